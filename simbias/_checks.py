@@ -1,0 +1,56 @@
+"""Argument checks that answer in one line: the argument, what arrived, what is allowed."""
+
+import math
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+
+def fail(argument: str, arrived: object, allowed: str) -> ValueError:
+    """The error to raise for a bad argument."""
+    return ValueError(f"{argument}: got {arrived!r}, allowed: {allowed}")
+
+
+def whole(argument: str, value: Any, *, least: int = 1) -> int:
+    """``value`` as an int of at least ``least``; raises ValueError."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+        raise fail(argument, value, f"an integer >= {least}")
+    return int(value)
+
+
+def real(
+    argument: str,
+    value: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> float:
+    """``value`` as a finite float in the interval; raises ValueError."""
+    left, right = "(" if open_low else "[", ")" if open_high else "]"
+    allowed = f"a number in {left}{low:g}, {high:g}{right}"
+    if isinstance(value, bool | str):
+        raise fail(argument, value, allowed)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise fail(argument, value, allowed) from None
+    inside = (low < number if open_low else low <= number) and (
+        number < high if open_high else number <= high
+    )
+    if not inside or not math.isfinite(number):
+        raise fail(argument, value, allowed)
+    return number
+
+
+def known(argument: str, name: object, names: Iterable[str]) -> str:
+    """``name`` if it is one of ``names``; otherwise a ValueError that offers the nearest."""
+    names = list(names)
+    if isinstance(name, str) and name in names:
+        return name
+    near = get_close_matches(str(name).lower(), names, n=3, cutoff=0.5)
+    raise ValueError(
+        f"{argument}: unknown name {name!r}"
+        + (f", nearest: {', '.join(near)}" if near else f", known: {', '.join(sorted(names))}")
+    )

@@ -1,0 +1,15 @@
+"""Who learns: architectures as flax nnx modules, split once into pure functions."""
+
+from typing import Any
+
+from simbias.networks.mlp import MLP
+from simbias.networks.network import Network
+from simbias.registry import NETWORKS
+
+
+def get(name: str, **settings: Any) -> Network:
+    """The architecture registered as ``name`` with the given settings; raises ValueError."""
+    return NETWORKS.make(name, settings)
+
+
+__all__ = ["MLP", "Network", "get"]

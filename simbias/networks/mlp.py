@@ -1,0 +1,138 @@
+"""Fully connected networks: affine layers with one elementwise nonlinearity, two logits.
+
+Weights and biases start uniform on +-1/sqrt(fan-in), the default of the code published with Shah
+et al. (2020). The module is written in flax nnx and split once: training and validation see a pure
+``apply(params, x)`` on a pytree of arrays.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float, Key
+
+from simbias._checks import known, whole
+from simbias._types import Params, Settings
+from simbias.tasks.oracle import Layer
+
+ACTIVATIONS = {
+    "relu": jax.nn.relu,
+    "leaky-relu": jax.nn.leaky_relu,
+    "tanh": jnp.tanh,
+    "gelu": jax.nn.gelu,
+}
+
+
+class _Module(nnx.Module):
+    def __init__(self, sizes: Sequence[int], activation: str, rngs: nnx.Rngs) -> None:
+        self.activation = ACTIVATIONS[activation]
+        self.layers = nnx.List(
+            nnx.Linear(
+                inputs,
+                outputs,
+                kernel_init=_fan_in_uniform(inputs),
+                bias_init=_fan_in_uniform(inputs),
+                rngs=rngs,
+            )
+            for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True)
+        )
+
+    def __call__(self, x: Float[Array, "rows dim"]) -> Float[Array, "rows classes"]:
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = self.activation(layer(x))
+        return last(x)
+
+
+def _fan_in_uniform(inputs: int) -> nnx.Initializer:
+    bound = 1 / np.sqrt(inputs)
+
+    def initialise(key: Array, shape: Sequence[int], dtype: jnp.dtype = jnp.float32) -> Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return initialise
+
+
+@dataclass(frozen=True)
+class MLP:
+    """A fully connected architecture, FCN(width, depth) in Shah et al. (2020).
+
+    Args:
+        width: units of each hidden layer.
+        depth: number of hidden layers.
+        activation: one of ``relu``, ``leaky-relu``, ``tanh``, ``gelu``.
+
+    Raises:
+        ValueError: width or depth < 1, or an unknown activation.
+    """
+
+    width: int = 100
+    depth: int = 1
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "width", whole("width", self.width))
+        object.__setattr__(self, "depth", whole("depth", self.depth))
+        known("activation", self.activation, ACTIVATIONS)
+
+    @property
+    def settings(self) -> Settings:
+        """The values that identify the architecture."""
+        return {
+            "name": "mlp",
+            "width": self.width,
+            "depth": self.depth,
+            "activation": self.activation,
+        }
+
+    @property
+    def label(self) -> str:
+        """Short name for tables and figures."""
+        suffix = "" if self.activation == "relu" else f",{self.activation}"
+        return f"({self.width},{self.depth}{suffix})"
+
+    def sizes(self, dim: int) -> tuple[int, ...]:
+        """Units of every layer, the input and the two logits included."""
+        return (dim, *[self.width] * self.depth, 2)
+
+    def init(self, key: Key[Array, ""], dim: int) -> Params:
+        """Random parameters for ``dim`` inputs: one ``{"kernel", "bias"}`` a layer."""
+        module = _Module(self.sizes(dim), self.activation, nnx.Rngs(params=key))
+        return nnx.to_pure_dict(nnx.state(module, nnx.Param))
+
+    def apply(self, params: Params, x: Float[Array, "rows dim"]) -> Float[Array, "rows classes"]:
+        """The logits of a batch (pure)."""
+        graph, shapes = _split(self, x.shape[-1])
+        state = jax.tree.map(lambda shape: shape, shapes)  # a copy to fill
+        nnx.replace_by_pure_dict(state, params)
+        return nnx.merge(graph, state)(x)
+
+    def flops(self, dim: int) -> int:
+        """Multiply-adds of one forward pass of one point, counted as two operations each."""
+        sizes = self.sizes(dim)
+        return 2 * sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+
+    def from_layers(self, layers: Sequence[Layer]) -> Params:
+        """Parameters with the given weights and biases (float32)."""
+        return {
+            "layers": {
+                i: {
+                    "kernel": jnp.asarray(layer.weight, jnp.float32),
+                    "bias": jnp.asarray(layer.bias, jnp.float32),
+                }
+                for i, layer in enumerate(layers)
+            }
+        }
+
+
+@lru_cache
+def _split(network: MLP, dim: int) -> tuple[nnx.GraphDef, nnx.State]:
+    """The module's structure, with shapes in place of values."""
+    module = nnx.eval_shape(
+        lambda: _Module(network.sizes(dim), network.activation, nnx.Rngs(params=0))
+    )
+    return nnx.split(module)

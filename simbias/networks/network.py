@@ -1,0 +1,33 @@
+"""The interface of an architecture."""
+
+from typing import Protocol
+
+from jaxtyping import Array, Float, Key
+
+from simbias._types import Params, Settings
+
+
+class Network(Protocol):
+    """An architecture: hashable settings, and two pure functions on a pytree of parameters."""
+
+    @property
+    def settings(self) -> Settings:
+        """The values that identify it; ``name`` is the registered name."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """Short name for tables and figures."""
+        ...
+
+    def init(self, key: Key[Array, ""], dim: int) -> Params:
+        """Random parameters for inputs of ``dim`` coordinates."""
+        ...
+
+    def apply(self, params: Params, x: Float[Array, "rows dim"]) -> Float[Array, "rows classes"]:
+        """Two logits a row."""
+        ...
+
+    def flops(self, dim: int) -> int:
+        """Floating-point operations of the forward pass of one row."""
+        ...

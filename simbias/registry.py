@@ -1,0 +1,94 @@
+"""One way to look things up by name: built-in entries and installed entry points.
+
+An entry is a reference ``"package.module:attribute"`` that is imported when it is asked for, so
+that listing names costs nothing. Other packages add entries under the entry-point group
+``simbias.<kind>`` (for example ``simbias.tasks``), without a change here.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, NamedTuple
+
+from simbias._checks import known
+
+
+class Entry(NamedTuple):
+    """A registered name: where the object is, and one line about it."""
+
+    reference: str
+    summary: str
+
+
+class Registry:
+    """Names of one kind (tasks, networks, methods, ...) and the factories behind them.
+
+    Args:
+        kind: plural word, also the suffix of the entry-point group.
+        entries: the built-in entries by name.
+    """
+
+    def __init__(self, kind: str, entries: Mapping[str, Entry]) -> None:
+        self.kind = kind
+        self._builtin = dict(entries)
+
+    def entries(self) -> dict[str, Entry]:
+        """All entries by name; a built-in name wins over an installed one."""
+        installed = {
+            point.name: Entry(point.value, f"from {point.dist.name}" if point.dist else "")
+            for point in entry_points(group=f"simbias.{self.kind}")
+        }
+        return installed | self._builtin
+
+    def factory(self, name: str) -> Any:
+        """The object registered as ``name``; raises ValueError with the nearest names."""
+        entries = self.entries()
+        known(self.kind.rstrip("s"), name, entries)
+        module, _, attribute = entries[name].reference.partition(":")
+        return getattr(import_module(module), attribute)
+
+    def make(self, name: str, settings: Mapping[str, Any]) -> Any:
+        """Call the factory with keyword settings; an unknown setting is a one-line ValueError."""
+        from inspect import signature
+
+        factory = self.factory(name)
+        for setting in settings:
+            known(f"{self.kind.rstrip('s')} {name}: setting", setting, signature(factory).parameters)
+        return factory(**settings)
+
+
+TASKS = Registry(
+    "tasks",
+    {
+        name: Entry(f"simbias.tasks.catalogue:{name.replace('-', '_')}", summary)
+        for name, summary in {
+            "lms-5": "one linear coordinate and 5-slabs",
+            "lms-7": "one linear coordinate and 7-slabs",
+            "noisy-lms-5": "one noisy linear coordinate and 5-slabs",
+            "noisy-lms-7": "one noisy linear coordinate and 7-slabs",
+            "ms-5": "5-slabs only",
+            "ms-7": "7-slabs only",
+            "ms-5-7": "one 5-slab and 7-slabs",
+            "noisy-ms-5-7": "one noisy 5-slab and 7-slabs",
+            "lsn": "a linear and a slab coordinate in Gaussian noise",
+        }.items()
+    },
+)
+
+NETWORKS = Registry(
+    "networks",
+    {"mlp": Entry("simbias.networks.mlp:MLP", "fully connected, width x depth hidden layers")},
+)
+
+METHODS = Registry(
+    "methods",
+    {"sgd": Entry("simbias.training.sgd:sgd", "minibatch SGD with momentum and weight decay")},
+)
+
+# A suite's reference is a package and a TOML file in it.
+SUITES = Registry(
+    "suites",
+    {"pitfalls": Entry("simbias.suites:pitfalls.toml", "Table 2 of Shah et al. (2020), with ms-7")},
+)
+
+REGISTRIES = {registry.kind: registry for registry in (TASKS, NETWORKS, METHODS, SUITES)}

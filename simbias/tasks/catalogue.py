@@ -1,0 +1,135 @@
+"""The named tasks.
+
+Those on slabs are from Shah et al., "The Pitfalls of Simplicity Bias in Neural Networks", NeurIPS
+2020 (arXiv 2006.07710), section 3; lsn is the distribution of its Theorem 1. The number in a name
+is the number of slabs; every factory takes it as a setting, with the dimension, the margin (one
+value, or one per kind of coordinate) and the noise on the simple coordinate.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from simbias._checks import fail, known, real, whole
+from simbias.registry import TASKS
+from simbias.tasks import blocks
+from simbias.tasks.task import Task
+
+Margin = float | Mapping[str, float]
+
+
+def get(name: str, **settings: Any) -> Task:
+    """The task ``name``, with its defaults replaced by ``settings``.
+
+    Args:
+        name: a name of ``simbias.tasks.names()``.
+        **settings: ``dim``, ``margin`` (a number, or a mapping from the kind of coordinate, for
+            example ``{"linear": 0.05, "slab-7": 0.1}``), ``noise`` (probability that the simple
+            coordinate is uninformative) and ``slabs`` (one number, or two for ms-5-7).
+
+    Raises:
+        ValueError: an unknown name or setting (the nearest are offered), or a value out of range.
+    """
+    return TASKS.make(name, settings)
+
+
+def names() -> list[str]:
+    """All registered task names."""
+    return sorted(TASKS.entries())
+
+
+def _margins(margin: Margin, kinds: Sequence[str]) -> dict[str, float]:
+    if not isinstance(margin, Mapping):
+        return {kind: real("margin", margin) for kind in kinds}
+    for kind in margin:
+        known("margin: kind of coordinate", kind, kinds)
+    return {kind: real(f"margin of {kind}", margin.get(kind, 0.1)) for kind in kinds}
+
+
+def _one_and_rest(
+    name: str,
+    dim: int,
+    margins: dict[str, float],
+    noise: float,
+    simple: Callable[..., blocks.Block],
+    rest: int,
+    *,
+    slabs: int | list[int],
+) -> Task:
+    """One simple coordinate, and dim - 1 coordinates of ``rest`` slabs."""
+    if whole("dim", dim) < 2:
+        raise fail("dim", dim, f"an integer >= 2 ({name} has a simple and a slab coordinate)")
+    first, *_, last = margins.values()
+    settings = {"dim": int(dim), "margin": margins, "noise": float(noise), "slabs": slabs}
+    laws = (simple(margin=first, noise=noise), *[blocks.slab(rest, margin=last)] * (dim - 1))
+    return Task(name, settings, laws, (0,))
+
+
+def _lms(
+    name: str,
+    default_slabs: int,
+    default_noise: float,
+    *,
+    dim: int = 50,
+    margin: Margin = 0.1,
+    noise: float | None = None,
+    slabs: int | None = None,
+) -> Task:
+    """A linear coordinate and dim - 1 slab coordinates."""
+    slabs = default_slabs if slabs is None else slabs
+    noise = default_noise if noise is None else noise
+    margins = _margins(margin, ["linear", f"slab-{slabs}"])
+    return _one_and_rest(name, dim, margins, noise, blocks.linear, slabs, slabs=slabs)
+
+
+def _ms(
+    name: str, default_slabs: int, *, dim: int = 50, margin: Margin = 0.1, slabs: int | None = None
+) -> Task:
+    """Slab coordinates only: no coordinate is simpler than another."""
+    slabs = default_slabs if slabs is None else slabs
+    margins = _margins(margin, [f"slab-{slabs}"])
+    block = blocks.slab(slabs, margin=margins[f"slab-{slabs}"])
+    settings = {"dim": whole("dim", dim), "margin": margins, "slabs": slabs}
+    return Task(name, settings, (block,) * dim, ())
+
+
+def _ms_simple(
+    name: str,
+    default_noise: float,
+    *,
+    dim: int = 50,
+    margin: Margin = 0.1,
+    noise: float | None = None,
+    slabs: Sequence[int] = (5, 7),
+) -> Task:
+    """A coordinate of few slabs, and dim - 1 coordinates of more."""
+    if not isinstance(slabs, Sequence) or len(slabs) != 2 or slabs[0] >= slabs[1]:
+        raise fail("slabs", slabs, "two numbers of slabs, the smaller first")
+    few, many = slabs
+    noise = default_noise if noise is None else noise
+    margins = _margins(margin, [f"slab-{few}", f"slab-{many}"])
+    simple = partial(blocks.slab, few)
+    return _one_and_rest(name, dim, margins, noise, simple, many, slabs=list(slabs))
+
+
+def _lsn(name: str, *, dim: int = 50, noise: float = 0.0) -> Task:
+    """x1 = y, x2 is 0 for the negative label and a fair sign for the positive, the rest N(0, 1)."""
+    if whole("dim", dim) < 2:
+        raise fail("dim", dim, "an integer >= 2 (lsn has a linear and a slab coordinate)")
+    wrong = real("noise", noise, 0, 1) / 2
+    linear = blocks.atoms("sign", {-1: 1 - wrong, 1: wrong}, {-1: wrong, 1: 1 - wrong})
+    slab = blocks.atoms("slab-3", {0: 1}, {-1: 1 / 2, 1: 1 / 2})
+    settings = {"dim": int(dim), "noise": float(noise)}
+    rest = [blocks.normal()] * (dim - 2)
+    return Task(name, settings, (linear, slab, *rest), (0,), rotated=False)
+
+
+lms_5 = partial(_lms, "lms-5", 5, 0.0)
+lms_7 = partial(_lms, "lms-7", 7, 0.0)
+noisy_lms_5 = partial(_lms, "noisy-lms-5", 5, 0.1)
+noisy_lms_7 = partial(_lms, "noisy-lms-7", 7, 0.1)
+ms_5 = partial(_ms, "ms-5", 5)
+ms_7 = partial(_ms, "ms-7", 7)
+ms_5_7 = partial(_ms_simple, "ms-5-7", 0.0)
+noisy_ms_5_7 = partial(_ms_simple, "noisy-ms-5-7", 0.1)
+lsn = partial(_lsn, "lsn")

@@ -1,0 +1,256 @@
+"""Exact ground truth in float64: Bayes rules and risks, cut curves, networks with known weights.
+
+Each coordinate's two laws are piecewise uniform, so everything about one coordinate is a finite
+sum. Given the label coordinates are independent, so the log-likelihood ratio of a set of
+coordinates is a sum of independent finite variables, and the Bayes risk on any set is exact too.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simbias._checks import fail, whole
+from simbias.tasks.blocks import Block, Pair, Piece
+from simbias.tasks.task import Task
+
+_DIGITS = 12  # endpoints that differ by less than this many decimals are one endpoint
+
+
+class Part(NamedTuple):
+    """An interval (or an atom) on which both laws are uniform, with its mass given each label."""
+
+    low: float
+    high: float
+    negative: float
+    positive: float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A classifier of one coordinate: the label left of the first cut, changing at every cut.
+
+    Attributes:
+        coordinate: index of the unrotated coordinate that is looked at.
+        cuts: increasing positions.
+        first: label (0 or 1) left of the first cut.
+    """
+
+    coordinate: int
+    cuts: tuple[float, ...]
+    first: int
+
+    def __call__(self, x: NDArray) -> NDArray[np.int64]:
+        """Labels (rows,) of unrotated points (rows, dim)."""
+        crossed = np.searchsorted(self.cuts, np.asarray(x)[:, self.coordinate], side="right")
+        return (self.first + crossed) % 2
+
+
+def parts_of(block: Block) -> list[Part]:
+    """The coarsest partition of a block's support on which both conditional laws are uniform."""
+    ends = {round(end, _DIGITS): end for law in block.laws for piece in law for end in piece[:2]}
+    edges = sorted(ends)
+    found = []
+    for low, high in sorted([(edge, edge) for edge in edges] + list(pairwise(edges))):
+        masses = [sum(_overlap(piece, low, high) for piece in law) for law in block.laws]
+        if any(masses):
+            found.append(Part(ends[low], ends[high], *masses))
+    return found
+
+
+def _overlap(piece: Piece, low: float, high: float) -> float:
+    """The mass of a piece on a part, parts being aligned with all endpoints."""
+    left, right = round(piece.low, _DIGITS), round(piece.high, _DIGITS)
+    if left == right or low == high:
+        return piece.mass if (low, high) == (left, right) else 0.0
+    return piece.mass * (high - low) / (right - left) if left <= low and high <= right else 0.0
+
+
+def bayes_rule(task: Task, coordinate: int) -> Rule:
+    """The Bayes rule on one coordinate.
+
+    Where the label is a tie or the density is 0, the cut lies in the middle between the decided
+    neighbours: the boundary of largest margin.
+    """
+    decided = [
+        (part, int(part.positive > part.negative))
+        for part in parts_of(task.blocks[coordinate])
+        if not np.isclose(part.positive, part.negative, rtol=1e-9, atol=0)
+    ]
+    cuts = tuple(
+        (left.high + right.low) / 2
+        for (left, one), (right, other) in pairwise(decided)
+        if one != other
+    )
+    return Rule(coordinate, cuts, decided[0][1] if decided else 0)
+
+
+def rule_risk(task: Task, rule: Rule) -> float:
+    """The exact error of a one-coordinate rule on the task."""
+    wrong = 0.0
+    edges = [-np.inf, *rule.cuts, np.inf]
+    laws: Pair = task.blocks[rule.coordinate].laws
+    if not laws.positive:
+        return 0.5
+    for label, law in enumerate(laws):
+        for i, (left, right) in enumerate(pairwise(edges)):
+            if (rule.first + i) % 2 != label:
+                wrong += sum(_share(piece, left, right) for piece in law)
+    return wrong / 2
+
+
+def _share(piece: Piece, left: float, right: float) -> float:
+    """The mass of a piece in [left, right)."""
+    if piece.low == piece.high:
+        return piece.mass if left <= piece.low < right else 0.0
+    length = max(0.0, min(piece.high, right) - max(piece.low, left))
+    return piece.mass * length / (piece.high - piece.low)
+
+
+def bayes_risk(task: Task, coordinates: tuple[int, ...] | None = None) -> float:
+    """The least error of any rule on a set of coordinates (default: all of them).
+
+    Half the overlap of the two joint laws, summed over the values that the joint log-likelihood
+    ratio can take.
+
+    Args:
+        task: the task.
+        coordinates: indices of unrotated coordinates.
+
+    Raises:
+        ValueError: an index that is no coordinate of the task.
+    """
+    overlap = {0.0: (1.0, 1.0)}
+    for index in range(task.dim) if coordinates is None else coordinates:
+        if index not in range(task.dim):
+            raise fail("coordinates", index, f"integers in [0, {task.dim})")
+        if task.blocks[index].is_normal:
+            continue
+        joint: dict[float, tuple[float, float]] = {}
+        for ratio, (negative, positive) in overlap.items():
+            for part in parts_of(task.blocks[index]):
+                if part.negative == 0 or part.positive == 0:
+                    continue  # decided without error: adds nothing to the overlap
+                at = round(ratio + float(np.log(part.positive / part.negative)), _DIGITS)
+                one, other = joint.get(at, (0.0, 0.0))
+                joint[at] = (one + negative * part.negative, other + positive * part.positive)
+        overlap = joint
+    return sum(min(pair) for pair in overlap.values()) / 2
+
+
+def achievable_risk(task: Task) -> float:
+    """The Bayes risk on all coordinates."""
+    return bayes_risk(task)
+
+
+def achievable_rule(task: Task, coordinate: int | None = None) -> Rule:
+    """The Bayes rule on all coordinates, as a one-coordinate rule that attains it.
+
+    Args:
+        task: the task.
+        coordinate: which coordinate to use; default the last that attains the Bayes risk (a slab
+            coordinate in every catalogue task).
+
+    Raises:
+        ValueError: the coordinate, or every coordinate, falls short of the Bayes risk.
+    """
+    least = achievable_risk(task)
+    candidates = range(task.dim) if coordinate is None else (coordinate,)
+    for index in reversed(candidates):
+        rule = bayes_rule(task, index)
+        if rule_risk(task, rule) <= least + 1e-12:
+            return rule
+    raise fail("coordinate", coordinate, f"one whose own Bayes risk is the task's, {least:g}")
+
+
+def simple_rule(task: Task) -> Rule | None:
+    """The Bayes rule on the simple set alone; None where the task has no simple set."""
+    if not task.simple_set:
+        return None
+    least = bayes_risk(task, task.simple_set)
+    for index in task.simple_set:
+        rule = bayes_rule(task, index)
+        if rule_risk(task, rule) <= least + 1e-12:
+            return rule
+    raise fail("simple_set", task.simple_set, "coordinates of which one attains the Bayes risk")
+
+
+def simple_risk(task: Task) -> float | None:
+    """The exact risk of the simple rule; None where the task has no simple set."""
+    rule = simple_rule(task)
+    return None if rule is None else rule_risk(task, rule)
+
+
+def cut_curve(block: Block) -> NDArray[np.float64]:
+    """Best accuracy from one coordinate with at most c cuts, for c = 0, 1, ...
+
+    A dynamic programme over the parts: within a part accuracy is linear in the position of a cut,
+    so cuts at part edges are enough.
+
+    Args:
+        block: the coordinate's laws.
+
+    Returns:
+        Accuracies, up to the least number of cuts that attains the Bayes accuracy.
+    """
+    parts = parts_of(block)
+    # best[label, c]: accuracy on the parts so far, the current label, c cuts made
+    best = np.full((2, len(parts) + 1), -np.inf)
+    best[:, 0] = 0
+    for part in parts:
+        switched = np.full_like(best, -np.inf)
+        switched[:, 1:] = best[::-1, :-1]
+        best = np.maximum(best, switched) + np.array([[part.negative], [part.positive]]) / 2
+    curve = np.maximum.accumulate(best.max(axis=0)) if parts else np.array([0.5])
+    return curve[: int(np.argmax(curve >= curve[-1] - 1e-12)) + 1]
+
+
+class Layer(NamedTuple):
+    """An affine map x -> x @ weight + bias."""
+
+    weight: NDArray[np.float64]  # (inputs, outputs)
+    bias: NDArray[np.float64]  # (outputs,)
+
+
+def explicit_network(
+    rule: Rule, rotation: NDArray, *, width: int, depth: int
+) -> list[Layer]:
+    """ReLU layers that compute a rule exactly: hidden layers of ``width`` units, then two logits.
+
+    The logit difference is a zigzag of slope +-1 along the rule's coordinate, zero exactly at the
+    cuts. Two units carry the coordinate and its negative, and one unit a turn between cuts; later
+    hidden layers pass these nonnegative values on. The remaining units are dead.
+
+    Args:
+        rule: the rule to realise.
+        rotation: the data set's matrix, (dim, dim).
+        width: units of each hidden layer.
+        depth: number of hidden layers.
+
+    Raises:
+        ValueError: fewer units than the cuts need.
+    """
+    cuts = np.array(rule.cuts)
+    turns = (cuts[1:] + cuts[:-1]) / 2
+    units = 2 + len(turns)
+    if whole("width", width) < units:
+        raise fail("width", width, f"an integer >= {units} for a rule of {len(cuts)} cuts")
+    direction = np.asarray(rotation, np.float64)[rule.coordinate]
+    signs = np.ones(units)
+    signs[1] = -1
+    first = Layer(np.zeros((len(direction), width)), np.zeros(width))
+    first.weight[:, :units] = direction[:, None] * signs
+    first.bias[2:units] = -turns
+    layers = [first]
+    for _ in range(whole("depth", depth) - 1):
+        layers.append(Layer(np.zeros((width, width)), np.zeros(width)))
+        layers[-1].weight[range(units), range(units)] = 1
+    slopes = np.array([1.0, -1.0, *(2.0 * (-1) ** (i + 1) for i in range(len(turns)))])
+    sign = 1 if rule.first == 0 else -1
+    last = Layer(np.zeros((width, 2)), np.zeros(2))
+    if len(cuts):  # a rule without cuts is a constant
+        last.weight[:units] = sign * np.outer(slopes, [-0.5, 0.5])
+    last.bias[:] = sign * (cuts[0] if len(cuts) else 1.0) * np.array([0.5, -0.5])
+    return [*layers, last]

@@ -1,0 +1,9 @@
+"""How it learns: methods, stop rules, and the engine that trains many networks at once."""
+
+from simbias.training.cell import Cell, cell_from_settings
+from simbias.training.method import Method
+from simbias.training.sgd import sgd
+from simbias.training.stack import Stack, train
+from simbias.training.stop import Stop
+
+__all__ = ["Cell", "Method", "Stack", "Stop", "cell_from_settings", "sgd", "train"]

@@ -1,0 +1,270 @@
+"""Training one network as a pure function: the program that is compiled and run over stacks.
+
+A network's training set is a function of its key, so a segment of training draws it on the device
+rather than carrying it: the state that travels is the parameters and a few counters, and nothing
+but shapes is compiled in. Batches are cut from a stream of consecutive epochs, each a fresh order
+of the whole set, so every batch is full and every point is used once an epoch.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Int, UInt
+
+from simbias._keys import network_key, stream
+from simbias._types import Params
+from simbias.networks import Network
+from simbias.tasks.oracle import simple_rule
+from simbias.tasks.rules import RuleTable, exceptional, rule_table
+from simbias.tasks.task import Tables, draw
+from simbias.training.cell import Cell
+from simbias.training.method import Batch, Hyper
+from simbias.training.shuffle import KEY_WORDS, epoch_index
+from simbias.training.stop import End
+
+SEGMENT_CHECKS = 64  # most checks of one segment: the size of its trace buffer
+_ROWS = 2048  # rows of one forward pass of a check: activations stay in cache
+
+TRACE = (
+    "updates",
+    "train_loss",
+    "train_accuracy",
+    "select_accuracy",
+    "exceptions_fitted",
+    "exceptions_fresh",
+)
+
+
+class Program(NamedTuple):
+    """What is compiled in: networks that agree on it (and on shapes) share one program."""
+
+    network: Network
+    init: Callable[..., Any]
+    step: Callable[..., Any]
+    n_train: int
+    n_select: int
+    batch: int
+    interval: int
+
+
+class Problem(NamedTuple):
+    """What is traced: everything else that sets a network apart."""
+
+    key: UInt[Array, " words"]
+    tables: Tables
+    rotated: Bool[Array, ""]
+    simple: RuleTable
+    hyper: Hyper
+    goal_accuracy: Float[Array, ""]
+    goal_loss: Float[Array, ""]
+    max_updates: Int[Array, ""]
+    patience: Int[Array, ""]
+
+
+class State(NamedTuple):
+    """A network in training.
+
+    ``fitted_since`` is, for each training point, the update of the first check from which on it
+    was labelled correctly at every check; -1 where it is labelled wrongly.
+    """
+
+    params: Params
+    method: Any
+    updates: Int[Array, ""]
+    epoch: UInt[Array, ""]
+    offset: UInt[Array, ""]
+    fitted_since: Int[Array, " n_train"]
+    best_loss: Float[Array, ""]
+    stale: Int[Array, ""]
+    end: Int[Array, ""]
+
+
+class Data(NamedTuple):
+    """A drawn set: inputs, labels, and which points the simple rule labels wrongly."""
+
+    x: Float[Array, "rows dim"]
+    y: Int[Array, " rows"]
+    exception: Bool[Array, " rows"]
+
+
+def program(cell: Cell, n_select: int) -> Program:
+    """The compiled-in part of a cell."""
+    method = cell.method
+    return Program(
+        cell.network,
+        method.init,
+        method.step,
+        cell.n_train,
+        n_select,
+        cell.batch,
+        cell.stop.interval,
+    )
+
+
+def problem(cell: Cell, seed: int) -> Problem:
+    """The traced part of a network, as NumPy arrays."""
+    stop = cell.stop
+    return Problem(
+        key=np.asarray(jax.random.key_data(network_key(cell.identity, seed))),
+        tables=cell.task.tables,
+        rotated=np.bool_(cell.task.rotated),
+        simple=rule_table(simple_rule(cell.task)),
+        hyper={name: np.float32(value) for name, value in cell.method.settings},
+        goal_accuracy=np.float32(np.inf if stop.train_accuracy is None else stop.train_accuracy),
+        goal_loss=np.float32(-np.inf if stop.train_loss is None else stop.train_loss),
+        max_updates=np.int32(stop.max_updates),
+        patience=np.int32(np.iinfo(np.int32).max if stop.patience is None else stop.patience),
+    )
+
+
+def rotation_of(problem: Problem) -> Float[Array, "dim dim"]:
+    """The orthogonal matrix of a network's data set."""
+    dim = problem.tables.low.shape[1]
+    turn = jax.random.orthogonal(_stream(problem, "rotation"), dim)
+    return jnp.where(problem.rotated, turn, jnp.eye(dim))
+
+
+def draw_data(problem: Problem, name: str, rows: int) -> Data:
+    """Rotated points of one of a network's streams (``train``, ``select``)."""
+    x, y = draw(problem.tables, _stream(problem, name), rows)
+    return Data(x @ rotation_of(problem), y, exceptional(problem.simple, x, y))
+
+
+def start(program: Program, problem: Problem) -> State:
+    """A network before its first update."""
+    dim = problem.tables.low.shape[1]
+    params = program.network.init(_stream(problem, "initialisation"), dim)
+    return State(
+        params=params,
+        method=program.init(problem.hyper, params),
+        updates=jnp.int32(0),
+        epoch=jnp.uint32(0),
+        offset=jnp.uint32(0),
+        fitted_since=jnp.full(program.n_train, -1, jnp.int32),
+        best_loss=jnp.float32(jnp.inf),
+        stale=jnp.int32(0),
+        end=jnp.int32(End.RUNNING),
+    )
+
+
+def segment(
+    program: Program, problem: Problem, state: State, checks: Int[Array, ""]
+) -> tuple[State, Float[Array, "checks columns"], Int[Array, ""]]:
+    """Train on for at most ``checks`` checks, or until the stop rule holds.
+
+    Returns:
+        The state, the trace (one row of ``TRACE`` a check) and how many of its rows are filled.
+    """
+    train = draw_data(problem, "train", program.n_train)
+    select = draw_data(problem, "select", program.n_select)
+    words = jax.random.bits(_stream(problem, "order"), (KEY_WORDS,))
+
+    def loss(params: Params, batch: Batch) -> Float[Array, ""]:
+        x, y = batch
+        logits = program.network.apply(params, x)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+
+    def update(state: State, _: None) -> tuple[State, None]:
+        n, batch = jnp.uint32(program.n_train), jnp.uint32(program.batch)
+        place = state.offset + jnp.arange(program.batch, dtype=jnp.uint32)
+        wrapped = place >= n
+        rows = epoch_index(
+            words,
+            state.epoch + wrapped.astype(jnp.uint32),
+            jnp.where(wrapped, place - n, place),
+            program.n_train,
+        )
+        batch_data = (
+            train.x.at[rows].get(mode="promise_in_bounds"),
+            train.y.at[rows].get(mode="promise_in_bounds"),
+        )
+        params, method = program.step(problem.hyper, loss, state.params, state.method, batch_data)
+        offset = state.offset + batch
+        over = offset >= n
+        return state._replace(
+            params=params,
+            method=method,
+            epoch=state.epoch + over.astype(jnp.uint32),
+            offset=jnp.where(over, offset - n, offset),
+        ), None
+
+    def block(carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
+        state, trace, done = carry
+        # fitted_since is as long as the training set: it stays out of the inner loop's carry
+        held = state.fitted_since
+        state, _ = jax.lax.scan(
+            update, state._replace(fitted_since=jnp.zeros(0, jnp.int32)), length=program.interval
+        )
+        state = state._replace(fitted_since=held, updates=state.updates + program.interval)
+        state, row = _check(program, problem, state, train, select)
+        return state, trace.at[done].set(row), done + 1
+
+    def running(carry: tuple[State, Array, Array]) -> Bool[Array, ""]:
+        state, _, done = carry
+        return (state.end == End.RUNNING) & (done < checks)
+
+    trace = jnp.zeros((SEGMENT_CHECKS, len(TRACE)), jnp.float32)
+    return jax.lax.while_loop(running, block, (state, trace, jnp.int32(0)))
+
+
+def margins(network: Network, params: Params, x: Float[Array, "rows dim"]) -> Float[Array, " rows"]:
+    """The logit difference, positive where the network says 1, in blocks of rows."""
+
+    def one(row: Float[Array, " dim"]) -> Float[Array, ""]:
+        logits = network.apply(params, row[None, :])[0]
+        return logits[1] - logits[0]
+
+    return jax.lax.map(one, x, batch_size=min(_ROWS, len(x)))
+
+
+def _check(
+    program: Program, problem: Problem, state: State, train: Data, select: Data
+) -> tuple[State, Float[Array, " columns"]]:
+    margin = margins(program.network, state.params, train.x)
+    loss = jnp.mean(jax.nn.softplus(jnp.where(train.y == 1, -margin, margin)))
+    correct = (margin > 0) == (train.y == 1)
+    accuracy = jnp.mean(correct, dtype=jnp.float32)
+    fresh = (margins(program.network, state.params, select.x) > 0) == (select.y == 1)
+
+    since = jnp.where(state.fitted_since < 0, state.updates, state.fitted_since)
+    better = loss < state.best_loss
+    stale = jnp.where(better, 0, state.stale + 1)
+    end = jnp.int32(End.RUNNING)
+    for condition, why in (  # the last that holds is the reason given
+        (stale >= problem.patience, End.PATIENCE),
+        (state.updates >= problem.max_updates, End.BUDGET),
+        (loss <= problem.goal_loss, End.LOSS),
+        (accuracy >= problem.goal_accuracy, End.ACCURACY),
+        (~jnp.isfinite(loss), End.DIVERGED),
+    ):
+        end = jnp.where(condition, jnp.int32(why), end)
+    row = jnp.stack(
+        [
+            state.updates.astype(jnp.float32),
+            loss,
+            accuracy,
+            jnp.mean(fresh, dtype=jnp.float32),
+            _share(correct, train.exception),
+            _share(fresh, select.exception),
+        ]
+    )
+    return state._replace(
+        fitted_since=jnp.where(correct, since, -1),
+        best_loss=jnp.minimum(loss, state.best_loss),
+        stale=stale,
+        end=end,
+    ), row
+
+
+def _share(correct: Bool[Array, " rows"], among: Bool[Array, " rows"]) -> Float[Array, ""]:
+    """The fraction correct among some rows; NaN where there are none."""
+    hits = jnp.sum(correct & among, dtype=jnp.float32)
+    return hits / jnp.sum(among, dtype=jnp.float32)
+
+
+def _stream(problem: Problem, name: str) -> Array:
+    return stream(jax.random.wrap_key_data(problem.key), name)

@@ -1,0 +1,51 @@
+"""Minibatch stochastic gradient descent with heavy-ball momentum and L2 weight decay.
+
+The update of Sutskever, Martens, Dahl and Hinton (ICML 2013) in the form PyTorch uses, which the
+published experiments were run with: v <- momentum v + g + weight_decay w; w <- w - learning_rate v.
+"""
+
+from typing import Any
+
+import jax
+import optax
+
+from simbias._checks import real
+from simbias._types import Params
+from simbias.training.method import Batch, Hyper, Loss, Method
+
+
+def sgd(*, learning_rate: float = 0.1, momentum: float = 0.0, weight_decay: float = 0.0) -> Method:
+    """SGD with a constant step.
+
+    Args:
+        learning_rate: step size, > 0.
+        momentum: decay of the velocity an update, in [0, 1).
+        weight_decay: coefficient of the L2 penalty's gradient, >= 0.
+
+    Raises:
+        ValueError: an argument outside its range, or not a finite number.
+    """
+    settings = {
+        "learning_rate": real("learning_rate", learning_rate, 0, open_low=True),
+        "momentum": real("momentum", momentum, 0, 1, open_high=True),
+        "weight_decay": real("weight_decay", weight_decay, 0),
+    }
+    return Method("sgd", tuple(sorted(settings.items())), _init, _step)
+
+
+def _transform(hyper: Hyper) -> optax.GradientTransformation:
+    return optax.chain(
+        optax.add_decayed_weights(hyper["weight_decay"]),
+        optax.trace(decay=hyper["momentum"]),
+        optax.scale_by_learning_rate(hyper["learning_rate"]),
+    )
+
+
+def _init(hyper: Hyper, params: Params) -> Any:
+    return _transform(hyper).init(params)
+
+
+def _step(hyper: Hyper, loss: Loss, params: Params, state: Any, batch: Batch) -> tuple[Params, Any]:
+    gradients = jax.grad(loss)(params, batch)
+    updates, state = _transform(hyper).update(gradients, state, params)
+    return optax.apply_updates(params, updates), state

@@ -1,0 +1,79 @@
+"""Shuffling by an index bijection: the order of an epoch without storing or sorting it.
+
+Position p of an epoch is sent to index(p) by a keyed bijection of {0, ..., n-1}: an alternating
+Feistel network (Luby and Rackoff, SIAM J. Comput. 1988) on pairs (left, right) with left < a,
+right < b and ab >= n, whose rounds add a keyed hash of one half to the other modulo its range;
+positions that land outside are sent on until they land inside (cycle walking: Black and Rogaway,
+CT-RSA 2002). With a, b near sqrt(n) hardly any position has to walk. Integer arithmetic only, so
+an order is the same on every device.
+"""
+
+from math import isqrt
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, UInt
+
+_ROUNDS = 6  # half-rounds; each mixes one half
+KEY_WORDS = 2
+
+
+def epoch_index(
+    words: UInt[Array, " words"],
+    epoch: UInt[Array, " rows"],
+    position: UInt[Array, " rows"],
+    n: int,
+) -> UInt[Array, " rows"]:
+    """The index of each position in the order of its epoch.
+
+    Args:
+        words: ``KEY_WORDS`` random 32-bit words, one order a value.
+        epoch: which epoch each position belongs to.
+        position: places in {0, ..., n-1}.
+        n: size of the data set (static), below 2**31.
+
+    Returns:
+        Indices in {0, ..., n-1}; for a fixed epoch a bijection of the positions.
+    """
+    b = isqrt(n - 1) + 1
+    a = -(-n // b)
+    keys = [_mix(words[0] ^ _mix(words[1] + epoch * _word(_ROUNDS) + _word(i))) for i in range(_ROUNDS)]
+
+    def scramble(place: UInt[Array, " rows"]) -> UInt[Array, " rows"]:
+        left = place // jnp.uint32(b)
+        right = place - left * jnp.uint32(b)
+        for i in range(0, _ROUNDS, 2):
+            left = _add(left, _below(_mix(right ^ keys[i]), a), a)
+            right = _add(right, _below(_mix(left ^ keys[i + 1]), b), b)
+        return left * jnp.uint32(b) + right
+
+    def outside(place: UInt[Array, " rows"]) -> Bool[Array, " rows"]:
+        return place >= jnp.uint32(n)
+
+    return jax.lax.while_loop(
+        lambda place: jnp.any(outside(place)),
+        lambda place: jnp.where(outside(place), scramble(place), place),
+        scramble(position),
+    )
+
+
+def _word(value: int) -> UInt[Array, ""]:
+    return jnp.uint32(value)
+
+
+def _mix(h: UInt[Array, " rows"]) -> UInt[Array, " rows"]:
+    """The 32-bit finaliser of MurmurHash3 (Appleby, 2011): a bijection with full avalanche."""
+    h = (h ^ (h >> 16)) * jnp.uint32(0x85EBCA6B)
+    h = (h ^ (h >> 13)) * jnp.uint32(0xC2B2AE35)
+    return h ^ (h >> 16)
+
+
+def _below(h: UInt[Array, " rows"], m: int) -> UInt[Array, " rows"]:
+    """floor(h m / 2**32) without 64-bit integers, for m < 2**16."""
+    return ((h >> 16) * jnp.uint32(m) + (((h & 0xFFFF) * jnp.uint32(m)) >> 16)) >> 16
+
+
+def _add(x: UInt[Array, " rows"], y: UInt[Array, " rows"], m: int) -> UInt[Array, " rows"]:
+    """x + y modulo m, for x, y < m."""
+    total = x + y
+    return jnp.where(total >= m, total - jnp.uint32(m), total)

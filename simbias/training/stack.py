@@ -1,0 +1,316 @@
+"""Training many networks: segments of a few seconds, over the devices, networks leaving as they end.
+
+On CPU a device is a core, which trains one network at a time, because single-threaded matrix
+products on a network that fits the core's cache beat batched ones; the networks that have come
+least far go first, so that they end together and no core waits. On an accelerator the same program
+runs under ``vmap`` over as many networks as fit the memory, sharded over the devices.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jaxtyping import Float, Int
+
+from simbias._checks import fail, whole
+from simbias._types import Params
+from simbias.networks import Network
+from simbias.tasks import Task
+from simbias.training import fit
+from simbias.training.cell import Cell
+from simbias.training.fit import TRACE, Problem, Program, State
+from simbias.training.method import Method
+from simbias.training.stop import End, Stop
+
+N_SELECT = 10_000
+_SEGMENT_SECONDS = 2.5
+
+
+class Job(NamedTuple):
+    """One network to train."""
+
+    cell: Cell
+    seed: int
+
+
+@dataclass
+class Snapshot:
+    """A network in training, on the host: what a checkpoint holds.
+
+    Attributes:
+        state: NumPy arrays.
+        trace: one row of ``TRACE`` a check so far.
+        seconds: training time so far, of the core or of its share of a device.
+    """
+
+    state: State
+    trace: Float[np.ndarray, "checks columns"]
+    seconds: float = 0.0
+
+    @property
+    def running(self) -> bool:
+        """Whether the stop rule has not been met yet."""
+        return int(self.state.end) == End.RUNNING
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The trained networks of a cell, seeds on the leading axis of every array (NumPy).
+
+    Attributes:
+        cell: what was trained.
+        seeds: the integer seed of each network.
+        params: parameters as ``cell.network.apply`` takes them, with a leading axis.
+        initial: the same before the first update.
+        rotation: the orthogonal matrix of each data set.
+        updates: updates made.
+        end: why training ended, as in ``simbias.training.stop.End``.
+        fitted_since: for each training point, the update of the first check from which on it was
+            labelled correctly; -1 where it is labelled wrongly at the end.
+        traces: one array a network, (checks, columns of ``TRACE``).
+        seconds: training time of each network.
+    """
+
+    cell: Cell
+    seeds: tuple[int, ...]
+    params: Params
+    initial: Params
+    rotation: Float[np.ndarray, "seeds dim dim"]
+    updates: Int[np.ndarray, " seeds"]
+    end: Int[np.ndarray, " seeds"]
+    fitted_since: Int[np.ndarray, "seeds n_train"]
+    traces: tuple[Float[np.ndarray, "checks columns"], ...] = field(repr=False)
+    seconds: Float[np.ndarray, " seeds"]
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def index(self, seed: int) -> int:
+        """The position of a seed; raises ValueError."""
+        if seed not in self.seeds:
+            raise fail("seed", seed, f"one of {list(self.seeds)}")
+        return self.seeds.index(seed)
+
+    def outcome(self, i: int) -> tuple[str, str]:
+        """Status and reason of network ``i``."""
+        return self.cell.stop.outcome(End(int(self.end[i])), int(self.updates[i]))
+
+
+def train(
+    task: Task,
+    network: Network,
+    method: Method,
+    *,
+    n_train: int,
+    seeds: int | Sequence[int] = 1,
+    batch: int = 256,
+    stop: Stop | None = None,
+    n_select: int = N_SELECT,
+) -> Stack:
+    """Train a network for each seed, with its own rotation, data, initialisation and order.
+
+    Args:
+        task: the distribution.
+        network: the architecture.
+        method: the training algorithm.
+        n_train: size of each training set.
+        seeds: how many (0, 1, ...), or which.
+        batch: points an update.
+        stop: when training ends; default ``Stop()``.
+        n_select: fresh points on which traces are evaluated (never those that certify).
+
+    Returns:
+        The trained networks.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+    cell = Cell(task, network, method, n_train, batch, stop or Stop())
+    chosen = seed_list(seeds)
+    jobs = [Job(cell, seed) for seed in chosen]
+    snapshots = train_jobs(jobs, n_select=n_select)
+    return assemble(cell, {seed: snapshots[job] for seed, job in zip(chosen, jobs, strict=True)})
+
+
+def seed_list(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    """The seeds meant by a count or a list; raises ValueError."""
+    if isinstance(seeds, Sequence) and not isinstance(seeds, str):
+        if not seeds or len(set(seeds)) < len(seeds):
+            raise fail("seeds", seeds, "a count >= 1, or distinct integers >= 0")
+        return tuple(whole("seeds", seed, least=0) for seed in seeds)
+    return tuple(range(whole("seeds", seeds)))
+
+
+def train_jobs(
+    jobs: Sequence[Job],
+    *,
+    saved: dict[Job, Snapshot] | None = None,
+    n_select: int = N_SELECT,
+    after_segment: Callable[[dict[Job, Snapshot]], None] | None = None,
+    vectorised: bool | None = None,
+) -> dict[Job, Snapshot]:
+    """Train networks that share one compiled program (see ``group_key``).
+
+    Args:
+        jobs: the networks.
+        saved: snapshots to go on from.
+        n_select: fresh points on which traces are evaluated.
+        after_segment: called with the networks that just advanced; may raise to stop.
+        vectorised: whether networks run under ``vmap``; default: on accelerators only.
+
+    Returns:
+        The snapshot of every job, ended.
+    """
+    vectorised = jax.default_backend() != "cpu" if vectorised is None else vectorised
+    program = fit.program(jobs[0].cell, n_select)
+    problems = {job: fit.problem(job.cell, job.seed) for job in jobs}
+    snapshots = {job: (saved or {}).get(job) or _fresh(program, problems[job]) for job in jobs}
+    run = _Segments(program, _width(program, problems[jobs[0]], len(jobs), vectorised), vectorised)
+    while running := [job for job in jobs if snapshots[job].running]:
+        chosen = sorted(running, key=lambda job: int(snapshots[job].state.updates))[: run.width]
+        advanced = run([problems[job] for job in chosen], [snapshots[job] for job in chosen])
+        moved = dict(zip(chosen, advanced, strict=True))
+        snapshots |= moved
+        if after_segment is not None:
+            after_segment(moved)
+    return snapshots
+
+
+def group_key(cell: Cell, n_select: int = N_SELECT) -> Any:
+    """What the cells trained by one compiled program have in common (hashable)."""
+    shapes = jax.tree.map(np.shape, fit.problem(cell, 0))
+    return fit.program(cell, n_select), str(shapes)
+
+
+def assemble(cell: Cell, snapshots: dict[int, Snapshot]) -> Stack:
+    """The stack of a cell's networks, in the order given."""
+    program = fit.program(cell, 1)
+    problems = [fit.problem(cell, seed) for seed in snapshots]
+    states = [snapshot.state for snapshot in snapshots.values()]
+    return Stack(
+        cell=cell,
+        seeds=tuple(snapshots),
+        params=_stack([state.params for state in states]),
+        initial=_stack([_start(program, problem).params for problem in problems]),
+        rotation=np.stack([np.asarray(_rotation(problem)) for problem in problems]),
+        updates=np.array([int(state.updates) for state in states]),
+        end=np.array([int(state.end) for state in states]),
+        fitted_since=np.stack([state.fitted_since for state in states]),
+        traces=tuple(snapshot.trace for snapshot in snapshots.values()),
+        seconds=np.array([snapshot.seconds for snapshot in snapshots.values()]),
+    )
+
+
+def state_shape(cell: Cell) -> State:
+    """The shapes and dtypes of a network's training state."""
+    problem = fit.problem(cell, 0)
+    return jax.eval_shape(lambda problem: fit.start(fit.program(cell, 1), problem), problem)
+
+
+class _Segments:
+    """Runs segments of one program, ``width`` networks a call, and sizes them by the clock."""
+
+    def __init__(self, program: Program, width: int, vectorised: bool) -> None:
+        self.width = width
+        self._program, self._vectorised = program, vectorised
+        self._devices = tuple(jax.devices())[:width]
+        self._checks = 1
+
+    def __call__(self, problems: list[Problem], snapshots: list[Snapshot]) -> Iterator[Snapshot]:
+        mesh = seed_mesh(self._devices)
+        idle = snapshots[0].state._replace(end=np.int32(End.BUDGET))
+        spare = self.width - len(problems)
+        arguments = (
+            spread(mesh, _stack(problems + problems[:1] * spare)),
+            spread(mesh, _stack([snapshot.state for snapshot in snapshots] + [idle] * spare)),
+        )
+        compiled = _compiled(self._program, self._devices, self._vectorised, self.width)
+        clock = time.perf_counter()
+        states, traces, done = jax.device_get(compiled(*arguments, jnp.int32(self._checks)))
+        seconds = time.perf_counter() - clock
+        if max(done) == self._checks:
+            ideal = self._checks * _SEGMENT_SECONDS / seconds
+            self._checks = int(np.clip(ideal, 1, min(4 * self._checks, fit.SEGMENT_CHECKS)))
+        share = seconds * len(self._devices) / len(problems)
+        for i, snapshot in enumerate(snapshots):
+            yield Snapshot(
+                jax.tree.map(lambda leaf, i=i: leaf[i], states),
+                np.concatenate([snapshot.trace, traces[i, : done[i]]]),
+                snapshot.seconds + share,
+            )
+
+
+@lru_cache
+def seed_mesh(devices: tuple[jax.Device, ...]) -> jax.sharding.Mesh:
+    """The one-axis mesh over which seeds are laid."""
+    return jax.make_mesh(
+        (len(devices),), ("seeds",), axis_types=(AxisType.Auto,), devices=devices
+    )
+
+
+def spread(mesh: jax.sharding.Mesh, tree: Any) -> Any:
+    """Lay the leading axis of every leaf over the mesh."""
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec("seeds")))
+
+
+@lru_cache
+def _compiled(
+    program: Program, devices: tuple[jax.Device, ...], vectorised: bool, width: int
+) -> Callable[..., Any]:
+    def one(problem: Problem, state: State, checks: Any) -> Any:
+        return fit.segment(program, problem, state, checks)
+
+    def several(problems: Problem, states: State, checks: Any) -> Any:
+        if vectorised:
+            return jax.vmap(one, in_axes=(0, 0, None))(problems, states, checks)
+        return jax.lax.map(lambda pair: one(*pair, checks), (problems, states))
+
+    laid, whole_ = PartitionSpec("seeds"), PartitionSpec()
+    return jax.jit(
+        jax.shard_map(
+            several,
+            mesh=seed_mesh(devices),
+            in_specs=(laid, laid, whole_),
+            out_specs=laid,
+            check_vma=False,
+        )
+    )
+
+
+@lru_cache
+def _starter(program: Program) -> Callable[[Problem], State]:
+    return jax.jit(lambda problem: fit.start(program, problem))
+
+
+def _start(program: Program, problem: Problem) -> State:
+    return jax.device_get(_starter(program)(problem))
+
+
+_rotation = jax.jit(fit.rotation_of)
+
+
+def _fresh(program: Program, problem: Problem) -> Snapshot:
+    return Snapshot(_start(program, problem), np.zeros((0, len(TRACE)), np.float32))
+
+
+def _width(program: Program, problem: Problem, jobs: int, vectorised: bool) -> int:
+    """Networks a call: one a core on CPU, as many as fit half the memory on an accelerator."""
+    devices = jax.devices()
+    if not vectorised:
+        return min(len(devices), jobs)
+    dim = problem.tables.low.shape[1]
+    rows = program.n_train + program.n_select
+    need = 4 * rows * (4 * dim + 8)  # the set, its uniforms, its unrotated points, labels
+    memory = (devices[0].memory_stats() or {}).get("bytes_limit", 8 * 2**30)
+    per_device = max(1, min(-(-jobs // len(devices)), memory // 2 // need))
+    return min(len(devices), jobs) * int(per_device)
+
+
+def _stack(trees: Sequence[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)

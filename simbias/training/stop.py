@@ -1,0 +1,88 @@
+"""When training ends."""
+
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+
+from simbias._checks import fail, real, whole
+from simbias._types import Settings
+
+
+class End(IntEnum):
+    """Why a network's training ended, as the compiled program counts it."""
+
+    RUNNING = 0
+    ACCURACY = 1
+    LOSS = 2
+    BUDGET = 3
+    PATIENCE = 4
+    DIVERGED = 5
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A stop rule, evaluated on the whole training set every ``check_every`` updates.
+
+    Reaching ``train_accuracy`` or ``train_loss`` is convergence. With neither set, spending
+    ``max_updates`` is what was asked for; with one set, a run that spends them is not converged.
+
+    Args:
+        train_accuracy: converged at this accuracy or above, in (0, 1]; None: no such rule.
+        train_loss: converged at this mean cross-entropy (nats) or below, >= 0; None: no such rule.
+        max_updates: the budget.
+        patience: give up (not converged) after this many checks without a lower training loss;
+            None: never.
+        check_every: updates between checks, a divisor of max_updates; None: the largest divisor
+            that is at most 1000.
+
+    Raises:
+        ValueError: an argument outside its range.
+    """
+
+    train_accuracy: float | None = None
+    train_loss: float | None = None
+    max_updates: int = 40_000
+    patience: int | None = None
+    check_every: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.train_accuracy is not None:
+            real("train_accuracy", self.train_accuracy, 0, 1, open_low=True)
+        if self.train_loss is not None:
+            real("train_loss", self.train_loss, 0)
+        budget = whole("max_updates", self.max_updates)
+        if self.patience is not None:
+            whole("patience", self.patience)
+        if self.check_every is None:
+            every = next(n for n in range(min(budget, 1000), 0, -1) if budget % n == 0)
+            object.__setattr__(self, "check_every", every)
+        elif budget % whole("check_every", self.check_every):
+            raise fail("check_every", self.check_every, f"a divisor of max_updates = {budget}")
+
+    @property
+    def interval(self) -> int:
+        """``check_every``, resolved."""
+        assert self.check_every is not None
+        return self.check_every
+
+    @property
+    def settings(self) -> Settings:
+        """The values that identify the rule."""
+        return asdict(self)
+
+    def outcome(self, end: End, updates: int) -> tuple[str, str]:
+        """The status and the reason in words of a network that ended so."""
+        match end:
+            case End.ACCURACY:
+                return "done", f"train accuracy >= {self.train_accuracy:g}"
+            case End.LOSS:
+                return "done", f"train loss <= {self.train_loss:g}"
+            case End.BUDGET if self.train_accuracy is None and self.train_loss is None:
+                return "done", f"trained for {updates} updates"
+            case End.BUDGET:
+                return "not-converged", f"budget of {self.max_updates} updates spent"
+            case End.PATIENCE:
+                return "not-converged", f"no lower train loss in {self.patience} checks"
+            case End.DIVERGED:
+                return "diverged", f"train loss not finite at update {updates}"
+            case _:
+                return "interrupted", f"stopped after {updates} updates"
