@@ -15,8 +15,9 @@ _WHERE = {
     "configure": "simbias._devices",
     "sgd": "simbias.training",
     "train": "simbias.training",
+    "validate": "simbias.validation",
 }
-_ROOMS = ("networks", "plots", "results", "suites", "tasks", "training")
+_ROOMS = ("networks", "plots", "results", "suites", "tasks", "training", "validation")
 
 __all__ = ["__version__", *sorted(_WHERE), *_ROOMS]
 

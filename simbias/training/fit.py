@@ -56,7 +56,7 @@ class Problem(NamedTuple):
 
     key: UInt[Array, " words"]
     tables: Tables
-    rotated: Bool[Array, ""]
+    rotation: Float[Array, "dim dim"]
     simple: RuleTable
     hyper: Hyper
     goal_accuracy: Float[Array, ""]
@@ -108,10 +108,11 @@ def program(cell: Cell, n_select: int) -> Program:
 def problem(cell: Cell, seed: int) -> Problem:
     """The traced part of a network, as NumPy arrays."""
     stop = cell.stop
+    key = network_key(cell.identity, seed)
     return Problem(
-        key=np.asarray(jax.random.key_data(network_key(cell.identity, seed))),
+        key=np.asarray(jax.random.key_data(key)),
         tables=cell.task.tables,
-        rotated=np.bool_(cell.task.rotated),
+        rotation=np.asarray(cell.task.rotation(stream(key, "rotation"))),
         simple=rule_table(simple_rule(cell.task)),
         hyper={name: np.float32(value) for name, value in cell.method.settings},
         goal_accuracy=np.float32(np.inf if stop.train_accuracy is None else stop.train_accuracy),
@@ -121,17 +122,10 @@ def problem(cell: Cell, seed: int) -> Problem:
     )
 
 
-def rotation_of(problem: Problem) -> Float[Array, "dim dim"]:
-    """The orthogonal matrix of a network's data set."""
-    dim = problem.tables.low.shape[1]
-    turn = jax.random.orthogonal(_stream(problem, "rotation"), dim)
-    return jnp.where(problem.rotated, turn, jnp.eye(dim))
-
-
 def draw_data(problem: Problem, name: str, rows: int) -> Data:
     """Rotated points of one of a network's streams (``train``, ``select``)."""
     x, y = draw(problem.tables, _stream(problem, name), rows)
-    return Data(x @ rotation_of(problem), y, exceptional(problem.simple, x, y))
+    return Data(x @ problem.rotation, y, exceptional(problem.simple, x, y))
 
 
 def start(program: Program, problem: Problem) -> State:

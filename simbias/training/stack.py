@@ -196,9 +196,9 @@ def assemble(cell: Cell, snapshots: dict[int, Snapshot]) -> Stack:
     return Stack(
         cell=cell,
         seeds=tuple(snapshots),
-        params=_stack([state.params for state in states]),
-        initial=_stack([_start(program, problem).params for problem in problems]),
-        rotation=np.stack([np.asarray(_rotation(problem)) for problem in problems]),
+        params=stacked([state.params for state in states]),
+        initial=stacked([_start(program, problem).params for problem in problems]),
+        rotation=np.stack([problem.rotation for problem in problems]),
         updates=np.array([int(state.updates) for state in states]),
         end=np.array([int(state.end) for state in states]),
         fitted_since=np.stack([state.fitted_since for state in states]),
@@ -227,8 +227,8 @@ class _Segments:
         idle = snapshots[0].state._replace(end=np.int32(End.BUDGET))
         spare = self.width - len(problems)
         arguments = (
-            spread(mesh, _stack(problems + problems[:1] * spare)),
-            spread(mesh, _stack([snapshot.state for snapshot in snapshots] + [idle] * spare)),
+            spread(mesh, stacked(problems + problems[:1] * spare)),
+            spread(mesh, stacked([snapshot.state for snapshot in snapshots] + [idle] * spare)),
         )
         compiled = _compiled(self._program, self._devices, self._vectorised, self.width)
         clock = time.perf_counter()
@@ -292,9 +292,6 @@ def _start(program: Program, problem: Problem) -> State:
     return jax.device_get(_starter(program)(problem))
 
 
-_rotation = jax.jit(fit.rotation_of)
-
-
 def _fresh(program: Program, problem: Problem) -> Snapshot:
     return Snapshot(_start(program, problem), np.zeros((0, len(TRACE)), np.float32))
 
@@ -312,5 +309,6 @@ def _width(program: Program, problem: Problem, jobs: int, vectorised: bool) -> i
     return min(len(devices), jobs) * int(per_device)
 
 
-def _stack(trees: Sequence[Any]) -> Any:
+def stacked(trees: Sequence[Any]) -> Any:
+    """Pytrees of one structure as one, with a leading axis (NumPy)."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)

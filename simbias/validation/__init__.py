@@ -1,0 +1,87 @@
+"""What was learned: population risk, reliance, exceptions and agreement, each with an interval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from simbias._checks import real, whole
+from simbias.training.stack import Stack
+from simbias.validation.controls import control
+from simbias.validation.exceptions import Ledger, ledger, train_fit
+from simbias.validation.reliance import Randomised, Reliance
+from simbias.validation.risk import Estimate, clopper_pearson, count
+
+__all__ = ["Estimate", "Ledger", "Reliance", "Report", "control", "validate"]
+
+N_CERTIFY = 200_000
+Counted = Int[np.ndarray, " seeds"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``validate`` found; every estimate has one entry a network.
+
+    Attributes:
+        n_certify: fresh points a network.
+        confidence: coverage of each interval.
+        train_loss, train_accuracy: mean cross-entropy (nats) and accuracy on the training set.
+        risk: 1 - accuracy on fresh draws.
+        reliance: accuracy and AUC on randomised inputs.
+        exceptions: the ledger of the points that the simple rule labels wrongly.
+        simple_agreement: share of fresh points on which the network says what the simple rule says;
+            NaN where the task has no simple set.
+        achievable_agreement: the same for the achievable rule.
+    """
+
+    n_certify: int
+    confidence: float
+    train_loss: Float[np.ndarray, " seeds"]
+    train_accuracy: Float[np.ndarray, " seeds"]
+    risk: Estimate
+    reliance: Reliance
+    exceptions: Ledger
+    simple_agreement: Estimate
+    achievable_agreement: Estimate
+
+
+def validate(stack: Stack, *, n_certify: int = N_CERTIFY, confidence: float = 0.95) -> Report:
+    """Measure what the networks of a stack learned, on fresh draws.
+
+    The draws come from each network's own certify stream: independent of its training set and of
+    the points its traces were evaluated on.
+
+    Args:
+        stack: trained networks, or a control.
+        n_certify: fresh points a network; memory does not depend on it.
+        confidence: coverage of each two-sided interval, in (0, 1).
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+    n_certify = whole("n_certify", n_certify)
+    real("confidence", confidence, 0, 1, open_low=True, open_high=True)
+    randomised = Randomised()
+    counts = count(stack, n_certify, randomised)
+    trained = train_fit(stack)
+
+    def share(successes: Counted, trials: Counted = counts.points) -> Estimate:
+        return clopper_pearson(successes, trials, confidence)
+
+    has_simple = counts.points if stack.cell.task.simple_set else 0 * counts.points
+    return Report(
+        n_certify=n_certify,
+        confidence=confidence,
+        train_loss=trained.loss,
+        train_accuracy=trained.accuracy,
+        risk=share(counts.points - counts.correct),
+        reliance=Reliance(
+            share(counts.s_correct),
+            share(counts.sc_correct),
+            randomised.s_auc.estimate(confidence),
+            randomised.sc_auc.estimate(confidence),
+        ),
+        exceptions=ledger(stack, trained, counts, confidence),
+        simple_agreement=share(counts.simple_agreed, has_simple),
+        achievable_agreement=share(counts.achievable_agreed),
+    )

@@ -1,0 +1,60 @@
+"""Networks whose answers are known: positive and negative controls for every measurement.
+
+The achievable control computes the piecewise-linear rule with risk 0 on every slab task, the simple
+control the Bayes rule on the simple set. Neither is trained, so neither can have memorised.
+"""
+
+import numpy as np
+
+from simbias._checks import known
+from simbias.networks import MLP
+from simbias.tasks.oracle import achievable_rule, explicit_network, simple_rule
+from simbias.training import fit
+from simbias.training.cell import Cell
+from simbias.training.stack import Stack, seed_list, stacked
+from simbias.training.stop import End
+
+RULES = {"achievable": achievable_rule, "simple": simple_rule}
+
+
+def control(cell: Cell, rule: str, *, seeds: int = 1) -> Stack:
+    """A stack of explicit networks on the data sets of a cell.
+
+    Args:
+        cell: its task, network (an MLP of ReLUs) and n_train are used.
+        rule: ``"achievable"`` or ``"simple"``.
+        seeds: how many data sets (0, 1, ...), or which.
+
+    Raises:
+        ValueError: an unknown rule, a task without a simple set, another kind of network, or one
+            too narrow for the rule's cuts.
+    """
+    made = RULES[known("rule", rule, RULES)](cell.task)
+    if made is None:
+        raise ValueError(f"rule: {cell.task.name} has no simple set, so no simple rule")
+    network = cell.network
+    if not isinstance(network, MLP) or network.activation != "relu":
+        raise ValueError(f"network: got {network.label}, allowed: an MLP of relu units")
+    chosen = seed_list(seeds)
+    rotation = np.stack([fit.problem(cell, seed).rotation for seed in chosen])
+    params = stacked(
+        [
+            network.from_layers(
+                explicit_network(made, turn, width=network.width, depth=network.depth)
+            )
+            for turn in rotation
+        ]
+    )
+    none = np.zeros(len(chosen), np.int64)
+    return Stack(
+        cell=cell,
+        seeds=chosen,
+        params=params,
+        initial=params,
+        rotation=rotation,
+        updates=none,
+        end=none + End.RUNNING,
+        fitted_since=np.zeros((len(chosen), cell.n_train), np.int32),
+        traces=(np.zeros((0, len(fit.TRACE)), np.float32),) * len(chosen),
+        seconds=none.astype(float),
+    )

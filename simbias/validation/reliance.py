@@ -1,0 +1,82 @@
+"""Which coordinates a network relies on: accuracy and ROC AUC on randomised inputs.
+
+S-randomised inputs carry no label information in the simple set, S^c-randomised inputs none outside
+it (Shah et al., NeurIPS 2020, section 4). Exclusive reliance on the simple set shows as an
+S-randomised accuracy of 1/2 and an S^c-randomised accuracy equal to the standard one.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from simbias.validation.risk import Estimate, Scores
+
+
+class Reliance(NamedTuple):
+    """Accuracy and ROC AUC on randomised inputs, with intervals."""
+
+    s_accuracy: Estimate
+    sc_accuracy: Estimate
+    s_auc: Estimate
+    sc_auc: Estimate
+
+
+class AucSum:
+    """The ROC AUC over chunks, with flat memory.
+
+    The AUC of a chunk is an unbiased estimate of the population's, and chunks are independent, so
+    their mean is one too; its variance is the sum of the chunks' (DeLong, DeLong and
+    Clarke-Pearson, Biometrics 1988).
+    """
+
+    def __init__(self) -> None:
+        self._values: list[tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]]] = []
+        self._weights: list[int] = []
+
+    def add(self, y: Int[np.ndarray, "seeds rows"], scores: Float[np.ndarray, "seeds rows"]) -> None:
+        """Take in a chunk of every network."""
+        pairs = [delong(labels, margin) for labels, margin in zip(y, scores, strict=True)]
+        auc, variance = np.array(pairs).T
+        self._values.append((auc, variance))
+        self._weights.append(y.shape[1])
+
+    def estimate(self, confidence: float) -> Estimate:
+        """Normal interval of the mean over chunks, weighted by their rows."""
+        weights = np.array(self._weights) / sum(self._weights)
+        auc = sum(w * value for w, (value, _) in zip(weights, self._values, strict=True))
+        variance = sum(w**2 * v for w, (_, v) in zip(weights, self._values, strict=True))
+        half = ndtri((1 + confidence) / 2) * np.sqrt(variance)
+        return Estimate(auc, np.maximum(auc - half, 0), np.minimum(auc + half, 1))
+
+
+class Randomised:
+    """Collects the scores of the randomised inputs chunk by chunk."""
+
+    def __init__(self) -> None:
+        self.s_auc, self.sc_auc = AucSum(), AucSum()
+
+    def __call__(self, scores: Scores) -> None:
+        """Take in a chunk."""
+        self.s_auc.add(scores.y, scores.s_randomised)
+        self.sc_auc.add(scores.y, scores.sc_randomised)
+
+
+def delong(y: Int[np.ndarray, " rows"], scores: Float[np.ndarray, " rows"]) -> tuple[float, float]:
+    """The ROC AUC of scores and its variance; NaN where one label is missing.
+
+    Args:
+        y: labels, 0 or 1.
+        scores: larger where label 1 is thought likelier; ties count half.
+    """
+    positive, negative = scores[y == 1], scores[y == 0]
+    m, n = len(positive), len(negative)
+    if not m or not n:
+        return np.nan, np.nan
+    ranks = rankdata(np.concatenate([positive, negative]))
+    above = (ranks[:m] - rankdata(positive)) / n  # share of negatives below each positive
+    below = 1 - (ranks[m:] - rankdata(negative)) / m
+    spread = [part.var(ddof=1) / len(part) if len(part) > 1 else 0.0 for part in (above, below)]
+    return float(above.mean()), float(sum(spread))

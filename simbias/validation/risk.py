@@ -1,0 +1,188 @@
+"""Population risk: error counts on fresh draws, and exact intervals.
+
+One pass over fresh draws of a stack's certify streams counts everything the validator reports.
+Points come in chunks with a key each, so memory is flat in their number, and a network meets the
+same points however the work is divided.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import PartitionSpec
+from jaxtyping import Array, Float, Int, UInt
+from scipy.special import betaincinv
+
+from simbias._keys import network_key, stream
+from simbias._types import Params
+from simbias.networks import Network
+from simbias.tasks.oracle import achievable_rule, simple_rule
+from simbias.tasks.rules import RuleTable, exceptional, follow, rule_table
+from simbias.tasks.task import Tables, draw_uniforms, quantile
+from simbias.training.fit import margins
+from simbias.training.stack import Stack, seed_mesh, spread
+
+CHUNK = 20_000
+
+
+class Estimate(NamedTuple):
+    """A number a network with its confidence interval; NaN where there is nothing to estimate."""
+
+    value: Float[np.ndarray, " seeds"]
+    low: Float[np.ndarray, " seeds"]
+    high: Float[np.ndarray, " seeds"]
+
+
+class Counts(NamedTuple):
+    """What one pass counts, each an array (seeds,) of integers."""
+
+    points: Int[np.ndarray, " seeds"]
+    correct: Int[np.ndarray, " seeds"]
+    s_correct: Int[np.ndarray, " seeds"]
+    sc_correct: Int[np.ndarray, " seeds"]
+    exceptions: Int[np.ndarray, " seeds"]
+    exceptions_correct: Int[np.ndarray, " seeds"]
+    simple_agreed: Int[np.ndarray, " seeds"]
+    achievable_agreed: Int[np.ndarray, " seeds"]
+
+
+class Scores(NamedTuple):
+    """The logit differences of one chunk's randomised points, with the labels."""
+
+    y: Int[np.ndarray, "seeds rows"]
+    s_randomised: Float[np.ndarray, "seeds rows"]
+    sc_randomised: Float[np.ndarray, "seeds rows"]
+
+
+class _Judged(NamedTuple):
+    """What is traced of a network that is validated."""
+
+    key: UInt[Array, " words"]
+    tables: Tables
+    simple: RuleTable
+    achievable: RuleTable
+    rotation: Float[Array, "dim dim"]
+    params: Params
+
+
+def clopper_pearson(
+    successes: Int[np.ndarray, " *shape"], trials: Int[np.ndarray, " *shape"], confidence: float
+) -> Estimate:
+    """A proportion with its exact interval (Clopper and Pearson, Biometrika 1934).
+
+    Args:
+        successes: counts.
+        trials: counts; 0 gives NaN.
+        confidence: probability that the two-sided interval covers, in (0, 1).
+    """
+    k, n = np.asarray(successes, float), np.asarray(trials, float)
+    tail = (1 - confidence) / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = k / n
+        low = np.where(k == 0, 0.0, betaincinv(np.maximum(k, 1), n - k + 1, tail))
+        high = np.where(k == n, 1.0, betaincinv(k + 1, np.maximum(n - k, 1), 1 - tail))
+    empty = n == 0
+    return Estimate(*(np.where(empty, np.nan, part) for part in (value, low, high)))
+
+
+def count(
+    stack: Stack, n_certify: int, on_scores: Callable[[Scores], None] | None = None
+) -> Counts:
+    """Run a stack over fresh draws.
+
+    Args:
+        stack: trained networks.
+        n_certify: points a network.
+        on_scores: called with each chunk's scores, which are not kept.
+
+    Returns:
+        The counts of every network.
+    """
+    seeds, devices = len(stack), jax.devices()[: len(stack)]
+    padded = -(-seeds // len(devices)) * len(devices)
+    judged = [_judged(stack, min(i, seeds - 1)) for i in range(padded)]
+    laid = spread(seed_mesh(tuple(devices)), jax.tree.map(lambda *leaves: np.stack(leaves), *judged))
+    total = Counts(*np.zeros((len(Counts._fields), seeds), np.int64))
+    for start in range(0, n_certify, CHUNK):
+        rows = min(CHUNK, n_certify - start)
+        program = _compiled(stack.cell.network, rows, tuple(devices))
+        counts, scores = jax.device_get(program(laid, jnp.uint32(start // CHUNK)))
+        kept = jax.tree.map(lambda leaf: leaf[:seeds], (counts, scores))
+        total = Counts(*(a + b for a, b in zip(total, kept[0], strict=True)))
+        if on_scores is not None:
+            on_scores(kept[1])
+    return total
+
+
+def _judged(stack: Stack, i: int) -> _Judged:
+    cell = stack.cell
+    return _Judged(
+        key=np.asarray(
+            jax.random.key_data(stream(network_key(cell.identity, stack.seeds[i]), "certify"))
+        ),
+        tables=cell.task.tables,
+        simple=rule_table(simple_rule(cell.task)),
+        achievable=rule_table(achievable_rule(cell.task)),
+        rotation=stack.rotation[i],
+        params=jax.tree.map(lambda leaf: leaf[i], stack.params),
+    )
+
+
+def _score(
+    network: Network, rows: int, judged: _Judged, chunk: UInt[Array, ""]
+) -> tuple[Counts, Scores]:
+    """Count over one chunk of a network's points.
+
+    A randomised coordinate is drawn given an independent label: that is the limit of permuting the
+    rows of an ever larger sample, and it keeps rows independent, as exact intervals require.
+    """
+    key, key_other = jax.random.split(
+        jax.random.fold_in(jax.random.wrap_key_data(judged.key), chunk)
+    )
+    uniforms, y = draw_uniforms(judged.tables, key, rows)
+    other = jax.random.bernoulli(key_other, shape=(rows,)).astype(jnp.int32)
+    plain, mixed = quantile(judged.tables, uniforms, y), quantile(judged.tables, uniforms, other)
+    simple = judged.tables.simple[None, :]
+
+    def scores(x: Float[Array, "rows dim"]) -> Float[Array, " rows"]:
+        return margins(network, judged.params, x @ judged.rotation)
+
+    margin = scores(plain)
+    without_s = scores(jnp.where(simple, mixed, plain))
+    without_sc = scores(jnp.where(simple, plain, mixed))
+    said = (margin > 0).astype(jnp.int32)
+    exception = exceptional(judged.simple, plain, y)
+
+    def total(hits: Array) -> Int[Array, ""]:
+        return jnp.sum(hits, dtype=jnp.int32)
+
+    return Counts(
+        points=jnp.int32(rows),
+        correct=total(said == y),
+        s_correct=total((without_s > 0) == (y == 1)),
+        sc_correct=total((without_sc > 0) == (y == 1)),
+        exceptions=total(exception),
+        exceptions_correct=total(exception & (said == y)),
+        simple_agreed=total((said == follow(judged.simple, plain)) & judged.simple.defined),
+        achievable_agreed=total(said == follow(judged.achievable, plain)),
+    ), Scores(y, without_s, without_sc)
+
+
+@lru_cache
+def _compiled(network: Network, rows: int, devices: tuple[jax.Device, ...]) -> Callable[..., Any]:
+    def each(judged: _Judged, chunk: UInt[Array, ""]) -> Any:
+        return jax.lax.map(lambda one: _score(network, rows, one, chunk), judged)
+
+    laid = PartitionSpec("seeds")
+    return jax.jit(
+        jax.shard_map(
+            each,
+            mesh=seed_mesh(devices),
+            in_specs=(laid, PartitionSpec()),
+            out_specs=laid,
+            check_vma=False,
+        )
+    )
