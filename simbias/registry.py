@@ -53,7 +53,9 @@ class Registry:
 
         factory = self.factory(name)
         for setting in settings:
-            known(f"{self.kind.rstrip('s')} {name}: setting", setting, signature(factory).parameters)
+            known(
+                f"{self.kind.rstrip('s')} {name}: setting", setting, signature(factory).parameters
+            )
         return factory(**settings)
 
 

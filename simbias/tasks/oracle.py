@@ -214,9 +214,7 @@ class Layer(NamedTuple):
     bias: NDArray[np.float64]  # (outputs,)
 
 
-def explicit_network(
-    rule: Rule, rotation: NDArray, *, width: int, depth: int
-) -> list[Layer]:
+def explicit_network(rule: Rule, rotation: NDArray, *, width: int, depth: int) -> list[Layer]:
     """ReLU layers that compute a rule exactly: hidden layers of ``width`` units, then two logits.
 
     The logit difference is a zigzag of slope +-1 along the rule's coordinate, zero exactly at the

@@ -21,9 +21,7 @@ class RuleTable(NamedTuple):
 def rule_table(rule: Rule | None) -> RuleTable:
     """NumPy arrays of a rule, ready to be passed to a compiled program."""
     if rule is None:
-        return RuleTable(
-            np.int32(0), np.full(1, np.inf, np.float32), np.int32(0), np.bool_(False)
-        )
+        return RuleTable(np.int32(0), np.full(1, np.inf, np.float32), np.int32(0), np.bool_(False))
     cuts = np.array(rule.cuts or [np.inf], np.float32)
     return RuleTable(np.int32(rule.coordinate), cuts, np.int32(rule.first), np.bool_(True))
 

@@ -37,7 +37,9 @@ def epoch_index(
     """
     b = isqrt(n - 1) + 1
     a = -(-n // b)
-    keys = [_mix(words[0] ^ _mix(words[1] + epoch * _word(_ROUNDS) + _word(i))) for i in range(_ROUNDS)]
+    keys = [
+        _mix(words[0] ^ _mix(words[1] + epoch * _word(_ROUNDS) + _word(i))) for i in range(_ROUNDS)
+    ]
 
     def scramble(place: UInt[Array, " rows"]) -> UInt[Array, " rows"]:
         left = place // jnp.uint32(b)

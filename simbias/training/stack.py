@@ -249,9 +249,7 @@ class _Segments:
 @lru_cache
 def seed_mesh(devices: tuple[jax.Device, ...]) -> jax.sharding.Mesh:
     """The one-axis mesh over which seeds are laid."""
-    return jax.make_mesh(
-        (len(devices),), ("seeds",), axis_types=(AxisType.Auto,), devices=devices
-    )
+    return jax.make_mesh((len(devices),), ("seeds",), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def spread(mesh: jax.sharding.Mesh, tree: Any) -> Any:

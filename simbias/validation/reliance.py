@@ -36,7 +36,9 @@ class AucSum:
         self._values: list[tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]]] = []
         self._weights: list[int] = []
 
-    def add(self, y: Int[np.ndarray, "seeds rows"], scores: Float[np.ndarray, "seeds rows"]) -> None:
+    def add(
+        self, y: Int[np.ndarray, "seeds rows"], scores: Float[np.ndarray, "seeds rows"]
+    ) -> None:
         """Take in a chunk of every network."""
         pairs = [delong(labels, margin) for labels, margin in zip(y, scores, strict=True)]
         auc, variance = np.array(pairs).T

@@ -104,7 +104,9 @@ def count(
     seeds, devices = len(stack), jax.devices()[: len(stack)]
     padded = -(-seeds // len(devices)) * len(devices)
     judged = [_judged(stack, min(i, seeds - 1)) for i in range(padded)]
-    laid = spread(seed_mesh(tuple(devices)), jax.tree.map(lambda *leaves: np.stack(leaves), *judged))
+    laid = spread(
+        seed_mesh(tuple(devices)), jax.tree.map(lambda *leaves: np.stack(leaves), *judged)
+    )
     total = Counts(*np.zeros((len(Counts._fields), seeds), np.int64))
     for start in range(0, n_certify, CHUNK):
         rows = min(CHUNK, n_certify - start)
