@@ -111,10 +111,15 @@ class MLP:
         nnx.replace_by_pure_dict(state, params)
         return nnx.merge(graph, state)(x)
 
-    def flops(self, dim: int) -> int:
-        """Multiply-adds of one forward pass of one point, counted as two operations each."""
+    def update_flops(self, dim: int) -> int:
+        """Floating-point operations of the matrix products of one point's update.
+
+        A backward pass costs twice a forward one, less the gradient of the inputs, which is not
+        needed.
+        """
         sizes = self.sizes(dim)
-        return 2 * sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        forward = 2 * sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        return 3 * forward - 2 * sizes[0] * sizes[1]
 
     def from_layers(self, layers: Sequence[Layer]) -> Params:
         """Parameters with the given weights and biases (float32)."""

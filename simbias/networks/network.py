@@ -28,6 +28,6 @@ class Network(Protocol):
         """Two logits a row."""
         ...
 
-    def flops(self, dim: int) -> int:
-        """Floating-point operations of the forward pass of one row."""
+    def update_flops(self, dim: int) -> int:
+        """Floating-point operations of one row's forward and backward pass."""
         ...

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 from simbias import networks, tasks
-from simbias._checks import fail, whole
+from simbias._checks import fail, known, whole
 from simbias._types import Settings
 from simbias.networks import Network
 from simbias.registry import METHODS
@@ -74,11 +74,15 @@ def cell_from_settings(settings: dict[str, Any]) -> Cell:
 
     def split(part: str) -> tuple[str, dict[str, Any]]:
         given = dict(settings[part])
+        if not isinstance(given.get("name"), str):
+            raise ValueError(f"{part}: key 'name' is missing")
         return given.pop("name"), given
 
     task, task_settings = split("task")
     network, network_settings = split("network")
     method, method_settings = split("method")
+    for key in settings["stop"]:
+        known("stop: setting", key, [entry.name for entry in fields(Stop)])
     return Cell(
         task=tasks.get(task, **task_settings),
         network=networks.get(network, **network_settings),

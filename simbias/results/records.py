@@ -1,0 +1,190 @@
+"""Between networks and files: rows, traces and tensors of trained networks, and back."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+
+import jax
+import numpy as np
+
+from simbias._checks import fail
+from simbias.results.schema import FINAL
+from simbias.results.store import Store
+from simbias.training.cell import Cell, cell_from_settings
+from simbias.training.fit import TRACE
+from simbias.training.stack import Job, Snapshot, Stack, stacked, state_shape
+from simbias.validation import Report
+
+
+def network_name(job: Job) -> str:
+    """The hash under which a network's files are kept."""
+    return hashlib.sha256(f"{job.cell.identity}|{job.seed}".encode()).hexdigest()[:16]
+
+
+def base_row(suite: str, job: Job, status: str, reason: str) -> dict[str, Any]:
+    """The columns that are known of a network whatever became of it."""
+    cell = job.cell
+    return {
+        "suite": suite,
+        "cell": cell.name,
+        "task": cell.task.name,
+        "network": cell.network.label,
+        "method": cell.method.name,
+        "seed": job.seed,
+        "n_train": cell.n_train,
+        "status": status,
+        "reason": reason,
+        "dim": cell.task.dim,
+        "batch": cell.batch,
+        "settings": cell.identity,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": device(),
+        "versions": json.dumps(versions()),
+    }
+
+
+def rows(suite: str, stack: Stack, report: Report, validate_seconds: float) -> list[dict[str, Any]]:
+    """A row of results for every network of a stack."""
+    exceptions, reliance = report.exceptions, report.reliance
+    estimates = {
+        "risk": report.risk,
+        "s_randomised_accuracy": reliance.s_accuracy,
+        "sc_randomised_accuracy": reliance.sc_accuracy,
+        "s_randomised_auc": reliance.s_auc,
+        "sc_randomised_auc": reliance.sc_auc,
+        "exceptions_fitted": exceptions.fitted,
+        "exceptions_fresh": exceptions.fresh,
+        "memorised": exceptions.memorised,
+        "simple_agreement": report.simple_agreement,
+        "achievable_agreement": report.achievable_agreement,
+    }
+    found = []
+    for i, seed in enumerate(stack.seeds):
+        status, reason = stack.outcome(i)
+        row = base_row(suite, Job(stack.cell, seed), status, reason)
+        for name, estimate in estimates.items():
+            row[name] = estimate.value[i]
+            row[f"{name}_low"], row[f"{name}_high"] = estimate.low[i], estimate.high[i]
+        row |= {
+            "updates": stack.updates[i],
+            "train_loss": report.train_loss[i],
+            "train_accuracy": report.train_accuracy[i],
+            "test_accuracy": 1 - report.risk.value[i],
+            "exceptions": exceptions.counts[i],
+            "n_certify": report.n_certify,
+            "train_seconds": stack.seconds[i],
+            "validate_seconds": validate_seconds / len(stack),
+        }
+        if not exceptions.counts[i]:
+            why = "no exceptions" if stack.cell.task.simple_set else "no simple set"
+            row["reason"] += f"; {why}: columns about them are empty"
+        found.append(row)
+    return found
+
+
+def trace_rows(suite: str, stack: Stack, i: int) -> list[dict[str, Any]]:
+    """The trace of network ``i``, a row a check."""
+    identity = {"suite": suite, "cell": stack.cell.name, "seed": stack.seeds[i]}
+    return [
+        identity | dict(zip(TRACE, map(float, check), strict=True)) for check in stack.traces[i]
+    ]
+
+
+def tensors(stack: Stack, i: int) -> dict[str, np.ndarray]:
+    """What is kept of network ``i`` in its weights file."""
+    kept = {
+        "params": jax.tree.map(lambda leaf: leaf[i], stack.params),
+        "initial": jax.tree.map(lambda leaf: leaf[i], stack.initial),
+        "rotation": stack.rotation[i],
+        "fitted_since": stack.fitted_since[i],
+        "updates": stack.updates[i],
+        "end": stack.end[i],
+        "seconds": stack.seconds[i],
+    }
+    return flat(kept)
+
+
+def load_stack(store: Store, cell: str | None = None) -> Stack:
+    """The stack of one cell of a run.
+
+    Args:
+        store: the run directory.
+        cell: its name, or the beginning of one; default: the first cell that has networks.
+
+    Raises:
+        ValueError: no such cell.
+    """
+    _, found = store.query(
+        f"SELECT cell, seed, settings FROM networks WHERE status IN {FINAL}"
+        " ORDER BY min(finished) OVER (PARTITION BY cell), cell, seed"
+    )
+    cells = list(dict.fromkeys(name for name, _, _ in found))
+    matching = [name for name in cells if cell is None or name.startswith(cell)]
+    if not matching:
+        raise fail("cell", cell, f"a cell with trained networks: {', '.join(cells) or 'none yet'}")
+    chosen = [(seed, settings) for name, seed, settings in found if name == matching[0]]
+    made = cell_from_settings(json.loads(chosen[0][1]))
+    shape = state_shape(made)
+    parts, traces = [], []
+    for seed, _ in chosen:
+        name = network_name(Job(made, seed))
+        like = {
+            "params": shape.params,
+            "initial": shape.params,
+            **dict.fromkeys(("rotation", "fitted_since", "updates", "end", "seconds"), 0),
+        }
+        parts.append(unflat(store.weights(name), like))
+        traces.append(store.trace(name, TRACE))
+    whole = stacked(parts)
+    return Stack(cell=made, seeds=tuple(seed for seed, _ in chosen), traces=tuple(traces), **whole)
+
+
+def snapshot_tensors(snapshot: Snapshot) -> dict[str, np.ndarray]:
+    """A checkpoint's tensors."""
+    return flat({"state": snapshot.state, "trace": snapshot.trace, "seconds": snapshot.seconds})
+
+
+def snapshot_from_tensors(cell: Cell, saved: Mapping[str, np.ndarray]) -> Snapshot:
+    """The inverse of ``snapshot_tensors``; raises ValueError where tensors are missing."""
+    like = {"state": state_shape(cell), "trace": 0, "seconds": 0.0}
+    whole = unflat(saved, like)
+    return Snapshot(whole["state"], whole["trace"], float(whole["seconds"]))
+
+
+def flat(tree: Any) -> dict[str, np.ndarray]:
+    """The leaves of a pytree by their path, as contiguous arrays."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {_path(path): np.ascontiguousarray(leaf).reshape(np.shape(leaf)) for path, leaf in leaves}
+
+
+def unflat(arrays: Mapping[str, np.ndarray], like: Any) -> Any:
+    """The pytree with the structure of ``like`` and leaves by path; raises ValueError."""
+    leaves, structure = jax.tree_util.tree_flatten_with_path(like)
+    names = [_path(path) for path, _ in leaves]
+    for name in names:
+        if name not in arrays:
+            raise ValueError(f"tensor {name}: not in the file")
+    return jax.tree_util.tree_unflatten(structure, [arrays[name] for name in names])
+
+
+def _path(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+@lru_cache
+def versions() -> dict[str, str]:
+    """Versions of what produced a result."""
+    libraries = ("simbias", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
+    return {"python": platform.python_version()} | {name: version(name) for name in libraries}
+
+
+def device() -> str:
+    """What networks run on, in words."""
+    first = jax.devices()[0]
+    kind = platform.machine() if first.platform == "cpu" else first.device_kind
+    return f"{len(jax.devices())} x {first.platform} ({kind})"

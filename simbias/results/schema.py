@@ -1,0 +1,93 @@
+"""The columns of the results: one list, from which files are written, checked and explained."""
+
+from typing import NamedTuple
+
+from simbias.training.fit import TRACE
+
+
+class Column(NamedTuple):
+    """A column: its name, DuckDB type, and meaning with unit."""
+
+    name: str
+    type: str
+    meaning: str
+
+
+STATUSES = ("done", "not-converged", "diverged", "error", "interrupted")
+FINAL = ("done", "not-converged", "diverged")  # the others are computed again by a rerun
+
+NETWORKS = (
+    Column("suite", "VARCHAR", "suite that asked for the network"),
+    Column("cell", "VARCHAR", "cell: task, architecture and six digits of its settings' hash"),
+    Column("task", "VARCHAR", "task name"),
+    Column("network", "VARCHAR", "architecture, (width,depth)"),
+    Column("method", "VARCHAR", "training algorithm"),
+    Column("seed", "BIGINT", "integer seed"),
+    Column("n_train", "BIGINT", "training points"),
+    Column("status", "VARCHAR", "done, not-converged, diverged, error or interrupted"),
+    Column("reason", "VARCHAR", "why the status, and why any empty column is empty"),
+    Column("updates", "BIGINT", "parameter updates made"),
+    Column("train_loss", "DOUBLE", "mean cross-entropy on the training set, nats"),
+    Column("train_accuracy", "DOUBLE", "accuracy on the training set"),
+    Column("risk", "DOUBLE", "1 - accuracy on fresh certify draws"),
+    Column("risk_low", "DOUBLE", "lower end of its 95% Clopper-Pearson interval"),
+    Column("risk_high", "DOUBLE", "upper end"),
+    Column("test_accuracy", "DOUBLE", "1 - risk"),
+    Column("s_randomised_accuracy", "DOUBLE", "accuracy with the simple set randomised"),
+    Column("sc_randomised_accuracy", "DOUBLE", "accuracy with all but the simple set randomised"),
+    Column("s_randomised_auc", "DOUBLE", "ROC AUC with the simple set randomised"),
+    Column("sc_randomised_auc", "DOUBLE", "ROC AUC with all but the simple set randomised"),
+    Column("exceptions", "BIGINT", "training points that the simple rule labels wrongly"),
+    Column("exceptions_fitted", "DOUBLE", "fraction of them that the network labels correctly"),
+    Column("exceptions_fresh", "DOUBLE", "the same on fresh draws of the same conditional law"),
+    Column("memorised", "DOUBLE", "exceptions_fitted - exceptions_fresh"),
+    Column("simple_agreement", "DOUBLE", "share of fresh points labelled as the simple rule does"),
+    Column("achievable_agreement", "DOUBLE", "the same for the achievable rule"),
+    *(
+        Column(f"{name}_{end}", "DOUBLE", f"{word} end of the 95% interval of {name}")
+        for name in (
+            "s_randomised_accuracy",
+            "sc_randomised_accuracy",
+            "s_randomised_auc",
+            "sc_randomised_auc",
+            "exceptions_fitted",
+            "exceptions_fresh",
+            "memorised",
+            "simple_agreement",
+            "achievable_agreement",
+        )
+        for end, word in (("low", "lower"), ("high", "upper"))
+    ),
+    Column("n_certify", "BIGINT", "fresh certify draws"),
+    Column("dim", "BIGINT", "input coordinates"),
+    Column("batch", "BIGINT", "points an update"),
+    Column("settings", "VARCHAR", "every setting of the cell, as JSON"),
+    Column("train_seconds", "DOUBLE", "training time, of one core or of its share of a device"),
+    Column("validate_seconds", "DOUBLE", "validation time, the stack's divided by its networks"),
+    Column("finished", "VARCHAR", "UTC time at which the row was written"),
+    Column("device", "VARCHAR", "what it ran on"),
+    Column("versions", "VARCHAR", "versions of simbias, Python and its libraries, as JSON"),
+)
+
+TRACES = (
+    Column("suite", "VARCHAR", "suite that asked for the network"),
+    Column("cell", "VARCHAR", "cell of the network"),
+    Column("seed", "BIGINT", "integer seed"),
+    *(
+        Column(name, "BIGINT" if name == "updates" else "DOUBLE", meaning)
+        for name, meaning in zip(
+            TRACE,
+            (
+                "updates made at the check",
+                "mean cross-entropy on the training set, nats",
+                "accuracy on the training set",
+                "accuracy on fresh select draws",
+                "fraction of the training exceptions labelled correctly",
+                "the same for the exceptions among the select draws",
+            ),
+            strict=True,
+        )
+    ),
+)
+
+TABLES = {"networks": NETWORKS, "traces": TRACES}

@@ -1,0 +1,331 @@
+"""The run directory: one Parquet row and one weights file a network, written atomically.
+
+A file is written under a temporary name, synced and renamed, and its name is the hash of what it
+holds: many writers need no lock, a network computed twice is one row, and what remains to be done
+is a set difference. A network's row is written last, so a row means that all of it is there.
+"""
+
+import json
+import os
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save_file
+
+from simbias.results.schema import FINAL, TABLES, Column
+
+_STALE_SECONDS = 3600  # temporary files older than this were left by a killed process
+
+
+class StoreError(OSError):
+    """Something could not be written or read; the message is one line that names it."""
+
+
+class Store:
+    """A run directory.
+
+    Args:
+        directory: its path.
+        create: make it if it is not there; otherwise it must hold a run.
+
+    Raises:
+        ValueError: no run directory, a file in its place, or a place that cannot be written.
+    """
+
+    def __init__(self, directory: str | Path, *, create: bool = False) -> None:
+        self.directory = Path(directory)
+        if create:
+            check_writable(self.directory)
+        elif not (self.directory / "run.toml").is_file():
+            raise ValueError(
+                f"DIR: got {str(directory)!r}, allowed: a run directory (made by simbias run)"
+            )
+
+    def prepare(self, config: str) -> None:
+        """Make the folders, write ``run.toml``, and clear what killed processes left."""
+        for folder in ("networks", "traces", "weights", "checkpoints"):
+            (self.directory / folder).mkdir(parents=True, exist_ok=True)
+        for path in self.directory.rglob(".*.tmp"):
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                path.unlink(missing_ok=True)
+        self._write(self.directory / "run.toml", lambda path: Path(path).write_text(config))
+
+    def config(self) -> dict[str, Any] | None:
+        """The contents of ``run.toml``; None where there is none."""
+        path = self.directory / "run.toml"
+        return tomllib.loads(path.read_text()) if path.is_file() else None
+
+    # -- networks ---------------------------------------------------------------------------
+
+    def finished(self) -> dict[str, str]:
+        """Status by hash of the networks whose files are whole and whose status is final."""
+        statuses = self.statuses()
+        return {
+            name: status
+            for name, status in statuses.items()
+            if status in FINAL and self.weights_path(name).is_file()
+        }
+
+    def statuses(self) -> dict[str, str]:
+        """Status by hash of every row."""
+        rows = self._rows("networks", "filename, status")
+        return {Path(filename).stem: status for filename, status in rows}
+
+    def write_network(
+        self,
+        name: str,
+        row: Mapping[str, Any],
+        trace: Sequence[Mapping[str, Any]] = (),
+        tensors: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """Keep a network: weights and trace first, then its row; raises StoreError."""
+        if tensors is not None:
+            self._write(self.weights_path(name), lambda path: save_file(dict(tensors), path))
+        if trace:
+            self._write_parquet("traces", name, trace)
+        self._write_parquet("networks", name, [row])
+
+    def weights_path(self, name: str) -> Path:
+        """Where the weights of a network are."""
+        return self.directory / "weights" / f"{name}.safetensors"
+
+    def weights(self, name: str) -> dict[str, np.ndarray]:
+        """The tensors of a network; raises StoreError."""
+        return _load(self.weights_path(name))
+
+    def trace(self, name: str, columns: Sequence[str]) -> np.ndarray:
+        """The trace of a network as float32 (checks, columns)."""
+        path = self.directory / "traces" / f"{name}.parquet"
+        if not path.is_file():
+            return np.zeros((0, len(columns)), np.float32)
+        with _reading(path):
+            found = duckdb.execute(f"SELECT {', '.join(columns)} FROM read_parquet(?)", [str(path)])
+            table = found.fetchnumpy()
+        arrays = [np.ma.filled(table[name].astype(np.float32), np.nan) for name in columns]
+        return np.stack(arrays, axis=1)
+
+    # -- checkpoints ------------------------------------------------------------------------
+
+    def write_checkpoint(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
+        """Keep the state of a network in training; raises StoreError."""
+        self._write(self._checkpoint(name), lambda path: save_file(dict(tensors), path))
+
+    def checkpoint(self, name: str) -> dict[str, np.ndarray] | None:
+        """The state of a network in training; None where none was kept."""
+        path = self._checkpoint(name)
+        return _load(path) if path.is_file() else None
+
+    def drop_checkpoint(self, name: str) -> None:
+        """Forget the state of a network that has ended."""
+        self._checkpoint(name).unlink(missing_ok=True)
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def query(self, sql: str) -> tuple[list[str], list[tuple]]:
+        """Run SQL over the tables ``networks`` and ``traces``.
+
+        Returns:
+            Column names and rows.
+
+        Raises:
+            ValueError: SQL that fails, with the database's own first line.
+        """
+        with duckdb.connect() as connection:
+            for table, columns in TABLES.items():
+                self._view(connection, table, columns)
+            try:
+                result = connection.execute(sql)
+                names = [column[0] for column in result.description or []]
+                return names, result.fetchall()
+            except duckdb.Error as error:
+                raise ValueError(f"SQL: {_first_lines(error)}") from None
+
+    def damaged(self) -> list[tuple[Path, str]]:
+        """Result files that cannot be used, each with the reason."""
+        found = []
+        for table, columns in TABLES.items():
+            if not self._whole(table, columns):
+                for path in self._files(table):
+                    why = _parquet_fault(path, columns)
+                    if why:
+                        found.append((path, why))
+        for folder in ("weights", "checkpoints"):
+            for path in sorted((self.directory / folder).glob("*.safetensors")):
+                why = _safetensors_fault(path)
+                if why:
+                    found.append((path, why))
+        return found
+
+    def set_aside(self, path: Path) -> Path:
+        """Move a damaged file out of the way, keeping it; its network counts as missing."""
+        aside = self.directory / "set-aside" / path.parent.name
+        aside.mkdir(parents=True, exist_ok=True)
+        target = aside / f"{path.name}.{time.time_ns()}"
+        os.replace(path, target)
+        if path.parent.name in ("weights", "traces"):
+            (self.directory / "networks" / f"{path.stem}.parquet").unlink(missing_ok=True)
+        return target
+
+    # -- inside -----------------------------------------------------------------------------
+
+    def _checkpoint(self, name: str) -> Path:
+        return self.directory / "checkpoints" / f"{name}.safetensors"
+
+    def _files(self, table: str) -> list[Path]:
+        return sorted((self.directory / table).glob("*.parquet"))
+
+    def _rows(self, table: str, columns: str) -> list[tuple]:
+        if not self._files(table):
+            return []
+        glob = str(self.directory / table / "*.parquet")
+        with _reading(self.directory / table):
+            return duckdb.execute(
+                f"SELECT {columns} FROM read_parquet(?, filename=true, union_by_name=true)", [glob]
+            ).fetchall()
+
+    def _view(
+        self, connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[Column]
+    ) -> None:
+        """A table of the sound files, empty where there are none."""
+        if self._whole(table, columns):
+            files = self._files(table)
+        else:
+            files = [path for path in self._files(table) if not _parquet_fault(path, columns)]
+        typed = ", ".join(f'"{column.name}" {column.type}' for column in columns)
+        connection.execute(f"CREATE TABLE {table} ({typed})")
+        if files:
+            connection.execute(
+                f"INSERT INTO {table} BY NAME SELECT * FROM read_parquet(?, union_by_name=true)",
+                [[str(path) for path in files]],
+            )
+
+    def _whole(self, table: str, columns: Sequence[Column]) -> bool:
+        """Whether one pass reads every file of a table and finds its columns."""
+        if not self._files(table):
+            return True
+        glob = str(self.directory / table / "*.parquet")
+        names = [column.name for column in columns]
+        try:
+            shortest = duckdb.execute(
+                "SELECT min(found) FROM (SELECT count(*) FILTER (list_contains(?, name)) AS found"
+                " FROM parquet_schema(?) GROUP BY file_name)",
+                [names, glob],
+            ).fetchone()
+            duckdb.execute("SELECT max(COLUMNS(*)) FROM read_parquet(?)", [glob]).fetchall()
+        except duckdb.Error:
+            return False
+        return shortest is not None and shortest[0] == len(names)
+
+    def _write_parquet(self, table: str, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        columns = TABLES[table]
+        typed = ", ".join(f'"{column.name}" {column.type}' for column in columns)
+        values = [[_plain(row.get(column.name)) for column in columns] for row in rows]
+
+        def write(path: str) -> None:
+            with duckdb.connect() as connection:
+                connection.execute(f"CREATE TABLE rows ({typed})")
+                marks = ", ".join("?" * len(columns))
+                connection.executemany(f"INSERT INTO rows VALUES ({marks})", values)
+                quoted = path.replace("'", "''")
+                connection.execute(f"COPY rows TO '{quoted}' (FORMAT parquet)")
+
+        self._write(self.directory / table / f"{name}.parquet", write)
+
+    def _write(self, path: Path, write: Callable[[str], Any]) -> None:
+        """Write under a temporary name, sync, rename; leaves nothing behind on failure."""
+        temporary = path.parent / f".{path.name}.{os.getpid()}.{time.time_ns()}.tmp"
+        try:
+            write(str(temporary))
+            with open(temporary, "rb") as handle:
+                os.fsync(handle.fileno())
+            os.replace(temporary, path)
+        except (OSError, duckdb.Error, SafetensorError) as error:
+            temporary.unlink(missing_ok=True)
+            raise StoreError(f"cannot write {path}: {_first_lines(error)}") from error
+
+
+def check_writable(directory: Path) -> None:
+    """Raise ValueError unless a run directory can be made or written there; leaves no trace."""
+    at = directory.absolute()
+    while not at.parent.exists():
+        at = at.parent
+    try:  # permissions do not tell (root, read-only and virtual file systems): try it
+        if at.exists():
+            with tempfile.TemporaryFile(dir=at):
+                pass
+        else:
+            at.mkdir()
+            at.rmdir()
+    except OSError as error:
+        raise ValueError(
+            f"out: got {str(directory)!r} ({error.strerror}), allowed: a directory that can be"
+            " written or made"
+        ) from None
+
+
+def to_toml(table: Mapping[str, Any]) -> str:
+    """A flat or nested mapping of plain values as TOML text."""
+    lines = [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items() if v is not None)
+        return f"{{ {inside} }}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(value)  # strings, numbers and booleans read the same in TOML
+
+
+def _plain(value: Any) -> Any:
+    """A Python value for the database; NaN becomes empty."""
+    value = value.item() if isinstance(value, np.generic | np.ndarray) else value
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    with _reading(path):
+        return load_file(path)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, duckdb.Error, SafetensorError) as error:
+        raise StoreError(f"cannot read {path}: {_first_lines(error)}") from error
+
+
+def _parquet_fault(path: Path, columns: Sequence[Column]) -> str | None:
+    try:
+        result = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)])
+        present = {column[0] for column in result.description or []}
+        result.fetchall()
+    except duckdb.Error as error:
+        return _first_lines(error)
+    missing = [column.name for column in columns if column.name not in present]
+    return f"no column {missing[0]}: not a file of simbias" if missing else None
+
+
+def _safetensors_fault(path: Path) -> str | None:
+    try:
+        with safe_open(path, "np") as handle:
+            handle.keys()
+    except (OSError, SafetensorError) as error:
+        return _first_lines(error)
+    return None
+
+
+def _first_lines(error: BaseException) -> str:
+    """An error's message in one line, without the query it came from."""
+    lines = [line.strip() for line in str(error).split("LINE 1:")[0].splitlines() if line.strip()]
+    return " ".join(lines)

@@ -1,0 +1,1 @@
+"""From a suite to results: planning, and execution on this machine."""

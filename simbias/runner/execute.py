@@ -1,0 +1,181 @@
+"""Running a plan on this machine: train, validate, write, resume, and stop cleanly.
+
+Every segment is checkpointed and every ended group written, so a rerun does only what is missing.
+One failing group does not stop the others.
+"""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Any, Protocol
+
+from simbias.results import records
+from simbias.results.schema import FINAL
+from simbias.results.store import Store, StoreError, to_toml
+from simbias.runner.plan import Plan
+from simbias.training.stack import Job, Snapshot, assemble, train_jobs
+from simbias.validation import validate
+
+
+class Reporter(Protocol):
+    """Hears how a run goes; every method may do nothing."""
+
+    def begun(self, plan: Plan, missing: list[Job], resumed: int) -> None:
+        """The networks to compute are known; ``resumed`` have a checkpoint."""
+
+    def advanced(self, moved: dict[Job, Snapshot]) -> None:
+        """Networks trained on."""
+
+    def validating(self, jobs: list[Job]) -> None:
+        """A cell's networks are being measured."""
+
+    def ended(self, row: dict[str, Any]) -> None:
+        """A network's row was written."""
+
+    def note(self, text: str) -> None:
+        """Something the user should know."""
+
+
+class Interrupted(Exception):
+    """The user asked to stop; everything so far is on disk."""
+
+
+def prepare(plan: Plan, store: Store) -> None:
+    """Make the run directory, or check that it belongs to this plan; raises ValueError."""
+    old = store.config()
+    wanted = plan.config()
+    if old is not None:
+        for key, value in wanted.items():
+            if old.get(key) != value:
+                shown = old.get(key) if key != "cells" else "other settings"
+                raise ValueError(
+                    f"out: {str(store.directory)!r} holds a run of {old.get('suite')}"
+                    f" --preset {old.get('preset')} ({key}: {shown}), allowed: the same again"
+                    " (with any --seeds), or another directory"
+                )
+    seeds = sorted({*plan.seeds, *(old or {}).get("seeds", [])})
+    environment = {"device": records.device(), "versions": records.versions()}
+    store.prepare(to_toml(wanted | {"seeds": seeds} | environment))
+
+
+def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
+    """Compute what is missing of a plan.
+
+    Args:
+        plan: what the directory should hold.
+        store: a prepared run directory.
+        reporter: hears how it goes.
+
+    Returns:
+        The status of every network of the plan, in the plan's order.
+
+    Raises:
+        Interrupted: the user asked to stop.
+        StoreError: nothing can be written any more (a full disk).
+    """
+    for path, why in store.damaged():
+        aside = store.set_aside(path)
+        reporter.note(f"{path} cannot be used ({why}): moved to {aside}, computed again")
+    finished = store.finished()
+    missing = [job for job in plan.jobs if records.network_name(job) not in finished]
+    saved = _checkpoints(missing, store, reporter)
+    reporter.begun(plan, missing, len(saved))
+    with _interrupts() as interrupted:
+        for group in plan.groups:
+            jobs = [job for job in group if job in missing]
+            if not jobs:
+                continue
+            try:
+                _run_group(plan, jobs, saved, store, reporter, interrupted)
+            except (Interrupted, StoreError):
+                raise
+            except Exception as error:  # one group's failure must not lose the others
+                reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+                for job in jobs:
+                    _write_plain(plan, job, "error", reason, store, reporter)
+    statuses = store.statuses()
+    return [statuses.get(records.network_name(job), "error") for job in plan.jobs]
+
+
+def _run_group(
+    plan: Plan,
+    jobs: list[Job],
+    saved: dict[Job, Snapshot],
+    store: Store,
+    reporter: Reporter,
+    interrupted: list[bool],
+) -> None:
+    def after_segment(moved: dict[Job, Snapshot]) -> None:
+        for job, snapshot in moved.items():
+            tensors = records.snapshot_tensors(snapshot)
+            store.write_checkpoint(records.network_name(job), tensors)
+        reporter.advanced(moved)
+        if interrupted:
+            raise Interrupted
+
+    try:
+        snapshots = train_jobs(jobs, saved=saved, after_segment=after_segment)
+        for cell, members in groupby(jobs, key=lambda job: job.cell):
+            same = list(members)
+            reporter.validating(same)
+            clock = time.perf_counter()
+            stack = assemble(cell, {job.seed: snapshots[job] for job in same})
+            report = validate(stack, n_certify=plan.n_certify)
+            found = records.rows(plan.suite, stack, report, time.perf_counter() - clock)
+            for i, row in enumerate(found):
+                name = records.network_name(same[i])
+                trace = records.trace_rows(plan.suite, stack, i)
+                store.write_network(name, row, trace, records.tensors(stack, i))
+                store.drop_checkpoint(name)
+                reporter.ended(row)
+            if interrupted:
+                raise Interrupted
+    except Interrupted:
+        present = store.statuses()
+        for job in jobs:
+            if present.get(records.network_name(job)) not in FINAL:
+                _write_plain(plan, job, "interrupted", "stopped by the user", store, reporter)
+        raise
+
+
+def _write_plain(
+    plan: Plan, job: Job, status: str, reason: str, store: Store, reporter: Reporter
+) -> None:
+    row = records.base_row(plan.suite, job, status, reason)
+    store.write_network(records.network_name(job), row)
+    reporter.ended(row)
+
+
+def _checkpoints(jobs: list[Job], store: Store, reporter: Reporter) -> dict[Job, Snapshot]:
+    found = {}
+    for job in jobs:
+        try:
+            tensors = store.checkpoint(records.network_name(job))
+            if tensors is not None:
+                found[job] = records.snapshot_from_tensors(job.cell, tensors)
+        except (StoreError, ValueError) as error:
+            reporter.note(f"checkpoint of {job.cell.name} seed {job.seed} not used: {error}")
+    return found
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[bool]]:
+    """Ctrl-C asks to stop at the end of the segment; a second one stops at once."""
+    asked: list[bool] = []
+
+    def ask(*_: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(True)
+
+    try:
+        before = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not the main thread: the caller handles signals
+        yield asked
+        return
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,140 @@
+"""From a suite to work: cells, the compiled groups they form, and what they cost."""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from simbias._checks import known, whole
+from simbias.registry import METHODS, NETWORKS, TASKS
+from simbias.suites import Preset, Suite
+from simbias.training.cell import Cell, cell_from_settings
+from simbias.training.stack import Job, group_key, seed_list
+from simbias.validation import N_CERTIFY
+
+_PARTS = {"task": TASKS, "network": NETWORKS, "method": METHODS, "stop": None}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run computes.
+
+    Attributes:
+        suite, preset: names.
+        cells: in the suite's order.
+        published: for each cell, published values by column.
+        seeds: each cell is trained with all of them.
+        n_certify: fresh points a network.
+    """
+
+    suite: str
+    preset: str
+    cells: tuple[Cell, ...]
+    published: tuple[dict[str, float], ...]
+    seeds: tuple[int, ...]
+    n_certify: int
+
+    @cached_property
+    def groups(self) -> list[list[Job]]:
+        """The networks, by the compiled program that trains them."""
+        groups: dict[Any, list[Job]] = {}
+        for cell in self.cells:
+            jobs = groups.setdefault(group_key(cell), [])
+            jobs += [Job(cell, seed) for seed in self.seeds]
+        return list(groups.values())
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All networks."""
+        return [job for group in self.groups for job in group]
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations of the training updates, if every budget is spent."""
+        return float(
+            sum(
+                cell.stop.max_updates * cell.batch * cell.network.update_flops(cell.task.dim)
+                for cell, _ in self.jobs
+            )
+        )
+
+    def config(self) -> dict[str, Any]:
+        """What identifies the run; two runs into one directory must agree on it."""
+        return {
+            "suite": self.suite,
+            "preset": self.preset,
+            "n_certify": self.n_certify,
+            "cells": [cell.settings for cell in self.cells],
+        }
+
+
+def make_plan(
+    suite: Suite,
+    preset: str,
+    *,
+    seeds: int | Sequence[int] | None = None,
+    n_certify: int | None = None,
+    overrides: Sequence[str] = (),
+) -> Plan:
+    """Resolve a suite's preset.
+
+    Args:
+        suite: as loaded.
+        preset: its name.
+        seeds: how many, or which; default: the preset's.
+        n_certify: fresh points a network; default: the preset's, or the validator's.
+        overrides: ``"key=value"`` with a TOML value, for every cell: ``n_train``, ``batch``, or a
+            dotted key into task, network, method or stop, e.g. ``"task.dim=20"``.
+
+    Raises:
+        ValueError: an unknown name or a value out of range, before anything is written.
+    """
+    chosen: Preset = suite.preset(preset)
+    changes = [_override(text) for text in overrides]
+    cells = tuple(dict.fromkeys(_cell(settings, changes) for settings in chosen.cells))
+    certify = n_certify if n_certify is not None else chosen.n_certify
+    return Plan(
+        suite=suite.name,
+        preset=preset,
+        cells=cells,
+        published=tuple(_published(suite, cell) for cell in cells),
+        seeds=seed_list(chosen.seeds if seeds is None else seeds),
+        n_certify=N_CERTIFY if certify is None else whole("n_certify", certify),
+    )
+
+
+def _override(text: str) -> tuple[str, str | None, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"set: got {text!r}, allowed: KEY=VALUE, for example task.dim=20")
+    part, _, setting = key.strip().partition(".")
+    known("set: key", part, ["n_train", "batch", *_PARTS])
+    if (part in _PARTS) != bool(setting):
+        shape = f"{part}.SETTING=VALUE" if part in _PARTS else f"{part}=VALUE"
+        raise ValueError(f"set: got {text!r}, allowed: {shape}")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()  # a bare word is a string
+    return part, setting or None, parsed
+
+
+def _cell(settings: dict[str, Any], changes: list[tuple[str, str | None, Any]]) -> Cell:
+    merged = {"batch": 256, "stop": {}} | settings
+    for part, setting, value in changes:
+        if setting is None:
+            merged[part] = value
+        else:
+            merged[part] = merged[part] | {setting: value}
+    return cell_from_settings(merged)
+
+
+def _published(suite: Suite, cell: Cell) -> dict[str, float]:
+    """The published values of the entries that match a cell's task and network."""
+    values: dict[str, float] = {}
+    for entry in suite.published:
+        named = entry["task"] == cell.task.name
+        if named and entry["network"].items() <= cell.network.settings.items():
+            values |= entry["values"]
+    return values

@@ -1,0 +1,159 @@
+"""Suites: named lists of cells as TOML, with the published values they should meet."""
+
+import copy
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from simbias._checks import fail, known, whole
+from simbias.registry import SUITES
+
+__all__ = ["Preset", "Suite", "load"]
+
+_CELL = {"n_train": int, "batch": int, "method": dict, "stop": dict}
+_SUITE = {"name": str, "summary": str, "source": str, "tasks": dict, "presets": dict}
+_PRESET = {"summary": str, "seeds": int, "cells": list}
+_PUBLISHED = {"task": str, "network": dict, "values": dict}
+_WORDS = {str: "a string", int: "an integer", dict: "a table", list: "an array"}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One size of a suite: cells as merged settings, and how many seeds each has."""
+
+    name: str
+    summary: str
+    seeds: int
+    n_certify: int | None
+    cells: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite as it is written: nothing is resolved beyond merging and expanding settings.
+
+    Attributes:
+        name, summary, source: words about it.
+        presets: by name.
+        published: values to stand beside a cell's, for cells whose task and network match.
+    """
+
+    name: str
+    summary: str
+    source: str
+    presets: dict[str, Preset]
+    published: tuple[dict[str, Any], ...]
+
+    def preset(self, name: str) -> Preset:
+        """The preset of this name; raises ValueError."""
+        return self.presets[known("preset", name, self.presets)]
+
+
+def load(name: str) -> Suite:
+    """A registered suite by its name, or a suite file by its path (ending in .toml).
+
+    Raises:
+        ValueError: an unknown name, an unreadable file, or a file with unknown or missing keys or
+            values of the wrong type.
+    """
+    if name.endswith(".toml"):
+        path: Any = Path(name)
+    else:
+        entries = SUITES.entries()
+        known("suite", name, entries)
+        package, _, file = entries[name].reference.partition(":")
+        path = files(package).joinpath(file)
+    try:
+        table = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"suite: {name} cannot be read: {error}") from None
+    return _suite(path.name, table)
+
+
+def _suite(file: str, table: dict[str, Any]) -> Suite:
+    _check(file, "", table, _SUITE, {"published": list})
+    for task, settings in table["tasks"].items():
+        _check(file, f"tasks.{task}", settings, {}, _CELL)
+    presets = {}
+    for name, preset in table["presets"].items():
+        at = f"presets.{name}"
+        _check(file, at, preset, _PRESET, _CELL | {"n_certify": int})
+        shared = {key: preset[key] for key in _CELL if key in preset}
+        cells: list[dict[str, Any]] = []
+        for i, cell in enumerate(preset["cells"]):
+            _check(file, f"{at}.cells[{i}]", cell, {"network": dict}, _CELL | {"task": None})
+            cells += _expand(_merged(file, f"{at}.cells[{i}]", table["tasks"], shared, cell))
+        presets[name] = Preset(
+            name,
+            preset["summary"],
+            whole(f"{file}: {at}.seeds", preset["seeds"]),
+            preset.get("n_certify"),
+            tuple(cells),
+        )
+    published = table.get("published", [])
+    for i, entry in enumerate(published):
+        _check(file, f"published[{i}]", entry, _PUBLISHED, {})
+    return Suite(table["name"], table["summary"], table["source"], presets, tuple(published))
+
+
+def _merged(
+    file: str, at: str, tasks: Mapping[str, Any], shared: dict[str, Any], cell: dict[str, Any]
+) -> dict[str, Any]:
+    """A cell's settings: the task's, overridden by the preset's, overridden by its own."""
+    task = cell.get("task")
+    task = {"name": task} if isinstance(task, str) else task
+    if not isinstance(task, dict) or "name" not in task:
+        raise fail(f"{file}: {at}.task", task, "a task name, or a table with a name")
+    merged: dict[str, Any] = {}
+    for layer in (tasks.get(task["name"], {}), shared, cell | {"task": task}):
+        for key, value in copy.deepcopy(layer).items():
+            merged[key] = merged.get(key, {}) | value if isinstance(value, dict) else value
+    for key in ("n_train", "method"):
+        if key not in merged:
+            raise ValueError(f"{file}: {at}: key {key!r} is missing here and in tasks")
+    return merged
+
+
+def _expand(cell: dict[str, Any]) -> list[dict[str, Any]]:
+    """The product over every array: an array of values is a grid, one cell a value."""
+    axes = [
+        (part, key, value)
+        for part, settings in cell.items()
+        for key, value in (settings.items() if isinstance(settings, dict) else [(None, settings)])
+        if isinstance(value, list)
+    ]
+    expanded = []
+    for chosen in product(*(values for _, _, values in axes)):
+        one = copy.deepcopy(cell)
+        for (part, key, _), value in zip(axes, chosen, strict=True):
+            if key is None:
+                one[part] = value
+            else:
+                one[part][key] = value
+        expanded.append(one)
+    return expanded
+
+
+def _check(
+    file: str, at: str, table: Any, required: Mapping[str, type], optional: Mapping[str, Any]
+) -> None:
+    """Raise ValueError for unknown or missing keys and wrong types."""
+    place = f"{file}: {at}".rstrip(": ")
+    if not isinstance(table, dict):
+        raise fail(place, table, "a table")
+    allowed = dict(required) | dict(optional)
+    for key in table:
+        known(f"{place}: key", key, allowed)
+    for key in required:
+        if key not in table:
+            raise ValueError(f"{place}: key {key!r} is missing")
+    for key, value in table.items():
+        kind = allowed[key]
+        if kind is int and isinstance(value, list):
+            continue  # a grid of integers; each is checked when its cell is made
+        if kind is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise fail(f"{place}: {key}", value, _WORDS[kind])
