@@ -9,7 +9,8 @@ from typing import Any
 
 from jaxtyping import Array, Bool, Float, Int, Key, UInt
 
-__all__ = ["Array", "Bool", "Float", "Int", "Key", "Params", "Settings", "UInt"]
+__all__ = ["AnyArray", "Array", "Bool", "Float", "Int", "Key", "Params", "Settings", "UInt"]
 
+AnyArray = Any  # a NumPy or a JAX array: what crosses between host and device
 Params = Any  # a pytree of float32 arrays, as the network's init returns it
 Settings = dict[str, Any]  # plain values (numbers, strings, lists, dictionaries), JSON-able

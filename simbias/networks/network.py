@@ -10,6 +10,10 @@ from simbias._types import Params, Settings
 class Network(Protocol):
     """An architecture: hashable settings, and two pure functions on a pytree of parameters."""
 
+    def __hash__(self) -> int:
+        """Equal settings, equal hash: compiled programs are looked up by architecture."""
+        ...
+
     @property
     def settings(self) -> Settings:
         """The values that identify it; ``name`` is the registered name."""

@@ -67,23 +67,25 @@ def rows(suite: str, stack: Stack, report: Report, validate_seconds: float) -> l
     for i, seed in enumerate(stack.seeds):
         status, reason = stack.outcome(i)
         row = base_row(suite, Job(stack.cell, seed), status, reason)
+        row |= {"updates": stack.updates[i], "train_seconds": stack.seconds[i]}
+        found.append(row)
+        if status == "diverged":  # nothing measured on such weights means anything
+            row["reason"] += "; not validated"
+            continue
         for name, estimate in estimates.items():
             row[name] = estimate.value[i]
             row[f"{name}_low"], row[f"{name}_high"] = estimate.low[i], estimate.high[i]
         row |= {
-            "updates": stack.updates[i],
             "train_loss": report.train_loss[i],
             "train_accuracy": report.train_accuracy[i],
             "test_accuracy": 1 - report.risk.value[i],
             "exceptions": exceptions.counts[i],
             "n_certify": report.n_certify,
-            "train_seconds": stack.seconds[i],
             "validate_seconds": validate_seconds / len(stack),
         }
         if not exceptions.counts[i]:
             why = "no exceptions" if stack.cell.task.simple_set else "no simple set"
             row["reason"] += f"; {why}: columns about them are empty"
-        found.append(row)
     return found
 
 
@@ -114,16 +116,15 @@ def load_stack(store: Store, cell: str | None = None) -> Stack:
 
     Args:
         store: the run directory.
-        cell: its name, or the beginning of one; default: the first cell that has networks.
+        cell: its name, or the beginning of one; default: the suite's first that has networks.
 
     Raises:
         ValueError: no such cell.
     """
     _, found = store.query(
-        f"SELECT cell, seed, settings FROM networks WHERE status IN {FINAL}"
-        " ORDER BY min(finished) OVER (PARTITION BY cell), cell, seed"
+        f"SELECT cell, seed, settings FROM networks WHERE status IN {FINAL} ORDER BY seed"
     )
-    cells = list(dict.fromkeys(name for name, _, _ in found))
+    cells = sorted({name for name, _, _ in found}, key=store.order)
     matching = [name for name in cells if cell is None or name.startswith(cell)]
     if not matching:
         raise fail("cell", cell, f"a cell with trained networks: {', '.join(cells) or 'none yet'}")
@@ -159,7 +160,9 @@ def snapshot_from_tensors(cell: Cell, saved: Mapping[str, np.ndarray]) -> Snapsh
 def flat(tree: Any) -> dict[str, np.ndarray]:
     """The leaves of a pytree by their path, as contiguous arrays."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {_path(path): np.ascontiguousarray(leaf).reshape(np.shape(leaf)) for path, leaf in leaves}
+    return {
+        _path(path): np.ascontiguousarray(leaf).reshape(np.shape(leaf)) for path, leaf in leaves
+    }
 
 
 def unflat(arrays: Mapping[str, np.ndarray], like: Any) -> Any:

@@ -20,8 +20,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
+from simbias._checks import fail
 from simbias.results.schema import FINAL, TABLES, Column
 
+RUN_KEYS = ("suite", "preset", "n_certify", "cells", "seeds", "names")
 _STALE_SECONDS = 3600  # temporary files older than this were left by a killed process
 
 
@@ -44,10 +46,8 @@ class Store:
         self.directory = Path(directory)
         if create:
             check_writable(self.directory)
-        elif not (self.directory / "run.toml").is_file():
-            raise ValueError(
-                f"DIR: got {str(directory)!r}, allowed: a run directory (made by simbias run)"
-            )
+        if self.config() is None and not create:
+            raise fail("DIR", str(directory), "a run directory (made by simbias run)")
 
     def prepare(self, config: str) -> None:
         """Make the folders, write ``run.toml``, and clear what killed processes left."""
@@ -56,12 +56,26 @@ class Store:
         for path in self.directory.rglob(".*.tmp"):
             if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                 path.unlink(missing_ok=True)
-        self._write(self.directory / "run.toml", lambda path: Path(path).write_text(config))
+        self.write_text(self.directory / "run.toml", config)
 
     def config(self) -> dict[str, Any] | None:
-        """The contents of ``run.toml``; None where there is none."""
+        """The contents of ``run.toml``; None where there is none; ValueError for a foreign one."""
         path = self.directory / "run.toml"
-        return tomllib.loads(path.read_text()) if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            config = tomllib.loads(path.read_text())
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ValueError(f"{path} cannot be read: {error}") from None
+        for key in RUN_KEYS:
+            if key not in config:
+                raise ValueError(f"{path}: key {key!r} is missing: not a file of simbias")
+        return config
+
+    def order(self, cell: str) -> int:
+        """The place of a cell in the suite; cells that are not in it come last."""
+        names = [entry["cell"] for entry in (self.config() or {}).get("names", [])]
+        return names.index(cell) if cell in names else len(names)
 
     # -- networks ---------------------------------------------------------------------------
 
@@ -147,6 +161,20 @@ class Store:
                 return names, result.fetchall()
             except duckdb.Error as error:
                 raise ValueError(f"SQL: {_first_lines(error)}") from None
+
+    def export(self, table: str, path: Path, format: str) -> None:
+        """Write a table to one file, ``"csv"`` or ``"parquet"``; raises StoreError."""
+
+        def write(temporary: str) -> None:
+            with duckdb.connect() as connection:
+                self._view(connection, table, TABLES[table])
+                connection.execute(f"COPY {table} TO {_quoted(temporary)} (FORMAT {format})")
+
+        self._write(path, write)
+
+    def write_text(self, path: Path, text: str) -> None:
+        """Write a text file atomically; raises StoreError."""
+        self._write(path, lambda temporary: Path(temporary).write_text(text))
 
     def damaged(self) -> list[tuple[Path, str]]:
         """Result files that cannot be used, each with the reason."""
@@ -234,8 +262,7 @@ class Store:
                 connection.execute(f"CREATE TABLE rows ({typed})")
                 marks = ", ".join("?" * len(columns))
                 connection.executemany(f"INSERT INTO rows VALUES ({marks})", values)
-                quoted = path.replace("'", "''")
-                connection.execute(f"COPY rows TO '{quoted}' (FORMAT parquet)")
+                connection.execute(f"COPY rows TO {_quoted(path)} (FORMAT parquet)")
 
         self._write(self.directory / table / f"{name}.parquet", write)
 
@@ -273,13 +300,12 @@ def check_writable(directory: Path) -> None:
 
 def to_toml(table: Mapping[str, Any]) -> str:
     """A flat or nested mapping of plain values as TOML text."""
-    lines = [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in table.items())
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, Mapping):
-        inside = ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items() if v is not None)
+        inside = ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items())
         return f"{{ {inside} }}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
@@ -290,6 +316,11 @@ def _plain(value: Any) -> Any:
     """A Python value for the database; NaN becomes empty."""
     value = value.item() if isinstance(value, np.generic | np.ndarray) else value
     return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _quoted(path: str) -> str:
+    """A path as an SQL string."""
+    return "'" + path.replace("'", "''") + "'"
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:

@@ -22,8 +22,8 @@ from simbias.validation import validate
 class Reporter(Protocol):
     """Hears how a run goes; every method may do nothing."""
 
-    def begun(self, plan: Plan, missing: list[Job], resumed: int) -> None:
-        """The networks to compute are known; ``resumed`` have a checkpoint."""
+    def begun(self, plan: Plan, missing: list[Job], saved: dict[Job, Snapshot]) -> None:
+        """The networks to compute are known, and those that go on from a checkpoint."""
 
     def advanced(self, moved: dict[Job, Snapshot]) -> None:
         """Networks trained on."""
@@ -57,7 +57,11 @@ def prepare(plan: Plan, store: Store) -> None:
                 )
     seeds = sorted({*plan.seeds, *(old or {}).get("seeds", [])})
     environment = {"device": records.device(), "versions": records.versions()}
-    store.prepare(to_toml(wanted | {"seeds": seeds} | environment))
+    names = [
+        {"cell": cell.name, "published": published}
+        for cell, published in zip(plan.cells, plan.published, strict=True)
+    ]
+    store.prepare(to_toml(wanted | {"seeds": seeds, "names": names} | environment))
 
 
 def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
@@ -81,7 +85,7 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
     finished = store.finished()
     missing = [job for job in plan.jobs if records.network_name(job) not in finished]
     saved = _checkpoints(missing, store, reporter)
-    reporter.begun(plan, missing, len(saved))
+    reporter.begun(plan, missing, saved)
     with _interrupts() as interrupted:
         for group in plan.groups:
             jobs = [job for job in group if job in missing]

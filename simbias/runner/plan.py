@@ -65,8 +65,17 @@ class Plan:
             "suite": self.suite,
             "preset": self.preset,
             "n_certify": self.n_certify,
-            "cells": [cell.settings for cell in self.cells],
+            "cells": [_without_none(cell.settings) for cell in self.cells],
         }
+
+
+def _without_none(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as TOML can hold them."""
+    return {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if value is not None
+    }
 
 
 def make_plan(
@@ -121,7 +130,7 @@ def _override(text: str) -> tuple[str, str | None, Any]:
 
 
 def _cell(settings: dict[str, Any], changes: list[tuple[str, str | None, Any]]) -> Cell:
-    merged = {"batch": 256, "stop": {}} | settings
+    merged: dict[str, Any] = {"batch": 256, "stop": {}} | settings
     for part, setting, value in changes:
         if setting is None:
             merged[part] = value

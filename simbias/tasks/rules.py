@@ -6,16 +6,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from simbias._types import AnyArray
 from simbias.tasks.oracle import Rule
 
 
 class RuleTable(NamedTuple):
     """A rule as arrays; a task without the rule has ``defined`` False."""
 
-    coordinate: Int[Array, ""]
-    cuts: Float[Array, " cuts"]
-    first: Int[Array, ""]
-    defined: Bool[Array, ""]
+    coordinate: Int[AnyArray, ""]
+    cuts: Float[AnyArray, " cuts"]
+    first: Int[AnyArray, ""]
+    defined: Bool[AnyArray, ""]
 
 
 def rule_table(rule: Rule | None) -> RuleTable:

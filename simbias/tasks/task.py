@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from simbias._checks import fail, whole
-from simbias._types import Settings
+from simbias._types import AnyArray, Settings
 from simbias.tasks.blocks import Block
 
 
@@ -28,11 +28,11 @@ class Tables(NamedTuple):
     coordinates and is None where there are none.
     """
 
-    start: Float[Array, "labels dim pieces"]
-    low: Float[Array, "labels dim pieces"]
-    slope: Float[Array, "labels dim pieces"]
-    simple: Bool[Array, " dim"]
-    normal: Bool[Array, " dim"] | None
+    start: Float[AnyArray, "labels dim pieces"]
+    low: Float[AnyArray, "labels dim pieces"]
+    slope: Float[AnyArray, "labels dim pieces"]
+    simple: Bool[AnyArray, " dim"]
+    normal: Bool[AnyArray, " dim"] | None
 
 
 @dataclass(frozen=True)

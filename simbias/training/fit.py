@@ -16,7 +16,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, UInt
 
 from simbias._keys import network_key, stream
-from simbias._types import Params
+from simbias._types import AnyArray, Params
 from simbias.networks import Network
 from simbias.tasks.oracle import simple_rule
 from simbias.tasks.rules import RuleTable, exceptional, rule_table
@@ -54,15 +54,15 @@ class Program(NamedTuple):
 class Problem(NamedTuple):
     """What is traced: everything else that sets a network apart."""
 
-    key: UInt[Array, " words"]
+    key: UInt[AnyArray, " words"]
     tables: Tables
-    rotation: Float[Array, "dim dim"]
+    rotation: Float[AnyArray, "dim dim"]
     simple: RuleTable
     hyper: Hyper
-    goal_accuracy: Float[Array, ""]
-    goal_loss: Float[Array, ""]
-    max_updates: Int[Array, ""]
-    patience: Int[Array, ""]
+    goal_accuracy: Float[AnyArray, ""]
+    goal_loss: Float[AnyArray, ""]
+    max_updates: Int[AnyArray, ""]
+    patience: Int[AnyArray, ""]
 
 
 class State(NamedTuple):
@@ -74,13 +74,13 @@ class State(NamedTuple):
 
     params: Params
     method: Any
-    updates: Int[Array, ""]
-    epoch: UInt[Array, ""]
-    offset: UInt[Array, ""]
-    fitted_since: Int[Array, " n_train"]
-    best_loss: Float[Array, ""]
-    stale: Int[Array, ""]
-    end: Int[Array, ""]
+    updates: Int[AnyArray, ""]
+    epoch: UInt[AnyArray, ""]
+    offset: UInt[AnyArray, ""]
+    fitted_since: Int[AnyArray, " n_train"]
+    best_loss: Float[AnyArray, ""]
+    stale: Int[AnyArray, ""]
+    end: Int[AnyArray, ""]
 
 
 class Data(NamedTuple):

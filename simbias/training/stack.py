@@ -1,4 +1,4 @@
-"""Training many networks: segments of a few seconds, over the devices, networks leaving as they end.
+"""Training many networks: segments of seconds, over the devices, networks leaving as they end.
 
 On CPU a device is a core, which trains one network at a time, because single-threaded matrix
 products on a network that fits the core's cache beat batched ones; the networks that have come
@@ -267,7 +267,7 @@ def _compiled(
     def several(problems: Problem, states: State, checks: Any) -> Any:
         if vectorised:
             return jax.vmap(one, in_axes=(0, 0, None))(problems, states, checks)
-        return jax.lax.map(lambda pair: one(*pair, checks), (problems, states))
+        return jax.lax.map(lambda pair: one(pair[0], pair[1], checks), (problems, states))
 
     laid, whole_ = PartitionSpec("seeds"), PartitionSpec()
     return jax.jit(

@@ -22,12 +22,12 @@ from simbias.validation.risk import Counts, Estimate, clopper_pearson
 class Rows(NamedTuple):
     """The training exceptions of one network, an entry each.
 
-    ``index`` is the place in the training set, ``label`` the true label, ``margin`` the logit
+    ``row`` is the place in the training set, ``label`` the true label, ``margin`` the logit
     difference in favour of that label (positive where fitted), and ``fitted_since`` the update of
     the first check from which on it was fitted for good (-1: it is not).
     """
 
-    index: Int[np.ndarray, " exceptions"]
+    row: Int[np.ndarray, " exceptions"]
     label: Int[np.ndarray, " exceptions"]
     margin: Float[np.ndarray, " exceptions"]
     fitted_since: Int[np.ndarray, " exceptions"]
@@ -54,9 +54,9 @@ class Ledger:
         """Every training exception of the network with this seed; raises ValueError."""
         i = self._stack.index(seed)
         margin, y, exception = _train_margins(self._stack, i)
-        index = np.flatnonzero(exception)
+        row = np.flatnonzero(exception)
         signed = np.where(y == 1, margin, -margin)
-        return Rows(index, y[index], signed[index], self._stack.fitted_since[i][index])
+        return Rows(row, y[row], signed[row], self._stack.fitted_since[i][row])
 
 
 class TrainFit(NamedTuple):

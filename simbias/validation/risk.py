@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int, UInt
 from scipy.special import betaincinv
 
 from simbias._keys import network_key, stream
-from simbias._types import Params
+from simbias._types import AnyArray, Params
 from simbias.networks import Network
 from simbias.tasks.oracle import achievable_rule, simple_rule
 from simbias.tasks.rules import RuleTable, exceptional, follow, rule_table
@@ -39,32 +39,32 @@ class Estimate(NamedTuple):
 class Counts(NamedTuple):
     """What one pass counts, each an array (seeds,) of integers."""
 
-    points: Int[np.ndarray, " seeds"]
-    correct: Int[np.ndarray, " seeds"]
-    s_correct: Int[np.ndarray, " seeds"]
-    sc_correct: Int[np.ndarray, " seeds"]
-    exceptions: Int[np.ndarray, " seeds"]
-    exceptions_correct: Int[np.ndarray, " seeds"]
-    simple_agreed: Int[np.ndarray, " seeds"]
-    achievable_agreed: Int[np.ndarray, " seeds"]
+    points: Int[AnyArray, " seeds"]
+    correct: Int[AnyArray, " seeds"]
+    s_correct: Int[AnyArray, " seeds"]
+    sc_correct: Int[AnyArray, " seeds"]
+    exceptions: Int[AnyArray, " seeds"]
+    exceptions_correct: Int[AnyArray, " seeds"]
+    simple_agreed: Int[AnyArray, " seeds"]
+    achievable_agreed: Int[AnyArray, " seeds"]
 
 
 class Scores(NamedTuple):
     """The logit differences of one chunk's randomised points, with the labels."""
 
-    y: Int[np.ndarray, "seeds rows"]
-    s_randomised: Float[np.ndarray, "seeds rows"]
-    sc_randomised: Float[np.ndarray, "seeds rows"]
+    y: Int[AnyArray, "seeds rows"]
+    s_randomised: Float[AnyArray, "seeds rows"]
+    sc_randomised: Float[AnyArray, "seeds rows"]
 
 
 class _Judged(NamedTuple):
     """What is traced of a network that is validated."""
 
-    key: UInt[Array, " words"]
+    key: UInt[AnyArray, " words"]
     tables: Tables
     simple: RuleTable
     achievable: RuleTable
-    rotation: Float[Array, "dim dim"]
+    rotation: Float[AnyArray, "dim dim"]
     params: Params
 
 

@@ -1,0 +1,383 @@
+"""The command line: verbs that parse, call and print.
+
+Imports that start JAX or matplotlib are made by the verbs that need them, so that help and lists
+answer at once.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from simbias._checks import known
+from simbias.registry import REGISTRIES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from simbias.runner.plan import Plan
+
+DESCRIPTION = """Simplicity bias and generalisation, measured against exactly known ground truth.
+
+Exit codes: 0 done, 1 some networks failed or the run was stopped, 2 usage. --debug, anywhere on
+the line, shows the traceback of an error."""
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+Suite = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SUITE")]
+Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
+Directory = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
+Sql = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SQL")]
+Kind = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="KIND")]
+
+app = tyro.extras.SubcommandApp()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    verbs = [*app._subcommands, "-h", "--help"]
+    try:
+        if arguments:
+            known("command", arguments[0], verbs)
+        return (
+            app.cli(args=arguments or ["--help"], prog="simbias", description=DESCRIPTION) or DONE
+        )
+    except BrokenPipeError:  # the reader, head say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except (ValueError, OSError) as error:
+        if debug:
+            raise
+        print(f"simbias: {error}", file=sys.stderr)
+        return USAGE if isinstance(error, ValueError) else FAILED
+
+
+@app.command(name="list")
+def list_(kind: Kind = None) -> int:
+    """List the registered names.
+
+    Args:
+        kind: tasks, networks, methods or suites; default: all.
+    """
+    if kind is not None:
+        known("kind", kind, REGISTRIES)
+    for registry in REGISTRIES.values():
+        if kind in (None, registry.kind):
+            print(registry.kind)
+            for name, entry in sorted(registry.entries().items()):
+                print(f"  {name:<14} {entry.summary}")
+    return DONE
+
+
+@app.command
+def info(name: Name) -> int:
+    """Show what is known of a task, network, method or suite.
+
+    Args:
+        name: a name that `simbias list` shows.
+    """
+    kinds = {entry: kind for kind, registry in REGISTRIES.items() for entry in registry.entries()}
+    kind = kinds[known("name", name, kinds)]
+    describe: dict[str, Callable[[str], Any]] = {"tasks": _info_task, "suites": _info_suite}
+    describe.get(kind, lambda name: _info_factory(kind, name))(name)
+    return DONE
+
+
+@app.command
+def run(
+    suite: Suite,
+    /,
+    preset: str = "standard",
+    out: Path | None = None,
+    seeds: int | None = None,
+    set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
+    n_certify: int | None = None,
+    cores: int | None = None,
+    dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+) -> int:
+    """Train and validate the networks of a suite; on a directory that holds the run, resume it.
+
+    Args:
+        suite: a suite's name, or the path of a suite file ending in .toml.
+        preset: smoke, standard or full, as the suite has them.
+        out: run directory; default runs/SUITE-PRESET.
+        seeds: networks a cell; default: the preset's.
+        set_: KEY=VALUE overrides for every cell, e.g. task.dim=20 stop.max_updates=5000.
+        n_certify: fresh points on which each network is certified; default 200000.
+        cores: CPU cores to train on; default: all that the process may use.
+        dry_run: print cells, compiled groups and an estimate, and write nothing.
+    """
+    _start_jax(cores)
+    from simbias import suites
+    from simbias.results.store import Store
+    from simbias.runner.execute import Interrupted, execute, prepare
+    from simbias.runner.plan import make_plan
+    from simbias.runner.progress import Told
+
+    console = _console()
+    plan = make_plan(suites.load(suite), preset, seeds=seeds, n_certify=n_certify, overrides=set_)
+    if dry_run:
+        _print_plan(console, plan)
+        return DONE
+    directory = out or Path("runs") / f"{plan.suite}-{plan.preset}"
+    store = Store(directory, create=True)
+    prepare(plan, store)
+    again = f"simbias run {suite} --preset {preset} --out {directory}"
+    try:
+        with Told(console) as told:
+            statuses = execute(plan, store, told)
+    except Interrupted:
+        _say(console, f"stopped; everything so far is in {directory}. To go on: {again}")
+        return FAILED
+    _print_table(console, store)
+    for path in _draw(store, ["boundary"], None, None, None):
+        if path.suffix == ".png":
+            _say(console, f"boundary figure: {path}")
+    if preset != "full":
+        _say(console, f"the full run: simbias run {suite} --preset full")
+    return FAILED if {"error", "diverged"} & set(statuses) else DONE
+
+
+@app.command
+def status(directory: Directory, /) -> int:
+    """Show how far a run has come.
+
+    Args:
+        directory: a run directory.
+    """
+    from simbias.results.store import Store
+
+    store = Store(directory)
+    config = store.config() or {}
+    _warn_damaged(store)
+    _, rows = store.query("SELECT cell, status, count(*) FROM networks GROUP BY ALL")
+    counts: dict[str, dict[str, int]] = {}
+    for cell, state, count in rows:
+        counts.setdefault(cell, {})[state] = count
+    seeds = len(config["seeds"])
+    print(f"{config['suite']} --preset {config['preset']}, {seeds} seeds")
+    for entry in config["names"]:
+        have = counts.get(entry["cell"], {})
+        missing = seeds - sum(have.values())
+        words = [f"{count} {state}" for state, count in sorted(have.items())]
+        print(
+            f"  {entry['cell']}: {', '.join([*words, *([f'{missing} missing'] * (missing > 0))])}"
+        )
+    return DONE
+
+
+@app.command
+def table(directory: Directory, /) -> int:
+    """Print the results of a run: means over seeds with intervals, beside published values.
+
+    Args:
+        directory: a run directory.
+    """
+    from simbias.results.store import Store
+
+    store = Store(directory)
+    _warn_damaged(store)
+    _print_table(_console(), store)
+    return DONE
+
+
+@app.command
+def plot(
+    directory: Directory,
+    /,
+    kind: Literal["all", "boundary", "training", "table"] = "all",
+    cell: str | None = None,
+    seed: int | None = None,
+    coordinate: int | None = None,
+) -> int:
+    """Draw a run's figures into DIR/figures, as PDF and PNG with the plotted data as CSV.
+
+    Args:
+        directory: a run directory.
+        kind: which figure.
+        cell: name of the cell, or its beginning; default: the suite's first.
+        seed: which network of the cell, for the boundary; default: the first.
+        coordinate: which slab coordinate, for the boundary; default: the first.
+    """
+    from simbias.results.store import Store
+
+    store = Store(directory)
+    _start_jax(None)
+    kinds = ["boundary", "training", "table"] if kind == "all" else [kind]
+    for path in _draw(store, kinds, cell, seed, coordinate):
+        print(path)
+    return DONE
+
+
+@app.command
+def export(
+    directory: Directory,
+    /,
+    format: Literal["csv", "latex", "parquet"],
+    out: Path | None = None,
+) -> int:
+    """Write a run's results to one file: a row a network, or the table as LaTeX.
+
+    Args:
+        directory: a run directory.
+        format: csv, parquet (a row a network) or latex (a row a cell).
+        out: the file; default: networks.csv, networks.parquet or table.tex in DIR.
+    """
+    from simbias.results.store import Store
+    from simbias.results.summary import latex, summarise
+
+    store = Store(directory)
+    _warn_damaged(store)
+    name = "table.tex" if format == "latex" else f"networks.{format}"
+    path = out or directory / name
+    if format == "latex":
+        store.write_text(path, latex(summarise(store)))
+    else:
+        store.export("networks", path, format)
+    print(path)
+    return DONE
+
+
+@app.command
+def query(directory: Directory, sql: Sql, /) -> int:
+    """Run SQL (DuckDB's) over a run's tables: networks (a row each) and traces (a row a check).
+
+    Args:
+        directory: a run directory.
+        sql: e.g. "select network, avg(risk) from networks group by all"; "describe networks" shows
+            the columns.
+    """
+    from simbias.results.store import Store
+
+    names, rows = Store(directory).query(sql)
+    _print_rows(_console(), names, rows)
+    return DONE
+
+
+@app.command
+def doctor() -> int:
+    """Say what simbias would run on, and whether it is set up well."""
+    _start_jax(None)
+    from simbias.runner import machine
+
+    for line in machine.describe():
+        print(line)
+    return DONE
+
+
+def _start_jax(cores: int | None) -> None:
+    from simbias._devices import configure
+
+    configure(cores)
+
+
+def _console() -> "Console":
+    """Standard output; as wide as its lines where it is no terminal, so that nothing is cut."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 240)
+
+
+def _say(console: "Console", text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _warn_damaged(store: Any) -> None:
+    for path, why in store.damaged():
+        print(f"simbias: {path} cannot be used ({why}); run again to set it right", file=sys.stderr)
+
+
+def _print_rows(console: "Console", names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        made.add_column(name, overflow="fold")
+    for row in rows:
+        made.add_row(*(Text("" if value is None else str(value)) for value in row))
+    console.print(made)
+
+
+def _print_table(console: "Console", store: Any) -> None:
+    from simbias.results.summary import CAPTION, HEAD, lines, summarise
+
+    _print_rows(console, HEAD, lines(summarise(store)))
+    _say(console, CAPTION)
+
+
+def _print_plan(console: "Console", plan: "Plan") -> None:
+    from simbias.runner.machine import matmul_gflops
+
+    _say(console, f"{plan.suite} {plan.preset}: {len(plan.jobs)} networks")
+    for i, group in enumerate(plan.groups, 1):
+        _say(console, f"compiled group {i}")
+        for cell in dict.fromkeys(job.cell for job in group):
+            seeds = sum(job.cell == cell for job in group)
+            budget = cell.stop.max_updates
+            _say(console, f"  {cell.name}: {seeds} seeds, n = {cell.n_train}, <= {budget} updates")
+    peak = matmul_gflops()
+    minutes = plan.flops / peak / 1e9 / 60
+    _say(
+        console,
+        f"{plan.flops / 1e12:.1f} TFLOP of updates if every budget is spent: {minutes:.1f} minutes"
+        f" at the {peak:.0f} GFLOP/s of matrix products measured here; expect once to three times"
+        " that, and a few seconds to compile each group",
+    )
+
+
+def _draw(
+    store: Any, kinds: Sequence[str], cell: str | None, seed: int | None, coordinate: int | None
+) -> list[Path]:
+    from simbias.plots.run import draw
+
+    return draw(store, kinds, cell=cell, seed=seed, coordinate=coordinate)
+
+
+def _info_task(name: str) -> None:
+    from simbias import tasks
+    from simbias.tasks import oracle
+
+    task = tasks.get(name)
+    print(f"{name}: {REGISTRIES['tasks'].entries()[name].summary}")
+    print(f"settings: {', '.join(f'{key} = {value}' for key, value in task.settings.items())}")
+    print(f"simple set: {list(task.simple_set) or 'none'}")
+    simple = oracle.simple_risk(task)
+    print(f"risk of the simple rule: {'no simple rule' if simple is None else f'{simple:.6g}'}")
+    print(f"achievable risk: {oracle.achievable_risk(task):.6g}")
+    for block in dict.fromkeys(task.blocks):
+        count = task.blocks.count(block)
+        curve = ", ".join(f"{accuracy:.6g}" for accuracy in oracle.cut_curve(block))
+        print(
+            f"{count} x {block.kind}, margin {block.margin:g}; accuracy by number of cuts: {curve}"
+        )
+        for label, law in zip(("negative", "positive"), block.laws, strict=True):
+            pieces = "  ".join(f"[{p.low:.4g}, {p.high:.4g}]: {p.mass:.4g}" for p in law)
+            print(f"  {label}: {pieces or 'standard normal'}")
+
+
+def _info_suite(name: str) -> None:
+    from simbias import suites
+
+    suite = suites.load(name)
+    print(f"{name}: {suite.summary}\nsource: {suite.source}")
+    for preset in suite.presets.values():
+        cells, seeds = len(preset.cells), preset.seeds
+        print(f"  --preset {preset.name}: {preset.summary} ({cells} cells, {seeds} seeds)")
+
+
+def _info_factory(kind: str, name: str) -> None:
+    from inspect import cleandoc, signature
+
+    factory = REGISTRIES[kind].factory(name)
+    print(f"{name}{signature(factory)}\n\n{cleandoc(factory.__doc__ or '')}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

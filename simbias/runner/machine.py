@@ -1,0 +1,48 @@
+"""The machine: what networks would run on, and how fast its matrix products are."""
+
+import os
+import time
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec
+
+from simbias.results.records import versions
+from simbias.training.stack import seed_mesh, spread
+
+
+def matmul_gflops(size: int = 1024, repeats: int = 5) -> float:
+    """The rate of float32 matrix products, one a device at a time, in GFLOP/s over all devices."""
+    devices = tuple(jax.devices())
+    laid = PartitionSpec("seeds")
+
+    def products(matrices: jax.Array) -> jax.Array:
+        def product(matrix: jax.Array, _: None) -> tuple[jax.Array, None]:
+            return matrix @ matrix / size, None
+
+        return jax.lax.map(lambda one: jax.lax.scan(product, one, length=repeats)[0], matrices)
+
+    program = jax.jit(
+        jax.shard_map(products, mesh=seed_mesh(devices), in_specs=laid, out_specs=laid)
+    )
+    matrices = spread(seed_mesh(devices), jnp.ones((len(devices), size, size)))
+    program(matrices).block_until_ready()
+    clock = time.perf_counter()
+    program(matrices).block_until_ready()
+    return len(devices) * repeats * 2 * size**3 / (time.perf_counter() - clock) / 1e9
+
+
+def describe() -> list[str]:
+    """Lines about versions, devices and speed, with advice where something is set up badly."""
+    devices = jax.devices()
+    cores = len(os.sched_getaffinity(0))
+    lines = [f"{name} {version}" for name, version in versions().items()]
+    lines.append(
+        f"{len(devices)} x {devices[0].platform} ({devices[0].device_kind}), {cores} cores"
+    )
+    lines.append(f"float32 matrix products: {matmul_gflops():.0f} GFLOP/s over all devices")
+    if devices[0].platform == "cpu" and len(devices) != cores:
+        lines.append(
+            f"advice: {len(devices)} CPU devices for {cores} cores: unset jax_num_cpu_devices"
+        )
+    return lines
