@@ -2,6 +2,8 @@
 
 import os
 
+from simbias._checks import whole
+
 
 def configure(cores: int | None = None) -> None:
     """Let every core train networks of its own; call it once, before JAX computes anything.
@@ -13,14 +15,16 @@ def configure(cores: int | None = None) -> None:
 
     Raises:
         ValueError: cores < 1.
-        RuntimeError: JAX has already started.
+        RuntimeError: JAX has already started with another number of CPU devices.
     """
-    from simbias._checks import whole
-
     cores = len(os.sched_getaffinity(0)) if cores is None else whole("cores", cores)
     flag = "--xla_cpu_multi_thread_eigen=false"
     if flag not in os.environ.get("XLA_FLAGS", ""):
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
     import jax
 
-    jax.config.update("jax_num_cpu_devices", cores)
+    try:
+        jax.config.update("jax_num_cpu_devices", cores)
+    except RuntimeError:  # JAX has started: no harm if it has what was asked for
+        if len(jax.devices("cpu")) != cores:
+            raise

@@ -48,8 +48,27 @@ def base_row(suite: str, job: Job, status: str, reason: str) -> dict[str, Any]:
     }
 
 
-def rows(suite: str, stack: Stack, report: Report, validate_seconds: float) -> list[dict[str, Any]]:
-    """A row of results for every network of a stack."""
+def rows(
+    suite: str, stack: Stack, report: Report | None, validate_seconds: float
+) -> list[dict[str, Any]]:
+    """A row of results for every network of a stack; without numbers where there is no report."""
+    found = []
+    for i, seed in enumerate(stack.seeds):
+        status, reason = stack.outcome(i)
+        row = base_row(suite, Job(stack.cell, seed), status, reason)
+        row |= {"updates": stack.updates[i], "train_seconds": stack.seconds[i]}
+        if report is None:
+            row["reason"] += "; not validated"
+        else:
+            row |= _measured(report, i) | {"validate_seconds": validate_seconds / len(stack)}
+            if not report.exceptions.counts[i]:
+                why = "no exceptions" if stack.cell.task.simple_set else "no simple set"
+                row["reason"] += f"; {why}: columns about them are empty"
+        found.append(row)
+    return found
+
+
+def _measured(report: Report, i: int) -> dict[str, Any]:
     exceptions, reliance = report.exceptions, report.reliance
     estimates = {
         "risk": report.risk,
@@ -63,30 +82,17 @@ def rows(suite: str, stack: Stack, report: Report, validate_seconds: float) -> l
         "simple_agreement": report.simple_agreement,
         "achievable_agreement": report.achievable_agreement,
     }
-    found = []
-    for i, seed in enumerate(stack.seeds):
-        status, reason = stack.outcome(i)
-        row = base_row(suite, Job(stack.cell, seed), status, reason)
-        row |= {"updates": stack.updates[i], "train_seconds": stack.seconds[i]}
-        found.append(row)
-        if status == "diverged":  # nothing measured on such weights means anything
-            row["reason"] += "; not validated"
-            continue
-        for name, estimate in estimates.items():
-            row[name] = estimate.value[i]
-            row[f"{name}_low"], row[f"{name}_high"] = estimate.low[i], estimate.high[i]
-        row |= {
-            "train_loss": report.train_loss[i],
-            "train_accuracy": report.train_accuracy[i],
-            "test_accuracy": 1 - report.risk.value[i],
-            "exceptions": exceptions.counts[i],
-            "n_certify": report.n_certify,
-            "validate_seconds": validate_seconds / len(stack),
-        }
-        if not exceptions.counts[i]:
-            why = "no exceptions" if stack.cell.task.simple_set else "no simple set"
-            row["reason"] += f"; {why}: columns about them are empty"
-    return found
+    row: dict[str, Any] = {}
+    for name, estimate in estimates.items():
+        row[name] = estimate.value[i]
+        row[f"{name}_low"], row[f"{name}_high"] = estimate.low[i], estimate.high[i]
+    return row | {
+        "train_loss": report.train_loss[i],
+        "train_accuracy": report.train_accuracy[i],
+        "test_accuracy": 1 - report.risk.value[i],
+        "exceptions": exceptions.counts[i],
+        "n_certify": report.n_certify,
+    }
 
 
 def trace_rows(suite: str, stack: Stack, i: int) -> list[dict[str, Any]]:

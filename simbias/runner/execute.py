@@ -97,8 +97,7 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
                 raise
             except Exception as error:  # one group's failure must not lose the others
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-                for job in jobs:
-                    _write_plain(plan, job, "error", reason, store, reporter)
+                _give_up(plan, jobs, "error", reason, store, reporter)
     statuses = store.statuses()
     return [statuses.get(records.network_name(job), "error") for job in plan.jobs]
 
@@ -121,12 +120,12 @@ def _run_group(
 
     try:
         snapshots = train_jobs(jobs, saved=saved, after_segment=after_segment)
-        for cell, members in groupby(jobs, key=lambda job: job.cell):
+        for (cell, diverged), members in _by_cell(jobs, snapshots):
             same = list(members)
             reporter.validating(same)
             clock = time.perf_counter()
             stack = assemble(cell, {job.seed: snapshots[job] for job in same})
-            report = validate(stack, n_certify=plan.n_certify)
+            report = None if diverged else validate(stack, n_certify=plan.n_certify)
             found = records.rows(plan.suite, stack, report, time.perf_counter() - clock)
             for i, row in enumerate(found):
                 name = records.network_name(same[i])
@@ -137,19 +136,28 @@ def _run_group(
             if interrupted:
                 raise Interrupted
     except Interrupted:
-        present = store.statuses()
-        for job in jobs:
-            if present.get(records.network_name(job)) not in FINAL:
-                _write_plain(plan, job, "interrupted", "stopped by the user", store, reporter)
+        _give_up(plan, jobs, "interrupted", "stopped by the user", store, reporter)
         raise
 
 
-def _write_plain(
-    plan: Plan, job: Job, status: str, reason: str, store: Store, reporter: Reporter
+def _by_cell(jobs: list[Job], snapshots: dict[Job, Snapshot]) -> Iterator[Any]:
+    """Networks by cell, those that diverged apart: there is nothing to validate in them."""
+    split = [job for job in jobs if not snapshots[job].diverged]
+    split += [job for job in jobs if snapshots[job].diverged]
+    return groupby(split, key=lambda job: (job.cell, snapshots[job].diverged))
+
+
+def _give_up(
+    plan: Plan, jobs: list[Job], status: str, reason: str, store: Store, reporter: Reporter
 ) -> None:
-    row = records.base_row(plan.suite, job, status, reason)
-    store.write_network(records.network_name(job), row)
-    reporter.ended(row)
+    """Write a row with a status that is not final for each network that has none that is."""
+    present = store.statuses()
+    for job in jobs:
+        name = records.network_name(job)
+        if present.get(name) not in FINAL:
+            row = records.base_row(plan.suite, job, status, reason)
+            store.write_network(name, row)
+            reporter.ended(row)
 
 
 def _checkpoints(jobs: list[Job], store: Store, reporter: Reporter) -> dict[Job, Snapshot]:

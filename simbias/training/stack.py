@@ -58,6 +58,11 @@ class Snapshot:
         """Whether the stop rule has not been met yet."""
         return int(self.state.end) == End.RUNNING
 
+    @property
+    def diverged(self) -> bool:
+        """Whether training ended because the loss was not finite."""
+        return int(self.state.end) == End.DIVERGED
+
 
 @dataclass(frozen=True)
 class Stack:

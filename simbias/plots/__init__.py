@@ -1,0 +1,15 @@
+"""Figures: a data object first, drawing second, the plotted data beside every file."""
+
+from simbias.plots.boundary import BoundaryDisplay, boundary
+from simbias.plots.comparison import ComparisonDisplay, Row, comparison
+from simbias.plots.training import TrainingDisplay, training
+
+__all__ = [
+    "BoundaryDisplay",
+    "ComparisonDisplay",
+    "Row",
+    "TrainingDisplay",
+    "boundary",
+    "comparison",
+    "training",
+]

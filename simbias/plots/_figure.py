@@ -1,0 +1,207 @@
+"""What every display shares: a look, drawing, and writing a figure with its data beside it.
+
+A display is a data object that can be drawn, as in scikit-learn: ``plot`` draws it and sets
+``ax_`` and ``figure_``, ``save`` writes it. Figures are made without pyplot and without changing
+global settings. The palette is that of Okabe and Ito, "Color universal design" (2008), which stays
+apart under the common forms of colour blindness.
+"""
+
+import csv
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any, Self
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
+
+from simbias._checks import fail
+
+SINGLE, DOUBLE = 3.5, 7.0  # widths of one and of two columns of a paper, inches
+DPI = 300
+
+BLACK, GREY = "#000000", "#7F7F7F"
+BLUE, SKY, GREEN = "#0072B2", "#56B4E9", "#009E73"
+ORANGE, VERMILLION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
+
+_LOOK = {
+    "font.size": 7.5,
+    "figure.titlesize": 7.5,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.2,
+    "figure.facecolor": "white",
+    "pdf.fonttype": 42,  # text stays text
+}
+_NO_METADATA: dict[str, dict[str, Any]] = {
+    ".png": {"Software": None},
+    ".pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+}
+
+Table = Mapping[str, Sequence[Any] | np.ndarray]  # columns of one length
+
+
+class Display(ABC):
+    """Data that can be drawn.
+
+    Attributes:
+        ax_: the axes drawn on (a tuple of them where there are several); set by ``plot``.
+        figure_: the figure drawn on; set by ``plot``.
+    """
+
+    ax_: Any = None
+    figure_: Any = None
+    _own = True
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw.
+
+        Args:
+            ax: matplotlib axes to draw on, in their own style (a sequence of them where the display
+                has several panels); None makes a figure.
+
+        Returns:
+            The display, with ``ax_`` and ``figure_`` set.
+
+        Raises:
+            ValueError: another number of axes than the display has panels.
+        """
+        self._own = ax is None
+        if ax is None:
+            with look():
+                figure = Figure(figsize=self._size(), layout="constrained")
+                axes = self._axes(figure)
+                self._draw(axes)
+        else:
+            axes = (ax,) if isinstance(ax, Axes) else tuple(np.ravel(ax))
+            if len(axes) != self._panels():
+                raise fail("ax", f"{len(axes)} axes", f"{self._panels()}")
+            self._draw(axes)
+        self.ax_ = axes[0] if len(axes) == 1 else axes
+        self.figure_ = axes[0].figure
+        return self
+
+    def save(self, path: str | Path) -> list[Path]:
+        """Write the figure, and the plotted data as CSV beside it; draws first where need be.
+
+        The same display gives the same bytes. Files appear whole or not at all.
+
+        Args:
+            path: where to; the suffix, .png or .pdf, decides the format. One table of data goes to
+                the same stem with .csv, each of several to stem-NAME.csv.
+
+        Returns:
+            The paths written, the figure's first.
+
+        Raises:
+            ValueError: another suffix, or a place that cannot be written to.
+        """
+        path = Path(path)
+        if path.suffix.lower() not in _NO_METADATA:
+            raise fail("path", str(path), "a file name that ends in .png or .pdf")
+        if self.figure_ is None:
+            self.plot()
+        files = {path: _rendered(self.figure_, path.suffix.lower())}
+        tables = self.tables()
+        for name, table in tables.items():
+            stem = path.stem if len(tables) == 1 else f"{path.stem}-{name}"
+            files[path.with_name(f"{stem}.csv")] = _csv(table)
+        for target, content in files.items():
+            _write(target, content)
+        return list(files)
+
+    @abstractmethod
+    def tables(self) -> dict[str, Table]:
+        """The plotted data: columns by name, tables by name."""
+
+    @abstractmethod
+    def _size(self) -> tuple[float, float]:
+        """Width and height of a new figure, inches."""
+
+    @abstractmethod
+    def _draw(self, axes: tuple[Axes, ...]) -> None:
+        """Draw on as many axes as there are panels."""
+
+    def _heading(self, ax: Axes, text: str) -> None:
+        """A title: over the whole figure where it is the display's own."""
+        if self._own:
+            ax.figure.suptitle(text)
+        else:
+            ax.set_title(text)
+
+    def _legend(
+        self, ax: Axes, handles: Sequence[Any], labels: Sequence[str], *, ncols: int = 1
+    ) -> None:
+        """A legend: under the whole figure where it is the display's own."""
+        where: dict[str, Any] = {"handles": handles, "labels": labels, "ncols": ncols}
+        where["handler_map"] = {tuple: HandlerTuple(ndivide=None)}
+        if self._own:
+            ax.figure.legend(loc="outside lower center", **where)
+        else:
+            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), **where)
+
+    def _panels(self) -> int:
+        return 1
+
+    def _axes(self, figure: Figure) -> tuple[Axes, ...]:
+        return (figure.add_subplot(),)
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """The common look, whatever the user's own settings are; they are restored afterwards."""
+    with matplotlib.style.context([_LOOK], after_reset=True):
+        yield
+
+
+def _rendered(figure: Figure, suffix: str) -> bytes:
+    buffer = BytesIO()
+    with look():
+        figure.savefig(buffer, format=suffix[1:], dpi=DPI, metadata=_NO_METADATA[suffix])
+    return buffer.getvalue()
+
+
+def _csv(table: Table) -> bytes:
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table)
+    writer.writerows(zip(*(map(_cell, column) for column in table.values()), strict=True))
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool | np.bool_ | int | np.integer):
+        return str(int(value))
+    return f"{value:.7g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def _write(target: Path, content: bytes) -> None:
+    """Write under another name first, so that a reader never meets half a file."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise fail("path", str(target), f"a place that can be written ({error.strerror})") from None

@@ -1,0 +1,91 @@
+"""Boundaries in a plane as lines: where a majority changes, and where the task's rules cut."""
+
+import numpy as np
+from contourpy import contour_generator
+from jaxtyping import Float
+from scipy.ndimage import distance_transform_edt
+
+from simbias.tasks import Task
+from simbias.tasks.oracle import Rule, achievable_rule, simple_rule
+
+Line = Float[np.ndarray, "vertices 2"]
+
+
+def majority_lines(
+    across: Float[np.ndarray, " columns"],
+    up: Float[np.ndarray, " rows"],
+    share: Float[np.ndarray, "rows columns"],
+    tolerance: float,
+) -> list[Line]:
+    """The lines where the majority over contexts changes: the 1/2 contour, where there is one.
+
+    Where the other coordinates decide, the share is a plateau near 1/2 and its contour only follows
+    the draw of the contexts. So a point within the tolerance of 1/2 takes a value that goes
+    linearly from the nearest point decided for 0 to the nearest one decided for 1, which lays the
+    line in the middle of a narrow undecided band; and bands wider than a quarter of the plane,
+    which have no line to speak of, are left out.
+
+    Args:
+        across: horizontal positions, input units.
+        up: vertical positions, input units.
+        share: share of contexts in which the classifier says 1.
+        tolerance: distance from 1/2 up to which a share claims no majority.
+
+    Returns:
+        The vertices of each line, input units.
+    """
+    open_ = np.abs(share - 0.5) <= tolerance
+    positive, negative = ~open_ & (share > 0.5), ~open_ & (share < 0.5)
+    if not positive.any() or not negative.any():
+        return []
+    spacing = (up[1] - up[0], across[1] - across[0])
+    to_positive = distance_transform_edt(~positive, sampling=spacing)
+    to_negative = distance_transform_edt(~negative, sampling=spacing)
+    between = (to_negative - to_positive) / (to_negative + to_positive)
+    height = np.where(open_, tolerance * between, share - 0.5)
+    reach = min(across[-1] - across[0], up[-1] - up[0]) / 8
+    far = open_ & (np.maximum(to_positive, to_negative) > reach)
+    lines = contour_generator(across, up, np.ma.array(height, mask=far)).lines(0.0)
+    return [np.asarray(line) for line in lines]
+
+
+def plane_rules(task: Task, coordinates: tuple[int, int]) -> dict[str, Rule]:
+    """The simple rule, and the achievable rule on the vertical coordinate, where they can be drawn.
+
+    A rule is left out where the task has none, or none that looks at the plane's coordinates only.
+    """
+    found = {"simple": simple_rule(task)}
+    try:
+        found["achievable"] = achievable_rule(task, coordinates[1])
+    except ValueError:  # this coordinate alone does not attain the Bayes risk
+        pass
+    return {
+        name: rule
+        for name, rule in found.items()
+        if rule is not None and rule.coordinate in coordinates
+    }
+
+
+def rule_lines(
+    rule: Rule,
+    coordinates: tuple[int, int],
+    across: Float[np.ndarray, " columns"],
+    up: Float[np.ndarray, " rows"],
+) -> list[Line]:
+    """A straight line a cut, from edge to edge of the plane."""
+    if rule.coordinate == coordinates[0]:
+        return [np.column_stack([[cut, cut], up[[0, -1]]]) for cut in rule.cuts]
+    return [np.column_stack([across[[0, -1]], [cut, cut]]) for cut in rule.cuts]
+
+
+def rule_labels(
+    rule: Rule,
+    coordinates: tuple[int, int],
+    across: Float[np.ndarray, " columns"],
+    up: Float[np.ndarray, " rows"],
+) -> np.ndarray:
+    """A rule's labels on a grid of the plane, an array (up, across) of 0 and 1."""
+    plane = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+    x = np.zeros((len(plane), max(coordinates) + 1))
+    x[:, coordinates] = plane
+    return rule(x).reshape(len(up), len(across))

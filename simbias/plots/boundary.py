@@ -1,0 +1,307 @@
+"""The decision boundary in a plane of the unrotated space, beside the simple and achievable rules.
+
+The background is the share of on-distribution contexts in which the classifier says 1: one slice
+through a single context would show what the classifier does there, not on the task.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Key
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.lines import Line2D
+
+from simbias._checks import fail, whole
+from simbias._keys import network_key, stream
+from simbias.plots import _figure as style
+from simbias.plots._lines import majority_lines, plane_rules, rule_labels, rule_lines
+from simbias.plots._plane import (
+    Classifier,
+    draw_contexts,
+    limits,
+    share_positive,
+)
+from simbias.plots._points import Points, asked, classifier, draw_points, kinds, training_set
+from simbias.tasks import Task
+from simbias.tasks.oracle import Rule
+from simbias.training.stack import Stack
+
+_SHARE = LinearSegmentedColormap.from_list("share", ["#8FC3E8", "#FFFFFF", "#F7C56B"])
+_LINES: dict[str, dict[str, Any]] = {
+    "learned": {"color": style.BLACK, "linestyle": "-", "linewidth": 1.2, "zorder": 3},
+    # wider and below: it stays visible where the learned boundary lies on it
+    "simple": {"color": style.PURPLE, "linestyle": (0, (2.2, 0.8)), "linewidth": 3.0, "zorder": 2},
+    "achievable": {"color": style.GREEN, "linestyle": (0, (1, 1.2)), "linewidth": 2.4, "zorder": 2},
+}
+
+
+@dataclass(eq=False)
+class BoundaryDisplay(style.Display):
+    """What a classifier says on a plane of the unrotated space.
+
+    Attributes:
+        name: what is drawn, the first line of the title.
+        task: the task.
+        coordinates: the horizontal and the vertical coordinate.
+        across, up: positions of the grid, input units.
+        share: share of contexts in which the classifier says 1, (up, across).
+        contexts: draws of the other coordinates; 0 where the plane is the whole space.
+        label: the label that contexts were drawn given; None: half of them given each.
+        points: labelled points with the classifier's answers; None: none are known.
+        shown: most points to draw, up to a third of them exceptions.
+        what: what the points are called.
+    """
+
+    name: str
+    task: Task
+    coordinates: tuple[int, int]
+    across: Float[np.ndarray, " columns"]
+    up: Float[np.ndarray, " rows"]
+    share: Float[np.ndarray, "rows columns"]
+    contexts: int
+    label: int | None
+    points: Points | None
+    shown: int
+    what: str = "points"
+
+    @classmethod
+    def from_classifier(
+        cls,
+        classify: Classifier,
+        task: Task,
+        rotation: Float[Array, "dim dim"] | None = None,
+        *,
+        coordinates: tuple[int, int] = (0, 1),
+        label: int | None = None,
+        resolution: int = 200,
+        contexts: int = 64,
+        key: Key[Array, ""] | None = None,
+        points: tuple[Any, Any] | None = None,
+        shown: int = 300,
+        name: str | None = None,
+    ) -> Self:
+        """Ask any classifier.
+
+        Args:
+            classify: maps inputs (rows, dim) to labels (rows,), 0 or 1.
+            task: the task whose law the contexts follow.
+            rotation: the matrix that turns unrotated points into inputs; None: they are inputs.
+            coordinates: the horizontal and the vertical coordinate of the unrotated space.
+            label: contexts are drawn given this label; None: half of them given each.
+            resolution: grid points on a side.
+            contexts: draws of the other coordinates, the same at every grid point.
+            key: random key of the contexts; default ``jax.random.key(0)``.
+            points: inputs (rows, dim) and labels (rows,) to draw on top, such as a training set.
+            shown: most points to draw: a third exceptions, so that they can be seen; the legend
+                gives the totals.
+            name: first line of the title; default the task's name.
+
+        Raises:
+            ValueError: an argument out of range, or a classifier that answers something else.
+        """
+        horizontal, vertical = _plane(task, coordinates)
+        if label not in (None, 0, 1):
+            raise fail("label", label, "None, 0 or 1")
+        if whole("contexts", contexts, least=8) % 2:
+            raise fail("contexts", contexts, "an even integer >= 8")
+        whole("resolution", resolution, least=2)
+        whole("shown", shown, least=0)
+        turn = np.eye(task.dim, dtype=np.float32) if rotation is None else np.asarray(rotation)
+        if turn.shape != (task.dim, task.dim):
+            raise fail("rotation", turn.shape, f"shape ({task.dim}, {task.dim})")
+        known = None if points is None else asked(classify, task, turn, *points)
+        seen = known.position if known is not None else np.zeros((0, task.dim))
+        across = np.linspace(*limits(task, horizontal, seen[:, horizontal]), resolution)
+        up = np.linspace(*limits(task, vertical, seen[:, vertical]), resolution)
+        alone = task.dim == 2
+        drawn = draw_contexts(
+            task, jax.random.key(0) if key is None else key, 1 if alone else contexts, label
+        )
+        share = share_positive(classify, turn, (horizontal, vertical), across, up, drawn)
+        return cls(
+            name=task.name if name is None else name,
+            task=task,
+            coordinates=(horizontal, vertical),
+            across=across,
+            up=up,
+            share=share,
+            contexts=0 if alone else contexts,
+            label=label,
+            points=known,
+            shown=shown,
+        )
+
+    @classmethod
+    def from_stack(
+        cls, stack: Stack, seed: int = 0, *, coordinate: int = 1, **options: Any
+    ) -> Self:
+        """Ask one network of a stack, with its training set on top.
+
+        Args:
+            stack: trained networks, or a control.
+            seed: the network's seed.
+            coordinate: the vertical coordinate; the horizontal one is the first of the simple set,
+                or 0 where there is none.
+            **options: ``label``, ``resolution``, ``contexts`` and ``shown`` of ``from_classifier``.
+
+        Raises:
+            ValueError: a seed that is not in the stack, or an argument out of range.
+        """
+        i, cell = stack.index(seed), stack.cell
+        display = cls.from_classifier(
+            classifier(stack, i),
+            cell.task,
+            stack.rotation[i],
+            coordinates=((*cell.task.simple_set, 0)[0], coordinate),
+            key=stream(network_key(cell.identity, seed), "context"),
+            points=training_set(stack, i),
+            name=f"{cell.task.name}, network {cell.network.label}, seed {seed}",
+            **options,
+        )
+        display.what = "training points"
+        return display
+
+    @cached_property
+    def learned(self) -> list[Float[np.ndarray, "vertices 2"]]:
+        """The learned boundary, input units: the lines where the majority over contexts changes.
+
+        Empty where the plane does not decide. A majority is a share further from 1/2 than two
+        standard errors; see ``simbias.plots._lines.majority_lines``.
+        """
+        tolerance = 1 / np.sqrt(self.contexts) if self.contexts else 0.0
+        return majority_lines(self.across, self.up, self.share, tolerance)
+
+    @cached_property
+    def rules(self) -> dict[str, Rule]:
+        """The ``simple`` and the ``achievable`` rule, where they are rules on this plane."""
+        return plane_rules(self.task, self.coordinates)
+
+    def agreement(self, rule: str) -> float:
+        """The mean over plane and contexts of agreeing with one of ``rules``."""
+        says = rule_labels(self.rules[rule], self.coordinates, self.across, self.up)
+        return float(np.where(says == 1, self.share, 1 - self.share).mean())
+
+    @property
+    def mixed(self) -> float:
+        """Share of the plane on which the context matters: each answer is given in 5% or more."""
+        return float(np.mean((self.share >= 0.05) & (self.share <= 0.95)))
+
+    @property
+    def finding(self) -> str:
+        """What the numbers say, in at most two lines."""
+        lines = []
+        if self.points is not None:
+            known = self.points
+            lines.append(f"fits {_percent(known.fitted)} of {len(known.label):,} {self.what}")
+            if known.exception.any():
+                fitted = known.fitted[known.exception]
+                lines[0] += f", {_percent(fitted)} of {len(fitted):,} exceptions"
+        if self.mixed > 0.5:
+            lines.append(f"the other coordinates decide on {self.mixed:.0%} of this plane")
+        return "\n".join(lines)
+
+    def tables(self) -> dict[str, style.Table]:
+        """``share``: the background; ``lines``: the boundaries; ``points``: those drawn."""
+        x, y = np.meshgrid(self.across, self.up)
+        share = {"x": x.ravel(), "y": y.ravel(), "share": self.share.ravel()}
+        rows = [
+            (name, number, *vertex)
+            for name, lines in self._lines().items()
+            for number, line in enumerate(lines)
+            for vertex in line
+        ]
+        lines = zip(*rows, strict=True) if rows else ([], [], [], [])
+        found: dict[str, style.Table] = {
+            "share": share,
+            "lines": dict(zip(("boundary", "line", "x", "y"), map(list, lines), strict=True)),
+        }
+        if self.points is not None:
+            points = self.points.some(self.shown)
+            x, y = points.position[:, self.coordinates].T
+            found["points"] = {
+                "x": x,
+                "y": y,
+                "label": points.label,
+                "exception": points.exception,
+                "fitted": points.fitted,
+            }
+        return found
+
+    def _size(self) -> tuple[float, float]:
+        below = len(self._lines()) + (0 if self.points is None else len(kinds(self.points)))
+        return style.SINGLE, 3.2 + 0.13 * (below + self.finding.count("\n"))
+
+    def _draw(self, axes: tuple[Axes, ...]) -> None:
+        (ax,) = axes
+        mesh = ax.pcolormesh(
+            self.across, self.up, self.share, cmap=_SHARE, vmin=0, vmax=1, rasterized=True
+        )
+        bar = ax.figure.colorbar(mesh, ax=ax, ticks=[0, 0.25, 0.5, 0.75, 1], aspect=30, pad=0.03)
+        given = {None: "", 0: " given \u2212", 1: " given +"}[self.label]
+        share = f" (share of {self.contexts} contexts{given})" if self.contexts else ""
+        bar.set_label(f"the network says +{share}")
+        bar.outline.set_linewidth(0.6)
+        handles: list[Any] = []
+        for name, found in self._lines().items():
+            for x, y in (line.T for line in found):
+                ax.plot(x, y, **_LINES[name])
+            handles.append(Line2D([], [], label=self._line_label(name), **_LINES[name]))
+        labels = [str(handle.get_label()) for handle in handles]
+        if self.points is not None:
+            marks = draw_points(ax, self.points, self.shown, self.coordinates, self.what)
+            handles, labels = handles + marks[0], labels + marks[1]
+        ax.set(
+            xlim=(self.across[0], self.across[-1]),
+            ylim=(self.up[0], self.up[-1]),
+            xlabel=self._axis_label(0),
+            ylabel=self._axis_label(1),
+        )
+        self._heading(ax, "\n".join(filter(None, [self.name, self.finding])))
+        self._legend(ax, handles, labels)
+
+    def _lines(self) -> dict[str, list[np.ndarray]]:
+        """The vertices of every boundary drawn."""
+        found = {"learned": self.learned} if self.learned else {}
+        for name, rule in self.rules.items():
+            found[name] = rule_lines(rule, self.coordinates, self.across, self.up)
+        return found
+
+    def _line_label(self, name: str) -> str:
+        if name == "learned":
+            return "learned boundary"
+        return f"{name} rule (the network agrees on {self.agreement(name):.0%} of the plane)"
+
+    def _axis_label(self, axis: int) -> str:
+        coordinate = self.coordinates[axis]
+        return f"{self.task.blocks[coordinate].kind} coordinate $x_{{{coordinate}}}$ (input units)"
+
+
+def boundary(stack: Stack, *, seed: int = 0, **options: Any) -> BoundaryDisplay:
+    """The boundary of one network, ready to be drawn: ``boundary(stack).save("boundary.png")``.
+
+    Args:
+        stack: trained networks, or a control.
+        seed: the network's seed.
+        **options: as for ``BoundaryDisplay.from_stack``.
+
+    Raises:
+        ValueError: a seed that is not in the stack, or an option out of range.
+    """
+    return BoundaryDisplay.from_stack(stack, seed, **options)
+
+
+def _plane(task: Task, coordinates: tuple[int, int]) -> tuple[int, int]:
+    """Two different coordinates of the task; raises ValueError."""
+    pair = tuple(whole("coordinates", coordinate, least=0) for coordinate in coordinates)
+    if len(pair) != 2 or pair[0] == pair[1] or max(pair) >= task.dim:
+        raise fail("coordinates", coordinates, f"two different integers in [0, {task.dim})")
+    return pair[0], pair[1]
+
+
+def _percent(hits: Bool[np.ndarray, " rows"]) -> str:
+    """The share of hits, rounded down: 100% is said of all of them only."""
+    return f"{np.floor(1000 * hits.mean()) / 10:g}%"

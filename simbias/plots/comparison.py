@@ -1,0 +1,195 @@
+"""Measured quantities beside published values, one small panel each."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from simbias._checks import fail
+from simbias.plots import _figure as style
+
+_PANEL_HEIGHT, _ROW_HEIGHT = 0.75, 0.17  # inches
+_LEAST_SPAN = 0.02  # of a horizontal axis: less would make much of nothing
+_TITLES = {
+    "train_accuracy": "train accuracy",
+    "test_accuracy": "test accuracy",
+    "s_randomised_accuracy": "$S$-randomised accuracy",
+    "sc_randomised_accuracy": "$S^c$-randomised accuracy",
+}
+_MEASURED: dict[str, Any] = {
+    "color": style.BLUE,
+    "marker": "o",
+    "markersize": 3.5,
+    "linewidth": 1.0,
+}
+_PUBLISHED: dict[str, Any] = {
+    "linestyle": "",
+    "marker": "D",
+    "markersize": 4.5,
+    "markerfacecolor": "none",
+    "markeredgecolor": style.VERMILLION,
+    "markeredgewidth": 0.9,
+}
+
+
+class Row(NamedTuple):
+    """One dot: a quantity of a network on a task.
+
+    ``measured``, with its interval from ``low`` to ``high`` (NaN: none), stands beside
+    ``published``; None: nothing was published.
+    """
+
+    task: str
+    network: str
+    quantity: str
+    measured: float
+    low: float
+    high: float
+    published: float | None = None
+
+
+@dataclass(eq=False)
+class ComparisonDisplay(style.Display):
+    """Dots with intervals beside published values: a row of panels a task, a column a quantity.
+
+    Attributes:
+        rows: what is drawn; tasks, networks and quantities keep their order.
+        interval: what the intervals are, for the legend.
+    """
+
+    rows: tuple[Row, ...]
+    interval: str = "95% interval"
+
+    def __post_init__(self) -> None:
+        self.rows = tuple(self.rows)
+        if not self.rows:
+            raise fail("rows", list(self.rows), "at least one Row")
+        for row in self.rows:
+            # rounding may push a mean past an interval that is cut at 0 or 1
+            if row.low > row.measured + 1e-6 or row.high < row.measured - 1e-6:
+                raise fail("rows", tuple(row), "low <= measured <= high")
+
+    @property
+    def tasks(self) -> list[str]:
+        """Tasks, a row of panels each."""
+        return _unique(row.task for row in self.rows)
+
+    @property
+    def quantities(self) -> list[str]:
+        """Quantities, a column of panels each."""
+        return _unique(row.quantity for row in self.rows)
+
+    def networks(self, task: str) -> list[str]:
+        """Networks of a task, from top to bottom."""
+        return _unique(row.network for row in self.rows if row.task == task)
+
+    @property
+    def finding(self) -> str:
+        """How far measured and published values lie apart; empty where none can be compared."""
+        both = [
+            (abs(row.measured - row.published), row.low <= row.published <= row.high, row)
+            for row in self.rows
+            if row.published is not None and np.isfinite(row.measured)
+        ]
+        if not both:
+            return ""
+        apart, _, widest = max(both, key=lambda each: each[0])
+        where = f"{widest.task} {widest.network}, {_title(widest.quantity)}"
+        text = f"largest difference to a published value {apart:.3f} ({where})"
+        judged = [holds for _, holds, row in both if np.isfinite(row.low + row.high)]
+        if not judged:
+            return text
+        inside = f"{sum(judged)} of {len(judged)} published values inside the {self.interval}"
+        return f"{inside};\n{text}"
+
+    def tables(self) -> dict[str, style.Table]:
+        """One table, a row a dot."""
+        columns = zip(*self.rows, strict=True)
+        return {"comparison": dict(zip(Row._fields, map(list, columns), strict=True))}
+
+    def _size(self) -> tuple[float, float]:
+        dots = sum(len(self.networks(task)) for task in self.tasks)
+        return style.DOUBLE, 0.7 + _PANEL_HEIGHT * len(self.tasks) + _ROW_HEIGHT * dots
+
+    def _panels(self) -> int:
+        return len(self.tasks) * len(self.quantities)
+
+    def _axes(self, figure: Figure) -> tuple[Axes, ...]:
+        heights = [_PANEL_HEIGHT + _ROW_HEIGHT * len(self.networks(task)) for task in self.tasks]
+        grid = figure.subplots(
+            len(self.tasks),
+            len(self.quantities),
+            sharey="row",
+            squeeze=False,
+            height_ratios=heights,
+        )
+        return tuple(grid.ravel())
+
+    def _draw(self, axes: tuple[Axes, ...]) -> None:
+        grid = np.reshape(np.array(axes, dtype=object), (len(self.tasks), len(self.quantities)))
+        for i, task in enumerate(self.tasks):
+            for j, quantity in enumerate(self.quantities):
+                found = [row for row in self.rows if (row.task, row.quantity) == (task, quantity)]
+                _panel(grid[i, j], found, self.networks(task))
+                if i == 0:
+                    grid[i, j].set_title(_title(quantity))
+            grid[i, 0].set_ylabel(task)
+        handles = [
+            Line2D([], [], label=f"measured, {self.interval}", **_MEASURED),
+            Line2D([], [], label="published", **_PUBLISHED),
+        ]
+        if self.finding and self._own:
+            self._heading(axes[0], self.finding)
+        self._legend(axes[-1], handles, [str(each.get_label()) for each in handles], ncols=2)
+
+
+def comparison(rows: Iterable[Row], *, interval: str = "95% interval") -> ComparisonDisplay:
+    """Measured values beside published ones, ready to be drawn.
+
+    Args:
+        rows: one a task, network and quantity.
+        interval: what the intervals are, for the legend.
+
+    Raises:
+        ValueError: no row, or an interval that does not hold its value.
+    """
+    return ComparisonDisplay(tuple(rows), interval)
+
+
+def _panel(ax: Axes, rows: Sequence[Row], networks: Sequence[str]) -> None:
+    """One quantity of one task: networks from top to bottom."""
+    ax.set_yticks(range(len(networks)), networks)
+    ax.set_ylim(len(networks) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.grid(axis="y", color="#DDDDDD", linewidth=0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], min_n_ticks=3))
+    for row in rows:
+        y = networks.index(row.network)
+        ax.plot([row.low, row.high], [y, y], color=style.BLUE, linewidth=1.0)
+        ax.plot([row.measured], [y], **_MEASURED)
+        if row.published is not None:
+            ax.plot([row.published], [y], **_PUBLISHED)
+    if not any(np.isfinite(row.measured) or row.published is not None for row in rows):
+        ax.set_xticks([])
+        ax.spines["bottom"].set_visible(False)
+        ax.grid(False)
+        ax.text(0.5, 0.5, "none", transform=ax.transAxes, ha="center", va="center")
+        return
+    low, high = ax.get_xlim()
+    span = max(high - low, _LEAST_SPAN)
+    right = min((low + high + span) / 2, max(high, 1.0 + 0.05 * span))
+    ax.set_xlim(right - span, right)
+
+
+def _title(quantity: str) -> str:
+    return _TITLES.get(quantity, quantity)
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))

@@ -1,0 +1,157 @@
+"""Accuracy and exceptions along training: when a network fits, and what it fits."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from simbias._checks import fail
+from simbias.plots import _figure as style
+from simbias.tasks.oracle import achievable_risk, simple_risk
+from simbias.training.fit import TRACE
+from simbias.training.stack import Stack
+
+_COLOURS = (style.BLUE, style.VERMILLION)  # training, fresh
+_PANELS = (
+    ("accuracy", ("train_accuracy", "select_accuracy")),
+    ("exceptions correct", ("exceptions_fitted", "exceptions_fresh")),
+)
+
+
+@dataclass(eq=False)
+class TrainingDisplay(style.Display):
+    """Traces of the networks of a stack: accuracy above, exceptions below.
+
+    Thin lines are networks, bold ones their mean, the shade goes from the least to the greatest.
+    A network that has ended keeps its last values in mean and shade, since it no longer changes;
+    its own line ends. Each network has training and fresh points of its own.
+
+    Attributes:
+        name: what is drawn, the first line of the title.
+        seeds: the networks.
+        traces: one array a network, (checks, columns of ``simbias.training.fit.TRACE``).
+        achievable: accuracy of the achievable rule.
+        simple: accuracy of the simple rule; None where there is none.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    traces: tuple[Float[np.ndarray, "checks columns"], ...]
+    achievable: float
+    simple: float | None
+
+    @classmethod
+    def from_stack(cls, stack: Stack) -> Self:
+        """The traces of a trained stack; raises ValueError where it was never checked."""
+        if not all(map(len, stack.traces)):
+            raise fail("stack", "networks without traces", "a trained stack")
+        task, simple = stack.cell.task, simple_risk(stack.cell.task)
+        return cls(
+            name=f"{task.name}, network {stack.cell.network.label}",
+            seeds=stack.seeds,
+            traces=stack.traces,
+            achievable=1 - achievable_risk(task),
+            simple=None if simple is None else 1 - simple,
+        )
+
+    @cached_property
+    def updates(self) -> Float[np.ndarray, " checks"]:
+        """The updates at which any network was checked."""
+        return np.unique(np.concatenate([trace[:, 0] for trace in self.traces]))
+
+    def curves(self, column: str) -> Float[np.ndarray, "seeds checks"]:
+        """A column of every trace at ``updates``, the last value kept from the end on."""
+        index = TRACE.index(column)
+        return np.stack(
+            [
+                trace[np.searchsorted(trace[:, 0], self.updates).clip(max=len(trace) - 1), index]
+                for trace in self.traces
+            ]
+        )
+
+    @property
+    def finding(self) -> str:
+        """Where the mean over networks ended."""
+        train, fresh, fitted, unseen = (
+            np.mean([trace[-1, TRACE.index(column)] for trace in self.traces])
+            for _, columns in _PANELS
+            for column in columns
+        )
+        text = f"final accuracy: train {train:.3f}, fresh {fresh:.3f}"
+        if np.isnan(fitted):
+            return text
+        return f"{text}\nfinal exceptions correct: train {fitted:.2f}, fresh {unseen:.2f}"
+
+    def tables(self) -> dict[str, style.Table]:
+        """One table, a row a network and check."""
+        seeds = np.repeat(self.seeds, [len(trace) for trace in self.traces])
+        columns = np.concatenate(self.traces).T
+        return {"training": {"seed": seeds, **dict(zip(TRACE, columns, strict=True))}}
+
+    def _size(self) -> tuple[float, float]:
+        return style.SINGLE, 4.2
+
+    def _panels(self) -> int:
+        return len(_PANELS)
+
+    def _axes(self, figure: Figure) -> tuple[Axes, ...]:
+        return tuple(figure.subplots(len(_PANELS), 1, sharex=True))
+
+    def _draw(self, axes: tuple[Axes, ...]) -> None:
+        for ax, (label, columns) in zip(axes, _PANELS, strict=True):
+            self._panel(ax, columns)
+            ax.set_ylabel(label)
+            ax.spines[["top", "right"]].set_visible(False)
+            ax.margins(x=0.01)
+        axes[1].set_ylim(0, 1.02)
+        rules: dict[str, Any] = {
+            "achievable rule": (self.achievable, style.GREEN, (0, (1, 1.2))),
+            "simple rule": (self.simple, style.PURPLE, (0, (5, 2))),
+        }
+        count = len(self.seeds)
+        seeds = f"{count} seeds" if count > 1 else "1 seed"
+        handles: list[Any] = [
+            Line2D([], [], color=colour, linewidth=1.8, label=f"{name}, mean of {seeds}")
+            for name, colour in zip(("train", "fresh"), _COLOURS, strict=True)
+        ]
+        handles.append(Patch(color=style.GREY, alpha=0.3, lw=0, label="least to greatest seed"))
+        for name, (accuracy, colour, dashes) in rules.items():
+            if accuracy is not None:
+                axes[0].axhline(accuracy, color=colour, linestyle=dashes, linewidth=1.0, zorder=1)
+                line = Line2D([], [], color=colour, linestyle=dashes, linewidth=1.0)
+                line.set_label(f"{name}, population")
+                handles.append(line)
+        axes[-1].set_xlabel("updates")
+        self._heading(axes[0], f"{self.name}\n{self.finding}")
+        self._legend(axes[-1], handles, [str(each.get_label()) for each in handles], ncols=2)
+
+    def _panel(self, ax: Axes, columns: tuple[str, str]) -> None:
+        for column, colour in zip(columns, _COLOURS, strict=True):
+            curves = self.curves(column)
+            if np.isnan(curves).all():
+                ax.text(0.5, 0.5, "no exceptions", transform=ax.transAxes, ha="center", va="center")
+                ax.set_yticks([])
+                return
+            for trace in self.traces:
+                ax.plot(trace[:, 0], trace[:, TRACE.index(column)], color=colour, lw=0.5, alpha=0.6)
+            low, high = curves.min(axis=0), curves.max(axis=0)
+            ax.fill_between(self.updates, low, high, color=colour, alpha=0.2, linewidth=0)
+            ax.plot(self.updates, curves.mean(axis=0), color=colour, linewidth=1.8)
+
+
+def training(stack: Stack) -> TrainingDisplay:
+    """The traces of a stack, ready to be drawn: ``training(stack).save("training.pdf")``.
+
+    Args:
+        stack: trained networks.
+
+    Raises:
+        ValueError: a stack that was never checked, such as a control.
+    """
+    return TrainingDisplay.from_stack(stack)

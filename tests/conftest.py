@@ -1,0 +1,75 @@
+"""Two CPU devices, strict promotion, and the data that several modules share."""
+
+import simbias
+
+simbias.configure(2)
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+settings.register_profile("simbias", deadline=None, database=None, derandomize=True)
+settings.load_profile("simbias")
+
+ROWS = 20_000  # one sample size for all tests of the laws, so that programs are shared
+
+
+def _forward(params, x, activation=lambda h: np.maximum(h, 0)):
+    x = np.asarray(x, np.float64)
+    layers = [params["layers"][i] for i in range(len(params["layers"]))]
+    for i, layer in enumerate(layers):
+        x = x @ np.asarray(layer["kernel"], np.float64) + np.asarray(layer["bias"], np.float64)
+        x = activation(x) if i < len(layers) - 1 else x
+    return x
+
+
+@pytest.fixture(scope="session")
+def forward():
+    """The forward pass of an MLP's parameters, in NumPy float64, written independently."""
+    return _forward
+
+
+@pytest.fixture(scope="session")
+def draws():
+    """Unrotated draws (x float64, y) of a catalogue task by name, drawn once a session."""
+    made = {}
+
+    def sample(name):
+        if name not in made:
+            x, y = simbias.tasks.get(name).sample(jax.random.key(20), ROWS)
+            made[name] = np.asarray(x, np.float64), np.asarray(y)
+        return made[name]
+
+    return sample
+
+
+@pytest.fixture(scope="session")
+def cell():
+    """A small cell: 200 updates with two checks on noisy-lms-7."""
+    return simbias.training.Cell(
+        simbias.tasks.get("noisy-lms-7"),
+        simbias.MLP(100, 1),
+        simbias.sgd(learning_rate=0.1, momentum=0.9, weight_decay=5e-5),
+        n_train=4000,
+        batch=256,
+        stop=simbias.Stop(max_updates=200, check_every=100),
+    )
+
+
+@pytest.fixture(scope="session")
+def snapshots(cell):
+    """Four seeds of the small cell trained on two devices, by job."""
+    from simbias.training.stack import Job, train_jobs
+
+    return train_jobs([Job(cell, seed) for seed in range(4)], n_select=2000)
+
+
+@pytest.fixture(scope="session")
+def trained(cell, snapshots):
+    """The same as a stack."""
+    from simbias.training.stack import assemble
+
+    return assemble(cell, {job.seed: snapshot for job, snapshot in snapshots.items()})

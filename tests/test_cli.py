@@ -1,0 +1,155 @@
+"""The command line: exit codes, one-line errors, nothing written on bad input."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from simbias.cli import main
+
+
+def call(capsys, *arguments):
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as error:
+        code = error.code
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+SMALL = (
+    "n_train=500", "network.width=10", "network.depth=1", "stop.max_updates=100",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    out = tmp_path_factory.mktemp("cli") / "run"
+    code = main(
+        ["run", "pitfalls", "--preset", "smoke", "--seeds", "1", "--out", str(out)]
+        + ["--n-certify", "2000", "--set", *SMALL]
+    )
+    assert code == 0
+    return out
+
+
+def test_run_ends_with_the_table_the_figure_and_the_next_command(directory, capsys):
+    options = ["--seeds", "1", "--n-certify", "2000", "--set", *SMALL]
+    code, out, err = call(
+        capsys, "run", "pitfalls", "--preset", "smoke", "--out", directory, *options
+    )
+    assert code == 0 and not err
+    assert "0 networks to train" in out and "noisy-lms-7" in out and "published" in out
+    figure = next(line for line in out.splitlines() if line.startswith("boundary figure: "))
+    assert (directory / "figures" / figure.split("/")[-1]).is_file()
+    assert "simbias run pitfalls --preset full" in out
+
+
+def test_status_table_query_and_export_read_the_run(directory, capsys):
+    code, out, _ = call(capsys, "status", directory)
+    assert code == 0 and out.count(": 1 ") == 2
+    code, out, _ = call(capsys, "table", directory)
+    assert code == 0 and "test" in out and "95%" in out
+    code, out, _ = call(capsys, "query", directory, "select count(*) as networks from networks")
+    assert code == 0 and out.split() == ["networks", "2"]
+    for kind, head in [("csv", "suite,cell"), ("latex", "% mean"), ("parquet", "PAR1")]:
+        code, out, _ = call(capsys, "export", directory, "--format", kind)
+        assert code == 0
+        with open(out.strip(), "rb") as handle:
+            assert handle.read(len(head)).decode() == head
+
+
+def test_plot_writes_every_kind_with_its_data(directory, capsys):
+    code, out, _ = call(capsys, "plot", directory)
+    assert code == 0
+    names = [line.split("/")[-1] for line in out.splitlines()]
+    for kind in ("boundary", "training", "table"):
+        for suffix in (".png", ".pdf", ".csv"):
+            assert any(name.startswith(kind) and name.endswith(suffix) for name in names), kind
+
+
+def test_list_and_info_know_every_registered_name(capsys):
+    from simbias.registry import REGISTRIES
+
+    code, out, _ = call(capsys, "list")
+    names = [name for registry in REGISTRIES.values() for name in registry.entries()]
+    assert code == 0 and all(f"  {name} " in out for name in names)
+    for name in names:
+        code, out, _ = call(capsys, "info", name)
+        assert code == 0 and name in out
+
+
+def test_info_shows_the_exact_ground_truth(capsys):
+    _, out, _ = call(capsys, "info", "noisy-lms-7")
+    assert "risk of the simple rule: 0.05\n" in out and "achievable risk: 0\n" in out
+    assert "0.5, 0.625, 0.75, 0.84375, 0.9375, 0.96875, 1\n" in out
+
+
+def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys):
+    code, out, _ = call(
+        capsys, "run", "pitfalls", "--preset", "smoke", "--out", tmp_path / "x", "--dry-run"
+    )
+    assert code == 0 and "compiled group 2" in out and "minutes" in out
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["frobnicate"], "command"),
+        (["list", "task"], "nearest: tasks"),
+        (["info", "noisy-lms-77"], "nearest: noisy-lms-7"),
+        (["run", "pitfals"], "nearest: pitfalls"),
+        (["run", "pitfalls", "--preset", "nosuch"], "preset"),
+        (["run", "pitfalls", "--seeds", "0"], "seeds: got 0"),
+        (["run", "pitfalls", "--seeds", "-3"], "seeds: got -3"),
+        (["run", "pitfalls", "--n-certify", "0"], "n_certify: got 0"),
+        (["run", "pitfalls", "--cores", "0"], "cores: got 0"),
+        (["run", "pitfalls", "--set", "task.dmi=3"], "nearest: dim"),
+        (["run", "nosuch.toml"], "cannot be read"),
+        (["table", "none"], "DIR: got 'none'"),
+        (["status", "none"], "DIR: got 'none'"),
+        (["plot", "none"], "DIR: got 'none'"),
+        (["query", "none", "select 1"], "DIR: got 'none'"),
+        (["export", "none", "--format", "csv"], "DIR: got 'none'"),
+    ],
+)
+def test_bad_input_is_one_line_with_exit_code_2(tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(capsys, *arguments)
+    assert code == 2 and not out
+    assert err.startswith("simbias: ") and err.count("\n") == 1 and words in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_path_that_is_a_file_is_refused(tmp_path, capsys):
+    (tmp_path / "file").write_text("kept")
+    code, _, err = call(capsys, "run", "pitfalls", "--out", tmp_path / "file")
+    assert code == 2 and "out: got" in err and (tmp_path / "file").read_text() == "kept"
+
+
+def test_bad_sql_and_an_unknown_cell_are_one_line(directory, capsys):
+    code, _, err = call(capsys, "query", directory, "select rsk from networks")
+    assert code == 2 and '"risk"' in err and err.count("\n") == 1
+    code, _, err = call(capsys, "plot", directory, "--cell", "nosuch")
+    assert code == 2 and "cell: got 'nosuch'" in err and err.count("\n") == 1
+    code, _, err = call(capsys, "plot", directory, "--seed", "7", "--kind", "boundary")
+    assert code == 2 and "seed: got 7" in err
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(ValueError, match="command"):
+        main(["frobnicate", "--debug"])
+
+
+def test_help_and_lists_do_not_start_jax():
+    code = (
+        "import sys\nfrom simbias.cli import main\n"
+        "main(['list'])\n"
+        "assert not {'jax', 'matplotlib', 'duckdb'} & set(sys.modules)\n"
+    )
+    clock = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert time.perf_counter() - clock < 3  # a loose bound: machines are noisy

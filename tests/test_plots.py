@@ -1,0 +1,298 @@
+import csv
+from functools import cache
+
+import jax
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import simbias
+from simbias import plots
+from simbias.plots._lines import majority_lines
+from simbias.plots._plane import share_positive
+from simbias.tasks.oracle import achievable_rule, simple_rule
+from simbias.training import fit
+from simbias.training.cell import Cell
+from simbias.training.stack import Stack
+from simbias.validation import control
+
+SMALL = {"resolution": 45, "contexts": 8}
+
+
+@cache
+def stack_of(rule: str, name: str = "noisy-lms-7", **settings) -> Stack:
+    task = simbias.tasks.get(name, **{"dim": 6, **settings})
+    cell = Cell(task, simbias.MLP(16, 1), simbias.sgd(learning_rate=0.1), 600, batch=100)
+    return control(cell, rule)
+
+
+@cache
+def trained() -> Stack:
+    task = simbias.tasks.get("noisy-lms-7", dim=6)
+    stop = simbias.Stop(max_updates=30, check_every=10)
+    method = simbias.sgd(learning_rate=0.1)
+    return simbias.train(
+        task, simbias.MLP(16, 1), method, n_train=600, seeds=2, batch=100, stop=stop, n_select=400
+    )
+
+
+def read(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def gaps(task, coordinate, positions, width):
+    """Grid positions within a cell of a cut."""
+    cuts = np.array(achievable_rule(task, coordinate).cuts)
+    return np.abs(positions[:, None] - cuts).min(axis=1) <= width
+
+
+@pytest.mark.parametrize("label", [None, 0, 1])
+def test_achievable_control_gives_the_achievable_rule_off_the_cuts(label):
+    stack = stack_of("achievable")
+    last = stack.cell.task.dim - 1
+    display = plots.boundary(stack, coordinate=last, label=label, **SMALL)
+    says = achievable_rule(stack.cell.task)(np.outer(display.up, np.ones(last + 1)))
+    near = gaps(stack.cell.task, last, display.up, display.up[1] - display.up[0])
+    expected = np.broadcast_to(says[:, None], display.share.shape)
+    np.testing.assert_array_equal(display.share[~near], expected[~near])
+    assert display.agreement("achievable") > 0.97
+    assert len(display.learned) == 6
+
+
+def test_simple_control_gives_a_vertical_boundary_at_zero():
+    display = plots.boundary(stack_of("simple"), **SMALL)
+    cell = display.across[1] - display.across[0]
+    (line,) = display.learned
+    assert np.abs(line[:, 0]).max() <= cell
+    assert line[:, 1].min() == display.up[0] and line[:, 1].max() == display.up[-1]
+    assert display.agreement("simple") > 0.97
+    assert display.share.shape == (len(display.up), len(display.across)) == (45, 45)
+
+
+def test_simple_control_fits_all_but_the_exceptions():
+    stack = stack_of("simple")
+    points = plots.boundary(stack, **SMALL).points
+    data = fit.draw_data(fit.problem(stack.cell, 0), "train", 600)
+    np.testing.assert_array_equal(points.exception, data.exception)
+    np.testing.assert_array_equal(points.fitted, ~points.exception)
+    np.testing.assert_array_equal(points.label, data.y)
+    assert plots.boundary(stack_of("achievable"), **SMALL).points.fitted.all()
+
+
+def test_a_third_of_the_points_shown_are_exceptions_and_no_more_than_there_are():
+    points = plots.boundary(stack_of("simple"), **SMALL).points
+    shown = points.some(30)
+    assert len(shown.label) == 30 and shown.exception.sum() == 10
+    assert len(points.some(10**6).label) == 600 and len(points.some(0).label) == 0
+
+
+def test_contexts_are_common_to_all_grid_points():
+    """A classifier that ignores the plane gives one share everywhere."""
+    task = simbias.tasks.get("noisy-lms-7", dim=6)
+    turn = np.asarray(task.rotation(jax.random.key(3)))
+    display = plots.BoundaryDisplay.from_classifier(
+        lambda x: (x @ turn.T)[:, 3] > 0.1, task, turn, **SMALL
+    )
+    assert np.ptp(display.share) == 0 and 0 < display.share[0, 0] < 1
+    assert not display.learned
+    assert "the other coordinates decide on 100%" in display.finding
+
+
+def test_share_does_not_depend_on_the_blocks(monkeypatch):
+    turn, grid = np.eye(3, dtype=np.float32), np.linspace(-1, 1, 7)
+    contexts = np.random.default_rng(0).uniform(-1, 1, (8, 3))
+
+    def share():
+        return share_positive(lambda x: x.sum(axis=1) > 0, turn, (0, 2), grid, grid, contexts)
+
+    whole = share()
+    monkeypatch.setattr("simbias.plots._plane._ROWS", 20)
+    np.testing.assert_array_equal(share(), whole)
+    monkeypatch.undo()
+    exact = [(x + y + contexts[:, 1] > 0).mean() for y in grid for x in grid]
+    np.testing.assert_allclose(whole.ravel(), exact, atol=1 / 8 + 1e-9)
+
+
+def test_a_noisy_plateau_at_one_half_has_no_boundary():
+    grid = np.linspace(-1, 1, 60)
+    noise = np.random.default_rng(0).normal(0, 0.04, (60, 60))
+    assert majority_lines(grid, grid, 0.5 + noise, 1 / 8) == []
+    beside = np.where(grid[None, :] < -0.5, 0.0, 0.5 + noise)
+    assert majority_lines(grid, grid, beside, 1 / 8) == []
+
+
+def test_a_narrow_plateau_has_its_boundary_in_the_middle():
+    grid = np.linspace(-1, 1, 61)
+    noise = np.random.default_rng(0).normal(0, 0.04, (61, 61))
+    share = np.where(np.abs(grid - 0.2) < 0.1, 0.5 + noise, (grid > 0.2) * 1.0)
+    (line,) = majority_lines(grid, grid, share, 1 / 8)
+    np.testing.assert_allclose(line[:, 0], 0.2, atol=0.02)
+
+
+def test_without_a_simple_set_there_is_no_simple_rule_and_no_exception():
+    stack = stack_of("achievable", "ms-7")
+    display = plots.boundary(stack, **SMALL).plot()
+    assert set(display.rules) == {"achievable"} and not display.points.exception.any()
+    assert "exceptions" not in display.finding
+
+
+def test_two_coordinates_leave_no_context():
+    stack = stack_of("achievable", dim=2)
+    display = plots.boundary(stack, **SMALL).plot()
+    assert display.contexts == 0 and set(np.unique(display.share)) == {0, 1}
+    assert len(display.learned) == 6
+
+
+def test_lsn_axes_hold_the_atoms_and_the_normal_coordinates():
+    display = plots.boundary(stack_of("simple", "lsn"), **SMALL).plot()
+    assert display.across[0] < -1 and display.across[-1] > 1
+    assert set(display.rules) == {"simple", "achievable"}
+    other = plots.boundary(stack_of("simple", "lsn"), coordinate=3, **SMALL).plot()
+    assert set(other.rules) == {"simple"} and other.up[0] < -2 and other.up[-1] > 2
+
+
+def test_any_callable_can_be_drawn_on_given_axes():
+    task = simbias.tasks.get("lms-5", dim=3)
+    before = dict(matplotlib.rcParams)
+    ax = Figure().add_subplot()
+    x, y = task.sample(jax.random.key(0), 50)
+    display = plots.BoundaryDisplay.from_classifier(
+        simple_rule(task), task, points=(x, y), coordinates=(0, 2), **SMALL
+    )
+    assert display.plot(ax) is display and display.ax_ is ax and display.figure_ is ax.figure
+    assert display.points.fitted.all() and len(display.learned) == 1
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf"])
+def test_two_saves_give_the_same_bytes(suffix, tmp_path):
+    first = plots.boundary(trained(), **SMALL).save(tmp_path / f"one/boundary{suffix}")
+    with matplotlib.rc_context({"font.size": 20, "savefig.dpi": 50}):
+        second = plots.boundary(trained(), **SMALL).save(str(tmp_path / f"two/boundary{suffix}"))
+    names = [f"boundary{suffix}", *(f"boundary-{t}.csv" for t in ("share", "lines", "points"))]
+    assert [path.name for path in first] == [path.name for path in second] == names
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    assert sorted(tmp_path.glob("one/*")) == sorted(first)
+
+
+def test_the_plotted_data_are_written(tmp_path):
+    display = plots.boundary(stack_of("simple"), shown=60, **SMALL)
+    _, share, lines, points = display.save(tmp_path / "boundary.png")
+    rows = read(share)
+    assert len(rows) == 45 * 45 and list(rows[0]) == ["x", "y", "share"]
+    np.testing.assert_allclose([float(row["share"]) for row in rows], display.share.ravel())
+    assert {row["boundary"] for row in read(lines)} == {"learned", "simple", "achievable"}
+    assert [float(r["x"]) for r in read(lines) if r["boundary"] == "simple"] == [0, 0]
+    shown = read(points)
+    assert len(shown) <= 60 and all(row["exception"] != row["fitted"] for row in shown)
+
+
+@pytest.mark.parametrize("name", ["boundary.svg", "boundary", "boundary.png.txt"])
+def test_other_formats_are_refused_and_nothing_is_written(name, tmp_path):
+    with pytest.raises(ValueError, match=r"^path: got .*, allowed: .*\.png or \.pdf$"):
+        plots.training(trained()).save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(ValueError, match="^path: got .*file/a.png.*, allowed"):
+        plots.training(trained()).save(tmp_path / "file/a.png")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ({"coordinate": 6}, "coordinates"),
+        ({"coordinate": 0}, "coordinates"),
+        ({"label": 2}, "label"),
+        ({"contexts": 9}, "contexts"),
+        ({"resolution": 1}, "resolution"),
+        ({"shown": -1}, "shown"),
+        ({"seed": 5}, "seed"),
+    ],
+)
+def test_bad_options_are_named(options, argument):
+    with pytest.raises(ValueError, match=f"^{argument}: got .*, allowed: "):
+        plots.boundary(stack_of("simple"), **options)
+
+
+@pytest.mark.parametrize(
+    "classify", [lambda x: x[:, :1] > 0, lambda x: 2 * x[:, 0], lambda x: np.full(len(x), -1)]
+)
+def test_a_classifier_must_answer_with_one_label_a_row(classify):
+    task = simbias.tasks.get("lms-5", dim=3)
+    with pytest.raises(ValueError, match="^classify: got "):
+        plots.BoundaryDisplay.from_classifier(classify, task, **SMALL)
+
+
+@pytest.mark.parametrize(
+    "points", [(np.zeros((2, 4)), np.zeros(2)), (np.zeros((2, 3)), np.array([0, 3]))]
+)
+def test_points_must_fit_the_task(points):
+    task = simbias.tasks.get("lms-5", dim=3)
+    with pytest.raises(ValueError, match="^points: got "):
+        plots.BoundaryDisplay.from_classifier(simple_rule(task), task, points=points, **SMALL)
+
+
+def test_training_keeps_the_last_value_of_a_network_that_has_ended(tmp_path):
+    stack = trained()
+    display = plots.training(stack)
+    np.testing.assert_array_equal(display.updates, [10, 20, 30])
+    display.traces = (stack.traces[0], stack.traces[1][:2])
+    curves = display.curves("train_accuracy")
+    assert curves.shape == (2, 3) and curves[1, 2] == curves[1, 1]
+    assert display.simple == pytest.approx(0.95) and display.achievable == 1
+    _, table = display.save(tmp_path / "training.pdf")
+    assert table.name == "training.csv" and len(read(table)) == 5
+    assert len(display.ax_) == 2
+
+
+def test_training_without_exceptions_says_so():
+    display = plots.training(trained())
+    without = tuple(np.where(np.arange(6) >= 4, np.nan, trace) for trace in display.traces)
+    display.traces, display.simple = without, None
+    display.plot()
+    assert [text.get_text() for text in display.ax_[1].texts] == ["no exceptions"]
+    assert "exceptions" not in display.finding
+
+
+def test_an_untrained_control_has_no_traces():
+    with pytest.raises(ValueError, match="^stack: got "):
+        plots.training(stack_of("simple"))
+
+
+def test_comparison_counts_the_published_values_inside_the_intervals(tmp_path):
+    nan = float("nan")
+    rows = [
+        plots.Row("noisy-lms-7", "(100,1)", "test_accuracy", 0.942, 0.93, 0.95, 0.940),
+        plots.Row("noisy-lms-7", "(100,2)", "test_accuracy", 0.960, 0.95, 0.97, 0.945),
+        plots.Row("ms-7", "(100,1)", "test_accuracy", 1.0, nan, nan),
+        plots.Row("ms-7", "(100,1)", "other", nan, nan, nan),
+    ]
+    display = plots.comparison(rows)
+    written = display.save(tmp_path / "table.png")
+    assert len(display.ax_) == 4 and written[1].name == "table.csv"
+    assert "1 of 2" in display.finding and "0.015 (noisy-lms-7 (100,2)" in display.finding
+    found = read(written[1])
+    assert list(found[0]) == list(plots.Row._fields) and found[0]["published"] == "0.94"
+    assert found[2]["published"] == "" and found[2]["low"] == "nan"
+    with pytest.raises(ValueError, match="^ax: got '3 axes', allowed: 4$"):
+        display.plot(Figure().subplots(1, 3))
+
+
+def test_comparison_refuses_no_rows_and_intervals_beside_their_value():
+    with pytest.raises(ValueError, match="^rows: got "):
+        plots.comparison([])
+    with pytest.raises(ValueError, match="^rows: got .*low <= measured <= high$"):
+        plots.comparison([plots.Row("a", "b", "c", 0.5, 0.6, 0.7)])
+
+
+def test_comparison_without_intervals_counts_nothing_inside():
+    nan = float("nan")
+    display = plots.comparison([plots.Row("ms-7", "(100,1)", "test_accuracy", 0.99, nan, nan, 1.0)])
+    assert display.finding.startswith("largest difference to a published value 0.010")

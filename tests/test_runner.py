@@ -1,0 +1,276 @@
+"""Runs: what is on disk, resuming, interruption, failure and several writers at once."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from simbias import suites
+from simbias.results import Store, load_stack, records, summarise
+from simbias.results.schema import NETWORKS
+from simbias.runner import execute as runner
+from simbias.runner.plan import make_plan
+from simbias.training.stack import Job
+from simbias.validation import validate
+
+SUITE = """
+name = "tiny"
+summary = "two cells of two networks, in one compiled group"
+source = "none"
+
+[tasks.noisy-lms-7]
+n_train = 3000
+method = { name = "sgd", learning_rate = 0.1, momentum = 0.9 }
+
+[presets.only]
+summary = "one size"
+seeds = 2
+n_certify = 5000
+stop = { max_updates = 300, check_every = 100 }
+
+[[presets.only.cells]]
+task = "noisy-lms-7"
+network = { name = "mlp", width = 20 }
+stop = { train_accuracy = [0.8, 1.0] }
+"""
+MEASURED = "cell, seed, status, updates, train_accuracy, test_accuracy, memorised, s_randomised_auc"
+
+
+class Quiet:
+    """A reporter that remembers."""
+
+    def __init__(self):
+        self.missing, self.notes, self.rows, self.saved = None, [], [], {}
+
+    def begun(self, plan, missing, saved):
+        self.missing, self.saved = missing, saved
+
+    def advanced(self, moved):
+        pass
+
+    def validating(self, jobs):
+        pass
+
+    def ended(self, row):
+        self.rows.append(row)
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("suite") / "tiny.toml"
+    path.write_text(SUITE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def plan(file):
+    return make_plan(suites.load(str(file)), "only")
+
+
+def run(plan, directory, reporter=None):
+    store = Store(directory, create=True)
+    runner.prepare(plan, store)
+    statuses = runner.execute(plan, store, reporter or Quiet())
+    return store, statuses
+
+
+def measured(store):
+    return store.query(f"SELECT {MEASURED} FROM networks ORDER BY ALL")[1]
+
+
+@pytest.fixture(scope="module")
+def whole(plan, tmp_path_factory):
+    return run(plan, tmp_path_factory.mktemp("whole") / "run")
+
+
+def test_a_run_holds_a_row_weights_and_a_trace_a_network(whole, plan):
+    store, statuses = whole
+    assert statuses == ["done", "done", "not-converged", "not-converged"]
+    assert len(plan.groups) == 1
+    names = {records.network_name(job) for job in plan.jobs}
+    for folder, suffix in [
+        ("networks", "parquet"),
+        ("traces", "parquet"),
+        ("weights", "safetensors"),
+    ]:
+        found = (store.directory / folder).iterdir()
+        assert {path.name for path in found} == {f"{name}.{suffix}" for name in names}
+    assert not list((store.directory / "checkpoints").iterdir())
+
+
+def test_no_cell_of_the_table_is_empty_where_something_was_measured(whole):
+    names, rows = whole[0].query("SELECT * FROM networks")
+    assert names == [column.name for column in NETWORKS]
+    assert all(value is not None for row in rows for value in row)
+
+
+def test_rows_say_what_validation_says_of_the_stored_weights(whole, plan):
+    store, _ = whole
+    stack = load_stack(store, plan.cells[1].name)
+    report = validate(stack, n_certify=plan.n_certify)
+    rows = store.query(
+        "SELECT risk, risk_low, risk_high, train_accuracy, memorised, exceptions FROM networks"
+        f" WHERE cell = '{plan.cells[1].name}' ORDER BY seed"
+    )[1]
+    for i, row in enumerate(rows):
+        np.testing.assert_allclose(row[:3], [part[i] for part in report.risk], atol=1e-12)
+        assert row[3] == report.train_accuracy[i]
+        assert row[4] == pytest.approx(report.exceptions.memorised.value[i])
+        assert row[5] == report.exceptions.counts[i]
+
+
+def test_a_stored_stack_is_the_trained_one(whole, plan):
+    stack = load_stack(whole[0], plan.cells[0].name)
+    assert stack.cell == plan.cells[0] and stack.cell.identity == plan.cells[0].identity
+    assert stack.seeds == (0, 1) and len(stack.traces) == 2
+    assert all(
+        trace[-1, 0] == updates for trace, updates in zip(stack.traces, stack.updates, strict=True)
+    )
+    kernel = stack.initial["layers"][0]["kernel"]
+    assert kernel.shape == (2, 50, 20) and np.abs(kernel).max() <= 1 / np.sqrt(50)
+
+
+def test_a_rerun_computes_nothing_and_more_seeds_only_the_new_ones(whole, plan, file, tmp_path):
+    store, _ = whole
+    again = Quiet()
+    before = measured(store)
+    run(plan, store.directory, again)
+    assert again.missing == [] and again.rows == []
+    more = make_plan(suites.load(str(file)), "only", seeds=3)
+    again = Quiet()
+    run(more, store.directory, again)
+    assert [job.seed for job in again.missing] == [2, 2]
+    assert [row for row in measured(store) if row[1] < 2] == before
+
+
+def test_another_run_in_the_directory_is_refused(whole, file):
+    other = make_plan(suites.load(str(file)), "only", overrides=["n_train=2000"])
+    with pytest.raises(ValueError, match="holds a run of tiny"):
+        runner.prepare(other, Store(whole[0].directory, create=True))
+
+
+def test_an_interrupted_run_resumes_to_the_same_results(whole, plan, tmp_path):
+    class Stopping(Quiet):
+        def advanced(self, moved):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(runner.Interrupted):
+        run(plan, tmp_path / "run", Stopping())
+    store = Store(tmp_path / "run")
+    assert {row[2] for row in measured(store)} == {"interrupted"}
+    assert store.query("SELECT DISTINCT reason FROM networks")[1] == [("stopped by the user",)]
+    again = Quiet()
+    run(plan, tmp_path / "run", again)
+    assert len(again.saved) == 2  # the two that had advanced go on from their checkpoints
+    assert measured(store) == [row for row in measured(whole[0]) if row[1] < 2]
+
+
+def test_killed_at_any_moment_a_run_resumes_to_the_same_table(whole, plan, file, tmp_path):
+    code = (
+        "import simbias; simbias.configure(2)\n"
+        "import sys; sys.path.insert(0, sys.argv[3])\n"
+        "from test_runner import *\n"
+        "run(make_plan(suites.load(sys.argv[1]), 'only'), sys.argv[2])\n"
+    )
+    out = tmp_path / "run"
+    here = os.path.dirname(__file__)
+    child = subprocess.Popen([sys.executable, "-c", code, str(file), str(out), here])
+    while not list(out.glob("checkpoints/*.safetensors")) and child.poll() is None:
+        time.sleep(0.01)
+    child.kill()
+    assert child.wait() == -signal.SIGKILL
+    run(plan, out)
+    assert measured(Store(out)) == [row for row in measured(whole[0]) if row[1] < 2]
+
+
+def test_two_runs_into_one_directory_lose_and_double_no_row(whole, plan, file, tmp_path):
+    code = (
+        "import simbias; simbias.configure(1)\n"
+        "import sys; sys.path.insert(0, sys.argv[3])\n"
+        "from test_runner import *\n"
+        "run(make_plan(suites.load(sys.argv[1]), 'only'), sys.argv[2])\n"
+    )
+    out = tmp_path / "run"
+    here = os.path.dirname(__file__)
+    command = [sys.executable, "-c", code, str(file), str(out), here]
+    children = [subprocess.Popen(command) for _ in range(2)]
+    assert [child.wait() for child in children] == [0, 0]
+    expected = [row for row in measured(whole[0]) if row[1] < 2]
+    found = measured(Store(out))
+    assert [row[:4] for row in found] == [row[:4] for row in expected]
+    np.testing.assert_allclose([r[4:] for r in found], [r[4:] for r in expected], atol=2e-3)
+
+
+def test_damaged_files_are_named_set_aside_and_computed_again(whole, plan, tmp_path):
+    store, _ = run(plan, tmp_path / "run")
+    name = records.network_name(plan.jobs[0])
+    row = store.directory / "networks" / f"{name}.parquet"
+    row.write_bytes(row.read_bytes()[:50])
+    weights = store.weights_path(records.network_name(plan.jobs[1]))
+    weights.write_bytes(b"foreign")
+    again = Quiet()
+    run(plan, store.directory, again)
+    assert len(again.notes) == 2 and len(again.missing) == 2
+    assert all("computed again" in note for note in again.notes)
+    assert measured(store) == [row for row in measured(whole[0]) if row[1] < 2]
+
+
+def test_a_failing_group_is_a_row_with_its_reason_and_the_others_go_on(
+    plan, file, tmp_path, monkeypatch
+):
+    both = make_plan(suites.load(str(file)), "only", overrides=["network.width=20"])
+    assert len(both.groups) == 1
+    real = runner.validate
+
+    def failing(stack, **options):
+        if stack.cell == plan.cells[1]:
+            raise MemoryError("planted\nfailure")
+        return real(stack, **options)
+
+    monkeypatch.setattr(runner, "validate", failing)
+    store, statuses = run(plan, tmp_path / "run")
+    assert statuses == ["done", "done", "error", "error"]
+    reasons = store.query("SELECT DISTINCT reason FROM networks WHERE status = 'error'")[1]
+    assert reasons == [("MemoryError: planted failure",)]
+    monkeypatch.undo()
+    _, statuses = run(plan, tmp_path / "run")
+    assert statuses == ["done", "done", "not-converged", "not-converged"]
+
+
+def test_a_diverged_network_has_a_status_and_no_numbers(file, tmp_path):
+    wild = make_plan(
+        suites.load(str(file)), "only", seeds=1, overrides=["method.learning_rate=1e30"]
+    )
+    store, statuses = run(wild, tmp_path / "run")
+    assert set(statuses) == {"diverged"}
+    rows = store.query("SELECT risk, train_accuracy, updates, reason FROM networks")[1]
+    assert all(r[:3] == (None, None, 100) and "not finite" in r[3] for r in rows)
+
+
+def test_the_summary_averages_over_seeds(whole, plan):
+    store, _ = whole
+    first = summarise(store)[0]
+    assert first.cell == plan.cells[0].name
+    rows = store.query(f"SELECT test_accuracy FROM networks WHERE cell = '{first.cell}'")[1]
+    values = [row[0] for row in rows]
+    assert first.means["test_accuracy"].value == pytest.approx(np.mean(values))
+    assert first.means["test_accuracy"].low <= np.mean(values) <= first.means["test_accuracy"].high
+
+
+def test_the_settings_column_rebuilds_the_cell(whole, plan):
+    from simbias.training import cell_from_settings
+
+    rows = whole[0].query("SELECT DISTINCT settings FROM networks")[1]
+    cells = {cell_from_settings(json.loads(settings)) for (settings,) in rows}
+    assert cells == set(plan.cells)
+    assert records.network_name(Job(plan.cells[0], 0)) != records.network_name(
+        Job(plan.cells[0], 1)
+    )

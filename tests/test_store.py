@@ -1,0 +1,143 @@
+"""The run directory: atomic files, damaged files named and set aside, SQL."""
+
+import duckdb
+import numpy as np
+import pytest
+
+from simbias.results.schema import NETWORKS
+from simbias.results.store import Store, StoreError, check_writable, to_toml
+
+CONFIG = to_toml(
+    {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0], "names": []}
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "run", create=True)
+    store.prepare(CONFIG)
+    return store
+
+
+def put(store, name, **values):
+    row = {"suite": "s", "cell": "c", "seed": 0, "status": "done", "reason": "r"} | values
+    store.write_network(name, row, tensors={"w": np.arange(3.0)})
+
+
+def test_columns_of_the_contract_come_first_and_in_order(store):
+    put(store, "a", risk=0.05)
+    names, rows = store.query("SELECT * FROM networks")
+    first = (
+        "suite, cell, task, network, method, seed, n_train, status, reason, updates, train_loss, "
+        "train_accuracy, risk, risk_low, risk_high, test_accuracy, s_randomised_accuracy, "
+        "sc_randomised_accuracy, s_randomised_auc, sc_randomised_auc, exceptions, "
+        "exceptions_fitted, exceptions_fresh, memorised, simple_agreement, achievable_agreement"
+    ).split(", ")
+    assert names[: len(first)] == first
+    path = store.directory / "networks" / "a.parquet"
+    raw = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)])
+    assert [column[0] for column in raw.description] == names
+    assert dict(zip(names, rows[0], strict=True))["risk"] == 0.05
+
+
+def test_nan_is_kept_as_an_empty_cell(store):
+    put(store, "a", risk=float("nan"), memorised=np.float64("nan"))
+    assert store.query("SELECT risk, memorised FROM networks")[1] == [(None, None)]
+
+
+def test_writing_a_network_twice_leaves_one_row(store):
+    put(store, "a", risk=0.1)
+    put(store, "a", risk=0.2)
+    assert store.query("SELECT risk FROM networks")[1] == [(0.2,)]
+
+
+def test_only_final_statuses_with_weights_count_as_finished(store):
+    for status in ("done", "not-converged", "diverged", "error", "interrupted"):
+        put(store, status, status=status)
+    put(store, "lost", status="done")
+    store.weights_path("lost").unlink()
+    assert set(store.finished()) == {"done", "not-converged", "diverged"}
+
+
+def test_no_temporary_file_is_left_behind(store):
+    put(store, "a")
+    store.write_checkpoint("a", {"x": np.zeros(2)})
+    assert not list(store.directory.rglob("*.tmp"))
+
+
+def test_truncated_and_foreign_files_are_named_and_set_aside(store):
+    for name in ("good", "cut", "foreign", "text", "headless"):
+        put(store, name)
+    networks = store.directory / "networks"
+    cut = networks / "cut.parquet"
+    cut.write_bytes(cut.read_bytes()[:100])
+    duckdb.execute(f"COPY (SELECT 1 AS other) TO '{networks / 'foreign.parquet'}' (FORMAT parquet)")
+    (networks / "text.parquet").write_text("not parquet")
+    weights = store.weights_path("headless")
+    weights.write_bytes(weights.read_bytes()[:-4])
+    damaged = store.damaged()
+    assert {path.stem for path, _ in damaged} == {"cut", "foreign", "text", "headless"}
+    assert all(why and "\n" not in why for _, why in damaged)
+    assert store.query("SELECT count(*) FROM networks")[1] == [(2,)]  # good and headless
+    for path, _ in damaged:
+        aside = store.set_aside(path)
+        assert aside.is_file() and not path.exists()
+    assert set(store.finished()) == {"good"}
+    assert store.damaged() == []
+
+
+def test_failing_sql_is_one_line_that_offers_the_column(store):
+    put(store, "a")
+    with pytest.raises(ValueError, match="task") as caught:
+        store.query("SELECT tsk FROM networks")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="SQL"):
+        store.query("SELEKT")
+
+
+def test_sql_cannot_change_the_stored_rows(store):
+    put(store, "a")
+    store.query("DELETE FROM networks")
+    assert store.query("SELECT count(*) FROM networks")[1] == [(1,)]
+
+
+def test_a_directory_without_a_run_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="DIR: got"):
+        Store(tmp_path)
+    (tmp_path / "run.toml").write_text("a = 1")
+    with pytest.raises(ValueError, match="not a file of simbias"):
+        Store(tmp_path)
+
+
+def test_places_that_cannot_be_written_are_refused_without_a_trace(tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ValueError, match="out: got"):
+            check_writable(place)
+    check_writable(tmp_path / "a" / "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(store, monkeypatch):
+    put(store, "a", risk=0.1)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StoreError, match="No space left"):
+        put(store, "a", risk=0.2)
+    monkeypatch.undo()
+    assert store.query("SELECT risk FROM networks")[1] == [(0.1,)]
+    assert not list(store.directory.rglob("*.tmp"))
+
+
+def test_export_writes_every_row(store, tmp_path):
+    put(store, "a", seed=0)
+    put(store, "b", seed=1)
+    store.export("networks", tmp_path / "all.csv", "csv")
+    lines = (tmp_path / "all.csv").read_text().splitlines()
+    assert lines[0].split(",") == [column.name for column in NETWORKS] and len(lines) == 3
+    store.export("networks", tmp_path / "all.parquet", "parquet")
+    count = duckdb.execute("SELECT count(*) FROM read_parquet(?)", [str(tmp_path / "all.parquet")])
+    assert count.fetchone() == (2,)
