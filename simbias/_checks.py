@@ -34,7 +34,7 @@ def real(
         raise fail(argument, value, allowed)
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise fail(argument, value, allowed) from None
     inside = (low < number if open_low else low <= number) and (
         number < high if open_high else number <= high

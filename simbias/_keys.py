@@ -15,7 +15,9 @@ STREAMS = ("rotation", "train", "select", "certify", "initialisation", "order", 
 def network_key(identity: str, seed: int) -> Key[Array, ""]:
     """The key of the network with this seed in the cell with this identity."""
     digest = hashlib.sha256(identity.encode()).digest()
-    key = jax.random.key(seed)
+    key = jax.random.key(seed % 2**32)
+    if seed >= 2**32:  # a JAX key is made from 32 bits: the others are folded in
+        key = jax.random.fold_in(key, seed >> 32)
     for start in (0, 4):
         key = jax.random.fold_in(key, int.from_bytes(digest[start : start + 4], "little"))
     return key

@@ -95,8 +95,7 @@ def slab(slabs: int, *, margin: float = 0.1, noise: float = 0.0) -> Block:
     Raises:
         ValueError: an argument outside its range.
     """
-    if whole("slabs", slabs) not in _SLAB_MASSES:
-        raise fail("slabs", slabs, "3, 5 or 7")
+    slabs = slab_count(slabs)
     margin = real("margin", margin, 0, 1 / (slabs - 1), open_low=True, open_high=True)
     noise = real("noise", noise, 0, 1)
     width = 2 * (1 - (slabs - 1) * margin) / slabs
@@ -114,6 +113,13 @@ def slab(slabs: int, *, margin: float = 0.1, noise: float = 0.0) -> Block:
 
     negative, positive = _SLAB_MASSES[slabs]
     return Block(f"slab-{slabs}", margin, Pair(law(negative), law(positive)))
+
+
+def slab_count(slabs: int) -> int:
+    """``slabs`` as an int that a slab block may have; raises ValueError."""
+    if whole("slabs", slabs) not in _SLAB_MASSES:
+        raise fail("slabs", slabs, "3, 5 or 7")
+    return int(slabs)
 
 
 def atoms(kind: str, negative: dict[float, float], positive: dict[float, float]) -> Block:

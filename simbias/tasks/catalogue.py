@@ -40,10 +40,14 @@ def names() -> list[str]:
 
 def _margins(margin: Margin, kinds: Sequence[str]) -> dict[str, float]:
     if not isinstance(margin, Mapping):
-        return {kind: real("margin", margin) for kind in kinds}
+        return {kind: _margin("margin", margin) for kind in kinds}
     for kind in margin:
         known("margin: kind of coordinate", kind, kinds)
-    return {kind: real(f"margin of {kind}", margin.get(kind, 0.1)) for kind in kinds}
+    return {kind: _margin(f"margin of {kind}", margin.get(kind, 0.1)) for kind in kinds}
+
+
+def _margin(argument: str, value: float) -> float:
+    return real(argument, value, 0, 1, open_low=True, open_high=True)
 
 
 def _one_and_rest(
@@ -60,7 +64,8 @@ def _one_and_rest(
     if whole("dim", dim) < 2:
         raise fail("dim", dim, f"an integer >= 2 ({name} has a simple and a slab coordinate)")
     first, *_, last = margins.values()
-    settings = {"dim": int(dim), "margin": margins, "noise": float(noise), "slabs": slabs}
+    noise = real("noise", noise, 0, 1)
+    settings = {"dim": int(dim), "margin": margins, "noise": noise, "slabs": slabs}
     laws = (simple(margin=first, noise=noise), *[blocks.slab(rest, margin=last)] * (dim - 1))
     return Task(name, settings, laws, (0,))
 
@@ -76,7 +81,7 @@ def _lms(
     slabs: int | None = None,
 ) -> Task:
     """A linear coordinate and dim - 1 slab coordinates."""
-    slabs = default_slabs if slabs is None else slabs
+    slabs = blocks.slab_count(default_slabs if slabs is None else slabs)
     noise = default_noise if noise is None else noise
     margins = _margins(margin, ["linear", f"slab-{slabs}"])
     return _one_and_rest(name, dim, margins, noise, blocks.linear, slabs, slabs=slabs)
@@ -86,7 +91,7 @@ def _ms(
     name: str, default_slabs: int, *, dim: int = 50, margin: Margin = 0.1, slabs: int | None = None
 ) -> Task:
     """Slab coordinates only: no coordinate is simpler than another."""
-    slabs = default_slabs if slabs is None else slabs
+    slabs = blocks.slab_count(default_slabs if slabs is None else slabs)
     margins = _margins(margin, [f"slab-{slabs}"])
     block = blocks.slab(slabs, margin=margins[f"slab-{slabs}"])
     settings = {"dim": whole("dim", dim), "margin": margins, "slabs": slabs}
@@ -103,13 +108,16 @@ def _ms_simple(
     slabs: Sequence[int] = (5, 7),
 ) -> Task:
     """A coordinate of few slabs, and dim - 1 coordinates of more."""
-    if not isinstance(slabs, Sequence) or len(slabs) != 2 or slabs[0] >= slabs[1]:
-        raise fail("slabs", slabs, "two numbers of slabs, the smaller first")
-    few, many = slabs
+    allowed = "two of 3, 5 and 7, the smaller first"
+    if not isinstance(slabs, Sequence) or isinstance(slabs, str) or len(slabs) != 2:
+        raise fail("slabs", slabs, allowed)
+    few, many = map(blocks.slab_count, slabs)
+    if few >= many:
+        raise fail("slabs", slabs, allowed)
     noise = default_noise if noise is None else noise
     margins = _margins(margin, [f"slab-{few}", f"slab-{many}"])
     simple = partial(blocks.slab, few)
-    return _one_and_rest(name, dim, margins, noise, simple, many, slabs=list(slabs))
+    return _one_and_rest(name, dim, margins, noise, simple, many, slabs=[few, many])
 
 
 def _lsn(name: str, *, dim: int = 50, noise: float = 0.0) -> Task:

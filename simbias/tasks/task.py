@@ -166,8 +166,8 @@ def quantile(
         start, low, slope = piece(i)
         x = jnp.where(uniforms >= start, low + (uniforms - start) * slope, x)
     if tables.normal is not None:
-        # Half a spacing of the 24-bit grid keeps the argument off 0, where the quantile is -inf.
-        gauss = jax.scipy.special.ndtri(uniforms * np.float32(1 - 2**-22) + np.float32(2**-24))
+        # Half a spacing of the uniform grid keeps the argument off 0, where the quantile is -inf.
+        gauss = jax.scipy.special.ndtri(uniforms + np.float32(2**-24))
         x = jnp.where(tables.normal[None, :], gauss, x)
     return x
 

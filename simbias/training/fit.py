@@ -7,6 +7,7 @@ of the whole set, so every batch is full and every point is used once an epoch.
 """
 
 from collections.abc import Callable
+from math import floor
 from typing import Any, NamedTuple
 
 import jax
@@ -59,7 +60,7 @@ class Problem(NamedTuple):
     rotation: Float[AnyArray, "dim dim"]
     simple: RuleTable
     hyper: Hyper
-    goal_accuracy: Float[AnyArray, ""]
+    goal_errors: Int[AnyArray, ""]
     goal_loss: Float[AnyArray, ""]
     max_updates: Int[AnyArray, ""]
     patience: Int[AnyArray, ""]
@@ -115,11 +116,16 @@ def problem(cell: Cell, seed: int) -> Problem:
         rotation=np.asarray(cell.task.rotation(stream(key, "rotation"))),
         simple=rule_table(simple_rule(cell.task)),
         hyper={name: np.float32(value) for name, value in cell.method.settings},
-        goal_accuracy=np.float32(np.inf if stop.train_accuracy is None else stop.train_accuracy),
+        goal_errors=np.int32(_most_errors(stop.train_accuracy, cell.n_train)),
         goal_loss=np.float32(-np.inf if stop.train_loss is None else stop.train_loss),
         max_updates=np.int32(stop.max_updates),
         patience=np.int32(np.iinfo(np.int32).max if stop.patience is None else stop.patience),
     )
+
+
+def _most_errors(accuracy: float | None, n_train: int) -> int:
+    """The most training errors with which an accuracy is reached; -1: never."""
+    return -1 if accuracy is None else floor((1 - accuracy) * n_train * (1 + 1e-12) + 1e-9)
 
 
 def draw_data(problem: Problem, name: str, rows: int) -> Data:
@@ -221,7 +227,7 @@ def _check(
     margin = margins(program.network, state.params, train.x)
     loss = jnp.mean(jax.nn.softplus(jnp.where(train.y == 1, -margin, margin)))
     correct = (margin > 0) == (train.y == 1)
-    accuracy = jnp.mean(correct, dtype=jnp.float32)
+    errors = jnp.sum(~correct, dtype=jnp.int32)
     fresh = (margins(program.network, state.params, select.x) > 0) == (select.y == 1)
 
     since = jnp.where(state.fitted_since < 0, state.updates, state.fitted_since)
@@ -232,7 +238,7 @@ def _check(
         (stale >= problem.patience, End.PATIENCE),
         (state.updates >= problem.max_updates, End.BUDGET),
         (loss <= problem.goal_loss, End.LOSS),
-        (accuracy >= problem.goal_accuracy, End.ACCURACY),
+        (errors <= problem.goal_errors, End.ACCURACY),
         (~jnp.isfinite(loss), End.DIVERGED),
     ):
         end = jnp.where(condition, jnp.int32(why), end)
@@ -240,7 +246,7 @@ def _check(
         [
             state.updates.astype(jnp.float32),
             loss,
-            accuracy,
+            1 - errors.astype(jnp.float32) / program.n_train,
             jnp.mean(fresh, dtype=jnp.float32),
             _share(correct, train.exception),
             _share(fresh, select.exception),

@@ -45,18 +45,25 @@ class Stop:
     check_every: int | None = None
 
     def __post_init__(self) -> None:
+        # equal rules must have equal settings, down to the type, because keys hang from them
         if self.train_accuracy is not None:
-            real("train_accuracy", self.train_accuracy, 0, 1, open_low=True)
+            accuracy = real("train_accuracy", self.train_accuracy, 0, 1, open_low=True)
+            object.__setattr__(self, "train_accuracy", accuracy)
         if self.train_loss is not None:
-            real("train_loss", self.train_loss, 0)
-        budget = whole("max_updates", self.max_updates)
-        if self.patience is not None:
-            whole("patience", self.patience)
+            object.__setattr__(self, "train_loss", real("train_loss", self.train_loss, 0))
+        for name in ("max_updates", "patience", "check_every"):
+            value = getattr(self, name)
+            if value is not None or name == "max_updates":
+                if whole(name, value) >= 2**31:
+                    raise fail(name, value, "an integer below 2**31")
+                object.__setattr__(self, name, int(value))
         if self.check_every is None:
-            every = next(n for n in range(min(budget, 1000), 0, -1) if budget % n == 0)
+            most = min(self.max_updates, 1000)
+            every = next(n for n in range(most, 0, -1) if self.max_updates % n == 0)
             object.__setattr__(self, "check_every", every)
-        elif budget % whole("check_every", self.check_every):
-            raise fail("check_every", self.check_every, f"a divisor of max_updates = {budget}")
+        elif self.max_updates % self.check_every:
+            allowed = f"a divisor of max_updates = {self.max_updates}"
+            raise fail("check_every", self.check_every, allowed)
 
     @property
     def interval(self) -> int:

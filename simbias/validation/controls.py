@@ -13,6 +13,7 @@ from simbias.training import fit
 from simbias.training.cell import Cell
 from simbias.training.stack import Stack, seed_list, stacked
 from simbias.training.stop import End
+from simbias.validation.exceptions import train_margins
 
 RULES = {"achievable": achievable_rule, "simple": simple_rule}
 
@@ -46,7 +47,7 @@ def control(cell: Cell, rule: str, *, seeds: int = 1) -> Stack:
         ]
     )
     none = np.zeros(len(chosen), np.int64)
-    return Stack(
+    stack = Stack(
         cell=cell,
         seeds=chosen,
         params=params,
@@ -54,7 +55,11 @@ def control(cell: Cell, rule: str, *, seeds: int = 1) -> Stack:
         rotation=rotation,
         updates=none,
         end=none + End.RUNNING,
-        fitted_since=np.zeros((len(chosen), cell.n_train), np.int32),
+        fitted_since=np.full((len(chosen), cell.n_train), -1, np.int32),
         traces=(np.zeros((0, len(fit.TRACE)), np.float32),) * len(chosen),
         seconds=none.astype(float),
     )
+    for i, since in enumerate(stack.fitted_since):  # from the beginning, where at all
+        margin, y, _ = train_margins(stack, i)
+        since[(margin > 0) == (y == 1)] = 0
+    return stack

@@ -53,7 +53,7 @@ class Ledger:
     def rows(self, seed: int) -> Rows:
         """Every training exception of the network with this seed; raises ValueError."""
         i = self._stack.index(seed)
-        margin, y, exception = _train_margins(self._stack, i)
+        margin, y, exception = train_margins(self._stack, i)
         row = np.flatnonzero(exception)
         signed = np.where(y == 1, margin, -margin)
         return Rows(row, y[row], signed[row], self._stack.fitted_since[i][row])
@@ -72,7 +72,7 @@ def train_fit(stack: Stack) -> TrainFit:
     """Draw each training set again and label it."""
     found = []
     for i in range(len(stack)):
-        margin, y, exception = _train_margins(stack, i)
+        margin, y, exception = train_margins(stack, i)
         correct = (margin > 0) == (y == 1)
         loss = np.logaddexp(0, np.where(y == 1, -margin, margin).astype(float)).mean()
         found.append((loss, correct.mean(), exception.sum(), (correct & exception).sum()))
@@ -97,7 +97,8 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value, value - down, value + up)
 
 
-def _train_margins(stack: Stack, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def train_margins(stack: Stack, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logit difference, label and whether it is an exception, for network i's training points."""
     problem = fit.problem(stack.cell, stack.seeds[i])
     params = jax.tree.map(lambda leaf: leaf[i], stack.params)
     return jax.device_get(_label(stack.cell.network, stack.cell.n_train, problem, params))

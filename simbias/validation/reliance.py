@@ -46,10 +46,17 @@ class AucSum:
         self._weights.append(y.shape[1])
 
     def estimate(self, confidence: float) -> Estimate:
-        """Normal interval of the mean over chunks, weighted by their rows."""
-        weights = np.array(self._weights) / sum(self._weights)
-        auc = sum(w * value for w, (value, _) in zip(weights, self._values, strict=True))
-        variance = sum(w**2 * v for w, (_, v) in zip(weights, self._values, strict=True))
+        """Normal interval of the mean over chunks, weighted by their rows.
+
+        A chunk in which a label is missing says nothing and has no weight. Where the AUC is exactly
+        0 or 1 the interval has no width: no pair was out of order.
+        """
+        aucs, variances = np.array(self._values).transpose(1, 0, 2)  # each (chunks, seeds)
+        weights = np.where(np.isnan(aucs), 0.0, np.array(self._weights)[:, None])
+        with np.errstate(invalid="ignore"):
+            weights /= weights.sum(axis=0)
+        auc = np.sum(weights * np.nan_to_num(aucs), axis=0)
+        variance = np.sum(weights**2 * np.nan_to_num(variances), axis=0)
         half = ndtri((1 + confidence) / 2) * np.sqrt(variance)
         return Estimate(auc, np.maximum(auc - half, 0), np.minimum(auc + half, 1))
 

@@ -1,0 +1,308 @@
+"""Training speed beside what a user would run instead, and beside the machine's own limit.
+
+One run, one table: for each architecture on noisy-lms-7 (n = 40,000, batch 256) updates per second
+over all cores of
+
+- simbias: the engine as ``simbias.train`` uses it, its checks and the drawing of data included;
+- vmap: one device with all its threads, ``jax.vmap`` over as many networks as there are cores;
+- torch published: TensorDataset, DataLoader with shuffle, SGD with momentum and weight decay, the
+  loop that was published with Shah et al. (2020);
+- torch tuned: tensors indexed in place, one single-threaded process a core;
+
+and GFLOP/s beside the rate of large matrix products and of products of the very shapes. Contestants
+take turns, each in a process of its own, so that a drift of the machine's speed meets all of them;
+ratios are taken within a round.
+
+    python benchmarks/engine.py [--rounds 3] [--seconds 3] [--shapes 100,1 300,2] [--json FILE]
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+N, DIM, BATCH = 40_000, 50, 256
+SHAPES = ("100,1", "300,1", "100,2", "300,2")
+SETTINGS = {"momentum": 0.9, "weight_decay": 5e-5}
+LEARNING_RATE = 0.1
+CORES = len(os.sched_getaffinity(0))
+
+
+def sizes(shape: str) -> list[int]:
+    """Units of every layer."""
+    width, depth = map(int, shape.split(","))
+    return [DIM, *[width] * depth, 2]
+
+
+# -- contestants: each returns updates a second, summed over the cores ------------------------
+
+
+def simbias_engine(shape: str, seconds: float) -> float:
+    import simbias
+
+    simbias.configure()
+    return _jax_rate(shape, seconds, networks=CORES, vectorised=False)
+
+
+def plain_vmap(shape: str, seconds: float) -> float:
+    return _jax_rate(shape, seconds, networks=CORES, vectorised=True)
+
+
+def _jax_rate(shape: str, seconds: float, networks: int, vectorised: bool) -> float:
+    import simbias
+    from simbias.training.stack import Job, train_jobs
+
+    width, depth = map(int, shape.split(","))
+
+    class Enough(Exception):
+        pass
+
+    marks: list[tuple[float, int]] = []
+    trained: dict = {}
+
+    def after(moved: dict) -> None:
+        trained.update({job: int(snapshot.state.updates) for job, snapshot in moved.items()})
+        marks.append((time.perf_counter(), sum(trained.values())))
+        # the first two segments hold compilation and the sizing of segments
+        if len(marks) > 2 and marks[-1][0] - marks[1][0] >= seconds:
+            raise Enough
+
+    cell = simbias.training.Cell(
+        simbias.tasks.get("noisy-lms-7"),
+        simbias.MLP(width, depth),
+        simbias.sgd(learning_rate=LEARNING_RATE, **SETTINGS),
+        n_train=N,
+        batch=BATCH,
+        stop=simbias.Stop(max_updates=10_000_000),
+    )
+    jobs = [Job(cell, seed) for seed in range(networks)]
+    try:
+        train_jobs(jobs, after_segment=after, vectorised=vectorised)
+    except Enough:
+        pass
+    (start, before), (end, after_) = marks[1], marks[-1]
+    return (after_ - before) / (end - start)
+
+
+def torch_published(shape: str, seconds: float) -> float:
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    x, y, model, loss, optimiser = _torch_parts(shape)
+    loader = DataLoader(TensorDataset(x, y), batch_size=BATCH, shuffle=True)
+
+    def batches():
+        while True:
+            yield from loader
+
+    return _torch_rate(batches(), model, loss, optimiser, seconds, torch)
+
+
+def torch_tuned_worker(shape: str, seconds: float) -> float:
+    import torch
+
+    torch.set_num_threads(1)
+    x, y, model, loss, optimiser = _torch_parts(shape)
+
+    def batches():
+        while True:
+            order = torch.randperm(N)
+            for start in range(0, N - BATCH + 1, BATCH):
+                rows = order[start : start + BATCH]
+                yield x[rows], y[rows]
+
+    return _torch_rate(batches(), model, loss, optimiser, seconds, torch)
+
+
+def torch_tuned(shape: str, seconds: float) -> float:
+    """One process a core, at the same time; the rates add up."""
+    command = [sys.executable, __file__, "--worker", "torch_tuned_worker", shape, str(seconds)]
+    workers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(CORES)]
+    return sum(float(worker.communicate()[0]) for worker in workers)
+
+
+def _torch_parts(shape: str):
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    units = sizes(shape)
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip(units[:-2], units[1:-1], strict=True):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.Linear(units[-2], units[-1]))
+    optimiser = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, **SETTINGS)
+    x = torch.rand(N, DIM) * 2 - 1
+    return x, (x[:, 0] > 0).long(), model, nn.CrossEntropyLoss(), optimiser
+
+
+def _torch_rate(batches, model, loss, optimiser, seconds: float, torch) -> float:
+    def update() -> None:
+        x, y = next(batches)
+        optimiser.zero_grad()
+        loss(model(x), y).backward()
+        optimiser.step()
+
+    for _ in range(50):
+        update()
+    start, updates = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        update()
+        updates += 1
+    return updates / (time.perf_counter() - start)
+
+
+def peak(shape: str, seconds: float) -> float:
+    """GFLOP/s of large matrix products, all cores, single-threaded on each."""
+    import simbias
+    from simbias.runner.machine import matmul_gflops
+
+    simbias.configure()
+    return statistics.median(matmul_gflops(repeats=10) for _ in range(max(3, int(seconds))))
+
+
+def peak_at_shapes(shape: str, seconds: float) -> float:
+    """GFLOP/s of the matrix products of one update and nothing else."""
+    import simbias
+
+    simbias.configure()
+    import jax
+    import jax.numpy as jnp
+    from jax.sharding import PartitionSpec
+
+    from simbias.training.stack import seed_mesh, spread
+
+    units = sizes(shape)
+    pairs = list(zip(units[:-1], units[1:], strict=True))
+    repeats = 200
+
+    def products(seed):
+        def update(carry, _):
+            weights, x = carry
+            activations = [x]
+            for weight in weights:
+                activations.append(activations[-1] @ weight)
+            back = activations[-1]
+            moved = []
+            for i in reversed(range(len(weights))):
+                moved.insert(0, weights[i] + 1e-9 * (activations[i].T @ back))
+                back = back @ weights[i].T if i else back
+            return (moved, x), None
+
+        weights = [jnp.ones(pair) * seed * 1e-3 for pair in pairs]
+        (weights, _), _ = jax.lax.scan(update, (weights, jnp.ones((BATCH, DIM))), length=repeats)
+        return sum(jnp.sum(weight) for weight in weights)
+
+    mesh, laid = seed_mesh(tuple(jax.devices())), PartitionSpec("seeds")
+    program = jax.jit(
+        jax.shard_map(
+            lambda seeds: jax.lax.map(products, seeds), mesh=mesh, in_specs=laid, out_specs=laid
+        )
+    )
+    seeds = spread(mesh, jnp.arange(1.0, 1 + len(jax.devices())))
+    program(seeds).block_until_ready()
+    start, calls = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        program(seeds).block_until_ready()
+        calls += 1
+    rate = calls * repeats * len(jax.devices()) / (time.perf_counter() - start)
+    return rate * update_flops(shape) / 1e9
+
+
+def update_flops(shape: str) -> int:
+    """Floating-point operations of the matrix products of one update of one network."""
+    import simbias
+
+    width, depth = map(int, shape.split(","))
+    return BATCH * simbias.MLP(width, depth).update_flops(DIM)
+
+
+RACE: dict[str, Callable[[str, float], float]] = {
+    "simbias": simbias_engine,
+    "vmap": plain_vmap,
+    "torch published": torch_published,
+    "torch tuned": torch_tuned,
+    "peak": peak,
+    "peak at shapes": peak_at_shapes,
+}
+WORKERS = {function.__name__: function for function in (*RACE.values(), torch_tuned_worker)}
+
+
+def measure(name: str, shape: str, seconds: float) -> float:
+    """Run one contestant in a process of its own."""
+    command = [sys.executable, __file__, "--worker", RACE[name].__name__, shape, str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{name} at ({shape}) failed:\n{done.stderr}")
+    return float(done.stdout.split()[-1])
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    from importlib.metadata import version
+
+    with open("/proc/cpuinfo") as handle:
+        names = [line.split(":")[1].strip() for line in handle if line.startswith("model name")]
+    return {
+        "processor": names[0] if names else platform.machine(),
+        "cores": CORES,
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("jax", "jaxlib", "torch")},
+    }
+
+
+def report(shape: str, rounds: list[dict[str, float]]) -> None:
+    """Print one architecture's medians and, with their spread over rounds, the ratios."""
+
+    def spread(values: list[float]) -> str:
+        return f"{statistics.median(values):.2f} [{min(values):.2f}, {max(values):.2f}]"
+
+    flops = update_flops(shape) / 1e9
+    print(f"({shape})")
+    for name in RACE:
+        value = statistics.median(one[name] for one in rounds)
+        if name.startswith("peak"):
+            print(f"  {name:<16} {value:10.0f} GFLOP/s")
+        else:
+            print(f"  {name:<16} {value:10,.0f} updates/s {value * flops:7.0f} GFLOP/s")
+    for name in ("vmap", "torch published", "torch tuned"):
+        print(f"  simbias / {name:<15} {spread([r['simbias'] / r[name] for r in rounds])}")
+    for name in ("peak", "peak at shapes"):
+        share = [r["simbias"] * flops / r[name] for r in rounds]
+        print(f"  share of {name:<15} {spread(share)}", flush=True)
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--shapes", nargs="+", default=SHAPES, metavar="WIDTH,DEPTH")
+    parser.add_argument("--json", help="write every measurement here")
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        name, shape, seconds = options.worker
+        print(WORKERS[name](shape, float(seconds)))
+        return
+    found = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "rounds": {}}
+    print(", ".join(f"{key} {value}" for key, value in found["machine"].items()))
+    for shape in options.shapes:
+        rounds = [
+            {name: measure(name, shape, options.seconds) for name in RACE}
+            for _ in range(options.rounds)
+        ]
+        found["rounds"][shape] = rounds
+        report(shape, rounds)
+    if options.json:
+        with open(options.json, "w") as handle:
+            json.dump(found, handle, indent=1)
+
+
+if __name__ == "__main__":
+    main()

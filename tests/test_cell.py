@@ -1,0 +1,167 @@
+"""A cell's identity, and the random keys that hang from it."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from simbias import MLP, Stop, sgd, tasks
+from simbias._keys import STREAMS, network_key, stream
+from simbias.training import Cell, cell_from_settings
+from simbias.training.stack import seed_list
+
+# What is recorded here fixes every network of every run: a change orphans all published weights.
+IDENTITY = (
+    '{"batch":256,"method":{"learning_rate":0.1,"momentum":0.9,"name":"sgd","weight_decay":5e-05},'
+    '"n_train":40000,"network":{"activation":"relu","depth":1,"name":"mlp","width":100},'
+    '"stop":{"check_every":1000,"max_updates":40000,"patience":null,"train_accuracy":0.995,'
+    '"train_loss":null},"task":{"dim":50,"margin":{"linear":0.1,"slab-7":0.1},'
+    '"name":"noisy-lms-7","noise":0.1,"slabs":7}}'
+)
+DIGEST = "113eebc3d1e09461c4945e25f7271272bf4d6813a05ef5ebcf58e83297b8462e"
+KEY_WORDS = [2384505722, 4276665914]
+
+
+def recorded():
+    return Cell(
+        tasks.get("noisy-lms-7"),
+        MLP(100, 1),
+        sgd(learning_rate=0.1, momentum=0.9, weight_decay=5e-5),
+        n_train=40_000,
+        stop=Stop(train_accuracy=0.995),
+    )
+
+
+def words(key):
+    return np.asarray(jax.random.key_data(key)).tolist()
+
+
+def test_identity_of_a_fixed_cell_is_the_recorded_one():
+    cell = recorded()
+    assert cell.identity == IDENTITY
+    assert hashlib.sha256(cell.identity.encode()).hexdigest() == DIGEST
+    assert cell.name == f"noisy-lms-7/(100,1)/{DIGEST[:6]}"
+
+
+def test_key_of_a_fixed_network_is_the_recorded_one():
+    assert words(network_key(IDENTITY, 3)) == KEY_WORDS
+
+
+def test_identity_and_key_are_the_same_in_another_process():
+    code = (
+        "from simbias import MLP, Stop, sgd, tasks\n"
+        "from simbias._keys import network_key\n"
+        "from simbias.training import Cell\n"
+        "import jax\n"
+        "c = Cell(stop=Stop(train_accuracy=0.995), n_train=40_000, network=MLP(depth=1, width=100),"
+        " method=sgd(weight_decay=5e-5, momentum=0.9, learning_rate=0.1),"
+        " task=tasks.get('noisy-lms-7'))\n"
+        "print(c.identity)\n"
+        "print(jax.random.key_data(network_key(c.identity, 3)).tolist())\n"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    ).stdout.splitlines()
+    assert out == [IDENTITY, str(KEY_WORDS)]
+
+
+CHANGES = {
+    "task": tasks.get("noisy-lms-7", margin=0.05),
+    "network": MLP(100, 2),
+    "method": sgd(learning_rate=0.2, momentum=0.9, weight_decay=5e-5),
+    "n_train": 40_001,
+    "batch": 255,
+    "stop": Stop(train_accuracy=0.99),
+}
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_every_setting_changes_the_identity(field):
+    other = replace(recorded(), **{field: CHANGES[field]})
+    assert other != recorded()
+    assert other.identity != recorded().identity
+    assert other.name != recorded().name
+
+
+def test_equal_cells_are_one_cell():
+    one, other = recorded(), replace(recorded(), n_train=np.int64(40_000), batch=np.int32(256))
+    assert one == other and hash(one) == hash(other) and one.identity == other.identity
+
+
+def test_equal_cells_have_one_identity_whatever_numbers_they_were_given_as():
+    one = replace(recorded(), stop=Stop(train_accuracy=1))
+    other = replace(recorded(), stop=Stop(train_accuracy=1.0))
+    assert one == other
+    assert one.identity == other.identity
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_a_cell_is_made_again_from_its_settings(name):
+    cell = Cell(
+        tasks.get(name, dim=3),
+        MLP(30, 2, "tanh"),
+        sgd(learning_rate=0.3, momentum=0.5),
+        n_train=100,
+        batch=10,
+        stop=Stop(train_loss=0.1, max_updates=50, patience=3),
+    )
+    back = cell_from_settings(json.loads(cell.identity))
+    assert back == cell and back.identity == cell.identity
+    assert back.settings == cell.settings
+
+
+def test_a_network_key_differs_by_seed_and_by_identity():
+    keys = [words(network_key(identity, seed)) for identity in "ab" for seed in range(5)]
+    assert len(set(map(tuple, keys))) == 10
+
+
+def test_seeds_of_any_size_have_keys_of_their_own():
+    seeds = (0, 1, 2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**40)
+    accepted = []
+    for seed in seeds:
+        try:
+            accepted.append(tuple(words(network_key("a", *seed_list([seed])))))
+        except ValueError:  # refusing is fine, aliasing is not
+            continue
+    assert len(accepted) >= 3
+    assert len(set(accepted)) == len(accepted)
+
+
+def test_streams_are_distinct_and_named():
+    key = network_key("a", 0)
+    found = {name: tuple(words(stream(key, name))) for name in STREAMS}
+    assert {"rotation", "train", "select", "certify", "initialisation", "order"} <= set(found)
+    assert len(set(found.values())) == len(STREAMS)
+    assert tuple(words(key)) not in found.values()
+    with pytest.raises(ValueError):
+        stream(key, "test")
+
+
+@pytest.mark.parametrize(
+    "field, value, allowed",
+    [
+        *(("n_train", value, "an integer >= 1") for value in (0, -1, 1.5, "many", None, True)),
+        ("n_train", 2**31, r"an integer below 2\*\*31"),
+        *(("batch", value, "an integer >= 1") for value in (0, -1, 1.5, "all")),
+        ("batch", 40_001, r"an integer in \[1, n_train = 40000\]"),
+    ],
+)
+def test_bad_sizes_name_the_argument_what_arrived_and_what_is_allowed(field, value, allowed):
+    with pytest.raises(ValueError, match=rf"^{field}: got .*allowed: {allowed}$"):
+        replace(recorded(), **{field: value})
+
+
+@pytest.mark.parametrize("seeds", (0, -1, [], [1, 1], [0, -1], 1.5, "3", None, True))
+def test_bad_seeds_are_refused(seeds):
+    with pytest.raises(ValueError, match=r"^seeds?: got .*allowed: .*integer"):
+        seed_list(seeds)
+
+
+def test_seeds_are_a_count_or_a_list():
+    assert seed_list(3) == (0, 1, 2)
+    assert seed_list([7, 2]) == (7, 2)

@@ -1,0 +1,154 @@
+"""What every registered method promises, and each one's recursion against NumPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from simbias import sgd
+from simbias.registry import METHODS
+
+NAMES = tuple(sorted(METHODS.entries()))
+TARGET = np.array([1.0, -2.0, 0.5])
+SCALE = np.array([1.0, 3.0, 0.2])
+
+
+def torch_sgd(weights, gradient, steps, *, learning_rate, momentum, weight_decay):
+    """torch.optim.SGD as its documentation states it (dampening 0, no Nesterov)."""
+    velocity = None
+    for step in range(steps):
+        g = gradient(weights, step) + weight_decay * weights
+        velocity = g if velocity is None else momentum * velocity + g
+        weights = weights - learning_rate * velocity
+    return weights
+
+
+REFERENCES = {
+    "sgd": (
+        torch_sgd,
+        [
+            {"learning_rate": 0.1, "momentum": 0.0, "weight_decay": 0.0},
+            {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0},
+            {"learning_rate": 0.1, "momentum": 0.0, "weight_decay": 0.05},
+            {"learning_rate": 0.02, "momentum": 0.9, "weight_decay": 5e-4},
+            {"learning_rate": 0.02, "momentum": 0.9, "weight_decay": 0.5},
+        ],
+    ),
+}
+CASES = [(name, settings) for name in NAMES for settings in REFERENCES[name][1]]
+
+
+def loss(params, batch):
+    """A quadratic whose minimum moves with the batch."""
+    shift, scale = batch
+    return 0.5 * jnp.sum(scale * (params["w"] - shift) ** 2)
+
+
+def batch_of(step):
+    return TARGET + 0.1 * step, SCALE
+
+
+def gradient(weights, step):
+    shift, scale = batch_of(step)
+    return scale * (weights - shift)
+
+
+def run(method, steps, hyper=None):
+    hyper = {key: jnp.float32(value) for key, value in method.settings} if hyper is None else hyper
+    params = {"w": jnp.zeros(3)}
+    state = method.init(hyper, params)
+    for step in range(steps):
+        batch = tuple(jnp.asarray(part, jnp.float32) for part in batch_of(step))
+        params, state = method.step(hyper, loss, params, state, batch)
+    return np.asarray(params["w"])
+
+
+@pytest.mark.parametrize("name, settings", CASES)
+@pytest.mark.parametrize("steps", (1, 2, 7))
+def test_steps_follow_the_published_recursion(name, settings, steps):
+    reference = REFERENCES[name][0](np.zeros(3), gradient, steps, **settings)
+    np.testing.assert_allclose(run(METHODS.make(name, settings), steps), reference, rtol=2e-5)
+
+
+def test_two_heavy_ball_steps_by_hand():
+    # w0 = 0, one coordinate of curvature 1 and minimum 1: g = -1; v = -1; w = .1
+    # then g = -.9 + .5(.1) = ... with decay .5: g0 = -1, w1 = .1; g1 = -(1.1 - .1) + .05 = -.95
+    # v = .9(-1) - .95 = -1.85; w2 = .1 + .185
+    made = run(sgd(learning_rate=0.1, momentum=0.9, weight_decay=0.5), 2)
+    assert made[0] == pytest.approx(0.285, rel=1e-5)
+
+
+def test_nesterov_or_damped_momentum_would_be_caught():
+    made = run(sgd(learning_rate=0.1, momentum=0.9), 3)
+    right = torch_sgd(np.zeros(3), gradient, 3, learning_rate=0.1, momentum=0.9, weight_decay=0)
+    damped = torch_sgd(np.zeros(3), gradient, 3, learning_rate=0.01, momentum=0.9, weight_decay=0)
+    np.testing.assert_allclose(made, right, rtol=2e-5)
+    assert np.abs(made - damped).max() > 0.1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_settings_are_sorted_plain_numbers_that_make_the_method_again(name):
+    method = METHODS.make(name, {})
+    assert method.name == name
+    assert list(method.settings) == sorted(method.settings)
+    assert all(type(value) in (int, float) for _, value in method.settings)
+    assert METHODS.make(name, dict(method.settings)) == method
+    assert hash(METHODS.make(name, dict(method.settings))) == hash(method)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_descends_on_a_quadratic(name):
+    start = float(loss({"w": jnp.zeros(3)}, tuple(map(jnp.float32, batch_of(0)))))
+    method = METHODS.make(name, {})
+    hyper = {key: jnp.float32(value) for key, value in method.settings}
+    params, batch = {"w": jnp.zeros(3)}, tuple(jnp.float32(part) for part in batch_of(0))
+    state = method.init(hyper, params)
+    for _ in range(20):
+        params, state = method.step(hyper, loss, params, state, batch)
+    assert float(loss(params, batch)) < 0.5 * start
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_settings_are_traced_so_that_one_program_serves_all(name):
+    one, other = (METHODS.make(name, settings) for settings in REFERENCES[name][1][:2])
+    assert (one.init, one.step) == (other.init, other.step)
+    compiled = jax.jit(lambda hyper: _unrolled(one, hyper))
+    for method in (one, other):
+        hyper = {key: jnp.float32(value) for key, value in method.settings}
+        np.testing.assert_allclose(compiled(hyper), run(method, 3), rtol=2e-5)
+    assert compiled._cache_size() == 1
+
+
+def _unrolled(method, hyper):
+    params = {"w": jnp.zeros(3)}
+    state = method.init(hyper, params)
+    for step in range(3):
+        batch = tuple(jnp.asarray(part, jnp.float32) for part in batch_of(step))
+        params, state = method.step(hyper, loss, params, state, batch)
+    return params["w"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", (0, -0.1, float("nan"), float("inf"), "fast", None, True))
+def test_learning_rates_that_are_not_positive_are_refused(name, value):
+    with pytest.raises(ValueError, match=r"^learning_rate: got .*allowed: a number in \(0, inf\]$"):
+        METHODS.make(name, {"learning_rate": value})
+
+
+@pytest.mark.parametrize("value", (-0.1, 1, 1.5, float("nan"), "some", None))
+def test_momentum_outside_its_range_is_refused(value):
+    with pytest.raises(ValueError, match=r"^momentum: got .*allowed: a number in \[0, 1\)$"):
+        sgd(momentum=value)
+
+
+@pytest.mark.parametrize("value", (-1e-9, float("nan"), float("inf"), "some", None))
+def test_negative_weight_decay_is_refused(value):
+    with pytest.raises(ValueError, match=r"^weight_decay: got .*allowed: a number in \[0, inf\]$"):
+        sgd(weight_decay=value)
+
+
+def test_unknown_methods_and_settings_are_answered_with_the_nearest():
+    with pytest.raises(ValueError, match="^method: unknown name 'sdg', nearest: sgd"):
+        METHODS.make("sdg", {})
+    with pytest.raises(ValueError, match="^method sgd: setting: .*'learningrate', nearest: lea"):
+        METHODS.make("sgd", {"learningrate": 0.1})

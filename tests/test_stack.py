@@ -1,0 +1,361 @@
+"""Trained networks are those of a hand-written loop, however the work is divided."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from simbias import MLP, Stop, sgd, tasks, train
+from simbias._keys import network_key, stream
+from simbias.tasks import oracle
+from simbias.training import Cell
+from simbias.training.fit import TRACE
+from simbias.training.shuffle import KEY_WORDS, epoch_index
+from simbias.training.stack import Job, assemble, group_key, train_jobs
+from simbias.training.stop import End
+
+TOLERANCE = 1e-4  # on weights, after 200 updates
+SELECT = 2000
+COLUMN = {name: i for i, name in enumerate(TRACE)}
+
+
+def training_set(cell, seed, name="train", rows=None):
+    """Unrotated and rotated points of one of a network's streams, drawn through the task."""
+    key = network_key(cell.identity, seed)
+    turn = cell.task.rotation(stream(key, "rotation"))
+    plain, y = cell.task.sample(stream(key, name), rows or cell.n_train)
+    return np.asarray(plain), np.asarray(plain) @ np.asarray(turn), np.asarray(y)
+
+
+def margin(forward, params, x):
+    logits = forward(params, x)
+    return logits[:, 1] - logits[:, 0]
+
+
+def of(stack, i):
+    return jax.tree.map(lambda leaf: leaf[i], stack.params)
+
+
+def difference(one, other):
+    """The largest difference between two pytrees of arrays."""
+    leaves = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return max(np.abs(a - b).max() for a, b in leaves)
+
+
+def gap(one, other):
+    """The largest difference between two snapshots' weights."""
+    return difference(one.state.params, other.state.params)
+
+
+@pytest.fixture
+def one_device(monkeypatch):
+    devices = jax.devices()
+    assert len(devices) == 2
+    monkeypatch.setattr(jax, "devices", lambda *_: devices[:1])
+
+
+def by_hand(cell, seed, updates):
+    """Minibatch SGD on one hidden layer in NumPy float64: gradients and bookkeeping by hand.
+
+    Returns:
+        The parameters after ``updates`` updates, and one update earlier.
+    """
+    key = network_key(cell.identity, seed)
+    hyper = dict(cell.method.settings)
+    _, x, y = training_set(cell, seed)
+    x = x.astype(float)
+    layers = cell.network.init(stream(key, "initialisation"), cell.task.dim)["layers"]
+    w = [np.asarray(layers[i][name], float) for i in (0, 1) for name in ("kernel", "bias")]
+    v = [np.zeros_like(part) for part in w]
+    n, epochs = cell.n_train, -(-updates * cell.batch // cell.n_train)
+    words = jax.random.bits(stream(key, "order"), (KEY_WORDS,))
+    place = jnp.tile(jnp.arange(n, dtype=jnp.uint32), epochs)
+    epoch = jnp.repeat(jnp.arange(epochs, dtype=jnp.uint32), n)
+    order = np.asarray(jax.jit(epoch_index, static_argnums=3)(words, epoch, place, n))
+    rows = order[: updates * cell.batch].reshape(updates, cell.batch)
+    for batch in rows:
+        before = w.copy()
+        hidden = x[batch] @ w[0] + w[1]
+        active = np.maximum(hidden, 0)
+        logits = active @ w[2] + w[3]
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        p[np.arange(len(batch)), y[batch]] -= 1
+        d_logits = p / len(batch)
+        d_hidden = d_logits @ w[2].T * (hidden > 0)
+        g = [x[batch].T @ d_hidden, d_hidden.sum(0), active.T @ d_logits, d_logits.sum(0)]
+        for i in range(4):
+            v[i] = hyper["momentum"] * v[i] + g[i] + hyper["weight_decay"] * w[i]
+            w[i] = w[i] - hyper["learning_rate"] * v[i]
+    return tuple(
+        {"layers": {i: {"kernel": part[2 * i], "bias": part[2 * i + 1]} for i in (0, 1)}}
+        for part in (w, before)
+    )
+
+
+def test_two_hundred_updates_equal_a_loop_written_by_hand(cell, trained):
+    for seed in (0, 3):
+        hand, short = by_hand(cell, seed, 200)
+        assert difference(of(trained, seed), hand) <= TOLERANCE
+        # planted failure: one update too few
+        assert difference(of(trained, seed), short) > 10 * TOLERANCE
+
+
+def test_initial_weights_are_those_of_the_initialisation_stream(cell, trained):
+    for i, seed in enumerate(trained.seeds):
+        key = stream(network_key(cell.identity, seed), "initialisation")
+        fresh = cell.network.init(key, cell.task.dim)
+        made = jax.tree.map(lambda leaf, i=i: leaf[i], trained.initial)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), made, fresh)
+
+
+def test_seeds_have_weights_rotations_and_data_of_their_own(cell, snapshots, trained):
+    jobs = list(snapshots)
+    assert gap(snapshots[jobs[0]], snapshots[jobs[1]]) > 0.05
+    assert np.abs(trained.rotation[0] - trained.rotation[1]).max() > 0.05
+    labels = [training_set(cell, seed)[2] for seed in (0, 1)]
+    assert 0.4 < np.mean(labels[0] == labels[1]) < 0.6
+    for i, seed in enumerate(trained.seeds):
+        key = stream(network_key(cell.identity, seed), "rotation")
+        np.testing.assert_allclose(trained.rotation[i], cell.task.rotation(key), atol=1e-6)
+
+
+def test_a_stack_of_two_gives_the_networks_of_a_stack_of_four(cell, snapshots):
+    pair = train_jobs([Job(cell, 2), Job(cell, 1)], n_select=SELECT)
+    for job, snapshot in pair.items():
+        assert gap(snapshot, snapshots[job]) == 0
+        np.testing.assert_array_equal(snapshot.trace, snapshots[job].trace)
+
+
+def test_one_device_gives_the_networks_of_two(cell, snapshots, one_device):
+    for job, snapshot in train_jobs(list(snapshots)[:2], n_select=SELECT).items():
+        assert gap(snapshot, snapshots[job]) <= TOLERANCE
+
+
+@pytest.mark.parametrize("size", (2, 3, 4))
+def test_vectorised_stacks_give_the_networks_trained_one_a_core(size, cell, snapshots):
+    jobs = list(snapshots)[:size]
+    for job, snapshot in train_jobs(jobs, n_select=SELECT, vectorised=True).items():
+        assert gap(snapshot, snapshots[job]) <= TOLERANCE
+        np.testing.assert_allclose(snapshot.trace, snapshots[job].trace, atol=2e-3)
+
+
+def test_a_vectorised_stack_on_one_device_gives_the_networks_of_two(cell, snapshots, one_device):
+    made = train_jobs(list(snapshots), n_select=SELECT, vectorised=True)
+    for job, snapshot in made.items():
+        assert gap(snapshot, snapshots[job]) <= TOLERANCE
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt(jobs, after):
+    """Train until so many segments are done; what was checkpointed by then."""
+    saved = {}
+
+    def checkpoint(moved):
+        saved.update(moved)
+        if len(calls) == after - 1:
+            raise Interrupted
+        calls.append(None)
+
+    calls = []
+    with pytest.raises(Interrupted):
+        train_jobs(jobs, n_select=SELECT, after_segment=checkpoint)
+    return saved
+
+
+@pytest.mark.parametrize("after", (1, 2))
+def test_a_resumed_run_gives_the_networks_of_an_uninterrupted_one(after, snapshots):
+    jobs = list(snapshots)
+    saved = interrupt(jobs, after)
+    assert sum(not snapshot.running for snapshot in saved.values()) < len(jobs)
+    resumed = train_jobs(jobs, n_select=SELECT, saved=saved)
+    for job in jobs:
+        assert gap(resumed[job], snapshots[job]) == 0
+        np.testing.assert_array_equal(resumed[job].trace, snapshots[job].trace)
+        np.testing.assert_array_equal(
+            resumed[job].state.fitted_since, snapshots[job].state.fitted_since
+        )
+
+
+def test_finished_snapshots_are_not_trained_again(snapshots):
+    again = train_jobs(
+        list(snapshots), n_select=SELECT, saved=snapshots, after_segment=lambda moved: 1 / 0
+    )
+    assert all(again[job] is snapshots[job] for job in snapshots)
+
+
+def test_every_segment_is_reported_with_the_networks_that_moved(cell):
+    seen = []
+    train_jobs(
+        [Job(cell, seed) for seed in range(3)],
+        n_select=SELECT,
+        after_segment=lambda moved: seen.append(
+            {job.seed: int(snapshot.state.updates) for job, snapshot in moved.items()}
+        ),
+    )
+    assert all(0 < len(moved) <= 2 for moved in seen)
+    for seed in range(3):
+        updates = [moved[seed] for moved in seen if seed in moved]
+        assert updates == sorted(set(updates)) and updates[-1] == 200
+
+
+def test_last_check_equals_a_recomputation_from_the_returned_weights(cell, trained, forward):
+    simple = oracle.simple_rule(cell.task)
+    for i, seed in enumerate(trained.seeds):
+        trace = trained.traces[i]
+        np.testing.assert_array_equal(trace[:, COLUMN["updates"]], [100, 200])
+        last = dict(zip(TRACE, trace[-1], strict=True))
+        plain, x, y = training_set(cell, seed)
+        found = margin(forward, of(trained, i), x)
+        correct, wrong = (found > 0) == (y == 1), simple(plain) != y
+        loss = np.logaddexp(0, np.where(y == 1, -found, found)).mean()
+        # a point whose margin is rounding error may be counted either way
+        unsure = np.mean(np.abs(found) < 1e-4) + 1e-6
+        assert abs(last["train_accuracy"] - correct.mean()) <= unsure
+        assert last["train_loss"] == pytest.approx(loss, rel=1e-4)
+        assert last["exceptions_fitted"] == pytest.approx(correct[wrong].mean(), abs=0.006)
+        plain, x, y = training_set(cell, seed, "select", SELECT)
+        fresh, wrong = (margin(forward, of(trained, i), x) > 0) == (y == 1), simple(plain) != y
+        assert last["select_accuracy"] == pytest.approx(fresh.mean(), abs=6e-4)
+        assert last["exceptions_fresh"] == pytest.approx(fresh[wrong].mean(), abs=0.011)
+
+
+def test_fitted_since_is_the_first_check_from_which_a_point_stayed_fitted(
+    cell, snapshots, trained, forward
+):
+    jobs = list(snapshots)[:2]
+    early = interrupt(jobs, 1)
+    assert [int(early[job].state.updates) for job in jobs] == [100, 100]
+    for i, job in enumerate(jobs):
+        _, x, y = training_set(cell, job.seed)
+        margins = [
+            margin(forward, params, x) for params in (early[job].state.params, of(trained, i))
+        ]
+        sure = np.all([np.abs(each) > 1e-4 for each in margins], axis=0)
+        then, now = ((each > 0) == (y == 1) for each in margins)
+        expected = np.where(now, np.where(then, 100, 200), -1)
+        assert sure.mean() > 0.99
+        np.testing.assert_array_equal(trained.fitted_since[i][sure], expected[sure])
+        assert {-1, 100, 200} <= set(expected)
+
+
+def test_networks_of_one_call_may_have_stop_rules_of_their_own(cell, snapshots):
+    def with_stop(**settings):
+        stop = Stop(check_every=100, **settings)
+        return Cell(cell.task, cell.network, cell.method, cell.n_train, cell.batch, stop)
+
+    cells = [
+        with_stop(max_updates=100),
+        with_stop(max_updates=300),
+        with_stop(max_updates=400, train_accuracy=0.6),
+        with_stop(max_updates=300, train_loss=0.0),
+        cell,
+    ]
+    assert len({group_key(each, SELECT) for each in cells}) == 1
+    made = train_jobs([Job(each, 0) for each in cells], n_select=SELECT)
+    updates = [int(snapshot.state.updates) for snapshot in made.values()]
+    ends = [int(snapshot.state.end) for snapshot in made.values()]
+    assert updates[:2] == [100, 300] and updates[3:] == [300, 200]
+    assert updates[2] < 400
+    assert ends == [End.BUDGET, End.BUDGET, End.ACCURACY, End.BUDGET, End.BUDGET]
+    for snapshot, count in zip(made.values(), updates, strict=True):
+        np.testing.assert_array_equal(
+            snapshot.trace[:, COLUMN["updates"]], np.arange(100, count + 1, 100)
+        )
+    statuses = [assemble(each, {0: made[Job(each, 0)]}).outcome(0)[0] for each in cells]
+    assert statuses == ["done", "done", "done", "not-converged", "done"]
+    # who else is in the call changes nothing
+    assert gap(made[Job(cell, 0)], snapshots[Job(cell, 0)]) == 0
+
+
+def test_cells_of_other_shapes_do_not_share_a_program(cell):
+    def other(**changes):
+        given = {
+            "task": cell.task,
+            "network": cell.network,
+            "method": cell.method,
+            "n_train": 4000,
+            "batch": 256,
+            "stop": cell.stop,
+        } | changes
+        return group_key(Cell(**given), SELECT)
+
+    same = group_key(cell, SELECT)
+    assert other() == same
+    assert other(method=sgd(learning_rate=0.7)) == same
+    assert other(task=tasks.get("noisy-lms-7", margin=0.05, noise=0.3)) == same
+    for changes in (
+        {"n_train": 4001},
+        {"batch": 255},
+        {"network": MLP(100, 2)},
+        {"task": tasks.get("noisy-lms-7", dim=49)},
+        {"stop": Stop(max_updates=200, check_every=50)},
+    ):
+        assert other(**changes) != same
+
+
+def test_train_returns_the_seeds_asked_for_in_their_order(cell, trained):
+    stack = train(
+        cell.task,
+        cell.network,
+        cell.method,
+        n_train=4000,
+        seeds=[3, 1],
+        stop=cell.stop,
+        n_select=SELECT,
+    )
+    assert stack.seeds == (3, 1) and len(stack) == 2
+    assert (stack.index(3), stack.index(1)) == (0, 1)
+    for i, seed in enumerate(stack.seeds):
+        jax.tree.map(np.testing.assert_array_equal, of(stack, i), of(trained, seed))
+    assert stack.outcome(0) == ("done", "trained for 200 updates")
+    assert np.all(stack.seconds > 0)
+    with pytest.raises(ValueError, match=r"^seed: got 2, allowed: one of \[3, 1\]$"):
+        stack.index(2)
+
+
+@pytest.mark.slow
+def test_points_for_traces_do_not_touch_the_weights(cell, snapshots):
+    made = train_jobs([Job(cell, 0), Job(cell, 1)], n_select=100)
+    for job, snapshot in made.items():
+        assert gap(snapshot, snapshots[job]) <= TOLERANCE
+
+
+def test_networks_leave_a_vectorised_stack_as_they_end(cell):
+    longer = Cell(
+        cell.task,
+        cell.network,
+        cell.method,
+        cell.n_train,
+        cell.batch,
+        Stop(max_updates=300, check_every=100),
+    )
+    jobs = [Job(cell, 0), Job(cell, 1), Job(longer, 0), Job(longer, 1)]
+    made = train_jobs(jobs, n_select=SELECT, vectorised=True)
+    assert [int(made[job].state.updates) for job in jobs] == [200, 200, 300, 300]
+    assert [len(made[job].trace) for job in jobs] == [2, 2, 3, 3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width, depth", [(300, 1), (100, 2), (300, 2)])
+def test_larger_networks_do_not_depend_on_the_division_of_work(width, depth, monkeypatch):
+    cell = Cell(
+        tasks.get("noisy-lms-7"),
+        MLP(width, depth),
+        sgd(learning_rate=0.1, momentum=0.9, weight_decay=5e-5),
+        n_train=40_000,
+        stop=Stop(max_updates=200, check_every=100),
+    )
+    jobs = [Job(cell, seed) for seed in range(2)]
+    devices = jax.devices()
+    two = train_jobs(jobs, n_select=SELECT)
+    vectorised = train_jobs(jobs, n_select=SELECT, vectorised=True)
+    monkeypatch.setattr(jax, "devices", lambda *_: devices[:1])
+    one = train_jobs(jobs, n_select=SELECT)
+    stacked = train_jobs(jobs, n_select=SELECT, vectorised=True)
+    for job in jobs:
+        for other in (one, vectorised, stacked):
+            assert gap(two[job], other[job]) <= TOLERANCE

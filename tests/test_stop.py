@@ -1,0 +1,161 @@
+"""When training ends, and in what words; on rules and on real small runs."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simbias import MLP, Stop, sgd, tasks, train
+from simbias.training.stop import End
+
+
+@given(st.integers(1, 300_000))
+def test_default_check_is_the_largest_divisor_up_to_a_thousand(budget):
+    every = Stop(max_updates=budget).interval
+    assert budget % every == 0 and every <= 1000
+    assert not any(budget % other == 0 for other in range(every + 1, min(budget, 1000) + 1))
+
+
+@pytest.mark.parametrize("budget, every", [(40_000, 1000), (250_000, 1000), (200, 200), (1501, 79)])
+def test_default_checks_by_hand(budget, every):
+    assert Stop(max_updates=budget).check_every == every
+
+
+def test_check_every_that_divides_is_kept():
+    assert Stop(max_updates=200, check_every=50).interval == 50
+
+
+@pytest.mark.parametrize(
+    "rule, end, status, reason",
+    [
+        (Stop(train_accuracy=0.99), End.ACCURACY, "done", "train accuracy >= 0.99"),
+        (Stop(train_loss=0.01), End.LOSS, "done", "train loss <= 0.01"),
+        (Stop(max_updates=300), End.BUDGET, "done", "trained for 300 updates"),
+        (
+            Stop(train_accuracy=0.99, max_updates=300),
+            End.BUDGET,
+            "not-converged",
+            "budget of 300 updates spent",
+        ),
+        (
+            Stop(train_loss=0.01, max_updates=300),
+            End.BUDGET,
+            "not-converged",
+            "budget of 300 updates spent",
+        ),
+        (Stop(patience=7), End.PATIENCE, "not-converged", "no lower train loss in 7 checks"),
+        (Stop(), End.DIVERGED, "diverged", "train loss not finite at update 300"),
+        (Stop(), End.RUNNING, "interrupted", "stopped after 300 updates"),
+    ],
+)
+def test_every_end_has_a_status_and_a_reason(rule, end, status, reason):
+    assert rule.outcome(end, 300) == (status, reason)
+
+
+@pytest.mark.parametrize(
+    "setting, value",
+    [
+        *(("train_accuracy", value) for value in (0, -0.1, 1.01, np.nan, "all")),
+        *(("train_loss", value) for value in (-0.1, np.nan, np.inf, "low")),
+        *(("max_updates", value) for value in (0, -1, 1.5, None, "many")),
+        *(("patience", value) for value in (0, -1, 1.5)),
+        *(("check_every", value) for value in (0, -1, 1.5, 7, 80_000)),
+    ],
+)
+def test_bad_rules_name_the_argument_what_arrived_and_what_is_allowed(setting, value):
+    with pytest.raises(ValueError, match=rf"^{setting}: got .*allowed: .+$"):
+        Stop(**{setting: value})
+
+
+def test_equal_rules_have_equal_settings_whatever_numbers_they_were_given_as():
+    one = Stop(train_accuracy=1, train_loss=0, max_updates=np.int64(100), patience=np.int32(3))
+    other = Stop(train_accuracy=1.0, train_loss=0.0, max_updates=100, patience=3)
+    assert one == other
+    assert json.dumps(one.settings) == json.dumps(other.settings)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    def run(stop, *, learning_rate=0.1, name="lms-5", n_train=64, seeds=1):
+        return train(
+            tasks.get(name, dim=4),
+            MLP(8, 1),
+            sgd(learning_rate=learning_rate),
+            n_train=n_train,
+            batch=16,
+            seeds=seeds,
+            stop=stop,
+            n_select=16,
+        )
+
+    return run
+
+
+def test_a_huge_learning_rate_is_reported_as_diverged(tiny):
+    stack = tiny(Stop(max_updates=500, check_every=10), learning_rate=1e20, seeds=2)
+    for i in range(2):
+        status, reason = stack.outcome(i)
+        assert status == "diverged"
+        assert reason == f"train loss not finite at update {stack.updates[i]}"
+        assert not np.isfinite(stack.traces[i][-1, 1])
+        assert np.isfinite(stack.traces[i][:-1, 1]).all()
+        assert stack.updates[i] < 500
+
+
+def test_a_moderate_learning_rate_is_not(tiny):
+    stack = tiny(Stop(max_updates=500, check_every=10), seeds=2)
+    assert [stack.outcome(i)[0] for i in range(2)] == ["done", "done"]
+    np.testing.assert_array_equal(stack.updates, [500, 500])
+
+
+def test_reaching_the_train_accuracy_ends_at_the_first_check_that_does(tiny):
+    stack = tiny(Stop(train_accuracy=0.9, max_updates=500, check_every=10))
+    accuracy = stack.traces[0][:, 2]
+    assert stack.outcome(0) == ("done", "train accuracy >= 0.9")
+    assert accuracy[-1] >= np.float32(0.9) and np.all(accuracy[:-1] < 0.9)
+    assert stack.updates[0] == stack.traces[0][-1, 0] < 500
+
+
+def test_reaching_the_train_loss_ends_at_the_first_check_that_does(tiny):
+    stack = tiny(Stop(train_loss=0.4, max_updates=500, check_every=10))
+    loss = stack.traces[0][:, 1]
+    assert stack.outcome(0) == ("done", "train loss <= 0.4")
+    assert loss[-1] <= 0.4 and np.all(loss[:-1] > 0.4)
+
+
+def test_a_run_out_of_budget_is_not_converged(tiny):
+    stack = tiny(Stop(train_loss=1e-6, max_updates=500, check_every=10))
+    assert stack.outcome(0) == ("not-converged", "budget of 500 updates spent")
+
+
+def test_weights_that_never_move_lose_patience_after_the_first_check(tiny):
+    stop = Stop(max_updates=500, check_every=10, patience=3)
+    stack = tiny(stop, learning_rate=1e-30)
+    assert stack.outcome(0) == ("not-converged", "no lower train loss in 3 checks")
+    assert stack.updates[0] == 40
+
+
+def test_patience_starts_anew_at_every_lower_loss(tiny):
+    stop = Stop(max_updates=500, check_every=10, patience=3)
+    stack = tiny(stop, learning_rate=1.0, name="noisy-lms-5", seeds=2)
+    restarts = 0
+    for i, trace in enumerate(stack.traces):
+        stale, best, counted = 0, np.inf, []
+        for loss in trace[:, 1]:
+            stale, best = (0, loss) if loss < best else (stale + 1, best)
+            counted.append(stale)
+        assert counted[-1] == 3 and max(counted[:-1]) == 2
+        assert stack.outcome(i) == ("not-converged", "no lower train loss in 3 checks")
+        restarts += sum(later < earlier for earlier, later in pairwise(counted))
+    assert restarts > 0
+
+
+@pytest.mark.parametrize("n_train", (41, 64))
+def test_perfect_train_accuracy_is_reached_at_every_sample_size(tiny, n_train):
+    stop = Stop(train_accuracy=1.0, max_updates=2000, check_every=10)
+    stack = tiny(stop, n_train=n_train)
+    assert stack.outcome(0) == ("done", "train accuracy >= 1")
+    assert stack.traces[0][-1, 2] == 1

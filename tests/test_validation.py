@@ -1,0 +1,482 @@
+"""Every measurement against networks whose answers are known, and against counts by hand."""
+
+from dataclasses import replace
+from functools import cache
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+
+from simbias import MLP, sgd, tasks, validate
+from simbias._keys import network_key, stream
+from simbias.tasks import oracle
+from simbias.training import Cell
+from simbias.validation import control, reliance, risk
+from simbias.validation.exceptions import difference
+from simbias.validation.reliance import AucSum, delong
+from simbias.validation.risk import Estimate, clopper_pearson, count
+
+SLAB_TASKS = tuple(name for name in tasks.names() if name != "lsn")
+SIMPLE = tuple(name for name in SLAB_TASKS if tasks.get(name).simple_set)
+NOISY = tuple(name for name in SLAB_TASKS if "noisy" in name)
+ARCHITECTURES = [(width, depth) for depth in (1, 2) for width in (100, 200, 300)]
+N = 40_000
+CONFIDENCE = 0.9999  # keys are fixed, so what passes once passes for good
+SEEDS = 2
+
+
+def cell_of(name, width=100, depth=1):
+    return Cell(tasks.get(name), MLP(width, depth), sgd(), n_train=4000)
+
+
+@cache
+def report(name, rule, width=100, depth=1):
+    stack = control(cell_of(name, width, depth), rule, seeds=SEEDS)
+    return validate(stack, n_certify=N, confidence=CONFIDENCE)
+
+
+def covers(estimate, value):
+    return bool(np.all((estimate.low <= value) & (value <= estimate.high)))
+
+
+# intervals
+
+
+def test_clopper_pearson_golden_values():
+    found = clopper_pearson(np.array([500, 0]), np.array([10_000, 10_000]), 0.9)
+    assert found.high == pytest.approx([0.05373, 0.00030], abs=5e-6)
+    assert found.high[1] == pytest.approx(1 - 0.05 ** (1 / 10_000))
+    assert found.value == pytest.approx([0.05, 0])
+    assert found.low[1] == 0
+
+
+def test_clopper_pearson_equals_the_tails_it_inverts():
+    k, n, confidence = np.arange(1, 20), np.full(19, 20), 0.95
+    found = clopper_pearson(k, n, confidence)
+    np.testing.assert_allclose(stats.binom.sf(k - 1, n, found.low), 0.025, rtol=1e-8)
+    np.testing.assert_allclose(stats.binom.cdf(k, n, found.high), 0.025, rtol=1e-8)
+
+
+def coverage(interval, n, p):
+    """The exact probability that the interval covers p."""
+    k = np.arange(n + 1)
+    low, high = interval(k, np.full(n + 1, n))
+    return np.sum(stats.binom.pmf(k, n, p)[(low <= p) & (p <= high)])
+
+
+@pytest.mark.parametrize("n", (1, 5, 30, 200))
+def test_clopper_pearson_covers_at_least_as_often_as_it_says(n):
+    def exact(k, trials):
+        return clopper_pearson(k, trials, 0.95)[1:]
+
+    def wald(k, trials):
+        half = 1.96 * np.sqrt(k / trials * (1 - k / trials) / trials)
+        return k / trials - half, k / trials + half
+
+    places = np.linspace(0.005, 0.995, 67)
+    assert min(coverage(exact, n, p) for p in places) >= 0.95
+    assert min(coverage(wald, n, p) for p in places) < 0.9  # planted: an interval that does not
+
+
+def test_all_or_none_reach_the_ends_and_no_trials_give_nan():
+    found = clopper_pearson(np.array([0, 7, 0]), np.array([7, 7, 0]), 0.95)
+    assert (found.low[0], found.high[1]) == (0, 1)
+    assert found.low[1] == pytest.approx(0.025 ** (1 / 7))
+    assert np.isnan([part[2] for part in found]).all()
+
+
+def test_difference_of_proportions_is_newcombes_hybrid_interval():
+    # his example: 56/70 - 48/80 = .2 with Wilson intervals gives (.0524, .3339)
+    def wilson(k, n, z=1.959964):
+        centre, spread = k + z**2 / 2, z * np.sqrt(k * (n - k) / n + z**2 / 4)
+        low, high = (centre - spread) / (n + z**2), (centre + spread) / (n + z**2)
+        return Estimate(np.array([k / n]), np.array([low]), np.array([high]))
+
+    found = difference(wilson(56, 70), wilson(48, 80))
+    assert found.value == pytest.approx([0.2])
+    assert (found.low[0], found.high[0]) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+# ROC AUC
+
+
+def pair_count(y, scores):
+    positive, negative = scores[y == 1], scores[y == 0]
+    above = positive[:, None] > negative[None, :]
+    ties = positive[:, None] == negative[None, :]
+    return (above + 0.5 * ties).mean()
+
+
+@pytest.mark.parametrize("ties", (False, True))
+def test_auc_is_the_share_of_pairs_in_the_right_order(ties):
+    made = np.random.default_rng(0)
+    y = made.integers(0, 2, 300)
+    scores = made.normal(size=300) + y
+    scores = np.round(scores) if ties else scores
+    assert delong(y, scores)[0] == pytest.approx(pair_count(y, scores), abs=1e-12)
+
+
+def test_auc_by_hand():
+    y = np.array([0, 0, 1, 1])
+    assert delong(y, np.array([1.0, 2, 3, 4])) == (1, 0)
+    assert delong(y, np.array([4.0, 3, 2, 1])) == (0, 0)
+    assert delong(y, np.array([1.0, 3, 2, 4]))[0] == 0.75
+    assert delong(y, np.zeros(4)) == (0.5, 0)
+    assert np.isnan(delong(np.ones(3), np.arange(3.0))).all()
+
+
+def test_variance_of_the_auc_is_that_of_repeated_draws():
+    made = np.random.default_rng(1)
+    found = []
+    for _ in range(1500):
+        y = made.integers(0, 2, 200)
+        found.append(delong(y, made.normal(size=200) + 1.2 * y))
+    auc, variance = np.array(found).T
+    assert auc.mean() == pytest.approx(stats.norm.cdf(1.2 / np.sqrt(2)), abs=0.003)
+    assert variance.mean() == pytest.approx(auc.var(), rel=0.15)
+
+
+def test_variance_of_the_auc_is_that_of_a_bootstrap():
+    made = np.random.default_rng(2)
+    y = made.integers(0, 2, 400)
+    scores = made.normal(size=400) + y
+    again = []
+    for _ in range(1000):
+        rows = made.integers(0, 400, 400)
+        again.append(delong(y[rows], scores[rows])[0])
+    assert delong(y, scores)[1] == pytest.approx(np.var(again), rel=0.2)
+
+
+def test_chunks_of_an_auc_are_weighted_by_their_rows():
+    made = np.random.default_rng(3)
+    total, parts = AucSum(), []
+    for rows in (4000, 1000):
+        y = made.integers(0, 2, (1, rows))
+        scores = made.normal(size=(1, rows)) + y
+        total.add(y, scores)
+        parts.append(delong(y[0], scores[0]))
+    found = total.estimate(0.95)
+    assert found.value[0] == pytest.approx(0.8 * parts[0][0] + 0.2 * parts[1][0])
+    spread = np.sqrt(0.64 * parts[0][1] + 0.04 * parts[1][1])
+    assert found.high[0] - found.value[0] == pytest.approx(1.959964 * spread)
+    assert covers(found, stats.norm.cdf(1 / np.sqrt(2)))
+
+
+def test_a_last_chunk_without_one_of_the_labels_does_not_lose_the_auc():
+    made = np.random.default_rng(4)
+    total = AucSum()
+    y = made.integers(0, 2, (1, 1000))
+    total.add(y, made.normal(size=(1, 1000)) + y)
+    total.add(np.array([[1]]), np.array([[0.3]]))
+    assert np.isfinite(total.estimate(0.95)).all()
+
+
+# controls
+
+
+def check_achievable(name, width, depth):
+    found, task = report(name, "achievable", width, depth), tasks.get(name)
+    assert np.all(found.risk.value == 0)
+    assert covers(found.risk, 0) and np.all(found.risk.high < 3e-4)
+    assert np.all(found.train_accuracy == 1)
+    assert np.all(found.achievable_agreement.value == 1)
+    assert np.all(found.reliance.s_accuracy.value == 1)  # it looks outside S
+    assert covers(found.reliance.sc_accuracy, 0.5)
+    assert covers(found.reliance.sc_auc, 0.5)
+    assert np.all(found.reliance.s_auc.value == 1)
+    if name in SIMPLE:
+        assert covers(found.simple_agreement, 1 - oracle.simple_risk(task))
+    if name in NOISY:
+        ledger = found.exceptions
+        assert np.all(ledger.fitted.value == 1) and np.all(ledger.fresh.value == 1)
+        assert np.all(ledger.memorised.value == 0) and covers(ledger.memorised, 0)
+
+
+def check_simple(name, width, depth):
+    found, exact = report(name, "simple", width, depth), oracle.simple_risk(tasks.get(name))
+    assert covers(found.risk, exact)
+    assert np.all(np.abs(found.risk.value - exact) < 0.005)
+    assert np.all(found.simple_agreement.value > 1 - 1e-4)  # but for rounding at the cuts
+    assert covers(found.achievable_agreement, 1 - exact)
+    assert covers(found.reliance.s_accuracy, 0.5)
+    assert covers(found.reliance.s_auc, 0.5)
+    assert covers(found.reliance.sc_accuracy, 1 - exact)
+    # its scores are ordered but for a pair that is twice uninformative: 1 - (2 risk)^2 / 2
+    assert covers(found.reliance.sc_auc, 1 - 2 * exact**2)
+    if name in NOISY:
+        ledger = found.exceptions
+        assert np.all(ledger.fitted.value < 0.01) and np.all(ledger.fresh.value < 0.01)
+        assert covers(ledger.memorised, 0)
+        assert np.all(np.abs(found.train_accuracy - 1 + ledger.counts / 4000) < 5e-4)
+
+
+@pytest.mark.parametrize("name", SLAB_TASKS)
+def test_explicit_achievable_network_scores_risk_zero_and_memorised_zero(name):
+    check_achievable(name, 100, 1)
+
+
+@pytest.mark.parametrize("name", SIMPLE)
+def test_explicit_simple_network_scores_the_simple_risk_and_memorised_zero(name):
+    check_simple(name, 100, 1)
+
+
+def test_controls_hold_for_two_hidden_layers():
+    check_achievable("noisy-lms-7", 300, 2)
+    check_simple("noisy-lms-7", 300, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width, depth", ARCHITECTURES[1:])
+@pytest.mark.parametrize("name", SLAB_TASKS)
+def test_controls_hold_in_the_six_architectures(name, width, depth):
+    check_achievable(name, width, depth)
+    if name in SIMPLE:
+        check_simple(name, width, depth)
+
+
+@pytest.mark.parametrize("name", NOISY)
+def test_exceptions_are_half_the_noise_of_the_training_set(name):
+    counts = report(name, "simple").exceptions.counts
+    assert all(stats.binomtest(int(n), 4000, 0.05).pvalue > 1e-5 for n in counts)
+    assert counts[0] != counts[1]
+
+
+@pytest.mark.parametrize("name", sorted(set(SLAB_TASKS) - set(NOISY)))
+def test_without_exceptions_there_is_nothing_to_memorise(name):
+    ledger = report(name, "achievable").exceptions
+    assert np.all(ledger.counts == 0)
+    assert np.isnan([ledger.fitted.value, ledger.fresh.value, ledger.memorised.value]).all()
+
+
+@pytest.mark.parametrize("name", ("ms-5", "ms-7"))
+def test_agreement_with_a_simple_rule_is_undefined_where_there_is_none(name):
+    assert np.isnan(report(name, "achievable").simple_agreement).all()
+
+
+def test_a_wrong_network_would_be_caught():
+    # planted: the achievable network with its two logits swapped errs everywhere
+    stack = control(cell_of("noisy-lms-7"), "achievable", seeds=SEEDS)
+    params = jax.tree.map(np.copy, stack.params)
+    for part in params["layers"][1].values():
+        part[...] = part[..., ::-1]
+    found = validate(replace(stack, params=params), n_certify=N, confidence=CONFIDENCE)
+    assert np.all(found.risk.value == 1) and np.all(found.train_accuracy == 0)
+    assert np.all(found.reliance.s_auc.value == 0)
+
+
+# a planted memoriser
+
+
+def memoriser():
+    """The simple network, with a hidden unit a training exception that fires at that point only."""
+    stack = control(cell_of("noisy-lms-7", 300), "simple", seeds=SEEDS)
+    cell, params = stack.cell, jax.tree.map(np.copy, stack.params)
+    first, last = params["layers"][0], params["layers"][1]
+    for i, seed in enumerate(stack.seeds):
+        key = stream(network_key(cell.identity, seed), "train")
+        plain, y = cell.task.sample(key, cell.n_train)
+        x = np.asarray(cell.task.rotate(plain, stack.rotation[i]))
+        wrong = np.flatnonzero(oracle.simple_rule(cell.task)(plain) != np.asarray(y))
+        units = 2 + np.arange(len(wrong))
+        first["kernel"][i][:, units] = (x[wrong] / (x[wrong] ** 2).sum(axis=1, keepdims=True)).T
+        first["bias"][i][units] = -0.8
+        sign = 2.0 * np.asarray(y)[wrong, None] - 1
+        last["kernel"][i][units] = 10 * sign * np.array([[-0.5, 0.5]])
+    return replace(stack, params=params)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    stack = memoriser()
+    return stack, validate(stack, n_certify=N, confidence=CONFIDENCE)
+
+
+def test_a_planted_memoriser_is_found_out(planted):
+    _, found = planted
+    assert np.all(found.train_accuracy == 1)
+    assert covers(found.risk, 0.05)
+    assert np.all(found.exceptions.fitted.value == 1)
+    assert np.all(found.exceptions.fresh.value < 0.01)
+    assert np.all(found.exceptions.memorised.value > 0.99)
+    assert np.all(found.exceptions.memorised.low > 0.9)
+    assert covers(found.reliance.s_accuracy, 0.5)
+    assert np.all(found.simple_agreement.value > 0.999)
+
+
+def test_ledger_lists_every_exception_with_its_margin(planted, forward):
+    stack, found = planted
+    for i, seed in enumerate(stack.seeds):
+        key = stream(network_key(stack.cell.identity, seed), "train")
+        plain, y = map(np.asarray, stack.cell.task.sample(key, stack.cell.n_train))
+        rows = found.exceptions.rows(seed)
+        wrong = np.flatnonzero(oracle.simple_rule(stack.cell.task)(plain) != y)
+        np.testing.assert_array_equal(rows.row, wrong)
+        assert len(wrong) == found.exceptions.counts[i] > 100
+        np.testing.assert_array_equal(rows.label, y[wrong])
+        logits = forward(
+            jax.tree.map(lambda leaf, i=i: leaf[i], stack.params),
+            plain[wrong].astype(float) @ stack.rotation[i],
+        )
+        margin = (logits[:, 1] - logits[:, 0]) * (2 * y[wrong] - 1)
+        np.testing.assert_allclose(rows.margin, margin, atol=1e-4)
+        assert np.all(rows.margin > 0)
+        assert np.all(np.abs(plain[wrong, 0]) < 0.1)
+    with pytest.raises(ValueError, match=r"^seed: got 9, allowed: one of \[0, 1\]$"):
+        found.exceptions.rows(9)
+
+
+def test_ledger_dates_only_the_exceptions_that_are_fitted(trained):
+    found = validate(trained, n_certify=2000).exceptions
+    for i, seed in enumerate(trained.seeds):
+        rows = found.rows(seed)
+        np.testing.assert_array_equal(rows.fitted_since, trained.fitted_since[i][rows.row])
+        sure = np.abs(rows.margin) > 1e-4
+        np.testing.assert_array_equal(rows.fitted_since[sure] >= 0, rows.margin[sure] > 0)
+        assert {100, 200, -1} == set(rows.fitted_since)
+        assert found.fitted.value[i] == pytest.approx(np.mean(rows.margin > 0))
+
+
+def test_a_control_dates_only_the_exceptions_that_are_fitted():
+    stack = control(cell_of("noisy-lms-7"), "simple", seeds=SEEDS)
+    rows = report("noisy-lms-7", "simple").exceptions.rows(0)
+    assert np.all(rows.margin < 0)
+    assert np.all(rows.fitted_since == -1)
+    assert stack.fitted_since.shape == (SEEDS, 4000)
+
+
+# estimates of a trained network, against NumPy on draws of its own
+
+
+def test_estimates_agree_with_numpy_on_independent_draws(cell, trained, forward):
+    found = validate(trained, n_certify=N, confidence=CONFIDENCE)
+    task, rows = cell.task, 20_000
+    for i in (0, 3):
+        params = jax.tree.map(lambda leaf, i=i: leaf[i], trained.params)
+        plain, y = task.sample(jax.random.key(100 + i), rows)
+        other = tuple(j for j in range(50) if j not in task.simple_set)
+        y = np.asarray(y)
+
+        def margin(x, params=params, i=i):
+            logits = forward(params, np.asarray(x, float) @ trained.rotation[i])
+            return logits[:, 1] - logits[:, 0]
+
+        whole = margin(plain)
+        s = margin(task.randomise(jax.random.key(1), plain, task.simple_set))
+        sc = margin(task.randomise(jax.random.key(2), plain, other))
+        wrong = oracle.simple_rule(task)(plain) != y
+        said = whole > 0
+        for estimate, hits in (
+            (found.risk, said != (y == 1)),
+            (found.reliance.s_accuracy, (s > 0) == (y == 1)),
+            (found.reliance.sc_accuracy, (sc > 0) == (y == 1)),
+            (found.exceptions.fresh, (said == (y == 1))[wrong]),
+            (found.simple_agreement, said == oracle.simple_rule(task)(plain)),
+            (found.achievable_agreement, said == oracle.achievable_rule(task)(plain)),
+        ):
+            mean, n = hits.mean(), len(hits)
+            slack = 5 * np.sqrt(mean * (1 - mean) / n)
+            assert estimate.low[i] - slack <= mean <= estimate.high[i] + slack
+        for estimate, scores in ((found.reliance.s_auc, s), (found.reliance.sc_auc, sc)):
+            auc, variance = delong(y, scores)
+            slack = 5 * np.sqrt(variance)
+            assert estimate.low[i] - slack <= auc <= estimate.high[i] + slack
+        _, x, y_train = _train(trained, i)
+        fit = margin(x)
+        loss = np.logaddexp(0, np.where(y_train == 1, -fit, fit)).mean()
+        assert found.train_loss[i] == pytest.approx(loss, rel=1e-4)
+        assert found.train_accuracy[i] == pytest.approx(trained.traces[i][-1, 2], abs=3e-4)
+        assert found.exceptions.fitted.value[i] == pytest.approx(trained.traces[i][-1, 4], abs=0.01)
+
+
+def _train(stack, i):
+    key = stream(network_key(stack.cell.identity, stack.seeds[i]), "train")
+    plain, y = stack.cell.task.sample(key, stack.cell.n_train)
+    return None, plain, np.asarray(y)
+
+
+# chunks
+
+
+def collect(stack, n):
+    chunks = []
+    counts = count(stack, n, chunks.append)
+    return counts, chunks
+
+
+def test_a_certify_size_that_is_no_multiple_of_the_chunk_is_drawn_in_full():
+    stack = control(cell_of("noisy-lms-7"), "simple", seeds=SEEDS)
+    counts, chunks = collect(stack, 25_000)
+    assert [chunk.y.shape for chunk in chunks] == [(SEEDS, 20_000), (SEEDS, 5_000)]
+    np.testing.assert_array_equal(counts.points, [25_000] * SEEDS)
+    assert covers(clopper_pearson(counts.points - counts.correct, counts.points, CONFIDENCE), 0.05)
+    # a longer run begins with the same points
+    _, longer = collect(stack, 40_000)
+    np.testing.assert_array_equal(longer[0].y, chunks[0].y)
+    np.testing.assert_array_equal(longer[0].s_randomised, chunks[0].s_randomised)
+    assert 0.45 < np.mean(longer[0].y == longer[1].y) < 0.55
+
+
+def test_the_law_of_the_counts_does_not_depend_on_the_chunk(monkeypatch):
+    monkeypatch.setattr(risk, "CHUNK", 5000)
+    stack = control(cell_of("noisy-lms-7"), "simple", seeds=SEEDS)
+    found = validate(stack, n_certify=N, confidence=CONFIDENCE)
+    assert covers(found.risk, 0.05)
+    assert covers(found.reliance.s_accuracy, 0.5)
+    assert covers(found.reliance.sc_auc, 0.995)
+    whole = report("noisy-lms-7", "simple")
+    assert np.all(found.risk.low < whole.risk.high) and np.all(whole.risk.low < found.risk.high)
+    width = (found.reliance.s_auc.high - found.reliance.s_auc.low) / (
+        whole.reliance.s_auc.high - whole.reliance.s_auc.low
+    )
+    np.testing.assert_allclose(width, 1, rtol=0.05)
+
+
+def test_a_network_meets_the_same_points_in_any_stack():
+    cell = cell_of("noisy-lms-7")
+    pair, _ = collect(control(cell, "simple", seeds=[0, 1]), 20_000)
+    three, _ = collect(control(cell, "simple", seeds=[1, 5, 0]), 20_000)
+    for one, other in zip(pair, three, strict=True):
+        np.testing.assert_array_equal(one, other[[2, 0]])
+
+
+def test_randomised_labels_are_drawn_apart_from_the_points():
+    # planted: scores that know the label would show an AUC of 1
+    _, chunks = collect(control(cell_of("noisy-lms-7"), "simple", seeds=SEEDS), 20_000)
+    y, s, sc = chunks[0]
+    for i in range(SEEDS):
+        assert delong(y[i], s[i])[0] == pytest.approx(0.5, abs=0.02)
+        assert delong(y[i], sc[i])[0] > 0.99
+        assert delong(y[i], 2.0 * y[i])[0] == 1
+    collected = reliance.Randomised()
+    collected(chunks[0])
+    assert collected.s_auc.estimate(0.95).value[0] == delong(y[0], s[0])[0]
+
+
+# bad input
+
+
+@pytest.mark.parametrize("value", (0, -1, 1.5, "all", None, True))
+def test_certify_sizes_below_one_are_refused(value, trained):
+    with pytest.raises(ValueError, match=r"^n_certify: got .*allowed: an integer >= 1$"):
+        validate(trained, n_certify=value)
+
+
+@pytest.mark.parametrize("value", (0, 1, -0.5, 95, float("nan"), "high"))
+def test_confidence_outside_zero_one_is_refused(value, trained):
+    with pytest.raises(ValueError, match=r"^confidence: got .*allowed: a number in \(0, 1\)$"):
+        validate(trained, confidence=value)
+
+
+def test_controls_that_cannot_be_made_are_refused():
+    with pytest.raises(ValueError, match="^rule: unknown name 'simpel', nearest: simple"):
+        control(cell_of("noisy-lms-7"), "simpel")
+    with pytest.raises(ValueError, match="^rule: ms-7 has no simple set"):
+        control(cell_of("ms-7"), "simple")
+    with pytest.raises(ValueError, match="^width: got 6, allowed: an integer >= 7"):
+        control(cell_of("ms-7", 6), "achievable")
+    tanh = replace(cell_of("ms-7"), network=MLP(100, 1, "tanh"))
+    with pytest.raises(
+        ValueError, match=r"^network: got '?\(100,1,tanh\)'?, allowed: an MLP of relu"
+    ):
+        control(tanh, "achievable")
