@@ -9,7 +9,9 @@ over all cores of
   loop that was published with Shah et al. (2020);
 - torch tuned: tensors indexed in place, one single-threaded process a core;
 
-and GFLOP/s beside the rate of large matrix products and of products of the very shapes. Contestants
+and GFLOP/s beside the rate of large matrix products and of products of the very shapes. An update
+is counted as three forward passes (the usual convention: the gradient of the inputs is counted,
+though nobody computes it). Contestants
 take turns, each in a process of its own, so that a drift of the machine's speed meets all of them;
 ratios are taken within a round.
 

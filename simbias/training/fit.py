@@ -28,7 +28,7 @@ from simbias.training.shuffle import KEY_WORDS, epoch_index
 from simbias.training.stop import End
 
 SEGMENT_CHECKS = 64  # most checks of one segment: the size of its trace buffer
-_ROWS = 2048  # rows of one forward pass of a check: activations stay in cache
+_ROWS = 1000  # rows of one forward pass of a check: activations stay in cache
 
 TRACE = (
     "updates",

@@ -29,7 +29,10 @@ from simbias.training.method import Method
 from simbias.training.stop import End, Stop
 
 N_SELECT = 10_000
-_SEGMENT_SECONDS = 2.5
+# The default scheduler runs independent operations of a program side by side; here every core has
+# a network of its own, and one operation after the other is some 5% faster.
+_CPU_OPTIONS = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+_SEGMENT_SECONDS = 4.0
 
 
 class Job(NamedTuple):
@@ -282,7 +285,8 @@ def _compiled(
             in_specs=(laid, laid, whole_),
             out_specs=laid,
             check_vma=False,
-        )
+        ),
+        compiler_options=_CPU_OPTIONS if devices[0].platform == "cpu" else None,
     )
 
 

@@ -32,7 +32,8 @@ class Stop:
         patience: give up (not converged) after this many checks without a lower training loss;
             None: never.
         check_every: updates between checks, a divisor of max_updates; None: the largest divisor
-            that is at most 1000.
+            that is at most a fortieth of max_updates, or 200 where that is more, or 2000 where
+            that is less.
 
     Raises:
         ValueError: an argument outside its range.
@@ -58,7 +59,7 @@ class Stop:
                     raise fail(name, value, "an integer below 2**31")
                 object.__setattr__(self, name, int(value))
         if self.check_every is None:
-            most = min(self.max_updates, 1000)
+            most = min(self.max_updates, max(200, min(self.max_updates // 40, 2000)))
             every = next(n for n in range(most, 0, -1) if self.max_updates % n == 0)
             object.__setattr__(self, "check_every", every)
         elif self.max_updates % self.check_every:
