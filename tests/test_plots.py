@@ -295,4 +295,4 @@ def test_comparison_refuses_no_rows_and_intervals_beside_their_value():
 def test_comparison_without_intervals_counts_nothing_inside():
     nan = float("nan")
     display = plots.comparison([plots.Row("ms-7", "(100,1)", "test_accuracy", 0.99, nan, nan, 1.0)])
-    assert display.finding.startswith("largest difference to a published value 0.010")
+    assert display.finding.startswith("largest difference from a published value 0.010")

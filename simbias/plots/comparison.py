@@ -100,7 +100,7 @@ class ComparisonDisplay(style.Display):
             return ""
         apart, _, widest = max(both, key=lambda each: each[0])
         where = f"{widest.task} {widest.network}, {_title(widest.quantity)}"
-        text = f"largest difference to a published value {apart:.3f} ({where})"
+        text = f"largest difference from a published value {apart:.3f} ({where})"
         judged = [holds for _, holds, row in both if np.isfinite(row.low + row.high)]
         if not judged:
             return text
