@@ -5,6 +5,7 @@ answer at once.
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -128,7 +129,7 @@ def run(
     directory = out or Path("runs") / f"{plan.suite}-{plan.preset}"
     store = Store(directory, create=True)
     prepare(plan, store)
-    again = f"simbias run {suite} --preset {preset} --out {directory}"
+    again = f"{_program()} run {suite} --preset {preset} --out {directory}"
     try:
         with Told(console) as told:
             statuses = execute(plan, store, told)
@@ -140,7 +141,7 @@ def run(
         if path.suffix == ".png":
             _say(console, f"boundary figure: {path}")
     if preset != "full":
-        _say(console, f"the full run: simbias run {suite} --preset full")
+        _say(console, f"the full run: {_program()} run {suite} --preset full")
     return FAILED if {"error", "diverged"} & set(statuses) else DONE
 
 
@@ -269,6 +270,11 @@ def doctor() -> int:
     for line in machine.describe():
         print(line)
     return DONE
+
+
+def _program() -> str:
+    """How the user would call this program again."""
+    return "simbias" if shutil.which("simbias") else sys.argv[0]
 
 
 def _start_jax(cores: int | None) -> None:

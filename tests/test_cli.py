@@ -43,7 +43,7 @@ def test_run_ends_with_the_table_the_figure_and_the_next_command(directory, caps
     assert "0 networks to train" in out and "noisy-lms-7" in out and "published" in out
     figure = next(line for line in out.splitlines() if line.startswith("boundary figure: "))
     assert (directory / "figures" / figure.split("/")[-1]).is_file()
-    assert "simbias run pitfalls --preset full" in out
+    assert "run pitfalls --preset full" in out
 
 
 def test_status_table_query_and_export_read_the_run(directory, capsys):

@@ -311,7 +311,7 @@ def test_ledger_lists_every_exception_with_its_margin(planted, forward):
         plain, y = map(np.asarray, stack.cell.task.sample(key, stack.cell.n_train))
         rows = found.exceptions.rows(seed)
         wrong = np.flatnonzero(oracle.simple_rule(stack.cell.task)(plain) != y)
-        np.testing.assert_array_equal(rows.row, wrong)
+        np.testing.assert_array_equal(rows.index, wrong)
         assert len(wrong) == found.exceptions.counts[i] > 100
         np.testing.assert_array_equal(rows.label, y[wrong])
         logits = forward(
@@ -330,7 +330,7 @@ def test_ledger_dates_only_the_exceptions_that_are_fitted(trained):
     found = validate(trained, n_certify=2000).exceptions
     for i, seed in enumerate(trained.seeds):
         rows = found.rows(seed)
-        np.testing.assert_array_equal(rows.fitted_since, trained.fitted_since[i][rows.row])
+        np.testing.assert_array_equal(rows.fitted_since, trained.fitted_since[i][rows.index])
         sure = np.abs(rows.margin) > 1e-4
         np.testing.assert_array_equal(rows.fitted_since[sure] >= 0, rows.margin[sure] > 0)
         assert {100, 200, -1} == set(rows.fitted_since)

@@ -19,15 +19,18 @@ from simbias.training.stack import Stack
 from simbias.validation.risk import Counts, Estimate, clopper_pearson
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True)
+class Rows:
     """The training exceptions of one network, an entry each.
 
-    ``row`` is the place in the training set, ``label`` the true label, ``margin`` the logit
-    difference in favour of that label (positive where fitted), and ``fitted_since`` the update of
-    the first check from which on it was fitted for good (-1: it is not).
+    Attributes:
+        index: place in the training set.
+        label: true label.
+        margin: logit difference in favour of that label, positive where the point is fitted.
+        fitted_since: update of the first check from which on it was fitted for good; -1: it is not.
     """
 
-    row: Int[np.ndarray, " exceptions"]
+    index: Int[np.ndarray, " exceptions"]
     label: Int[np.ndarray, " exceptions"]
     margin: Float[np.ndarray, " exceptions"]
     fitted_since: Int[np.ndarray, " exceptions"]
@@ -54,9 +57,9 @@ class Ledger:
         """Every training exception of the network with this seed; raises ValueError."""
         i = self._stack.index(seed)
         margin, y, exception = train_margins(self._stack, i)
-        row = np.flatnonzero(exception)
+        index = np.flatnonzero(exception)
         signed = np.where(y == 1, margin, -margin)
-        return Rows(row, y[row], signed[row], self._stack.fitted_since[i][row])
+        return Rows(index, y[index], signed[index], self._stack.fitted_since[i][index])
 
 
 class TrainFit(NamedTuple):
