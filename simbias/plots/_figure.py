@@ -110,7 +110,8 @@ class Display(ABC):
             The paths written, the figure's first.
 
         Raises:
-            ValueError: another suffix, or a place that cannot be written to.
+            ValueError: another suffix.
+            OSError: a place that cannot be written to.
         """
         path = Path(path)
         if path.suffix.lower() not in _NO_METADATA:
@@ -204,4 +205,4 @@ def _write(target: Path, content: bytes) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise fail("path", str(target), f"a place that can be written ({error.strerror})") from None
+        raise OSError(f"cannot write {target}: {error.strerror}") from None
