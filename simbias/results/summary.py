@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from simbias.results.store import Store
 
@@ -90,7 +90,7 @@ def _mean(values: list[float | None], published: float | None) -> Mean:
     if len(present) < 2:
         return Mean(mean, np.nan, published)
     error = present.std(ddof=1) / np.sqrt(len(present))
-    half = float(student.ppf((1 + CONFIDENCE) / 2, len(present) - 1) * error)
+    half = float(stdtrit(len(present) - 1, (1 + CONFIDENCE) / 2) * error)
     return Mean(mean, half, published)
 
 

@@ -38,6 +38,11 @@ class Told:
     def __exit__(self, *_: Any) -> None:
         self._bar.stop()
 
+    @property
+    def networks(self) -> int:
+        """How many networks there were to train."""
+        return self._networks
+
     def begun(self, plan: Plan, missing: list[Job], saved: dict[Job, Snapshot]) -> None:
         """Say what there is to do."""
         self._networks, self._ended = len(missing), 0

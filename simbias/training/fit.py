@@ -123,6 +123,12 @@ def problem(cell: Cell, seed: int) -> Problem:
     )
 
 
+def shapes(cell: Cell) -> str:
+    """The shapes of a cell's problems: what sets compiled programs apart beyond ``program``."""
+    arrays = (cell.task.tables, rule_table(simple_rule(cell.task)), dict(cell.method.settings))
+    return str(jax.tree.map(np.shape, arrays))
+
+
 def _most_errors(accuracy: float | None, n_train: int) -> int:
     """The most training errors with which an accuracy is reached; -1: never."""
     return -1 if accuracy is None else floor((1 - accuracy) * n_train * (1 + 1e-12) + 1e-9)

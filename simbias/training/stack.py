@@ -192,8 +192,7 @@ def train_jobs(
 
 def group_key(cell: Cell, n_select: int = N_SELECT) -> Any:
     """What the cells trained by one compiled program have in common (hashable)."""
-    shapes = jax.tree.map(np.shape, fit.problem(cell, 0))
-    return fit.program(cell, n_select), str(shapes)
+    return fit.program(cell, n_select), fit.shapes(cell)
 
 
 def assemble(cell: Cell, snapshots: dict[int, Snapshot]) -> Stack:

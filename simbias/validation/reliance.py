@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from simbias.validation.risk import Estimate, Scores
 
@@ -80,6 +79,8 @@ def delong(y: Int[np.ndarray, " rows"], scores: Float[np.ndarray, " rows"]) -> t
         y: labels, 0 or 1.
         scores: larger where label 1 is thought likelier; ties count half.
     """
+    from scipy.stats import rankdata  # half a second to import: not before it is needed
+
     positive, negative = scores[y == 1], scores[y == 0]
     m, n = len(positive), len(negative)
     if not m or not n:
