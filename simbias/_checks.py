@@ -11,11 +11,20 @@ def fail(argument: str, arrived: object, allowed: str) -> ValueError:
     return ValueError(f"{argument}: got {arrived!r}, allowed: {allowed}")
 
 
-def whole(argument: str, value: Any, *, least: int = 1) -> int:
-    """``value`` as an int of at least ``least``; raises ValueError."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+def whole(argument: str, value: Any, *, least: int = 1, most: int = 2**31 - 1) -> int:
+    """``value`` as an int in [least, most]; raises ValueError."""
+    scalar = hasattr(value, "__index__") and getattr(value, "shape", ()) == ()
+    if not scalar or isinstance(value, bool) or value < least:
         raise fail(argument, value, f"an integer >= {least}")
+    if value > most:
+        raise fail(argument, value, f"an integer in [{least}, {most}]")
     return int(value)
+
+
+def instance(argument: str, value: Any, kind: type) -> None:
+    """Raise ValueError unless ``value`` is of a class."""
+    if not isinstance(value, kind):
+        raise fail(argument, value, f"a {kind.__name__}")
 
 
 def real(
@@ -28,7 +37,8 @@ def real(
     open_high: bool = False,
 ) -> float:
     """``value`` as a finite float in the interval; raises ValueError."""
-    left, right = "(" if open_low else "[", ")" if open_high else "]"
+    left = "(" if open_low or math.isinf(low) else "["
+    right = ")" if open_high or math.isinf(high) else "]"
     allowed = f"a number in {left}{low:g}, {high:g}{right}"
     if isinstance(value, bool | str):
         raise fail(argument, value, allowed)

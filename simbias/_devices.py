@@ -17,7 +17,7 @@ def configure(cores: int | None = None) -> None:
         ValueError: cores < 1.
         RuntimeError: JAX has already started with another number of CPU devices.
     """
-    cores = len(os.sched_getaffinity(0)) if cores is None else whole("cores", cores)
+    cores = len(os.sched_getaffinity(0)) if cores is None else whole("cores", cores, most=1024)
     flag = "--xla_cpu_multi_thread_eigen=false"
     if flag not in os.environ.get("XLA_FLAGS", ""):
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()

@@ -4,7 +4,11 @@ Imports that start JAX or matplotlib are made by the verbs that need them, so th
 answer at once.
 """
 
+import contextlib
+import functools
+import io
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -37,6 +41,20 @@ Kind = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="KIND")
 app = tyro.extras.SubcommandApp()
 
 
+def _verb(name: str | None = None) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Register a verb. Parsing only binds its arguments: errors of usage and of work stay apart."""
+
+    def register(function: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(function)
+        def bound(*arguments: Any, **options: Any) -> Callable[[], int]:
+            return functools.partial(function, *arguments, **options)
+
+        app.command(name=name or function.__name__)(bound)
+        return function
+
+    return register
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -46,12 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments:
             known("command", arguments[0], verbs)
-        return (
-            app.cli(args=arguments or ["--help"], prog="simbias", description=DESCRIPTION) or DONE
-        )
+        return _parse(arguments or ["--help"])()
     except BrokenPipeError:  # the reader, head say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except KeyboardInterrupt:
+        again = shlex.join([_program(), *arguments])
+        print(f"simbias: stopped; what was computed is kept. To go on: {again}", file=sys.stderr)
+        return FAILED
     except (ValueError, OSError) as error:
         if debug:
             raise
@@ -59,7 +79,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE if isinstance(error, ValueError) else FAILED
 
 
-@app.command(name="list")
+def _parse(arguments: list[str]) -> Callable[[], int]:
+    """The verb with its arguments; the parser's boxed usage errors become one line."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return app.cli(args=arguments, prog="simbias", description=DESCRIPTION)
+    except SystemExit as error:
+        if not error.code:
+            raise
+        text = said.getvalue().split("─╮\n", 1)[-1]
+        for end in ("│ ──", "Got errors:", "╰"):
+            text = text.split(end)[0]
+        words = " ".join(text.replace("│", " ").replace("(required)", "").split())
+        raise ValueError(words.removeprefix("Error parsing ")) from None
+
+
+@_verb(name="list")
 def list_(kind: Kind = None) -> int:
     """List the registered names.
 
@@ -76,7 +112,7 @@ def list_(kind: Kind = None) -> int:
     return DONE
 
 
-@app.command
+@_verb()
 def info(name: Name) -> int:
     """Show what is known of a task, network, method or suite.
 
@@ -90,7 +126,7 @@ def info(name: Name) -> int:
     return DONE
 
 
-@app.command
+@_verb()
 def run(
     suite: Suite,
     /,
@@ -117,7 +153,7 @@ def run(
     _start_jax(cores)
     from simbias import suites
     from simbias.results.store import Store
-    from simbias.runner.execute import Interrupted, execute, prepare
+    from simbias.runner.execute import execute, prepare
     from simbias.runner.plan import make_plan
     from simbias.runner.progress import Told
 
@@ -129,13 +165,8 @@ def run(
     directory = out or Path("runs") / f"{plan.suite}-{plan.preset}"
     store = Store(directory, create=True)
     prepare(plan, store)
-    again = f"{_program()} run {suite} --preset {preset} --out {directory}"
-    try:
-        with Told(console) as told:
-            statuses = execute(plan, store, told)
-    except Interrupted:
-        _say(console, f"stopped; everything so far is in {directory}. To go on: {again}")
-        return FAILED
+    with Told(console) as told:
+        statuses = execute(plan, store, told)
     _print_table(console, store)
     figures = list((directory / "figures").glob("boundary-*.png"))
     if told.networks or not figures:
@@ -148,7 +179,7 @@ def run(
     return FAILED if {"error", "diverged"} & set(statuses) else DONE
 
 
-@app.command
+@_verb()
 def status(directory: Directory, /) -> int:
     """Show how far a run has come.
 
@@ -176,7 +207,7 @@ def status(directory: Directory, /) -> int:
     return DONE
 
 
-@app.command
+@_verb()
 def table(directory: Directory, /) -> int:
     """Print the results of a run: means over seeds with intervals, beside published values.
 
@@ -191,7 +222,7 @@ def table(directory: Directory, /) -> int:
     return DONE
 
 
-@app.command
+@_verb()
 def plot(
     directory: Directory,
     /,
@@ -219,7 +250,7 @@ def plot(
     return DONE
 
 
-@app.command
+@_verb()
 def export(
     directory: Directory,
     /,
@@ -248,7 +279,7 @@ def export(
     return DONE
 
 
-@app.command
+@_verb()
 def query(directory: Directory, sql: Sql, /) -> int:
     """Run SQL (DuckDB's) over a run's tables: networks (a row each) and traces (a row a check).
 
@@ -264,7 +295,7 @@ def query(directory: Directory, sql: Sql, /) -> int:
     return DONE
 
 
-@app.command
+@_verb()
 def doctor() -> int:
     """Say what simbias would run on, and whether it is set up well."""
     _start_jax(None)

@@ -146,7 +146,7 @@ def test_streams_are_distinct_and_named():
     "field, value, allowed",
     [
         *(("n_train", value, "an integer >= 1") for value in (0, -1, 1.5, "many", None, True)),
-        ("n_train", 2**31, r"an integer below 2\*\*31"),
+        ("n_train", 2**31, r"an integer in \[1, 2147483647\]"),
         *(("batch", value, "an integer >= 1") for value in (0, -1, 1.5, "all")),
         ("batch", 40_001, r"an integer in \[1, n_train = 40000\]"),
     ],

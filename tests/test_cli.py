@@ -40,7 +40,7 @@ def test_run_ends_with_the_table_the_figure_and_the_next_command(directory, caps
         capsys, "run", "pitfalls", "--preset", "smoke", "--out", directory, *options
     )
     assert code == 0 and not err
-    assert "0 networks to train" in out and "noisy-lms-7" in out and "published" in out
+    assert "0 networks to train" in out and "noisy-lms-7" in out
     figure = next(line for line in out.splitlines() if line.startswith("boundary figure: "))
     assert (directory / "figures" / figure.split("/")[-1]).is_file()
     assert "run pitfalls --preset full" in out
@@ -108,6 +108,10 @@ def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys):
         (["run", "pitfalls", "--cores", "0"], "cores: got 0"),
         (["run", "pitfalls", "--set", "task.dmi=3"], "nearest: dim"),
         (["run", "nosuch.toml"], "cannot be read"),
+        (["run", "pitfalls", "--seeds", "1.5"], "--seeds"),
+        (["run", "pitfalls", "--preset"], "--preset"),
+        (["run"], "SUITE"),
+        (["export", "none", "--format", "xml"], "'xml'"),
         (["table", "none"], "DIR: got 'none'"),
         (["status", "none"], "DIR: got 'none'"),
         (["plot", "none"], "DIR: got 'none'"),
@@ -153,3 +157,12 @@ def test_help_and_lists_do_not_start_jax():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert time.perf_counter() - clock < 3  # a loose bound: machines are noisy
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("simbias.suites.load", interrupted)
+    code, _, err = call(capsys, "run", "pitfalls", "--seeds", "1", "--out", "a b")
+    assert code == 1 and err.count("\n") == 1 and "run pitfalls --seeds 1 --out 'a b'" in err

@@ -131,7 +131,9 @@ def _unrolled(method, hyper):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", (0, -0.1, float("nan"), float("inf"), "fast", None, True))
 def test_learning_rates_that_are_not_positive_are_refused(name, value):
-    with pytest.raises(ValueError, match=r"^learning_rate: got .*allowed: a number in \(0, inf\]$"):
+    with pytest.raises(
+        ValueError, match=r"^learning_rate: got .*allowed: a number in \[1e-37, 1e\+37\]$"
+    ):
         METHODS.make(name, {"learning_rate": value})
 
 
@@ -143,7 +145,9 @@ def test_momentum_outside_its_range_is_refused(value):
 
 @pytest.mark.parametrize("value", (-1e-9, float("nan"), float("inf"), "some", None))
 def test_negative_weight_decay_is_refused(value):
-    with pytest.raises(ValueError, match=r"^weight_decay: got .*allowed: a number in \[0, inf\]$"):
+    with pytest.raises(
+        ValueError, match=r"^weight_decay: got .*allowed: a number in \[0, 1e\+37\]$"
+    ):
         sgd(weight_decay=value)
 
 

@@ -10,6 +10,9 @@ from simbias.results.store import Store, StoreError, check_writable, to_toml
 CONFIG = to_toml(
     {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0], "names": []}
 )
+TENSORS = {
+    name: np.arange(3.0) for name in ("rotation", "fitted_since", "updates", "end", "seconds")
+}
 
 
 @pytest.fixture
@@ -21,7 +24,7 @@ def store(tmp_path):
 
 def put(store, name, **values):
     row = {"suite": "s", "cell": "c", "seed": 0, "status": "done", "reason": "r"} | values
-    store.write_network(name, row, tensors={"w": np.arange(3.0)})
+    store.write_network(name, row, tensors=TENSORS)
 
 
 def test_columns_of_the_contract_come_first_and_in_order(store):
@@ -61,7 +64,7 @@ def test_only_final_statuses_with_weights_count_as_finished(store):
 
 def test_no_temporary_file_is_left_behind(store):
     put(store, "a")
-    store.write_checkpoint("a", {"x": np.zeros(2)})
+    store.write_checkpoint("a", {"trace": np.zeros(2)})
     assert not list(store.directory.rglob("*.tmp"))
 
 
@@ -93,6 +96,54 @@ def test_failing_sql_is_one_line_that_offers_the_column(store):
     assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match="SQL"):
         store.query("SELEKT")
+
+
+def test_a_row_under_another_networks_name_is_not_a_second_row(store):
+    import hashlib
+
+    name = hashlib.sha256(b"{}|0").hexdigest()[:16]
+    put(store, name, settings="{}")
+    assert store.damaged() == []
+    path = store.directory / "networks" / f"{name}.parquet"
+    (store.directory / "networks" / "copy.parquet").write_bytes(path.read_bytes())
+    assert [found.stem for found, _ in store.damaged()] == ["copy"]
+    assert store.query("SELECT count(*) FROM networks")[1] == [(1,)]
+
+
+def test_whole_safetensors_files_with_other_tensors_are_foreign(store):
+    from safetensors.numpy import save_file
+
+    put(store, "a")
+    save_file({"other": np.zeros(2)}, store.weights_path("a"))
+    assert [path.stem for path, _ in store.damaged()] == ["a"]
+
+
+def test_a_directory_in_place_of_a_file_is_set_aside(store):
+    (store.directory / "networks" / "odd.parquet").mkdir()
+    ((path, why),) = store.damaged()
+    assert why == "not a file" and store.query("SELECT * FROM networks")[1] == []
+    store.set_aside(path)
+    assert store.damaged() == []
+
+
+def test_a_run_toml_with_odd_values_is_named(store):
+    odd = "suite = 1\npreset = 2\nn_certify = 3\ncells = 4\nseeds = 5\nnames = 6\n"
+    (store.directory / "run.toml").write_text(odd)
+    with pytest.raises(ValueError, match="'suite' is missing or odd"):
+        Store(store.directory)
+
+
+@pytest.mark.parametrize("sql", ["", "  ", "-- nothing", "select 1; select 2"])
+def test_a_query_is_one_statement(store, sql):
+    with pytest.raises(ValueError, match="one statement"):
+        store.query(sql)
+
+
+def test_a_query_cannot_write_files(store, tmp_path):
+    for sql in ("copy (select 1) to '{}'", "attach '{}' as z", "export database '{}'"):
+        with pytest.raises(ValueError, match="SQL"):
+            store.query(sql.format(tmp_path / "written"))
+    assert not (tmp_path / "written").exists()
 
 
 def test_sql_cannot_change_the_stored_rows(store):

@@ -53,7 +53,7 @@ def test_arrays_are_grids_and_cells_override_their_task(tmp_path):
     grid = [(d, w, 500, 40) for d in (2, 4) for w in (8, 16)]
     assert sorted(sizes[:4]) == sorted(grid)
     assert sizes[4] == (50, 100, 600, 10)
-    assert [bool(values) for values in plan.published] == [s[1] == 8 for s in sizes]
+    assert not any(plan.published)  # width 8 is published for the catalogue's dimension only
 
 
 def test_networks_of_one_shape_share_a_compiled_group():
@@ -83,6 +83,15 @@ def test_table_2_stands_beside_its_six_architectures():
         0.946,
         0.947,
     ]
+
+
+def test_published_values_stand_only_beside_the_cells_they_describe(tmp_path):
+    text = GOOD.replace(", dim = [2, 4]", "")
+    plan = make_plan(load(tmp_path, text), "small")
+    widths = [cell.network.width for cell in plan.cells]
+    assert [bool(values) for values in plan.published] == [width == 8 for width in widths]
+    plan = make_plan(suites.load("pitfalls"), "smoke", overrides=["n_train=500"])
+    assert not any(plan.published)
 
 
 def test_overrides_reach_every_cell(tmp_path):
@@ -135,6 +144,11 @@ def test_a_bad_override_is_named_in_one_line(tmp_path, change, words):
         ('task = "noisy-lms-5", n_train', "n_train", "a task name"),
         ("[presets.small]", "[presets.small", "cannot be read"),
         ("values = { test_accuracy = 0.9 }", "", "key 'values' is missing"),
+        ("values = { test_accuracy = 0.9 }", 'values = { test_accuracy = "x" }', "test_accuracy"),
+        ("values = { test_accuracy = 0.9 }", "values = { tset_accuracy = 1 }", "test_accuracy"),
+        ("dim = [2, 4]", "dim = []", "at least one value"),
+        ('name = "noisy-lms-5", dim = [2, 4]', 'name = ["lms-5"]', "a task name"),
+        ('name = "tiny"', 'name = "../tiny"', "name: got"),
     ],
 )
 def test_a_faulty_suite_file_is_named_with_its_key(tmp_path, old, new, words):

@@ -7,7 +7,7 @@ from simbias.networks.network import Network
 from simbias.registry import NETWORKS
 
 
-def get(name: str, **settings: Any) -> Network:
+def get(name: str, /, **settings: Any) -> Network:
     """The architecture registered as ``name`` with the given settings; raises ValueError."""
     return NETWORKS.make(name, settings)
 

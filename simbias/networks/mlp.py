@@ -75,8 +75,8 @@ class MLP:
     activation: str = "relu"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "width", whole("width", self.width))
-        object.__setattr__(self, "depth", whole("depth", self.depth))
+        object.__setattr__(self, "width", whole("width", self.width, most=1_000_000))
+        object.__setattr__(self, "depth", whole("depth", self.depth, most=1000))
         known("activation", self.activation, ACTIVATIONS)
 
     @property

@@ -1,12 +1,13 @@
 """The interface of an architecture."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, Key
 
 from simbias._types import Params, Settings
 
 
+@runtime_checkable
 class Network(Protocol):
     """An architecture: hashable settings, and two pure functions on a pytree of parameters."""
 

@@ -198,7 +198,6 @@ def _write(target: Path, content: bytes) -> None:
     """Write under another name first, so that a reader never meets half a file."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.write_bytes(content)
             temporary.replace(target)

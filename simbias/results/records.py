@@ -132,8 +132,8 @@ def load_stack(store: Store, cell: str | None = None) -> Stack:
     )
     cells = sorted({name for name, _, _ in found}, key=store.order)
     matching = [name for name in cells if cell is None or name.startswith(cell)]
-    if not matching:
-        raise fail("cell", cell, f"a cell with trained networks: {', '.join(cells) or 'none yet'}")
+    if not matching or (cell is not None and len(matching) > 1):
+        raise fail("cell", cell, f"one of the trained cells: {', '.join(cells) or 'none yet'}")
     chosen = [(seed, settings) for name, seed, settings in found if name == matching[0]]
     made = cell_from_settings(json.loads(chosen[0][1]))
     shape = state_shape(made)
@@ -175,9 +175,11 @@ def unflat(arrays: Mapping[str, np.ndarray], like: Any) -> Any:
     """The pytree with the structure of ``like`` and leaves by path; raises ValueError."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
     names = [_path(path) for path, _ in leaves]
-    for name in names:
+    for name, (_, leaf) in zip(names, leaves, strict=True):
         if name not in arrays:
             raise ValueError(f"tensor {name}: not in the file")
+        if hasattr(leaf, "shape") and leaf.shape != arrays[name].shape:
+            raise fail(f"tensor {name}", arrays[name].shape, f"shape {leaf.shape}")
     return jax.tree_util.tree_unflatten(structure, [arrays[name] for name in names])
 
 

@@ -38,7 +38,9 @@ NETWORKS = (
     Column("s_randomised_auc", "DOUBLE", "ROC AUC with the simple set randomised"),
     Column("sc_randomised_auc", "DOUBLE", "ROC AUC with all but the simple set randomised"),
     Column("exceptions", "BIGINT", "training points that the simple rule labels wrongly"),
-    Column("exceptions_fitted", "DOUBLE", "fraction of them that the network labels correctly"),
+    Column(
+        "exceptions_fitted", "DOUBLE", "fraction of them that the network labels correctly (exact)"
+    ),
     Column("exceptions_fresh", "DOUBLE", "the same on fresh draws of the same conditional law"),
     Column("memorised", "DOUBLE", "exceptions_fitted - exceptions_fresh"),
     Column("simple_agreement", "DOUBLE", "share of fresh points labelled as the simple rule does"),

@@ -21,10 +21,20 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from simbias._checks import fail
-from simbias.results.schema import FINAL, TABLES, Column
+from simbias.results.schema import FINAL, NETWORKS, TABLES, Column
 
-RUN_KEYS = ("suite", "preset", "n_certify", "cells", "seeds", "names")
+_RUN = {"suite": str, "preset": str, "n_certify": int, "cells": list, "seeds": list, "names": list}
+_FOLDERS = ("networks", "traces", "weights", "checkpoints")
+_KEPT = {
+    "weights": {"rotation", "fitted_since", "updates", "end", "seconds"},
+    "checkpoints": {"trace"},
+}
 _STALE_SECONDS = 3600  # temporary files older than this were left by a killed process
+
+
+# A row belongs in the file that its network's hash names (see ``records.network_name``).
+_MISNAMED = """SELECT 1 FROM read_parquet(?, filename=true, union_by_name=true)
+    WHERE left(sha256(settings || '|' || seed), 16) <> parse_filename(filename, true) LIMIT 1"""
 
 
 class StoreError(OSError):
@@ -48,10 +58,14 @@ class Store:
             check_writable(self.directory)
         if self.config() is None and not create:
             raise fail("DIR", str(directory), "a run directory (made by simbias run)")
+        for folder in _FOLDERS:
+            path = self.directory / folder
+            if path.exists() and not path.is_dir():
+                raise ValueError(f"{path} is a file: not a run directory of simbias")
 
     def prepare(self, config: str) -> None:
         """Make the folders, write ``run.toml``, and clear what killed processes left."""
-        for folder in ("networks", "traces", "weights", "checkpoints"):
+        for folder in _FOLDERS:
             (self.directory / folder).mkdir(parents=True, exist_ok=True)
         for path in self.directory.rglob(".*.tmp"):
             if time.time() - path.stat().st_mtime > _STALE_SECONDS:
@@ -61,15 +75,20 @@ class Store:
     def config(self) -> dict[str, Any] | None:
         """The contents of ``run.toml``; None where there is none; ValueError for a foreign one."""
         path = self.directory / "run.toml"
-        if not path.is_file():
+        if not path.exists():
             return None
         try:
             config = tomllib.loads(path.read_text())
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ValueError(f"{path} cannot be read: {error}") from None
-        for key in RUN_KEYS:
-            if key not in config:
-                raise ValueError(f"{path}: key {key!r} is missing: not a file of simbias")
+        for key, kind in _RUN.items():
+            if not isinstance(config.get(key), kind):
+                raise ValueError(f"{path}: key {key!r} is missing or odd: not a file of simbias")
+        if not all(
+            isinstance(entry, dict) and {"cell", "published"} <= set(entry)
+            for entry in config["names"]
+        ):
+            raise ValueError(f"{path}: key 'names' is odd: not a file of simbias")
         return config
 
     def order(self, cell: str) -> int:
@@ -155,8 +174,14 @@ class Store:
         with duckdb.connect() as connection:
             for table, columns in TABLES.items():
                 self._view(connection, table, columns)
+            # a question must not be able to write, least of all over the results
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
             try:
-                result = connection.execute(sql)
+                statements = connection.extract_statements(sql)
+                if len(statements) != 1:
+                    raise fail("SQL", sql, "one statement")
+                result = connection.execute(statements[0])
                 names = [column[0] for column in result.description or []]
                 return names, result.fetchall()
             except duckdb.Error as error:
@@ -187,7 +212,7 @@ class Store:
                         found.append((path, why))
         for folder in ("weights", "checkpoints"):
             for path in sorted((self.directory / folder).glob("*.safetensors")):
-                why = _safetensors_fault(path)
+                why = _safetensors_fault(path, _KEPT[folder])
                 if why:
                     found.append((path, why))
         return found
@@ -248,7 +273,9 @@ class Store:
                 [names, glob],
             ).fetchone()
             duckdb.execute("SELECT max(COLUMNS(*)) FROM read_parquet(?)", [glob]).fetchall()
-        except duckdb.Error:
+            if columns is NETWORKS and duckdb.execute(_MISNAMED, [glob]).fetchone():
+                return False
+        except (duckdb.Error, OSError):
             return False
         return shortest is not None and shortest[0] == len(names)
 
@@ -337,23 +364,28 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _parquet_fault(path: Path, columns: Sequence[Column]) -> str | None:
+    if not path.is_file():
+        return "not a file"
     try:
         result = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)])
         present = {column[0] for column in result.description or []}
         result.fetchall()
-    except duckdb.Error as error:
+        missing = [column.name for column in columns if column.name not in present]
+        if missing:
+            return f"no column {missing[0]}: not a file of simbias"
+        misnamed = columns is NETWORKS and duckdb.execute(_MISNAMED, [str(path)]).fetchone()
+    except (duckdb.Error, OSError) as error:
         return _first_lines(error)
-    missing = [column.name for column in columns if column.name not in present]
-    return f"no column {missing[0]}: not a file of simbias" if missing else None
+    return "its name is not that of its network" if misnamed else None
 
 
-def _safetensors_fault(path: Path) -> str | None:
+def _safetensors_fault(path: Path, kept: set[str]) -> str | None:
     try:
         with safe_open(path, "np") as handle:
-            handle.keys()
+            missing = sorted(kept - set(handle.keys()))
+            return f"no tensor {missing[0]}: not a file of simbias" if missing else None
     except (OSError, SafetensorError) as error:
         return _first_lines(error)
-    return None
 
 
 def _first_lines(error: BaseException) -> str:

@@ -95,7 +95,7 @@ def _mean(values: list[float | None], published: float | None) -> Mean:
 
 
 HEAD = ("task", "network", "networks", *QUANTITIES.values())
-CAPTION = "mean over seeds, with the half-width of its 95% t interval"
+CAPTION = "mean over all networks measured, with the half-width of its 95% t interval over seeds"
 
 
 def lines(summaries: list[Summary]) -> list[list[str]]:

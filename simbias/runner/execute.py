@@ -38,7 +38,7 @@ class Reporter(Protocol):
         """Something the user should know."""
 
 
-class Interrupted(Exception):
+class Interrupted(KeyboardInterrupt):
     """The user asked to stop; everything so far is on disk."""
 
 
@@ -83,12 +83,15 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
         aside = store.set_aside(path)
         reporter.note(f"{path} cannot be used ({why}): moved to {aside}, computed again")
     finished = store.finished()
+    for name in finished:  # another run's late checkpoint of a network that has ended
+        store.drop_checkpoint(name)
     missing = [job for job in plan.jobs if records.network_name(job) not in finished]
     saved = _checkpoints(missing, store, reporter)
     reporter.begun(plan, missing, saved)
+    wanted = set(missing)
     with _interrupts() as interrupted:
         for group in plan.groups:
-            jobs = [job for job in group if job in missing]
+            jobs = [job for job in group if job in wanted]
             if not jobs:
                 continue
             try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from simbias import tasks
 from simbias._checks import known, whole
 from simbias.registry import METHODS, NETWORKS, TASKS
 from simbias.suites import Preset, Suite
@@ -101,7 +102,12 @@ def make_plan(
     """
     chosen: Preset = suite.preset(preset)
     changes = [_override(text) for text in overrides]
-    cells = tuple(dict.fromkeys(_cell(settings, changes) for settings in chosen.cells))
+    cells = tuple(
+        dict.fromkeys(
+            _cell(f"{suite.name}: presets.{preset}.cells", settings, changes)
+            for settings in chosen.cells
+        )
+    )
     certify = n_certify if n_certify is not None else chosen.n_certify
     return Plan(
         suite=suite.name,
@@ -123,27 +129,34 @@ def _override(text: str) -> tuple[str, str | None, Any]:
         shape = f"{part}.SETTING=VALUE" if part in _PARTS else f"{part}=VALUE"
         raise ValueError(f"set: got {text!r}, allowed: {shape}")
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        parsed = tomllib.loads(f"value = {value}" if "\n" not in value else "")["value"]
+    except (tomllib.TOMLDecodeError, KeyError):
         parsed = value.strip()  # a bare word is a string
     return part, setting or None, parsed
 
 
-def _cell(settings: dict[str, Any], changes: list[tuple[str, str | None, Any]]) -> Cell:
+def _cell(place: str, settings: dict[str, Any], changes: list[tuple[str, str | None, Any]]) -> Cell:
     merged: dict[str, Any] = {"batch": 256, "stop": {}} | settings
     for part, setting, value in changes:
         if setting is None:
             merged[part] = value
         else:
             merged[part] = merged[part] | {setting: value}
-    return cell_from_settings(merged)
+    try:
+        return cell_from_settings(merged)
+    except ValueError as error:
+        raise error if changes else ValueError(f"{place}: {error}") from None
 
 
 def _published(suite: Suite, cell: Cell) -> dict[str, float]:
-    """The published values of the entries that match a cell's task and network."""
+    """The published values of the entries that describe a cell: its task as in the catalogue."""
     values: dict[str, float] = {}
     for entry in suite.published:
-        named = entry["task"] == cell.task.name
-        if named and entry["network"].items() <= cell.network.settings.items():
-            values |= entry["values"]
+        same = (
+            entry["task"] == cell.task.name
+            and cell.task == tasks.get(cell.task.name)
+            and entry.get("n_train", cell.n_train) == cell.n_train
+            and entry["network"].items() <= cell.network.settings.items()
+        )
+        values |= entry["values"] if same else {}
     return values

@@ -1,6 +1,7 @@
 """Suites: named lists of cells as TOML, with the published values they should meet."""
 
 import copy
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from simbias._checks import fail, known, whole
+from simbias._checks import fail, instance, known, real, whole
 from simbias.registry import SUITES
 
 __all__ = ["Preset", "Suite", "load"]
@@ -18,6 +19,14 @@ _CELL = {"n_train": int, "batch": int, "method": dict, "stop": dict}
 _SUITE = {"name": str, "summary": str, "source": str, "tasks": dict, "presets": dict}
 _PRESET = {"summary": str, "seeds": int, "cells": list}
 _PUBLISHED = {"task": str, "network": dict, "values": dict}
+_VALUES = (
+    "train_accuracy",
+    "test_accuracy",
+    "s_randomised_accuracy",
+    "sc_randomised_accuracy",
+    "exceptions_fitted",
+    "memorised",
+)
 _WORDS = {str: "a string", int: "an integer", dict: "a table", list: "an array"}
 
 
@@ -60,6 +69,7 @@ def load(name: str) -> Suite:
         ValueError: an unknown name, an unreadable file, or a file with unknown or missing keys or
             values of the wrong type.
     """
+    instance("suite", name, str)
     if name.endswith(".toml"):
         path: Any = Path(name)
     else:
@@ -76,6 +86,8 @@ def load(name: str) -> Suite:
 
 def _suite(file: str, table: dict[str, Any]) -> Suite:
     _check(file, "", table, _SUITE, {"published": list})
+    if not re.fullmatch(r"[\w-]+", table["name"]):
+        raise fail(f"{file}: name", table["name"], "letters, digits, - and _")
     for task, settings in table["tasks"].items():
         _check(file, f"tasks.{task}", settings, {}, _CELL)
     presets = {}
@@ -86,7 +98,11 @@ def _suite(file: str, table: dict[str, Any]) -> Suite:
         cells: list[dict[str, Any]] = []
         for i, cell in enumerate(preset["cells"]):
             _check(file, f"{at}.cells[{i}]", cell, {"network": dict}, _CELL | {"task": None})
-            cells += _expand(_merged(file, f"{at}.cells[{i}]", table["tasks"], shared, cell))
+            place = f"{at}.cells[{i}]"
+            merged = _merged(file, place, table["tasks"], shared, cell)
+            cells += _expand(f"{file}: {place}", merged)
+        if not cells:
+            raise fail(f"{file}: {at}.cells", [], "at least one cell")
         presets[name] = Preset(
             name,
             preset["summary"],
@@ -96,7 +112,10 @@ def _suite(file: str, table: dict[str, Any]) -> Suite:
         )
     published = table.get("published", [])
     for i, entry in enumerate(published):
-        _check(file, f"published[{i}]", entry, _PUBLISHED, {})
+        _check(file, f"published[{i}]", entry, _PUBLISHED, {"n_train": int})
+        for key, value in entry["values"].items():
+            known(f"{file}: published[{i}].values: key", key, _VALUES)
+            real(f"{file}: published[{i}].values.{key}", value)
     return Suite(table["name"], table["summary"], table["source"], presets, tuple(published))
 
 
@@ -106,7 +125,7 @@ def _merged(
     """A cell's settings: the task's, overridden by the preset's, overridden by its own."""
     task = cell.get("task")
     task = {"name": task} if isinstance(task, str) else task
-    if not isinstance(task, dict) or "name" not in task:
+    if not isinstance(task, dict) or not isinstance(task.get("name"), str):
         raise fail(f"{file}: {at}.task", task, "a task name, or a table with a name")
     merged: dict[str, Any] = {}
     for layer in (tasks.get(task["name"], {}), shared, cell | {"task": task}):
@@ -118,7 +137,7 @@ def _merged(
     return merged
 
 
-def _expand(cell: dict[str, Any]) -> list[dict[str, Any]]:
+def _expand(at: str, cell: dict[str, Any]) -> list[dict[str, Any]]:
     """The product over every array: an array of values is a grid, one cell a value."""
     axes = [
         (part, key, value)
@@ -126,6 +145,9 @@ def _expand(cell: dict[str, Any]) -> list[dict[str, Any]]:
         for key, value in (settings.items() if isinstance(settings, dict) else [(None, settings)])
         if isinstance(value, list)
     ]
+    for part, key, values in axes:
+        if not values:
+            raise fail(f"{at}.{part}" + (f".{key}" if key else ""), values, "at least one value")
     expanded = []
     for chosen in product(*(values for _, _, values in axes)):
         one = copy.deepcopy(cell)

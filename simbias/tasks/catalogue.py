@@ -15,10 +15,11 @@ from simbias.registry import TASKS
 from simbias.tasks import blocks
 from simbias.tasks.task import Task
 
+_MOST_DIM = 100_000
 Margin = float | Mapping[str, float]
 
 
-def get(name: str, **settings: Any) -> Task:
+def get(name: str, /, **settings: Any) -> Task:
     """The task ``name``, with its defaults replaced by ``settings``.
 
     Args:
@@ -61,8 +62,7 @@ def _one_and_rest(
     slabs: int | list[int],
 ) -> Task:
     """One simple coordinate, and dim - 1 coordinates of ``rest`` slabs."""
-    if whole("dim", dim) < 2:
-        raise fail("dim", dim, f"an integer >= 2 ({name} has a simple and a slab coordinate)")
+    whole("dim", dim, least=2, most=_MOST_DIM)  # a simple and a slab coordinate
     first, *_, last = margins.values()
     noise = real("noise", noise, 0, 1)
     settings = {"dim": int(dim), "margin": margins, "noise": noise, "slabs": slabs}
@@ -94,7 +94,7 @@ def _ms(
     slabs = blocks.slab_count(default_slabs if slabs is None else slabs)
     margins = _margins(margin, [f"slab-{slabs}"])
     block = blocks.slab(slabs, margin=margins[f"slab-{slabs}"])
-    settings = {"dim": whole("dim", dim), "margin": margins, "slabs": slabs}
+    settings = {"dim": whole("dim", dim, most=_MOST_DIM), "margin": margins, "slabs": slabs}
     return Task(name, settings, (block,) * dim, ())
 
 
@@ -122,8 +122,7 @@ def _ms_simple(
 
 def _lsn(name: str, *, dim: int = 50, noise: float = 0.0) -> Task:
     """x1 = y, x2 is 0 for the negative label and a fair sign for the positive, the rest N(0, 1)."""
-    if whole("dim", dim) < 2:
-        raise fail("dim", dim, "an integer >= 2 (lsn has a linear and a slab coordinate)")
+    whole("dim", dim, least=2, most=_MOST_DIM)
     wrong = real("noise", noise, 0, 1) / 2
     linear = blocks.atoms("sign", {-1: 1 - wrong, 1: wrong}, {-1: wrong, 1: 1 - wrong})
     slab = blocks.atoms("slab-3", {0: 1}, {-1: 1 / 2, 1: 1 / 2})

@@ -103,6 +103,8 @@ class Task:
         """Turn unrotated points into inputs; ``x @ rotation.T`` turns them back."""
         if rotation.shape != (self.dim, self.dim):
             raise fail("rotation", rotation.shape, f"shape ({self.dim}, {self.dim})")
+        if x.ndim != 2 or x.shape[1] != self.dim:
+            raise fail("x", x.shape, f"shape (rows, {self.dim})")
         return x @ rotation
 
     def randomise(

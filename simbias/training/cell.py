@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from simbias import networks, tasks
-from simbias._checks import fail, known, whole
+from simbias._checks import fail, instance, known, whole
 from simbias._types import Settings
 from simbias.networks import Network
 from simbias.registry import METHODS
@@ -40,8 +40,11 @@ class Cell:
     stop: Stop = Stop()
 
     def __post_init__(self) -> None:
-        if whole("n_train", self.n_train) >= 2**31:
-            raise fail("n_train", self.n_train, "an integer below 2**31")
+        instance("task", self.task, Task)
+        instance("network", self.network, Network)
+        instance("method", self.method, Method)
+        instance("stop", self.stop, Stop)
+        whole("n_train", self.n_train)
         if whole("batch", self.batch) > self.n_train:
             raise fail("batch", self.batch, f"an integer in [1, n_train = {self.n_train}]")
 

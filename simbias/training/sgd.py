@@ -13,6 +13,8 @@ from simbias._checks import real
 from simbias._types import Params
 from simbias.training.method import Batch, Hyper, Loss, Method
 
+_FLOAT32 = 1e-37, 1e37  # what the compiled program can hold without rounding to 0 or infinity
+
 
 def sgd(*, learning_rate: float = 0.1, momentum: float = 0.0, weight_decay: float = 0.0) -> Method:
     """SGD with a constant step.
@@ -26,9 +28,9 @@ def sgd(*, learning_rate: float = 0.1, momentum: float = 0.0, weight_decay: floa
         ValueError: an argument outside its range, or not a finite number.
     """
     settings = {
-        "learning_rate": real("learning_rate", learning_rate, 0, open_low=True),
+        "learning_rate": real("learning_rate", learning_rate, *_FLOAT32),
         "momentum": real("momentum", momentum, 0, 1, open_high=True),
-        "weight_decay": real("weight_decay", weight_decay, 0),
+        "weight_decay": real("weight_decay", weight_decay, 0, _FLOAT32[1]),
     }
     return Method("sgd", tuple(sorted(settings.items())), _init, _step)
 

@@ -139,19 +139,22 @@ def train(
     Raises:
         ValueError: an argument out of range.
     """
-    cell = Cell(task, network, method, n_train, batch, stop or Stop())
+    cell = Cell(task, network, method, n_train, batch, Stop() if stop is None else stop)
     chosen = seed_list(seeds)
     jobs = [Job(cell, seed) for seed in chosen]
+    whole("n_select", n_select)
     snapshots = train_jobs(jobs, n_select=n_select)
     return assemble(cell, {seed: snapshots[job] for seed, job in zip(chosen, jobs, strict=True)})
 
 
 def seed_list(seeds: int | Sequence[int]) -> tuple[int, ...]:
     """The seeds meant by a count or a list; raises ValueError."""
+    if isinstance(seeds, np.ndarray):
+        seeds = seeds.tolist()
     if isinstance(seeds, Sequence) and not isinstance(seeds, str):
         if not seeds or len(set(seeds)) < len(seeds):
             raise fail("seeds", seeds, "a count >= 1, or distinct integers >= 0")
-        return tuple(whole("seeds", seed, least=0) for seed in seeds)
+        return tuple(whole("seeds", seed, least=0, most=2**63 - 1) for seed in seeds)
     return tuple(range(whole("seeds", seeds)))
 
 

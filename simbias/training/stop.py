@@ -55,12 +55,14 @@ class Stop:
         for name in ("max_updates", "patience", "check_every"):
             value = getattr(self, name)
             if value is not None or name == "max_updates":
-                if whole(name, value) >= 2**31:
-                    raise fail(name, value, "an integer below 2**31")
-                object.__setattr__(self, name, int(value))
+                object.__setattr__(self, name, whole(name, value))
         if self.check_every is None:
             most = min(self.max_updates, max(200, min(self.max_updates // 40, 2000)))
             every = next(n for n in range(most, 0, -1) if self.max_updates % n == 0)
+            if every < most // 4:  # checks would cost more than the training between them
+                nearest = most * round(self.max_updates / most)
+                allowed = f"a number with a divisor in [{most // 4}, {most}], such as {nearest}"
+                raise fail("max_updates", self.max_updates, f"{allowed} (or set check_every)")
             object.__setattr__(self, "check_every", every)
         elif self.max_updates % self.check_every:
             allowed = f"a divisor of max_updates = {self.max_updates}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from simbias._checks import real, whole
+from simbias._checks import instance, real, whole
 from simbias.training.stack import Stack
 from simbias.validation.controls import control
 from simbias.validation.exceptions import Ledger, ledger, train_fit
@@ -59,6 +59,7 @@ def validate(stack: Stack, *, n_certify: int = N_CERTIFY, confidence: float = 0.
     Raises:
         ValueError: an argument out of range.
     """
+    instance("stack", stack, Stack)
     n_certify = whole("n_certify", n_certify)
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
     randomised = Randomised()

@@ -42,7 +42,8 @@ class Ledger:
 
     Attributes:
         counts: training exceptions of each network.
-        fitted: fraction of them that the network labels correctly.
+        fitted: fraction of them that the network labels correctly; known exactly, so its interval
+            is a point.
         fresh: the same on fresh draws from the same conditional law.
         memorised: fitted - fresh.
     """
@@ -84,7 +85,8 @@ def train_fit(stack: Stack) -> TrainFit:
 
 def ledger(stack: Stack, trained: TrainFit, counts: Counts, confidence: float) -> Ledger:
     """Put training and fresh exceptions side by side."""
-    fitted = clopper_pearson(trained.exceptions_correct, trained.exceptions, confidence)
+    exact = clopper_pearson(trained.exceptions_correct, trained.exceptions, confidence).value
+    fitted = Estimate(exact, exact, exact)
     fresh = clopper_pearson(counts.exceptions_correct, counts.exceptions, confidence)
     return Ledger(trained.exceptions, fitted, fresh, difference(fitted, fresh), stack)
 
