@@ -168,6 +168,8 @@ def test_any_callable_can_be_drawn_on_given_axes():
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf"])
 def test_two_saves_give_the_same_bytes(suffix, tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
     first = plots.boundary(trained(), **SMALL).save(tmp_path / f"one/boundary{suffix}")
     with matplotlib.rc_context({"font.size": 20, "savefig.dpi": 50}):
         second = plots.boundary(trained(), **SMALL).save(str(tmp_path / f"two/boundary{suffix}"))
