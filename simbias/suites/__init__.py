@@ -12,6 +12,7 @@ from typing import Any
 
 from simbias._checks import fail, instance, known, real, whole
 from simbias.registry import SUITES
+from simbias.results.summary import QUANTITIES
 
 __all__ = ["Preset", "Suite", "load"]
 
@@ -19,14 +20,6 @@ _CELL = {"n_train": int, "batch": int, "method": dict, "stop": dict}
 _SUITE = {"name": str, "summary": str, "source": str, "tasks": dict, "presets": dict}
 _PRESET = {"summary": str, "seeds": int, "cells": list}
 _PUBLISHED = {"task": str, "network": dict, "values": dict}
-_VALUES = (
-    "train_accuracy",
-    "test_accuracy",
-    "s_randomised_accuracy",
-    "sc_randomised_accuracy",
-    "exceptions_fitted",
-    "memorised",
-)
 _WORDS = {str: "a string", int: "an integer", dict: "a table", list: "an array"}
 
 
@@ -114,7 +107,7 @@ def _suite(file: str, table: dict[str, Any]) -> Suite:
     for i, entry in enumerate(published):
         _check(file, f"published[{i}]", entry, _PUBLISHED, {"n_train": int})
         for key, value in entry["values"].items():
-            known(f"{file}: published[{i}].values: key", key, _VALUES)
+            known(f"{file}: published[{i}].values: key", key, QUANTITIES)
             real(f"{file}: published[{i}].values.{key}", value)
     return Suite(table["name"], table["summary"], table["source"], presets, tuple(published))
 
