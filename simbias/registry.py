@@ -90,7 +90,10 @@ METHODS = Registry(
 # A suite's reference is a package and a TOML file in it.
 SUITES = Registry(
     "suites",
-    {"pitfalls": Entry("simbias.suites:pitfalls.toml", "Table 2 of Shah et al. (2020), with ms-7")},
+    {
+        "pitfalls": Entry("simbias.suites:pitfalls.toml", "Table 2 of Shah et al. (2020), with ms-7"),
+        "phase": Entry("simbias.suites:phase.toml", "where in d, n and depth a network memorises"),
+    },
 )
 
 REGISTRIES = {registry.kind: registry for registry in (TASKS, NETWORKS, METHODS, SUITES)}

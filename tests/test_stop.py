@@ -39,7 +39,14 @@ def test_check_every_that_divides_is_kept():
     [
         (Stop(train_accuracy=0.99), End.ACCURACY, "done", "train accuracy >= 0.99"),
         (Stop(train_loss=0.01), End.LOSS, "done", "train loss <= 0.01"),
+        (Stop(select_accuracy=0.99), End.SELECT, "done", "accuracy on select draws >= 0.99"),
         (Stop(max_updates=300), End.BUDGET, "done", "trained for 300 updates"),
+        (
+            Stop(select_accuracy=0.99, max_updates=300),
+            End.BUDGET,
+            "not-converged",
+            "budget of 300 updates spent",
+        ),
         (
             Stop(train_accuracy=0.99, max_updates=300),
             End.BUDGET,
@@ -64,7 +71,11 @@ def test_every_end_has_a_status_and_a_reason(rule, end, status, reason):
 @pytest.mark.parametrize(
     "setting, value",
     [
-        *(("train_accuracy", value) for value in (0, -0.1, 1.01, np.nan, "all")),
+        *(
+            (name, value)
+            for name in ("train_accuracy", "select_accuracy")
+            for value in (0, -0.1, 1.01, np.nan, "all")
+        ),
         *(("train_loss", value) for value in (-0.1, np.nan, np.inf, "low")),
         *(("max_updates", value) for value in (0, -1, 1.5, None, "many")),
         *(("patience", value) for value in (0, -1, 1.5)),
@@ -130,6 +141,19 @@ def test_reaching_the_train_loss_ends_at_the_first_check_that_does(tiny):
     loss = stack.traces[0][:, 1]
     assert stack.outcome(0) == ("done", "train loss <= 0.4")
     assert loss[-1] <= 0.4 and np.all(loss[:-1] > 0.4)
+
+
+@pytest.mark.parametrize("goal", (0.75, 0.8125, 1.0))
+def test_reaching_the_select_accuracy_ends_at_the_first_check_that_does(tiny, goal):
+    stack = tiny(Stop(select_accuracy=goal, max_updates=2000, check_every=10), n_train=512)
+    accuracy = stack.traces[0][:, 3]
+    assert stack.outcome(0) == ("done", f"accuracy on select draws >= {goal:g}")
+    assert accuracy[-1] >= goal and np.all(accuracy[:-1] < goal)
+
+
+def test_rules_without_a_select_accuracy_keep_their_identity():
+    assert "select_accuracy" not in Stop(train_accuracy=0.9).settings
+    assert Stop(select_accuracy=0.9).settings["select_accuracy"] == 0.9
 
 
 def test_a_run_out_of_budget_is_not_converged(tiny):

@@ -62,6 +62,7 @@ class Problem(NamedTuple):
     hyper: Hyper
     goal_errors: Int[AnyArray, ""]
     goal_loss: Float[AnyArray, ""]
+    goal_select_error: Float[AnyArray, ""]
     max_updates: Int[AnyArray, ""]
     patience: Int[AnyArray, ""]
 
@@ -118,6 +119,9 @@ def problem(cell: Cell, seed: int) -> Problem:
         hyper={name: np.float32(value) for name, value in cell.method.settings},
         goal_errors=np.int32(_most_errors(stop.train_accuracy, cell.n_train)),
         goal_loss=np.float32(-np.inf if stop.train_loss is None else stop.train_loss),
+        goal_select_error=np.float32(
+            -1 if stop.select_accuracy is None else 1 - stop.select_accuracy
+        ),
         max_updates=np.int32(stop.max_updates),
         patience=np.int32(np.iinfo(np.int32).max if stop.patience is None else stop.patience),
     )
@@ -235,6 +239,7 @@ def _check(
     correct = (margin > 0) == (train.y == 1)
     errors = jnp.sum(~correct, dtype=jnp.int32)
     fresh = (margins(program.network, state.params, select.x) > 0) == (select.y == 1)
+    fresh_errors = jnp.sum(~fresh, dtype=jnp.float32)
 
     since = jnp.where(state.fitted_since < 0, state.updates, state.fitted_since)
     better = loss < state.best_loss
@@ -243,6 +248,8 @@ def _check(
     for condition, why in (  # the last that holds is the reason given
         (stale >= problem.patience, End.PATIENCE),
         (state.updates >= problem.max_updates, End.BUDGET),
+        # the hundredth of an error is for the rounding of the product
+        (fresh_errors <= problem.goal_select_error * program.n_select + 0.01, End.SELECT),
         (loss <= problem.goal_loss, End.LOSS),
         (errors <= problem.goal_errors, End.ACCURACY),
         (~jnp.isfinite(loss), End.DIVERGED),
@@ -253,7 +260,7 @@ def _check(
             state.updates.astype(jnp.float32),
             loss,
             1 - errors.astype(jnp.float32) / program.n_train,
-            jnp.mean(fresh, dtype=jnp.float32),
+            1 - fresh_errors / program.n_select,
             _share(correct, train.exception),
             _share(fresh, select.exception),
         ]

@@ -16,18 +16,23 @@ class End(IntEnum):
     BUDGET = 3
     PATIENCE = 4
     DIVERGED = 5
+    SELECT = 6
 
 
 @dataclass(frozen=True)
 class Stop:
-    """A stop rule, evaluated on the whole training set every ``check_every`` updates.
+    """A stop rule, evaluated every ``check_every`` updates.
 
-    Reaching ``train_accuracy`` or ``train_loss`` is convergence. With neither set, spending
-    ``max_updates`` is what was asked for; with one set, a run that spends them is not converged.
+    Reaching ``train_accuracy``, ``train_loss`` or ``select_accuracy`` is convergence. With none of
+    them set, spending ``max_updates`` is what was asked for; with one set, a run that spends them
+    is not converged.
 
     Args:
-        train_accuracy: converged at this accuracy or above, in (0, 1]; None: no such rule.
+        train_accuracy: converged at this accuracy on the whole training set or above, in (0, 1];
+            None: no such rule.
         train_loss: converged at this mean cross-entropy (nats) or below, >= 0; None: no such rule.
+        select_accuracy: converged at this accuracy on fresh select draws (never those that
+            certify) or above, in (0, 1]; None: no such rule.
         max_updates: the budget.
         patience: give up (not converged) after this many checks without a lower training loss;
             None: never.
@@ -44,12 +49,14 @@ class Stop:
     max_updates: int = 40_000
     patience: int | None = None
     check_every: int | None = None
+    select_accuracy: float | None = None
 
     def __post_init__(self) -> None:
         # equal rules must have equal settings, down to the type, because keys hang from them
-        if self.train_accuracy is not None:
-            accuracy = real("train_accuracy", self.train_accuracy, 0, 1, open_low=True)
-            object.__setattr__(self, "train_accuracy", accuracy)
+        for name in ("train_accuracy", "select_accuracy"):
+            if getattr(self, name) is not None:
+                accuracy = real(name, getattr(self, name), 0, 1, open_low=True)
+                object.__setattr__(self, name, accuracy)
         if self.train_loss is not None:
             object.__setattr__(self, "train_loss", real("train_loss", self.train_loss, 0))
         for name in ("max_updates", "patience", "check_every"):
@@ -76,8 +83,21 @@ class Stop:
 
     @property
     def settings(self) -> Settings:
-        """The values that identify the rule."""
-        return asdict(self)
+        """The values that identify the rule.
+
+        ``select_accuracy`` is among them only where it is set: networks of rules without it keep
+        the identity, and with it the random keys, under which their results are known.
+        """
+        settings = asdict(self)
+        if self.select_accuracy is None:
+            del settings["select_accuracy"]
+        return settings
+
+    @property
+    def has_goal(self) -> bool:
+        """Whether something counts as convergence."""
+        goals = (self.train_accuracy, self.train_loss, self.select_accuracy)
+        return any(goal is not None for goal in goals)
 
     def outcome(self, end: End, updates: int) -> tuple[str, str]:
         """The status and the reason in words of a network that ended so."""
@@ -86,7 +106,9 @@ class Stop:
                 return "done", f"train accuracy >= {self.train_accuracy:g}"
             case End.LOSS:
                 return "done", f"train loss <= {self.train_loss:g}"
-            case End.BUDGET if self.train_accuracy is None and self.train_loss is None:
+            case End.SELECT:
+                return "done", f"accuracy on select draws >= {self.select_accuracy:g}"
+            case End.BUDGET if not self.has_goal:
                 return "done", f"trained for {updates} updates"
             case End.BUDGET:
                 return "not-converged", f"budget of {self.max_updates} updates spent"
