@@ -1,17 +1,31 @@
-"""Setting JAX up before it starts: one CPU device a core, single-threaded matrix products."""
+"""Setting JAX up before it starts: one CPU device a core, single-threaded products, a cache.
 
+Compiled programs are kept in the user's cache directory, so that a second process does not compile
+them again. A program holds native instructions: there is one folder a processor and library
+version, all of it safe to delete.
+"""
+
+import hashlib
 import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
 
 from simbias._checks import whole
 
+_KEPT_SECONDS = 0.1  # programs that compile faster are not worth a file
 
-def configure(cores: int | None = None) -> None:
+
+def configure(cores: int | None = None, *, cache: bool = True) -> None:
     """Let every core train networks of its own; call it once, before JAX computes anything.
 
-    The command line does this by itself. Accelerators are unaffected.
+    The command line does this by itself. On accelerators, float32 matrix products are computed as
+    float32 unless the user has asked JAX for another ``jax_default_matmul_precision``.
 
     Args:
         cores: CPU devices to make; default: the cores this process may use.
+        cache: whether compiled programs are kept from one process to the next, in
+            ``cache_directory()``, or where ``JAX_COMPILATION_CACHE_DIR`` says.
 
     Raises:
         ValueError: cores < 1.
@@ -28,3 +42,26 @@ def configure(cores: int | None = None) -> None:
     except RuntimeError:  # JAX has started: no harm if it has what was asked for
         if len(jax.devices("cpu")) != cores:
             raise
+    if jax.config.jax_default_matmul_precision is None and jax.default_backend() != "cpu":
+        # a CPU always does so, and asking it to would only rule out its fastest products
+        jax.config.update("jax_default_matmul_precision", "float32")
+    if cache and jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache_directory()))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", _KEPT_SECONDS)
+
+
+def cache_directory() -> Path:
+    """The folder of this machine's compiled programs, in the user's cache directory."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    built = "|".join([platform.machine(), _features(), version("jax"), version("jaxlib")])
+    return Path(base, "simbias", "compiled", hashlib.sha256(built.encode()).hexdigest()[:16])
+
+
+def _features() -> str:
+    """The processor's model and instruction sets, where the system tells them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        return platform.processor()
+    told = ("model name", "flags", "Features", "CPU implementer", "CPU part")
+    return "|".join(line for line in lines if line.startswith(told))

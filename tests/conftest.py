@@ -2,7 +2,7 @@
 
 import simbias
 
-simbias.configure(2)
+simbias.configure(2, cache=False)
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402

@@ -195,7 +195,9 @@ def versions() -> dict[str, str]:
 
 
 def device() -> str:
-    """What networks run on, in words."""
+    """What networks run on, in words, with the precision of matrix products where it is a choice."""
     first = jax.devices()[0]
-    kind = platform.machine() if first.platform == "cpu" else first.device_kind
-    return f"{len(jax.devices())} x {first.platform} ({kind})"
+    if first.platform == "cpu":
+        return f"{len(jax.devices())} x cpu ({platform.machine()})"
+    precision = jax.config.jax_default_matmul_precision or "default"
+    return f"{len(jax.devices())} x {first.platform} ({first.device_kind}), {precision} products"
