@@ -346,10 +346,11 @@ def _print_rows(console: "Console", names: Sequence[str], rows: Sequence[Sequenc
 
 
 def _print_table(console: "Console", store: Any) -> None:
-    from simbias.results.summary import CAPTION, HEAD, lines, summarise
+    from simbias.results.summary import caption, head, lines, summarise
 
-    _print_rows(console, HEAD, lines(summarise(store)))
-    _say(console, CAPTION)
+    found = summarise(store)
+    _print_rows(console, head(found), lines(found))
+    _say(console, caption(found))
 
 
 def _print_plan(console: "Console", plan: "Plan") -> None:

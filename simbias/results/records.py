@@ -195,7 +195,7 @@ def versions() -> dict[str, str]:
 
 
 def device() -> str:
-    """What networks run on, in words, with the precision of matrix products where it is a choice."""
+    """What networks run on, in words, with the precision of products where it is a choice."""
     first = jax.devices()[0]
     if first.platform == "cpu":
         return f"{len(jax.devices())} x cpu ({platform.machine()})"

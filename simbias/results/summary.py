@@ -1,12 +1,20 @@
-"""A run in one table: means over seeds with intervals, beside published values."""
+"""A run in one table: means over seeds with intervals, beside published values.
 
+Cells are told apart by the settings that vary within the run. Where a run trains to an accuracy on
+select draws, the table also says how many seeds reach the achievable boundary, and when.
+"""
+
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
 
 from simbias.results.store import Store
+from simbias.results.transitions import Transitions, transitions
+from simbias.training.cell import cell_from_settings
 
 QUANTITIES = {
     "train_accuracy": "train",
@@ -46,13 +54,25 @@ class Mean:
 
 @dataclass(frozen=True)
 class Summary:
-    """One cell of a run: how many networks have which status, and the means."""
+    """One cell of a run.
+
+    Attributes:
+        cell, task, network: names.
+        settings: those of its settings that are not the same in every cell of the run, other than
+            the names of task and network.
+        statuses: how many networks have which status.
+        means: by quantity.
+        transitions: when its networks reach the achievable boundary; None where the run does not
+            ask, or no network was measured.
+    """
 
     cell: str
     task: str
     network: str
+    settings: dict[str, Any]
     statuses: dict[str, int]
     means: dict[str, Mean]
+    transitions: Transitions | None
 
 
 def summarise(store: Store) -> list[Summary]:
@@ -60,26 +80,57 @@ def summarise(store: Store) -> list[Summary]:
     entries = (store.config() or {}).get("names", [])
     published = {entry["cell"]: entry["published"] for entry in entries}
     names, rows = store.query(
-        f"SELECT cell, task, network, status, {', '.join(QUANTITIES)} FROM networks ORDER BY seed"
+        f"SELECT cell, task, network, settings, status, {', '.join(QUANTITIES)}"
+        " FROM networks ORDER BY seed"
     )
-    cells: dict[str, list[dict]] = {}
+    members: dict[str, list[dict]] = {}
     for row in rows:
         record = dict(zip(names, row, strict=True))
-        cells.setdefault(record["cell"], []).append(record)
+        members.setdefault(record["cell"], []).append(record)
+    order = sorted(members, key=store.order)
+    settings = [json.loads(members[name][0]["settings"]) for name in order]
+    asking = [one for one in settings if "select_accuracy" in one["stop"]]
+    known = transitions(store, [cell_from_settings(one) for one in asking]) if asking else {}
     found = []
-    for cell in sorted(cells, key=store.order):
-        members = cells[cell]
-        statuses = [member["status"] for member in members]
+    for name, varied in zip(order, _varied(settings), strict=True):
+        statuses = [member["status"] for member in members[name]]
         means = {
             quantity: _mean(
-                [member[quantity] for member in members], published.get(cell, {}).get(quantity)
+                [member[quantity] for member in members[name]],
+                published.get(name, {}).get(quantity),
             )
             for quantity in QUANTITIES
         }
-        first = members[0]
+        first = members[name][0]
         counted = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
-        found.append(Summary(cell, first["task"], first["network"], counted, means))
+        task, network = first["task"], first["network"]
+        found.append(Summary(name, task, network, varied, counted, means, known.get(name)))
     return found
+
+
+def _varied(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each cell the settings that are not the same in all, in a fixed order.
+
+    Settings that follow from the names of task and network say nothing new and are left out.
+    """
+    flat = []
+    for cell in cells:
+        one = {f"task.{key}": value for key, value in cell["task"].items()}
+        one |= {"n_train": cell["n_train"], "batch": cell["batch"]}
+        one |= {f"method.{key}": value for key, value in cell["method"].items()}
+        flat.append(one)
+    names = [f"{cell['task']['name']} {cell['network']}" for cell in cells]
+    varied = [
+        key
+        for key in dict.fromkeys(key for one in flat for key in one)
+        if any(
+            one.get(key) != other.get(key)
+            for one, name in zip(flat, names, strict=True)
+            for other, its_name in zip(flat, names, strict=True)
+            if name == its_name
+        )
+    ]
+    return [{key.split(".")[-1]: one.get(key) for key in varied} for one in flat]
 
 
 def _mean(values: list[float | None], published: float | None) -> Mean:
@@ -94,8 +145,26 @@ def _mean(values: list[float | None], published: float | None) -> Mean:
     return Mean(mean, half, published)
 
 
-HEAD = ("task", "network", "networks", *QUANTITIES.values())
+_TRANSITIONS = ("reached", "transition", "after fit")
 CAPTION = "mean over all networks measured, with the half-width of its 95% t interval over seeds"
+CAPTION_TRANSITIONS = (
+    "reached: seeds whose certified risk is within .01 of the achievable one, with the 95%"
+    " Clopper-Pearson interval of their share; transition: median updates to a select error within"
+    " .01, with its exact interval from order statistics (> : after the budget); after fit: seeds"
+    " whose train accuracy was .999 before half of the updates to the transition"
+)
+
+
+def head(summaries: list[Summary]) -> list[str]:
+    """The table's column names."""
+    varied = list(summaries[0].settings) if summaries else []
+    asked = _TRANSITIONS if _asked(summaries) else ()
+    return ["task", "network", *varied, "networks", *QUANTITIES.values(), *asked]
+
+
+def caption(summaries: list[Summary]) -> str:
+    """What the table's numbers are."""
+    return f"{CAPTION}; {CAPTION_TRANSITIONS}" if _asked(summaries) else CAPTION
 
 
 def lines(summaries: list[Summary]) -> list[list[str]]:
@@ -104,11 +173,39 @@ def lines(summaries: list[Summary]) -> list[list[str]]:
     for summary in summaries:
         counts = ", ".join(f"{count} {status}" for status, count in summary.statuses.items())
         means = [summary.means[quantity] for quantity in QUANTITIES]
-        found.append([summary.task, summary.network, counts, *map(_measured, means)])
+        varied = [_setting(value) for value in summary.settings.values()]
+        line = [summary.task, summary.network, *varied, counts, *map(_measured, means)]
+        found.append(line + (_moved(summary.transitions) if _asked(summaries) else []))
         if any(mean.published is not None for mean in means):
             values = ["" if m.published is None else f"{m.published:.3f}" for m in means]
-            found.append(["", "", "published", *values])
+            found.append(["", "", *[""] * len(varied), "published", *values])
+            found[-1] += [""] * (len(found[-2]) - len(found[-1]))
     return found
+
+
+def _asked(summaries: list[Summary]) -> bool:
+    return any(summary.transitions is not None for summary in summaries)
+
+
+def _setting(value: Any) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _moved(found: Transitions | None) -> list[str]:
+    if found is None:
+        return ["-"] * len(_TRANSITIONS)
+    share, median = found.share, found.median
+    k, n = int(np.sum(found.reached)), len(found.reached)
+
+    def thousands(updates: Any) -> str:
+        return f"{updates / 1000:g}k" if np.isfinite(updates) else f">{found.budget / 1000:g}k"
+
+    low, high = thousands(median.low), thousands(median.high)
+    return [
+        f"{k}/{n} [{share.low:.2f}, {share.high:.2f}]",
+        f"{thousands(median.value)} [{low}, {high}]",
+        str(found.after_memorisation),
+    ]
 
 
 def latex(summaries: list[Summary]) -> str:
@@ -116,14 +213,17 @@ def latex(summaries: list[Summary]) -> str:
 
     def row(entries: Sequence[str]) -> str:
         text = " & ".join(entry.replace("±", r"$\pm$") for entry in entries)
+        text = text.replace("_", r"\_").replace(">", "$>$")
         return text.replace("S^c", "$S^c$") + r" \\"
 
+    first = head(summaries)
+    words = first.index("networks") + 1 if summaries else 3
     return "\n".join(
         [
-            f"% {CAPTION.replace('%', ' percent')}",
-            r"\begin{tabular}{lll" + "r" * len(QUANTITIES) + "}",
+            f"% {caption(summaries).replace('%', ' percent')}",
+            r"\begin{tabular}{" + "l" * words + "r" * (len(first) - words) + "}",
             r"\toprule",
-            row(HEAD),
+            row(first),
             r"\midrule",
             *map(row, lines(summaries)),
             r"\bottomrule",

@@ -108,14 +108,24 @@ def count(
         seed_mesh(tuple(devices)), jax.tree.map(lambda *leaves: np.stack(leaves), *judged)
     )
     total = Counts(*np.zeros((len(Counts._fields), seeds), np.int64))
+
+    def take_in(made: tuple[Counts, Scores]) -> None:
+        nonlocal total
+        counts, scores = jax.tree.map(lambda leaf: leaf[:seeds], jax.device_get(made))
+        total = Counts(*(a + b for a, b in zip(total, counts, strict=True)))
+        if on_scores is not None:
+            on_scores(scores)
+
+    ahead = None  # the devices draw and score a chunk while the host takes in the one before
     for start in range(0, n_certify, CHUNK):
         rows = min(CHUNK, n_certify - start)
         program = _compiled(stack.cell.network, rows, tuple(devices))
-        counts, scores = jax.device_get(program(laid, jnp.uint32(start // CHUNK)))
-        kept = jax.tree.map(lambda leaf: leaf[:seeds], (counts, scores))
-        total = Counts(*(a + b for a, b in zip(total, kept[0], strict=True)))
-        if on_scores is not None:
-            on_scores(kept[1])
+        made = program(laid, jnp.uint32(start // CHUNK))
+        if ahead is not None:
+            take_in(ahead)
+        ahead = made
+    assert ahead is not None
+    take_in(ahead)
     return total
 
 

@@ -1,0 +1,146 @@
+"""Transitions: from traces written by hand to shares, medians and the table."""
+
+import numpy as np
+import pytest
+
+from simbias import MLP, Stop, sgd, tasks
+from simbias.results import Store, records, summarise
+from simbias.results.store import to_toml
+from simbias.results.summary import caption, head, latex, lines
+from simbias.results.transitions import Transitions, transitions
+from simbias.training import Cell
+from simbias.training.stack import Job
+
+BUDGET = 4000
+
+
+def made(dim, **stop):
+    return Cell(
+        tasks.get("noisy-lms-7", dim=dim),
+        MLP(8, 1),
+        sgd(),
+        n_train=300,
+        stop=Stop(max_updates=BUDGET, check_every=1000, **stop),
+    )
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write networks of a cell from (select accuracies, train accuracies, risk) a seed."""
+    store = Store(tmp_path / "run", create=True)
+
+    def cells(**members):
+        config = {"suite": "hand", "preset": "one", "n_certify": 10, "cells": [], "seeds": [0]}
+        names = [{"cell": cell.name, "published": {}} for cell, _ in members.values()]
+        store.prepare(to_toml(config | {"names": names}))
+        for cell, seeds in members.values():
+            for seed, (select, train, risk) in enumerate(seeds):
+                job = Job(cell, seed)
+                row = records.base_row("hand", job, "done", "by hand") | {"risk": risk}
+                trace = [
+                    {
+                        "suite": "hand",
+                        "cell": cell.name,
+                        "seed": seed,
+                        "updates": 1000 * (i + 1),
+                        "select_accuracy": accuracy,
+                        "train_accuracy": fitted,
+                    }
+                    for i, (accuracy, fitted) in enumerate(zip(select, train, strict=True))
+                ]
+                store.write_network(records.network_name(job), row, trace)
+        return store
+
+    return cells
+
+
+HIGH = [0.9, 0.9, 0.995, 1.0]
+LATE = [0.5, 0.9999, 1.0, 1.0]
+NEVER = [0.9, 0.94, 0.95, 0.95]
+
+
+def test_a_transition_is_the_first_check_within_one_percent(write):
+    cell = made(2, select_accuracy=1.0)
+    store = write(one=(cell, [(HIGH, LATE, 0.0), (NEVER, LATE, 0.05), ([0.991], [0.5], 0.012)]))
+    found = transitions(store, [cell])[cell.name]
+    np.testing.assert_array_equal(found.updates, [3000, np.inf, 1000])
+    np.testing.assert_array_equal(found.fitted, [2000, 2000, np.inf])
+    np.testing.assert_array_equal(found.reached, [True, False, False])
+
+
+def test_a_network_without_a_measured_risk_is_left_out(write):
+    cell = made(2, select_accuracy=1.0)
+    store = write(one=(cell, [(HIGH, LATE, None), (HIGH, LATE, 0.0)]))
+    assert len(transitions(store, [cell])[cell.name].updates) == 1
+    assert transitions(store, [made(3, select_accuracy=1.0)]) == {}
+
+
+def transition(updates, fitted=None):
+    updates = np.array(updates, float)
+    fitted = np.full(len(updates), np.inf) if fitted is None else np.array(fitted, float)
+    return Transitions(updates, fitted, np.isfinite(updates), BUDGET)
+
+
+def test_the_median_of_six_lies_between_the_extremes_with_97_percent():
+    # both tails: all six on one side, 2 / 2^6 = .031 <= .05; the next pair would miss 14 / 64
+    median = transition([1, 2, 3, 5, 8, 13]).median
+    assert (median.value, median.low, median.high) == (4, 1, 13)
+
+
+def test_the_median_of_nine_drops_one_on_either_side():
+    # (1 + 9) / 2^9 on either side: .039 <= .05; one more would miss 92 / 512
+    median = transition(range(9)).median
+    assert (median.value, median.low, median.high) == (4, 1, 7)
+
+
+def test_no_pair_of_five_covers_the_median_with_95_percent():
+    median = transition([1, 2, 3, 4, 5]).median
+    assert (median.value, median.low, median.high) == (3, 0, np.inf)
+
+
+def test_a_censored_seed_is_a_time_after_the_budget():
+    median = transition([1, 2, 3, np.inf, np.inf, np.inf]).median
+    assert (median.value, median.low, median.high) == (np.inf, 1, np.inf)
+    assert transition([1, 2, 3, 4, np.inf, np.inf]).median.value == 3.5
+
+
+def test_median_intervals_cover_the_true_median():
+    key = np.random.default_rng(0)
+    for seeds in (6, 9, 12):
+        inside = 0
+        for _ in range(2000):
+            median = transition(key.exponential(size=seeds)).median
+            inside += median.low <= np.log(2) <= median.high
+        assert inside / 2000 > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 2000)
+
+
+def test_generalisation_after_memorisation_needs_twice_the_updates():
+    found = transition([1000, 1000, 1000, np.inf], fitted=[500, 600, np.inf, 10])
+    assert found.after_memorisation == 1
+
+
+def test_the_share_of_seeds_has_its_exact_interval():
+    share = transition([1, 1, 1, np.inf]).share
+    assert share.value == 0.75
+    assert (round(float(share.low), 3), round(float(share.high), 3)) == (0.194, 0.994)
+
+
+def test_the_table_tells_cells_apart_by_what_varies_and_shows_transitions(write):
+    short, long = made(2, select_accuracy=1.0), made(5, select_accuracy=1.0)
+    store = write(one=(short, [(HIGH, LATE, 0.0)] * 6), two=(long, [(NEVER, LATE, 0.05)] * 6))
+    found = summarise(store)
+    assert [summary.settings for summary in found] == [{"dim": 2}, {"dim": 5}]
+    names, (first, second) = head(found), lines(found)
+    assert names[:4] == ["task", "network", "dim", "networks"]
+    assert first[2] == "2" and first[-3:] == ["6/6 [0.54, 1.00]", "3k [3k, 3k]", "0"]
+    assert second[2] == "5" and second[-3:] == ["0/6 [0.00, 0.46]", ">4k [>4k, >4k]", "0"]
+    assert len(names) == len(first) == len(second)
+    assert "order statistics" in caption(found)
+    text = latex(found)
+    assert text.count(" & ") == (len(names) - 1) * 3 and "$>$4k" in text
+
+
+def test_a_run_that_does_not_ask_shows_no_transitions(write):
+    found = summarise(write(one=(made(2), [(HIGH, LATE, 0.0)]), two=(made(5), [])))
+    assert "reached" not in head(found) and len(head(found)) == len(lines(found)[0])
+    assert found[0].settings == {}
