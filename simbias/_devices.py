@@ -16,16 +16,16 @@ from simbias._checks import whole
 _KEPT_SECONDS = 0.1  # programs that compile faster are not worth a file
 
 
-def configure(cores: int | None = None, *, cache: bool = True) -> None:
+def configure(cores: int | None = None) -> None:
     """Let every core train networks of its own; call it once, before JAX computes anything.
 
     The command line does this by itself. On accelerators, float32 matrix products are computed as
-    float32 unless the user has asked JAX for another ``jax_default_matmul_precision``.
+    float32 unless the user has asked JAX for another ``jax_default_matmul_precision``. Compiled
+    programs are kept in ``cache_directory()``, or where ``JAX_COMPILATION_CACHE_DIR`` says, or
+    nowhere with ``JAX_ENABLE_COMPILATION_CACHE=false``.
 
     Args:
         cores: CPU devices to make; default: the cores this process may use.
-        cache: whether compiled programs are kept from one process to the next, in
-            ``cache_directory()``, or where ``JAX_COMPILATION_CACHE_DIR`` says.
 
     Raises:
         ValueError: cores < 1.
@@ -42,10 +42,10 @@ def configure(cores: int | None = None, *, cache: bool = True) -> None:
     except RuntimeError:  # JAX has started: no harm if it has what was asked for
         if len(jax.devices("cpu")) != cores:
             raise
-    if jax.config.jax_default_matmul_precision is None and jax.default_backend() != "cpu":
+    if jax.config.values["jax_default_matmul_precision"] is None and jax.default_backend() != "cpu":
         # a CPU always does so, and asking it to would only rule out its fastest products
         jax.config.update("jax_default_matmul_precision", "float32")
-    if cache and jax.config.jax_compilation_cache_dir is None:
+    if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(cache_directory()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", _KEPT_SECONDS)
 

@@ -91,7 +91,9 @@ METHODS = Registry(
 SUITES = Registry(
     "suites",
     {
-        "pitfalls": Entry("simbias.suites:pitfalls.toml", "Table 2 of Shah et al. (2020), with ms-7"),
+        "pitfalls": Entry(
+            "simbias.suites:pitfalls.toml", "Table 2 of Shah et al. (2020), with ms-7"
+        ),
         "phase": Entry("simbias.suites:phase.toml", "where in d, n and depth a network memorises"),
     },
 )

@@ -29,7 +29,7 @@ def trained(**environment):
     """The sum of trained weights, and how many programs came from the cache, in a new process."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", TRAIN],
-        env=os.environ | environment,
+        env=os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "true"} | environment,
         capture_output=True,
         text=True,
         check=True,
@@ -66,9 +66,9 @@ def test_the_folder_names_the_processor_and_the_libraries(monkeypatch):
 
 
 def test_a_late_call_that_asks_for_other_devices_is_refused():
-    simbias.configure(2, cache=False)
+    simbias.configure(2)
     with pytest.raises(RuntimeError):
-        simbias.configure(3, cache=False)
+        simbias.configure(3)
 
 
 @pytest.mark.parametrize("cores", (0, -1, 1.5, True))

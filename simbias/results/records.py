@@ -199,5 +199,5 @@ def device() -> str:
     first = jax.devices()[0]
     if first.platform == "cpu":
         return f"{len(jax.devices())} x cpu ({platform.machine()})"
-    precision = jax.config.jax_default_matmul_precision or "default"
+    precision = jax.config.values["jax_default_matmul_precision"] or "default"
     return f"{len(jax.devices())} x {first.platform} ({first.device_kind}), {precision} products"

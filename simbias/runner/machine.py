@@ -40,12 +40,14 @@ def describe() -> list[str]:
     lines.append(
         f"{len(devices)} x {devices[0].platform} ({devices[0].device_kind}), {cores} cores"
     )
-    precision = jax.config.jax_default_matmul_precision or "default"
+    precision = jax.config.values["jax_default_matmul_precision"] or "default"
     lines.append(
         f"float32 matrix products, {precision} precision: {matmul_gflops():.0f} GFLOP/s over all"
         " devices"
     )
-    lines.append(f"compiled programs: {jax.config.jax_compilation_cache_dir or 'not kept'}")
+    lines.append(
+        f"compiled programs: {jax.config.values['jax_compilation_cache_dir'] or 'not kept'}"
+    )
     if devices[0].platform == "cpu" and len(devices) != cores:
         lines.append(
             f"advice: {len(devices)} CPU devices for {cores} cores: unset jax_num_cpu_devices"
