@@ -16,6 +16,12 @@ take turns, each in a process of its own, so that a drift of the machine's speed
 ratios are taken within a round.
 
     python benchmarks/engine.py [--rounds 3] [--seconds 3] [--shapes 100,1 300,2] [--json FILE]
+
+With ``--networks`` the table is another one, made for accelerators: updates a second, summed over
+so many networks trained at once on JAX's default device, beside the published loop on the same
+device (CUDA where PyTorch has it), and what that many networks cost compared with one.
+
+    python benchmarks/engine.py --networks 1 16 64 256
 """
 
 import argparse
@@ -55,6 +61,18 @@ def plain_vmap(shape: str, seconds: float) -> float:
     return _jax_rate(shape, seconds, networks=CORES, vectorised=True)
 
 
+def many(shape: str, seconds: float) -> float:
+    """As many networks as the shape says (``100,1x64``), under ``vmap`` on an accelerator."""
+    import simbias
+
+    simbias.configure()
+    import jax
+
+    architecture, _, networks = shape.partition("x")
+    vectorised = jax.default_backend() != "cpu"
+    return _jax_rate(architecture, seconds, networks=int(networks), vectorised=vectorised)
+
+
 def _jax_rate(shape: str, seconds: float, networks: int, vectorised: bool) -> float:
     import simbias
     from simbias.training.stack import Job, train_jobs
@@ -91,18 +109,26 @@ def _jax_rate(shape: str, seconds: float, networks: int, vectorised: bool) -> fl
     return (after_ - before) / (end - start)
 
 
-def torch_published(shape: str, seconds: float) -> float:
+def torch_published(shape: str, seconds: float, device: str = "cpu") -> float:
     import torch
     from torch.utils.data import DataLoader, TensorDataset
 
-    x, y, model, loss, optimiser = _torch_parts(shape)
+    x, y, model, loss, optimiser = _torch_parts(shape, device)
     loader = DataLoader(TensorDataset(x, y), batch_size=BATCH, shuffle=True)
 
     def batches():
         while True:
-            yield from loader
+            for points, labels in loader:
+                yield points.to(device), labels.to(device)
 
     return _torch_rate(batches(), model, loss, optimiser, seconds, torch)
+
+
+def torch_published_there(shape: str, seconds: float) -> float:
+    """The published loop on PyTorch's accelerator, if it has one."""
+    import torch
+
+    return torch_published(shape, seconds, "cuda" if torch.cuda.is_available() else "cpu")
 
 
 def torch_tuned_worker(shape: str, seconds: float) -> float:
@@ -128,7 +154,7 @@ def torch_tuned(shape: str, seconds: float) -> float:
     return sum(float(worker.communicate()[0]) for worker in workers)
 
 
-def _torch_parts(shape: str):
+def _torch_parts(shape: str, device: str = "cpu"):
     import torch
     from torch import nn
 
@@ -137,7 +163,7 @@ def _torch_parts(shape: str):
     layers: list[nn.Module] = []
     for inputs, outputs in zip(units[:-2], units[1:-1], strict=True):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-    model = nn.Sequential(*layers, nn.Linear(units[-2], units[-1]))
+    model = nn.Sequential(*layers, nn.Linear(units[-2], units[-1])).to(device)
     optimiser = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, **SETTINGS)
     x = torch.rand(N, DIM) * 2 - 1
     return x, (x[:, 0] > 0).long(), model, nn.CrossEntropyLoss(), optimiser
@@ -156,6 +182,8 @@ def _torch_rate(batches, model, loss, optimiser, seconds: float, torch) -> float
     while time.perf_counter() - start < seconds:
         update()
         updates += 1
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return updates / (time.perf_counter() - start)
 
 
@@ -232,16 +260,27 @@ RACE: dict[str, Callable[[str, float], float]] = {
     "peak": peak,
     "peak at shapes": peak_at_shapes,
 }
-WORKERS = {function.__name__: function for function in (*RACE.values(), torch_tuned_worker)}
+OTHERS = (torch_tuned_worker, many, torch_published_there)
+WORKERS = {function.__name__: function for function in (*RACE.values(), *OTHERS)}
 
 
-def measure(name: str, shape: str, seconds: float) -> float:
+def measure(worker: Callable[[str, float], float], shape: str, seconds: float) -> float:
     """Run one contestant in a process of its own."""
-    command = [sys.executable, __file__, "--worker", RACE[name].__name__, shape, str(seconds)]
+    name = worker.__name__
+    command = [sys.executable, __file__, "--worker", name, shape, str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{name} at ({shape}) failed:\n{done.stderr}")
     return float(done.stdout.split()[-1])
+
+
+def device() -> str:
+    """JAX's default device, asked in a process of its own."""
+    code = "import simbias; simbias.configure(); from simbias.results import records"
+    code += "; print(records.device())"
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def machine() -> dict[str, object]:
@@ -253,17 +292,19 @@ def machine() -> dict[str, object]:
     return {
         "processor": names[0] if names else platform.machine(),
         "cores": CORES,
+        "device": device(),
         "python": platform.python_version(),
         **{name: version(name) for name in ("jax", "jaxlib", "torch")},
     }
 
 
+def spread(values: list[float]) -> str:
+    """Median [least, greatest]."""
+    return f"{statistics.median(values):.2f} [{min(values):.2f}, {max(values):.2f}]"
+
+
 def report(shape: str, rounds: list[dict[str, float]]) -> None:
     """Print one architecture's medians and, with their spread over rounds, the ratios."""
-
-    def spread(values: list[float]) -> str:
-        return f"{statistics.median(values):.2f} [{min(values):.2f}, {max(values):.2f}]"
-
     flops = update_flops(shape) / 1e9
     print(f"({shape})")
     for name in RACE:
@@ -279,12 +320,26 @@ def report(shape: str, rounds: list[dict[str, float]]) -> None:
         print(f"  share of {name:<15} {spread(share)}", flush=True)
 
 
+def report_many(shape: str, rounds: list[dict[str, float]], counts: list[int]) -> None:
+    """Print the rates of many networks at once."""
+    loop = "torch published"
+    print(f"({shape})\n  {loop:<16} {statistics.median(r[loop] for r in rounds):12,.0f} updates/s")
+    for count in counts:
+        name = f"{count} networks"
+        rates = [one[name] for one in rounds]
+        cost = [one[f"{counts[0]} networks"] / counts[0] * count / one[name] for one in rounds]
+        print(f"  {name:<16} {statistics.median(rates):12,.0f} updates x networks/s")
+        print(f"    / {loop}: {spread([one[name] / one[loop] for one in rounds])}")
+        print(f"    time of {counts[0]} networks: {spread(cost)}", flush=True)
+
+
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--shapes", nargs="+", default=SHAPES, metavar="WIDTH,DEPTH")
+    parser.add_argument("--networks", nargs="+", type=int, help="networks trained at once")
     parser.add_argument("--json", help="write every measurement here")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -295,12 +350,19 @@ def main() -> None:
     found = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "rounds": {}}
     print(", ".join(f"{key} {value}" for key, value in found["machine"].items()))
     for shape in options.shapes:
+        race = {name: (worker, shape) for name, worker in RACE.items()}
+        if options.networks:
+            race = {f"{count} networks": (many, f"{shape}x{count}") for count in options.networks}
+            race["torch published"] = (torch_published_there, shape)
         rounds = [
-            {name: measure(name, shape, options.seconds) for name in RACE}
+            {name: measure(*contestant, options.seconds) for name, contestant in race.items()}
             for _ in range(options.rounds)
         ]
         found["rounds"][shape] = rounds
-        report(shape, rounds)
+        if options.networks:
+            report_many(shape, rounds, options.networks)
+        else:
+            report(shape, rounds)
     if options.json:
         with open(options.json, "w") as handle:
             json.dump(found, handle, indent=1)

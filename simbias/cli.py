@@ -226,7 +226,7 @@ def table(directory: Directory, /) -> int:
 def plot(
     directory: Directory,
     /,
-    kind: Literal["all", "boundary", "training", "table"] = "all",
+    kind: Literal["all", "boundary", "training", "table", "phase"] = "all",
     cell: str | None = None,
     seed: int | None = None,
     coordinate: int | None = None,
@@ -244,7 +244,7 @@ def plot(
 
     store = Store(directory)
     _start_jax(None)
-    kinds = ["boundary", "training", "table"] if kind == "all" else [kind]
+    kinds = None if kind == "all" else [kind]
     for path in _draw(store, kinds, cell, seed, coordinate):
         print(path)
     return DONE
@@ -374,7 +374,11 @@ def _print_plan(console: "Console", plan: "Plan") -> None:
 
 
 def _draw(
-    store: Any, kinds: Sequence[str], cell: str | None, seed: int | None, coordinate: int | None
+    store: Any,
+    kinds: Sequence[str] | None,
+    cell: str | None,
+    seed: int | None,
+    coordinate: int | None,
 ) -> list[Path]:
     from simbias.plots.run import draw
 

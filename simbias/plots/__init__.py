@@ -2,14 +2,17 @@
 
 from simbias.plots.boundary import BoundaryDisplay, boundary
 from simbias.plots.comparison import ComparisonDisplay, Row, comparison
+from simbias.plots.phase import PhaseDisplay, phase
 from simbias.plots.training import TrainingDisplay, training
 
 __all__ = [
     "BoundaryDisplay",
     "ComparisonDisplay",
+    "PhaseDisplay",
     "Row",
     "TrainingDisplay",
     "boundary",
     "comparison",
+    "phase",
     "training",
 ]

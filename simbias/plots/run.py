@@ -7,16 +7,17 @@ from typing import Any
 
 from simbias.plots.boundary import boundary
 from simbias.plots.comparison import Row, comparison
+from simbias.plots.phase import phase
 from simbias.plots.training import training
 from simbias.results import Store, load_stack, summarise
 from simbias.results.summary import QUANTITIES
 
-KINDS = ("boundary", "training", "table")
+KINDS = ("boundary", "training", "table", "phase")
 
 
 def draw(
     store: Store,
-    kinds: Sequence[str] = KINDS,
+    kinds: Sequence[str] | None = None,
     *,
     cell: str | None = None,
     seed: int | None = None,
@@ -26,7 +27,7 @@ def draw(
 
     Args:
         store: the run.
-        kinds: some of ``KINDS``.
+        kinds: some of ``KINDS``; default: all that the run has something to show in.
         cell: name of the cell, or its beginning; default: the suite's first with networks.
         seed: which network, for the boundary; default: the cell's first.
         coordinate: which coordinate across the simple one, for the boundary.
@@ -41,7 +42,11 @@ def draw(
         "boundary": lambda: _boundary(store, cell, seed, coordinate),
         "training": lambda: _training(store, cell),
         "table": lambda: ("table", comparison(_rows(store))),
+        "phase": lambda: ("phase", phase(summarise(store))),
     }
+    if kinds is None:
+        moved = any(summary.transitions is not None for summary in summarise(store))
+        kinds = [kind for kind in KINDS if kind != "phase" or moved]
     written: list[Path] = []
     for kind in kinds:
         name, display = makers[kind]()
@@ -72,7 +77,7 @@ def _rows(store: Store) -> list[Row]:
     return [
         Row(
             summary.task,
-            summary.network,
+            ", ".join([summary.network, *(f"{k} {v}" for k, v in summary.settings.items())]),
             quantity,
             summary.means[quantity].value,
             summary.means[quantity].low,

@@ -1,0 +1,218 @@
+"""Which networks reach the achievable boundary, and when: the phase diagram of a run.
+
+Above, the share of seeds that reach it along one setting (by rule the dimension), a line for each
+combination of the others; below, the update of each seed's transition. A seed whose budget ran out
+first is censored: its transition, if there is one, lies above the line of the budget.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from simbias.plots import _figure as style
+from simbias.results.summary import Summary
+from simbias.results.transitions import Transitions
+
+_COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY)
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
+_MARKERS = "osD^vP"
+_WORDS = {"dim": "dimension $d$", "n_train": "training points $n$", "weight_decay": "weight decay"}
+_SHIFT = 0.012  # of the horizontal axis, between lines: their marks would hide each other
+
+
+class Point(NamedTuple):
+    """One cell: its line, its place along the horizontal setting, and its seeds."""
+
+    line: str
+    at: float
+    found: Transitions
+
+
+@dataclass(eq=False)
+class PhaseDisplay(style.Display):
+    """Shares of seeds that reach the achievable boundary, and their transitions.
+
+    Attributes:
+        name: the first line of the title.
+        setting: what varies along the horizontal axis.
+        points: a cell each.
+    """
+
+    name: str
+    setting: str
+    points: tuple[Point, ...]
+
+    @classmethod
+    def from_summaries(cls, summaries: Sequence[Summary]) -> "PhaseDisplay":
+        """The phase diagram of a run's cells.
+
+        The horizontal axis is the dimension where it varies, else the number with most values.
+
+        Raises:
+            ValueError: no cell with transitions, or none of their settings varies in number.
+        """
+        asked = [summary for summary in summaries if summary.transitions is not None]
+        if not asked:
+            raise ValueError("kind: phase needs measured networks whose stop has a select_accuracy")
+        values: dict[str, set[Any]] = {}
+        for summary in asked:
+            for key, value in summary.settings.items():
+                if isinstance(value, int | float):
+                    values.setdefault(key, set()).add(value)
+        if not values:
+            raise ValueError("kind: phase needs a setting that varies, such as the dimension")
+        setting = "dim" if "dim" in values else max(values, key=lambda key: len(values[key]))
+        points = []
+        for summary in asked:
+            others = [
+                f"{_symbol(key)} = {value:,}" if isinstance(value, int) else f"{key} {value}"
+                for key, value in summary.settings.items()
+                if key != setting
+            ]
+            line = ", ".join([summary.network, *others])
+            assert summary.transitions is not None
+            points.append(Point(line, float(summary.settings[setting]), summary.transitions))
+        tasks = ", ".join(dict.fromkeys(summary.task for summary in asked))
+        return cls(tasks, setting, tuple(points))
+
+    @property
+    def lines(self) -> list[str]:
+        """The combinations of settings, a line each."""
+        return list(dict.fromkeys(point.line for point in self.points))
+
+    def along(self, line: str) -> list[Point]:
+        """The cells of a line, by their place."""
+        return sorted((p for p in self.points if p.line == line), key=lambda point: point.at)
+
+    @property
+    def finding(self) -> str:
+        """Where each line's seeds all reach the boundary, and from where on none does."""
+        found = []
+        for line in self.lines:
+            cells = self.along(line)
+            shares = [float(point.found.share.value) for point in cells]
+            everyone = [point.at for point, share in zip(cells, shares, strict=True) if share == 1]
+            nobody = [point.at for point, share in zip(cells, shares, strict=True) if share == 0]
+            words = []
+            if everyone:
+                words.append(f"every seed up to {_symbol(self.setting)} = {max(everyone):g}")
+            if nobody:
+                words.append(f"none from {min(nobody):g} on")
+            ordered = not everyone or not nobody or max(everyone) < min(nobody)
+            if words and ordered and shares == sorted(shares, reverse=True):
+                found.append(f"{line}: {', '.join(words)}")
+        return "\n".join(found)
+
+    def tables(self) -> dict[str, style.Table]:
+        """``share``: a row a cell; ``transitions``: a row a seed, empty where it is censored."""
+        shares = [
+            (point.line, point.at, *(float(part) for part in point.found.share))
+            for point in self.points
+        ]
+        seeds = [
+            (point.line, point.at, i, time if np.isfinite(time) else None, point.found.budget)
+            for point in self.points
+            for i, time in enumerate(point.found.updates)
+        ]
+        names = ("line", self.setting, "share", "low", "high")
+        columns = ("line", self.setting, "network", "updates", "budget")
+        return {
+            "share": dict(zip(names, map(list, zip(*shares, strict=True)), strict=True)),
+            "transitions": dict(zip(columns, map(list, zip(*seeds, strict=True)), strict=True)),
+        }
+
+    def _size(self) -> tuple[float, float]:
+        text = len(self.lines) + self.finding.count("\n")
+        return style.SINGLE, 3.7 + 0.13 * text
+
+    def _panels(self) -> int:
+        return 2
+
+    def _axes(self, figure: Figure) -> tuple[Axes, ...]:
+        return tuple(figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.3]))
+
+    def _draw(self, axes: tuple[Axes, ...]) -> None:
+        above, below = axes
+        places = sorted({point.at for point in self.points})
+        log = places[-1] > 4 * places[0] > 0
+        budget = max(point.found.budget for point in self.points)
+        handles = []
+        for i, line in enumerate(self.lines):
+            looks: dict[str, Any] = {
+                "color": _COLOURS[i % len(_COLOURS)],
+                "marker": _MARKERS[i % len(_MARKERS)],
+                "markersize": 3.5,
+            }
+            cells = self.along(line)
+            shift = _SHIFT * (i - (len(self.lines) - 1) / 2)
+            at = np.array([point.at for point in cells])
+            span = np.log(places[-1] / places[0]) if log else places[-1] - places[0]
+            at = at * np.exp(shift * span) if log else at + shift * span
+            value, low, high = (
+                np.array(part, float)
+                for part in zip(*(point.found.share for point in cells), strict=True)
+            )
+            dashes = _DASHES[i % len(_DASHES)]
+            above.plot(at, value, linestyle=dashes, **looks)
+            above.vlines(at, low, high, color=looks["color"], linewidth=0.8)
+            medians = [point.found.median for point in cells]
+            middle = np.array([float(median.value) for median in medians])
+            below.plot(at, np.where(np.isfinite(middle), middle, np.nan), linestyle=dashes, **looks)
+            for x, point, median in zip(at, cells, medians, strict=True):
+                top = min(float(median.high), 1.25 * budget)
+                bottom = max(float(median.low), min(point.found.updates.min(), budget))
+                if bottom < top:
+                    below.vlines(x, bottom, top, color=looks["color"], linewidth=0.8)
+                seen = point.found.updates[np.isfinite(point.found.updates)]
+                mark: dict[str, Any] = {"color": looks["color"], "linestyle": "", "alpha": 0.6}
+                below.plot(np.full(len(seen), x), seen, marker=".", markersize=3, **mark)
+                censored = len(point.found.updates) - len(seen)
+                if censored:
+                    below.annotate(
+                        str(censored),
+                        (x, 1.25 * budget * 1.25**i),
+                        ha="center",
+                        va="bottom",
+                        fontsize=5.5,
+                        color=looks["color"],
+                    )
+            handles.append(Line2D([], [], label=line, linestyle=dashes, **looks))
+        below.axhline(budget, color=style.GREY, linewidth=0.8)
+        below.set_yscale("log")
+        if any(np.isinf(point.found.updates).any() for point in self.points):
+            below.set_ylim(top=1.25 * budget * 1.25 ** (len(self.lines) + 0.5))
+        above.set(ylim=(-0.04, 1.04), ylabel="share of seeds that\nreach the boundary")
+        below.set(ylabel="transition (updates)", xlabel=_WORDS.get(self.setting, self.setting))
+        if log:
+            below.set_xscale("log")
+        below.set_xticks(places, [f"{place:g}" for place in places])
+        below.minorticks_off()
+        for ax in axes:
+            ax.spines[["top", "right"]].set_visible(False)
+        handles.append(
+            Line2D([], [], color=style.GREY, linewidth=0.8, label="budget; above: seeds censored")
+        )
+        heading = f"{self.name}: which networks reach the achievable boundary\n{self.finding}"
+        self._heading(above, heading.rstrip())
+        self._legend(below, handles, [str(handle.get_label()) for handle in handles])
+
+
+def phase(summaries: Sequence[Summary]) -> PhaseDisplay:
+    """The phase diagram of a run, ready to be drawn: ``phase(summarise(store)).save("phase.pdf")``.
+
+    Args:
+        summaries: the run's cells.
+
+    Raises:
+        ValueError: no cell with transitions, or nothing that varies.
+    """
+    return PhaseDisplay.from_summaries(summaries)
+
+
+def _symbol(setting: str) -> str:
+    return {"dim": "d", "n_train": "n"}.get(setting, setting.replace("_", " "))
