@@ -8,7 +8,7 @@ import pytest
 from simbias import MLP, Stop, sgd, tasks, train
 from simbias._keys import network_key, stream
 from simbias.tasks import oracle
-from simbias.training import Cell
+from simbias.training import Cell, replay
 from simbias.training.fit import TRACE
 from simbias.training.shuffle import KEY_WORDS, epoch_index
 from simbias.training.stack import Job, assemble, group_key, train_jobs
@@ -359,3 +359,25 @@ def test_larger_networks_do_not_depend_on_the_division_of_work(width, depth, mon
     for job in jobs:
         for other in (one, vectorised, stacked):
             assert gap(two[job], other[job]) <= TOLERANCE
+
+
+def test_a_replay_is_the_network_as_it_was_along_training(cell, trained):
+    half, whole = replay(cell, 100, seeds=4), replay(cell, 200, seeds=[2])
+    for i in range(4):
+        of_training = [0, 1, 2, 4]  # the others are of select draws, of another number here
+        np.testing.assert_allclose(
+            half.traces[i][:, of_training], trained.traces[i][:1, of_training], rtol=1e-5
+        )
+        assert half.outcome(i) == ("interrupted", "stopped after 100 updates")
+    jax.tree.map(
+        lambda one, other: np.testing.assert_allclose(one[0], other[2], atol=1e-4),
+        whole.params,
+        trained.params,
+    )
+    assert whole.outcome(0) == trained.outcome(2)
+
+
+@pytest.mark.parametrize("updates", (0, 150, 300, 2.5))
+def test_a_replay_stops_at_checks_of_the_training_only(cell, updates):
+    with pytest.raises(ValueError, match="^updates: got"):
+        replay(cell, updates)

@@ -8,7 +8,7 @@ runs under ``vmap`` over as many networks as fit the memory, sharded over the de
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -147,6 +147,29 @@ def train(
     return assemble(cell, {seed: snapshots[job] for seed, job in zip(chosen, jobs, strict=True)})
 
 
+def replay(cell: Cell, updates: int, *, seeds: int | Sequence[int] = 1) -> Stack:
+    """Networks of a cell as they were along training: the same keys, stopped earlier.
+
+    Networks that the stop rule ended before are as they ended.
+
+    Args:
+        cell: what was trained.
+        updates: when to stop, a multiple of the cell's ``check_every`` up to its ``max_updates``.
+        seeds: how many (0, 1, ...), or which.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+    every, most = cell.stop.interval, cell.stop.max_updates
+    if whole("updates", updates, most=most) % every:
+        raise fail("updates", updates, f"a multiple of check_every = {every} up to {most}")
+    jobs = [Job(cell, seed) for seed in seed_list(seeds)]
+    snapshots = train_jobs(jobs, until=updates)
+    stack = assemble(cell, {job.seed: snapshots[job] for job in jobs})
+    halted = (stack.end == End.BUDGET) & (stack.updates < most)
+    return replace(stack, end=np.where(halted, End.RUNNING, stack.end))
+
+
 def seed_list(seeds: int | Sequence[int]) -> tuple[int, ...]:
     """The seeds meant by a count or a list; raises ValueError."""
     if isinstance(seeds, np.ndarray):
@@ -165,6 +188,7 @@ def train_jobs(
     n_select: int = N_SELECT,
     after_segment: Callable[[dict[Job, Snapshot]], None] | None = None,
     vectorised: bool | None = None,
+    until: int | None = None,
 ) -> dict[Job, Snapshot]:
     """Train networks that share one compiled program (see ``group_key``).
 
@@ -174,6 +198,7 @@ def train_jobs(
         n_select: fresh points on which traces are evaluated.
         after_segment: called with the networks that just advanced; may raise to stop.
         vectorised: whether networks run under ``vmap``; default: on accelerators only.
+        until: end every network after this many updates at the latest, as if its budget were spent.
 
     Returns:
         The snapshot of every job, ended.
@@ -181,6 +206,10 @@ def train_jobs(
     vectorised = jax.default_backend() != "cpu" if vectorised is None else vectorised
     program = fit.program(jobs[0].cell, n_select)
     problems = {job: fit.problem(job.cell, job.seed) for job in jobs}
+    if until is not None:
+        for job, problem in problems.items():
+            most = np.minimum(problem.max_updates, np.int32(until))
+            problems[job] = problem._replace(max_updates=most)
     snapshots = {job: (saved or {}).get(job) or _fresh(program, problems[job]) for job in jobs}
     run = _Segments(program, _width(program, problems[jobs[0]], len(jobs), vectorised), vectorised)
     while running := [job for job in jobs if snapshots[job].running]:
