@@ -27,6 +27,31 @@ ACTIVATIONS = {
 }
 
 
+@jax.custom_vjp
+def _narrow_product(
+    x: Float[Array, "rows units"], kernel: Float[Array, "units classes"]
+) -> Float[Array, "rows classes"]:
+    """``x @ kernel`` for few classes, with a kernel's gradient that is fast on CPU.
+
+    As a matrix product that gradient has two columns, and XLA's took a sixth of an update of one
+    hidden layer; as a weighted sum over rows for each class it takes a fraction of that.
+    """
+    return x @ kernel
+
+
+def _narrow_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return x @ kernel, (x, kernel)
+
+
+def _narrow_backward(kept: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
+    x, kernel = kept
+    sums = [jnp.sum(x * change[:, i, None], axis=0) for i in range(change.shape[1])]
+    return change @ kernel.T, jnp.stack(sums, axis=1)
+
+
+_narrow_product.defvjp(_narrow_forward, _narrow_backward)
+
+
 class _Module(nnx.Module):
     def __init__(self, sizes: Sequence[int], activation: str, rngs: nnx.Rngs) -> None:
         self.activation = ACTIVATIONS[activation]
@@ -40,6 +65,7 @@ class _Module(nnx.Module):
             )
             for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True)
         )
+        self.layers[-1].dot_general = lambda x, kernel, *_, **__: _narrow_product(x, kernel)
 
     def __call__(self, x: Float[Array, "rows dim"]) -> Float[Array, "rows classes"]:
         *hidden, last = self.layers
