@@ -9,7 +9,16 @@ import hashlib
 import jax
 from jaxtyping import Array, Key
 
-STREAMS = ("rotation", "train", "select", "certify", "initialisation", "order", "context")
+STREAMS = (
+    "rotation",
+    "train",
+    "select",
+    "certify",
+    "initialisation",
+    "order",
+    "context",
+    "holdout",
+)
 
 
 def network_key(identity: str, seed: int) -> Key[Array, ""]:

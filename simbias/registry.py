@@ -98,4 +98,49 @@ SUITES = Registry(
     },
 )
 
-REGISTRIES = {registry.kind: registry for registry in (TASKS, NETWORKS, METHODS, SUITES)}
+BOUNDS = Registry(
+    "bounds",
+    {
+        name: Entry(f"simbias.bounds.{module}:{name.replace('-', '_')}", summary)
+        for module, entries in {
+            "certificates": {
+                "hoeffding": "held-out points, Hoeffding",
+                "empirical-bernstein": "held-out points, sample variance",
+                "chernoff-kl": "held-out points, relative entropy",
+                "clopper-pearson": "held-out points, exact binomial",
+                "beta-binomial": "held-out points, at every number of them at once",
+            },
+            "capacity": {
+                "occam": "bits of the stored network",
+                "vc-additive": "growth function, additive deviation",
+                "vc-relative": "growth function, relative deviation",
+            },
+            "margin": {
+                "golowich-frobenius": "margins over the product of Frobenius norms",
+                "golowich-path": "margins over the l1 path norm",
+            },
+            "spectral": {
+                "bartlett-foster-telgarsky": "margins, spectral norms, distances from the start",
+                "neyshabur-spectral": "margins, spectral norms, PAC-Bayes",
+            },
+            "compression": {"compression": "code length of the quantised network"},
+            "stability": {"stability": "stability of SGD, whose premises never hold here"},
+            "convergence": {
+                "uniform-convergence": "what no two-sided uniform-convergence bound can be below",
+            },
+            "measures": {
+                "frobenius-product": "product of Frobenius norms",
+                "spectral-product": "product of spectral norms",
+                "path-norm": "l1 norm over paths",
+                "l1-norm": "sum of absolute weights",
+                "l2-norm": "Euclidean norm of the weights",
+                "distance-from-initialisation": "Euclidean distance from the start",
+                "inverse-margin": "spectral product over the 10% margin quantile",
+                "sharpness": "top Hessian eigenvalue of the training loss",
+            },
+        }.items()
+        for name, summary in entries.items()
+    },
+)
+
+REGISTRIES = {registry.kind: registry for registry in (TASKS, NETWORKS, METHODS, BOUNDS, SUITES)}

@@ -1,0 +1,181 @@
+"""Certificates: upper confidence limits of the error from k errors in n held-out points.
+
+All are one-sided at confidence 1 - delta but the beta-binomial one, which is two-sided and holds at
+all n at once. Sources: W. Hoeffding (JASA 1963); A. Maurer and M. Pontil, "Empirical Bernstein
+bounds and sample variance penalization" (COLT 2009), theorem 4; H. Chernoff (1952); C. Clopper and
+E. Pearson (Biometrika 1934), Langford's test-set bound (JMLR 2005); H. Robbins (1970) for the
+mixture.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaincinv, betaln, rel_entr, xlog1py, xlogy
+
+from simbias._checks import fail
+from simbias.bounds.bound import Found, bound, has_held_out
+from simbias.bounds.evidence import Evidence, HeldOut
+from simbias.bounds.record import Premise
+
+_HALVINGS = 100
+
+
+def kl(q: ArrayLike, p: ArrayLike) -> NDArray[np.float64]:
+    """The binary relative entropy q ln(q/p) + (1 - q) ln((1 - q)/(1 - p)), elementwise (nats)."""
+    q, p = np.asarray(q, np.float64), np.asarray(p, np.float64)
+    return rel_entr(q, p) + rel_entr(1 - q, 1 - p)
+
+
+def kl_inverse(q: ArrayLike, c: ArrayLike) -> NDArray[np.float64]:
+    """The largest p in [q, 1] with kl(q || p) <= c, elementwise, rounded up.
+
+    Args:
+        q: a proportion in [0, 1].
+        c: nats, >= 0; infinity gives 1.
+
+    Returns:
+        The upper bracket of a bisection, so never below the exact value.
+
+    Raises:
+        ValueError: an argument out of range, NaN included.
+    """
+    q, c = np.broadcast_arrays(np.asarray(q, np.float64), np.asarray(c, np.float64))
+    if not ((0 <= q) & (q <= 1)).all():
+        raise fail("q", float(q.ravel()[0]), "numbers in [0, 1]")
+    if not (c >= 0).all():
+        raise fail("c", float(c.ravel()[0]), "numbers >= 0")
+    return _upper(lambda p: kl(q, p) > c, q)
+
+
+def _upper(
+    over: Callable[[NDArray[np.float64]], NDArray[np.bool_]], low: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Where ``over`` turns true between ``low`` and 1: the upper bracket."""
+    low, high = np.array(low), np.ones_like(low)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        beyond = over(middle)
+        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+    return high[()]
+
+
+def hoeffding_limit(k: float, n: int, delta: float) -> float:
+    """k/n + sqrt(ln(1/delta)/2n)."""
+    return k / n + np.sqrt(np.log(1 / delta) / (2 * n))
+
+
+def empirical_bernstein_limit(k: float, n: int, delta: float) -> float:
+    """k/n + sqrt(2V ln(2/delta)/n) + 7 ln(2/delta)/(3(n - 1)), V the unbiased variance.
+
+    With probability 1 - delta/2 each, Bernstein's inequality gives a deviation of at most
+    sqrt(2 v l/n) + l/(3n), l = ln(2/delta) and v the true variance, and the self-bounding property
+    of the sample variance gives sqrt(v) <= sqrt(V) + sqrt(2l/(n - 1)). Together the terms without V
+    are l (2/sqrt(n(n - 1)) + 1/(3n)) <= 7l/(3(n - 1)).
+    """
+    log, variance = np.log(2 / delta), k * (n - k) / (n * (n - 1))
+    return k / n + np.sqrt(2 * variance * log / n) + 7 * log / (3 * (n - 1))
+
+
+def chernoff_kl_limit(k: float, n: int, delta: float) -> float:
+    """The largest p with kl(k/n || p) <= ln(1/delta)/n."""
+    return float(kl_inverse(k / n, np.log(1 / delta) / n))
+
+
+def clopper_pearson_limit(k: float, n: int, delta: float) -> float:
+    """The p at which k or fewer errors in n have probability delta."""
+    return 1.0 if k == n else float(betaincinv(k + 1, n - k, 1 - delta))
+
+
+def beta_binomial_limit(k: float, n: int, delta: float) -> float:
+    """The largest p at which the mixture likelihood ratio is below 1/delta.
+
+    The ratio B(1/2 + k, 1/2 + n - k)/(B(1/2, 1/2) p^k (1 - p)^(n - k)) is a nonnegative martingale
+    of mean 1 in n when errors have probability p, so it ever reaches 1/delta with probability at
+    most delta (Ville): the limit holds at every n at once.
+    """
+    log_mixture = betaln(0.5 + k, 0.5 + n - k) - betaln(0.5, 0.5)
+
+    def excluded(p: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return log_mixture - xlogy(k, p) - xlog1py(n - k, -p) >= np.log(1 / delta)
+
+    return float(_upper(excluded, np.asarray(k / n)))
+
+
+def _two_held_out(evidence: Evidence) -> Premise:
+    points = 0 if evidence.held_out is None else evidence.held_out.points
+    return Premise("at least two held-out points, for a variance", points >= 2, f"{points} points")
+
+
+def _found(limit: Callable[[float, int, float], float], evidence: Evidence, delta: float) -> Found:
+    k, n = evidence.held_out or HeldOut(0, 0)
+    value = float(limit(k, n, delta))
+    return Found(value, {"held-out error": k / n, "deviation": value - k / n})
+
+
+_ANY = ("permutation", "unit-rescaling", "layer-rescaling")  # only labels are looked at
+
+
+@bound(
+    "hoeffding",
+    family="held-out",
+    kind="certificate",
+    constants="Hoeffding 1963",
+    premises=(has_held_out,),
+    invariant=_ANY,
+)
+def hoeffding(evidence: Evidence, delta: float) -> Found:
+    """Hoeffding's limit on held-out points."""
+    return _found(hoeffding_limit, evidence, delta)
+
+
+@bound(
+    "empirical-bernstein",
+    family="held-out",
+    kind="certificate",
+    constants="Maurer and Pontil 2009, theorem 4",
+    premises=(has_held_out, _two_held_out),
+    invariant=_ANY,
+)
+def empirical_bernstein(evidence: Evidence, delta: float) -> Found:
+    """Maurer and Pontil's limit from the sample variance on held-out points."""
+    return _found(empirical_bernstein_limit, evidence, delta)
+
+
+@bound(
+    "chernoff-kl",
+    family="held-out",
+    kind="certificate",
+    constants="Chernoff 1952",
+    premises=(has_held_out,),
+    invariant=_ANY,
+)
+def chernoff_kl(evidence: Evidence, delta: float) -> Found:
+    """The relative-entropy limit on held-out points."""
+    return _found(chernoff_kl_limit, evidence, delta)
+
+
+@bound(
+    "clopper-pearson",
+    family="held-out",
+    kind="certificate",
+    constants="Clopper and Pearson 1934",
+    premises=(has_held_out,),
+    invariant=_ANY,
+)
+def clopper_pearson(evidence: Evidence, delta: float) -> Found:
+    """The exact binomial limit on held-out points."""
+    return _found(clopper_pearson_limit, evidence, delta)
+
+
+@bound(
+    "beta-binomial",
+    family="held-out",
+    kind="certificate",
+    constants="Robbins 1970",
+    premises=(has_held_out,),
+    invariant=_ANY,
+)
+def beta_binomial(evidence: Evidence, delta: float) -> Found:
+    """The limit on held-out points that holds at every number of points at once."""
+    return _found(beta_binomial_limit, evidence, delta)

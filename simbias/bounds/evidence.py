@@ -1,0 +1,247 @@
+"""What a bound may look at: one network, its training set, and errors on points held out.
+
+Held-out points come from a stream of their own: independent of the training set, of the points
+traces were evaluated on, and of those that measure the risk by which a bound is judged.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from simbias._checks import fail, instance, known, whole
+from simbias.networks import MLP, Network
+from simbias.tasks.blocks import Block
+from simbias.tasks.oracle import Layer
+from simbias.training import fit
+from simbias.training.stack import Stack
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+_ROWS = 4096  # rows of one forward pass: hidden values stay small
+_SQRT_2_OVER_PI = np.sqrt(2 / np.pi)
+
+ACTIVATIONS: dict[str, Callable[[Matrix], Matrix]] = {
+    "relu": lambda h: np.maximum(h, 0),
+    "leaky-relu": lambda h: np.where(h > 0, h, 0.01 * h),
+    "tanh": np.tanh,
+    "gelu": lambda h: 0.5 * h * (1 + np.tanh(_SQRT_2_OVER_PI * (h + 0.044715 * h**3))),
+}
+
+
+class HeldOut(NamedTuple):
+    """Errors on points that neither training nor selection has seen."""
+
+    errors: int
+    points: int
+
+
+class Steps(NamedTuple):
+    """How the network was trained: constant step size, momentum, updates made."""
+
+    learning_rate: float
+    momentum: float
+    updates: int
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One network and its sample; arrays are float64.
+
+    Margins are those of exact arithmetic, up to float64; held-out errors are counted on the network
+    as it runs, in float32, which may label otherwise where the logits agree to seven digits.
+
+    Attributes:
+        layers: affine layers, the last with two logits.
+        x: training inputs as the network sees them, (n, dim).
+        y: training labels 0 or 1, (n,).
+        initial: the layers before the first update; None where they are not stored.
+        activation: of the hidden units, a key of ``ACTIVATIONS``.
+        bits: of the floating-point numbers the weights are stored in: 16, 32 or 64.
+        held_out: errors on held-out points; None where there are none.
+        blocks: the law of each unrotated coordinate; None where it is not known.
+        rotation: the matrix with inputs = unrotated points @ rotation; None: not rotated.
+        steps: how the network was trained; None where it is not known.
+        independent: whether training points are independent draws of one law.
+
+    Raises:
+        ValueError: shapes that do not fit, no training points, weights or inputs that are not
+            finite, labels other than 0 and 1.
+    """
+
+    layers: tuple[Layer, ...]
+    x: Matrix
+    y: NDArray[np.int64]
+    initial: tuple[Layer, ...] | None = None
+    activation: str = "relu"
+    bits: int = 32
+    held_out: HeldOut | None = None
+    blocks: tuple[Block, ...] | None = None
+    rotation: Matrix | None = None
+    steps: Steps | None = None
+    independent: bool = True
+
+    def __post_init__(self) -> None:
+        x, y = np.asarray(self.x, np.float64), np.asarray(self.y)
+        if x.ndim != 2 or not len(x):
+            raise fail("x", f"shape {x.shape}", "at least one training point, shape (n, dim)")
+        if not np.isfinite(x).all():
+            raise fail("x", f"{np.sum(~np.isfinite(x))} entries not finite", "finite numbers")
+        if y.shape != x.shape[:1] or not np.isin(y, (0, 1)).all():
+            raise fail("y", f"shape {y.shape}", f"{len(x)} labels 0 or 1")
+        known("activation", self.activation, ACTIVATIONS)
+        if self.bits not in (16, 32, 64):
+            raise fail("bits", self.bits, "16, 32 or 64")
+        layers = _checked("layers", self.layers, x.shape[1])
+        initial = None if self.initial is None else _checked("initial", self.initial, x.shape[1])
+        if initial is not None and _sizes(initial) != _sizes(layers):
+            raise fail("initial", f"sizes {_sizes(initial)}", f"those of layers, {_sizes(layers)}")
+        if self.held_out is not None:
+            points = whole("held_out: points", self.held_out.points)
+            whole("held_out: errors", self.held_out.errors, least=0, most=points)
+        if self.blocks is not None and len(self.blocks) != x.shape[1]:
+            raise fail("blocks", f"{len(self.blocks)} laws", f"one a coordinate, {x.shape[1]}")
+        if self.rotation is not None:
+            if np.shape(self.rotation) != (x.shape[1],) * 2:
+                raise fail("rotation", np.shape(self.rotation), f"shape {(x.shape[1],) * 2}")
+            object.__setattr__(self, "rotation", np.asarray(self.rotation, np.float64))
+        for name, value in (("x", x), ("y", y.astype(np.int64)), ("layers", layers)):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "initial", initial)
+
+    @property
+    def n(self) -> int:
+        """Training points."""
+        return len(self.x)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of every layer, the input and the two logits included."""
+        return _sizes(self.layers)
+
+    @cached_property
+    def margins(self) -> Vector:
+        """(2y - 1)(logit 1 - logit 0) of each training point, (n,)."""
+        return self.margins_at(self.x)
+
+    @cached_property
+    def train_error(self) -> float:
+        """Share of the training points that are labelled wrongly."""
+        return self.error(self.margins)
+
+    def error(self, margins: Vector) -> float:
+        """Share of wrong labels that margins of the training labels mean; a tie says 0."""
+        return float(np.where(self.y == 1, margins <= 0, margins < 0).mean())
+
+    def margins_at(self, x: Matrix, layers: Sequence[Layer] | None = None) -> Vector:
+        """Margins, for the training labels, of other inputs or of another network."""
+        score = logit_difference(self.layers if layers is None else layers, x, self.activation)
+        return np.where(self.y == 1, score, -score)
+
+
+def _checked(name: str, layers: Any, dim: int) -> tuple[Layer, ...]:
+    """Layers in float64 whose shapes chain from ``dim`` inputs to two logits; ValueError."""
+    made = tuple(
+        Layer(*(np.array(part, np.float64) for part in (layer.weight, layer.bias)))
+        for layer in layers
+    )
+    inputs = dim
+    for i, layer in enumerate(made):
+        outputs = 2 if i == len(made) - 1 else layer.bias.size
+        if layer.weight.shape != (inputs, outputs) or layer.bias.shape != (outputs,):
+            arrived = f"layer {i} of shapes {layer.weight.shape} and {layer.bias.shape}"
+            raise fail(name, arrived, f"({inputs}, units) and (units,), at last two logits")
+        bad = sum(int(np.sum(~np.isfinite(part))) for part in layer)
+        if bad:
+            raise fail(name, f"{bad} weights not finite in layer {i}", "finite numbers")
+        inputs = outputs
+    if not made:
+        raise fail(name, "no layers", "at least one")
+    return made
+
+
+def _sizes(layers: Sequence[Layer]) -> tuple[int, ...]:
+    return (len(layers[0].weight), *(len(layer.bias) for layer in layers))
+
+
+def logit_difference(layers: Sequence[Layer], x: Matrix, activation: str = "relu") -> Vector:
+    """logit 1 - logit 0 (rows,) in float64."""
+    act = ACTIVATIONS[activation]
+
+    def one(h: Matrix) -> Vector:
+        for layer in layers[:-1]:
+            h = act(h @ layer.weight + layer.bias)
+        logits = h @ layers[-1].weight + layers[-1].bias
+        return logits[:, 1] - logits[:, 0]
+
+    return np.concatenate([one(x[i : i + _ROWS]) for i in range(0, len(x), _ROWS)])
+
+
+def evidence_from(stack: Stack, i: int, *, held_out: int | None = None) -> Evidence:
+    """The evidence on network ``i`` of a stack: its training set is drawn again.
+
+    Args:
+        stack: trained networks, or a control.
+        i: position in the stack.
+        held_out: held-out points to count errors on; default as many as training points.
+
+    Raises:
+        ValueError: a position outside the stack, a network that is no MLP, a stack without
+            initialisation, held_out < 1, or weights that are not finite.
+    """
+    instance("stack", stack, Stack)
+    i = whole("i", i, least=0, most=len(stack) - 1)
+    network, cell = stack.cell.network, stack.cell
+    if not isinstance(network, MLP):
+        raise fail("stack", f"a network {network.label}", "an MLP")
+    if stack.initial is None:
+        raise fail("stack", "no initialisation", "one stored with its initialisation")
+    points = cell.n_train if held_out is None else whole("held_out", held_out)
+    params = jax.tree.map(lambda leaf: leaf[i], stack.params)
+    layers = layers_of(params)
+    initial = layers_of(jax.tree.map(lambda leaf: leaf[i], stack.initial))
+    _checked("layers", layers, cell.task.dim)  # before labelling points with NaN weights
+    problem = fit.problem(cell, stack.seeds[i])
+    data = jax.device_get(_draw(cell.n_train, problem))
+    errors = int(jax.device_get(_errors(network, points, problem, params)))
+    settings = dict(cell.method.settings)
+    steps = None
+    if {"learning_rate", "momentum"} <= settings.keys():
+        steps = Steps(settings["learning_rate"], settings["momentum"], int(stack.updates[i]))
+    return Evidence(
+        layers=layers,
+        x=data.x,
+        y=data.y,
+        initial=initial,
+        activation=network.activation,
+        held_out=HeldOut(errors, points),
+        blocks=cell.task.blocks,
+        rotation=stack.rotation[i],
+        steps=steps,
+    )
+
+
+def layers_of(params: Any) -> tuple[Layer, ...]:
+    """An MLP's parameters as layers in float64."""
+    made = params["layers"]
+    return tuple(
+        Layer(np.asarray(made[j]["kernel"], np.float64), np.asarray(made[j]["bias"], np.float64))
+        for j in sorted(made)
+    )
+
+
+@partial(jax.jit, static_argnums=0)
+def _draw(n_train: int, problem: fit.Problem) -> fit.Data:
+    return fit.draw_data(problem, "train", n_train)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _errors(network: Network, points: int, problem: fit.Problem, params: Any) -> Any:
+    data = fit.draw_data(problem, "holdout", points)
+    wrong = (fit.margins(network, params, data.x) > 0) != (data.y == 1)
+    return wrong.astype("int32").sum()

@@ -1,0 +1,152 @@
+"""Measures: numbers that have been proposed to predict the gap, without proved constants.
+
+Each is oriented so that larger is meant to generalise worse; the selection follows Y. Jiang et al.,
+"Fantastic generalization measures and where to find them" (ICLR 2020). Norms are those of the
+network with one output, logit 1 - logit 0.
+"""
+
+import math
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from simbias.bounds.bound import Found, bound, from_log, has_initial
+from simbias.bounds.evidence import Evidence
+from simbias.bounds.norms import (
+    absorbed,
+    collapsed,
+    log_frobenius_product,
+    log_path_norm,
+    log_spectral_product,
+)
+from simbias.bounds.record import Premise
+from simbias.networks.mlp import ACTIVATIONS
+
+QUANTILE = 0.1
+_ROWS = 4096  # training points of the Hessian: independent draws, so the first are as good as any
+_ITERATIONS = 200
+_TOLERANCE = 1e-4
+
+measure = partial(bound, certifies="nothing", kind="measure")
+
+
+def _kernels(evidence: Evidence) -> list[np.ndarray]:
+    return [layer.weight for layer in collapsed(evidence.layers)]
+
+
+@measure("frobenius-product", family="norm", invariant=("permutation", "layer-rescaling"))
+def frobenius_product(evidence: Evidence, delta: float) -> Found:
+    """Product over layers of the Frobenius norm of the weights."""
+    return from_log(log_frobenius_product(_kernels(evidence)), {})
+
+
+@measure("spectral-product", family="norm", invariant=("permutation", "layer-rescaling"))
+def spectral_product(evidence: Evidence, delta: float) -> Found:
+    """Product over layers of the spectral norm of the weights."""
+    return from_log(log_spectral_product(_kernels(evidence)), {})
+
+
+@measure("path-norm", family="norm", invariant=("permutation", "unit-rescaling", "layer-rescaling"))
+def path_norm(evidence: Evidence, delta: float) -> Found:
+    """Sum over paths, those that begin at a bias included, of the product of |weights|."""
+    return from_log(log_path_norm(absorbed(evidence.layers)), {})
+
+
+@measure("l1-norm", family="norm")
+def l1_norm(evidence: Evidence, delta: float) -> Found:
+    """Sum of the absolute weights and biases."""
+    each = [sum(float(np.abs(part).sum()) for part in layer) for layer in evidence.layers]
+    return Found(sum(each), {f"layer {i + 1}": value for i, value in enumerate(each)})
+
+
+@measure("l2-norm", family="norm")
+def l2_norm(evidence: Evidence, delta: float) -> Found:
+    """Euclidean norm of all weights and biases."""
+    each = [math.hypot(*map(np.linalg.norm, layer)) for layer in evidence.layers]
+    return Found(math.hypot(*each), {f"layer {i + 1}": value for i, value in enumerate(each)})
+
+
+@measure("distance-from-initialisation", family="norm", premises=(has_initial,))
+def distance_from_initialisation(evidence: Evidence, delta: float) -> Found:
+    """Euclidean distance of all weights and biases from where they started."""
+    each = [
+        math.hypot(*(np.linalg.norm(a - b) for a, b in zip(layer, start, strict=True)))
+        for layer, start in zip(evidence.layers, evidence.initial or (), strict=True)
+    ]
+    return Found(math.hypot(*each), {f"layer {i + 1}": value for i, value in enumerate(each)})
+
+
+def _positive_quantile(evidence: Evidence) -> Premise:
+    quantile = float(np.quantile(evidence.margins, QUANTILE))
+    return Premise("the 10% quantile of the margins is positive", quantile > 0, f"{quantile:g}")
+
+
+@measure(
+    "inverse-margin",
+    family="margin",
+    premises=(_positive_quantile,),
+    invariant=("permutation", "layer-rescaling"),
+)
+def inverse_margin(evidence: Evidence, delta: float) -> Found:
+    """Product of spectral norms times root mean square input norm over the 10% margin quantile."""
+    quantile = float(np.quantile(evidence.margins, QUANTILE))
+    size = float(np.linalg.norm(evidence.x)) / math.sqrt(evidence.n)
+    log_product = log_spectral_product(_kernels(evidence))
+    terms = {
+        "margin quantile": quantile,
+        "input norm": size,
+        "log10 spectral product": log_product / math.log(10),
+    }
+    return from_log(log_product + math.log(size / quantile), terms)
+
+
+@measure("sharpness", family="sharpness")
+def sharpness(evidence: Evidence, delta: float) -> Found:
+    """The Hessian eigenvalue of the training loss that is largest in size, in float32.
+
+    Power iteration on Hessian-vector products of the mean cross-entropy over the first 4096
+    training points, in all weights and biases.
+    """
+    layers = [(jnp.float32(weight), jnp.float32(bias)) for weight, bias in evidence.layers]
+    x, sign = jnp.float32(evidence.x[:_ROWS]), jnp.float32(2 * evidence.y[:_ROWS] - 1)
+    value, steps = jax.device_get(_top_eigenvalue(evidence.activation, layers, x, sign))
+    return Found(float(value), {"iterations": float(steps)})
+
+
+@partial(jax.jit, static_argnums=0)
+def _top_eigenvalue(activation: str, layers: list, x: Any, sign: Any) -> tuple[Any, Any]:
+    start = jax.tree.map(lambda leaf: jax.random.normal(jax.random.key(0), leaf.shape), layers)
+
+    def product(vector: Any) -> Any:
+        gradient = jax.grad(partial(_loss, activation, x, sign))
+        return jax.jvp(gradient, (layers,), (vector,))[1]
+
+    def unit(vector: Any) -> Any:
+        norm = jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(vector)))
+        return jax.tree.map(lambda leaf: leaf / jnp.maximum(norm, 1e-30), vector)
+
+    def step(carry: Any) -> Any:
+        vector, value, _, steps = carry
+        image = product(vector)
+        pairs = zip(jax.tree.leaves(vector), jax.tree.leaves(image), strict=True)
+        quotient = sum(jnp.sum(a * b) for a, b in pairs)
+        return unit(image), quotient, jnp.abs(quotient - value), steps + 1
+
+    def moving(carry: Any) -> Any:
+        _, value, change, steps = carry
+        return (change > _TOLERANCE * jnp.abs(value)) & (steps < _ITERATIONS)
+
+    first = (unit(start), jnp.float32(0), jnp.float32(jnp.inf), jnp.int32(0))
+    _, value, _, steps = jax.lax.while_loop(moving, step, first)
+    return value, steps
+
+
+def _loss(activation: str, x: Any, sign: Any, layers: list) -> Any:
+    for weight, bias in layers[:-1]:
+        x = ACTIVATIONS[activation](x @ weight + bias[None, :])
+    weight, bias = layers[-1]
+    logits = x @ weight + bias[None, :]
+    return jnp.mean(jax.nn.softplus(-sign * (logits[:, 1] - logits[:, 0])))

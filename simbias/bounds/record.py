@@ -1,0 +1,101 @@
+"""What a bound says about one network: the record that every bound, certificate and measure fills.
+
+A record keeps the unclipped value, because vacuity and discrimination are separate questions, and
+the terms it is the sum of, so that a reader sees which one dominates. A record whose premises do
+not hold has no value.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from simbias._checks import fail, known, real
+
+CERTIFIES = (
+    "this network",
+    "a stochastic network",
+    "a compressed network",
+    "an expectation",
+    "nothing",
+)
+KINDS = ("certificate", "bound", "measure")
+
+
+class Premise(NamedTuple):
+    """An assumption: in words, whether it holds here, and the numbers that show it."""
+
+    text: str
+    holds: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """The outcome of one bound on one network.
+
+    Attributes:
+        bound: registered name.
+        family: what it is derived from, e.g. ``"margin"``.
+        certifies: whose error the value bounds, one of ``CERTIFIES``.
+        kind: ``"certificate"`` (a bound from held-out points), ``"bound"`` (from training points)
+            or ``"measure"`` (a number without proved constants).
+        constants: where the constants are proved; empty for a measure.
+        delta: the bound fails on at most this share of samples.
+        value: unclipped; None where the premises do not hold.
+        log10: its logarithm, finite where the value itself overflows; -inf for 0.
+        terms: what the value is made of, by name.
+        premises: the assumptions.
+        reason: why there is no value; empty where there is one.
+
+    Raises:
+        ValueError: an unknown kind, a bound without proved constants, or a value that is NaN.
+    """
+
+    bound: str
+    family: str
+    certifies: str
+    kind: str
+    constants: str
+    delta: float
+    value: float | None
+    log10: float | None
+    terms: Mapping[str, float]
+    premises: tuple[Premise, ...]
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        known("certifies", self.certifies, CERTIFIES)
+        known("kind", self.kind, KINDS)
+        if bool(self.constants) == (self.kind == "measure"):
+            raise fail("constants", self.constants, "a source for a bound, nothing for a measure")
+        if (self.value is None) != bool(self.reason):
+            raise fail("value", self.value, "a number, or None and a reason")
+        if self.value is not None and math.isnan(self.value):
+            raise fail("value", self.value, "a number")
+
+    @property
+    def applicable(self) -> bool:
+        """Whether the premises hold, so that there is a value."""
+        return self.value is not None
+
+
+def violated(record: Record, risk_low: float) -> bool | None:
+    """Whether a record is refuted: the risk is surely above the value.
+
+    Args:
+        record: what a bound said.
+        risk_low: the lower confidence limit of the risk of the classifier that the record
+            certifies: of the stochastic or compressed one where it is not the network itself.
+
+    Returns:
+        Whether ``risk_low`` exceeds the value; None where the record claims nothing: a measure, or
+        premises that do not hold.
+
+    Raises:
+        ValueError: a limit outside [0, 1].
+    """
+    risk_low = real("risk_low", risk_low, 0, 1)
+    if record.kind == "measure" or record.value is None:
+        return None
+    return risk_low > record.value

@@ -1,0 +1,135 @@
+"""What bounds look at: checked, drawn again from a stack, and held out from everything else."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from simbias import MLP, sgd, tasks
+from simbias._keys import network_key, stream
+from simbias.bounds import Evidence, HeldOut, evaluate, evidence_from, violated
+from simbias.bounds.evidence import ACTIVATIONS, logit_difference
+from simbias.tasks.oracle import Layer
+from simbias.training import Cell
+from simbias.validation import control
+from simbias.validation.exceptions import train_margins
+
+X = np.ones((4, 3))
+Y = np.array([0, 1, 0, 1])
+LAYERS = (Layer(np.ones((3, 5)), np.ones(5)), Layer(np.ones((5, 2)), np.ones(2)))
+
+
+def nan(layers):
+    weight = layers[0].weight.copy()
+    weight[0, :2] = np.nan
+    return (Layer(weight, layers[0].bias), *layers[1:])
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    (
+        (dict(layers=nan(LAYERS)), "^layers: got '2 weights not finite in layer 0', allowed: fini"),
+        (dict(initial=nan(LAYERS)), "^initial: got '2 weights not finite in layer 0'"),
+        (dict(x=X[:0], y=Y[:0]), r"^x: got 'shape \(0, 3\)', allowed: at least one training point"),
+        (dict(x=X * np.inf), "^x: got '12 entries not finite'"),
+        (dict(y=Y[:2]), r"^y: got 'shape \(2,\)', allowed: 4 labels 0 or 1"),
+        (dict(y=2 * Y), "^y: got "),
+        (dict(layers=()), "^layers: got 'no layers'"),
+        (dict(layers=LAYERS[1:]), r"^layers: got 'layer 0 of shapes \(5, 2\) and \(2,\)'"),
+        (dict(layers=LAYERS[:1]), r"^layers: got 'layer 0 of shapes .*two logits"),
+        (dict(initial=(Layer(np.ones((3, 2)), np.ones(2)),)), r"^initial: got 'sizes \(3, 2\)'"),
+        (dict(activation="sine"), "^activation: unknown name 'sine'"),
+        (dict(bits=8), "^bits: got 8, allowed: 16, 32 or 64"),
+        (
+            dict(held_out=HeldOut(5, 4)),
+            r"^held_out: errors: got 5, allowed: an integer in \[0, 4\]",
+        ),
+        (dict(held_out=HeldOut(0, 0)), "^held_out: points: got 0, allowed: an integer >= 1"),
+        (dict(blocks=tasks.get("ms-7").blocks), "^blocks: got '50 laws', allowed: one a coord"),
+        (dict(rotation=np.eye(2)), r"^rotation: got \(2, 2\), allowed: shape \(3, 3\)"),
+    ),
+)
+def test_bad_evidence_is_refused_in_one_line(change, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        Evidence(**(dict(layers=LAYERS, x=X, y=Y) | change))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_logits_in_float64_agree_with_the_network_that_was_trained(activation):
+    network = MLP(7, 2, activation)
+    params = network.init(jax.random.key(0), 3)
+    x = np.random.default_rng(0).normal(size=(9, 3))
+    logits = np.asarray(network.apply(params, np.float32(x)))
+    layers = [
+        Layer(*(np.float64(p[name]) for name in ("kernel", "bias")))
+        for p in (params["layers"][i] for i in range(3))
+    ]
+    np.testing.assert_allclose(
+        logit_difference(layers, x, activation), logits[:, 1] - logits[:, 0], atol=1e-6
+    )
+
+
+def test_ties_say_the_negative_label():
+    evidence = Evidence(layers=(Layer(np.zeros((3, 2)), np.zeros(2)),), x=X, y=Y)
+    assert evidence.train_error == 0.5
+    assert np.all(evidence.margins == 0)
+
+
+def test_evidence_is_that_of_the_training_set(trained):
+    for i in (0, 3):
+        evidence = evidence_from(trained, i, held_out=1000)
+        margin, y, _ = train_margins(trained, i)
+        np.testing.assert_array_equal(evidence.y, y)
+        np.testing.assert_allclose(evidence.margins, np.where(y == 1, margin, -margin), atol=1e-4)
+        assert evidence.train_error == pytest.approx(1 - trained.traces[i][-1, 2], abs=3e-4)
+        assert evidence.n == 4000 and evidence.sizes == (50, 100, 2)
+        assert evidence.steps == (pytest.approx(0.1), pytest.approx(0.9), 200)
+        start = np.asarray(trained.initial["layers"][0]["kernel"][i], np.float64)
+        np.testing.assert_array_equal(evidence.initial[0].weight, start)
+        plain = evidence.x @ evidence.rotation.T
+        assert np.abs(plain).max() <= 1 + 1e-5
+
+
+def test_held_out_points_are_a_stream_of_their_own(cell, trained):
+    keys = {
+        name: tuple(jax.random.key_data(stream(network_key(cell.identity, 0), name)).tolist())
+        for name in ("train", "select", "certify", "holdout")
+    }
+    assert len(set(keys.values())) == 4
+    held = evidence_from(trained, 0).held_out
+    assert held.points == cell.n_train
+    x, y = cell.task.sample(stream(network_key(cell.identity, 0), "holdout"), cell.n_train)
+    params = jax.tree.map(lambda leaf: leaf[0], trained.params)
+    logits = np.asarray(cell.network.apply(params, x @ trained.rotation[0]))
+    wrong = int(np.sum((logits[:, 1] > logits[:, 0]) != (np.asarray(y) == 1)))
+    assert abs(held.errors - wrong) <= 2
+
+
+def test_no_bound_is_violated_by_the_explicit_networks():
+    cell = Cell(tasks.get("noisy-lms-7"), MLP(100, 1), sgd(), n_train=4000)
+    for rule, risk in (("achievable", 0.0), ("simple", 0.05)):
+        evidence = evidence_from(control(cell, rule), 0)
+        for record in evaluate(evidence):
+            assert not violated(record, risk) or record.certifies == "a compressed network"
+
+
+def test_bad_stacks_are_refused_in_one_line(trained):
+    poisoned = jax.tree.map(np.copy, trained.params)
+    poisoned["layers"][0]["kernel"][0, 0, 0] = np.nan
+    for call, message in (
+        (lambda: evidence_from("run", 0), "^stack: got 'run', allowed: a Stack$"),
+        (lambda: evidence_from(trained, 4), r"^i: got 4, allowed: an integer in \[0, 3\]$"),
+        (lambda: evidence_from(trained, 0, held_out=0), "^held_out: got 0"),
+        (
+            lambda: evidence_from(replace(trained, initial=None), 0),
+            "^stack: got 'no initialisation', allowed: one stored with its initialisation$",
+        ),
+        (
+            lambda: evidence_from(replace(trained, params=poisoned), 0),
+            "^layers: got '1 weights not finite in layer 0', allowed: finite numbers$",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
