@@ -226,7 +226,7 @@ def table(directory: Directory, /) -> int:
 def plot(
     directory: Directory,
     /,
-    kind: Literal["all", "boundary", "training", "table", "phase"] = "all",
+    kind: Literal["all", "boundary", "training", "table", "islands", "phase"] = "all",
     cell: str | None = None,
     seed: int | None = None,
     coordinate: int | None = None,
@@ -235,10 +235,10 @@ def plot(
 
     Args:
         directory: a run directory.
-        kind: which figure.
+        kind: which figure; all: those that take seconds, so without islands.
         cell: name of the cell, or its beginning; default: the suite's first.
-        seed: which network of the cell, for the boundary; default: the first.
-        coordinate: which slab coordinate, for the boundary; default: the first.
+        seed: which network of the cell, for boundary and islands; default: the first.
+        coordinate: which slab coordinate, for boundary and islands; default: the first.
     """
     from simbias.results.store import Store
 

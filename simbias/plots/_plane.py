@@ -7,12 +7,11 @@ inputs, so that any classifier of inputs can be asked.
 from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Float, Int
 
 from simbias._checks import fail
-from simbias.tasks.task import Task, draw_uniforms, quantile
+from simbias.tasks.task import Task
 
 Classifier = Callable[[Any], Any]
 
@@ -43,15 +42,6 @@ def label_rows(classify: Classifier, x: Float[np.ndarray, "rows dim"]) -> Int[np
             raise fail("classify", f"labels such as {said[~np.isin(said, (0, 1))][0]}", "0 and 1")
         labels[start : start + len(block)] = said[: len(block)]
     return labels
-
-
-def draw_contexts(
-    task: Task, key: Key[Array, ""], contexts: int, label: int | None
-) -> Float[np.ndarray, "contexts dim"]:
-    """Unrotated draws given the label; given each label in turn where it is None."""
-    uniforms, _ = draw_uniforms(task.tables, key, contexts)
-    y = np.arange(contexts) % 2 if label is None else np.full(contexts, label)
-    return np.asarray(quantile(task.tables, uniforms, jnp.asarray(y, jnp.int32)))
 
 
 def share_positive(

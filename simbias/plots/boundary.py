@@ -21,7 +21,6 @@ from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines, plane_rules, rule_labels, rule_lines
 from simbias.plots._plane import (
     Classifier,
-    draw_contexts,
     limits,
     share_positive,
 )
@@ -29,6 +28,7 @@ from simbias.plots._points import Points, asked, classifier, draw_points, kinds,
 from simbias.tasks import Task
 from simbias.tasks.oracle import Rule
 from simbias.training.stack import Stack
+from simbias.validation.grids import draw_given
 
 _SHARE = LinearSegmentedColormap.from_list("share", ["#8FC3E8", "#FFFFFF", "#F7C56B"])
 _LINES: dict[str, dict[str, Any]] = {
@@ -118,9 +118,9 @@ class BoundaryDisplay(style.Display):
         across = np.linspace(*limits(task, horizontal, seen[:, horizontal]), resolution)
         up = np.linspace(*limits(task, vertical, seen[:, vertical]), resolution)
         alone = task.dim == 2
-        drawn = draw_contexts(
-            task, jax.random.key(0) if key is None else key, 1 if alone else contexts, label
-        )
+        many = 1 if alone else contexts
+        y = np.arange(many) % 2 if label is None else np.full(many, label)
+        drawn = draw_given(task, jax.random.key(0) if key is None else key, y)
         share = share_positive(classify, turn, (horizontal, vertical), across, up, drawn)
         return cls(
             name=task.name if name is None else name,

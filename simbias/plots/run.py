@@ -7,12 +7,13 @@ from typing import Any
 
 from simbias.plots.boundary import boundary
 from simbias.plots.comparison import Row, comparison
+from simbias.plots.islands import islands
 from simbias.plots.phase import phase
 from simbias.plots.training import training
 from simbias.results import Store, load_stack, summarise
 from simbias.results.summary import QUANTITIES
 
-KINDS = ("boundary", "training", "table", "phase")
+KINDS = ("boundary", "training", "table", "islands", "phase")
 
 
 def draw(
@@ -27,10 +28,11 @@ def draw(
 
     Args:
         store: the run.
-        kinds: some of ``KINDS``; default: all that the run has something to show in.
+        kinds: some of ``KINDS``; default: all but ``islands``, which takes a minute or more, and
+            ``phase`` only where networks trained to an accuracy on select draws.
         cell: name of the cell, or its beginning; default: the suite's first with networks.
-        seed: which network, for the boundary; default: the cell's first.
-        coordinate: which coordinate across the simple one, for the boundary.
+        seed: which network, for the boundary and the islands; default: the cell's first.
+        coordinate: which coordinate across the simple one, for the same.
 
     Returns:
         The files written.
@@ -39,14 +41,15 @@ def draw(
         ValueError: no such cell, seed or coordinate.
     """
     makers: dict[str, Callable[[], tuple[str, Any]]] = {
-        "boundary": lambda: _boundary(store, cell, seed, coordinate),
+        "boundary": lambda: _of_network("boundary", boundary, store, cell, seed, coordinate),
+        "islands": lambda: _of_network("islands", islands, store, cell, seed, coordinate),
         "training": lambda: _training(store, cell),
-        "table": lambda: ("table", comparison(_rows(store))),
+        "table": lambda: ("table", comparison(table_rows(store))),
         "phase": lambda: ("phase", phase(summarise(store))),
     }
     if kinds is None:
         moved = any(summary.transitions is not None for summary in summarise(store))
-        kinds = [kind for kind in KINDS if kind != "phase" or moved]
+        kinds = ["boundary", "training", "table", *(["phase"] if moved else [])]
     written: list[Path] = []
     for kind in kinds:
         name, display = makers[kind]()
@@ -57,15 +60,20 @@ def draw(
     return list(dict.fromkeys(written))
 
 
-def _boundary(
-    store: Store, cell: str | None, seed: int | None, coordinate: int | None
+def _of_network(
+    kind: str,
+    draw: Callable[..., Any],
+    store: Store,
+    cell: str | None,
+    seed: int | None,
+    coordinate: int | None,
 ) -> tuple[str, Any]:
-    stack = load_stack(store, cell)
-    seed = stack.seeds[0] if seed is None else seed
-    across = {} if coordinate is None else {"coordinate": coordinate}
-    display = boundary(stack, seed=seed, **across)
+    if seed is None:
+        seed = load_stack(store, cell).seeds[0]
+    stack = load_stack(store, cell, seed=seed)
+    display = draw(stack, seed=seed, **({} if coordinate is None else {"coordinate": coordinate}))
     suffix = "" if coordinate is None else f"-coordinate{coordinate}"
-    return f"boundary-{_slug(stack.cell)}-seed{seed}{suffix}", display
+    return f"{kind}-{_slug(stack.cell)}-seed{seed}{suffix}", display
 
 
 def _training(store: Store, cell: str | None) -> tuple[str, Any]:
@@ -73,7 +81,8 @@ def _training(store: Store, cell: str | None) -> tuple[str, Any]:
     return f"training-{_slug(stack.cell)}", training(stack)
 
 
-def _rows(store: Store) -> list[Row]:
+def table_rows(store: Store) -> list[Row]:
+    """A run's table as rows of a comparison with what was published."""
     return [
         Row(
             summary.task,

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
@@ -117,15 +117,16 @@ def tensors(stack: Stack, i: int) -> dict[str, np.ndarray]:
     return flat(kept)
 
 
-def load_stack(store: Store, cell: str | None = None) -> Stack:
+def load_stack(store: Store, cell: str | None = None, *, seed: int | None = None) -> Stack:
     """The stack of one cell of a run.
 
     Args:
         store: the run directory.
         cell: its name, or the beginning of one; default: the suite's first that has networks.
+        seed: the only network to load; default: all of them.
 
     Raises:
-        ValueError: no such cell.
+        ValueError: no such cell or seed.
     """
     _, found = store.query(
         f"SELECT cell, seed, settings FROM networks WHERE status IN {FINAL} ORDER BY seed"
@@ -134,21 +135,34 @@ def load_stack(store: Store, cell: str | None = None) -> Stack:
     matching = [name for name in cells if cell is None or name.startswith(cell)]
     if not matching or (cell is not None and len(matching) > 1):
         raise fail("cell", cell, f"one of the trained cells: {', '.join(cells) or 'none yet'}")
-    chosen = [(seed, settings) for name, seed, settings in found if name == matching[0]]
-    made = cell_from_settings(json.loads(chosen[0][1]))
-    shape = state_shape(made)
-    parts, traces = [], []
-    for seed, _ in chosen:
-        name = network_name(Job(made, seed))
-        like = {
-            "params": shape.params,
-            "initial": shape.params,
-            **dict.fromkeys(("rotation", "fitted_since", "updates", "end", "seconds"), 0),
-        }
-        parts.append(unflat(store.weights(name), like))
-        traces.append(store.trace(name, TRACE))
-    whole = stacked(parts)
-    return Stack(cell=made, seeds=tuple(seed for seed, _ in chosen), traces=tuple(traces), **whole)
+    chosen = {own: settings for name, own, settings in found if name == matching[0]}
+    made = cell_from_settings(json.loads(next(iter(chosen.values()))))
+    if seed is not None and seed not in chosen:
+        raise fail("seed", seed, f"one of {list(chosen)}")
+    names = {own: network_name(Job(made, own)) for own in (chosen if seed is None else [seed])}
+    return stack_from_tensors(
+        made,
+        {own: store.weights(name) for own, name in names.items()},
+        [store.trace(name, TRACE) for name in names.values()],
+    )
+
+
+def stack_from_tensors(
+    cell: Cell, kept: Mapping[int, Mapping[str, np.ndarray]], traces: Sequence[np.ndarray]
+) -> Stack:
+    """The stack whose networks are kept as ``tensors`` gives them, by seed.
+
+    Raises:
+        ValueError: a tensor that is missing or of another shape.
+    """
+    shape = state_shape(cell)
+    like = {
+        "params": shape.params,
+        "initial": shape.params,
+        **dict.fromkeys(("rotation", "fitted_since", "updates", "end", "seconds"), 0),
+    }
+    whole = stacked([unflat(arrays, like) for arrays in kept.values()])
+    return Stack(cell=cell, seeds=tuple(kept), traces=tuple(traces), **whole)
 
 
 def snapshot_tensors(snapshot: Snapshot) -> dict[str, np.ndarray]:

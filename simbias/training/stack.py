@@ -105,6 +105,24 @@ class Stack:
             raise fail("seed", seed, f"one of {list(self.seeds)}")
         return self.seeds.index(seed)
 
+    def only(self, seed: int) -> "Stack":
+        """The stack of one of its networks; raises ValueError."""
+        i = self.index(seed)
+        part = slice(i, i + 1)
+        params, initial = jax.tree.map(lambda leaf: leaf[part], (self.params, self.initial))
+        return Stack(
+            cell=self.cell,
+            seeds=self.seeds[part],
+            params=params,
+            initial=initial,
+            rotation=self.rotation[part],
+            updates=self.updates[part],
+            end=self.end[part],
+            fitted_since=self.fitted_since[part],
+            traces=self.traces[part],
+            seconds=self.seconds[part],
+        )
+
     def outcome(self, i: int) -> tuple[str, str]:
         """Status and reason of network ``i``."""
         return self.cell.stop.outcome(End(int(self.end[i])), int(self.updates[i]))

@@ -1,5 +1,9 @@
-"""What was learned: population risk, reliance, exceptions and agreement, each with an interval."""
+"""What was learned: population risk, reliance, exceptions and agreement, each with an interval.
 
+``validate`` measures a stack on fresh draws; ``measure_grids`` lays dense grids over planes and
+counts cuts, ``measure_islands`` looks around memorised exceptions, and ``geometry`` has the exact
+boundary of a ReLU network on any plane, and the exact risk on a task of two coordinates.
+"""
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +13,25 @@ from simbias._checks import instance, real, whole
 from simbias.training.stack import Stack
 from simbias.validation.controls import control
 from simbias.validation.exceptions import Ledger, ledger, train_fit
+from simbias.validation.geometry import exact_risk
+from simbias.validation.grids import GridReport, measure_grids
+from simbias.validation.islands import IslandReport, measure_islands
 from simbias.validation.reliance import Randomised, Reliance
 from simbias.validation.risk import Estimate, clopper_pearson, count
 
-__all__ = ["Estimate", "Ledger", "Reliance", "Report", "control", "validate"]
+__all__ = [
+    "Estimate",
+    "GridReport",
+    "IslandReport",
+    "Ledger",
+    "Reliance",
+    "Report",
+    "control",
+    "exact_risk",
+    "measure_grids",
+    "measure_islands",
+    "validate",
+]
 
 N_CERTIFY = 200_000
 Counted = Int[np.ndarray, " seeds"]

@@ -1,0 +1,84 @@
+"""Where the time of an update goes: the operations of the compiled program, by their share.
+
+One network a core, as the engine trains them: operations with their share of the time, their time a
+call, the shape of their result and what they come from.
+
+    python benchmarks/profile.py [--shapes 300,2 100,1]
+"""
+
+import argparse
+import re
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from engine import BATCH, LEARNING_RATE, SETTINGS, SHAPES, N
+
+_SHOWN = 12  # operations a table
+_LINE = re.compile(r"%(\S+) = \(?(\w+\[[\d,]*\]).*op_name=\"([^\"]*)\"")
+
+
+def profile(shape: str) -> None:
+    """Print the operations of one architecture's update."""
+    import jax
+    import jax.numpy as jnp
+
+    import simbias
+    from simbias.training import fit, stack
+
+    width, depth = map(int, shape.split(","))
+    cell = simbias.training.Cell(
+        simbias.tasks.get("noisy-lms-7"),
+        simbias.MLP(width, depth),
+        simbias.sgd(learning_rate=LEARNING_RATE, **SETTINGS),
+        n_train=N,
+        batch=BATCH,
+        stop=simbias.Stop(max_updates=1_000_000, check_every=1000),
+    )
+    devices = tuple(jax.devices())
+    program = fit.program(cell, stack.N_SELECT)
+    problems = [fit.problem(cell, seed) for seed in range(len(devices))]
+    states = [jax.jit(lambda one: fit.start(program, one))(problem) for problem in problems]
+    mesh = stack.seed_mesh(devices)
+    arguments = [stack.spread(mesh, stack.stacked(tree)) for tree in (problems, states)]
+    compiled = stack._compiled(program, devices, False, len(devices))
+    compiled = compiled.lower(*arguments, jnp.int32(1)).compile()
+    known = {name: (kind, source) for name, kind, source in _LINE.findall(compiled.as_text())}
+    jax.block_until_ready(compiled(*arguments, jnp.int32(1)))
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            jax.block_until_ready(compiled(*arguments, jnp.int32(3)))
+        (path,) = Path(folder).rglob("*.xplane.pb")
+        data = jax.profiler.ProfileData.from_file(str(path))
+    spent: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
+    for plane in data.planes:
+        for line in plane.lines:
+            for event in line.events:
+                if event.name in known and not event.name.startswith("while"):
+                    spent[event.name] += event.duration_ns
+                    calls[event.name] += 1
+    total = sum(spent.values())
+    updates = 3 * cell.stop.interval * len(devices)
+    print(f"({shape}): {total / updates / 1e3:.0f} us an update")
+    for name, time in spent.most_common(_SHOWN):
+        kind, source = known[name]
+        source = "/".join(source.split("/")[-2:])
+        print(f"  {time / total:4.0%} {time / calls[name] / 1e3:8.1f} us  {kind:<14} {source}")
+    print(f"  {1 - sum(t for _, t in spent.most_common(_SHOWN)) / total:4.0%} others", flush=True)
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--shapes", nargs="+", default=SHAPES, metavar="WIDTH,DEPTH")
+    options = parser.parse_args()
+    import simbias
+
+    simbias.configure()
+    for shape in options.shapes:
+        profile(shape)
+
+
+if __name__ == "__main__":
+    main()

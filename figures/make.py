@@ -1,0 +1,153 @@
+"""Draw the gallery from the recorded runs beside it; or record runs first.
+
+    python figures/make.py
+    python figures/make.py --record runs/pitfalls-standard runs/phase-standard
+
+A record holds what the figures need of a run: every row and trace, and the weights of the networks
+that are drawn. Beside them is one network as it was halfway to its transition.
+"""
+
+import argparse
+import json
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+import simbias
+from simbias import plots
+from simbias.results import Store, load_stack, records, summarise
+from simbias.results.transitions import transitions
+from simbias.training import Stack, cell_from_settings, replay
+from simbias.training.stack import Job
+
+HERE = Path(__file__).parent
+RECORDED = HERE / "recorded"
+NARROW, WIDE, JUMPING = (2, 10, 50), "(100,1)", 20  # dimensions drawn; cell drawn; of the jump
+HALFWAY = "halfway.safetensors"
+
+
+def main() -> None:
+    """Record if asked to, then draw."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--record", nargs=2, type=Path, metavar=("PITFALLS", "PHASE"))
+    options = parser.parse_args()
+    simbias.configure()
+    if options.record:
+        record_pitfalls(*options.record[:1])
+        record_phase(*options.record[1:])
+    with tempfile.TemporaryDirectory() as folder:
+        runs = {}
+        for name in ("pitfalls", "phase"):
+            with tarfile.open(RECORDED / f"{name}.tar.xz") as archive:
+                archive.extractall(Path(folder, name), filter="data")
+            runs[name] = Store(Path(folder, name))
+        for name, (run, draw) in FIGURES.items():
+            png = draw(runs[run]).save(Path(folder, f"{name}.png"))[0]
+            (HERE / png.name).write_bytes(png.read_bytes())
+            print(HERE / png.name, flush=True)
+
+
+def wide(store: Store, *, seed: int | None = None) -> Stack:
+    """The networks whose training and islands are shown."""
+    cells = [s.cell for s in summarise(store) if (s.task, s.network) == ("noisy-lms-7", WIDE)]
+    return load_stack(store, cells[0], seed=seed)
+
+
+def narrow(store: Store, dim: int) -> str:
+    """The cell of two hidden layers and n = 40,000 at a dimension."""
+    for summary in summarise(store):
+        if summary.network == "(100,2)" and summary.settings == {"dim": dim, "n_train": 40_000}:
+            return summary.cell
+    raise ValueError(f"phase: no cell (100,2), n = 40,000 at dim {dim}")
+
+
+def jumper(store: Store) -> tuple[str, int, int]:
+    """The network with the latest transition at ``JUMPING``: its cell, seed, and half the way."""
+    name = narrow(store, JUMPING)
+    _, rows = store.query(f"SELECT seed, settings FROM networks WHERE cell = '{name}' ORDER BY 1")
+    cell = cell_from_settings(json.loads(rows[0][1]))
+    updates = transitions(store, [cell])[name].updates
+    place = int(np.argmax(np.where(np.isfinite(updates), updates, -1)))
+    every = cell.stop.interval
+    return name, rows[place][0], int(updates[place] / 2) // every * every
+
+
+def record_pitfalls(run: Path) -> None:
+    """Keep a run of the suite ``pitfalls``."""
+    store = Store(run)
+    cell = wide(store).cell
+    pack(store, "pitfalls", [records.network_name(Job(cell, seed)) for seed in wide(store).seeds])
+
+
+def record_phase(run: Path) -> None:
+    """Keep a run of the suite ``phase``, and the jumping network on its way."""
+    store = Store(run)
+    drawn = [(narrow(store, dim), 0) for dim in NARROW]
+    name, seed, half = jumper(store)
+    names = []
+    for cell, own in [*drawn, (name, seed)]:
+        stack = load_stack(store, cell, seed=own)
+        names.append(records.network_name(Job(stack.cell, own)))
+    on_its_way = replay(stack.cell, half, seeds=[seed])
+    with tempfile.TemporaryDirectory() as folder:
+        save_file(records.tensors(on_its_way, 0), Path(folder, HALFWAY))
+        pack(store, "phase", names, Path(folder, HALFWAY))
+
+
+def pack(store: Store, name: str, weights: list[str], *others: Path) -> None:
+    """Write an archive; the same run gives the same bytes, whoever writes it and when."""
+
+    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "", ""
+        return member
+
+    RECORDED.mkdir(exist_ok=True)
+    files = sorted(store.directory.glob("networks/*.parquet"))
+    files += sorted(store.directory.glob("traces/*.parquet"))
+    files += [store.weights_path(one) for one in sorted(weights)]
+    with tarfile.open(RECORDED / f"{name}.tar.xz", "w:xz", preset=9) as archive:
+        for path in [store.directory / "run.toml", *files]:
+            archive.add(path, path.relative_to(store.directory), filter=plain)
+        for path in others:
+            archive.add(path, path.name, filter=plain)
+
+
+def boundary_at(dim: int) -> Callable[[Store], Any]:
+    """The boundary of one network of the phase suite."""
+    return lambda store: plots.boundary(load_stack(store, narrow(store, dim), seed=0))
+
+
+def jump(halfway: bool) -> Callable[[Store], Any]:
+    """The boundary of the jumping network, halfway to its transition or at its end."""
+
+    def draw(store: Store) -> Any:
+        name, seed, _ = jumper(store)
+        stack = load_stack(store, name, seed=seed)
+        if halfway:
+            kept = load_file(store.directory / HALFWAY)
+            stack = records.stack_from_tensors(stack.cell, {seed: kept}, stack.traces)
+        display = plots.boundary(stack, seed=seed)
+        display.name += f", after {int(stack.updates[0]):,} updates"
+        return display
+
+    return draw
+
+
+FIGURES: dict[str, tuple[str, Callable[[Store], Any]]] = {
+    "boundary": ("pitfalls", lambda store: plots.boundary(wide(store, seed=0))),
+    "training": ("pitfalls", lambda store: plots.training(wide(store))),
+    "table": ("pitfalls", lambda store: plots.comparison(plots.run.table_rows(store))),
+    "islands": ("pitfalls", lambda store: plots.islands(wide(store, seed=0))),
+    "phase": ("phase", lambda store: plots.phase(summarise(store))),
+    **{f"boundary-d{dim}": ("phase", boundary_at(dim)) for dim in NARROW},
+    "before-transition": ("phase", jump(True)),
+    "after-transition": ("phase", jump(False)),
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""Memorised islands: the plane through an exception, and how far labels are kept around many.
+
+Left, the exact decision of a network on the plane of the simple and a slab coordinate, the other
+coordinates being those of a training exception that it has fitted; next to it the same through a
+fresh exception. Right, for a sample of both kinds, how far the exception's label is kept on the way
+to other draws that deserve it, against the distance to the nearest training point of the other
+label.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from simbias.plots import _figure as style
+from simbias.tasks import Task
+from simbias.tasks.oracle import Rule, achievable_rule, simple_rule
+from simbias.training.stack import Stack
+from simbias.validation.cuts import side
+from simbias.validation.geometry import (
+    Box,
+    Component,
+    Decision,
+    Plane,
+    components,
+    decide,
+    layers_of,
+    restrict,
+)
+from simbias.validation.islands import Compared, IslandReport, Islands, measure_islands
+
+_FILL = {0: "#8FC3E8", 1: "#F7C56B"}
+_KINDS = {"training": style.BLUE, "fresh": style.VERMILLION}
+
+
+class Slice(NamedTuple):
+    """The plane through one exception: its place, its label, and what the network says there."""
+
+    kind: str
+    position: Float[np.ndarray, " dim"]
+    label: int
+    decision: Decision
+    parts: list[Component]
+
+
+@dataclass(eq=False)
+class IslandsDisplay(style.Display):
+    """Two planes through exceptions, and a sample of islands.
+
+    Attributes:
+        name: the first line of the title.
+        task: the task.
+        coordinates: the horizontal and the vertical coordinate of the planes.
+        slices: through a fitted training exception (the first there is; else the first), and
+            through the first fresh one.
+        report: of one network.
+    """
+
+    name: str
+    task: Task
+    coordinates: tuple[int, int]
+    slices: tuple[Slice, Slice]
+    report: IslandReport
+
+    @classmethod
+    def from_stack(
+        cls, stack: Stack, seed: int = 0, *, coordinate: int | None = None, **options: Any
+    ) -> Self:
+        """Look around the exceptions of one network of a stack.
+
+        Args:
+            stack: trained MLPs of ReLUs, or a control, on a task with exceptions.
+            seed: the network's seed.
+            coordinate: the vertical coordinate; default the first that attains the Bayes risk.
+            **options: of ``measure_islands``.
+
+        Raises:
+            ValueError: a seed that is not in the stack, a task or network without exceptions, or an
+                option out of range.
+        """
+        one, task = stack.only(seed), stack.cell.task
+        chosen = None if coordinate is None else [coordinate]
+        report = measure_islands(one, coordinates=chosen, **options)
+        training, fresh = report.training[0], report.fresh[0]
+        if not len(training.index) or not len(fresh.index):
+            raise ValueError(f"stack: {task.name} has no exceptions to look around")
+        rule = simple_rule(task)
+        assert rule is not None  # measure_islands has checked it
+        pair = (rule.coordinate, report.coordinates[0])
+        first = int(np.argmax(training.fitted))
+        return cls(
+            name=f"{task.name}, network {stack.cell.network.label}, seed {seed}",
+            task=task,
+            coordinates=pair,
+            slices=(
+                _slice(one, "training", training, first, pair),
+                _slice(one, "fresh", fresh, 0, pair),
+            ),
+            report=report,
+        )
+
+    @property
+    def finding(self) -> str:
+        """What the numbers say."""
+
+        def words(name: str, found: Compared) -> str:
+            excess = found.excess
+            return (
+                f"{name}: training {found.training.value[0]:.2f}, fresh {found.fresh.value[0]:.2f},"
+                f" excess {excess.value[0]:+.2f} [{excess.low[0]:+.2f}, {excess.high[0]:+.2f}]"
+            )
+
+        return "\n".join(
+            [
+                words("share of exceptions fitted", self.report.fitted),
+                words("way on which the label is kept (input units)", self.report.toward),
+            ]
+        )
+
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """The rules whose boundaries are drawn."""
+        simple = simple_rule(self.task)
+        assert simple is not None
+        return {"simple": simple, "achievable": achievable_rule(self.task, self.coordinates[1])}
+
+    def tables(self) -> dict[str, style.Table]:
+        """``lines``: the exact boundaries in the planes; ``points``: the sample."""
+        rows = [
+            (piece.kind, number, *vertex)
+            for piece in self.slices
+            for number, line in enumerate(piece.decision.lines)
+            for vertex in line
+        ]
+        lines = zip(*rows, strict=True) if rows else ([], [], [], [])
+        points: dict[str, list[Any]] = {
+            "kind": [],
+            "index": [],
+            "label": [],
+            "fitted": [],
+            "fitted_since": [],
+            "nearest_other": [],
+            "toward_radius": [],
+            "axis_radius": [],
+            "area": [],
+            "open": [],
+        }
+        for kind, found in self._kinds().items():
+            columns: tuple[Any, ...] = (
+                [kind] * len(found.index),
+                found.index,
+                found.label,
+                found.fitted,
+                found.fitted_since,
+                found.nearest,
+                found.toward_radius,
+                found.axis_radius,
+                found.area[:, 0],
+                found.open[:, 0],
+            )
+            for values, column in zip(points.values(), columns, strict=True):
+                values.extend(column)
+        return {
+            "lines": dict(zip(("kind", "line", "x", "y"), map(list, lines), strict=True)),
+            "points": points,
+        }
+
+    def _kinds(self) -> dict[str, Islands]:
+        return {"training": self.report.training[0], "fresh": self.report.fresh[0]}
+
+    def _size(self) -> tuple[float, float]:
+        return style.DOUBLE, 3.35
+
+    def _panels(self) -> int:
+        return 3
+
+    def _axes(self, figure: Figure) -> tuple[Axes, ...]:
+        return tuple(figure.subplots(1, 3))
+
+    def _draw(self, axes: tuple[Axes, ...]) -> None:
+        for ax, piece in zip(axes[:2], self.slices, strict=True):
+            self._plane(ax, piece)
+        self._points(axes[2])
+        looks: dict[str, dict[str, Any]] = {
+            "learned boundary (exact)": {"color": style.BLACK, "linewidth": 1.2},
+            "simple rule": {"color": style.PURPLE, "linewidth": 2.0, "linestyle": (0, (2.2, 0.8))},
+            "achievable rule": {"color": style.GREEN, "linewidth": 1.2, "linestyle": (0, (1, 1.2))},
+        }
+        handles: list[Any] = [Line2D([], [], **look) for look in looks.values()]
+        handles += [Patch(facecolor=_FILL[label], edgecolor="none") for label in (0, 1)]
+        labels = [*looks, "the network says \u2212", "the network says +"]
+        for kind, colour in _KINDS.items():
+            handles.append(Line2D([], [], color=colour, marker="o", markersize=3, linestyle=""))
+            labels.append(f"{kind} exceptions ({len(self._kinds()[kind].index)})")
+        if self._own:
+            axes[0].figure.suptitle(f"{self.name}\n{self.finding}")
+        self._legend(axes[1], handles, labels, ncols=4)
+
+    def _plane(self, ax: Axes, piece: Slice) -> None:
+        box, says = piece.decision.box, ("\u2212", "+")
+        for part in sorted(piece.parts, key=lambda part: -part.area):
+            ax.fill(*part.outline.T, color=_FILL[part.label], linewidth=0)
+            for hole in part.holes:
+                ax.fill(*hole.T, color=_FILL[1 - part.label], linewidth=0)
+        for cut in self.rules["simple"].cuts:
+            ax.axvline(cut, color=style.PURPLE, linewidth=2.0, linestyle=(0, (2.2, 0.8)))
+        for cut in self.rules["achievable"].cuts:
+            ax.axhline(cut, color=style.GREEN, linewidth=1.2, linestyle=(0, (1, 1.2)))
+        for line in piece.decision.lines:
+            ax.plot(*line.T, color=style.BLACK, linewidth=1.2)
+        x, y = piece.position[list(self.coordinates)]
+        ax.plot([x], [y], marker="D", markersize=5, color=_KINDS[piece.kind], markeredgecolor="k")
+        ax.set(xlim=(box.left, box.right), ylim=(box.bottom, box.top))
+        ax.set_title(f"through a {piece.kind} exception labelled {says[piece.label]}")
+        horizontal, vertical = self.coordinates
+        ax.set_xlabel(f"{self.task.blocks[horizontal].kind} $x_{{{horizontal}}}$ (input units)")
+        ax.set_ylabel(f"{self.task.blocks[vertical].kind} $x_{{{vertical}}}$ (input units)")
+
+    def _points(self, ax: Axes) -> None:
+        for kind, found in self._kinds().items():
+            ax.plot(
+                found.nearest,
+                found.toward_radius,
+                marker="o",
+                markersize=3,
+                linestyle="",
+                color=_KINDS[kind],
+                alpha=0.7,
+            )
+        largest = max(float(found.nearest.max()) for found in self._kinds().values())
+        ax.plot([0, largest], [0, largest], color=style.GREY, linewidth=0.8)
+        ax.annotate("equal", (largest, largest), ha="right", va="top", color=style.GREY, fontsize=6)
+        ax.set(ylim=(-0.05, None), xlabel="to the nearest training point\nof the other label")
+        ax.set_xlim(left=0.9 * min(float(found.nearest.min()) for found in self._kinds().values()))
+        ax.set_ylabel("label kept on the way\nto its like (input units)")
+        ax.spines[["top", "right"]].set_visible(False)
+
+
+def islands(stack: Stack, *, seed: int = 0, **options: Any) -> IslandsDisplay:
+    """Islands of one network, ready to be drawn: ``islands(stack).save("islands.pdf")``.
+
+    Args:
+        stack: trained MLPs of ReLUs, or a control.
+        seed: the network's seed.
+        **options: as for ``IslandsDisplay.from_stack``.
+
+    Raises:
+        ValueError: a seed that is not in the stack, or an option out of range.
+    """
+    return IslandsDisplay.from_stack(stack, seed, **options)
+
+
+def _slice(stack: Stack, kind: str, found: Islands, k: int, pair: tuple[int, int]) -> Slice:
+    """The plane through a point, over the support of its two coordinates and a little more."""
+    task, position = stack.cell.task, found.position[k]
+    axes = np.eye(task.dim)[list(pair)]
+    ends = np.array([side(task.blocks[j]) for j in pair])
+    ends += 0.1 * np.array([-1, 1]) * np.diff(ends, axis=1) / 2
+    origin = np.where(axes.any(axis=0), 0, position)
+    flat = restrict(layers_of(stack, 0), Plane(origin, axes))
+    decision = decide(flat, Box(*ends[0], *ends[1]))
+    return Slice(kind, position, int(found.label[k]), decision, components(decision))

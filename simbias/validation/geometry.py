@@ -1,0 +1,297 @@
+"""Exact geometry of ReLU networks on planes: decision boundaries, areas, components, risks.
+
+On an affine plane a ReLU network is a ReLU network of two inputs, affine on each cell of a
+subdivision into convex polygons (``subdivision.py``); f is its logit difference.
+
+Everything is float64. A value within 1e-12 of the largest sum that a unit can form on the box is 0.
+The network says 1 where f > 0, so a region where f is 0 belongs to label 0.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby, product
+from typing import NamedTuple, Self
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from simbias._checks import fail, instance, real
+from simbias.networks import MLP
+from simbias.tasks.oracle import Layer, Part, parts_of
+from simbias.tasks.task import Task
+from simbias.training.stack import Stack
+from simbias.validation import polygons as poly
+from simbias.validation.polygons import Curve, Polygons
+from simbias.validation.subdivision import subdivide
+
+_JOIN = 1e-9  # of the box's diagonal: ends of segments that are nearer are one
+
+
+class Plane(NamedTuple):
+    """The points origin + u @ axes, in the space that the layers take as input."""
+
+    origin: Float[np.ndarray, " dim"]
+    axes: Float[np.ndarray, "2 dim"]
+
+
+class _Sides(NamedTuple):
+    left: float
+    right: float
+    bottom: float
+    top: float
+
+
+class Box(_Sides):
+    """A rectangle of a plane, in the plane's units; raises ValueError where empty or not finite."""
+
+    __slots__ = ()
+
+    def __new__(cls, left: float, right: float, bottom: float, top: float) -> Self:
+        left, bottom = real("left", left), real("bottom", bottom)
+        right = real("right", right, left, open_low=True)
+        return super().__new__(cls, left, right, bottom, real("top", top, bottom, open_low=True))
+
+    @property
+    def area(self) -> float:
+        """In squared units of the plane."""
+        return (self.right - self.left) * (self.top - self.bottom)
+
+    @property
+    def corners(self) -> Float[np.ndarray, "4 2"]:
+        """Counter-clockwise from the bottom left."""
+        left, right, bottom, top = self
+        return np.array([[left, bottom], [right, bottom], [right, top], [left, top]])
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a network says on a box.
+
+    Attributes:
+        box: the box.
+        lines: where the label changes inside the box: polylines with the points of label 1 on their
+            left; closed ones repeat their first vertex. f is 0 on them. Where f is 0 and the label
+            is the same on both sides there is no line.
+        area: of the points with f <= 0 (label 0) and with f > 0 (label 1).
+        regions: on request, the convex polygons on which every unit is on or off throughout, as
+            vertices (vertices, 2), counter-clockwise.
+    """
+
+    box: Box
+    lines: tuple[Curve, ...]
+    area: tuple[float, float]
+    regions: tuple[Curve, ...] | None = None
+
+
+class Component(NamedTuple):
+    """A connected set of points of one label, inside a box.
+
+    Attributes:
+        label: what the network says there.
+        area: in squared units of the plane.
+        open: whether it reaches the box's edge along a line, so that it may go on outside.
+        outline: the closed curve round it, counter-clockwise.
+        holes: the closed curves round what it leaves out, clockwise.
+    """
+
+    label: int
+    area: float
+    open: bool
+    outline: Curve
+    holes: tuple[Curve, ...]
+
+
+def layers_of(stack: Stack, i: int) -> list[Layer]:
+    """Network ``i`` of a stack as float64 layers that take unrotated points.
+
+    Args:
+        stack: trained networks.
+        i: position on the leading axis.
+
+    Raises:
+        ValueError: the network is no MLP of ReLUs, or there is no such position.
+    """
+    instance("stack", stack, Stack)
+    network = stack.cell.network
+    if not isinstance(network, MLP) or network.activation != "relu":
+        raise fail("network", getattr(network, "label", network), "an MLP of relu units")
+    if i not in range(len(stack)):
+        raise fail("i", i, f"an integer in [0, {len(stack)})")
+    params = jax.tree.map(lambda leaf: np.asarray(leaf[i], np.float64), stack.params)["layers"]
+    layers = [Layer(params[j]["kernel"], params[j]["bias"]) for j in sorted(params)]
+    turned = np.asarray(stack.rotation[i], np.float64) @ layers[0].weight
+    return [Layer(turned, layers[0].bias), *layers[1:]]
+
+
+def margin(layers: Sequence[Layer], x: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, " rows"]:
+    """The logit difference, label 1 minus label 0, at points (rows, dim)."""
+    for layer in layers[:-1]:
+        x = np.maximum(x @ layer.weight + layer.bias, 0)
+    last = _difference(layers[-1])
+    return (x @ last.weight + last.bias)[:, 0]
+
+
+def restrict(layers: Sequence[Layer], plane: Plane) -> list[Layer]:
+    """The logit difference on a plane, as a network of two inputs and one output.
+
+    Args:
+        layers: a network of ``dim`` inputs; two logits, or their difference.
+        plane: where to look; its axes need be neither orthogonal nor of unit length.
+
+    Raises:
+        ValueError: a plane of another dimension, or that is not finite.
+    """
+    dim = layers[0].weight.shape[0]
+    origin, axes = (np.asarray(part, np.float64) for part in plane)
+    if origin.shape != (dim,) or axes.shape != (2, dim):
+        raise fail("plane", (origin.shape, axes.shape), f"shapes (({dim},), (2, {dim}))")
+    if not (np.isfinite(origin).all() and np.isfinite(axes).all()):
+        raise fail("plane", plane, "finite numbers")
+    first, *rest = [*layers[:-1], _difference(layers[-1])]
+    return [Layer(axes @ first.weight, origin @ first.weight + first.bias), *rest]
+
+
+def decide(restricted_layers: Sequence[Layer], box: Box, *, regions: bool = False) -> Decision:
+    """The decision boundary and the areas of the two labels on a box.
+
+    Args:
+        restricted_layers: a network of two inputs, from ``restrict``.
+        box: where to look, in units of the plane.
+        regions: whether to list all linear regions, which takes longer: cells on which the label is
+            known are then cut as well.
+
+    Raises:
+        ValueError: a network of another number of inputs or outputs, or that is not finite.
+    """
+    instance("box", box, Box)
+    join = _JOIN * float(np.hypot(box.right - box.left, box.top - box.bottom))
+    area, segments, edges, found = np.zeros(2), [], [], []
+    for cells in subdivide(restricted_layers, box.corners[None], prune=not regions):
+        for label, parts, _ in cells.by_label():
+            area[label] += poly.areas(parts).sum()
+        segments.append(cells.segments())
+        edges.append(cells.edges())
+        if regions:
+            found += poly.outlines(cells.polygons)
+    shared = poly.cancel(np.concatenate(edges), tolerance=join)
+    inner = shared[~poly.along(shared, box.corners, tolerance=join)]
+    lines = poly.chain(np.concatenate([*segments, inner]), tolerance=join)
+    return Decision(
+        box, tuple(lines), (float(area[0]), float(area[1])), tuple(found) if regions else None
+    )
+
+
+def components(decision: Decision) -> list[Component]:
+    """The connected components of both labels on a decision's box.
+
+    Two parts of label 0 that meet in a point are connected, two parts of label 1 are not.
+    """
+    box, found = decision.box, []
+    for label in (0, 1):
+        lines = [line if label else line[::-1] for line in decision.lines]
+        opened = [line for line in lines if (line[0] != line[-1]).any()]
+        reaching = poly.close(opened, box.corners)
+        curves = reaching + [line for line in lines if (line[0] == line[-1]).all()]
+        missing = decision.area[label] - sum(map(poly.enclosed, curves))
+        if not opened and missing > box.area / 2:  # the label holds all of the box's edge
+            reaching = [box.corners[[0, 1, 2, 3, 0]]]
+            curves = reaching + curves
+        for outer, inner in poly.nested(curves).items():
+            holes = tuple(curves[hole] for hole in inner)
+            area = sum(map(poly.enclosed, (curves[outer], *holes)))
+            found.append(Component(label, area, outer < len(reaching), curves[outer], holes))
+    return found
+
+
+def component(
+    restricted_layers: Sequence[Layer], point: Float[np.ndarray, " 2"], box: Box
+) -> Component:
+    """The connected set of points, inside a box, that are labelled as a point is.
+
+    A point on a line belongs to either side, as rounding has it.
+
+    Args:
+        restricted_layers: a network of two inputs, from ``restrict``.
+        point: in units of the plane, in the box.
+        box: where to look.
+
+    Raises:
+        ValueError: a point outside the box, or a network that ``decide`` refuses.
+    """
+    at = np.asarray(point, np.float64)
+    instance("box", box, Box)
+    low, high = box.corners[[0, 2]]
+    if at.shape != (2,) or not ((low <= at) & (at <= high)).all():
+        raise fail("point", point, f"a point of {box}")
+    found = components(decide(restricted_layers, box))
+    holding = [one for one in found if poly.inside(one.outline, at)]
+    if holding:
+        return min(holding, key=lambda one: poly.enclosed(one.outline))
+    return min(found, key=lambda one: poly.distance(one.outline, at))  # on an edge of the box
+
+
+def exact_risk(task: Task, layers: Sequence[Layer]) -> float:
+    """The population risk of a network on a task of two piecewise uniform coordinates.
+
+    The sum, over the rectangles on which both conditional laws are uniform, of the mass of each
+    label times the share of the rectangle that is labelled otherwise. An atom makes a rectangle a
+    line or a point, and the share is one of length or of points.
+
+    Args:
+        task: the distribution.
+        layers: a network that takes unrotated points, from ``layers_of``.
+
+    Raises:
+        ValueError: a task of another dimension or with a normal coordinate.
+    """
+    instance("task", task, Task)
+    if task.dim != 2:
+        raise fail("task", f"{task.dim} coordinates", "a task of 2")
+    if any(block.is_normal for block in task.blocks):
+        raise fail("task", "a normal coordinate", "piecewise uniform coordinates")
+    flat = restrict(layers, Plane(np.zeros(2), np.eye(2)))
+    risk = 0.0
+    kinds = groupby(sorted(product(*map(parts_of, task.blocks)), key=_extents), key=_extents)
+    for extents, rectangles in kinds:
+        one, other = (np.array(parts) for parts in zip(*rectangles, strict=True))
+        left, right, bottom, top = *one[:, :2].T, *other[:, :2].T
+        corners = [(left, bottom), (right, bottom), (right, top), (left, top)]
+        share = _shares(flat, np.moveaxis(np.array(corners), -1, 0), _MEASURES[extents])
+        masses = one[:, 2:] * other[:, 2:]
+        risk += float(np.sum(masses * share[:, ::-1])) / 2
+    return risk
+
+
+_MEASURES: tuple[Callable[[Polygons], Float[np.ndarray, " cells"]], ...] = (
+    lambda points: np.ones(len(points)),
+    poly.lengths,
+    poly.areas,
+)
+
+
+def _extents(rectangle: Sequence[Part]) -> int:
+    """In how many directions a rectangle extends."""
+    return sum(part.high > part.low for part in rectangle)
+
+
+def _shares(
+    layers: Sequence[Layer],
+    starts: Polygons,
+    measure: Callable[[Polygons], Float[np.ndarray, " cells"]],
+) -> Float[np.ndarray, "cells labels"]:
+    """The share of each polygon that gets each label."""
+    held = np.zeros((len(starts), 2))
+    for cells in subdivide(layers, starts, prune=True):
+        for label, parts, owner in cells.by_label():
+            held[:, label] += np.bincount(owner, measure(parts), len(starts))
+    return held / held.sum(axis=1, keepdims=True)
+
+
+def _difference(last: Layer) -> Layer:
+    """The layer that computes the logit difference; as it is where it has one output."""
+    if last.weight.shape[1] == 1:
+        return last
+    if last.weight.shape[1] != 2:
+        raise fail("layers", f"{last.weight.shape[1]} outputs", "two logits, or their difference")
+    return Layer(last.weight[:, 1:] - last.weight[:, :1], last.bias[1:] - last.bias[:1])

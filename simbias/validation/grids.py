@@ -1,0 +1,335 @@
+"""Dense held-out grids: what networks say on planes of the simple and a slab coordinate.
+
+A point of a plane fixes the two coordinates; a context, a draw of the others from the task's law
+given a label, makes it an input. Every point meets the same contexts, half of them given each
+label, so contexts are the independent units: intervals are over them. A point and a context are
+*matched* where the achievable rule on the plane's slab coordinate gives the point the context's
+label, so that no slab coordinate contradicts another: agreement is measured on matched pairs.
+
+Beside the grids, and exact: how often a network changes its label along a slab coordinate, and how
+far its boundary in a plane lies from the achievable one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice, pairwise
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import PartitionSpec
+from jaxtyping import Array, Float, Int, Key
+from scipy.special import stdtrit
+
+from simbias._checks import fail, instance, real, whole
+from simbias._keys import network_key, stream
+from simbias._types import AnyArray, Params
+from simbias.networks import Network
+from simbias.tasks import Task
+from simbias.tasks.blocks import Block
+from simbias.tasks.oracle import Part, Rule, achievable_rule, parts_of, simple_rule
+from simbias.tasks.task import Tables, draw_uniforms, quantile
+from simbias.training.stack import Stack, seed_mesh, spread, stacked
+from simbias.validation.cuts import Cuts, measure_cuts, side
+from simbias.validation.risk import Estimate
+
+# Where the simple coordinate is (where it tells a label, or in the margin between), and the slab
+# coordinate.
+ZONES = ("support-slab", "support-gap", "margin-slab", "margin-gap")
+_ROWS = 1000  # of one forward pass: activations stay in cache
+
+
+@dataclass(frozen=True)
+class GridReport:
+    """What the networks of a stack say on each plane; NaN where there is nothing to measure.
+
+    Cuts and distances are exact, and NaN for a network that is no MLP of ReLUs or that has
+    diverged. Intervals are Student's t over contexts, stratified by label: without width where all
+    contexts agree.
+
+    Attributes:
+        simple: the horizontal coordinate of every plane.
+        coordinates: the vertical coordinate of each plane.
+        across, up: centres of the cells, input units, (columns,) and (coordinates, rows).
+        contexts: contexts of each network; 0 where the plane is the whole space.
+        confidence: coverage of each interval.
+        given: share of the contexts given each label in which a network says 1, (seeds,
+            coordinates, labels, rows, columns).
+        simple_agreement, achievable_agreement: share of matched pairs on which a network says what
+            the rule says, by ``ZONES``, (seeds, coordinates, zones). Within a zone the cells of a
+            label weigh the same, and so do the labels.
+        counts: changes of label as the slab coordinate crosses its support, on one line a context
+            with the simple coordinate at a draw from its margin, (seeds, coordinates, lines).
+        cuts: their mean, (seeds, coordinates).
+        cut_accuracy: mean of the best accuracy of a rule on the slab coordinate with as many cuts.
+        majority_cuts: changes of the majority over the lines, as in ``rays.majority_changes``.
+        achievable_cuts: of the achievable rule on each coordinate.
+        distances: mean and Hausdorff distance between the learned and the achievable boundary in
+            the planes of the first contexts, input units, (seeds, coordinates, planes, 2); NaN
+            where a network says the same all over the plane. The mean is that of the two directed
+            means by arc length; Hausdorff distances are short by at most 1/1000 of a side.
+    """
+
+    simple: int
+    coordinates: tuple[int, ...]
+    across: Float[np.ndarray, " columns"]
+    up: Float[np.ndarray, "coordinates rows"]
+    contexts: int
+    confidence: float
+    given: Float[np.ndarray, "seeds coordinates labels rows columns"]
+    simple_agreement: Estimate
+    achievable_agreement: Estimate
+    counts: Float[np.ndarray, "seeds coordinates lines"]
+    cuts: Estimate
+    cut_accuracy: Estimate
+    majority_cuts: Float[np.ndarray, "seeds coordinates"]
+    achievable_cuts: tuple[int, ...]
+    distances: Float[np.ndarray, "seeds coordinates planes 2"]
+
+    @property
+    def share(self) -> Float[np.ndarray, "seeds coordinates rows columns"]:
+        """Share of all contexts in which a network says 1."""
+        return self.given.mean(axis=2)
+
+    @property
+    def standard_error(self) -> Float[np.ndarray, "seeds coordinates rows columns"]:
+        """That of ``share``, at most 1/(2 sqrt(contexts)); 0 where nothing is drawn."""
+        return np.sqrt((self.given * (1 - self.given)).sum(axis=2) / max(1, 2 * self.contexts))
+
+
+class _Cells(NamedTuple):
+    """The cells of a plane in blocks; those that fill up the last block are in no zone."""
+
+    position: Float[AnyArray, "blocks cells 2"]
+    zone: Float[AnyArray, "blocks cells zones"]
+    rules: Int[AnyArray, "blocks cells rules"]  # labels by the simple and the achievable rule
+
+
+class _Slice(NamedTuple):
+    """A network, and as its inputs the contexts of a plane and the plane's axes."""
+
+    params: Params
+    contexts: Float[AnyArray, "contexts dim"]
+    axes: Float[AnyArray, "2 dim"]
+
+
+def measure_grids(
+    stack: Stack,
+    *,
+    coordinates: Sequence[int] | None = None,
+    resolution: int = 100,
+    contexts: int = 128,
+    planes: int = 4,
+    confidence: float = 0.95,
+) -> GridReport:
+    """Lay grids over planes of the simple and a slab coordinate, and ask every network.
+
+    Contexts, and the positions in the margin at which cuts are counted, are drawn from each
+    network's own context stream.
+
+    Args:
+        stack: trained networks, or a control, on a task with a simple set.
+        coordinates: slab coordinates, each attaining the Bayes risk; default the first 4.
+        resolution: cells on each side of the support.
+        contexts: contexts of a network, an even number.
+        planes: contexts in whose planes the boundary's distance is measured.
+        confidence: coverage of each two-sided interval, in (0, 1).
+
+    Raises:
+        ValueError: an argument out of range, or a task without a simple set.
+    """
+    instance("stack", stack, Stack)
+    task = stack.cell.task
+    simple = simple_rule(task)
+    if simple is None:
+        raise fail("stack", f"networks on {task.name}", "networks on a task with a simple set")
+    rules = [achievable_rule(task, j) for j in slab_coordinates(task, coordinates)]
+    whole("resolution", resolution, least=2)
+    if whole("contexts", contexts, least=4) % 2:
+        raise fail("contexts", contexts, "an even integer >= 4")
+    whole("planes", planes, most=contexts)
+    real("confidence", confidence, 0, 1, open_low=True, open_high=True)
+    drawn = [_draw(stack, i, simple.coordinate, contexts) for i in range(len(stack))]
+    asked = [_ask(stack, (simple, rule), drawn, resolution) for rule in rules]
+    given, agreed = (np.stack(part, axis=1) for part in zip(*asked, strict=True))
+    exact = [
+        [measure_cuts(stack, i, (simple, rule), x, planes) for rule in rules]
+        for i, x in enumerate(drawn)
+    ]
+    counts, worth, majority, distances = (
+        np.array([[getattr(one, name) for one in row] for row in exact]) for name in Cuts._fields
+    )
+    return GridReport(
+        simple=simple.coordinate,
+        coordinates=tuple(rule.coordinate for rule in rules),
+        across=_centres(task, simple, resolution),
+        up=np.stack([_centres(task, rule, resolution) for rule in rules]),
+        contexts=0 if task.dim == 2 else contexts,
+        confidence=confidence,
+        given=given,
+        simple_agreement=_over_contexts(agreed[:, :, 0], confidence, most=1),
+        achievable_agreement=_over_contexts(agreed[:, :, 1], confidence, most=1),
+        counts=counts,
+        cuts=_over_contexts(counts, confidence),
+        cut_accuracy=_over_contexts(worth, confidence, most=1),
+        majority_cuts=majority,
+        achievable_cuts=tuple(len(rule.cuts) for rule in rules),
+        distances=distances,
+    )
+
+
+def draw_given(
+    task: Task, key: Key[Array, ""], y: Int[np.ndarray, " rows"]
+) -> Float[np.ndarray, "rows dim"]:
+    """Unrotated draws given labels (float64)."""
+    return np.array(_given(task.tables, key, jnp.asarray(y, jnp.int32)), np.float64)
+
+
+@jax.jit
+def _given(tables: Tables, key: Key[Array, ""], y: Int[Array, " rows"]) -> Array:
+    return quantile(tables, draw_uniforms(tables, key, len(y))[0], y)
+
+
+def slab_coordinates(task: Task, coordinates: Sequence[int] | None, most: int = 4) -> list[int]:
+    """Coordinates outside the simple set that attain the Bayes risk: those given, or the first.
+
+    Raises:
+        ValueError: none given, one twice, or one that is no such coordinate.
+    """
+    outside = [j for j in range(task.dim) if j not in task.simple_set]
+    if coordinates is None:
+        return list(islice((j for j in outside if _attains(task, j)), most))
+    chosen = list(coordinates)
+    distinct = bool(chosen) and len(set(chosen)) == len(chosen)
+    if not distinct or not all(j in outside and _attains(task, j) for j in chosen):
+        allowed = "distinct coordinates outside the simple set that attain the Bayes risk"
+        raise fail("coordinates", chosen, allowed)
+    return chosen
+
+
+def _attains(task: Task, coordinate: int) -> bool:
+    try:
+        return achievable_rule(task, coordinate).coordinate == coordinate
+    except ValueError:
+        return False
+
+
+def _told(block: Block) -> list[Part]:
+    """The parts of a support on which one label is likelier."""
+    return [part for part in parts_of(block) if not np.isclose(part.negative, part.positive)]
+
+
+def _draw(stack: Stack, i: int, simple: int, contexts: int) -> Float[np.ndarray, "contexts dim"]:
+    """A network's contexts, with the simple coordinate anywhere in its margin."""
+    task = stack.cell.task
+    key = stream(network_key(stack.cell.identity, stack.seeds[i]), "context")
+    key_x, key_place = jax.random.split(key)
+    x = draw_given(task, key_x, np.arange(contexts) % 2)
+    told = _told(task.blocks[simple])
+    gaps = np.array([(one.high, other.low) for one, other in pairwise(told)])
+    ends = np.append(0, np.cumsum(np.diff(gaps)))
+    place = np.asarray(jax.random.uniform(key_place, (contexts,)), np.float64) * ends[-1]
+    gap = np.searchsorted(ends[1:-1], place, side="right")
+    x[:, simple] = gaps[gap, 0] + place - ends[gap]
+    return x
+
+
+def _centres(task: Task, rule: Rule, resolution: int) -> Float[np.ndarray, " cells"]:
+    low, high = side(task.blocks[rule.coordinate])
+    return low + (np.arange(resolution) + 0.5) * (high - low) / resolution
+
+
+def _ask(
+    stack: Stack, rules: tuple[Rule, Rule], drawn: Sequence[np.ndarray], resolution: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Every network on one plane.
+
+    Returns:
+        Shares of label 1 (seeds, labels, rows, columns), and for each context the share of matched
+        cells on which the network follows a rule (seeds, rules, zones, contexts).
+    """
+    task, pair = stack.cell.task, [rule.coordinate for rule in rules]
+    centres = [_centres(task, rule, resolution) for rule in rules]
+    position = np.stack(np.meshgrid(*centres), axis=-1).reshape(-1, 2)
+    labels = np.stack([replace(rule, coordinate=k)(position) for k, rule in enumerate(rules)])
+    inside = [
+        np.any([(x >= p.low) & (x <= p.high) for p in _told(task.blocks[j])], axis=0)
+        for j, x in zip(pair, position.T, strict=True)
+    ]
+    zone = np.eye(len(ZONES))[2 * ~inside[0] + ~inside[1]]
+
+    rows = 2 if task.dim == 2 else len(drawn[0])
+    many = max(1, _ROWS // rows)
+    spare = -len(position) % many
+
+    def blocks(x: np.ndarray) -> np.ndarray:
+        filled = np.concatenate([x, np.zeros((spare, x.shape[1]), x.dtype)])
+        return filled.reshape(-1, many, x.shape[1])
+
+    kinds = (np.float32, np.float32, np.int32)
+    parts = zip((position, zone, labels.T), kinds, strict=True)
+    cells = _Cells(*(blocks(part.astype(kind)) for part, kind in parts))
+    seeds, devices = len(stack), tuple(jax.devices()[: len(stack)])
+    outside = ~np.isin(np.arange(task.dim), pair)
+    slices = []
+    for i in np.minimum(np.arange(-(-seeds // len(devices)) * len(devices)), seeds - 1):
+        own, turn = jax.tree.map(lambda leaf, i=i: leaf[i], stack.params), stack.rotation[i]
+        context = (drawn[i][:rows] * outside).astype(np.float32) @ turn
+        slices.append(_Slice(own, context, turn[pair]))
+    laid = spread(seed_mesh(devices), stacked(slices))
+    hits, share = jax.device_get(_compiled(stack.cell.network, devices)(cells, laid))
+    given = share[:seeds].reshape(seeds, -1, 2)[:, : len(position)]
+    matched = np.stack([zone[labels[1] == y].sum(axis=0) for y in (0, 1)], axis=1)
+    matched = np.tile(matched, rows // 2)  # contexts are given each label in turn
+    with np.errstate(invalid="ignore"):
+        agreed = hits[:seeds] / matched
+    return given.transpose(0, 2, 1).reshape(seeds, 2, resolution, resolution), agreed
+
+
+@lru_cache
+def _compiled(network: Network, devices: tuple[jax.Device, ...]) -> Callable[..., Any]:
+    def each(cells: _Cells, slices: _Slice) -> Any:
+        return jax.lax.map(lambda own: _plane(network, cells, own), slices)
+
+    laid = PartitionSpec("seeds")
+    return jax.jit(
+        jax.shard_map(
+            each,
+            mesh=seed_mesh(devices),
+            in_specs=(PartitionSpec(), laid),
+            out_specs=laid,
+            check_vma=False,
+        )
+    )
+
+
+def _plane(network: Network, cells: _Cells, own: _Slice) -> tuple[Array, Array]:
+    """Matched pairs on which the network follows a rule, and its shares of label 1."""
+    many, contexts = cells.position.shape[1], len(own.contexts)
+    y = jnp.arange(contexts) % 2
+
+    def block(total: Array, some: _Cells) -> tuple[Array, Array]:
+        point = some.position[:, :1] * own.axes[:1] + some.position[:, 1:] * own.axes[1:]
+        x = (point[:, None, :] + own.contexts[None]).reshape(many * contexts, -1)
+        logits = network.apply(own.params, x)
+        said = (logits[:, 1] > logits[:, 0]).reshape(many, contexts).astype(jnp.int32)
+        matched = some.rules[:, 1:] == y[None]
+        hits = (said[:, None] == some.rules[:, :, None]) & matched[:, None]
+        total += jnp.einsum("cz,crx->rzx", some.zone, hits.astype(jnp.float32))
+        return total, said.reshape(many, -1, 2).mean(axis=1, dtype=jnp.float32)
+
+    zeros = jnp.zeros((2, len(ZONES), contexts))
+    return jax.lax.scan(block, zeros, cells)
+
+
+def _over_contexts(values: np.ndarray, confidence: float, most: float = np.inf) -> Estimate:
+    """Mean over the last axis, contexts given each label in turn, with Student's t interval."""
+    value, pairs = values.mean(axis=-1), values.shape[-1] // 2
+    if pairs == 1:  # the plane is the whole space
+        return Estimate(value, value, value)
+    strata = values.reshape(*values.shape[:-1], pairs, 2)
+    error = np.sqrt(strata.var(axis=-2, ddof=1).sum(axis=-1) / (4 * pairs))
+    half = stdtrit(2 * pairs - 2, (1 + confidence) / 2) * error
+    return Estimate(value, np.maximum(value - half, 0), np.minimum(value + half, most))

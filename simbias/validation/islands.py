@@ -1,0 +1,323 @@
+"""Memorised islands: how far around an exception a network keeps to the exception's label.
+
+A network that has memorised an exception without learning why says the exception's label on a small
+island in what the simple rule makes of the space. Training exceptions are compared with fresh ones
+from the same conditional law, whatever the network says of either: around a point that it labels
+wrongly it keeps the true label nowhere, so radius and area are 0. A network that has learned the
+achievable rule treats both alike; what the training exceptions have in excess is memorised.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+from scipy.special import stdtrit
+
+from simbias._checks import fail, instance, real, whole
+from simbias._keys import network_key, stream
+from simbias.tasks import Task
+from simbias.tasks.oracle import Layer, Rule, rule_risk, simple_rule
+from simbias.training.stack import Stack
+from simbias.validation.cuts import side
+from simbias.validation.exceptions import train_margins
+from simbias.validation.geometry import (
+    Box,
+    Component,
+    Plane,
+    component,
+    layers_of,
+    margin,
+    restrict,
+)
+from simbias.validation.grids import draw_given, slab_coordinates
+from simbias.validation.rays import first_crossing
+from simbias.validation.risk import Estimate
+
+_FIRST = 1 / 32  # of the support's sides: half the sides of the first box around a point
+_GROWTH = 4  # of the box, while the part reaches its edge
+_ROWS = 4096  # training points whose distances are held at once
+
+
+@dataclass(frozen=True)
+class Islands:
+    """Exceptions of one network, and how far it keeps to their labels; all distances input units.
+
+    Attributes:
+        index: place in the training set; -1 for a fresh point.
+        label: true label.
+        position: unrotated, (points, dim).
+        fitted_since: update of the first check from which on it was fitted for good; -1: never, or
+            fresh.
+        nearest: distance to the nearest training point of the other label.
+        fitted: whether the network gives the point its label.
+        axis: how far the label is kept along each axis, up and down, (points, dim, 2); at most the
+            reach.
+        toward: how far it is kept on the way to other draws: those with the same simple coordinates
+            and the others drawn again given the label, so each is an exception that the achievable
+            rule labels alike, (points, directions); at most the distance of the draw.
+        area: of the connected part of the support's box, in the plane of the simple and each slab
+            coordinate, that holds the point and has its label, (points, coordinates).
+        open: whether that part reaches the edge of the support's box.
+    """
+
+    index: Int[np.ndarray, " points"]
+    label: Int[np.ndarray, " points"]
+    position: Float[np.ndarray, "points dim"]
+    fitted_since: Int[np.ndarray, " points"]
+    nearest: Float[np.ndarray, " points"]
+    fitted: Bool[np.ndarray, " points"]
+    axis: Float[np.ndarray, "points dim 2"]
+    toward: Float[np.ndarray, "points directions"]
+    area: Float[np.ndarray, "points coordinates"]
+    open: Bool[np.ndarray, "points coordinates"]
+
+    @property
+    def axis_radius(self) -> Float[np.ndarray, " points"]:
+        """The median of ``axis`` over axes and senses."""
+        return np.median(np.concatenate([self.axis[..., 0], self.axis[..., 1]], axis=1), axis=1)
+
+    @property
+    def toward_radius(self) -> Float[np.ndarray, " points"]:
+        """The median of ``toward`` over directions."""
+        return np.median(self.toward, axis=1)
+
+
+class Compared(NamedTuple):
+    """A mean over training exceptions, over fresh ones, and the first less the second.
+
+    Intervals are Student's t over points, that of the excess Welch's; NaN with less than two.
+    """
+
+    training: Estimate
+    fresh: Estimate
+    excess: Estimate
+
+
+@dataclass(frozen=True)
+class IslandReport:
+    """Islands of a stack; every estimate has one entry a network.
+
+    Attributes:
+        coordinates: slab coordinates of the planes in which areas are measured.
+        reach: how far was looked along the axes, input units.
+        confidence: coverage of each interval.
+        training, fresh: the points of each network.
+        fitted: share of the points given their label.
+        axis: ``Islands.axis_radius``.
+        toward: ``Islands.toward_radius``.
+        area: ``Islands.area``, a point's being the mean over coordinates.
+        relative: ``Islands.toward_radius`` as a share of the distance to the nearest training
+            point of the other label.
+    """
+
+    coordinates: tuple[int, ...]
+    reach: float
+    confidence: float
+    training: tuple[Islands, ...]
+    fresh: tuple[Islands, ...]
+    fitted: Compared
+    axis: Compared
+    toward: Compared
+    area: Compared
+    relative: Compared
+
+
+def measure_islands(
+    stack: Stack,
+    *,
+    sample: int = 50,
+    directions: int = 20,
+    coordinates: Sequence[int] | None = None,
+    reach: float = 1.0,
+    confidence: float = 0.95,
+) -> IslandReport:
+    """Look around training and fresh exceptions of every network; exact, NumPy float64.
+
+    The choice of training exceptions, the fresh ones and the directions come from each network's
+    own context stream. There are no points where the simple rule makes no errors.
+
+    Args:
+        stack: trained MLPs of ReLUs, or a control, on a task with a simple set.
+        sample: exceptions of each kind, a network; fewer where the training set has fewer.
+        directions: draws to go toward from each.
+        coordinates: slab coordinates, each attaining the Bayes risk; default the first.
+        reach: how far to look along the axes, input units.
+        confidence: coverage of each two-sided interval, in (0, 1).
+
+    Raises:
+        ValueError: an argument out of range, another kind of network, one that has diverged, or a
+            task without a simple set.
+    """
+    instance("stack", stack, Stack)
+    task = stack.cell.task
+    rule = simple_rule(task)
+    if rule is None:
+        raise fail("stack", f"networks on {task.name}", "networks on a task with a simple set")
+    plan = _Plan(
+        rule,
+        tuple(slab_coordinates(task, coordinates, most=1)),
+        whole("sample", sample, least=2),
+        whole("directions", directions),
+        real("reach", reach, 0, open_low=True),
+    )
+    real("confidence", confidence, 0, 1, open_low=True, open_high=True)
+    found = [_network(stack, i, plan) for i in range(len(stack))]
+    training, fresh = zip(*found, strict=True)
+
+    def compared(value: Callable[[Islands], np.ndarray]) -> Compared:
+        return _compared([[value(one) for one in kind] for kind in (training, fresh)], confidence)
+
+    return IslandReport(
+        coordinates=plan.coordinates,
+        reach=plan.reach,
+        confidence=confidence,
+        training=training,
+        fresh=fresh,
+        fitted=compared(lambda one: one.fitted.astype(float)),
+        axis=compared(lambda one: one.axis_radius),
+        toward=compared(lambda one: one.toward_radius),
+        area=compared(lambda one: one.area.mean(axis=1)),
+        relative=compared(lambda one: one.toward_radius / one.nearest),
+    )
+
+
+class _Plan(NamedTuple):
+    """What to measure: the arguments of ``measure_islands``."""
+
+    rule: Rule
+    coordinates: tuple[int, ...]
+    sample: int
+    directions: int
+    reach: float
+
+
+def _network(stack: Stack, i: int, plan: _Plan) -> tuple[Islands, Islands]:
+    """The training and the fresh exceptions of network ``i``."""
+    task, layers = stack.cell.task, layers_of(stack, i)
+    key = network_key(stack.cell.identity, stack.seeds[i])
+    # the grids draw from the first two branches of the stream
+    branch = jax.random.split(stream(key, "context"), 3)[2]
+    key_choice, key_fresh, key_training, key_new = jax.random.split(branch, 4)
+    x, y = _sample(task, stream(key, "train"), stack.cell.n_train)
+    order = np.asarray(jax.random.uniform(key_choice, (len(x),))).argsort()
+    chosen = np.sort(order[train_margins(stack, i)[2][order]][: plan.sample])
+    new_x, new_y = _fresh(task, key_fresh, plan)
+    none = np.full(len(new_x), -1)
+
+    def look(index: np.ndarray, since: np.ndarray, *points: Any) -> Islands:
+        position, label, key = points
+        nearest = _nearest(position, label, x, y)
+        around = _around(task, layers, position, label, key, plan)
+        return Islands(index, label, position, since, nearest, *around)
+
+    return (
+        look(chosen, stack.fitted_since[i][chosen], x[chosen], y[chosen], key_training),
+        look(none, none, new_x, new_y, key_new),
+    )
+
+
+def _sample(task: Task, key: Key[Array, ""], rows: int) -> tuple[np.ndarray, np.ndarray]:
+    x, y = task.sample(key, rows)
+    return np.asarray(x, np.float64), np.asarray(y)
+
+
+def _fresh(task: Task, key: Key[Array, ""], plan: _Plan) -> tuple[np.ndarray, np.ndarray]:
+    """Draws that the simple rule labels wrongly, and their labels."""
+    risk = rule_risk(task, plan.rule)
+    # six standard deviations more than are expected to suffice
+    rows = np.ceil((plan.sample + 6 * np.sqrt(plan.sample) + 40) / risk) if risk > 0 else 1
+    x, y = _sample(task, key, int(rows))
+    index = np.flatnonzero(plan.rule(x) != y)[: plan.sample]
+    return x[index], y[index]
+
+
+def _nearest(
+    position: Float[np.ndarray, "points dim"],
+    label: Int[np.ndarray, " points"],
+    x: Float[np.ndarray, "n_train dim"],
+    y: Int[np.ndarray, " n_train"],
+) -> Float[np.ndarray, " points"]:
+    """The distance to the nearest training point of the other label; inf where there is none."""
+    from scipy.spatial.distance import cdist  # slow to import: not before it is needed
+
+    found = np.full(len(label), np.inf)
+    for start in range(0, len(x), _ROWS):
+        for own in (0, 1):
+            rows = slice(start, start + _ROWS)
+            others = x[rows][y[rows] != own]
+            if len(others) and (label == own).any():
+                near = cdist(position[label == own], others).min(axis=1)
+                found[label == own] = np.minimum(found[label == own], near)
+    return found
+
+
+def _around(
+    task: Task,
+    layers: list[Layer],
+    position: Float[np.ndarray, "points dim"],
+    label: Int[np.ndarray, " points"],
+    key: Key[Array, ""],
+    plan: _Plan,
+) -> tuple[np.ndarray, ...]:
+    """The attributes of ``Islands`` from ``fitted`` on."""
+    points, dim = position.shape
+    fitted = (margin(layers, position) > 0) == (label == 1)
+    axis, toward = np.zeros((points, dim, 2)), np.zeros((points, plan.directions))
+    area = np.zeros((points, len(plan.coordinates)))
+    open_ = np.zeros(area.shape, bool)
+    drawn = draw_given(task, key, np.repeat(label, plan.directions))
+    arms = drawn.reshape(points, plan.directions, dim) - position[:, None]
+    arms[:, :, list(task.simple_set)] = 0
+    axes = np.stack([np.eye(dim), -np.eye(dim)], axis=1).reshape(-1, dim)
+    for k in np.flatnonzero(fitted):
+        ways = np.concatenate([axes, arms[k]])
+        limit = np.append(np.full(2 * dim, plan.reach), np.ones(plan.directions))
+        kept = first_crossing(layers, np.tile(position[k], (len(ways), 1)), ways, limit)
+        length = np.minimum(kept, limit) * np.linalg.norm(ways, axis=1)
+        axis[k], toward[k] = length[: 2 * dim].reshape(dim, 2), length[2 * dim :]
+        for m, j in enumerate(plan.coordinates):
+            part = _island(task, layers, position[k], (plan.rule.coordinate, j))
+            area[k, m], open_[k, m] = part.area, part.open
+    return fitted, axis, toward, area, open_
+
+
+def _island(
+    task: Task, layers: list[Layer], x: Float[np.ndarray, " dim"], pair: tuple[int, int]
+) -> Component:
+    """The part with a point's label in a plane, in a box that grows until it holds the part."""
+    axes = np.eye(task.dim)[list(pair)]
+    flat = restrict(layers, Plane(np.where(axes.any(axis=0), 0, x), axes))
+    low, high = np.transpose([side(task.blocks[j]) for j in pair])
+    point = np.clip(x[list(pair)], low, high)  # a float32 draw may lie beyond by its rounding
+    half = _FIRST * (high - low)
+    while True:
+        left, right = np.maximum(point - half, low), np.minimum(point + half, high)
+        part = component(flat, point, Box(left[0], right[0], left[1], right[1]))
+        if not part.open or ((left == low) & (right == high)).all():
+            return part
+        half = _GROWTH * half
+
+
+def _compared(kinds: Sequence[Sequence[np.ndarray]], confidence: float) -> Compared:
+    """Means of each network's values, training and fresh, and their differences."""
+    n = np.array([[len(values) for values in kind] for kind in kinds])
+    total = np.array([[values.sum() for values in kind] for kind in kinds])
+    enough = np.where(n > 1, n, np.nan)
+    mean = total / np.where(n > 0, n, np.nan)
+    spread = [[np.sum((v - v.mean()) ** 2) if len(v) else 0 for v in kind] for kind in kinds]
+    square = np.array(spread) / (enough - 1) / enough  # standard errors, squared
+    both = square.sum(axis=0)
+    welch = both**2 / np.maximum((square**2 / (enough - 1)).sum(axis=0), np.finfo(float).tiny)
+
+    def estimate(value: np.ndarray, error: np.ndarray, freedom: np.ndarray) -> Estimate:
+        half = np.where(error == 0, 0, stdtrit(freedom, (1 + confidence) / 2) * np.sqrt(error))
+        return Estimate(value, value - half, value + half)
+
+    return Compared(
+        estimate(mean[0], square[0], enough[0] - 1),
+        estimate(mean[1], square[1], enough[1] - 1),
+        estimate(mean[0] - mean[1], both, welch),
+    )

@@ -1,0 +1,203 @@
+"""Where a ReLU network changes its label along rays: exact, NumPy float64.
+
+Along a ray the network is piecewise linear. Layer by layer, the places where a unit's input crosses
+zero are put between the places known so far; between neighbouring places everything computed from
+them is linear, so a change of the logit difference's sign is found by interpolation. The answer is
+exact up to rounding, and no step along the ray can miss a piece.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from simbias._checks import fail
+from simbias.tasks.oracle import Layer
+from simbias.validation.geometry import margin
+
+_NUMBERS = 2**21  # of the largest array: memory is flat in the number of rays
+# Ends of the stretches that are searched one after the other, as shares of the reach: a label that
+# is soon left costs little.
+_STRETCHES = (0.0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+
+Nodes = tuple[
+    Int[np.ndarray, " nodes"], Float[np.ndarray, " nodes"], Float[np.ndarray, "nodes units"]
+]
+
+
+def first_crossing(
+    layers: Sequence[Layer],
+    origins: Float[np.ndarray, "rays dim"],
+    directions: Float[np.ndarray, "rays dim"],
+    reach: float | Float[np.ndarray, " rays"],
+) -> Float[np.ndarray, " rays"]:
+    """How far along each ray the network keeps the label of the ray's origin.
+
+    The label is 1 where the logit difference is positive, else 0.
+
+    Args:
+        layers: affine maps with ReLUs between them; the last gives two logits, or their difference.
+        origins: where the rays begin.
+        directions: where they go, of any length.
+        reach: how far to look, in units of each direction's length.
+
+    Returns:
+        Distances in units of each direction's length; inf where the label is kept up to the reach.
+
+    Raises:
+        ValueError: shapes that do not fit, or a reach that is negative or not finite.
+    """
+    origins, directions, limit = _checked(layers, origins, directions, reach)
+    found = np.full(len(origins), np.inf)
+    label = margin(layers, origins) > 0
+    for start, stop in zip(_STRETCHES[:-1], _STRETCHES[1:], strict=True):
+        kept = np.flatnonzero(np.isinf(found))
+        for rows in _chunks(layers, kept):
+            ray, t, f = _nodes(
+                layers, origins[rows], directions[rows], start * limit[rows], stop * limit[rows]
+            )
+            other = np.flatnonzero((f > 0) != label[rows][ray])
+            left, first = np.unique(ray[other], return_index=True)
+            node = other[first]
+            # where rounding has moved a crossing over the end of the stretch before, the stretch
+            # begins with the other label
+            before = np.where(np.append(-1, ray[:-1])[node] == left, node - 1, node)
+            found[rows[left]] = _zero(t, f, before, node)
+    return found
+
+
+def crossings(
+    layers: Sequence[Layer],
+    origins: Float[np.ndarray, "rays dim"],
+    directions: Float[np.ndarray, "rays dim"],
+    reach: float | Float[np.ndarray, " rays"],
+) -> tuple[Int[np.ndarray, " crossings"], Float[np.ndarray, " crossings"]]:
+    """Every change of label along each ray.
+
+    Args:
+        layers: as for ``first_crossing``.
+        origins: where the rays begin.
+        directions: where they go, of any length.
+        reach: how far to look, in units of each direction's length.
+
+    Returns:
+        The ray of each change and its distance in units of the direction's length, ordered by ray
+        and then by distance.
+
+    Raises:
+        ValueError: shapes that do not fit, or a reach that is negative or not finite.
+    """
+    origins, directions, limit = _checked(layers, origins, directions, reach)
+    rays, distances = [np.zeros(0, np.int64)], [np.zeros(0)]
+    for rows in _chunks(layers, np.arange(len(origins))):
+        ray, t, f = _nodes(layers, origins[rows], directions[rows], 0 * limit[rows], limit[rows])
+        change = np.flatnonzero((ray[1:] == ray[:-1]) & ((f[1:] > 0) != (f[:-1] > 0)))
+        rays.append(rows[ray[change]])
+        distances.append(_zero(t, f, change, change + 1))
+    return np.concatenate(rays), np.concatenate(distances)
+
+
+def majority_changes(
+    label: Bool[np.ndarray, " rays"],
+    ray: Int[np.ndarray, " crossings"],
+    distance: Float[np.ndarray, " crossings"],
+) -> int:
+    """How often the majority over rays changes, all of them looked at up to the same distance.
+
+    A majority is a share of label 1 further from 1/2 than two standard errors, 1/sqrt(rays); where
+    the share is nearer, the majority before it holds on.
+
+    Args:
+        label: of each ray's origin.
+        ray, distance: every change, as ``crossings`` gives them.
+    """
+    place = np.arange(len(ray)) - np.searchsorted(ray, ray)  # of a change on its ray
+    step = 1 - 2 * ((place + label[ray]) % 2)
+    changed = np.cumsum(step[np.argsort(distance, kind="stable")])
+    lead = (label.sum() + np.append(0, changed)) / len(label) - 0.5
+    decided = lead[np.abs(lead) > 1 / np.sqrt(len(label))] > 0
+    return int(np.count_nonzero(decided[1:] != decided[:-1]))
+
+
+def _checked(
+    layers: Sequence[Layer],
+    origins: Float[np.ndarray, "rays dim"],
+    directions: Float[np.ndarray, "rays dim"],
+    reach: float | Float[np.ndarray, " rays"],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The arguments in float64, a reach a ray."""
+    origins, directions = np.asarray(origins, np.float64), np.asarray(directions, np.float64)
+    dim = len(layers[0].weight)
+    if origins.ndim != 2 or origins.shape[1] != dim:
+        raise fail("origins", origins.shape, f"shape (rays, {dim})")
+    if directions.shape != origins.shape:
+        raise fail("directions", directions.shape, f"shape {origins.shape}")
+    limit = np.asarray(reach, np.float64)
+    if limit.shape not in ((), (len(origins),)):
+        raise fail("reach", limit.shape, f"a number, or shape ({len(origins)},)")
+    if not np.all(np.isfinite(limit) & (limit >= 0)):
+        raise fail("reach", reach, "finite numbers >= 0")
+    return origins, directions, np.broadcast_to(limit, len(origins))
+
+
+def _chunks(
+    layers: Sequence[Layer], rows: Int[np.ndarray, " rays"]
+) -> Iterator[Int[np.ndarray, " some"]]:
+    """The rays in groups whose arrays have a bounded size, most units being crossed once a ray."""
+    widths = [len(layer.bias) for layer in layers]
+    step = max(1, _NUMBERS // (max(widths) * (sum(widths) + 2)))
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step]
+
+
+def _nodes(
+    layers: Sequence[Layer],
+    origins: Float[np.ndarray, "rays dim"],
+    directions: Float[np.ndarray, "rays dim"],
+    start: Float[np.ndarray, " rays"],
+    stop: Float[np.ndarray, " rays"],
+) -> tuple[Int[np.ndarray, " nodes"], Float[np.ndarray, " nodes"], Float[np.ndarray, " nodes"]]:
+    """Places between which the network is linear, ordered by ray and distance.
+
+    Returns:
+        The ray of each place, its distance, and the logit difference there.
+    """
+    first, *later = layers
+    ray = np.repeat(np.arange(len(origins)), 2)
+    t = np.column_stack([start, stop]).ravel()
+    # products of the ends, not of points on the rays: one rounding however far the ray goes
+    z = (origins @ first.weight + first.bias)[ray] + t[:, None] * (directions @ first.weight)[ray]
+    for weight, bias in later:
+        ray, t, z = _refined(ray, t, z)
+        z = np.maximum(z, 0) @ weight + bias
+    return ray, t, z[:, -1] - z[:, 0] if z.shape[1] == 2 else z[:, 0]
+
+
+def _refined(
+    ray: Int[np.ndarray, " nodes"],
+    t: Float[np.ndarray, " nodes"],
+    z: Float[np.ndarray, "nodes units"],
+) -> Nodes:
+    """The nodes with every unit's zero between neighbours put in."""
+    left, right = z[:-1], z[1:]
+    at, unit = np.nonzero((left * right < 0) & (ray[1:] == ray[:-1])[:, None])
+    share = left[at, unit] / (left[at, unit] - right[at, unit])
+    order = np.lexsort((np.append(np.zeros(len(t)), share), np.append(np.arange(len(t)), at)))
+    between = left[at] + share[:, None] * (right[at] - left[at])
+    return (
+        np.append(ray, ray[at])[order],
+        np.append(t, t[at] + share * (t[at + 1] - t[at]))[order],
+        np.concatenate([z, between])[order],
+    )
+
+
+def _zero(
+    t: Float[np.ndarray, " nodes"],
+    f: Float[np.ndarray, " nodes"],
+    before: Int[np.ndarray, " changes"],
+    after: Int[np.ndarray, " changes"],
+) -> Float[np.ndarray, " changes"]:
+    """Where the line through two nodes of different label is zero; the node where they are one."""
+    fall = f[before] - f[after]
+    share = np.divide(f[before], fall, out=np.zeros_like(fall), where=before != after)
+    return t[before] + share * (t[after] - t[before])

@@ -1,0 +1,207 @@
+"""Islands around exceptions: both controls, islands made by hand, and brute force."""
+
+from dataclasses import replace
+from functools import cache
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+
+from simbias import MLP, sgd, tasks
+from simbias._keys import network_key, stream
+from simbias.tasks import oracle
+from simbias.tasks.oracle import Layer
+from simbias.training import Cell
+from simbias.validation import control
+from simbias.validation.islands import _compared, _island, measure_islands
+
+DIM, OWN, SEEDS, POINTS = 4, 3, 2, 10
+MEASURES = ("fitted", "axis", "toward", "area", "relative")
+
+
+def cell_of(name="noisy-lms-7", dim=DIM, **network):
+    return Cell(tasks.get(name, dim=dim), MLP(8, 1, **network), sgd(), n_train=2000)
+
+
+@cache
+def report(rule, seeds=SEEDS):
+    stack = control(cell_of(), rule, seeds=seeds)
+    return measure_islands(stack, sample=POINTS, directions=5, coordinates=[1, OWN])
+
+
+def training_set(cell, seed):
+    key = stream(network_key(cell.identity, seed), "train")
+    return map(np.asarray, cell.task.sample(key, cell.n_train))
+
+
+def peak(radius, dim=2):
+    """A network that says 1 where |x0| + |x1| < radius, and nowhere else."""
+    first = np.zeros((dim, 4))
+    first[0, :2], first[1, 2:] = (1, -1), (1, -1)
+    return [
+        Layer(first, np.zeros(4)),
+        Layer(-np.ones((4, 1)), np.array([2.0])),
+        Layer(np.array([[-0.5, 0.5]]), np.array([1, -1]) * (2 - radius) / 2),
+    ]
+
+
+# controls
+
+
+def test_the_achievable_network_treats_training_and_fresh_exceptions_alike():
+    found = report("achievable")
+    for name in MEASURES:
+        excess = getattr(found, name).excess
+        assert np.all((excess.low <= 0) & (0 <= excess.high)), name
+    assert np.all(found.fitted.training.value == 1) and np.all(found.fitted.fresh.value == 1)
+    assert np.all(found.toward.training.value > 0.1)
+
+
+def test_the_simple_network_has_no_islands():
+    found = report("simple")
+    for one in (*found.training, *found.fresh):
+        assert len(one.index) == POINTS
+        assert not one.fitted.any() and not one.open.any()
+        assert not one.axis.any() and not one.toward.any() and not one.area.any()
+    for name in MEASURES:
+        assert np.all(np.array(getattr(found, name)) == 0), name
+    assert all(np.all(one.fitted_since == -1) for one in found.training)
+
+
+def test_around_the_achievable_network_islands_are_its_slabs():
+    found = report("achievable")
+    cuts = oracle.achievable_rule(tasks.get("noisy-lms-7", dim=DIM), OWN).cuts
+    edges = np.array([-np.inf, *cuts, np.inf])
+    for one in (*found.training, *found.fresh):
+        x = one.position[:, OWN]
+        slab = np.searchsorted(cuts, x)
+        up, down = edges[slab + 1] - x, x - edges[slab]
+        kept = np.minimum(np.column_stack([up, down]), found.reach)
+        np.testing.assert_allclose(one.axis[:, OWN], kept, atol=1e-6)
+        assert np.all(one.axis[:, :OWN] == found.reach)
+        height = np.minimum(edges[slab + 1], 1) - np.maximum(edges[slab], -1)
+        np.testing.assert_allclose(one.area[:, 1], 2 * height, atol=1e-6)
+        np.testing.assert_allclose(one.area[:, 0], 4, atol=1e-9)  # that plane is one label
+        assert one.open.all()
+
+
+# islands made by hand
+
+
+@pytest.mark.parametrize("radius", (0.01, 0.2, 0.7))
+def test_a_diamond_is_measured_exactly_whatever_box_it_takes(radius):
+    task = tasks.get("noisy-lms-7", dim=2)
+    found = _island(task, peak(radius), np.zeros(2), (0, 1))
+    assert found.area == pytest.approx(2 * radius**2, rel=1e-9)
+    assert not found.open and found.label == 1
+
+
+def test_a_diamond_cut_off_by_the_support_is_open():
+    found = _island(tasks.get("noisy-lms-7", dim=2), peak(1.5), np.zeros(2), (0, 1))
+    assert found.open
+    assert found.area == pytest.approx(4 - 4 * 0.5**2 / 2, rel=1e-9)
+
+
+def test_an_island_is_that_of_the_plane_through_the_point():
+    x = np.array([0.0, 0.0, 0.9])
+    layers = peak(0.5, dim=3)
+    layers[0].weight[2] = 0.1  # moves the peak as x2 moves
+    found = _island(tasks.get("noisy-lms-7", dim=3), layers, x, (0, 1))
+    # |x0 + .09| + |.09 - x0| is .18 between, so the diamond loses .18 in either coordinate
+    assert 0 < found.area < 2 * 0.5**2
+
+
+# the points
+
+
+def test_points_are_training_exceptions_and_fresh_ones():
+    found, rule = report("achievable"), oracle.simple_rule(tasks.get("noisy-lms-7", dim=DIM))
+    for seed in range(SEEDS):
+        x, y = training_set(cell_of(), seed)
+        own, new = found.training[seed], found.fresh[seed]
+        assert len(set(own.index)) == POINTS
+        np.testing.assert_array_equal(own.position, x[own.index])
+        np.testing.assert_array_equal(own.label, y[own.index])
+        for one in (own, new):
+            assert np.all(rule(one.position) != one.label)
+        assert np.all(new.index == -1) and np.all(new.fitted_since == -1)
+        assert np.all(own.fitted_since == 0)  # a control: from the beginning
+        assert not np.isin(new.position[:, OWN], x[:, OWN]).all()
+
+
+def test_the_nearest_point_of_the_other_label_is_found_among_all():
+    x, y = training_set(cell_of(), 0)
+    x = x.astype(float)
+    for one in (report("achievable").training[0], report("achievable").fresh[0]):
+        apart = np.linalg.norm(one.position[:, None] - x, axis=2)
+        expected = np.where(y != one.label[:, None], apart, np.inf).min(axis=1)
+        np.testing.assert_allclose(one.nearest, expected)
+
+
+def test_a_network_has_the_same_islands_in_every_stack():
+    one, other = report("achievable").training[1], report("achievable", seeds=(1,)).training[0]
+    for name in ("index", "axis", "toward", "area"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_ways_lead_to_draws_with_the_same_simple_coordinate():
+    # the simple coordinate of an exception is all that the simple rule looks at, so on such a way
+    # a network of one line keeps its label to the end, whichever it is
+    stack = control(cell_of(), "simple")
+    for leaf in jax.tree.leaves(stack.params["layers"][1]):
+        leaf *= -1  # the simple rule's opposite labels every exception correctly
+    found = measure_islands(stack, sample=10, directions=4)
+    one = found.training[0]
+    assert one.fitted.all() and np.all(one.toward > 0.05)
+    assert np.all(one.axis[:, 1:] == found.reach)
+    np.testing.assert_allclose(one.axis[:, 0].min(axis=1), np.abs(one.position[:, 0]), atol=1e-6)
+    assert np.all(one.area == pytest.approx(2)) and one.open.all()
+
+
+def test_a_task_without_errors_of_the_simple_rule_has_no_points():
+    found = measure_islands(control(cell_of("lms-7"), "simple"), sample=5, directions=2)
+    assert len(found.training[0].index) == len(found.fresh[0].index) == 0
+    assert np.isnan(np.array([getattr(found, name) for name in MEASURES])).all()
+
+
+# statistics
+
+
+def test_the_excess_has_welchs_interval():
+    made = np.random.default_rng(0)
+    one, other = made.normal(size=30), 0.3 * made.normal(size=12) + 1
+    found = _compared([[one], [other]], 0.9)
+    expected = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.9)
+    assert (found.excess.low[0], found.excess.high[0]) == pytest.approx(tuple(expected))
+    own = stats.t.interval(0.9, 29, one.mean(), stats.sem(one))
+    assert (found.training.low[0], found.training.high[0]) == pytest.approx(own)
+
+
+def test_one_point_has_a_mean_and_no_interval():
+    found = _compared([[np.array([2.0])], [np.array([1.0, 3.0])]], 0.9)
+    assert found.training.value == [2] and np.isnan(found.training.low).all()
+    assert found.fresh.value == [2] and np.isfinite(found.fresh.low).all()
+    assert found.excess.value == [0] and np.isnan(found.excess.low).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"sample": 1}, "sample"),
+        ({"directions": 0}, "directions"),
+        ({"coordinates": [0]}, "coordinates"),
+        ({"reach": 0}, "reach"),
+        ({"confidence": 0}, "confidence"),
+    ],
+)
+def test_bad_arguments_are_named(options, word):
+    with pytest.raises(ValueError, match=f"^{word}: got"):
+        measure_islands(control(cell_of(), "simple"), **options)
+
+
+def test_other_networks_and_tasks_without_a_simple_set_are_refused():
+    with pytest.raises(ValueError, match="^network: got"):
+        measure_islands(replace(control(cell_of(), "simple"), cell=cell_of(activation="tanh")))
+    with pytest.raises(ValueError, match="^stack: got"):
+        measure_islands(control(cell_of("ms-7"), "achievable"))
