@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simbias import MLP, sgd, tasks
+from simbias import MLP, Stop, sgd, tasks, train, validate
 from simbias.tasks import oracle
 from simbias.training import Cell
 from simbias.training.stack import stacked
@@ -16,10 +16,10 @@ from simbias.validation import control
 from simbias.validation.cuts import curve_distances
 from simbias.validation.grids import (
     ZONES,
-    _draw,
     _over_contexts,
     _told,
     draw_given,
+    draw_lines,
     measure_grids,
     slab_coordinates,
 )
@@ -84,6 +84,12 @@ def test_cuts_of_the_controls_and_what_they_are_worth():
     assert np.all(line.cut_accuracy.value == 0.5)
 
 
+def test_cuts_are_looked_for_on_every_slab_coordinate():
+    best, line = report("achievable"), report("simple")
+    assert best.slabs == line.slabs == (1, 2, OWN)
+    assert np.all(best.slab_cuts == [0, 0, 6]) and np.all(line.slab_cuts == 0)
+
+
 def test_distances_of_the_controls():
     best = report("achievable").distances
     np.testing.assert_allclose(best[:, 1], 0, atol=1e-6)  # float32 weights
@@ -134,7 +140,7 @@ def test_two_coordinates_leave_no_context_and_nothing_to_chance():
 def test_shares_are_those_of_points_put_together_by_hand(trained, forward):
     found = measure_grids(trained, coordinates=[2], resolution=9, contexts=6, planes=1)
     i, task = 3, trained.cell.task
-    x = _draw(trained, i, 0, 6)
+    x = draw_lines(trained, i, 0, 6)
     params = jax.tree.map(lambda leaf: leaf[i], trained.params)
     for row, column in ((0, 0), (4, 4), (8, 3), (2, 5)):
         x[:, 0], x[:, 2] = found.across[column], found.up[0, row]
@@ -170,14 +176,14 @@ def test_devices_do_not_change_the_answer(trained, monkeypatch):
 
 def test_a_network_meets_the_same_contexts_in_every_stack():
     stacks = [control(cell_of(), "achievable", seeds=seeds) for seeds in ([0, 5], [5])]
-    first, alone = (_draw(stack, stack.index(5), 0, CONTEXTS) for stack in stacks)
+    first, alone = (draw_lines(stack, stack.index(5), 0, CONTEXTS) for stack in stacks)
     np.testing.assert_array_equal(first, alone)
-    assert not np.array_equal(first, _draw(stacks[0], 0, 0, CONTEXTS))
+    assert not np.array_equal(first, draw_lines(stacks[0], 0, 0, CONTEXTS))
 
 
 def test_contexts_have_the_labels_in_turn_and_the_simple_coordinate_in_its_margin():
     stack = control(cell_of(dim=3), "achievable")
-    x = _draw(stack, 0, 0, 1000)
+    x = draw_lines(stack, 0, 0, 1000)
     assert np.all(np.abs(x[:, 0]) < 0.1) and abs(x[:, 0].mean()) < 0.01
     label = oracle.achievable_rule(stack.cell.task, 1)(x)
     np.testing.assert_array_equal(label, np.arange(1000) % 2)
@@ -185,7 +191,7 @@ def test_contexts_have_the_labels_in_turn_and_the_simple_coordinate_in_its_margi
 
 def test_the_margin_of_a_slab_coordinate_is_all_of_its_gaps():
     stack = control(cell_of("noisy-ms-5-7", dim=3), "achievable")
-    x = _draw(stack, 0, 0, 1000)[:, 0]
+    x = draw_lines(stack, 0, 0, 1000)[:, 0]
     told = _told(stack.cell.task.blocks[0])
     assert len(told) == 5
     gaps = [(one.high, other.low) for one, other in zip(told[:-1], told[1:], strict=True)]
@@ -286,3 +292,40 @@ def test_bad_arguments_are_named(options, word):
 def test_a_task_without_a_simple_set_has_no_planes():
     with pytest.raises(ValueError, match="^stack: got"):
         measure_grids(control(cell_of("ms-7"), "achievable"))
+
+
+# trained to the end
+
+
+def trained_to_the_end(dim, depth, updates):
+    return train(
+        tasks.get("noisy-lms-7", dim=dim),
+        MLP(100, depth),
+        sgd(learning_rate=0.1, momentum=0.9, weight_decay=5e-5),
+        n_train=40_000,
+        seeds=2,
+        stop=Stop(max_updates=updates),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dim", (2, 5))
+def test_in_few_dimensions_two_hidden_layers_learn_the_achievable_rule(dim):
+    stack = trained_to_the_end(dim, 2, 40_000)
+    assert np.all(validate(stack).achievable_agreement.low >= 0.99)
+    found = measure_grids(stack)
+    margin = found.achievable_agreement.value[:, :, ZONES.index("margin-slab")]
+    assert np.all(margin >= 0.98)
+    if dim == 2:  # the only slab coordinate; with more, their cuts may be shared out
+        assert np.all(found.slab_cuts == 6) and np.all(found.cut_accuracy.value == 1)
+
+
+@pytest.mark.slow
+def test_in_fifty_dimensions_a_network_follows_the_simple_rule_and_learns_no_cut():
+    found = measure_grids(trained_to_the_end(50, 1, 20_000))
+    outside = [ZONES.index("support-slab"), ZONES.index("support-gap")]
+    assert np.all(found.simple_agreement.value[:, :, outside] >= 0.98)
+    inside = found.achievable_agreement
+    zone = ZONES.index("margin-slab")
+    assert np.all((inside.low[:, :, zone] < 0.55) & (inside.high[:, :, zone] > 0.45))
+    assert np.all(found.cuts.high < 6) and np.all(found.slab_cuts < 6)

@@ -57,7 +57,7 @@ class IslandsDisplay(style.Display):
         task: the task.
         coordinates: the horizontal and the vertical coordinate of the planes.
         slices: through a fitted training exception (the first there is; else the first), and
-            through the first fresh one.
+            through the first fresh one, of the same label where there is one.
         report: of one network.
     """
 
@@ -93,13 +93,14 @@ class IslandsDisplay(style.Display):
         assert rule is not None  # measure_islands has checked it
         pair = (rule.coordinate, report.coordinates[0])
         first = int(np.argmax(training.fitted))
+        like = int(np.argmax(fresh.label == training.label[first]))
         return cls(
             name=f"{task.name}, network {stack.cell.network.label}, seed {seed}",
             task=task,
             coordinates=pair,
             slices=(
                 _slice(one, "training", training, first, pair),
-                _slice(one, "fresh", fresh, 0, pair),
+                _slice(one, "fresh", fresh, like, pair),
             ),
             report=report,
         )
@@ -234,7 +235,16 @@ class IslandsDisplay(style.Display):
             )
         largest = max(float(found.nearest.max()) for found in self._kinds().values())
         ax.plot([0, largest], [0, largest], color=style.GREY, linewidth=0.8)
-        ax.annotate("equal", (largest, largest), ha="right", va="top", color=style.GREY, fontsize=6)
+        ax.annotate(
+            "equal distances",
+            (largest, largest),
+            xytext=(0, -4),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            color=style.GREY,
+            fontsize=6,
+        )
         ax.set(ylim=(-0.05, None), xlabel="to the nearest training point\nof the other label")
         ax.set_xlim(left=0.9 * min(float(found.nearest.min()) for found in self._kinds().values()))
         ax.set_ylabel("label kept on the way\nto its like (input units)")

@@ -4,6 +4,7 @@
 counts cuts, ``measure_islands`` looks around memorised exceptions, and ``geometry`` has the exact
 boundary of a ReLU network on any plane, and the exact risk on a task of two coordinates.
 """
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -54,7 +54,7 @@ def measure_cuts(
         planes: in how many of them, the first, distances are measured.
     """
     task, (s, j) = stack.cell.task, [rule.coordinate for rule in rules]
-    network, planes = stack.cell.network, 1 if task.dim == 2 else planes
+    network, planes = stack.cell.network, min(planes, 1) if task.dim == 2 else planes
     relu = isinstance(network, MLP) and network.activation == "relu"
     layers = layers_of(stack, i) if relu else []
     if not relu or not all(np.isfinite(part).all() for layer in layers for part in layer):
@@ -76,7 +76,7 @@ def measure_cuts(
         counts.astype(float),
         curve[np.minimum(counts, len(curve) - 1)],
         float(majority_changes(margin(layers, origins) > 0, ray, distance)),
-        np.array(distances),
+        np.array(distances).reshape(planes, 2),
     )
 
 

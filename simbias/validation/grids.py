@@ -38,7 +38,7 @@ from simbias.validation.risk import Estimate
 # Where the simple coordinate is (where it tells a label, or in the margin between), and the slab
 # coordinate.
 ZONES = ("support-slab", "support-gap", "margin-slab", "margin-gap")
-_ROWS = 1000  # of one forward pass: activations stay in cache
+ROWS = 1000  # of one forward pass: activations stay in cache
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,9 @@ class GridReport:
         cut_accuracy: mean of the best accuracy of a rule on the slab coordinate with as many cuts.
         majority_cuts: changes of the majority over the lines, as in ``rays.majority_changes``.
         achievable_cuts: of the achievable rule on each coordinate.
+        slabs: every coordinate outside the simple set that attains the Bayes risk: a network may
+            have learned any of them.
+        slab_cuts: ``majority_cuts`` on each of them, (seeds, slabs).
         distances: mean and Hausdorff distance between the learned and the achievable boundary in
             the planes of the first contexts, input units, (seeds, coordinates, planes, 2); NaN
             where a network says the same all over the plane. The mean is that of the two directed
@@ -86,6 +89,8 @@ class GridReport:
     cut_accuracy: Estimate
     majority_cuts: Float[np.ndarray, "seeds coordinates"]
     achievable_cuts: tuple[int, ...]
+    slabs: tuple[int, ...]
+    slab_cuts: Float[np.ndarray, "seeds slabs"]
     distances: Float[np.ndarray, "seeds coordinates planes 2"]
 
     @property
@@ -151,11 +156,16 @@ def measure_grids(
         raise fail("contexts", contexts, "an even integer >= 4")
     whole("planes", planes, most=contexts)
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
-    drawn = [_draw(stack, i, simple.coordinate, contexts) for i in range(len(stack))]
-    asked = [_ask(stack, (simple, rule), drawn, resolution) for rule in rules]
+    drawn = [draw_lines(stack, i, simple.coordinate, contexts) for i in range(len(stack))]
+    asked = [ask(stack, (simple, rule), drawn, resolution) for rule in rules]
     given, agreed = (np.stack(part, axis=1) for part in zip(*asked, strict=True))
     exact = [
         [measure_cuts(stack, i, (simple, rule), x, planes) for rule in rules]
+        for i, x in enumerate(drawn)
+    ]
+    slabs = slab_coordinates(task, None, most=task.dim)
+    found = [
+        [measure_cuts(stack, i, (simple, achievable_rule(task, j)), x, 0).majority for j in slabs]
         for i, x in enumerate(drawn)
     ]
     counts, worth, majority, distances = (
@@ -176,6 +186,8 @@ def measure_grids(
         cut_accuracy=_over_contexts(worth, confidence, most=1),
         majority_cuts=majority,
         achievable_cuts=tuple(len(rule.cuts) for rule in rules),
+        slabs=tuple(slabs),
+        slab_cuts=np.array(found),
         distances=distances,
     )
 
@@ -221,7 +233,9 @@ def _told(block: Block) -> list[Part]:
     return [part for part in parts_of(block) if not np.isclose(part.negative, part.positive)]
 
 
-def _draw(stack: Stack, i: int, simple: int, contexts: int) -> Float[np.ndarray, "contexts dim"]:
+def draw_lines(
+    stack: Stack, i: int, simple: int, contexts: int
+) -> Float[np.ndarray, "contexts dim"]:
     """A network's contexts, with the simple coordinate anywhere in its margin."""
     task = stack.cell.task
     key = stream(network_key(stack.cell.identity, stack.seeds[i]), "context")
@@ -241,7 +255,7 @@ def _centres(task: Task, rule: Rule, resolution: int) -> Float[np.ndarray, " cel
     return low + (np.arange(resolution) + 0.5) * (high - low) / resolution
 
 
-def _ask(
+def ask(
     stack: Stack, rules: tuple[Rule, Rule], drawn: Sequence[np.ndarray], resolution: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Every network on one plane.
@@ -261,7 +275,7 @@ def _ask(
     zone = np.eye(len(ZONES))[2 * ~inside[0] + ~inside[1]]
 
     rows = 2 if task.dim == 2 else len(drawn[0])
-    many = max(1, _ROWS // rows)
+    many = max(1, ROWS // rows)
     spare = -len(position) % many
 
     def blocks(x: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ Points come in chunks with a key each, so memory is flat in their number, and a 
 same points however the work is divided.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from simbias.tasks.oracle import achievable_rule, simple_rule
 from simbias.tasks.rules import RuleTable, exceptional, follow, rule_table
 from simbias.tasks.task import Tables, draw_uniforms, quantile
 from simbias.training.fit import margins
-from simbias.training.stack import Stack, seed_mesh, spread
+from simbias.training.stack import Stack, seed_mesh, spread, stacked
 
 CHUNK = 20_000
 
@@ -101,32 +101,48 @@ def count(
     Returns:
         The counts of every network.
     """
-    seeds, devices = len(stack), jax.devices()[: len(stack)]
-    padded = -(-seeds // len(devices)) * len(devices)
-    judged = [_judged(stack, min(i, seeds - 1)) for i in range(padded)]
-    laid = spread(
-        seed_mesh(tuple(devices)), jax.tree.map(lambda *leaves: np.stack(leaves), *judged)
-    )
+    seeds, devices = len(stack), tuple(jax.devices())
+    judged = [_judged(stack, i) for i in range(seeds)]
     total = Counts(*np.zeros((len(Counts._fields), seeds), np.int64))
+    waiting: list[Scores] = []  # of a chunk whose other networks are still to come
 
-    def take_in(made: tuple[Counts, Scores]) -> None:
-        nonlocal total
-        counts, scores = jax.tree.map(lambda leaf: leaf[:seeds], jax.device_get(made))
-        total = Counts(*(a + b for a, b in zip(total, counts, strict=True)))
-        if on_scores is not None:
-            on_scores(scores)
+    def take_in(members: list[int], made: tuple[Counts, Scores]) -> None:
+        counts, scores = jax.device_get(made)
+        for place, i in enumerate(members):
+            for kept, part in zip(total, counts, strict=True):
+                kept[i] += part[place]
+            waiting.append(jax.tree.map(lambda leaf, place=place: leaf[place], scores))
+            if len(waiting) == seeds:
+                if on_scores is not None:
+                    on_scores(stacked(waiting))
+                waiting.clear()
 
-    ahead = None  # the devices draw and score a chunk while the host takes in the one before
-    for start in range(0, n_certify, CHUNK):
-        rows = min(CHUNK, n_certify - start)
-        program = _compiled(stack.cell.network, rows, tuple(devices))
-        made = program(laid, jnp.uint32(start // CHUNK))
-        if ahead is not None:
-            take_in(ahead)
-        ahead = made
+    # a chunk of one network is a device's unit of work, so that no device waits for another; the
+    # devices work on one batch of units while the host takes in the one before
+    ahead: tuple[list[int], Any] | None = None
+    for rows, units in _units(n_certify, seeds):
+        for start in range(0, len(units), len(devices)):
+            batch = units[start : start + len(devices)]
+            members = [i for _, i in batch]
+            filled = batch + batch[-1:] * (len(devices) - len(batch))
+            laid = spread(seed_mesh(devices), stacked([judged[i] for _, i in filled]))
+            chunks = spread(seed_mesh(devices), np.array([chunk for chunk, _ in filled], np.uint32))
+            made = _compiled(stack.cell.network, rows, devices)(laid, chunks)
+            if ahead is not None:
+                take_in(*ahead)
+            ahead = members, made
     assert ahead is not None
-    take_in(ahead)
+    take_in(*ahead)
     return total
+
+
+def _units(n_certify: int, seeds: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Rows of a chunk, and the chunks of that many rows: pairs (chunk, network)."""
+    whole, rest = divmod(n_certify, CHUNK)
+    if whole:
+        yield CHUNK, [(chunk, i) for chunk in range(whole) for i in range(seeds)]
+    if rest:
+        yield rest, [(whole, i) for i in range(seeds)]
 
 
 def _judged(stack: Stack, i: int) -> _Judged:
@@ -185,15 +201,15 @@ def _score(
 
 @lru_cache
 def _compiled(network: Network, rows: int, devices: tuple[jax.Device, ...]) -> Callable[..., Any]:
-    def each(judged: _Judged, chunk: UInt[Array, ""]) -> Any:
-        return jax.lax.map(lambda one: _score(network, rows, one, chunk), judged)
+    def each(judged: _Judged, chunk: UInt[Array, " units"]) -> Any:
+        return jax.lax.map(lambda unit: _score(network, rows, *unit), (judged, chunk))
 
     laid = PartitionSpec("seeds")
     return jax.jit(
         jax.shard_map(
             each,
             mesh=seed_mesh(devices),
-            in_specs=(laid, PartitionSpec()),
+            in_specs=laid,
             out_specs=laid,
             check_vma=False,
         )

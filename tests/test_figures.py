@@ -1,0 +1,36 @@
+"""The gallery: small, recorded, and every figure with its command."""
+
+import re
+import tarfile
+from pathlib import Path
+
+FOLDER = Path(__file__).parent.parent / "figures"
+RECORDED = sorted((FOLDER / "recorded").glob("*.tar.xz"))
+
+
+def test_the_recorded_runs_are_small():
+    assert [path.name for path in RECORDED] == ["phase.tar.xz", "pitfalls.tar.xz"]
+    assert sum(path.stat().st_size for path in RECORDED) < 5e6
+
+
+def test_every_figure_is_named_with_its_suite_and_every_name_is_a_figure():
+    text = (FOLDER / "README.md").read_text()
+    named = set(re.findall(r"`(\S+\.png)`", text))
+    named |= {f"boundary-{tail}.png" for tail in re.findall(r"`-(d\d+)`", text)}
+    assert named == {path.name for path in FOLDER.glob("*.png")}
+
+
+def test_recorded_rows_say_how_they_were_made(tmp_path):
+    from simbias.results import Store
+
+    for path in RECORDED:
+        with tarfile.open(path) as archive:
+            archive.extractall(tmp_path / path.stem, filter="data")
+        store = Store(tmp_path / path.stem)
+        assert not [found for found in store.damaged() if found[0].parent.name != "weights"]
+        _, rows = store.query("SELECT DISTINCT suite, device, versions FROM networks")
+        suite = path.name.split(".")[0]
+        assert rows and all(row[0] == suite and row[1] and "jax" in row[2] for row in rows)
+        config = store.config()
+        _, ((count,),) = store.query("SELECT count(*) FROM networks")
+        assert count == len(config["names"]) * len(config["seeds"]) >= 24
