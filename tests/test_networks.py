@@ -151,3 +151,38 @@ def test_numpy_widths_are_stored_as_plain_integers():
     network = MLP(np.int64(100), np.int32(2))
     assert network == MLP(100, 2)
     assert type(network.width) is int and type(network.depth) is int
+
+
+def test_layers_come_back_as_they_were_given():
+    draw = np.random.default_rng(0)
+    layers = [
+        Layer(draw.normal(size=shape).astype(np.float32), draw.normal(size=shape[1]))
+        for shape in ((3, 5), (5, 5), (5, 2))
+    ]
+    network = MLP(5, 2)
+    for one, other in zip(network.to_layers(network.from_layers(layers)), layers, strict=True):
+        assert one.weight.dtype == np.float64
+        np.testing.assert_allclose(one.weight, other.weight)
+        np.testing.assert_allclose(one.bias, other.bias, rtol=1e-7)
+
+
+def test_the_gradient_of_the_head_is_that_of_the_product():
+    network = MLP(6, 1)
+    params = network.init(jax.random.key(3), 4)
+    x = jax.random.normal(jax.random.key(4), (9, 4))
+    weight = jax.random.normal(jax.random.key(5), (9, 2))
+
+    def plain(params, x):
+        first, last = params["layers"][0], params["layers"][1]
+        hidden = jax.nn.relu(x @ first["kernel"] + first["bias"][None, :])
+        return jnp.sum(weight * (hidden @ last["kernel"] + last["bias"][None, :]))
+
+    def ours(params, x):
+        return jnp.sum(weight * network.apply(params, x))
+
+    for one, other in zip(
+        jax.tree.leaves(jax.grad(ours, (0, 1))(params, x)),
+        jax.tree.leaves(jax.grad(plain, (0, 1))(params, x)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)

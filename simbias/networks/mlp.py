@@ -157,6 +157,16 @@ class MLP:
             }
         }
 
+    def to_layers(self, params: Params) -> list[Layer]:
+        """Parameters as affine layers, in float64: the inverse of ``from_layers``."""
+        made = params["layers"]
+        return [
+            Layer(
+                np.asarray(made[i]["kernel"], np.float64), np.asarray(made[i]["bias"], np.float64)
+            )
+            for i in sorted(made)
+        ]
+
 
 @lru_cache
 def _split(network: MLP, dim: int) -> tuple[nnx.GraphDef, nnx.State]:

@@ -118,8 +118,7 @@ def layers_of(stack: Stack, i: int) -> list[Layer]:
         raise fail("network", getattr(network, "label", network), "an MLP of relu units")
     if i not in range(len(stack)):
         raise fail("i", i, f"an integer in [0, {len(stack)})")
-    params = jax.tree.map(lambda leaf: np.asarray(leaf[i], np.float64), stack.params)["layers"]
-    layers = [Layer(params[j]["kernel"], params[j]["bias"]) for j in sorted(params)]
+    layers = network.to_layers(jax.tree.map(lambda leaf: leaf[i], stack.params))
     turned = np.asarray(stack.rotation[i], np.float64) @ layers[0].weight
     return [Layer(turned, layers[0].bias), *layers[1:]]
 
