@@ -12,6 +12,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -100,28 +101,34 @@ def list_(kind: Kind = None) -> int:
     """List the registered names.
 
     Args:
-        kind: tasks, networks, methods or suites; default: all.
+        kind: tasks, networks, methods, bounds or suites; default: all.
     """
     if kind is not None:
         known("kind", kind, REGISTRIES)
     for registry in REGISTRIES.values():
         if kind in (None, registry.kind):
             print(registry.kind)
-            for name, entry in sorted(registry.entries().items()):
-                print(f"  {name:<14} {entry.summary}")
+            entries = registry.entries()
+            width = max(map(len, entries))
+            for name, entry in sorted(entries.items()):
+                print(f"  {name:<{width}} {entry.summary}")
     return DONE
 
 
 @_verb()
 def info(name: Name) -> int:
-    """Show what is known of a task, network, method or suite.
+    """Show what is known of a task, network, method, bound or suite.
 
     Args:
         name: a name that `simbias list` shows.
     """
     kinds = {entry: kind for kind, registry in REGISTRIES.items() for entry in registry.entries()}
     kind = kinds[known("name", name, kinds)]
-    describe: dict[str, Callable[[str], Any]] = {"tasks": _info_task, "suites": _info_suite}
+    describe: dict[str, Callable[[str], Any]] = {
+        "tasks": _info_task,
+        "suites": _info_suite,
+        "bounds": _info_bound,
+    }
     describe.get(kind, lambda name: _info_factory(kind, name))(name)
     return DONE
 
@@ -247,6 +254,51 @@ def plot(
     kinds = None if kind == "all" else [kind]
     for path in _draw(store, kinds, cell, seed, coordinate):
         print(path)
+    return DONE
+
+
+@_verb()
+def bounds(
+    directory: Directory,
+    /,
+    cell: str | None = None,
+    delta: float = 0.05,
+    bounds: tuple[str, ...] = (),
+    n_certify: int | None = None,
+    cores: int | None = None,
+) -> int:
+    """Hold bounds on a run's networks against the exact risk: table, figure, DIR/bounds/*.parquet.
+
+    A rerun computes everything again and replaces what the same settings gave.
+
+    Args:
+        directory: a run directory.
+        cell: name of a cell, or the beginning of some; default: all that have networks.
+        delta: probability, over the sample, with which each bound may fail, in (0, 1).
+        bounds: names that `simbias list bounds` shows; default: all.
+        n_certify: fresh points on which each risk is measured; default 200000.
+        cores: CPU cores to compute on; default: all that the process may use.
+    """
+    from simbias.results.store import Store
+
+    store = Store(directory)
+    _start_jax(cores)
+    from simbias.bounds import evaluate
+    from simbias.plots.bounds import draw_bounds
+    from simbias.results import bounds as kept
+    from simbias.validation import N_CERTIFY
+
+    console = _console()
+    n_certify = N_CERTIFY if n_certify is None else n_certify
+    for name in kept.trained_cells(store, cell):
+        stack = kept.load_with_initial(store, name)
+        judged = evaluate(stack, delta=delta, bounds=bounds or None, n_certify=n_certify)
+        path = kept.write_bounds(store, stack.cell, judged, n_certify)
+        _say(console, f"{name}, delta {delta:g}, {len(stack)} networks: {path}")
+        _print_rows(console, kept.HEAD, kept.bound_lines(judged))
+        _say(console, kept.CAPTION)
+        for figure in draw_bounds(store.directory / "figures", stack.cell, judged):
+            _say(console, str(figure))
     return DONE
 
 
@@ -415,6 +467,15 @@ def _info_suite(name: str) -> None:
     for preset in suite.presets.values():
         cells, seeds = len(preset.cells), preset.seeds
         print(f"  --preset {preset.name}: {preset.summary} ({cells} cells, {seeds} seeds)")
+
+
+def _info_bound(name: str) -> None:
+    made = REGISTRIES["bounds"].factory(name)
+    print(f"{name}: {made.summary}")
+    print(f"family: {made.family}; kind: {made.kind}; certifies: {made.certifies}")
+    print(f"constants: {made.constants or 'not proved'}")
+    module = REGISTRIES["bounds"].entries()[name].reference.split(":")[0]
+    print(f"\n{(import_module(module).__doc__ or '').strip()}")
 
 
 def _info_factory(kind: str, name: str) -> None:

@@ -124,6 +124,12 @@ BOUNDS = Registry(
                 "neyshabur-spectral": "margins, spectral norms, PAC-Bayes",
             },
             "compression": {"compression": "code length of the quantised network"},
+            "stochastic": {
+                "pac-bayes-kl": "PAC-Bayes, Maurer and Seeger, prior at the initialisation",
+                "pac-bayes-catoni": "PAC-Bayes, Catoni with a union over lambda",
+                "pac-bayes-mcallester": "PAC-Bayes, McAllester",
+                "pac-bayes-data-prior": "PAC-Bayes, prior learned on half the points",
+            },
             "stability": {"stability": "stability of SGD, whose premises never hold here"},
             "convergence": {
                 "uniform-convergence": "what no two-sided uniform-convergence bound can be below",

@@ -2,6 +2,7 @@
 
 from simbias.bounds.bound import Bound, Found, bound, inapplicable
 from simbias.bounds.evidence import Evidence, HeldOut, Steps, evidence_from
+from simbias.bounds.judged import Judged, evaluate, records
 from simbias.bounds.record import Premise, Record, violated
 from simbias.registry import BOUNDS
 
@@ -11,6 +12,7 @@ __all__ = [
     "Evidence",
     "Found",
     "HeldOut",
+    "Judged",
     "Premise",
     "Record",
     "Steps",
@@ -18,10 +20,6 @@ __all__ = [
     "evaluate",
     "evidence_from",
     "inapplicable",
+    "records",
     "violated",
 ]
-
-
-def evaluate(evidence: Evidence, *, delta: float = 0.05) -> list[Record]:
-    """The records of every registered bound on one network; each fails with its own delta."""
-    return [BOUNDS.factory(name)(evidence, delta=delta) for name in BOUNDS.entries()]

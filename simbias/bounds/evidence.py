@@ -203,8 +203,8 @@ def evidence_from(stack: Stack, i: int, *, held_out: int | None = None) -> Evide
         raise fail("stack", "no initialisation", "one stored with its initialisation")
     points = cell.n_train if held_out is None else whole("held_out", held_out)
     params = jax.tree.map(lambda leaf: leaf[i], stack.params)
-    layers = layers_of(params)
-    initial = layers_of(jax.tree.map(lambda leaf: leaf[i], stack.initial))
+    layers = tuple(network.to_layers(params))
+    initial = network.to_layers(jax.tree.map(lambda leaf: leaf[i], stack.initial))
     _checked("layers", layers, cell.task.dim)  # before labelling points with NaN weights
     problem = fit.problem(cell, stack.seeds[i])
     data = jax.device_get(_draw(cell.n_train, problem))
@@ -217,21 +217,12 @@ def evidence_from(stack: Stack, i: int, *, held_out: int | None = None) -> Evide
         layers=layers,
         x=data.x,
         y=data.y,
-        initial=initial,
+        initial=tuple(initial),
         activation=network.activation,
         held_out=HeldOut(errors, points),
         blocks=cell.task.blocks,
         rotation=stack.rotation[i],
         steps=steps,
-    )
-
-
-def layers_of(params: Any) -> tuple[Layer, ...]:
-    """An MLP's parameters as layers in float64."""
-    made = params["layers"]
-    return tuple(
-        Layer(np.asarray(made[j]["kernel"], np.float64), np.asarray(made[j]["bias"], np.float64))
-        for j in sorted(made)
     )
 
 

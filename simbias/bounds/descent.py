@@ -1,0 +1,223 @@
+"""The compiled part of PAC-Bayes: a prior learned, a posterior descended, its errors counted.
+
+Every weight and bias of the network with one output (logit difference) is an independent Gaussian.
+Weights are drawn anew for every point, by drawing the Gaussian sums that enter the units instead:
+exact for a single point (the local reparameterisation of D. Kingma, T. Salimans and M. Welling,
+NeurIPS 2015). Given the last hidden layer the output is Gaussian, so the expected 0-1 error is
+smooth in mean and deviation and needs no surrogate (F. Biggs and B. Guedj, Entropy 2021); what is
+descended is the quadratic bound of M. Perez-Ortiz et al. (JMLR 2021), by Adam.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import PartitionSpec
+from jaxtyping import Array, Bool, Float, Int
+
+from simbias.bounds.pac_bayes import PRIOR_LARGEST
+from simbias.networks.mlp import ACTIVATIONS
+from simbias.tasks.oracle import Layer
+from simbias.training.stack import seed_mesh
+
+BATCH = 250
+ROWS = 2000  # pairs of weights and a point in one forward pass of the count
+_RATE, _RATE_LAST = 1e-2, 3e-5  # of Adam, decaying exponentially
+_B1, _B2, _EPSILON = 0.9, 0.999, 1e-8
+_PRIOR_RATE, _PRIOR_MOMENTUM = 0.1, 0.9
+_DEVIATION = 0.03  # of every weight at the start; the prior's too
+_DELTA = 0.05  # of the objective: the bound at any other differs by ln(delta)/n
+
+Layers = tuple[Layer, ...]
+Act = Callable[[Array], Array]
+
+
+class Problem(NamedTuple):
+    """A network and its sample in float32; rows beyond the n training points are padding.
+
+    Attributes:
+        mean: trained layers, one output.
+        centre: layers before the first update.
+        x: inputs, (rows, dim).
+        sign: labels as -1 and 1, (rows,).
+        first: training points before this one are the prior's, the others the posterior's.
+        n: training points.
+    """
+
+    mean: Layers
+    centre: Layers
+    x: Float[Any, "rows dim"]
+    sign: Float[Any, " rows"]
+    first: Int[Any, ""]
+    n: Int[Any, ""]
+
+
+class Free(NamedTuple):
+    """What is optimised; ``log_prior`` is ln of the prior variance of each layer."""
+
+    mean: Layers
+    log_deviation: Layers
+    log_prior: Float[Array, " layers"]
+
+
+class Optimised(NamedTuple):
+    """The posterior, the mean of its prior, and errors among the pairs counted."""
+
+    free: Free
+    centre: Layers
+    wrong: Int[Array, ""]
+
+
+@lru_cache
+def compiled(
+    activation: str, pairs: int, devices: tuple[jax.Device, ...]
+) -> Callable[[Problem, Any, Any], Optimised]:
+    """The program for networks of one activation: problems, steps, steps of the prior's network.
+
+    Without steps of its network, the prior is centred at the initialisation.
+
+    Args:
+        activation: of the hidden units.
+        pairs: of weights and a training point to count errors on, a multiple of ``ROWS``.
+        devices: over which networks are laid; on CPU each runs one at a time.
+    """
+    act = ACTIVATIONS[activation]
+
+    def one(problem: Problem, steps: Array, prior_steps: Array) -> Optimised:
+        keys = jax.random.split(jax.random.key(0), 3)
+        centre = _learn(act, problem, prior_steps, keys[0])
+        free = _descend(act, problem, centre, steps, keys[1])
+        return Optimised(free, centre, _errors(act, problem, free, pairs, keys[2]))
+
+    def several(problems: Problem, steps: Array, prior_steps: Array) -> Optimised:
+        if devices[0].platform != "cpu":
+            return jax.vmap(one, in_axes=(0, None, None))(problems, steps, prior_steps)
+        return jax.lax.map(lambda problem: one(problem, steps, prior_steps), problems)
+
+    laid, whole = PartitionSpec("seeds"), PartitionSpec()
+    return jax.jit(
+        jax.shard_map(
+            several,
+            mesh=seed_mesh(devices),
+            in_specs=(laid, whole, whole),
+            out_specs=laid,
+            check_vma=False,
+        )
+    )
+
+
+def wrong(
+    act: Act,
+    mean: Layers,
+    deviation: Layers,
+    x: Float[Array, "rows dim"],
+    positive: Bool[Array, " rows"],
+    key: Array,
+) -> Int[Array, ""]:
+    """Errors of the stochastic network, its weights drawn for every row."""
+    key_units, key_output = jax.random.split(key)
+    output, width = _output(act, mean, deviation, x, key_units)
+    drawn = output + width * jax.random.normal(key_output, output.shape)
+    return jnp.sum((drawn > 0) != positive, dtype=jnp.int32)
+
+
+def _output(
+    act: Act, mean: Layers, deviation: Layers, x: Array, key: Array
+) -> tuple[Float[Array, " rows"], Float[Array, " rows"]]:
+    """Mean and deviation of the output, given hidden units drawn for every row."""
+    *hidden, last = zip(mean, deviation, strict=True)
+    for i, (centre, width) in enumerate(hidden):
+        entering, spread = _entering(centre, width, x)
+        noise = jax.random.normal(jax.random.fold_in(key, i), entering.shape)
+        x = act(entering + spread * noise)
+    entering, spread = _entering(*last, x)
+    return entering[:, 0], spread[:, 0]
+
+
+def _entering(centre: Layer, width: Layer, x: Array) -> tuple[Array, Array]:
+    """Mean and deviation of the sums that enter a layer's units, each (rows, units)."""
+    variance = x**2 @ width.weight**2 + width.bias[None, :] ** 2
+    return x @ centre.weight + centre.bias[None, :], jnp.sqrt(variance)
+
+
+def _descend(act: Act, problem: Problem, centre: Layers, steps: Array, key: Array) -> Free:
+    """Adam from the trained weights, on points from ``first`` on."""
+    n = (problem.n - problem.first).astype(jnp.float32)
+
+    def objective(free: Free, x: Array, sign: Array, key: Array) -> Array:
+        deviation = jax.tree.map(jnp.exp, free.log_deviation)
+        output, width = _output(act, free.mean, deviation, x, key)
+        error = jnp.mean(jax.scipy.stats.norm.cdf(-sign * output / width))
+        half = (_divergence(free, centre) + jnp.log(2 * jnp.sqrt(n) / _DELTA)) / (2 * n)
+        return (jnp.sqrt(error + half) + jnp.sqrt(half)) ** 2
+
+    def step(i: Array, carry: tuple[Free, Free, Free]) -> tuple[Free, Free, Free]:
+        free, first, second = carry
+        key_rows, key_units = jax.random.split(jax.random.fold_in(key, i))
+        rows = jax.random.randint(key_rows, (BATCH,), problem.first, problem.n)
+        slope = jax.grad(objective)(free, problem.x[rows], problem.sign[rows], key_units)
+        first = jax.tree.map(lambda m, g: _B1 * m + (1 - _B1) * g, first, slope)
+        second = jax.tree.map(lambda v, g: _B2 * v + (1 - _B2) * g**2, second, slope)
+        t = (i + 1).astype(jnp.float32)
+        rate = _RATE * (_RATE_LAST / _RATE) ** (t / steps.astype(jnp.float32))
+
+        def moved(value: Array, m: Array, v: Array) -> Array:
+            return value - rate * m / (1 - _B1**t) / (jnp.sqrt(v / (1 - _B2**t)) + _EPSILON)
+
+        return jax.tree.map(moved, free, first, second), first, second
+
+    start = Free(
+        problem.mean,
+        jax.tree.map(lambda leaf: jnp.full_like(leaf, np.log(_DEVIATION)), problem.mean),
+        jnp.full(len(centre), 2 * np.log(_DEVIATION), jnp.float32),
+    )
+    zeros = jax.tree.map(jnp.zeros_like, start)
+    return jax.lax.fori_loop(0, steps, step, (start, zeros, zeros))[0]
+
+
+def _divergence(free: Free, centre: Layers) -> Float[Array, ""]:
+    """KL of the posterior from the prior, with the prior variances not yet on their grid."""
+    total = jnp.float32(0)
+    for i, (mean, log, at) in enumerate(zip(free.mean, free.log_deviation, centre, strict=True)):
+        log_prior = jnp.minimum(free.log_prior[i], np.log(PRIOR_LARGEST))
+        for part in (0, 1):
+            ratio = 2 * log[part] - log_prior
+            moved = (mean[part] - at[part]) ** 2 * jnp.exp(-log_prior)
+            total += 0.5 * jnp.sum(jnp.exp(ratio) - 1 - ratio + moved)
+    return total
+
+
+def _learn(act: Act, problem: Problem, steps: Array, key: Array) -> Layers:
+    """The network trained from its initialisation on the prior's points, by SGD with momentum."""
+
+    def loss(layers: Layers, x: Array, sign: Array) -> Array:
+        for layer in layers[:-1]:
+            x = act(x @ layer.weight + layer.bias[None, :])
+        output = x @ layers[-1].weight + layers[-1].bias[None, :]
+        return jnp.mean(jax.nn.softplus(-sign * output[:, 0]))
+
+    def step(i: Array, carry: tuple[Layers, Layers]) -> tuple[Layers, Layers]:
+        layers, speed = carry
+        rows = jax.random.randint(jax.random.fold_in(key, i), (BATCH,), 0, problem.first)
+        slope = jax.grad(loss)(layers, problem.x[rows], problem.sign[rows])
+        speed = jax.tree.map(lambda v, g: _PRIOR_MOMENTUM * v + g, speed, slope)
+        return jax.tree.map(lambda w, v: w - _PRIOR_RATE * v, layers, speed), speed
+
+    zeros = jax.tree.map(jnp.zeros_like, problem.centre)
+    return jax.lax.fori_loop(0, steps, step, (problem.centre, zeros))[0]
+
+
+def _errors(act: Act, problem: Problem, free: Free, pairs: int, key: Array) -> Int[Array, ""]:
+    """Errors on the posterior's points, drawn with replacement, with one draw of weights each."""
+    deviation = jax.tree.map(jnp.exp, free.log_deviation)
+
+    def chunk(total: Array, i: Array) -> tuple[Array, None]:
+        key_rows, key_units = jax.random.split(jax.random.fold_in(key, i))
+        rows = jax.random.randint(key_rows, (ROWS,), problem.first, problem.n)
+        x, positive = problem.x[rows], problem.sign[rows] > 0
+        return total + wrong(act, free.mean, deviation, x, positive, key_units), None
+
+    return jax.lax.scan(chunk, jnp.int32(0), jnp.arange(pairs // ROWS))[0]

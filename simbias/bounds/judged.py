@@ -1,0 +1,219 @@
+"""Bounds held against the exact risk of the classifier that each of them certifies.
+
+The risk comes from each network's certify stream, which neither training nor any bound has seen:
+of the network itself, of its quantised copy, or of the stochastic network that draws its weights
+for every point, each with its exact interval.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from simbias._checks import fail, instance, known, real, whole
+from simbias._keys import stream
+from simbias.bounds.compression import CODEBOOKS, compress
+from simbias.bounds.evidence import Evidence, evidence_from
+from simbias.bounds.posterior import Posterior, posterior, posteriors, stochastic_errors
+from simbias.bounds.record import Record, violated
+from simbias.bounds.stochastic import PRIOR_OF
+from simbias.networks import MLP
+from simbias.registry import BOUNDS
+from simbias.tasks.task import draw
+from simbias.training import fit
+from simbias.training.stack import Stack, stacked
+from simbias.validation import N_CERTIFY, Estimate
+from simbias.validation.risk import CHUNK, clopper_pearson, count
+
+GUESSING = 0.5
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A record beside the risk of the classifier that it certifies.
+
+    Attributes:
+        record: what the bound said.
+        seed: of the network.
+        risk, risk_low, risk_high: the risk with its interval: of the stochastic or quantised
+            network where the record certifies that one, of the network itself otherwise; None
+            where the certified classifier is not known here.
+    """
+
+    record: Record
+    seed: int
+    risk: float | None
+    risk_low: float | None
+    risk_high: float | None
+
+    @property
+    def gap(self) -> float | None:
+        """Value - risk; None where nothing is claimed."""
+        return None if self._claim is None or self.risk is None else self._claim - self.risk
+
+    @property
+    def valid(self) -> bool | None:
+        """Whether the interval of the risk does not lie above the value; None: no claim."""
+        if self.risk_low is None or self.record.certifies == "an expectation":
+            return None
+        refuted = violated(self.record, self.risk_low)
+        return None if refuted is None else not refuted
+
+    @property
+    def vacuous(self) -> bool | None:
+        """Whether the value is no better than guessing, 1/2; None where nothing is claimed."""
+        return None if self._claim is None else self._claim >= GUESSING
+
+    @property
+    def tightness(self) -> float | None:
+        """Value over the upper limit of the risk: 1 is as tight as can be told; None: no claim."""
+        if self._claim is None or self.risk_high is None:
+            return None
+        return self._claim / self.risk_high
+
+    @property
+    def _claim(self) -> float | None:
+        """The value where it bounds a risk."""
+        return None if self.record.kind == "measure" else self.record.value
+
+
+def evaluate(
+    stack: Stack,
+    *,
+    delta: float = 0.05,
+    bounds: Sequence[str] | None = None,
+    n_certify: int = N_CERTIFY,
+    confidence: float = 0.95,
+) -> list[Judged]:
+    """Registered bounds on every network of a stack, each beside the exact risk.
+
+    Args:
+        stack: trained networks with their initialisation.
+        delta: probability, over the sample, with which each bound may fail, in (0, 1).
+        bounds: registered names; default: all.
+        n_certify: fresh points on which each risk is measured.
+        confidence: coverage of the intervals of the risks, in (0, 1).
+
+    Returns:
+        One a network and bound, networks in the stack's order.
+
+    Raises:
+        ValueError: an argument out of range, an unknown name, networks without initialisation or
+            with weights that are not finite, or a task whose risk is not exact.
+    """
+    instance("stack", stack, Stack)
+    delta = real("delta", delta, 0, 1, open_low=True, open_high=True)
+    names = bound_names(bounds)
+    n_certify = whole("n_certify", n_certify)
+    real("confidence", confidence, 0, 1, open_low=True, open_high=True)
+    _check(stack)
+    evidences = [evidence_from(stack, i) for i in range(len(stack))]
+    for prior in dict.fromkeys(PRIOR_OF[name] for name in names if name in PRIOR_OF):
+        if stack.cell.n_train >= 2:
+            posteriors(evidences, prior)  # side by side: the bounds find them made
+    own = _risk(stack, n_certify, confidence)
+    judged: list[Judged] = []
+    for i, evidence in enumerate(evidences):
+        of_prior: dict[str, Estimate] = {}
+        for name in names:
+            record = BOUNDS.factory(name)(evidence, delta=delta)
+            risk: Estimate | None = Estimate(*(part[i] for part in own))
+            if record.applicable and record.certifies == "a compressed network":
+                risk = _compressed_risk(stack, i, evidence, record, n_certify, confidence)
+            elif record.applicable and record.certifies == "a stochastic network":
+                prior_of = PRIOR_OF.get(name)
+                if prior_of is not None and prior_of not in of_prior:
+                    made = posterior(evidence, prior_of)
+                    of_prior[prior_of] = _stochastic_risk(stack, i, made, n_certify, confidence)
+                risk = None if prior_of is None else of_prior[prior_of]
+            limits = (None,) * 3 if risk is None else tuple(float(part) for part in risk)
+            judged.append(Judged(record, stack.seeds[i], *limits))
+    return judged
+
+
+def records(
+    evidence: Evidence, *, delta: float = 0.05, bounds: Sequence[str] | None = None
+) -> list[Record]:
+    """The records of registered bounds on one network; each fails with its own delta.
+
+    Args:
+        evidence: what there is to look at.
+        delta: in (0, 1).
+        bounds: registered names; default: all.
+
+    Raises:
+        ValueError: delta out of range, or an unknown name.
+    """
+    return [BOUNDS.factory(name)(evidence, delta=delta) for name in bound_names(bounds)]
+
+
+def bound_names(bounds: Sequence[str] | None) -> list[str]:
+    """Registered names as given, or all of them; ValueError with the nearest names."""
+    if bounds is None:
+        return list(BOUNDS.entries())
+    if isinstance(bounds, str) or not bounds:
+        raise fail("bounds", bounds, "a list of names")
+    return [known("bound", name, BOUNDS.entries()) for name in dict.fromkeys(bounds)]
+
+
+def _check(stack: Stack) -> None:
+    """Raise ValueError for a task without exact risk and for weights that are not finite."""
+    task = stack.cell.task
+    normal = sum(block.is_normal for block in task.blocks)
+    if normal:
+        arrived = f"task {task.name} with {normal} normal coordinates"
+        raise fail("stack", arrived, "a task whose risk is exact: slab and linear coordinates")
+    for i, seed in enumerate(stack.seeds):
+        bad = sum(int(np.sum(~np.isfinite(leaf[i]))) for leaf in jax.tree.leaves(stack.params))
+        if bad:
+            raise fail("stack", f"{bad} weights not finite, seed {seed}", "finite weights")
+
+
+def _risk(stack: Stack, n_certify: int, confidence: float) -> Estimate:
+    counts = count(stack, n_certify)
+    return clopper_pearson(counts.points - counts.correct, counts.points, confidence)
+
+
+def _compressed_risk(
+    stack: Stack, i: int, evidence: Evidence, record: Record, n_certify: int, confidence: float
+) -> Estimate | None:
+    """The risk of the quantised network that a record is about."""
+    if record.bound != "compression":
+        return None
+    bits, codebook = int(record.terms["bits a weight"]), CODEBOOKS[int(not record.terms["k-means"])]
+    layers = compress(evidence.layers, bits, codebook).layers
+    network = stack.cell.network
+    assert isinstance(network, MLP)
+    one = replace(
+        stack,
+        seeds=stack.seeds[i : i + 1],
+        params=stacked([network.from_layers(layers)]),
+        rotation=stack.rotation[i : i + 1],
+    )
+    return Estimate(*(part[0] for part in _risk(one, n_certify, confidence)))
+
+
+def _stochastic_risk(
+    stack: Stack, i: int, made: Posterior, n_certify: int, confidence: float
+) -> Estimate:
+    """The mean error over weights drawn anew for every fresh point: independent, so exact."""
+    problem = fit.problem(stack.cell, stack.seeds[i])
+    wrong = 0
+    for start in range(0, n_certify, CHUNK):
+        rows = min(CHUNK, n_certify - start)
+        x, y, key = _fresh(rows, problem, np.uint32(start // CHUNK))
+        wrong += stochastic_errors(made, x, y, key)
+    return clopper_pearson(np.array(wrong), np.array(n_certify), confidence)
+
+
+@partial(jax.jit, static_argnums=0)
+def _fresh(rows: int, problem: fit.Problem, chunk: Any) -> tuple[Array, Array, Array]:
+    """The points on which the network's own risk is measured, and a key for the weights."""
+    certify = stream(jax.random.wrap_key_data(problem.key), "certify")
+    key, key_weights = jax.random.split(jax.random.fold_in(certify, chunk))
+    x, y = draw(problem.tables, key, rows)
+    return x @ problem.rotation, y, key_weights

@@ -1,0 +1,201 @@
+"""Stochastic networks: Gaussian posteriors optimised for a PAC-Bayes bound, and what they cost.
+
+The prior is Gaussian around the stored random initialisation, or around a network trained from it
+on the first half of the training set, with a variance for each layer from the data-free grid of
+``pac_bayes`` (G. K. Dziugaite and D. Roy, UAI 2017). The posterior starts at the trained weights;
+``descent`` optimises it in float32, and what a bound needs of it is evaluated here in float64.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from simbias._checks import fail, known
+from simbias.bounds import descent
+from simbias.bounds.descent import Layers, Optimised, Problem
+from simbias.bounds.evidence import Evidence
+from simbias.bounds.norms import collapsed
+from simbias.bounds.pac_bayes import gaussian_kl, nearest_prior, prior_cost, prior_variance
+from simbias.networks.mlp import ACTIVATIONS
+from simbias.tasks.oracle import Layer
+from simbias.training.stack import seed_mesh, spread, stacked
+
+PRIORS = ("initialisation", "first half")
+STEPS = 10_000  # of the posterior
+PRIOR_STEPS = 4000  # of the network trained on the first half
+PAIRS = 1_000_000  # of weights and a training point on which errors are counted
+_LEAST_ROWS = 4096  # training sets are padded to powers of two: few shapes to compile
+
+
+class Posterior(NamedTuple):
+    """A stochastic network that draws its weights for every prediction, and what it costs.
+
+    Attributes:
+        mean, deviation: of each weight and bias, with one output, in float64.
+        activation: of the hidden units.
+        n: training points that the bound is about: those that the prior has not seen.
+        divergence: KL(posterior || prior), nats.
+        prior: the layers' points on the grid of prior variances.
+        union: nats for having chosen them.
+        wrong: errors among the pairs.
+        pairs: independent pairs of weights and one of the n points.
+    """
+
+    mean: Layers
+    deviation: Layers
+    activation: str
+    n: int
+    divergence: float
+    prior: tuple[int, ...]
+    union: float
+    wrong: int
+    pairs: int
+
+
+# what was optimised, for as long as the evidence lives: several bounds share a posterior
+_found: WeakKeyDictionary[Evidence, dict[str, Posterior]] = WeakKeyDictionary()
+
+
+def posterior(evidence: Evidence, prior: str) -> Posterior:
+    """The posterior of one network; see ``posteriors``."""
+    return posteriors([evidence], prior)[0]
+
+
+def posteriors(evidences: Sequence[Evidence], prior: str) -> list[Posterior]:
+    """The posteriors of networks of one shape, optimised side by side and once for each.
+
+    Args:
+        evidences: networks with their initialisation, of the same sizes and activation.
+        prior: one of ``PRIORS``; ``"first half"`` takes two training points at least.
+
+    Raises:
+        ValueError: an unknown prior, or evidence that is short of something.
+    """
+    known("prior", prior, PRIORS)
+    for one in evidences:
+        if one.initial is None:
+            raise fail("evidence", "no initialisation", "one with the initialisation")
+        if one.n < 2 and prior == "first half":
+            raise fail("evidence", "1 training point", "at least 2, for a prior that learns")
+    missing = [one for one in evidences if prior not in _found.setdefault(one, {})]
+    if missing:
+        made = _optimise(missing, prior)
+        for i, one in enumerate(missing):
+            _found[one][prior] = _posterior(
+                one, prior, jax.tree.map(lambda leaf, i=i: leaf[i], made)
+            )
+    return [_found[one][prior] for one in evidences]
+
+
+def stochastic_errors(
+    made: Posterior, x: Float[Any, "rows dim"], y: Int[Any, " rows"], key: Array
+) -> int:
+    """Errors of the stochastic network on points, with weights drawn for each of them.
+
+    Args:
+        made: the stochastic network.
+        x: inputs, (rows, dim).
+        y: labels 0 or 1, (rows,).
+        key: a JAX random key.
+    """
+    mean, deviation = _single(made.mean), _single(made.deviation)
+    counted = _counter(made.activation)(mean, deviation, jnp.asarray(x, jnp.float32), y == 1, key)
+    return int(counted)
+
+
+@lru_cache
+def _counter(activation: str) -> Any:
+    act = ACTIVATIONS[activation]
+    return jax.jit(lambda *arguments: descent.wrong(act, *arguments))
+
+
+def _optimise(evidences: Sequence[Evidence], prior: str) -> Optimised:
+    """NumPy arrays with the networks on the leading axis."""
+    devices = tuple(jax.devices()[: len(evidences)])
+    problems = [_problem(one, prior) for one in evidences]
+    problems += problems[:1] * (-len(problems) % len(devices))
+    program = descent.compiled(evidences[0].activation, _pairs(), devices)
+    laid = spread(seed_mesh(devices), stacked(problems))
+    learning = PRIOR_STEPS if prior == "first half" else 0
+    return jax.device_get(program(laid, jnp.int32(STEPS), jnp.int32(learning)))
+
+
+def _posterior(evidence: Evidence, prior: str, made: Optimised) -> Posterior:
+    mean, log_deviation, centre = (
+        jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), layers)
+        for layers in (made.free.mean, made.free.log_deviation, made.centre)
+    )
+    deviation = jax.tree.map(np.exp, log_deviation)
+    grid = tuple(nearest_prior(float(np.exp(np.float64(log)))) for log in made.free.log_prior)
+    divergence = sum(
+        gaussian_kl(mean[i][part], deviation[i][part] ** 2, centre[i][part], prior_variance(j))
+        for i, j in enumerate(grid)
+        for part in (0, 1)
+    )
+    return Posterior(
+        mean=mean,
+        deviation=deviation,
+        activation=evidence.activation,
+        n=evidence.n - _seen(evidence, prior),
+        divergence=divergence,
+        prior=grid,
+        union=sum(map(prior_cost, grid)),
+        wrong=int(made.wrong),
+        pairs=_pairs(),
+    )
+
+
+def _pairs() -> int:
+    return -(-PAIRS // descent.ROWS) * descent.ROWS
+
+
+def _seen(evidence: Evidence, prior: str) -> int:
+    """Training points that the prior has seen."""
+    return evidence.n // 2 if prior == "first half" else 0
+
+
+def _problem(evidence: Evidence, prior: str) -> Problem:
+    rows = max(_LEAST_ROWS, 2 ** (evidence.n - 1).bit_length())
+    x, sign = np.zeros((rows, evidence.x.shape[1]), np.float32), np.ones(rows, np.float32)
+    x[: evidence.n], sign[: evidence.n] = evidence.x, 2 * evidence.y - 1
+    orders = _canonical(evidence)
+    return Problem(
+        mean=_single(_permuted(collapsed(evidence.layers), orders)),
+        centre=_single(_permuted(collapsed(evidence.initial or ()), orders)),
+        x=x,
+        sign=sign,
+        first=np.int32(_seen(evidence, prior)),
+        n=np.int32(evidence.n),
+    )
+
+
+def _single(layers: Sequence[Layer]) -> Layers:
+    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), tuple(layers))
+
+
+def _canonical(evidence: Evidence) -> list[np.ndarray]:
+    """An order of each hidden layer's units that does not depend on the order they came in.
+
+    Random draws follow the order of the units: in this one, a network and its permutation get the
+    same posterior.
+    """
+    orders: list[np.ndarray] = []
+    before = np.arange(evidence.x.shape[1])
+    for layer, start in zip(evidence.layers[:-1], (evidence.initial or ())[:-1], strict=True):
+        before = np.lexsort((*layer.weight[before], layer.bias, *start.weight[before], start.bias))
+        orders.append(before)
+    return orders
+
+
+def _permuted(layers: Sequence[Layer], orders: Sequence[np.ndarray]) -> Layers:
+    made = list(layers)
+    for i, order in enumerate(orders):
+        made[i] = Layer(made[i].weight[:, order], made[i].bias[order])
+        made[i + 1] = Layer(made[i + 1].weight[order], made[i + 1].bias)
+    return tuple(made)

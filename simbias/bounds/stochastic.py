@@ -1,0 +1,105 @@
+"""PAC-Bayes bounds on the stochastic network that ``posterior`` makes of a trained one.
+
+Each holds with probability 1 - delta over the sample and the Monte-Carlo draws together: the
+expected training error is replaced by its upper limit from a million pairs of weights and a
+training point, at a tenth of delta (J. Langford and R. Caruana, NeurIPS 2001), and the bound itself
+spends the rest. What is certified is the network that draws its weights for every prediction, so
+compare with its risk. Sources of the formulas: ``pac_bayes``.
+"""
+
+from collections.abc import Callable
+
+from simbias.bounds import pac_bayes
+from simbias.bounds.bound import Found, bound, has_initial, independent
+from simbias.bounds.evidence import Evidence
+from simbias.bounds.posterior import posterior
+from simbias.bounds.record import Premise
+
+MONTE_CARLO_SHARE = 0.1  # of delta
+
+# The prior of the posterior that each bound certifies.
+PRIOR_OF = {
+    "pac-bayes-kl": "initialisation",
+    "pac-bayes-catoni": "initialisation",
+    "pac-bayes-mcallester": "initialisation",
+    "pac-bayes-data-prior": "first half",
+}
+
+
+def _two_points(evidence: Evidence) -> Premise:
+    text = "at least two training points, one for the prior"
+    return Premise(text, evidence.n >= 2, f"{evidence.n} points")
+
+
+def _found(
+    name: str,
+    formula: Callable[[float, float, int, float], float],
+    evidence: Evidence,
+    delta: float,
+) -> Found:
+    made = posterior(evidence, PRIOR_OF[name])
+    counted = MONTE_CARLO_SHARE * delta
+    error = pac_bayes.monte_carlo(made.wrong / made.pairs, made.pairs, counted)
+    value = formula(error, made.divergence + made.union, made.n, delta - counted)
+    terms = {
+        "training error": made.wrong / made.pairs,
+        "deviation": value - made.wrong / made.pairs,
+        "training error, upper limit": error,
+        "divergence": made.divergence,
+        "union over prior variances": made.union,
+        "points": made.n,
+        "Monte-Carlo pairs": made.pairs,
+    }
+    layers = {
+        f"prior variance, layer {i + 1}": pac_bayes.prior_variance(j)
+        for i, j in enumerate(made.prior)
+    }
+    return Found(value, terms | layers)
+
+
+@bound(
+    "pac-bayes-kl",
+    family="pac-bayes",
+    certifies="a stochastic network",
+    constants="Maurer 2004, theorem 5",
+    premises=(independent, has_initial),
+)
+def pac_bayes_kl(evidence: Evidence, delta: float) -> Found:
+    """Maurer and Seeger's bound, prior at the initialisation."""
+    return _found("pac-bayes-kl", pac_bayes.maurer_seeger, evidence, delta)
+
+
+@bound(
+    "pac-bayes-catoni",
+    family="pac-bayes",
+    certifies="a stochastic network",
+    constants="Catoni 2007, theorem 1.2.1, with a union over lambda",
+    premises=(independent, has_initial),
+)
+def pac_bayes_catoni(evidence: Evidence, delta: float) -> Found:
+    """Catoni's bound at the best lambda of a data-free grid, prior at the initialisation."""
+    return _found("pac-bayes-catoni", pac_bayes.catoni_uniform, evidence, delta)
+
+
+@bound(
+    "pac-bayes-mcallester",
+    family="pac-bayes",
+    certifies="a stochastic network",
+    constants="McAllester 2003; Maurer 2004",
+    premises=(independent, has_initial),
+)
+def pac_bayes_mcallester(evidence: Evidence, delta: float) -> Found:
+    """McAllester's bound, prior at the initialisation."""
+    return _found("pac-bayes-mcallester", pac_bayes.mcallester, evidence, delta)
+
+
+@bound(
+    "pac-bayes-data-prior",
+    family="pac-bayes",
+    certifies="a stochastic network",
+    constants="Maurer 2004, theorem 5",
+    premises=(independent, has_initial, _two_points),
+)
+def pac_bayes_data_prior(evidence: Evidence, delta: float) -> Found:
+    """Maurer and Seeger's bound on half the points, prior trained on the others."""
+    return _found("pac-bayes-data-prior", pac_bayes.maurer_seeger, evidence, delta)

@@ -1,0 +1,257 @@
+"""Every bound of a cell against the exact risk of the classifier that it certifies."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.markers import CARETLEFT
+from matplotlib.patches import Patch
+
+from simbias._checks import fail
+from simbias.bounds.judged import GUESSING, Judged
+from simbias.plots import _figure as style
+from simbias.training.cell import Cell
+
+BASELINE = "clopper-pearson"
+_MOST = 100.0  # log10
+_ROW_HEIGHT = 0.19  # inches
+_SIZE = 2.6  # of a dot, points
+_BAND = 0.42  # half the height of a row's band, which its networks share
+_LOOKS: dict[str, dict[str, Any]] = {
+    "held-out points": {"color": style.BLACK, "marker": "o"},
+    "this network": {"color": style.BLUE, "marker": "o"},
+    "a compressed network": {"color": style.PURPLE, "marker": "D"},
+    "a stochastic network": {"color": style.ORANGE, "marker": "s"},
+    "an expectation": {"color": style.SKY, "marker": "^"},
+}
+_BASELINE_LINE: dict[str, Any] = {
+    "color": style.BLACK,
+    "linewidth": 0.7,
+    "linestyle": (0, (4, 2)),
+}
+_LEGEND = {
+    "held-out points": "the network, from held-out points",
+    "this network": "the network, from its training set",
+    "a compressed network": "its quantised copy",
+    "a stochastic network": "its stochastic copy",
+    "an expectation": "the expected network",
+}
+_VALID, _VACUOUS, _TEXT = "#DCEFE7", "#EFEFEF", "#4D4D4D"
+
+
+class Row(NamedTuple):
+    """One dot: a bound on one network; log10 is NaN where the premises do not hold.
+
+    ``about`` is a key of ``_LOOKS``; the risk, with its interval, is that of the certified
+    classifier.
+    """
+
+    bound: str
+    about: str
+    seed: int
+    log10: float
+    risk: float
+    low: float
+    high: float
+    valid: bool
+
+
+@dataclass(eq=False)
+class BoundsDisplay(style.Display):
+    """Bounds from the tightest to the loosest, a row each, networks as dots.
+
+    Attributes:
+        name: of the cell, for the title.
+        rows: what is drawn.
+    """
+
+    name: str
+    rows: tuple[Row, ...]
+
+    def __post_init__(self) -> None:
+        self.rows = tuple(self.rows)
+        if not any(np.isfinite(row.log10) for row in self.rows):
+            raise fail("rows", f"{len(self.rows)} without a value", "a bound with a value")
+
+    @property
+    def bounds(self) -> list[str]:
+        """Names, the tightest first, those without a value last."""
+        names = list(dict.fromkeys(row.bound for row in self.rows))
+        return sorted(names, key=lambda name: (np.isnan(self.median(name)), self.median(name)))
+
+    def of(self, bound: str) -> list[Row]:
+        """The networks of a bound."""
+        return [row for row in self.rows if row.bound == bound]
+
+    def median(self, bound: str) -> float:
+        """Median log10 of a bound's values; NaN where it has none."""
+        values = [row.log10 for row in self.of(bound) if not np.isnan(row.log10)]
+        return float(np.median(values)) if values else float("nan")
+
+    def _value(self, bound: str) -> float:
+        return _power(self.median(bound))
+
+    @property
+    def _has_baseline(self) -> bool:
+        return not np.isnan(self.median(BASELINE))
+
+    @property
+    def finding(self) -> str:
+        """How many bounds hold and how many are vacuous, and the tightest beside the baseline."""
+        claims = [name for name in self.bounds if not np.isnan(self.median(name))]
+        broken = [name for name in claims if not all(row.valid for row in self.of(name))]
+        trained = [name for name in claims if self.of(name)[0].about != "held-out points"]
+        vacuous = [name for name in trained if self._value(name) >= GUESSING]
+        text = f"all {len(claims)} bounds hold" if not broken else f"violated: {', '.join(broken)}"
+        if not trained:
+            return text
+        best = trained[0]
+        risk = float(np.median([row.risk for row in self.of(best)]))
+        text += f"; of {len(trained)} from training points {len(vacuous)} are vacuous"
+        text += f"\ntightest of these: {best}, {self._value(best):.2g} on a risk of {risk:.2g}"
+        if self._has_baseline:
+            text += f"; the held-out certificate: {self._value(BASELINE):.2g}"
+        return text
+
+    def tables(self) -> dict[str, style.Table]:
+        """One table, a row a dot."""
+        columns = zip(*self.rows, strict=True)
+        return {"bounds": dict(zip(Row._fields, map(list, columns), strict=True))}
+
+    def _size(self) -> tuple[float, float]:
+        return style.DOUBLE, 1.35 + _ROW_HEIGHT * len(self.bounds)
+
+    def _draw(self, axes: tuple[Axes, ...]) -> None:
+        (ax,) = axes
+        names = self.bounds
+        left, right = self._limits()
+        ax.set_xscale("log")
+        ax.set_xlim(left, right)
+        ax.set_ylim(len(names) - 0.4, -0.6)
+        ax.set_yticks(range(len(names)), names)
+        ax.tick_params(axis="y", length=0)
+        ax.spines[["top", "right", "left"]].set_visible(False)
+        for y, name in enumerate(names):
+            self._row(ax, y, self.of(name), left, right)
+        ax.axvline(GUESSING, color=style.GREY, linewidth=0.9)
+        if self._has_baseline:
+            ax.axvline(self._value(BASELINE), zorder=1, **_BASELINE_LINE)
+        ax.set_xlabel("bound on the error, and exact risk of the classifier that it certifies")
+        self._heading(ax, f"{self.name}: {self.finding}")
+        handles = self._handles()
+        self._legend(ax, handles, [str(each.get_label()) for each in handles], ncols=3)
+
+    def _limits(self) -> tuple[float, float]:
+        shown = [_power(row.log10) for row in self.rows if np.isfinite(row.log10)]
+        risks = [part for row in self.rows for part in (row.risk, row.high) if part > 0]
+        return 0.6 * min(shown + risks), 5 * max(*shown, 1.0)
+
+    def _row(self, ax: Axes, y: int, rows: Sequence[Row], left: float, right: float) -> None:
+        """One bound: the region where it would hold, the risks, the values."""
+        values = [row.log10 for row in rows if np.isfinite(row.log10)]
+        half = _BAND / len(rows)
+        for i, row in enumerate(rows):
+            at = y - _BAND + half * (2 * i + 1)
+            if values and not np.isnan(row.risk):
+                least = max(row.risk, left)
+                for low, high, colour in ((least, GUESSING, _VALID), (GUESSING, right, _VACUOUS)):
+                    ends = max(low, least), max(high, least)
+                    ax.fill_betweenx([at - half, at + half], *ends, fc=colour, lw=0)
+                ax.plot(
+                    np.maximum([row.low, row.high], left),
+                    [at] * 2,
+                    color=style.GREEN,
+                    linewidth=1.2,
+                )
+                tick: dict[str, Any] = {"marker": "|", "markersize": 5}
+                if row.risk <= left:
+                    tick = {"marker": CARETLEFT, "markersize": 3}
+                ax.plot(least, at, color=style.GREEN, clip_on=False, **tick)
+            if np.isfinite(row.log10):
+                mark = _LOOKS[row.about] | ({} if row.valid else {"color": style.VERMILLION})
+                ax.plot(_power(row.log10), at, linestyle="", markersize=_SIZE, **mark)
+        edge = _power(max(values)) if values else GUESSING
+        said = _short(_power(float(np.median(values)))) if values else "inapplicable"
+        look: dict[str, Any] = {"va": "center", "fontsize": 6, "color": _TEXT}
+        ax.annotate(said, (edge, y), (5, 0), textcoords="offset points", **look)
+
+    def _handles(self) -> list[Any]:
+        about = [key for key in _LOOKS if any(row.about == key for row in self.rows)]
+        handles: list[Any] = [
+            Line2D([], [], linestyle="", markersize=_SIZE, label=_LEGEND[key], **_LOOKS[key])
+            for key in about
+            if any(row.about == key and np.isfinite(row.log10) for row in self.rows)
+        ]
+        risk = Line2D([], [], color=style.GREEN, marker="|", markersize=5, label="exact risk")
+        return [
+            *handles,
+            risk,
+            Patch(facecolor=_VALID, label="valid"),
+            Patch(facecolor=_VACUOUS, label="valid but vacuous"),
+            Line2D([], [], color=style.GREY, linewidth=0.9, label="guessing, 1/2"),
+            *[Line2D([], [], label=BASELINE, **_BASELINE_LINE)] * self._has_baseline,
+        ]
+
+
+def bounds(judged: Iterable[Judged], *, name: str) -> BoundsDisplay:
+    """Bounds against the exact risk, ready to be drawn; measures bound nothing and are left out.
+
+    Args:
+        judged: what ``simbias.bounds.evaluate`` found on the networks of a cell.
+        name: of the cell, for the title.
+
+    Raises:
+        ValueError: no bound with a value.
+    """
+    return BoundsDisplay(name, tuple(_row(one) for one in judged if one.record.kind != "measure"))
+
+
+def draw_bounds(folder: Path, cell: Cell, judged: Sequence[Judged]) -> list[Path]:
+    """Draw the bounds of a cell as ``bounds-CELL.png`` and ``.pdf``, the data beside them as CSV.
+
+    Args:
+        folder: where to; made if need be.
+        cell: what was trained.
+        judged: what was found on its networks.
+
+    Returns:
+        The files written; none where no bound has a value.
+
+    Raises:
+        OSError: a place that cannot be written to.
+    """
+    if not any(one.record.kind != "measure" and one.record.applicable for one in judged):
+        return []
+    networks = len({one.seed for one in judged})
+    words = f"{networks} network{'s' * (networks > 1)}"
+    display = bounds(judged, name=f"{cell.task.name} {cell.network.label}, {words}")
+    stem = "bounds-" + re.sub(r"[^a-z0-9]+", "-", cell.name)
+    folder.mkdir(exist_ok=True)
+    written = [path for end in (".png", ".pdf") for path in display.save(folder / f"{stem}{end}")]
+    return list(dict.fromkeys(written))
+
+
+def _row(judged: Judged) -> Row:
+    record = judged.record
+    risk, low, high, log10 = (
+        float("nan") if part is None else part
+        for part in (judged.risk, judged.risk_low, judged.risk_high, record.log10)
+    )
+    about = "held-out points" if record.kind == "certificate" else record.certifies
+    return Row(record.bound, about, judged.seed, log10, risk, low, high, judged.valid is not False)
+
+
+def _power(log10: float) -> float:
+    """10^log10, cut where axes would overflow."""
+    return 10.0 ** min(log10, _MOST)
+
+
+def _short(value: float) -> str:
+    """Two digits, without an exponent up to 100,000."""
+    text = f"{value:.2g}"
+    return f"{float(text):,.0f}" if 100 <= value < 1e5 else text

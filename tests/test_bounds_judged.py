@@ -1,0 +1,281 @@
+"""Bounds beside the exact risk of the classifier that each certifies, and how a run keeps them."""
+
+import json
+from dataclasses import replace
+
+import duckdb
+import jax
+import numpy as np
+import pytest
+
+from simbias import MLP, sgd, tasks, validate
+from simbias._keys import network_key, stream
+from simbias.bounds import BOUNDS, Judged, Record, evaluate, evidence_from, posterior
+from simbias.bounds.compression import compress
+from simbias.cli import main
+from simbias.results import Store, records
+from simbias.results import bounds as kept
+from simbias.results.store import to_toml
+from simbias.training import Cell
+from simbias.training.stack import Job
+from simbias.validation import control
+
+FEW = ("clopper-pearson", "vc-relative", "compression", "pac-bayes-kl", "stability", "l2-norm")
+POINTS = 20_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_steps():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(posterior, "STEPS", 500)
+        patch.setattr(posterior, "PAIRS", 50_000)
+        yield
+
+
+@pytest.fixture(scope="module")
+def judged(trained):
+    return evaluate(trained, bounds=FEW, n_certify=POINTS)
+
+
+def by_name(judged, name):
+    return [one for one in judged if one.record.bound == name]
+
+
+def made(value, risk, *, kind="bound", certifies="this network"):
+    constants = "" if kind == "measure" else "proved"
+    reason = "" if value is not None else "unmet"
+    log10 = None if value is None else float(np.log10(value))
+    record = Record("b", "f", certifies, kind, constants, 0.05, value, log10, {}, (), reason)
+    return Judged(record, 0, *risk)
+
+
+def test_every_network_has_every_record_in_order(trained, judged):
+    expected = [(seed, name) for seed in trained.seeds for name in FEW]
+    assert [(one.seed, one.record.bound) for one in judged] == expected
+
+
+def test_the_risk_of_the_network_is_the_validators(trained, judged):
+    risk = validate(trained, n_certify=POINTS).risk
+    for name in ("clopper-pearson", "vc-relative", "stability", "l2-norm"):
+        found = by_name(judged, name)
+        np.testing.assert_array_equal([one.risk for one in found], risk.value)
+        np.testing.assert_array_equal([one.risk_low for one in found], risk.low)
+        np.testing.assert_array_equal([one.risk_high for one in found], risk.high)
+
+
+def test_a_compressed_network_is_judged_by_its_own_risk(trained, judged, forward):
+    one = by_name(judged, "compression")[2]
+    bits = int(one.record.terms["bits a weight"])
+    codebook = "k-means" if one.record.terms["k-means"] else "uniform"
+    layers = compress(evidence_from(trained, 2).layers, bits, codebook).layers
+    key = stream(network_key(trained.cell.identity, trained.seeds[2]), "context")
+    x, y = trained.cell.task.sample(key, 50_000)
+    params = {"layers": {i: dict(kernel=w, bias=b) for i, (w, b) in enumerate(layers)}}
+    logits = forward(params, np.asarray(x) @ trained.rotation[2])
+    wrong = np.mean((logits[:, 1] > logits[:, 0]) != (np.asarray(y) == 1))
+    assert one.risk == pytest.approx(wrong, abs=0.01)
+    assert one.risk != by_name(judged, "vc-relative")[2].risk
+
+
+def test_a_stochastic_network_is_judged_by_its_own_risk(judged):
+    for one in by_name(judged, "pac-bayes-kl"):
+        trained_error = one.record.terms["training error"]  # few parameters moved: no gap to see
+        assert one.risk == pytest.approx(trained_error, abs=0.03)
+        assert one.risk_low < one.risk < one.risk_high < one.record.value
+
+
+def test_no_bound_on_a_trained_network_is_refuted(judged):
+    for one in judged:
+        claims = one.record.kind != "measure" and one.record.applicable
+        assert one.valid is (True if claims else None)
+
+
+def test_judgements_by_hand():
+    risk = (0.1, 0.08, 0.125)
+    good = made(0.25, risk)
+    assert (good.valid, good.vacuous) == (True, False)
+    assert good.gap == pytest.approx(0.15) and good.tightness == pytest.approx(2)
+    assert made(0.5, risk).vacuous and made(3.0, risk).valid
+    # planted: a constant halved
+    assert made(0.05 * 1.4, risk).valid is False
+    assert made(0.09, risk).valid is True  # inside the interval: not refuted
+    for nothing in (
+        made(3.0, risk, kind="measure", certifies="nothing"),
+        made(None, risk),
+    ):
+        assert (nothing.valid, nothing.vacuous, nothing.gap, nothing.tightness) == (None,) * 4
+        assert nothing.risk == 0.1
+    unknown = made(0.2, (None,) * 3, certifies="a compressed network")
+    assert unknown.valid is None and unknown.gap is None and unknown.vacuous is False
+    assert made(0.01, risk, certifies="an expectation").valid is None
+
+
+def test_test_points_reused_for_training_are_caught():
+    # the training error passed off as held out, on networks fitted to labels that are coin flips
+    cell = Cell(tasks.get("ms-7", dim=40), MLP(50, 1), sgd(), n_train=30, batch=10)
+    stack = control(cell, "achievable")
+    evidence = evidence_from(stack, 0)
+    weight = np.linalg.lstsq(evidence.x, 2.0 * evidence.y - 1, rcond=None)[0]
+    kernel = np.zeros((1, 40, 50), np.float32)
+    kernel[0, :, 0], kernel[0, :, 1] = weight, -weight
+    last = np.zeros((1, 50, 2), np.float32)
+    last[0, 0, 1], last[0, 1, 1] = 1, -1
+    zeros = np.zeros((1, 50), np.float32), np.zeros((1, 2), np.float32)
+    layers = {0: dict(kernel=kernel, bias=zeros[0]), 1: dict(kernel=last, bias=zeros[1])}
+    stack = replace(stack, params={"layers": layers})
+    honest = evaluate(stack, bounds=["clopper-pearson"], n_certify=POINTS)[0]
+    assert honest.valid and honest.risk == pytest.approx(0.5, abs=0.02)
+    evidence = evidence_from(stack, 0)
+    assert evidence.train_error == 0
+    reused = replace(evidence, held_out=type(evidence.held_out)(0, 30))
+    record = BOUNDS.factory("clopper-pearson")(reused)
+    assert replace(honest, record=record).valid is False
+
+
+def poisoned(trained):
+    params = jax.tree.map(np.copy, trained.params)
+    params["layers"][0]["kernel"][2, 0, :3] = np.nan
+    return replace(trained, params=params)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    (
+        (dict(delta=0), r"^delta: got 0, allowed: a number in \(0, 1\)$"),
+        (dict(delta=1.5), r"^delta: got 1.5, allowed: a number in \(0, 1\)$"),
+        (dict(n_certify=0), "^n_certify: got 0, allowed: an integer >= 1$"),
+        (dict(confidence=1), "^confidence: got 1"),
+        (dict(bounds=["vc-additve"]), "^bound: unknown name 'vc-additve', nearest: vc-additive"),
+        (dict(bounds="occam"), "^bounds: got 'occam', allowed: a list of names$"),
+        (dict(bounds=[]), "^bounds: got "),
+    ),
+)
+def test_bad_settings_are_refused_in_one_line(trained, change, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(trained, **change)
+
+
+def test_bad_stacks_are_refused_in_one_line(trained):
+    lsn = control(Cell(tasks.get("lsn"), MLP(8, 1), sgd(), n_train=100, batch=10), "simple")
+    for stack, message in (
+        ("run", "^stack: got 'run', allowed: a Stack$"),
+        (lsn, "^stack: got 'task lsn with 48 normal coordinates', allowed: a task whose risk is"),
+        (replace(trained, initial=None), "^stack: got 'no initialisation'"),
+        (poisoned(trained), "^stack: got '3 weights not finite, seed 2', allowed: finite weights$"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluate(stack, bounds=["occam"], n_certify=100)
+
+
+# -- in a run directory ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(trained, tmp_path):
+    store = Store(tmp_path / "run", create=True)
+    names = [{"cell": trained.cell.name, "published": {}}]
+    config = {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0]}
+    store.prepare(to_toml(config | {"names": names}))
+    for i, seed in enumerate(trained.seeds):
+        job = Job(trained.cell, seed)
+        row = records.base_row("s", job, "done", "r")
+        store.write_network(records.network_name(job), row, tensors=records.tensors(trained, i))
+    return store
+
+
+def test_a_row_for_every_network_and_bound_is_kept(trained, judged, store):
+    path = kept.write_bounds(store, trained.cell, judged, POINTS)
+    again = kept.write_bounds(store, trained.cell, judged, POINTS)
+    other = kept.write_bounds(store, trained.cell, judged[:2], POINTS)
+    assert path == again != other and path.parent == store.directory / "bounds"
+    assert not list(store.directory.rglob("*.tmp"))
+    found = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)])
+    names = [column[0] for column in found.description]
+    assert names == [column.name for column in kept.COLUMNS]
+    rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    assert len(rows) == len(judged)
+    for row, one in zip(rows, judged, strict=True):
+        assert (row["seed"], row["bound"], row["value"]) == (
+            one.seed,
+            one.record.bound,
+            one.record.value,
+        )
+        assert (row["risk"], row["valid"], row["gap"]) == (one.risk, one.valid, one.gap)
+        assert json.loads(row["terms"]) == pytest.approx(dict(one.record.terms))
+        assert len(json.loads(row["premises"])) == len(one.record.premises)
+        assert (row["reason"] != "") == (row["value"] is None) == (row["bound"] == "stability")
+
+
+def test_terms_that_overflow_are_kept_as_text():
+    one = made(0.2, (0.1, 0.08, 0.125))
+    record = replace(one.record, terms={"complexity": float("inf"), "n": 2.0})
+    row = kept.bound_row(replace(one, record=record))
+    assert json.loads(row["terms"]) == {"complexity": "inf", "n": 2.0}
+
+
+def test_the_table_by_hand():
+    first = made(0.25, (0.1, 0.08, 0.125))
+    lines = kept.bound_lines([first, replace(first, seed=1), made(0.75, (0.2, 0.15, 0.25))])
+    assert lines == [
+        [
+            "b",
+            "bound",
+            "this network",
+            "0.25 (0.25 to 0.75)",
+            "0.1 [0.08, 0.25]",
+            "0.15",
+            "yes",
+            "1 of 3",
+            "2",
+        ]
+    ]
+    (nothing,) = kept.bound_lines([made(None, (0.1, 0.08, 0.125))])
+    assert nothing[3:] == ["inapplicable", "0.1 [0.08, 0.125]", "", "", "", ""]
+
+
+def test_the_verb_prints_a_table_and_writes_rows_and_a_figure(trained, store, capsys):
+    few = [
+        "--cores",
+        "2",
+        "--n-certify",
+        "2000",
+        "--cell",
+        "noisy-lms-7",
+        "--bounds",
+        "clopper-pearson",
+        "occam",
+    ]
+    assert main(["bounds", str(store.directory), *few]) == 0
+    out = capsys.readouterr().out
+    assert trained.cell.name in out and "clopper-pearson" in out and "tightness" in out
+    (path,) = (store.directory / "bounds").glob("*.parquet")
+    count = duckdb.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
+    assert count == (2 * len(trained),)
+    figures = sorted(path.suffix for path in (store.directory / "figures").glob("bounds-*"))
+    assert figures == [".csv", ".pdf", ".png"]
+
+
+def test_the_verb_answers_bad_input_in_one_line(trained, store, capsys):
+    def call(*options):
+        code = main(["bounds", str(store.directory), "--cores", "2", *options])
+        return code, capsys.readouterr().err
+
+    assert call("--delta", "1.5") == (
+        2,
+        "simbias: delta: got 1.5, allowed: a number in (0, 1)\n",
+    )
+    code, error = call("--bounds", "vc-additve")
+    assert code == 2 and error.startswith("simbias: bound: unknown name 'vc-additve', nearest")
+    code, error = call("--cell", "ms-7")
+    assert code == 2 and error.startswith("simbias: cell: got 'ms-7', allowed: one of the trained")
+
+
+def test_a_run_without_stored_initialisation_is_refused(trained, store, capsys):
+    name = records.network_name(Job(trained.cell, 0))
+    tensors = {key: part for key, part in store.weights(name).items() if "initial" not in key}
+    row = records.base_row("s", Job(trained.cell, 0), "done", "r")
+    store.write_network(name, row, tensors=tensors)
+    assert main(["bounds", str(store.directory), "--cores", "2", "--bounds", "occam"]) == 2
+    error = capsys.readouterr().err
+    assert "stored without initialisation', allowed: networks stored with their" in error
+    assert error.count("\n") == 1

@@ -1,0 +1,177 @@
+"""Stochastic networks: what is drawn, counted and paid for, and bounds broken on purpose."""
+
+import math
+from dataclasses import replace
+from functools import cache
+
+import jax
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+
+from simbias.bounds import Evidence, posterior, records, violated
+from simbias.bounds.certificates import kl
+from simbias.bounds.posterior import PRIORS, posteriors, stochastic_errors
+from simbias.bounds.stochastic import PRIOR_OF
+from simbias.tasks.oracle import Layer
+
+DELTA = 0.05
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    monkeypatch.setattr(posterior, "STEPS", 1500)
+    monkeypatch.setattr(posterior, "PRIOR_STEPS", 300)
+    monkeypatch.setattr(posterior, "PAIRS", 100_000)
+
+
+def layers(made, sizes, scale=1.0):
+    return tuple(
+        Layer(scale * made.normal(size=(a, b)), scale * made.normal(size=b))
+        for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+    )
+
+
+def learnable(seed=0, n=4000):
+    """A network near its start on points that it labels but for one in twenty."""
+    made = np.random.default_rng(seed)
+    start = layers(made, (3, 6, 2), 0.5)
+    end = tuple(
+        Layer(*(part + 0.2 * made.normal(size=part.shape) for part in one)) for one in start
+    )
+    x = made.uniform(-1, 1, (n, 3))
+    evidence = Evidence(layers=end, x=x, y=np.zeros(n, int), initial=start)
+    y = (evidence.margins < 0).astype(int)
+    y[::20] = 1 - y[::20]
+    return replace(evidence, y=y)
+
+
+@cache
+def one():
+    return learnable()
+
+
+@cache
+def interpolating(honest):
+    """A linear network fitted to coin flips without error: its risk, and any other's, is 1/2."""
+    made = np.random.default_rng(1)
+    n, dim = 60, 90
+    x, y = made.normal(size=(n, dim)), made.integers(0, 2, n)
+    weight = np.linalg.lstsq(x, 2.0 * (2 * y - 1), rcond=None)[0]
+    fitted = (Layer(np.column_stack([0 * weight, weight]), np.zeros(2)),)
+    start = layers(made, (dim, 2), 0.1) if honest else fitted
+    return Evidence(layers=fitted, x=x, y=y, initial=start)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_errors_are_those_of_weights_drawn_in_full(prior):
+    made = posterior.posterior(one(), prior)
+    source = np.random.default_rng(3)
+    draws, wrong = 4000, 0
+    x, y = one().x[:draws], one().y[:draws]
+    for i in range(draws):  # a whole network for every point
+        h = x[i]
+        for j, (mean, width) in enumerate(zip(made.mean, made.deviation, strict=True)):
+            drawn = [m + s * source.normal(size=m.shape) for m, s in zip(mean, width, strict=True)]
+            h = h @ drawn[0] + drawn[1]
+            h = np.maximum(h, 0) if j < len(made.mean) - 1 else h
+        wrong += (h[0] > 0) != (y[i] == 1)
+    counted = stochastic_errors(made, np.tile(x, (10, 1)), np.tile(y, 10), jax.random.key(5))
+    rate = wrong / draws
+    assert 0.02 < rate < 0.4
+    assert abs(rate - counted / (10 * draws)) < 4 * math.sqrt(rate * (1 - rate) / draws)
+    if prior == "initialisation":  # all training points
+        assert made.wrong / made.pairs == pytest.approx(counted / (10 * draws), abs=0.006)
+
+
+@pytest.mark.parametrize("name", PRIOR_OF)
+def test_values_follow_from_the_recorded_terms(name):
+    (record,) = records(one(), delta=DELTA, bounds=[name])
+    terms, spent = record.terms, 0.1 * DELTA
+
+    def upper(q, c):
+        return brentq(lambda p: float(kl(q, p)) - c, q, 1 - 1e-12)
+
+    error = upper(terms["training error"], math.log(2 / spent) / terms["Monte-Carlo pairs"])
+    assert terms["training error, upper limit"] == pytest.approx(error)
+    n, price = terms["points"], terms["divergence"] + terms["union over prior variances"]
+    assert n == (2000 if name == "pac-bayes-data-prior" else 4000)
+    c = (price + math.log(2 * math.sqrt(n) / (DELTA - spent))) / n
+    expected = {
+        "pac-bayes-kl": lambda: upper(error, c),
+        "pac-bayes-data-prior": lambda: upper(error, c),
+        "pac-bayes-mcallester": lambda: error + math.sqrt(c / 2),
+        "pac-bayes-catoni": lambda: record.value,
+    }[name]()
+    assert record.value == pytest.approx(expected)
+    assert terms["training error"] < record.value < 0.5
+    if name == "pac-bayes-catoni":
+        kl_value = records(one(), delta=DELTA, bounds=["pac-bayes-kl"])[0].value
+        assert kl_value < record.value < kl_value + 0.02
+
+
+def test_divergence_is_that_of_the_posterior_from_a_prior_on_the_grid():
+    made = posterior.posterior(one(), "initialisation")
+    orders = posterior._canonical(one())
+    total = 0.0
+    centre = posterior._permuted(posterior.collapsed(one().initial), orders)
+    for mean, width, at, j in zip(made.mean, made.deviation, centre, made.prior, strict=True):
+        variance = 0.1 * math.exp(-j / 100)
+        for m, s, c in zip(mean, width, at, strict=True):
+            each = (s**2 + (m - c) ** 2) / variance - 1 - 2 * np.log(s) + math.log(variance)
+            total += each.sum() / 2
+    assert made.divergence == pytest.approx(total, rel=1e-5)
+    assert made.union == pytest.approx(sum(2 * math.log(j) + 0.4977 for j in made.prior), abs=1e-3)
+
+
+def test_optimising_tightens_the_bound(monkeypatch):
+    (after,) = records(one(), bounds=["pac-bayes-kl"])
+    monkeypatch.setattr(posterior, "STEPS", 1)
+    (before,) = records(replace(one()), bounds=["pac-bayes-kl"])
+    assert after.value < 0.8 * before.value
+
+
+def test_networks_side_by_side_are_what_they_are_alone():
+    several = [replace(one()), learnable(1), learnable(2)]
+    made = posteriors(several, "initialisation")
+    for evidence, found in zip(several, made, strict=True):
+        alone = posterior.posterior(replace(evidence), "initialisation")
+        assert alone.divergence == pytest.approx(found.divergence, rel=1e-3)
+        assert alone.wrong == pytest.approx(found.wrong, rel=0.02)
+        assert posterior.posterior(evidence, "initialisation") is found
+
+
+def test_a_prior_that_learns_and_the_bound_share_no_points(monkeypatch):
+    monkeypatch.setattr(posterior, "STEPS", 0)
+    monkeypatch.setattr(posterior, "PRIOR_STEPS", 0)
+    right = (one().margins > 0) == (np.arange(4000) >= 2000)  # wrong exactly on the first half
+    evidence = replace(one(), y=np.where(right, one().y, 1 - one().y))
+    rates = [
+        made.wrong / made.pairs
+        for made in (posterior.posterior(evidence, prior) for prior in PRIORS)
+    ]
+    assert rates[0] == pytest.approx(0.5, abs=0.03)
+    assert rates[1] < 0.1
+
+
+def test_a_prior_that_has_seen_the_sample_is_caught():
+    (honest,) = records(interpolating(True), bounds=["pac-bayes-kl"])
+    (broken,) = records(interpolating(False), bounds=["pac-bayes-kl"])
+    assert not violated(honest, 0.49) and honest.value >= 0.5
+    assert violated(broken, 0.49)
+
+
+def test_bad_input_is_refused_in_one_line():
+    for call, message in (
+        (lambda: posterior.posterior(one(), "flat"), "^prior: unknown name 'flat'"),
+        (
+            lambda: posterior.posterior(replace(one(), initial=None), PRIORS[0]),
+            "^evidence: got 'no initialisation', allowed: one with the initialisation$",
+        ),
+        (
+            lambda: posterior.posterior(replace(one(), x=one().x[:1], y=one().y[:1]), PRIORS[1]),
+            "^evidence: got '1 training point', allowed: at least 2",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
