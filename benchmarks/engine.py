@@ -26,7 +26,6 @@ device (CUDA where PyTorch has it), and what that many networks cost compared wi
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -34,11 +33,13 @@ import sys
 import time
 from collections.abc import Callable
 
+from simbias._devices import usable_cores
+
 N, DIM, BATCH = 40_000, 50, 256
 SHAPES = ("100,1", "300,1", "100,2", "300,2")
 SETTINGS = {"momentum": 0.9, "weight_decay": 5e-5}
 LEARNING_RATE = 0.1
-CORES = len(os.sched_getaffinity(0))
+CORES = usable_cores()
 
 
 def sizes(shape: str) -> list[int]:

@@ -41,6 +41,7 @@ SUITE = """
 name = "growth"
 summary = "one cell"
 source = "none"
+[tasks]
 [presets.one]
 summary = "one cell"
 seeds = {seeds}

@@ -8,7 +8,6 @@ that are drawn. Beside them is one network as it was halfway to its transition.
 """
 
 import argparse
-import json
 import tarfile
 import tempfile
 from collections.abc import Callable
@@ -20,9 +19,9 @@ from safetensors.numpy import load_file, save_file
 
 import simbias
 from simbias import plots
+from simbias.plots.run import most_cut, table_rows
 from simbias.results import Store, load_stack, records, summarise
-from simbias.results.transitions import transitions
-from simbias.training import Stack, cell_from_settings, replay
+from simbias.training import Stack, replay
 from simbias.training.stack import Job
 
 HERE = Path(__file__).parent
@@ -69,12 +68,11 @@ def narrow(store: Store, dim: int) -> str:
 def jumper(store: Store) -> tuple[str, int, int]:
     """The network with the latest transition at ``JUMPING``: its cell, seed, and half the way."""
     name = narrow(store, JUMPING)
-    _, rows = store.query(f"SELECT seed, settings FROM networks WHERE cell = '{name}' ORDER BY 1")
-    cell = cell_from_settings(json.loads(rows[0][1]))
-    updates = transitions(store, [cell])[name].updates
-    place = int(np.argmax(np.where(np.isfinite(updates), updates, -1)))
-    every = cell.stop.interval
-    return name, rows[place][0], int(updates[place] / 2) // every * every
+    (found,) = (s.transitions for s in summarise(store) if s.cell == name)
+    assert found is not None
+    place = int(np.argmax(np.where(np.isfinite(found.updates), found.updates, -1)))
+    half = int(found.updates[place] / 2) // found.interval * found.interval
+    return name, found.seeds[place], half
 
 
 def record_pitfalls(run: Path) -> None:
@@ -119,7 +117,12 @@ def pack(store: Store, name: str, weights: list[str], *others: Path) -> None:
 
 def boundary_at(dim: int) -> Callable[[Store], Any]:
     """The boundary of one network of the phase suite."""
-    return lambda store: plots.boundary(load_stack(store, narrow(store, dim), seed=0))
+
+    def draw(store: Store) -> Any:
+        stack = load_stack(store, narrow(store, dim), seed=0)
+        return plots.boundary(stack, seed=0, coordinate=most_cut(stack))
+
+    return draw
 
 
 def jump(halfway: bool) -> Callable[[Store], Any]:
@@ -128,10 +131,11 @@ def jump(halfway: bool) -> Callable[[Store], Any]:
     def draw(store: Store) -> Any:
         name, seed, _ = jumper(store)
         stack = load_stack(store, name, seed=seed)
+        coordinate = most_cut(stack)
         if halfway:
             kept = load_file(store.directory / HALFWAY)
             stack = records.stack_from_tensors(stack.cell, {seed: kept}, stack.traces)
-        display = plots.boundary(stack, seed=seed)
+        display = plots.boundary(stack, seed=seed, coordinate=coordinate)
         display.name += f", after {int(stack.updates[0]):,} updates"
         return display
 
@@ -141,7 +145,7 @@ def jump(halfway: bool) -> Callable[[Store], Any]:
 FIGURES: dict[str, tuple[str, Callable[[Store], Any]]] = {
     "boundary": ("pitfalls", lambda store: plots.boundary(wide(store, seed=0))),
     "training": ("pitfalls", lambda store: plots.training(wide(store))),
-    "table": ("pitfalls", lambda store: plots.comparison(plots.run.table_rows(store))),
+    "table": ("pitfalls", lambda store: plots.comparison(table_rows(store))),
     "islands": ("pitfalls", lambda store: plots.islands(wide(store, seed=0))),
     "phase": ("phase", lambda store: plots.phase(summarise(store))),
     **{f"boundary-d{dim}": ("phase", boundary_at(dim)) for dim in NARROW},

@@ -31,7 +31,7 @@ def configure(cores: int | None = None) -> None:
         ValueError: cores < 1.
         RuntimeError: JAX has already started with another number of CPU devices.
     """
-    cores = len(os.sched_getaffinity(0)) if cores is None else whole("cores", cores, most=1024)
+    cores = usable_cores() if cores is None else whole("cores", cores, most=1024)
     flag = "--xla_cpu_multi_thread_eigen=false"
     if flag not in os.environ.get("XLA_FLAGS", ""):
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
@@ -48,6 +48,13 @@ def configure(cores: int | None = None) -> None:
     if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(cache_directory()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", _KEPT_SECONDS)
+
+
+def usable_cores() -> int:
+    """The cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def cache_directory() -> Path:

@@ -245,7 +245,8 @@ def plot(
         kind: which figure; all: those that take seconds, so without islands.
         cell: name of the cell, or its beginning; default: the suite's first.
         seed: which network of the cell, for boundary and islands; default: the first.
-        coordinate: which slab coordinate, for boundary and islands; default: the first.
+        coordinate: which slab coordinate, for boundary and islands; default: the one along which
+            the network changes its label most often.
     """
     from simbias.results.store import Store
 

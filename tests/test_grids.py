@@ -25,7 +25,7 @@ from simbias.validation.grids import (
 )
 
 DIM, OWN = 4, 3  # the explicit achievable network looks at the last coordinate
-RESOLUTION, CONTEXTS = 40, 16
+RESOLUTION, CONTEXTS = 40, 32
 
 
 def cell_of(name="noisy-lms-7", dim=DIM, depth=1, **network):
@@ -315,7 +315,7 @@ def test_in_few_dimensions_two_hidden_layers_learn_the_achievable_rule(dim):
     assert np.all(validate(stack).achievable_agreement.low >= 0.99)
     found = measure_grids(stack)
     margin = found.achievable_agreement.value[:, :, ZONES.index("margin-slab")]
-    assert np.all(margin >= 0.98)
+    assert np.all(margin >= 0.99)
     if dim == 2:  # the only slab coordinate; with more, their cuts may be shared out
         assert np.all(found.slab_cuts == 6) and np.all(found.cut_accuracy.value == 1)
 

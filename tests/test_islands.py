@@ -127,7 +127,7 @@ def test_points_are_training_exceptions_and_fresh_ones():
             assert np.all(rule(one.position) != one.label)
         assert np.all(new.index == -1) and np.all(new.fitted_since == -1)
         assert np.all(own.fitted_since == 0)  # a control: from the beginning
-        assert not np.isin(new.position[:, OWN], x[:, OWN]).all()
+        assert not np.isin(new.position[:, OWN], x[:, OWN]).any()
 
 
 def test_the_nearest_point_of_the_other_label_is_found_among_all():

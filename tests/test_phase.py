@@ -1,22 +1,27 @@
 """The phase diagram: lines, places, findings and the data beside the figure."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from simbias.plots import phase
-from simbias.results.summary import Summary
+from simbias.results.summary import Mean, Summary
 from simbias.results.transitions import Transitions
 
 BUDGET = 1000
+MEANS = {"memorised": Mean(0.3, 0.1, None)}
 
 
 def cell(dim, updates, network="(100,2)", **settings):
     updates = np.array(updates, float)
     reached = np.isfinite(updates)
-    found = Transitions(updates, np.full(len(updates), np.inf), reached, BUDGET)
-    return Summary("name", "noisy-lms-7", network, {"dim": dim, **settings}, {}, {}, found)
+    never = np.full(len(updates), np.inf)
+    seeds = tuple(range(10, 10 + len(updates)))
+    found = Transitions(seeds, updates, updates, never, reached, BUDGET, 10)
+    settings = {"dim": dim, **settings}
+    return Summary("name", "noisy-lms-7", network, settings, {}, MEANS, found)
 
 
 INF = np.inf
@@ -42,7 +47,7 @@ def test_the_finding_is_said_only_of_lines_that_fall_along_the_setting():
 
 def test_without_a_dimension_the_number_with_most_values_is_the_axis():
     run = [
-        Summary("", "lms-5", "(8,1)", {"n_train": n, "weight_decay": w}, {}, {}, RUN[0].transitions)
+        replace(RUN[0], network="(8,1)", settings={"n_train": n, "weight_decay": w})
         for n in (1, 2, 3)
         for w in (0.1, 0.2)
     ]
@@ -64,12 +69,15 @@ def test_files_hold_every_share_and_every_seed(tmp_path):
     assert float(shares[2]["low"]) == pytest.approx(0.3588, abs=1e-4)
     with paths[2].open() as handle:
         seeds = list(csv.DictReader(handle))
+    assert [float(shares[0][f"memorised{end}"]) for end in ("", "_low", "_high")] == [0.3, 0.2, 0.4]
+    assert [row["seed"] for row in seeds[:6]] == ["10", "11", "12", "13", "14", "15"]
     assert len(seeds) == 30 and sum(row["updates"] == "" for row in seeds) == 8
 
 
 def test_every_uncensored_seed_is_drawn_and_the_censored_are_counted():
     display = phase(RUN).plot()
-    above, below = display.ax_
+    above, between, below = display.ax_
+    assert between.lines[0].get_ydata() == pytest.approx([0.3] * 3)
     drawn = sorted(y for line in below.lines if line.get_marker() == "." for y in line.get_ydata())
     assert drawn == sorted(t for c in RUN for t in c.transitions.updates if np.isfinite(t))
     assert [text.get_text() for text in below.texts] == ["1", "6", "1"]
@@ -79,9 +87,17 @@ def test_every_uncensored_seed_is_drawn_and_the_censored_are_counted():
 
 
 def test_a_run_without_transitions_or_without_numbers_that_vary_is_refused():
-    none = RUN[0].__class__("c", "t", "n", {"dim": 2}, {}, {}, None)
-    with pytest.raises(ValueError, match="select_accuracy"):
-        phase([none])
-    same = RUN[0].__class__("c", "t", "n", {}, {}, {}, RUN[0].transitions)
-    with pytest.raises(ValueError, match="varies"):
-        phase([same])
+    with pytest.raises(ValueError, match="^kind: got phase, allowed: .*select_accuracy"):
+        phase([replace(RUN[0], transitions=None)])
+    with pytest.raises(ValueError, match="^kind: got phase, allowed: .*varies"):
+        phase([replace(RUN[0], settings={})])
+
+
+def test_lines_of_several_tasks_are_told_apart_and_settings_that_one_lacks_are_no_axis():
+    run = [
+        replace(RUN[0], task=task, settings={"noise": noise, "n_train": n})
+        for task, noise, n in (("a", 0.1, 1), ("a", 0.2, 2), ("b", None, 3))
+    ]
+    display = phase(run)
+    assert display.setting == "n_train" and len(display.lines) == 3
+    assert {line.split(",")[0] for line in display.lines} == {"a", "b"}

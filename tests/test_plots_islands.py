@@ -41,7 +41,7 @@ def test_the_plane_of_the_simple_network_is_its_line_and_nothing_is_fitted(stack
         (line,) = piece.decision.lines
         np.testing.assert_allclose(line[:, 0], 0, atol=1e-6)
     assert "share of exceptions fitted: training 0.00, fresh 0.00" in display.finding
-    assert display.name == "noisy-lms-7, network (12,1), seed 0"
+    assert display.name == "noisy-lms-7, $d$ = 4, network (12,1), seed 0"
 
 
 def test_files_hold_the_lines_and_every_point(stacks, tmp_path):

@@ -36,7 +36,8 @@ def write(tmp_path):
         for cell, seeds in members.values():
             for seed, (select, train, risk) in enumerate(seeds):
                 job = Job(cell, seed)
-                row = records.base_row("hand", job, "done", "by hand") | {"risk": risk}
+                status = "diverged" if risk is None else "done"
+                row = records.base_row("hand", job, status, "by hand") | {"risk": risk}
                 trace = [
                     {
                         "suite": "hand",
@@ -55,30 +56,41 @@ def write(tmp_path):
 
 
 HIGH = [0.9, 0.9, 0.995, 1.0]
+BACK = [0.9, 0.995, 0.98, 0.97]
 LATE = [0.5, 0.9999, 1.0, 1.0]
 NEVER = [0.9, 0.94, 0.95, 0.95]
 
 
-def test_a_transition_is_the_first_check_within_one_percent(write):
+def test_a_transition_is_the_check_from_which_on_the_error_stays_within_one_percent(write):
     cell = made(2, select_accuracy=1.0)
-    store = write(one=(cell, [(HIGH, LATE, 0.0), (NEVER, LATE, 0.05), ([0.991], [0.5], 0.012)]))
+    seeds = [(HIGH, LATE, 0.0), (NEVER, LATE, 0.05), ([0.991], [0.5], 0.012), (BACK, LATE, 0.03)]
+    found = transitions(write(one=(cell, seeds)), [cell])[cell.name]
+    np.testing.assert_array_equal(found.updates, [3000, np.inf, 1000, np.inf])
+    np.testing.assert_array_equal(found.first, [3000, np.inf, 1000, 2000])
+    np.testing.assert_array_equal(found.fitted, [2000, 2000, np.inf, 2000])
+    np.testing.assert_array_equal(found.reached, [True, False, False, False])
+    assert found.seeds == (0, 1, 2, 3) and found.came_back == 1
+
+
+def test_a_network_that_diverged_has_not_reached_the_boundary(write):
+    cell = made(2, select_accuracy=1.0)
+    store = write(one=(cell, [(NEVER, LATE, None), (HIGH, LATE, 0.0)]))
     found = transitions(store, [cell])[cell.name]
-    np.testing.assert_array_equal(found.updates, [3000, np.inf, 1000])
-    np.testing.assert_array_equal(found.fitted, [2000, 2000, np.inf])
-    np.testing.assert_array_equal(found.reached, [True, False, False])
-
-
-def test_a_network_without_a_measured_risk_is_left_out(write):
-    cell = made(2, select_accuracy=1.0)
-    store = write(one=(cell, [(HIGH, LATE, None), (HIGH, LATE, 0.0)]))
-    assert len(transitions(store, [cell])[cell.name].updates) == 1
+    np.testing.assert_array_equal(found.reached, [False, True])
+    np.testing.assert_array_equal(found.updates, [np.inf, 3000])
     assert transitions(store, [made(3, select_accuracy=1.0)]) == {}
 
 
-def transition(updates, fitted=None):
+def transition(updates, fitted=None, interval=0):
     updates = np.array(updates, float)
     fitted = np.full(len(updates), np.inf) if fitted is None else np.array(fitted, float)
-    return Transitions(updates, fitted, np.isfinite(updates), BUDGET)
+    seeds = tuple(range(len(updates)))
+    return Transitions(seeds, updates, updates, fitted, np.isfinite(updates), BUDGET, interval)
+
+
+def test_a_transition_lies_between_its_check_and_the_one_before():
+    median = transition([2000] * 6, interval=1000).median
+    assert (median.value, median.low, median.high) == (2000, 1000, 2000)
 
 
 def test_the_median_of_six_lies_between_the_extremes_with_97_percent():
@@ -132,8 +144,8 @@ def test_the_table_tells_cells_apart_by_what_varies_and_shows_transitions(write)
     assert [summary.settings for summary in found] == [{"dim": 2}, {"dim": 5}]
     names, (first, second) = head(found), lines(found)
     assert names[:4] == ["task", "network", "dim", "networks"]
-    assert first[2] == "2" and first[-3:] == ["6/6 [0.54, 1.00]", "3k [3k, 3k]", "0"]
-    assert second[2] == "5" and second[-3:] == ["0/6 [0.00, 0.46]", ">4k [>4k, >4k]", "0"]
+    assert first[2] == "2" and first[-4:] == ["6/6 [0.54, 1.00]", "3k [2k, 3k]", "0", "0"]
+    assert second[2] == "5" and second[-4:] == ["0/6 [0.00, 0.46]", ">4k [>4k, >4k]", "0", "0"]
     assert len(names) == len(first) == len(second)
     assert "order statistics" in caption(found)
     text = latex(found)

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 
 from simbias._checks import fail
+from simbias.training.stack import Stack
 
 SINGLE, DOUBLE = 3.5, 7.0  # widths of one and of two columns of a paper, inches
 DPI = 300
@@ -162,6 +163,12 @@ class Display(ABC):
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
         return (figure.add_subplot(),)
+
+
+def network_title(stack: Stack, seed: int) -> str:
+    """What tells a network of a stack apart, in one line."""
+    task = stack.cell.task
+    return f"{task.name}, $d$ = {task.dim}, network {stack.cell.network.label}, seed {seed}"
 
 
 @contextmanager

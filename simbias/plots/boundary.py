@@ -159,7 +159,7 @@ class BoundaryDisplay(style.Display):
             coordinates=((*cell.task.simple_set, 0)[0], coordinate),
             key=stream(network_key(cell.identity, seed), "context"),
             points=training_set(stack, i),
-            name=f"{cell.task.name}, network {cell.network.label}, seed {seed}",
+            name=style.network_title(stack, seed),
             **options,
         )
         display.what = "training points"

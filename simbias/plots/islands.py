@@ -95,7 +95,7 @@ class IslandsDisplay(style.Display):
         first = int(np.argmax(training.fitted))
         like = int(np.argmax(fresh.label == training.label[first]))
         return cls(
-            name=f"{task.name}, network {stack.cell.network.label}, seed {seed}",
+            name=style.network_title(stack, seed),
             task=task,
             coordinates=pair,
             slices=(
@@ -119,7 +119,7 @@ class IslandsDisplay(style.Display):
         return "\n".join(
             [
                 words("share of exceptions fitted", self.report.fitted),
-                words("way on which the label is kept (input units)", self.report.toward),
+                words("way on which a fitted one's label is kept", self.report.size),
             ]
         )
 

@@ -1,8 +1,10 @@
 """Which networks reach the achievable boundary, and when: the phase diagram of a run.
 
-Above, the share of seeds that reach it along one setting (by rule the dimension), a line for each
-combination of the others; below, the update of each seed's transition. A seed whose budget ran out
-first is censored: its transition, if there is one, lies above the line of the budget.
+Along one setting (by rule the dimension), a line for each combination of the others: above, the
+share of seeds that reach the boundary; in the middle, the memorised fraction of exceptions, which
+tells those that memorise from those that have not fitted yet; below, the update of each seed's
+transition. A seed whose budget ran out first is censored: its transition, if there is one, lies
+above the line of the budget.
 """
 
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from simbias.plots import _figure as style
-from simbias.results.summary import Summary
+from simbias.results.summary import Mean, Summary
 from simbias.results.transitions import Transitions
 
 _COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY)
@@ -31,6 +33,7 @@ class Point(NamedTuple):
     line: str
     at: float
     found: Transitions
+    memorised: Mean
 
 
 @dataclass(eq=False)
@@ -58,15 +61,17 @@ class PhaseDisplay(style.Display):
         """
         asked = [summary for summary in summaries if summary.transitions is not None]
         if not asked:
-            raise ValueError("kind: phase needs measured networks whose stop has a select_accuracy")
-        values: dict[str, set[Any]] = {}
-        for summary in asked:
-            for key, value in summary.settings.items():
-                if isinstance(value, int | float):
-                    values.setdefault(key, set()).add(value)
+            allowed = "where networks with a stop at a select_accuracy have ended"
+            raise ValueError(f"kind: got phase, allowed: {allowed}")
+        values = {
+            key: {summary.settings[key] for summary in asked}
+            for key in asked[0].settings
+            if all(isinstance(summary.settings[key], int | float) for summary in asked)
+        }
         if not values:
-            raise ValueError("kind: phase needs a setting that varies, such as the dimension")
+            raise ValueError("kind: got phase, allowed: where a number varies, as the dimension")
         setting = "dim" if "dim" in values else max(values, key=lambda key: len(values[key]))
+        several = len({summary.task for summary in asked}) > 1
         points = []
         for summary in asked:
             others = [
@@ -74,9 +79,11 @@ class PhaseDisplay(style.Display):
                 for key, value in summary.settings.items()
                 if key != setting
             ]
-            line = ", ".join([summary.network, *others])
+            line = ", ".join([*([summary.task] if several else []), summary.network, *others])
             assert summary.transitions is not None
-            points.append(Point(line, float(summary.settings[setting]), summary.transitions))
+            memorised = summary.means["memorised"]
+            at = float(summary.settings[setting])
+            points.append(Point(line, at, summary.transitions, memorised))
         tasks = ", ".join(dict.fromkeys(summary.task for summary in asked))
         return cls(tasks, setting, tuple(points))
 
@@ -111,16 +118,24 @@ class PhaseDisplay(style.Display):
     def tables(self) -> dict[str, style.Table]:
         """``share``: a row a cell; ``transitions``: a row a seed, empty where it is censored."""
         shares = [
-            (point.line, point.at, *(float(part) for part in point.found.share))
+            (
+                point.line,
+                point.at,
+                *(float(part) for part in point.found.share),
+                point.memorised.value,
+                point.memorised.low,
+                point.memorised.high,
+            )
             for point in self.points
         ]
         seeds = [
-            (point.line, point.at, i, time if np.isfinite(time) else None, point.found.budget)
+            (point.line, point.at, seed, time if np.isfinite(time) else None, point.found.budget)
             for point in self.points
-            for i, time in enumerate(point.found.updates)
+            for seed, time in zip(point.found.seeds, point.found.updates, strict=True)
         ]
-        names = ("line", self.setting, "share", "low", "high")
-        columns = ("line", self.setting, "network", "updates", "budget")
+        limits = ("memorised", "memorised_low", "memorised_high")
+        names = ("line", self.setting, "share", "low", "high", *limits)
+        columns = ("line", self.setting, "seed", "updates", "budget")
         return {
             "share": dict(zip(names, map(list, zip(*shares, strict=True)), strict=True)),
             "transitions": dict(zip(columns, map(list, zip(*seeds, strict=True)), strict=True)),
@@ -128,16 +143,16 @@ class PhaseDisplay(style.Display):
 
     def _size(self) -> tuple[float, float]:
         text = len(self.lines) + self.finding.count("\n")
-        return style.SINGLE, 3.7 + 0.13 * text
+        return style.SINGLE, 4.7 + 0.13 * text
 
     def _panels(self) -> int:
-        return 2
+        return 3
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
-        return tuple(figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.3]))
+        return tuple(figure.subplots(3, 1, sharex=True, height_ratios=[1, 1, 1.4]))
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
-        above, below = axes
+        above, between, below = axes
         places = sorted({point.at for point in self.points})
         log = places[-1] > 4 * places[0] > 0
         budget = max(point.found.budget for point in self.points)
@@ -160,6 +175,10 @@ class PhaseDisplay(style.Display):
             dashes = _DASHES[i % len(_DASHES)]
             above.plot(at, value, linestyle=dashes, **looks)
             above.vlines(at, low, high, color=looks["color"], linewidth=0.8)
+            means = [point.memorised for point in cells]
+            between.plot(at, [mean.value for mean in means], linestyle=dashes, **looks)
+            ends = [mean.low for mean in means], [mean.high for mean in means]
+            between.vlines(at, *ends, color=looks["color"], linewidth=0.8)
             medians = [point.found.median for point in cells]
             middle = np.array([float(median.value) for median in medians])
             below.plot(at, np.where(np.isfinite(middle), middle, np.nan), linestyle=dashes, **looks)
@@ -187,6 +206,7 @@ class PhaseDisplay(style.Display):
         if any(np.isinf(point.found.updates).any() for point in self.points):
             below.set_ylim(top=1.25 * budget * 1.25 ** (len(self.lines) + 0.5))
         above.set(ylim=(-0.04, 1.04), ylabel="share of seeds that\nreach the boundary")
+        between.set(ylim=(-0.04, 1.04), ylabel="memorised fraction\nof exceptions")
         below.set(ylabel="transition (updates)", xlabel=_WORDS.get(self.setting, self.setting))
         if log:
             below.set_xscale("log")

@@ -5,6 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from simbias.networks import MLP
 from simbias.plots.boundary import boundary
 from simbias.plots.comparison import Row, comparison
 from simbias.plots.islands import islands
@@ -12,6 +15,8 @@ from simbias.plots.phase import phase
 from simbias.plots.training import training
 from simbias.results import Store, load_stack, summarise
 from simbias.results.summary import QUANTITIES
+from simbias.training.stack import Stack
+from simbias.validation.grids import measure_grids, slab_coordinates
 
 KINDS = ("boundary", "training", "table", "islands", "phase")
 
@@ -32,7 +37,8 @@ def draw(
             ``phase`` only where networks trained to an accuracy on select draws.
         cell: name of the cell, or its beginning; default: the suite's first with networks.
         seed: which network, for the boundary and the islands; default: the cell's first.
-        coordinate: which coordinate across the simple one, for the same.
+        coordinate: which coordinate across the simple one, for the same; default: the slab along
+            which the network changes its label most often.
 
     Returns:
         The files written.
@@ -71,9 +77,25 @@ def _of_network(
     if seed is None:
         seed = load_stack(store, cell).seeds[0]
     stack = load_stack(store, cell, seed=seed)
-    display = draw(stack, seed=seed, **({} if coordinate is None else {"coordinate": coordinate}))
+    chosen = most_cut(stack) if coordinate is None else coordinate
+    display = draw(stack, seed=seed, **({} if chosen is None else {"coordinate": chosen}))
     suffix = "" if coordinate is None else f"-coordinate{coordinate}"
     return f"{kind}-{_slug(stack.cell)}-seed{seed}{suffix}", display
+
+
+def most_cut(stack: Stack) -> int | None:
+    """The slab coordinate along which a stack's first network changes its label most often.
+
+    None where there is nothing to choose by: no simple set, or no exact geometry.
+    """
+    network, task = stack.cell.network, stack.cell.task
+    relu = isinstance(network, MLP) and network.activation == "relu"
+    if not relu or not task.simple_set or not slab_coordinates(task, None):
+        return None
+    found = measure_grids(stack, resolution=2, planes=1)
+    if np.isnan(found.slab_cuts[0]).any():
+        return None
+    return found.slabs[int(np.argmax(found.slab_cuts[0]))]
 
 
 def _training(store: Store, cell: str | None) -> tuple[str, Any]:
@@ -99,4 +121,5 @@ def table_rows(store: Store) -> list[Row]:
 
 
 def _slug(cell: Any) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", f"{cell.task.name} {cell.network.label}".lower()).strip("-")
+    """The cell's name as part of a file's."""
+    return re.sub(r"[^a-z0-9]+", "-", cell.name.lower()).strip("-")

@@ -1,17 +1,20 @@
 """Transitions: when, along training, networks reach the achievable boundary, and how many do.
 
 A network that memorises may find the achievable rule later on, in a sudden jump. Its transition is
-the first check at which the error on select draws exceeds the achievable risk by less than 1%; a
-network whose budget is spent before is censored there, not a network without a transition.
+the first check from which on, to the end of training, the error on select draws exceeds the
+achievable risk by less than 1%. A network that dropped below and came back has none, and neither
+has one that diverged; for one whose budget was spent without, the transition is censored there.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import binom
 
+from simbias.results.schema import FINAL
 from simbias.results.store import Store
 from simbias.tasks.oracle import achievable_risk
 from simbias.training.cell import Cell
@@ -28,16 +31,23 @@ class Transitions:
     """The seeds of one cell.
 
     Attributes:
-        updates: first check at which the select error is within ``EXCESS``; infinity: censored.
+        seeds: the integer seed of each network.
+        updates: the transition; infinity: none within the budget.
+        first: the first check with a select error within ``EXCESS``, for good or not; infinity:
+            there was none.
         fitted: first check at which the train accuracy is at least ``FITTED``; infinity: never.
         reached: whether the certified risk, at the end, is within ``EXCESS`` of the achievable one.
         budget: the most updates a network was given.
+        interval: updates between checks: a transition is known to come after the check before.
     """
 
+    seeds: tuple[int, ...]
     updates: Float[np.ndarray, " seeds"]
+    first: Float[np.ndarray, " seeds"]
     fitted: Float[np.ndarray, " seeds"]
     reached: Bool[np.ndarray, " seeds"]
     budget: int
+    interval: int
 
     @property
     def share(self) -> Estimate:
@@ -48,16 +58,22 @@ class Transitions:
     def median(self) -> Estimate:
         """Median transition, in updates, with its exact interval from order statistics.
 
-        Infinity stands for "after the budget"; with fewer than six seeds no pair of order
-        statistics covers with 95%, and the interval is the whole range of possible times.
+        The value is that of checks; the interval begins at the check before, because a transition
+        lies between two. Infinity stands for "after the budget". With fewer than six seeds no pair
+        of order statistics covers with 95%, and the interval is the whole range of times.
         """
         times, n = np.sort(self.updates), len(self.updates)
         # it lies between the (k+1)-th and the (n-k)-th with probability 1 - 2 P(Binomial <= k)
         k = int(binom.ppf((1 - CONFIDENCE) / 2, n, 0.5)) - 1
-        low, high = (times[k], times[n - 1 - k]) if k >= 0 else (0.0, np.inf)
+        low, high = (times[k] - self.interval, times[n - 1 - k]) if k >= 0 else (0.0, np.inf)
         middle = (times[(n - 1) // 2], times[n // 2])
         value = np.mean(middle) if np.isfinite(middle).all() else np.inf
         return Estimate(*map(np.asarray, (value, low, high)))
+
+    @property
+    def came_back(self) -> int:
+        """Seeds that were within ``EXCESS`` at some check and left it again."""
+        return int(np.sum(np.isfinite(self.first) & np.isinf(self.updates)))
 
     @property
     def after_memorisation(self) -> int:
@@ -69,30 +85,45 @@ class Transitions:
 
 
 def transitions(store: Store, cells: Sequence[Cell]) -> dict[str, Transitions]:
-    """The transitions of some cells of a run, by the cell's name, over seeds that were measured.
+    """The transitions of some cells of a run, by the cell's name, over seeds with a final status.
+
+    A network that diverged has no risk, and has not reached the boundary.
 
     Args:
         store: the run directory.
-        cells: which; those without a measured network are left out.
+        cells: which; those without a network that ended are left out.
     """
-    limits = ", ".join(f"('{cell.name}', {achievable_risk(cell.task) + EXCESS})" for cell in cells)
     _, rows = store.query(
         f"""
-        SELECT cell, min(t.updates) FILTER (1 - t.select_accuracy < most),
-            min(t.updates) FILTER (t.train_accuracy >= {FITTED}),
-            any_value(n.risk) < any_value(most)
-        FROM networks n JOIN traces t USING (cell, seed) JOIN (VALUES {limits}) v(cell, most)
-            USING (cell)
-        WHERE n.risk IS NOT NULL
-        GROUP BY cell, seed ORDER BY seed
+        SELECT cell, seed, n.risk, t.updates, t.select_accuracy, t.train_accuracy
+        FROM networks n JOIN traces t USING (cell, seed)
+        WHERE n.status IN {FINAL} ORDER BY seed, t.updates
         """
     )
     found = {}
     for cell in cells:
-        mine = [row[1:] for row in rows if row[0] == cell.name]
-        if mine:
-            times = np.array([row[:2] for row in mine], float)  # None becomes NaN
-            updates, fitted = np.where(np.isnan(times), np.inf, times).T
-            reached = np.array([row[2] for row in mine], bool)
-            found[cell.name] = Transitions(updates, fitted, reached, cell.stop.max_updates)
+        most = achievable_risk(cell.task) + EXCESS
+        networks: dict[int, list[tuple]] = {}
+        for name, seed, *check in rows:
+            if name == cell.name:
+                networks.setdefault(seed, []).append(tuple(check))
+        if networks:
+            seen = [_times(np.array(checks, float).T, most) for checks in networks.values()]
+            updates, first, fitted, reached = (np.array(part) for part in zip(*seen, strict=True))
+            stop = cell.stop
+            found[cell.name] = Transitions(
+                tuple(networks), updates, first, fitted, reached, stop.max_updates, stop.interval
+            )
     return found
+
+
+def _times(checks: Float[np.ndarray, "columns checks"], most: float) -> tuple[Any, ...]:
+    """A network's transition, its first check below, its fit, and whether it has reached."""
+    risk, updates, select, train = checks
+    below = 1 - select < most
+    settled = np.logical_and.accumulate(below[::-1])[::-1]
+
+    def first(holds: Bool[np.ndarray, " checks"]) -> float:
+        return float(updates[np.argmax(holds)]) if holds.any() else np.inf
+
+    return first(settled), first(below), first(train >= FITTED), bool(risk[0] < most)

@@ -1,12 +1,12 @@
 """The machine: what networks would run on, and how fast its matrix products are."""
 
-import os
 import time
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
+from simbias._devices import usable_cores
 from simbias.results.records import versions
 from simbias.training.stack import seed_mesh, spread
 
@@ -35,7 +35,7 @@ def matmul_gflops(size: int = 1024, repeats: int = 5) -> float:
 def describe() -> list[str]:
     """Lines about versions, devices and speed, with advice where something is set up badly."""
     devices = jax.devices()
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     lines = [f"{name} {version}" for name, version in versions().items()]
     lines.append(
         f"{len(devices)} x {devices[0].platform} ({devices[0].device_kind}), {cores} cores"

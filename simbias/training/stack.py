@@ -165,7 +165,9 @@ def train(
     return assemble(cell, {seed: snapshots[job] for seed, job in zip(chosen, jobs, strict=True)})
 
 
-def replay(cell: Cell, updates: int, *, seeds: int | Sequence[int] = 1) -> Stack:
+def replay(
+    cell: Cell, updates: int, *, seeds: int | Sequence[int] = 1, n_select: int = N_SELECT
+) -> Stack:
     """Networks of a cell as they were along training: the same keys, stopped earlier.
 
     Networks that the stop rule ended before are as they ended.
@@ -174,6 +176,7 @@ def replay(cell: Cell, updates: int, *, seeds: int | Sequence[int] = 1) -> Stack
         cell: what was trained.
         updates: when to stop, a multiple of the cell's ``check_every`` up to its ``max_updates``.
         seeds: how many (0, 1, ...), or which.
+        n_select: as they were trained with.
 
     Raises:
         ValueError: an argument out of range.
@@ -182,7 +185,7 @@ def replay(cell: Cell, updates: int, *, seeds: int | Sequence[int] = 1) -> Stack
     if whole("updates", updates, most=most) % every:
         raise fail("updates", updates, f"a multiple of check_every = {every} up to {most}")
     jobs = [Job(cell, seed) for seed in seed_list(seeds)]
-    snapshots = train_jobs(jobs, until=updates)
+    snapshots = train_jobs(jobs, n_select=whole("n_select", n_select), until=updates)
     stack = assemble(cell, {job.seed: snapshots[job] for job in jobs})
     halted = (stack.end == End.BUDGET) & (stack.updates < most)
     return replace(stack, end=np.where(halted, End.RUNNING, stack.end))

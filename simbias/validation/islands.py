@@ -4,7 +4,9 @@ A network that has memorised an exception without learning why says the exceptio
 island in what the simple rule makes of the space. Training exceptions are compared with fresh ones
 from the same conditional law, whatever the network says of either: around a point that it labels
 wrongly it keeps the true label nowhere, so radius and area are 0. A network that has learned the
-achievable rule treats both alike; what the training exceptions have in excess is memorised.
+achievable rule treats both alike; what the training exceptions have in excess is memorised. How
+many are fitted and how far the label of a fitted one is kept are two things, and the excess mixes
+them: ``size`` compares fitted points only.
 """
 
 from collections.abc import Callable, Sequence
@@ -111,6 +113,10 @@ class IslandReport:
         area: ``Islands.area``, a point's being the mean over coordinates.
         relative: ``Islands.toward_radius`` as a share of the distance to the nearest training
             point of the other label.
+        size: ``Islands.toward_radius`` of the points that are given their label.
+        open: share of the points given their label whose part of the plane reaches the edge of the
+            support in every plane: it is no island there, but one side of a boundary that has
+            moved.
     """
 
     coordinates: tuple[int, ...]
@@ -123,6 +129,8 @@ class IslandReport:
     toward: Compared
     area: Compared
     relative: Compared
+    size: Compared
+    open: Compared
 
 
 def measure_islands(
@@ -131,7 +139,7 @@ def measure_islands(
     sample: int = 50,
     directions: int = 20,
     coordinates: Sequence[int] | None = None,
-    reach: float = 1.0,
+    reach: float = 2.0,
     confidence: float = 0.95,
 ) -> IslandReport:
     """Look around training and fresh exceptions of every network; exact, NumPy float64.
@@ -144,7 +152,8 @@ def measure_islands(
         sample: exceptions of each kind, a network; fewer where the training set has fewer.
         directions: draws to go toward from each.
         coordinates: slab coordinates, each attaining the Bayes risk; default the first.
-        reach: how far to look along the axes, input units.
+        reach: how far to look along the axes, input units; a label that is kept farther counts as
+            kept so far.
         confidence: coverage of each two-sided interval, in (0, 1).
 
     Raises:
@@ -164,6 +173,9 @@ def measure_islands(
         real("reach", reach, 0, open_low=True),
     )
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
+    for i, seed in enumerate(stack.seeds):
+        if not all(np.isfinite(part).all() for layer in layers_of(stack, i) for part in layer):
+            raise fail("stack", f"seed {seed}, which diverged", "networks with finite weights")
     found = [_network(stack, i, plan) for i in range(len(stack))]
     training, fresh = zip(*found, strict=True)
 
@@ -181,6 +193,8 @@ def measure_islands(
         toward=compared(lambda one: one.toward_radius),
         area=compared(lambda one: one.area.mean(axis=1)),
         relative=compared(lambda one: one.toward_radius / one.nearest),
+        size=compared(lambda one: one.toward_radius[one.fitted]),
+        open=compared(lambda one: np.asarray(one.open[one.fitted].all(axis=1), float)),
     )
 
 

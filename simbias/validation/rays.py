@@ -16,6 +16,7 @@ from simbias.tasks.oracle import Layer
 from simbias.validation.geometry import margin
 
 _NUMBERS = 2**21  # of the largest array: memory is flat in the number of rays
+_CHANCE = 0.05  # that a majority is one by chance
 # Ends of the stretches that are searched one after the other, as shares of the reach: a label that
 # is soon left costs little.
 _STRETCHES = (0.0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -104,8 +105,9 @@ def majority_changes(
 ) -> int:
     """How often the majority over rays changes, all of them looked at up to the same distance.
 
-    A majority is a share of label 1 further from 1/2 than two standard errors, 1/sqrt(rays); where
-    the share is nearer, the majority before it holds on.
+    A majority is a share of label 1 that is further from 1/2 than chance alone would bring it
+    anywhere, with a probability of 95%: Hoeffding's bound with a union over all places at which the
+    share changes. Where the share is nearer, the majority before it holds on.
 
     Args:
         label: of each ray's origin.
@@ -115,7 +117,8 @@ def majority_changes(
     step = 1 - 2 * ((place + label[ray]) % 2)
     changed = np.cumsum(step[np.argsort(distance, kind="stable")])
     lead = (label.sum() + np.append(0, changed)) / len(label) - 0.5
-    decided = lead[np.abs(lead) > 1 / np.sqrt(len(label))] > 0
+    chance = np.sqrt(np.log(2 * len(lead) / _CHANCE) / (2 * len(label)))
+    decided = lead[np.abs(lead) > chance] > 0
     return int(np.count_nonzero(decided[1:] != decided[:-1]))
 
 

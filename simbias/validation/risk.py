@@ -175,12 +175,11 @@ def _score(
     plain, mixed = quantile(judged.tables, uniforms, y), quantile(judged.tables, uniforms, other)
     simple = judged.tables.simple[None, :]
 
-    def scores(x: Float[Array, "rows dim"]) -> Float[Array, " rows"]:
-        return margins(network, judged.params, x @ judged.rotation)
-
-    margin = scores(plain)
-    without_s = scores(jnp.where(simple, mixed, plain))
-    without_sc = scores(jnp.where(simple, plain, mixed))
+    # mapped over, so that the forward pass is compiled once
+    kinds = (plain, jnp.where(simple, mixed, plain), jnp.where(simple, plain, mixed))
+    margin, without_s, without_sc = jax.lax.map(
+        lambda x: margins(network, judged.params, x @ judged.rotation), jnp.stack(kinds)
+    )
     said = (margin > 0).astype(jnp.int32)
     exception = exceptional(judged.simple, plain, y)
 
