@@ -110,6 +110,8 @@ class IslandsDisplay(style.Display):
         """What the numbers say."""
 
         def words(name: str, found: Compared) -> str:
+            if np.isnan(found.excess.value[0]):
+                return f"{name}: none to compare"
             excess = found.excess
             return (
                 f"{name}: training {found.training.value[0]:.2f}, fresh {found.fresh.value[0]:.2f},"

@@ -16,7 +16,7 @@ from simbias.plots.training import training
 from simbias.results import Store, load_stack, summarise
 from simbias.results.summary import QUANTITIES
 from simbias.training.stack import Stack
-from simbias.validation.grids import measure_grids, slab_coordinates
+from simbias.validation.grids import count_slab_cuts, slab_coordinates
 
 KINDS = ("boundary", "training", "table", "islands", "phase")
 
@@ -92,10 +92,8 @@ def most_cut(stack: Stack) -> int | None:
     relu = isinstance(network, MLP) and network.activation == "relu"
     if not relu or not task.simple_set or not slab_coordinates(task, None):
         return None
-    found = measure_grids(stack, resolution=2, planes=1)
-    if np.isnan(found.slab_cuts[0]).any():
-        return None
-    return found.slabs[int(np.argmax(found.slab_cuts[0]))]
+    slabs, cuts = count_slab_cuts(stack)
+    return None if np.isnan(cuts[0]).any() else slabs[int(np.argmax(cuts[0]))]
 
 
 def _training(store: Store, cell: str | None) -> tuple[str, Any]:

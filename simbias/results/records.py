@@ -133,8 +133,10 @@ def load_stack(store: Store, cell: str | None = None, *, seed: int | None = None
     )
     cells = sorted({name for name, _, _ in found}, key=store.order)
     matching = [name for name in cells if cell is None or name.startswith(cell)]
-    if not matching or (cell is not None and len(matching) > 1):
+    if not matching:
         raise fail("cell", cell, f"one of the trained cells: {', '.join(cells) or 'none yet'}")
+    if cell is not None and len(matching) > 1:
+        raise fail("cell", cell, f"the beginning of one cell, not of {', '.join(matching)}")
     chosen = {own: settings for name, own, settings in found if name == matching[0]}
     made = cell_from_settings(json.loads(next(iter(chosen.values()))))
     if seed is not None and seed not in chosen:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from simbias.results.schema import FINAL
 from simbias.results.store import Store
@@ -64,7 +64,9 @@ class Transitions:
         """
         times, n = np.sort(self.updates), len(self.updates)
         # it lies between the (k+1)-th and the (n-k)-th with probability 1 - 2 P(Binomial <= k)
-        k = int(binom.ppf((1 - CONFIDENCE) / 2, n, 0.5)) - 1
+        k = -1
+        while 2 * bdtr(k + 1, n, 0.5) <= 1 - CONFIDENCE:
+            k += 1
         low, high = (times[k] - self.interval, times[n - 1 - k]) if k >= 0 else (0.0, np.inf)
         middle = (times[(n - 1) // 2], times[n // 2])
         value = np.mean(middle) if np.isfinite(middle).all() else np.inf

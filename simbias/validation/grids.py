@@ -163,11 +163,7 @@ def measure_grids(
         [measure_cuts(stack, i, (simple, rule), x, planes) for rule in rules]
         for i, x in enumerate(drawn)
     ]
-    slabs = slab_coordinates(task, None, most=task.dim)
-    found = [
-        [measure_cuts(stack, i, (simple, achievable_rule(task, j)), x, 0).majority for j in slabs]
-        for i, x in enumerate(drawn)
-    ]
+    slabs, slab_cuts = count_slab_cuts(stack, drawn)
     counts, worth, majority, distances = (
         np.array([[getattr(one, name) for one in row] for row in exact]) for name in Cuts._fields
     )
@@ -186,10 +182,32 @@ def measure_grids(
         cut_accuracy=_over_contexts(worth, confidence, most=1),
         majority_cuts=majority,
         achievable_cuts=tuple(len(rule.cuts) for rule in rules),
-        slabs=tuple(slabs),
-        slab_cuts=np.array(found),
+        slabs=slabs,
+        slab_cuts=slab_cuts,
         distances=distances,
     )
+
+
+def count_slab_cuts(
+    stack: Stack, drawn: Sequence[Float[np.ndarray, "lines dim"]] | None = None
+) -> tuple[tuple[int, ...], Float[np.ndarray, "seeds slabs"]]:
+    """The slab coordinates of a task, and each network's majority cuts along them.
+
+    Args:
+        stack: trained networks, or a control, on a task with a simple set.
+        drawn: the contexts of each network, from ``draw_lines``; default 128 of them.
+    """
+    task = stack.cell.task
+    simple = simple_rule(task)
+    assert simple is not None
+    if drawn is None:
+        drawn = [draw_lines(stack, i, simple.coordinate, 128) for i in range(len(stack))]
+    slabs = slab_coordinates(task, None, most=task.dim)
+    rules = [(simple, achievable_rule(task, j)) for j in slabs]
+    found = [
+        [measure_cuts(stack, i, pair, x, 0).majority for pair in rules] for i, x in enumerate(drawn)
+    ]
+    return tuple(slabs), np.array(found)
 
 
 def draw_given(

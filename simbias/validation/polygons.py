@@ -10,9 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
 
 Polygons = Float[np.ndarray, "cells corners 2"]
 Segments = Float[np.ndarray, "segments 2 2"]
@@ -128,6 +125,8 @@ def cancel(edges: Segments, *, tolerance: float) -> Segments:
     """
     if not len(edges):
         return edges
+    from scipy.spatial import KDTree  # slow to import: not before it is needed
+
     points, ids = _merge(edges.reshape(-1, 2), tolerance)
     tree = KDTree(points)
     pieces = set()
@@ -285,6 +284,10 @@ def _merge(
     points: Float[np.ndarray, "ends 2"], tolerance: float
 ) -> tuple[Float[np.ndarray, "places 2"], Int[np.ndarray, " ends"]]:
     """Points that are one up to the tolerance: their places, and the place of each."""
+    from scipy.sparse import coo_array  # slow to import: not before they are needed
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import KDTree
+
     pairs = KDTree(points).query_pairs(tolerance, output_type="ndarray")
     linked = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(points),) * 2)
     ids = connected_components(linked, directed=False)[1]

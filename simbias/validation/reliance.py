@@ -79,14 +79,16 @@ def delong(y: Int[np.ndarray, " rows"], scores: Float[np.ndarray, " rows"]) -> t
         y: labels, 0 or 1.
         scores: larger where label 1 is thought likelier; ties count half.
     """
-    from scipy.stats import rankdata  # half a second to import: not before it is needed
-
-    positive, negative = scores[y == 1], scores[y == 0]
+    positive, negative = np.sort(scores[y == 1]), np.sort(scores[y == 0])
     m, n = len(positive), len(negative)
     if not m or not n:
         return np.nan, np.nan
-    ranks = rankdata(np.concatenate([positive, negative]))
-    above = (ranks[:m] - rankdata(positive)) / n  # share of negatives below each positive
-    below = 1 - (ranks[m:] - rankdata(negative)) / m
-    spread = [part.var(ddof=1) / len(part) if len(part) > 1 else 0.0 for part in (above, below)]
+
+    def below(ordered: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Share of ordered values below each point, ties counting half."""
+        left = np.searchsorted(ordered, points, side="left")
+        return (left + np.searchsorted(ordered, points, side="right")) / (2 * len(ordered))
+
+    above, under = below(negative, positive), 1 - below(positive, negative)
+    spread = [part.var(ddof=1) / len(part) if len(part) > 1 else 0.0 for part in (above, under)]
     return float(above.mean()), float(sum(spread))

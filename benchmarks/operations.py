@@ -3,7 +3,7 @@
 One network a core, as the engine trains them: operations with their share of the time, their time a
 call, the shape of their result and what they come from.
 
-    python benchmarks/profile.py [--shapes 300,2 100,1]
+    python benchmarks/operations.py [--shapes 300,2 100,1]
 """
 
 import argparse
