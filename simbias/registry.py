@@ -6,6 +6,7 @@ that listing names costs nothing. Other packages add entries under the entry-poi
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
@@ -34,11 +35,15 @@ class Registry:
 
     def entries(self) -> dict[str, Entry]:
         """All entries by name; a built-in name wins over an installed one."""
-        installed = {
+        return self._installed | self._builtin
+
+    @cached_property
+    def _installed(self) -> dict[str, Entry]:
+        """Entry points, read once: looking through what is installed takes milliseconds."""
+        return {
             point.name: Entry(point.value, f"from {point.dist.name}" if point.dist else "")
             for point in entry_points(group=f"simbias.{self.kind}")
         }
-        return installed | self._builtin
 
     def factory(self, name: str) -> Any:
         """The object registered as ``name``; raises ValueError with the nearest names."""
