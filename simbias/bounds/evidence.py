@@ -207,7 +207,7 @@ def evidence_from(stack: Stack, i: int, *, held_out: int | None = None) -> Evide
     initial = network.to_layers(jax.tree.map(lambda leaf: leaf[i], stack.initial))
     _checked("layers", layers, cell.task.dim)  # before labelling points with NaN weights
     problem = fit.problem(cell, stack.seeds[i])
-    data = jax.device_get(_draw(cell.n_train, problem))
+    data = jax.device_get(fit.training_set(cell.n_train, problem))
     errors = int(jax.device_get(_errors(network, points, problem, params)))
     settings = dict(cell.method.settings)
     steps = None
@@ -224,11 +224,6 @@ def evidence_from(stack: Stack, i: int, *, held_out: int | None = None) -> Evide
         rotation=stack.rotation[i],
         steps=steps,
     )
-
-
-@partial(jax.jit, static_argnums=0)
-def _draw(n_train: int, problem: fit.Problem) -> fit.Data:
-    return fit.draw_data(problem, "train", n_train)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -72,7 +72,7 @@ def asked(
 def training_set(stack: Stack, i: int) -> tuple[np.ndarray, np.ndarray]:
     """The training inputs and labels of network ``i`` of a stack, drawn again."""
     problem = fit.problem(stack.cell, stack.seeds[i])
-    data = jax.device_get(_draw(stack.cell.n_train, problem))
+    data = jax.device_get(fit.training_set(stack.cell.n_train, problem))
     return data.x, data.y
 
 
@@ -80,11 +80,6 @@ def classifier(stack: Stack, i: int) -> Classifier:
     """Network ``i`` of a stack as a function from inputs (rows, dim) to labels (rows,)."""
     params = jax.tree.map(lambda leaf: leaf[i], stack.params)
     return partial(_says, stack.cell.network, params)
-
-
-@partial(jax.jit, static_argnums=0)
-def _draw(n_train: int, problem: fit.Problem) -> fit.Data:
-    return fit.draw_data(problem, "train", n_train)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -7,6 +7,7 @@ of the whole set, so every batch is full and every point is used once an epoch.
 """
 
 from collections.abc import Callable
+from functools import partial
 from math import floor
 from typing import Any, NamedTuple
 
@@ -142,6 +143,12 @@ def draw_data(problem: Problem, name: str, rows: int) -> Data:
     """Rotated points of one of a network's streams (``train``, ``select``)."""
     x, y = draw(problem.tables, _stream(problem, name), rows)
     return Data(x @ problem.rotation, y, exceptional(problem.simple, x, y))
+
+
+@partial(jax.jit, static_argnums=0)
+def training_set(n_train: int, problem: Problem) -> Data:
+    """The training set of a network, drawn again (compiled)."""
+    return draw_data(problem, "train", n_train)
 
 
 def start(program: Program, problem: Problem) -> State:
