@@ -18,6 +18,8 @@ STREAMS = (
     "order",
     "context",
     "holdout",
+    "supersample",
+    "mask",
 )
 
 

@@ -83,7 +83,7 @@ class IslandsDisplay(style.Display):
             ValueError: a seed that is not in the stack, a task or network without exceptions, or an
                 option out of range.
         """
-        one, task = stack.only(seed), stack.cell.task
+        one, task = stack.some([seed]), stack.cell.task
         chosen = None if coordinate is None else [coordinate]
         report = measure_islands(one, coordinates=chosen, **options)
         training, fresh = report.training[0], report.fresh[0]

@@ -20,8 +20,8 @@ from simbias.tasks.oracle import achievable_risk
 from simbias.training.cell import Cell
 from simbias.validation import Estimate
 from simbias.validation.risk import clopper_pearson
+from simbias.validation.transition import EXCESS, first_update, settled
 
-EXCESS = 0.01  # excess risk over the achievable one below which the boundary counts as reached
 FITTED = 0.999  # train accuracy from which on the training set counts as fitted
 CONFIDENCE = 0.95
 
@@ -123,9 +123,9 @@ def _times(checks: Float[np.ndarray, "columns checks"], most: float) -> tuple[An
     """A network's transition, its first check below, its fit, and whether it has reached."""
     risk, updates, select, train = checks
     below = 1 - select < most
-    settled = np.logical_and.accumulate(below[::-1])[::-1]
-
-    def first(holds: Bool[np.ndarray, " checks"]) -> float:
-        return float(updates[np.argmax(holds)]) if holds.any() else np.inf
-
-    return first(settled), first(below), first(train >= FITTED), bool(risk[0] < most)
+    return (
+        first_update(updates, settled(below)),
+        first_update(updates, below),
+        first_update(updates, train >= FITTED),
+        bool(risk[0] < most),
+    )

@@ -54,7 +54,11 @@ class Program(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What is traced: everything else that sets a network apart."""
+    """What is traced: everything else that sets a network apart.
+
+    ``supersample`` is None for a training set drawn from ``key``; otherwise the training set is the
+    masked half of the supersample drawn from that key, and ``key`` is that of the mask.
+    """
 
     key: UInt[AnyArray, " words"]
     tables: Tables
@@ -66,6 +70,7 @@ class Problem(NamedTuple):
     goal_select_error: Float[AnyArray, ""]
     max_updates: Int[AnyArray, ""]
     patience: Int[AnyArray, ""]
+    supersample: UInt[AnyArray, " words"] | None = None
 
 
 class State(NamedTuple):
@@ -108,12 +113,13 @@ def program(cell: Cell, n_select: int) -> Program:
     )
 
 
-def problem(cell: Cell, seed: int) -> Problem:
-    """The traced part of a network, as NumPy arrays."""
+def problem(cell: Cell, seed: int, mask: int | None = None) -> Problem:
+    """The traced part of a network, as NumPy arrays; ``mask`` is that of a ``MaskedJob``."""
     stop = cell.stop
     key = network_key(cell.identity, seed)
+    own = key if mask is None else jax.random.fold_in(stream(key, "mask"), mask)
     return Problem(
-        key=np.asarray(jax.random.key_data(key)),
+        key=np.asarray(jax.random.key_data(own)),
         tables=cell.task.tables,
         rotation=np.asarray(cell.task.rotation(stream(key, "rotation"))),
         simple=rule_table(simple_rule(cell.task)),
@@ -125,6 +131,7 @@ def problem(cell: Cell, seed: int) -> Problem:
         ),
         max_updates=np.int32(stop.max_updates),
         patience=np.int32(np.iinfo(np.int32).max if stop.patience is None else stop.patience),
+        supersample=None if mask is None else np.asarray(jax.random.key_data(key)),
     )
 
 
@@ -145,10 +152,28 @@ def draw_data(problem: Problem, name: str, rows: int) -> Data:
     return Data(x @ problem.rotation, y, exceptional(problem.simple, x, y))
 
 
+def draw_supersample(problem: Problem, pairs: int) -> Data:
+    """The points of a masked network's supersample: pair i is points i and ``pairs`` + i."""
+    return draw_data(problem._replace(key=problem.supersample), "supersample", 2 * pairs)
+
+
+def draw_mask(problem: Problem, pairs: int) -> Bool[Array, " pairs"]:
+    """Whether a masked network is trained on the second point of each pair: fair coins."""
+    return jax.random.bernoulli(_stream(problem, "mask"), shape=(pairs,))
+
+
+def draw_training_set(problem: Problem, n_train: int) -> Data:
+    """The training set: a draw of its own, or the masked half of a supersample."""
+    if problem.supersample is None:
+        return draw_data(problem, "train", n_train)
+    chosen = jnp.arange(n_train) + n_train * draw_mask(problem, n_train).astype(jnp.int32)
+    return jax.tree.map(lambda part: part[chosen], draw_supersample(problem, n_train))
+
+
 @partial(jax.jit, static_argnums=0)
 def training_set(n_train: int, problem: Problem) -> Data:
     """The training set of a network, drawn again (compiled)."""
-    return draw_data(problem, "train", n_train)
+    return draw_training_set(problem, n_train)
 
 
 def start(program: Program, problem: Problem) -> State:
@@ -176,7 +201,7 @@ def segment(
     Returns:
         The state, the trace (one row of ``TRACE`` a check) and how many of its rows are filled.
     """
-    train = draw_data(problem, "train", program.n_train)
+    train = draw_training_set(problem, program.n_train)
     select = draw_data(problem, "select", program.n_select)
     words = jax.random.bits(_stream(problem, "order"), (KEY_WORDS,))
 

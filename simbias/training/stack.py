@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -40,6 +40,20 @@ class Job(NamedTuple):
 
     cell: Cell
     seed: int
+
+
+class MaskedJob(NamedTuple):
+    """One network to train on a masked half of the seed's supersample.
+
+    ``mask`` counts the masks; initialisation and order of the batches are its own too.
+    """
+
+    cell: Cell
+    seed: int
+    mask: int
+
+
+AnyJob = TypeVar("AnyJob", Job, MaskedJob)
 
 
 @dataclass
@@ -105,22 +119,21 @@ class Stack:
             raise fail("seed", seed, f"one of {list(self.seeds)}")
         return self.seeds.index(seed)
 
-    def only(self, seed: int) -> "Stack":
-        """The stack of one of its networks; raises ValueError."""
-        i = self.index(seed)
-        part = slice(i, i + 1)
-        params, initial = jax.tree.map(lambda leaf: leaf[part], (self.params, self.initial))
+    def some(self, seeds: Sequence[int]) -> "Stack":
+        """The stack of some of its networks, in the order given; raises ValueError."""
+        places = [self.index(seed) for seed in seeds]
+        params, initial = jax.tree.map(lambda leaf: leaf[places], (self.params, self.initial))
         return Stack(
             cell=self.cell,
-            seeds=self.seeds[part],
+            seeds=tuple(seeds),
             params=params,
             initial=initial,
-            rotation=self.rotation[part],
-            updates=self.updates[part],
-            end=self.end[part],
-            fitted_since=self.fitted_since[part],
-            traces=self.traces[part],
-            seconds=self.seconds[part],
+            rotation=self.rotation[places],
+            updates=self.updates[places],
+            end=self.end[places],
+            fitted_since=self.fitted_since[places],
+            traces=tuple(self.traces[i] for i in places),
+            seconds=self.seconds[places],
         )
 
     def outcome(self, i: int) -> tuple[str, str]:
@@ -203,14 +216,14 @@ def seed_list(seeds: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def train_jobs(
-    jobs: Sequence[Job],
+    jobs: Sequence[AnyJob],
     *,
-    saved: dict[Job, Snapshot] | None = None,
+    saved: dict[AnyJob, Snapshot] | None = None,
     n_select: int = N_SELECT,
-    after_segment: Callable[[dict[Job, Snapshot]], None] | None = None,
+    after_segment: Callable[[dict[AnyJob, Snapshot]], None] | None = None,
     vectorised: bool | None = None,
     until: int | None = None,
-) -> dict[Job, Snapshot]:
+) -> dict[AnyJob, Snapshot]:
     """Train networks that share one compiled program (see ``group_key``).
 
     Args:
@@ -226,7 +239,7 @@ def train_jobs(
     """
     vectorised = jax.default_backend() != "cpu" if vectorised is None else vectorised
     program = fit.program(jobs[0].cell, n_select)
-    problems = {job: fit.problem(job.cell, job.seed) for job in jobs}
+    problems = {job: fit.problem(*job) for job in jobs}
     if until is not None:
         for job, problem in problems.items():
             most = np.minimum(problem.max_updates, np.int32(until))
@@ -363,7 +376,8 @@ def _width(program: Program, problem: Problem, jobs: int, vectorised: bool) -> i
     if not vectorised:
         return min(len(devices), jobs)
     dim = problem.tables.low.shape[1]
-    rows = program.n_train + program.n_select
+    drawn = program.n_train if problem.supersample is None else 2 * program.n_train
+    rows = drawn + program.n_select
     need = 4 * rows * (4 * dim + 8)  # the set, its uniforms, its unrotated points, labels
     memory = (devices[0].memory_stats() or {}).get("bytes_limit", 8 * 2**30)
     per_device = max(1, min(-(-jobs // len(devices)), memory // 2 // need))

@@ -1,0 +1,142 @@
+"""Two networks on the same points: where they agree, and where only one of them errs.
+
+Points are drawn unrotated and turned for each network by its own data set's matrix, so that
+networks of different seeds can be asked about the same point.
+"""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import PartitionSpec
+from jaxtyping import Array, Float, Int, UInt
+
+from simbias._checks import fail, instance, whole
+from simbias._keys import network_key, stream
+from simbias._types import AnyArray, Params
+from simbias.networks import Network
+from simbias.tasks.task import Tables, Task, draw
+from simbias.training.fit import margins
+from simbias.training.stack import Stack, seed_mesh, spread, stacked
+from simbias.validation.risk import CHUNK, Estimate, clopper_pearson
+
+
+class Paired(NamedTuple):
+    """How many points each pair of networks labels how, arrays (pairs,)."""
+
+    points: Int[np.ndarray, " pairs"]
+    both_right: Int[np.ndarray, " pairs"]
+    first_errs: Int[np.ndarray, " pairs"]
+    second_errs: Int[np.ndarray, " pairs"]
+
+    @property
+    def agree(self) -> Int[np.ndarray, " pairs"]:
+        """Points on which both say the same."""
+        return self.points - self.first_errs - self.second_errs
+
+    def agreement(self, confidence: float) -> Estimate:
+        """The share of points on which both say the same, with its exact interval."""
+        return clopper_pearson(self.agree, self.points, confidence)
+
+    def difference(self, confidence: float) -> Estimate:
+        """Risk of the first less risk of the second, with an interval from the exact ones.
+
+        Points on which only one errs are a share s of all, and the first errs on a share t of
+        those: the difference is s (2t - 1). Each of the two has its Clopper-Pearson interval at
+        half the error, so the hull covers.
+        """
+        apart = self.first_errs + self.second_errs
+        each = 1 - (1 - confidence) / 2
+        share = clopper_pearson(apart, self.points, each)
+        first = clopper_pearson(self.first_errs, apart, each)
+        # without any such point nothing is known of t
+        low, high = np.nan_to_num(first.low, nan=0.0), np.nan_to_num(first.high, nan=1.0)
+        ends = [s * (2 * t - 1) for s in (share.low, share.high) for t in (low, high)]
+        value = (self.first_errs - self.second_errs) / self.points
+        return Estimate(value, np.minimum.reduce(ends), np.maximum.reduce(ends))
+
+
+class _Pair(NamedTuple):
+    """What is traced of a pair."""
+
+    key: UInt[AnyArray, " words"]
+    tables: Tables
+    rotations: Float[AnyArray, "two dim dim"]
+    params: Params  # with a leading axis of 2
+
+
+def paired(first: Stack, second: Stack, *, points: int, task: Task | None = None) -> Paired:
+    """Ask the networks of two stacks, one by one, about the same fresh points.
+
+    The points come from the certify stream of the first network of each pair.
+
+    Args:
+        first, second: as many networks of one architecture each.
+        points: drawn for each pair.
+        task: what to draw from; default: the task of the first stack.
+
+    Raises:
+        ValueError: stacks that do not go together, or points < 1.
+    """
+    instance("first", first, Stack)
+    instance("second", second, Stack)
+    if len(first) != len(second) or first.cell.network != second.cell.network:
+        arrived = f"{len(second)} x {second.cell.network.label}"
+        raise fail("second", arrived, f"{len(first)} x {first.cell.network.label}, as the first")
+    task = first.cell.task if task is None else task
+    if {task.dim, first.cell.task.dim, second.cell.task.dim} != {task.dim}:
+        raise fail("task", f"{task.dim} coordinates", f"{first.cell.task.dim}, as the networks")
+    pairs = [_pair(first, second, i, task) for i in range(len(first))]
+    total = np.zeros((len(pairs), 3), np.int64)
+    devices = tuple(jax.devices()[: len(pairs)])
+    for start in range(0, whole("points", points), CHUNK):
+        rows = min(CHUNK, points - start)
+        for i in range(0, len(pairs), len(devices)):
+            members = pairs[i : i + len(devices)]
+            filled = members + members[-1:] * (len(devices) - len(members))
+            laid = spread(seed_mesh(devices), stacked(filled))
+            chunk = np.uint32(start // CHUNK)
+            found = _compiled(first.cell.network, rows, devices)(laid, chunk)
+            total[i : i + len(members)] += np.asarray(found)[: len(members)]
+    return Paired(np.full(len(pairs), points, np.int64), *total.T)
+
+
+def _pair(first: Stack, second: Stack, i: int, task: Task) -> _Pair:
+    key = stream(network_key(first.cell.identity, first.seeds[i]), "certify")
+    one, other = (jax.tree.map(lambda leaf: leaf[i], s.params) for s in (first, second))
+    return _Pair(
+        key=np.asarray(jax.random.key_data(key)),
+        tables=task.tables,
+        rotations=np.stack([first.rotation[i], second.rotation[i]]),
+        params=stacked([one, other]),
+    )
+
+
+@lru_cache
+def _compiled(network: Network, rows: int, devices: tuple[jax.Device, ...]) -> Any:
+    def one(pair: _Pair, chunk: UInt[Array, ""]) -> Int[Array, " three"]:
+        key = jax.random.fold_in(jax.random.wrap_key_data(pair.key), chunk)
+        x, y = draw(pair.tables, key, rows)
+
+        def right(network_of: tuple[Params, Array]) -> Array:
+            params, rotation = network_of
+            return (margins(network, params, x @ rotation) > 0) == (y == 1)
+
+        one, other = jax.lax.map(right, (pair.params, pair.rotations))
+        return jnp.stack([(one & other).sum(), (~one & other).sum(), (one & ~other).sum()])
+
+    def each(pairs: _Pair, chunk: UInt[Array, ""]) -> Int[Array, "pairs three"]:
+        return jax.lax.map(lambda pair: one(pair, chunk), pairs)
+
+    laid = PartitionSpec("seeds")
+    return jax.jit(
+        jax.shard_map(
+            each,
+            mesh=seed_mesh(devices),
+            in_specs=(laid, PartitionSpec()),
+            out_specs=laid,
+            check_vma=False,
+        )
+    )
