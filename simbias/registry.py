@@ -100,6 +100,9 @@ SUITES = Registry(
             "simbias.suites:pitfalls.toml", "Table 2 of Shah et al. (2020), with ms-7"
         ),
         "phase": Entry("simbias.suites:phase.toml", "where in d, n and depth a network memorises"),
+        "bounds": Entry(
+            "simbias.suites:bounds.toml", "learned and memorised networks for bounds to tell apart"
+        ),
     },
 )
 
@@ -139,6 +142,7 @@ BOUNDS = Registry(
             "convergence": {
                 "uniform-convergence": "what no two-sided uniform-convergence bound can be below",
             },
+            "f_cmi": {"f-cmi": "what predictions tell of the training set, an estimate"},
             "measures": {
                 "frobenius-product": "product of Frobenius norms",
                 "spectral-product": "product of spectral norms",
@@ -153,5 +157,9 @@ BOUNDS = Registry(
         for name, summary in entries.items()
     },
 )
+
+# A claim file's reference is a package and a TOML file in it; those of this package are found in
+# simbias/claims/builtin.
+CLAIMS = Registry("claims", {})
 
 REGISTRIES = {registry.kind: registry for registry in (TASKS, NETWORKS, METHODS, BOUNDS, SUITES)}

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from simbias.bounds import BOUNDS, Evidence, HeldOut, Steps, posterior, records, violated
+from simbias.bounds import BOUNDS, Evidence, HeldOut, Masked, Steps, posterior, records, violated
 from simbias.bounds.stochastic import PRIOR_OF
 from simbias.tasks.blocks import linear, normal, slab
 from simbias.tasks.oracle import Layer
@@ -53,6 +53,7 @@ def example(depth):
         blocks=BLOCKS,
         rotation=np.eye(3),
         steps=Steps(0.1, 0.9, 1000),
+        masked=Masked(*(made.integers(0, 2, size) for size in ((8, 400, 2), (8, 400), (400, 2)))),
     )
     y = (evidence.margins < 0).astype(int)  # margins are those of label 0
     y[::50] = 1 - y[::50]
@@ -211,6 +212,7 @@ BROKEN = {
     "one point": dict(x=example(1).x[:1], y=example(1).y[:1]),
     "bits": dict(bits=16, layers=tuple(Layer(a + 1e-6, b + 1e5) for a, b in example(1).layers)),
     "unknown training": dict(steps=None),
+    "masks": dict(masked=None),
 }
 
 NEEDS = {  # what each premise's absence does, as the theorems say
@@ -245,6 +247,7 @@ NEEDS = {  # what each premise's absence does, as the theorems say
     "pac-bayes-data-prior": {"independent", "initialisation", "one point"},
     "stability": set(BROKEN),
     "uniform-convergence": {"independent", "laws", "no symmetry", "held out"},
+    "f-cmi": {"independent", "masks"},
     "distance-from-initialisation": {"initialisation"},
     "inverse-margin": {"wrong labels"},
 }
@@ -299,6 +302,11 @@ def hand():
         y=(x[:, 0] > 0).astype(int),
         held_out=HeldOut(0, N),
         blocks=(slab(3),),
+        masked=Masked(  # of the first pair the point trained on is called 1, of the second neither
+            predictions=np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]]),
+            mask=np.array([[0, 0], [1, 1]]),
+            y=np.array([[0, 1], [0, 1]]),
+        ),
     )
 
 
@@ -393,6 +401,7 @@ HAND = {
     "compression": lambda: by_code(CODE_BITS + 2 * math.log2(CODE_BITS)),
     "stability": lambda: None,
     "uniform-convergence": lambda: 1 - (1 - 0.025 ** (1 / N)),  # flipped points are all wrong
+    "f-cmi": lambda: (math.sqrt(2 * math.log(2)) + 0) / 2,
     "frobenius-product": lambda: 2.0,
     "spectral-product": lambda: 2.0,
     "path-norm": lambda: 5.0,

@@ -1,8 +1,9 @@
 """What theory promises: bounds, certificates and measures of one network, beside the exact risk."""
 
 from simbias.bounds.bound import Bound, Found, bound, inapplicable
-from simbias.bounds.evidence import Evidence, HeldOut, Steps, evidence_from
-from simbias.bounds.judged import Judged, evaluate, records
+from simbias.bounds.evidence import Evidence, HeldOut, Masked, Steps, evidence_from
+from simbias.bounds.f_cmi import masked_predictions
+from simbias.bounds.judged import Judged, bound_names, evaluate, records
 from simbias.bounds.record import Premise, Record, violated
 from simbias.registry import BOUNDS
 
@@ -13,13 +14,16 @@ __all__ = [
     "Found",
     "HeldOut",
     "Judged",
+    "Masked",
     "Premise",
     "Record",
     "Steps",
     "bound",
+    "bound_names",
     "evaluate",
     "evidence_from",
     "inapplicable",
+    "masked_predictions",
     "records",
     "violated",
 ]

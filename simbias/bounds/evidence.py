@@ -49,6 +49,21 @@ class Steps(NamedTuple):
     updates: int
 
 
+class Masked(NamedTuple):
+    """What networks trained on masks of one supersample, n pairs of points, say about its points.
+
+    Attributes:
+        predictions: whether each network says 1, (masks, n, 2).
+        mask: whether each network was trained on the second point of a pair, not the first,
+            (masks, n).
+        y: labels 0 or 1, (n, 2).
+    """
+
+    predictions: NDArray[np.bool_]
+    mask: NDArray[np.bool_]
+    y: NDArray[np.int64]
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """One network and its sample; arrays are float64.
@@ -68,10 +83,12 @@ class Evidence:
         rotation: the matrix with inputs = unrotated points @ rotation; None: not rotated.
         steps: how the network was trained; None where it is not known.
         independent: whether training points are independent draws of one law.
+        masked: predictions of networks that the same training gave on masks of a supersample; None
+            where none were trained.
 
     Raises:
         ValueError: shapes that do not fit, no training points, weights or inputs that are not
-            finite, labels other than 0 and 1.
+            finite, labels other than 0 and 1, fewer than two masks.
     """
 
     layers: tuple[Layer, ...]
@@ -85,6 +102,7 @@ class Evidence:
     rotation: Matrix | None = None
     steps: Steps | None = None
     independent: bool = True
+    masked: Masked | None = None
 
     def __post_init__(self) -> None:
         x, y = np.asarray(self.x, np.float64), np.asarray(self.y)
@@ -110,6 +128,8 @@ class Evidence:
             if np.shape(self.rotation) != (x.shape[1],) * 2:
                 raise fail("rotation", np.shape(self.rotation), f"shape {(x.shape[1],) * 2}")
             object.__setattr__(self, "rotation", np.asarray(self.rotation, np.float64))
+        if self.masked is not None:
+            object.__setattr__(self, "masked", _checked_masks(self.masked))
         for name, value in (("x", x), ("y", y.astype(np.int64)), ("layers", layers)):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "initial", initial)
@@ -163,6 +183,21 @@ def _checked(name: str, layers: Any, dim: int) -> tuple[Layer, ...]:
     if not made:
         raise fail(name, "no layers", "at least one")
     return made
+
+
+def _checked_masks(masked: Masked) -> Masked:
+    """Masked predictions whose shapes agree, as arrays; ValueError."""
+    predictions, mask, y = (np.asarray(part) for part in masked)
+    if mask.ndim != 2 or len(mask) < 2 or not mask.shape[1]:
+        raise fail("masked: mask", f"shape {mask.shape}", "at least two masks, shape (masks, n)")
+    pairs = (mask.shape[1], 2)
+    for name, part, shape in (("predictions", predictions, (len(mask), *pairs)), ("y", y, pairs)):
+        if part.shape != shape:
+            raise fail(f"masked: {name}", f"shape {part.shape}", f"shape {shape}")
+    for name, part in (("predictions", predictions), ("mask", mask), ("y", y)):
+        if not np.isin(part, (0, 1)).all():
+            raise fail(f"masked: {name}", np.setdiff1d(part, (0, 1)).tolist(), "0 or 1")
+    return Masked(predictions.astype(bool), mask.astype(bool), y.astype(np.int64))
 
 
 def _sizes(layers: Sequence[Layer]) -> tuple[int, ...]:

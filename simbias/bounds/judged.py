@@ -18,6 +18,7 @@ from simbias._checks import fail, instance, known, real, whole
 from simbias._keys import stream
 from simbias.bounds.compression import CODEBOOKS, compress
 from simbias.bounds.evidence import Evidence, evidence_from
+from simbias.bounds.f_cmi import masked_predictions
 from simbias.bounds.posterior import Posterior, posterior, posteriors, stochastic_errors
 from simbias.bounds.record import Record, violated
 from simbias.bounds.stochastic import PRIOR_OF
@@ -49,6 +50,12 @@ class Judged:
     risk: float | None
     risk_low: float | None
     risk_high: float | None
+
+    @property
+    def own_risk(self) -> bool:
+        """Whether the risk is that of the network itself, not of a copy of it."""
+        copies = ("a compressed network", "a stochastic network")
+        return not (self.record.applicable and self.record.certifies in copies)
 
     @property
     def gap(self) -> float | None:
@@ -88,6 +95,7 @@ def evaluate(
     bounds: Sequence[str] | None = None,
     n_certify: int = N_CERTIFY,
     confidence: float = 0.95,
+    masks: int = 0,
 ) -> list[Judged]:
     """Registered bounds on every network of a stack, each beside the exact risk.
 
@@ -97,6 +105,8 @@ def evaluate(
         bounds: registered names; default: all.
         n_certify: fresh points on which each risk is measured.
         confidence: coverage of the intervals of the risks, in (0, 1).
+        masks: for ``f-cmi``, networks trained on masks of a supersample for each trained network,
+            as its cell says; at least 2, or 0: none, and ``f-cmi`` is inapplicable.
 
     Returns:
         One a network and bound, networks in the stack's order.
@@ -110,8 +120,15 @@ def evaluate(
     names = bound_names(bounds)
     n_certify = whole("n_certify", n_certify)
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
+    if whole("masks", masks, least=0) == 1:
+        raise fail("masks", masks, "0, or an integer >= 2")
     _check(stack)
     evidences = [evidence_from(stack, i) for i in range(len(stack))]
+    if masks and "f-cmi" in names:
+        for i, seed in enumerate(stack.seeds):
+            if stack.updates[i]:  # a control was not trained: there is no training to repeat
+                masked = masked_predictions(stack.cell, seed, masks=masks)
+                evidences[i] = replace(evidences[i], masked=masked)
     for prior in dict.fromkeys(PRIOR_OF[name] for name in names if name in PRIOR_OF):
         if stack.cell.n_train >= 2:
             posteriors(evidences, prior)  # side by side: the bounds find them made

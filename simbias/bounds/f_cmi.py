@@ -1,0 +1,138 @@
+"""f-CMI: what a network's predictions tell of which points it was trained on, as an estimate.
+
+H. Harutyunyan, M. Raginsky, G. Ver Steeg, A. Galstyan, "Information-theoretic generalization bounds
+for black-box learning algorithms" (NeurIPS 2021). A supersample z~ is 2n independent draws in n
+pairs; U_i, a fair coin, says which point of pair i is trained on, the other is its ghost. With F_i
+the two labels that the trained network gives to pair i,
+
+    |E gap| <= 1/n sum_i E sqrt(2 I(F_i; U_i | Z~ = z~)),
+
+the gap being the error on fresh points less the error on the training set, for any training
+algorithm, whose own randomness (initialisation, order of the batches) is part of F.
+
+Information is in nats. What is computed here estimates the right side and certifies nothing: one
+supersample stands for the expectation over all of them, and the information within each pair is
+that of the frequencies among a few networks (plug-in). Frequencies of few networks tell of U even
+where F does not depend on it, so the value comes with the one that the same predictions give where
+the masks are dealt out to the networks at random.
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from scipy.special import rel_entr
+
+from simbias._checks import instance, whole
+from simbias.bounds.bound import Found, bound, independent
+from simbias.bounds.evidence import Evidence, Masked, Vector
+from simbias.bounds.record import Premise
+from simbias.networks import Network
+from simbias.training import fit
+from simbias.training.cell import Cell
+from simbias.training.stack import MaskedJob, seed_list, train_jobs
+
+_DEALS = 20  # random orders of every pair's masks: the mean over pairs and deals moves little
+
+
+def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
+    """Train a cell on masks of one supersample and ask each network about all its points.
+
+    The supersample, turned by the seed's rotation, hangs from the cell and the seed; the mask,
+    the initialisation and the order of the batches from these and the mask's position, so that
+    more masks leave the first ones as they are.
+
+    Args:
+        cell: what is trained; its n_train is the number of pairs.
+        seed: an integer >= 0.
+        masks: networks to train, at least 2.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+    instance("cell", cell, Cell)
+    (seed,) = seed_list([seed])
+    jobs = [MaskedJob(cell, seed, mask) for mask in range(whole("masks", masks, least=2))]
+    snapshots = train_jobs(jobs)
+    said = [
+        jax.device_get(
+            _said(cell.network, cell.n_train, fit.problem(*job), snapshots[job].state.params)
+        )
+        for job in jobs
+    ]
+    predictions, mask, y = (np.stack(part) for part in zip(*said, strict=True))
+    return Masked(predictions, mask, y[0].astype(np.int64))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _said(network: Network, pairs: int, problem: fit.Problem, params: Any) -> tuple[Any, ...]:
+    """Predictions, mask and labels of one network, as in ``Masked``."""
+    data = fit.draw_supersample(problem, pairs)
+    says = fit.margins(network, params, data.x) > 0
+    return says.reshape(2, pairs).T, fit.draw_mask(problem, pairs), data.y.reshape(2, pairs).T
+
+
+def plug_in_information(predictions: np.ndarray, mask: np.ndarray) -> Vector:
+    """The mutual information, in nats, of frequencies over masks: I(F_i; U_i) of each pair.
+
+    Args:
+        predictions: whether each network says 1, (masks, n, 2): F has four values.
+        mask: U, (masks, n).
+
+    Returns:
+        Numbers in [0, ln 2], (n,).
+    """
+    masks = len(mask)
+    value = 2 * predictions[..., 0] + predictions[..., 1]
+    joint = np.array([[((value == f) & (mask == u)).sum(0) for u in (0, 1)] for f in range(4)])
+    # in counts, whose products are exact: independent frequencies give 0, not a rounding error
+    product = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
+    total = rel_entr(1.0 * masks * joint, 1.0 * product).sum((0, 1)) / masks**2
+    return np.maximum(total, 0)
+
+
+def _value(predictions: np.ndarray, mask: np.ndarray) -> float:
+    return float(np.sqrt(2 * plug_in_information(predictions, mask)).mean())
+
+
+def _trained_on_masks(evidence: Evidence) -> Premise:
+    masked = evidence.masked
+    detail = "none" if masked is None else "{} masks of {} pairs".format(*masked.mask.shape)
+    return Premise("networks trained on masks of a supersample", masked is not None, detail)
+
+
+@bound(
+    "f-cmi",
+    family="information",
+    certifies="nothing",
+    kind="measure",
+    premises=(independent, _trained_on_masks),
+    invariant=("permutation", "unit-rescaling", "layer-rescaling"),
+)
+def f_cmi(evidence: Evidence, delta: float) -> Found:
+    """Estimate of the f-CMI bound on the expected gap, from masks of one supersample.
+
+    The mean over pairs of sqrt(2 I), with the plug-in information of each pair in nats. It is about
+    the training, not about one network: a measure, because nothing accounts for the few masks and
+    the one supersample. Among the terms: the value under independence, which is what the plug-in
+    gives where masks are dealt out at random, and the gap of the masked networks, their error on
+    the ghosts less that on the points they were trained on.
+    """
+    masked = evidence.masked
+    assert masked is not None  # the premise
+    predictions, mask, y = masked
+    wrong = predictions != (y == 1)
+    second = mask[..., None] == np.array([False, True])
+    trained, ghost = float(wrong[second].mean()), float(wrong[~second].mean())
+    generator = np.random.default_rng(0)
+    deals = [_value(predictions, generator.permuted(mask, axis=0)) for _ in range(_DEALS)]
+    terms = {
+        "value under independence": float(np.mean(deals)),
+        "observed gap": ghost - trained,
+        "error on trained points": trained,
+        "error on ghosts": ghost,
+        "masks": float(len(mask)),
+        "pairs": float(len(y)),
+    }
+    return Found(_value(predictions, mask), terms)
