@@ -184,10 +184,13 @@ def store(trained, tmp_path):
 
 
 def test_a_row_for_every_network_and_bound_is_kept(trained, judged, store):
-    path = kept.write_bounds(store, trained.cell, judged, POINTS)
-    again = kept.write_bounds(store, trained.cell, judged, POINTS)
-    other = kept.write_bounds(store, trained.cell, judged[:2], POINTS)
-    assert path == again != other and path.parent == store.directory / "bounds"
+    asked = kept.Asked(trained.cell, trained.seeds, FEW, 0.05, POINTS, 0)
+    path = asked.path(store)
+    assert path.parent == store.directory / "bounds"
+    assert asked._replace(delta=0.1).path(store) != path
+    assert kept.read_bounds(store, asked) is None
+    kept.write_bounds(store, asked, judged)
+    assert kept.read_bounds(store, asked) == judged
     assert not list(store.directory.rglob("*.tmp"))
     found = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)])
     names = [column[0] for column in found.description]

@@ -1,22 +1,23 @@
 """Bounds of a run: one Parquet file a cell, a row for every network and bound, and its table.
 
-``DIR/bounds/HASH.parquet`` is named after the cell and the settings of the evaluation. A rerun with
-the same settings computes everything again and replaces the file; other settings stand beside it.
+``DIR/bounds/HASH.parquet`` is named after the networks and the settings of the evaluation: the same
+again is read back, other settings stand beside it. Delete the folder to compute everything anew.
 """
 
 import hashlib
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import duckdb
 import numpy as np
 
 from simbias._checks import fail
-from simbias.bounds import Judged
+from simbias.bounds import Judged, Premise, Record
+from simbias.bounds.discrimination import Network
 from simbias.results.records import load_stack, versions
 from simbias.results.schema import FINAL, Column
 from simbias.results.store import Store
@@ -89,46 +90,91 @@ def load_with_initial(store: Store, cell: str) -> Stack:
         raise fail("cell", arrived, "networks stored with their initialisation") from None
 
 
-def write_bounds(store: Store, cell: Cell, judged: Sequence[Judged], n_certify: int) -> Path:
-    """Keep what was found on the networks of a cell; raises StoreError.
+class Asked(NamedTuple):
+    """What was asked of the networks of a cell: with it, what was found is found again."""
 
-    Args:
-        store: the run directory.
-        cell: what was trained.
-        judged: at least one, all with one delta.
-        n_certify: fresh points behind each risk.
+    cell: Cell
+    seeds: tuple[int, ...]
+    bounds: tuple[str, ...]
+    delta: float
+    n_certify: int
+    masks: int
 
-    Returns:
-        The file.
-    """
-    seeds = sorted({one.seed for one in judged})
-    names = sorted({one.record.bound for one in judged})
-    settings = [cell.identity, seeds, names, judged[0].record.delta, n_certify]
-    digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
-    path = store.directory / FOLDER / f"{digest}.parquet"
-    path.parent.mkdir(exist_ok=True)
+    def path(self, store: Store) -> Path:
+        """The file of the answer."""
+        settings = [self.cell.identity, sorted(self.seeds), sorted(self.bounds), *self[3:]]
+        digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
+        return store.directory / FOLDER / f"{digest}.parquet"
+
+
+def write_bounds(store: Store, asked: Asked, judged: Sequence[Judged]) -> None:
+    """Keep what was found on the networks of a cell; raises StoreError."""
+    cell = asked.cell
     common = {
         "cell": cell.name,
         "task": cell.task.name,
         "network": cell.network.label,
         "n_train": cell.n_train,
-        "n_certify": n_certify,
+        "n_certify": asked.n_certify,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": json.dumps(versions()),
     }
-    found = [common | bound_row(one) for one in judged]
-    values = [[row[column.name] for column in COLUMNS] for row in found]
-    typed = ", ".join(f'"{column.name}" {column.type}' for column in COLUMNS)
-    marks = ", ".join("?" * len(COLUMNS))
+    store.write_rows(asked.path(store), COLUMNS, [common | bound_row(one) for one in judged])
 
-    def write(temporary: str) -> None:
-        with duckdb.connect() as connection:
-            connection.execute(f"CREATE TABLE rows ({typed})")
-            connection.executemany(f"INSERT INTO rows VALUES ({marks})", values)
-            connection.table("rows").write_parquet(temporary)
 
-    store._write(path, write)
-    return path
+def read_bounds(store: Store, asked: Asked) -> list[Judged] | None:
+    """What was found when the same was asked before; None where it was not, or cannot be read."""
+    rows = store.read_rows(asked.path(store), COLUMNS)
+    return None if rows is None else [_judged(row) for row in rows]
+
+
+def _judged(row: dict[str, Any]) -> Judged:
+    """The inverse of ``bound_row``."""
+    kept = {field.name: row[field.name] for field in fields(Record) if field.name in row}
+    kept["terms"] = {name: float(term) for name, term in json.loads(row["terms"]).items()}
+    kept["premises"] = tuple(Premise(**premise) for premise in json.loads(row["premises"]))
+    return Judged(Record(**kept), row["seed"], row["risk"], row["risk_low"], row["risk_high"])
+
+
+def comparable(
+    found: Sequence[tuple[Cell, Sequence[Judged]]],
+) -> tuple[list[Network], dict[str, str]]:
+    """The networks of several cells with their numbers, and the kind of each number.
+
+    The risk beside every number is that of the network itself, whatever the number certifies.
+
+    Raises:
+        ValueError: a cell without a record about its networks themselves.
+    """
+    networks, kinds = [], {}
+    for cell, judged in found:
+        by_seed: dict[int, list[Judged]] = {}
+        for one in judged:
+            by_seed.setdefault(one.seed, []).append(one)
+            kinds[one.record.bound] = one.record.kind
+        for seed, several in by_seed.items():
+            own = next((one for one in several if one.own_risk), None)
+            if own is None:
+                raise fail("bounds", "none about the network itself", "at least one that is")
+            values = {
+                one.record.bound: np.nan if one.record.log10 is None else one.record.log10
+                for one in several
+            }
+            risk = (own.risk, own.risk_low, own.risk_high)
+            networks.append(
+                Network(_flat(cell), seed, *(float(part or 0) for part in risk), values)
+            )
+    return networks, kinds
+
+
+def _flat(cell: Cell) -> dict[str, Any]:
+    """What may set cells of a grid apart: the task with its settings, n, and the architecture."""
+    task = {
+        key: str(value) if isinstance(value, dict) else value
+        for key, value in cell.task.settings.items()
+    }
+    network = {key: value for key, value in cell.network.settings.items() if key != "name"}
+    return {"task": cell.task.name, **task, "n_train": cell.n_train, **network}
 
 
 def bound_row(judged: Judged) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from simbias._checks import fail
-from simbias.results.schema import FINAL, NETWORKS, TABLES, Column
+from simbias.results.schema import FINAL, NETWORKS, TABLES, TRACES, Column
 
 _RUN = {"suite": str, "preset": str, "n_certify": int, "cells": list, "seeds": list, "names": list}
 _FOLDERS = ("networks", "traces", "weights", "checkpoints")
@@ -123,8 +123,8 @@ class Store:
         if tensors is not None:
             self._write(self.weights_path(name), lambda path: save_file(dict(tensors), path))
         if trace:
-            self._write_parquet("traces", name, trace)
-        self._write_parquet("networks", name, [row])
+            self.write_rows(self.directory / "traces" / f"{name}.parquet", TRACES, trace)
+        self.write_rows(self.directory / "networks" / f"{name}.parquet", NETWORKS, [row])
 
     def weights_path(self, name: str) -> Path:
         """Where the weights of a network are."""
@@ -200,6 +200,39 @@ class Store:
     def write_text(self, path: Path, text: str) -> None:
         """Write a text file atomically; raises StoreError."""
         self._write(path, lambda temporary: Path(temporary).write_text(text))
+
+    def write_rows(
+        self, path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Write rows to a Parquet file atomically, its folder too; raises StoreError.
+
+        Args:
+            path: the file.
+            columns: what the file has.
+            rows: by column name; what is missing or NaN is empty.
+        """
+        typed = ", ".join(f'"{column.name}" {column.type}' for column in columns)
+        marks = ", ".join("?" * len(columns))
+        values = [[_plain(row.get(column.name)) for column in columns] for row in rows]
+
+        def write(temporary: str) -> None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with duckdb.connect() as connection:
+                connection.execute(f"CREATE TABLE rows ({typed})")
+                connection.executemany(f"INSERT INTO rows VALUES ({marks})", values)
+                connection.execute(f"COPY rows TO {_quoted(temporary)} (FORMAT parquet)")
+
+        self._write(path, write)
+
+    def read_rows(self, path: Path, columns: Sequence[Column]) -> list[dict[str, Any]] | None:
+        """The rows of a Parquet file as they were written; None where it cannot be read."""
+        names = [column.name for column in columns]
+        chosen = ", ".join(f'"{name}"' for name in names)
+        try:
+            rows = duckdb.execute(f"SELECT {chosen} FROM read_parquet(?)", [str(path)]).fetchall()
+        except (duckdb.Error, OSError):
+            return None
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def damaged(self) -> list[tuple[Path, str]]:
         """Result files that cannot be used, each with the reason."""
@@ -278,20 +311,6 @@ class Store:
         except (duckdb.Error, OSError):
             return False
         return shortest is not None and shortest[0] == len(names)
-
-    def _write_parquet(self, table: str, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        columns = TABLES[table]
-        typed = ", ".join(f'"{column.name}" {column.type}' for column in columns)
-        values = [[_plain(row.get(column.name)) for column in columns] for row in rows]
-
-        def write(path: str) -> None:
-            with duckdb.connect() as connection:
-                connection.execute(f"CREATE TABLE rows ({typed})")
-                marks = ", ".join("?" * len(columns))
-                connection.executemany(f"INSERT INTO rows VALUES ({marks})", values)
-                connection.execute(f"COPY rows TO {_quoted(path)} (FORMAT parquet)")
-
-        self._write(self.directory / table / f"{name}.parquet", write)
 
     def _write(self, path: Path, write: Callable[[str], Any]) -> None:
         """Write under a temporary name, sync, rename; leaves nothing behind on failure."""

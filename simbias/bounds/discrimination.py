@@ -1,0 +1,399 @@
+"""Whether a number tells a network that generalises from one that is stuck.
+
+Three scores of every bound and measure on a grid of trained networks. Granulated Kendall tau:
+Jiang, Neyshabur, Mobahi, Krishnan, Bengio, "Fantastic generalization measures and where to find
+them", ICLR 2020. Worst-environment sign error: Dziugaite, Drouin, Neal, Rajkumar, Caballero, Wang,
+Mitliagkas, Roy, "In search of robust measures of generalization", NeurIPS 2020. AUC: the
+probability that the number is larger on a stuck network than on one that has learned.
+
+The risks are exact up to their intervals, so a pair of networks whose intervals overlap has no
+known order and is left out. The others stand between cells that differ in one hyper-parameter, all
+seeds of one against all seeds of the other: the cell enters every random key, so networks of one
+seed in two cells have nothing in common. A setting of ``OF_TASK`` counts as part of the task
+between two tasks that share none of its values (noise 0.1 of the one, none of the other: they
+differ in the task); between tasks that share one it has to be equal, as any other.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from simbias._checks import fail, known, real, whole
+from simbias.bounds.record import KINDS
+
+LEARNED, STUCK = 0.005, 0.03  # risk: at most, at least
+LEAST_PAIRS = 10  # of an environment
+TASK, OF_TASK = "task", ("noise", "margin", "slabs")
+HEAD = ("name", "kind", "AUC", "Kendall tau", "worst sign error", "environment")
+
+Draws = Float[np.ndarray, "draws names"]  # first on the networks as they are, then resampled
+Sums = Float[np.ndarray, "2 draws names"]  # concordance over pairs of networks, and the pairs
+
+
+class Network(NamedTuple):
+    """One trained network.
+
+    Attributes:
+        settings: hyper-parameters by name; one that is missing is None.
+        seed: of the network within its cell, which is what the settings make.
+        risk, low, high: the network's own risk with its interval.
+        values: log10 of each number's unclipped value; -inf for 0, NaN or missing: no value.
+    """
+
+    settings: Mapping[str, Any]
+    seed: int
+    risk: float
+    low: float
+    high: float
+    values: Mapping[str, float]
+
+
+class Interval(NamedTuple):
+    """A score with its limits: NaN where undefined, limits also where no cell has two networks.
+
+    Limits without width say that no resample differs, which a few networks may do by luck.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well one number orders networks by their risk.
+
+    Attributes:
+        name: of the bound or measure.
+        kind: ``"certificate"``, ``"bound"`` or ``"measure"``.
+        kendall: granulated Kendall tau in [-1, 1], the mean of ``by_setting``; 0 is chance.
+        by_setting: the mean tau of each hyper-parameter, when only that one varies.
+        sign_error: share of pairs ordered wrongly in the worst environment, in [0, 1]; 1/2 is
+            chance, though the worst of several lies above it by luck.
+        worst: that environment: a hyper-parameter and its two values; empty where there is none.
+        auc: P(larger on a stuck network than on a learned one) + P(equal)/2; 1/2 is chance.
+        pairs: of networks that ``kendall`` rests on; 0 leaves it undefined.
+        left_out: pairs whose risk intervals overlap, or where the number has no value.
+        learned, stuck: networks that ``auc`` rests on; 0 leaves it undefined.
+        neither: networks that it leaves out: in between, or where the number has no value.
+    """
+
+    name: str
+    kind: str
+    kendall: Interval
+    by_setting: Mapping[str, Interval]
+    sign_error: Interval
+    worst: str
+    auc: Interval
+    pairs: int
+    left_out: int
+    learned: int
+    stuck: int
+    neither: int
+
+
+def discriminate(
+    networks: Sequence[Network],
+    kinds: Mapping[str, str],
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    learned_risk: float = LEARNED,
+    stuck_risk: float = STUCK,
+    least_pairs: int = LEAST_PAIRS,
+) -> list[Score]:
+    """How well each number orders the networks of a grid by their risk.
+
+    A pair of networks has concordance 1 where the number is larger on the one of larger risk, -1
+    where it is smaller, 0 where it is equal; a sign error is (1 - concordance)/2. tau is the mean
+    concordance of the pairs along one hyper-parameter at one setting of the others, its granulated
+    form the mean over these settings, then over hyper-parameters, where there are pairs. Learned:
+    high <= learned_risk; stuck: low >= stuck_risk.
+
+    The intervals are percentiles over networks resampled within their cells: m - 1 of m, which
+    leaves the variance of a mean unbiased (McCarthy, Snowden, "The bootstrap and finite population
+    sampling", 1985), the same draws for every number. They are about fresh seeds of these cells,
+    not about other cells. The worst environment's limits are the largest of all environments'
+    lower and of their upper limits, each with its share of the error (Bonferroni): the percentiles
+    of a maximum would lie above it.
+
+    Args:
+        networks: at least two cells.
+        kinds: certificate, bound or measure, by name; their order is that of the scores.
+        resamples: draws behind each interval.
+        confidence: coverage of the intervals, in (0, 1).
+        seed: of the draws.
+        learned_risk, stuck_risk: the first below the second.
+        least_pairs: of networks, below which an environment is left aside.
+
+    Returns:
+        A score a name.
+
+    Raises:
+        ValueError: an argument out of range, fewer than two cells, a network given twice, risks
+            outside their intervals, or a number without a kind.
+    """
+    resamples = whole("resamples", resamples)
+    confidence = real("confidence", confidence, 0, 1, open_low=True, open_high=True)
+    random = np.random.default_rng(whole("seed", seed, least=0))
+    stuck_risk = real("stuck_risk", stuck_risk, 0, 1)
+    learned_risk = real("learned_risk", learned_risk, 0, stuck_risk, open_high=True)
+    least_pairs = whole("least_pairs", least_pairs)
+    _check(networks, kinds)
+    settings, cells = _cells(networks)
+    grid = _Grid(networks, list(kinds), _weights(list(cells.values()), resamples, random))
+
+    groups, environments, candidates = _along_each_setting(grid, settings, cells)
+    stuck = np.flatnonzero(grid.low >= stuck_risk)
+    learned = np.flatnonzero(grid.high <= learned_risk)
+    auc = (1 + _ratio(grid.compare(stuck, learned))) / 2
+    by_setting = {
+        name: _mean([_ratio(sums) for key, sums in groups.items() if key[0] == name])
+        for name in dict.fromkeys(name for name, _ in groups)
+    }
+    kendall = _mean(list(by_setting.values())) if groups else np.full_like(auc, np.nan)
+    wrong = {key: (1 - _ratio(sums)) / 2 for key, sums in environments.items()}
+
+    scores = []
+    for i, (name, kind) in enumerate(kinds.items()):
+        pairs = {key: round(sums[1, 0, i]) for key, sums in environments.items()}
+        enough = [key for key, count in pairs.items() if count >= least_pairs]
+        shared = 1 - (1 - confidence) / max(len(enough), 1)
+        errors = {key: _interval(wrong[key][:, i], shared) for key in enough}
+        worst = max(errors, key=lambda key: errors[key].value, default=None)
+        used = sum(pairs.values())
+        n_learned, n_stuck = (int(np.sum(grid.given[which, i])) for which in (learned, stuck))
+        scores.append(
+            Score(
+                name=name,
+                kind=kind,
+                kendall=_interval(kendall[:, i], confidence),
+                by_setting={
+                    setting: _interval(draws[:, i], confidence)
+                    for setting, draws in by_setting.items()
+                },
+                sign_error=Interval(*np.max(list(errors.values()), axis=0).tolist())
+                if errors
+                else Interval(np.nan, np.nan, np.nan),
+                worst="" if worst is None else f"{worst[0]} {_said(worst[1])}",
+                auc=_interval(auc[:, i], confidence),
+                pairs=used,
+                left_out=candidates - used,
+                learned=n_learned,
+                stuck=n_stuck,
+                neither=len(networks) - n_learned - n_stuck,
+            )
+        )
+    return scores
+
+
+def best_first(scores: Sequence[Score]) -> list[Score]:
+    """By falling AUC, then tau; undefined ones last."""
+    return sorted(scores, key=lambda score: (*_falling(score.auc), *_falling(score.kendall)))
+
+
+def table(scores: Sequence[Score]) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The head and the lines of a table, a line a number, the best AUC first."""
+    lines = []
+    for score in best_first(scores):
+        intervals = (score.auc, score.kendall, score.sign_error)
+        lines.append([score.name, score.kind, *map(_text, intervals), score.worst])
+    return HEAD, lines
+
+
+def caption(scores: Sequence[Score]) -> str:
+    """What the columns of the table are, and what they rest on, in one line.
+
+    Args:
+        scores: at least one; the counts are those of the one that rests on most.
+
+    Raises:
+        ValueError: no score.
+    """
+    if not scores:
+        raise fail("scores", list(scores), "at least one Score")
+    counts = [(score.pairs, score.stuck, score.learned) for score in scores]
+    most = scores[counts.index(max(counts))]
+    return (
+        f"AUC: P(larger on a stuck network than on a learned one), {most.stuck} stuck,"
+        f" {most.learned} learned, {most.neither} left out (in between, or no value); Kendall tau:"
+        f" granulated, {most.pairs} pairs of networks that differ in one hyper-parameter,"
+        f" {most.left_out} left out (risk intervals overlap, or no value); worst sign error:"
+        " largest share of pairs in the wrong order between two values of a hyper-parameter;"
+        " brackets: networks resampled within their cells"
+        + ("; a number without some values rests on fewer" if len(set(counts)) > 1 else "")
+    )
+
+
+class _Grid:
+    """The networks as arrays, and how often each counts."""
+
+    def __init__(
+        self, networks: Sequence[Network], names: Sequence[str], weights: np.ndarray
+    ) -> None:
+        self.low = np.array([network.low for network in networks], float)
+        self.high = np.array([network.high for network in networks], float)
+        rows = [[network.values.get(name, np.nan) for name in names] for network in networks]
+        self.values = np.array(rows, float)
+        self.given = ~np.isnan(self.values)
+        self.weights = weights
+
+    def compare(self, first: np.ndarray, second: np.ndarray) -> Sums:
+        """Every network of one group, given by positions, with every one of another."""
+        a, b = self.values[first, None], self.values[second]
+        riskier = 1.0 * (self.low[first, None] > self.high[second])
+        order = (riskier - (self.high[first, None] < self.low[second]))[..., None]
+        concordance = order * (1.0 * (a > b) - (a < b))
+        counted = abs(order) * (self.given[first, None] & self.given[second])
+        of_first, of_second = self.weights[:, first], self.weights[:, second]
+        sums = [
+            np.einsum("rjn,rj->rn", np.tensordot(of_first, part, 1), of_second)
+            for part in (concordance, counted)
+        ]
+        return np.stack(sums)
+
+
+def _along_each_setting(
+    grid: _Grid, settings: Sequence[str], cells: Mapping[tuple, np.ndarray]
+) -> tuple[dict[tuple, Sums], dict[tuple, Sums], int]:
+    """All pairs of networks whose cells differ in one setting, and how many there are.
+
+    Summed once by the setting and the values of the others, once by the setting and its two values.
+    """
+    groups: dict[tuple, Sums] = {}
+    environments: dict[tuple, Sums] = {}
+    candidates = 0
+    for one, other, along in _neighbours(settings, list(cells)):
+        sums = grid.compare(cells[one], cells[other])
+        candidates += len(cells[one]) * len(cells[other])
+        levels = tuple(_levels(*pair) for pair in zip(one, other, strict=True))
+        others = levels[:along] + levels[along + 1 :]
+        for into, key in ((groups, others), (environments, levels[along])):
+            before = into.get((settings[along], key), 0.0)
+            into[settings[along], key] = before + sums
+    return groups, environments, candidates
+
+
+def _check(networks: Sequence[Network], kinds: Mapping[str, str]) -> None:
+    """Raise ValueError for what is in none of the forms that Network and kinds have."""
+    if not kinds:
+        raise fail("kinds", dict(kinds), "a kind for every number")
+    for kind in kinds.values():
+        known("kind", kind, KINDS)
+    for network in networks:
+        for name, value in network.settings.items():
+            if not isinstance(value, Hashable):
+                raise fail("networks", f"setting {name} = {value!r}", "numbers, words or None")
+        unknown = [name for name in network.values if name not in kinds]
+        if unknown:
+            raise fail("kinds", f"none for {unknown[0]}", "a kind for every number")
+        if not 0 <= network.low <= network.risk <= network.high <= 1:
+            limits = f"risk {network.risk} in [{network.low}, {network.high}], seed {network.seed}"
+            raise fail("networks", limits, "0 <= low <= risk <= high <= 1")
+
+
+def _cells(networks: Sequence[Network]) -> tuple[list[str], dict[tuple, np.ndarray]]:
+    """Names of the settings, and the positions of a cell's networks by its values of these."""
+    settings = list(dict.fromkeys(name for network in networks for name in network.settings))
+    cells: dict[tuple, dict[int, int]] = {}
+    for i, network in enumerate(networks):
+        cell = tuple(network.settings.get(name) for name in settings)
+        if network.seed in cells.setdefault(cell, {}):
+            arrived = f"seed {network.seed} of {dict(zip(settings, cell, strict=True))} twice"
+            raise fail("networks", arrived, "each network once")
+        cells[cell][network.seed] = i
+    if len(cells) < 2:
+        raise fail("networks", f"{len(networks)} of {len(cells)} cells", "at least two cells")
+    return settings, {cell: np.array(list(seeds.values())) for cell, seeds in cells.items()}
+
+
+def _neighbours(
+    settings: Sequence[str], cells: Sequence[tuple]
+) -> Iterator[tuple[tuple, tuple, int]]:
+    """Pairs of cells that differ in one setting, and which one."""
+    task = settings.index(TASK) if TASK in settings else None
+    taken: dict[tuple, set] = {}  # values of the other settings, by task
+    if task is not None:
+        for cell in cells:
+            for k, value in enumerate(cell):
+                taken.setdefault((cell[task], k), set()).add(value)
+    for one, other in combinations(cells, 2):
+        apart = [k for k in range(len(settings)) if one[k] != other[k]]
+        if task in apart:
+            apart = [
+                k
+                for k in apart
+                if settings[k] not in OF_TASK or taken[one[task], k] & taken[other[task], k]
+            ]
+        if len(apart) == 1:
+            yield one, other, apart[0]
+
+
+def _weights(
+    cells: Sequence[np.ndarray], resamples: int, random: np.random.Generator
+) -> Float[np.ndarray, "draws networks"]:
+    """How often each network counts: once in the first row, as it is drawn in the others.
+
+    There are no others where no cell has two networks.
+    """
+    several = [cell for cell in cells if len(cell) > 1]
+    weights = np.ones((1 + resamples * bool(several), sum(map(len, cells))))
+    for cell in several:
+        m = len(cell)
+        drawn = random.multinomial(m - 1, np.full(m, 1 / m), resamples)
+        weights[1:, cell] = drawn * (m / (m - 1))
+    return weights
+
+
+def _ratio(sums: Sums) -> Draws:
+    """Concordance a pair; NaN where there is none."""
+    total, pairs = sums
+    return np.divide(total, pairs, out=np.full_like(total, np.nan), where=pairs > 0)
+
+
+def _mean(parts: Sequence[Draws]) -> Draws:
+    """The mean of those parts that are defined; NaN where none is."""
+    stacked = np.stack(parts)
+    return _ratio(np.stack([np.nansum(stacked, axis=0), np.sum(~np.isnan(stacked), axis=0)]))
+
+
+def _interval(draws: Float[np.ndarray, " draws"], confidence: float) -> Interval:
+    """The value and the percentiles of its resamples, extended to it where need be."""
+    value, resampled = float(draws[0]), draws[1:][~np.isnan(draws[1:])]
+    if np.isnan(value) or not len(resampled):
+        return Interval(value, np.nan, np.nan)
+    low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(value, min(float(low), value), max(float(high), value))
+
+
+def _levels(a: Any, b: Any) -> tuple[Any, ...]:
+    """The values that two cells have, each once: numbers by size, then words."""
+
+    def rank(level: Any) -> tuple:
+        return (0, level) if isinstance(level, Real) else (1, str(level))
+
+    return tuple(sorted({a, b}, key=rank))
+
+
+def _said(levels: tuple[Any, ...]) -> str:
+    return " / ".join("none" if level is None else str(level) for level in levels)
+
+
+def _falling(interval: Interval) -> tuple[bool, float]:
+    """A sort key: the largest first, undefined last."""
+    missing = bool(np.isnan(interval.value))
+    return missing, 0.0 if missing else -interval.value
+
+
+def _text(interval: Interval) -> str:
+    """Two digits; nothing where undefined."""
+    if np.isnan(interval.value):
+        return ""
+    limits = "" if np.isnan(interval.low) else f" [{interval.low:.2f}, {interval.high:.2f}]"
+    return f"{interval.value:.2f}{limits}"

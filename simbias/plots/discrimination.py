@@ -1,0 +1,201 @@
+"""How well every bound and measure tells networks that have learned from stuck ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from simbias._checks import fail
+from simbias.bounds.discrimination import Score, best_first
+from simbias.bounds.record import KINDS
+from simbias.plots import _figure as style
+
+_ROW_HEIGHT = 0.165  # inches
+_LOOKS: dict[str, dict[str, Any]] = {
+    "certificate": {"color": style.BLACK, "marker": "o", "markersize": 3.4},
+    "bound": {"color": style.BLUE, "marker": "s", "markersize": 3.2},
+    "measure": {"color": style.VERMILLION, "marker": "D", "markersize": 3.0},
+}
+_LEGEND = {
+    "certificate": "certificate (held-out points)",
+    "bound": "bound (training points)",
+    "measure": "measure",
+}
+_CHANCE: dict[str, Any] = {"color": style.GREY, "linewidth": 0.7, "linestyle": (0, (4, 2))}
+_BETTER, _GRID = "#EDF6F2", "#E3E3E3"
+_SMALL: dict[str, Any] = {"fontsize": 5.5, "color": "#4D4D4D"}
+
+
+class _Panel(NamedTuple):
+    """One score: the fields of a row begin with ``field``."""
+
+    field: str
+    label: str
+    least: float
+    most: float
+    better: tuple[float, float]
+
+    @property
+    def chance(self) -> float:
+        return (self.least + self.most) / 2
+
+
+_PANELS = (
+    _Panel("auc", "AUC,\nstuck against learned", 0, 1, (0.5, 1)),
+    _Panel("kendall", "Kendall $\\tau$,\ngranulated", -1, 1, (0, 1)),
+    _Panel("sign_error", "sign error,\nworst environment", 0, 1, (0, 0.5)),
+)
+
+
+class Row(NamedTuple):
+    """One bound or measure; the fields are those of ``Score``, NaN where there is no value."""
+
+    name: str
+    kind: str
+    auc: float
+    auc_low: float
+    auc_high: float
+    kendall: float
+    kendall_low: float
+    kendall_high: float
+    sign_error: float
+    sign_error_low: float
+    sign_error_high: float
+    worst: str
+    pairs: int
+    left_out: int
+    learned: int
+    stuck: int
+    neither: int
+
+
+@dataclass(eq=False)
+class DiscriminationDisplay(style.Display):
+    """Three scores of bounds and measures, a row each, in the order of ``rows``.
+
+    Attributes:
+        rows: what is drawn, the best first.
+    """
+
+    rows: tuple[Row, ...]
+
+    def __post_init__(self) -> None:
+        self.rows = tuple(self.rows)
+        if not any(np.isfinite([row.auc, row.kendall, row.sign_error]).any() for row in self.rows):
+            raise fail("rows", f"{len(self.rows)} without a score", "a bound or measure with one")
+
+    @property
+    def finding(self) -> str:
+        """Which kinds tell stuck networks from learned ones, and how the best of them does."""
+        told = [row for row in self.rows if np.isfinite(row.auc)]
+        if not told:
+            learned, stuck = (max(getattr(r, k) for r in self.rows) for k in ("learned", "stuck"))
+            return f"no AUC: {_count(learned, 'learned network')}, {stuck} stuck"
+        most = max(told, key=lambda row: (row.stuck, row.learned))
+        text = f"{most.stuck} stuck against {_count(most.learned, 'learned network')}"
+        judged = [row for row in told if np.isfinite(row.auc_low)]
+        if judged:
+            kinds = [
+                f"{sum(row.auc_low > 0.5 for row in of_kind)} of {_count(len(of_kind), kind)}"
+                for kind in KINDS
+                if (of_kind := [row for row in judged if row.kind == kind])
+            ]
+            below = sum(row.auc_high < 0.5 for row in judged)
+            text += f": AUC above chance for {_listed(kinds)},\nbelow chance for {below}"
+        trained = [row for row in told if row.kind != "certificate"]
+        if trained:
+            best = trained[0]
+            text += f"; best without held-out points: {best.name}, AUC {best.auc:.2f}"
+            if np.isfinite(best.sign_error):
+                text += f",\nwith {best.sign_error:.0%} of pairs in the wrong order in its worst"
+                text += f" environment, {best.worst}"
+        return text
+
+    def tables(self) -> dict[str, style.Table]:
+        """One table, a row a bound or measure."""
+        columns = zip(*self.rows, strict=True)
+        return {"discrimination": dict(zip(Row._fields, map(list, columns), strict=True))}
+
+    def _size(self) -> tuple[float, float]:
+        return style.DOUBLE, 1.35 + _ROW_HEIGHT * len(self.rows)
+
+    def _panels(self) -> int:
+        return len(_PANELS)
+
+    def _axes(self, figure: Figure) -> tuple[Axes, ...]:
+        return tuple(figure.subplots(1, len(_PANELS), sharey=True, gridspec_kw={"wspace": 0.05}))
+
+    def _draw(self, axes: tuple[Axes, ...]) -> None:
+        for ax, panel in zip(axes, _PANELS, strict=True):
+            self._panel(ax, panel)
+        axes[0].set_yticks(range(len(self.rows)), [row.name for row in self.rows])
+        for y, row in enumerate(self.rows):
+            if row.sign_error > 0:
+                at = axes[-1].get_yaxis_transform()
+                axes[-1].text(1.03, y, row.worst, transform=at, va="center", **_SMALL)
+        self._heading(axes[0], self.finding)
+        kinds = [kind for kind in KINDS if any(row.kind == kind for row in self.rows)]
+        handles: list[Any] = [
+            Line2D([], [], linewidth=1.0, label=_LEGEND[kind], **_LOOKS[kind]) for kind in kinds
+        ]
+        handles += [
+            Line2D([], [], label="chance", **_CHANCE),
+            Patch(facecolor=_BETTER, label="better than chance"),
+        ]
+        self._legend(axes[1], handles, [str(each.get_label()) for each in handles], ncols=5)
+
+    def _panel(self, ax: Axes, panel: _Panel) -> None:
+        """One score of every row."""
+        margin = 0.04 * (panel.most - panel.least)
+        ax.set_xlim(panel.least - margin, panel.most + margin)
+        ax.set_ylim(len(self.rows) - 0.4, -0.6)
+        ax.set_xticks(np.linspace(panel.least, panel.most, 5))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.tick_params(axis="y", length=0)
+        ax.spines[["top", "right", "left"]].set_visible(False)
+        ax.axvspan(*panel.better, color=_BETTER, linewidth=0, zorder=0)
+        ax.hlines(range(len(self.rows)), panel.least, panel.most, _GRID, linewidth=0.4, zorder=0.5)
+        ax.axvline(panel.chance, zorder=1, **_CHANCE)
+        ax.set_xlabel(panel.label)
+        for y, row in enumerate(self.rows):
+            value, low, high = (getattr(row, panel.field + end) for end in ("", "_low", "_high"))
+            mark = _LOOKS[row.kind]
+            if np.isfinite(low):
+                ax.plot([low, high], [y, y], color=mark["color"], linewidth=1.0)
+            if np.isfinite(value):
+                ax.plot([value], [y], linestyle="", **mark)
+            else:
+                box = {"facecolor": "white", "linewidth": 0, "pad": 1}
+                where: dict[str, Any] = {"ha": "center", "va": "center", "bbox": box}
+                ax.text(panel.chance, y, "undefined", **where, **_SMALL)
+
+
+def discrimination(scores: Sequence[Score]) -> DiscriminationDisplay:
+    """Scores of bounds and measures, the best AUC first, ready to be drawn.
+
+    Args:
+        scores: what ``simbias.bounds.discrimination.discriminate`` found.
+
+    Raises:
+        ValueError: none of them is defined.
+    """
+    return DiscriminationDisplay(tuple(_row(score) for score in best_first(scores)))
+
+
+def _row(score: Score) -> Row:
+    counts = (score.pairs, score.left_out, score.learned, score.stuck, score.neither)
+    intervals = (*score.auc, *score.kendall, *score.sign_error)
+    return Row(score.name, score.kind, *intervals, score.worst, *counts)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
