@@ -17,7 +17,17 @@ _WHERE = {
     "train": "simbias.training",
     "validate": "simbias.validation",
 }
-_ROOMS = ("bounds", "networks", "plots", "results", "suites", "tasks", "training", "validation")
+_ROOMS = (
+    "bounds",
+    "claims",
+    "networks",
+    "plots",
+    "results",
+    "suites",
+    "tasks",
+    "training",
+    "validation",
+)
 
 __all__ = ["__version__", *sorted(_WHERE), *_ROOMS]
 

@@ -37,6 +37,7 @@ Suite = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SUITE")]
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
 Directory = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
 Sql = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SQL")]
+Words = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="WORD")]
 Kind = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="KIND")]
 
 app = tyro.extras.SubcommandApp()
@@ -266,11 +267,13 @@ def bounds(
     delta: float = 0.05,
     bounds: tuple[str, ...] = (),
     n_certify: int | None = None,
+    masks: int = 0,
     cores: int | None = None,
 ) -> int:
     """Hold bounds on a run's networks against the exact risk: table, figure, DIR/bounds/*.parquet.
 
-    A rerun computes everything again and replaces what the same settings gave.
+    Where there are several cells, say also which numbers tell networks that generalise from those
+    that do not. A rerun reads what the same settings gave; delete DIR/bounds to compute it anew.
 
     Args:
         directory: a run directory.
@@ -278,28 +281,107 @@ def bounds(
         delta: probability, over the sample, with which each bound may fail, in (0, 1).
         bounds: names that `simbias list bounds` shows; default: all.
         n_certify: fresh points on which each risk is measured; default 200000.
+        masks: how many networks to train on masks of a supersample for each network of the run,
+            for the estimate f-cmi; 0: none.
         cores: CPU cores to compute on; default: all that the process may use.
     """
     from simbias.results.store import Store
 
     store = Store(directory)
     _start_jax(cores)
-    from simbias.bounds import evaluate
+    from simbias.bounds import bound_names, evaluate
     from simbias.plots.bounds import draw_bounds
     from simbias.results import bounds as kept
     from simbias.validation import N_CERTIFY
 
     console = _console()
     n_certify = N_CERTIFY if n_certify is None else n_certify
+    names = tuple(bound_names(bounds or None))
+    found = []
     for name in kept.trained_cells(store, cell):
         stack = kept.load_with_initial(store, name)
-        judged = evaluate(stack, delta=delta, bounds=bounds or None, n_certify=n_certify)
-        path = kept.write_bounds(store, stack.cell, judged, n_certify)
-        _say(console, f"{name}, delta {delta:g}, {len(stack)} networks: {path}")
+        asked = kept.Asked(stack.cell, stack.seeds, names, delta, n_certify, masks)
+        judged = kept.read_bounds(store, asked)
+        if judged is None:
+            judged = evaluate(stack, delta=delta, bounds=names, n_certify=n_certify, masks=masks)
+            kept.write_bounds(store, asked, judged)
+        found.append((stack.cell, judged))
+        _say(console, f"{name}, delta {delta:g}, {len(stack)} networks: {asked.path(store)}")
         _print_rows(console, kept.HEAD, kept.bound_lines(judged))
         _say(console, kept.CAPTION)
         for figure in draw_bounds(store.directory / "figures", stack.cell, judged):
             _say(console, str(figure))
+    if len(found) > 1:
+        _print_discrimination(console, store, found)
+    return DONE
+
+
+@_verb()
+def claims(words: Words = (), /, out: Path | None = None, cores: int | None = None) -> int:
+    """List claims, judge them, check a file of your own, or show the verdicts of a directory.
+
+    claims; claims run [ID or family or FILE ...] --out DIR; claims check FILE; claims DIR. A rerun
+    on the same directory resumes; a claim that has changed starts over.
+
+    Args:
+        words: nothing; run and what to judge (default: all built-in claims); check and a file
+            ending in .toml; or a directory that holds verdicts.
+        out: directory of run; default runs/claims.
+        cores: CPU cores to train on; default: all that the process may use.
+    """
+    first, rest = (words[0], words[1:]) if words else ("list", ())
+    if out is not None and first != "run":
+        raise ValueError(f"out: got {str(out)!r}, allowed: with claims run only")
+    if first == "run":
+        return _claims_run(rest, out or Path("runs") / "claims", cores)
+    if first not in ("check", "list"):
+        if rest or not Path(first).is_dir():
+            known("claims: word", first, ["run", "check", "a directory of claims"])
+        return _claims_show(Path(first))
+    if (first == "check") != (len(rest) == 1):
+        raise ValueError(f"claims {first}: got {len(rest)} words after it, allowed: one file")
+    from simbias.claims import builtin, load
+
+    _print_claims(load(rest[0]) if rest else list(builtin().values()))
+    return DONE
+
+
+def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int:
+    from simbias.claims import choose
+
+    chosen = choose(words)
+    _start_jax(cores)
+    from simbias.runner import claims as runner
+    from simbias.runner.progress import Told
+
+    console = _console()
+    store = runner.open_store(directory)
+    verdicts = runner.run(
+        chosen, store, reporter=lambda: Told(console), note=lambda text: _say(console, text)
+    )
+    for verdict in verdicts:
+        _say(console, f"\n{verdict.claim.id}: {verdict.claim.title}")
+        _say(console, f"  {verdict.verdict}: {verdict.reason}")
+        for premise in verdict.premises:
+            _say(console, f"  premise {premise}")
+    _say(console, "")
+    return _claims_show(directory)
+
+
+def _claims_show(directory: Path) -> int:
+    from simbias.plots.claims import draw_claims
+    from simbias.results.claims import HEAD, read_verdicts, verdict_lines
+    from simbias.results.store import Store
+
+    store, console = Store(directory), _console()
+    rows = read_verdicts(store)
+    if not rows:
+        raise ValueError(
+            f"DIR: got {str(directory)!r}, which has no verdicts, allowed: one that has"
+        )
+    _print_rows(console, HEAD, verdict_lines(rows))
+    for figure in draw_claims(store.directory / "figures", rows):
+        _say(console, str(figure))
     return DONE
 
 
@@ -404,6 +486,26 @@ def _print_table(console: "Console", store: Any) -> None:
     found = summarise(store)
     _print_rows(console, head(found), lines(found))
     _say(console, caption(found))
+
+
+def _print_discrimination(console: "Console", store: Any, judged: Any) -> None:
+    from simbias.bounds.discrimination import caption, discriminate, table
+    from simbias.plots.discrimination import discrimination
+    from simbias.results.bounds import comparable
+
+    networks, kinds = comparable(judged)
+    scores = discriminate(networks, kinds)
+    head, lines = table(scores)
+    _print_rows(console, head, lines)
+    _say(console, caption(scores))
+    for figure in discrimination(scores).save(store.directory / "figures" / "discrimination.png"):
+        _say(console, str(figure))
+
+
+def _print_claims(claims: Sequence[Any]) -> None:
+    names = ("id", "says", "test", "units", "family", "hash", "title")
+    rows = [(c.id, c.says, c.rule.test, c.units, c.family, c.hash, c.title) for c in claims]
+    _print_rows(_console(), names, rows)
 
 
 def _print_plan(console: "Console", plan: "Plan") -> None:

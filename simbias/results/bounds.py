@@ -160,10 +160,8 @@ def comparable(
                 one.record.bound: np.nan if one.record.log10 is None else one.record.log10
                 for one in several
             }
-            risk = (own.risk, own.risk_low, own.risk_high)
-            networks.append(
-                Network(_flat(cell), seed, *(float(part or 0) for part in risk), values)
-            )
+            risk, low, high = (float(part or 0) for part in (own.risk, own.risk_low, own.risk_high))
+            networks.append(Network(_flat(cell), seed, risk, low, high, values))
     return networks, kinds
 
 

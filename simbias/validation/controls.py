@@ -4,6 +4,8 @@ The achievable control computes the piecewise-linear rule with risk 0 on every s
 control the Bayes rule on the simple set. Neither is trained, so neither can have memorised.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from simbias._checks import known
@@ -18,7 +20,7 @@ from simbias.validation.exceptions import train_margins
 RULES = {"achievable": achievable_rule, "simple": simple_rule}
 
 
-def control(cell: Cell, rule: str, *, seeds: int = 1) -> Stack:
+def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
     """A stack of explicit networks on the data sets of a cell.
 
     Args:

@@ -1,0 +1,89 @@
+"""What is said of networks, and what may be concluded: claims as data, verdicts with evidence.
+
+``check`` judges a claim here and now; the command line keeps networks, measurements and verdicts in
+a directory.
+"""
+
+from collections.abc import Sequence
+
+from simbias._checks import fail, known
+from simbias.claims.claim import Claim, Premise, builtin, get, load
+from simbias.claims.inference import TESTS, Finding, Rule
+from simbias.claims.quantities import QUANTITIES, Quantity
+from simbias.claims.session import InMemory, judge
+from simbias.claims.verdict import Units, Verdict
+
+__all__ = [
+    "QUANTITIES",
+    "TESTS",
+    "Claim",
+    "Finding",
+    "Premise",
+    "Quantity",
+    "Rule",
+    "Units",
+    "Verdict",
+    "builtin",
+    "check",
+    "choose",
+    "get",
+    "judge",
+    "load",
+]
+
+
+def choose(words: Sequence[str] = ()) -> list[Claim]:
+    """The claims that words mean.
+
+    Args:
+        words: ids or families of built-in claims, or paths of claim files (ending in .toml);
+            nothing means every built-in claim.
+
+    Raises:
+        ValueError: an unknown word, a file at fault, or claims of one id that are not the same.
+    """
+    known_claims = builtin()
+    families: dict[str, list[Claim]] = {}
+    for claim in known_claims.values():
+        families.setdefault(claim.family, []).append(claim)
+    chosen: dict[str, Claim] = {}
+    for word in words or families:
+        if word.endswith(".toml"):
+            meant = load(word)
+        elif word in known_claims:
+            meant = [known_claims[word]]
+        else:
+            meant = families[known("claim", word, [*known_claims, *families])]
+        for claim in meant:
+            if chosen.setdefault(claim.id, claim).hash != claim.hash:
+                raise fail("claim", f"two different claims {claim.id!r}", "one claim an id")
+    return list(chosen.values())
+
+
+def check(claim: str | Claim) -> Verdict:
+    """Train what a claim needs, measure it, and conclude.
+
+    A claim of a family is judged with the correction for all of it, as if the others were open.
+
+    Args:
+        claim: the id of a built-in claim, the path of a file with one claim (ending in .toml), or a
+            claim.
+
+    Returns:
+        The verdict with its evidence.
+
+    Raises:
+        ValueError: an unknown id, or a file at fault; nothing is trained then.
+    """
+    if isinstance(claim, str):
+        if claim.endswith(".toml"):
+            claims = load(claim)
+            if len(claims) != 1:
+                raise fail("claim", f"{claim}, which has {len(claims)}", "a file with one claim")
+            (claim,) = claims
+        else:
+            claim = get(claim)
+    elif not isinstance(claim, Claim):
+        raise fail("claim", claim, "an id, a path ending in .toml, or a Claim")
+    (verdict,) = judge([claim], InMemory())
+    return verdict

@@ -1,0 +1,38 @@
+"""Tests that are wrong in ways that come easily: what ``calibrate`` has to catch.
+
+Two more are settings of ``calibrate``: looking after every unit with a test whose number of units
+is fixed in advance (``peek``), and a family without a correction (``correct=uncorrected``).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from simbias.claims.calibration import PValues
+from simbias.claims.family import holm
+from simbias.claims.inference import Rule, p_values
+
+
+def ambiguous_in_favour(rule: Rule, low: ArrayLike, high: ArrayLike) -> PValues:
+    """Each verdict from the best reading of every unit, instead of the worst."""
+    best, worst = (low, high) if rule.op == "<=" else (high, low)
+    return p_values(rule, best, best)[0], p_values(rule, worst, worst)[1]
+
+
+def ambiguous_dropped(rule: Rule, low: ArrayLike, high: ArrayLike) -> PValues:
+    """Each verdict from the units that are clear, as if no others had been asked for."""
+    low, high = np.asarray(low), np.asarray(high)
+    # a unit alone has a p-value of 1 on both sides where it is ambiguous
+    clear = np.minimum(*p_values(rule, low[..., None], high[..., None])) < 1
+    found = [
+        p_values(rule, start[kept], stop[kept]) if kept.any() else (1.0, 1.0)
+        for start, stop, kept in zip(low, high, clear, strict=True)
+    ]
+    supported, refuted = np.array(found).T
+    return supported, refuted
+
+
+def uncorrected(p_values: Sequence[tuple[float, float]], alpha: float) -> list[str]:
+    """Every claim of a family as if it were alone."""
+    return [holm([pair], alpha)[0] for pair in p_values]

@@ -1,0 +1,66 @@
+"""Exact binomial evidence at a number of units fixed in advance.
+
+A side of a claim is tested by its hits, the units that surely speak for it: were the side false, a
+unit would be a hit with probability at most ``share``. Sources: C. Clopper and E. Pearson
+(Biometrika 1934); W. Dixon and A. Mood, "The statistical sign test" (JASA 1946); Q. McNemar
+(Psychometrika 1947).
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betainc, betaincinv
+
+
+def tail(k: ArrayLike, n: ArrayLike, share: ArrayLike) -> NDArray[np.float64]:
+    """P(Bin(n, share) >= k), elementwise."""
+    k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
+    some = np.maximum(k, 1)
+    return np.where(k <= 0, 1.0, betainc(some, np.maximum(n, some) - some + 1, share))
+
+
+def binomial(hits: Bool[np.ndarray, "*draws units"], share: float) -> NDArray[np.float64]:
+    """The p-value of the hits against "a hit has probability at most ``share``", at every prefix.
+
+    Each entry is the p-value of a test at that number of units, fixed in advance: stopping at the
+    first small one is no test.
+
+    Returns:
+        p-values (*draws, units).
+    """
+    return tail(np.cumsum(hits, axis=-1), np.arange(1, hits.shape[-1] + 1), share)
+
+
+def share_limit(hits: Bool[np.ndarray, " units"], level: float) -> float:
+    """Clopper and Pearson's lower limit of the probability of a hit, of error ``level``."""
+    k, n = int(hits.sum()), len(hits)
+    return float(betaincinv(k, n - k + 1, level)) if k else 0.0
+
+
+def median_limit(x: Float[np.ndarray, " units"], level: float) -> float:
+    """The upper limit of the median that inverts the sign test: an order statistic of the units."""
+    n = len(x)
+    enough = np.flatnonzero(tail(np.arange(1, n + 1), n, 0.5) <= level)
+    return float(np.sort(x)[enough[0]]) if len(enough) else np.inf
+
+
+def discordant(x: Float[np.ndarray, "*draws units"]) -> NDArray[np.float64]:
+    """The p-value of differences -1, 0, 1 against "their mean is at least 0", at every prefix.
+
+    A point is discordant where its difference is not 0; given how many points are, those at -1 are
+    binomial with a probability of at most 1/2.
+
+    Returns:
+        p-values (*draws, units).
+    """
+    below, above = np.cumsum(x < 0, axis=-1), np.cumsum(x > 0, axis=-1)
+    return tail(below, below + above, 0.5)
+
+
+def difference_limit(x: Float[np.ndarray, " units"], level: float) -> float:
+    """An upper limit of the mean of differences -1, 0, 1.
+
+    The upper limit of the share at 1 less the lower limit of the share at -1, each of error
+    ``level`` / 2.
+    """
+    return 1 - share_limit(x <= 0, level / 2) - share_limit(x < 0, level / 2)

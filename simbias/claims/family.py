@@ -1,0 +1,59 @@
+"""Several claims at once: Holm's step-down correction with Shaffer's logical restriction.
+
+A claim is two one-sided hypotheses, "the claim is false" and "the claim is true", of which exactly
+one is true. Sources: S. Holm, "A simple sequentially rejective multiple test procedure"
+(Scandinavian Journal of Statistics 1979); J. Shaffer, "Modified sequentially rejective multiple
+test procedures" (JASA 1986).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from simbias._checks import fail, real, whole
+
+_ROUNDING = 1e-9  # relative: a p-value that equals its level in exact arithmetic reaches it
+
+
+def reaches(p: Any, level: float) -> Any:
+    """Whether a p-value, or each of an array, is at most a level, rounding aside."""
+    return p <= level * (1 + _ROUNDING)
+
+
+def holm(
+    p_values: Sequence[tuple[float, float]], alpha: float, *, claims: int | None = None
+) -> list[str]:
+    """Verdicts of a family in which any false verdict has probability at most alpha.
+
+    Of the 2m p-values of m claims, the i-th smallest is compared with alpha / min(m, 2m - i + 1),
+    until one fails: m hypotheses are true, and no more than 2m - i + 1 of them are left once
+    i - 1 have been rejected (Shaffer's first modification). One claim alone is compared with alpha.
+
+    Args:
+        p_values: a claim each, (against "the claim is false", against "the claim is true").
+        alpha: probability of any false verdict, in (0, 1).
+        claims: declared size of the family, where not all of its claims are here; the others count
+            as p = 1.
+
+    Returns:
+        "supported", "refuted" or "inconclusive", a claim each. Inconclusive also where both
+        hypotheses of a claim are rejected, as sequential tests can do that change their mind.
+
+    Raises:
+        ValueError: alpha or a p-value out of range, or fewer claims declared than given.
+    """
+    real("alpha", alpha, 0, 1, open_low=True, open_high=True)
+    if not all(len(pair) == 2 for pair in p_values):
+        raise fail("p_values", p_values, "pairs (p_supported, p_refuted)")
+    size = len(p_values) if claims is None else whole("claims", claims, least=len(p_values))
+    flat = [
+        (real("p_values", p, 0, 1), i, side)
+        for i, pair in enumerate(p_values)
+        for side, p in enumerate(pair)
+    ]
+    rejected: list[list[int]] = [[] for _ in p_values]
+    for rank, (p, i, side) in enumerate(sorted(flat)):
+        if not reaches(p, alpha / min(size, 2 * size - rank)):
+            break
+        rejected[i].append(side)
+    names = ("supported", "refuted")
+    return [names[sides[0]] if len(sides) == 1 else "inconclusive" for sides in rejected]

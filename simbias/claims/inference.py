@@ -1,0 +1,306 @@
+"""What may be concluded from units: p-values for and against a claim, an interval, how many units.
+
+Where each unit's quantity surely lies is an interval; a unit *holds* where all of it satisfies the
+predicate by the margin, *fails* where all of it violates the predicate by the margin, and is
+ambiguous otherwise. Supporting a claim takes the worst reading of every unit, refuting it the best,
+so what is ambiguous or missing counts against whichever is declared. All p-values rest on
+independent units of one law, and on the intervals of the units: where these err with probability
+eta a unit, a share is off by at most eta.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+from simbias._checks import fail, known, real, whole
+from simbias.claims.family import holm, reaches
+from simbias.claims.procedures import TESTS, Procedure, Side
+
+__all__ = [
+    "TESTS",
+    "Finding",
+    "Procedure",
+    "Rule",
+    "along",
+    "decided",
+    "fewest",
+    "find",
+    "holm",
+    "more",
+    "p_values",
+]
+
+QUANTIFIERS = ("probability", "mean", "median")
+_MOST_UNITS = 10_000_000
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is asked of the units.
+
+    Attributes:
+        op: "<=" or ">=".
+        value: what the quantity is compared with.
+        margin: half-width of the knife's edge, at least 0.
+        quantifier: "probability" (enough of the units satisfy the predicate), "mean" or "median"
+            (theirs does).
+        at_least: of "probability", the share in (0, 1); None otherwise.
+        test: a key of ``TESTS``.
+        alpha: probability of a false verdict, in (0, 1).
+
+    Raises:
+        ValueError: a value out of range, an unknown name, or a test that does not answer this.
+    """
+
+    op: str
+    value: float
+    margin: float
+    quantifier: str
+    at_least: float | None
+    test: str
+    alpha: float
+
+    def __post_init__(self) -> None:
+        known("op", self.op, ("<=", ">="))
+        real("value", self.value)
+        real("margin", self.margin, 0)
+        known("quantifier", self.quantifier, QUANTIFIERS)
+        if self.quantifier == "probability":
+            real("at_least", self.at_least, 0, 1, open_low=True, open_high=True)
+        elif self.at_least is not None:
+            raise fail("at_least", self.at_least, f"None with the quantifier {self.quantifier!r}")
+        known("test", self.test, TESTS)
+        answered = TESTS[self.test].quantifiers
+        if self.quantifier not in answered:
+            raise fail("quantifier", self.quantifier, f"{' or '.join(answered)} with {self.test!r}")
+        if self.test == "mcnemar" and (self.value, self.margin) != (0, 0):
+            raise fail("value, margin", (self.value, self.margin), "0, 0 with 'mcnemar'")
+        real("alpha", self.alpha, 0, 1, open_low=True, open_high=True)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the units say of a claim.
+
+    Attributes:
+        estimate: of the share of units that satisfy the predicate, or of the mean or median: the
+            middle of its worst and best reading (NaN where that is everything).
+        low, high: its two-sided interval of confidence 1 - alpha, from the limit of the one reading
+            to the limit of the other.
+        p_supported: p-value against "the claim is false"; small: supported.
+        p_refuted: p-value against "the claim is true"; small: refuted.
+        holding, failing, ambiguous: numbers of units.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    p_supported: float
+    p_refuted: float
+    holding: int
+    failing: int
+    ambiguous: int
+
+
+def find(rule: Rule, low: ArrayLike, high: ArrayLike) -> Finding:
+    """Judge units.
+
+    Args:
+        rule: what is asked of them.
+        low, high: where each unit's quantity surely lies, (units,), in the order they came; of a
+            missing unit, the whole range of the quantity.
+
+    Raises:
+        ValueError: no units, NaN, ends the wrong way round, or differences other than -1, 0 and 1
+            for McNemar's test.
+    """
+    least, most = _oriented(rule, low, high)
+    if least.ndim != 1:
+        raise fail("low", f"shape {least.shape}", "shape (units,)")
+    procedure, units = TESTS[rule.test], len(least)
+    worst, best = _sides(rule, least, most)
+    holding, failing = int(worst.hits.sum()), int(best.hits.sum())
+    if rule.quantifier == "probability":
+        estimate = (holding + units - failing) / (2 * units)
+        start = procedure.limit(worst.hits, rule.alpha / 2)
+        stop = 1 - procedure.limit(best.hits, rule.alpha / 2)
+    else:
+        centre = np.mean if rule.quantifier == "mean" else np.median
+        with np.errstate(invalid="ignore"):
+            estimate = float(centre(least) + centre(most)) / 2
+        start = -procedure.limit(-least, rule.alpha / 2)
+        stop = procedure.limit(most, rule.alpha / 2)
+        if rule.op == ">=":
+            estimate, start, stop = -estimate, -stop, -start
+    return Finding(
+        estimate=estimate,
+        low=start,
+        high=stop,
+        p_supported=float(procedure.evidence(worst)),
+        p_refuted=float(procedure.evidence(best)),
+        holding=holding,
+        failing=failing,
+        ambiguous=units - holding - failing,
+    )
+
+
+def outcomes(rule: Rule, low: ArrayLike, high: ArrayLike) -> list[str]:
+    """What each unit is: "holds", "fails" or "ambiguous"; raises ValueError as ``find``."""
+    worst, best = _sides(rule, *_oriented(rule, low, high))
+    return np.where(worst.hits, "holds", np.where(best.hits, "fails", "ambiguous")).tolist()
+
+
+def p_values(
+    rule: Rule, low: ArrayLike, high: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``p_supported`` and ``p_refuted`` of many draws of units at once.
+
+    Args:
+        rule: what is asked of the units.
+        low, high: as for ``find``, (*draws, units).
+
+    Returns:
+        Two arrays (*draws,).
+
+    Raises:
+        ValueError: as ``find``.
+    """
+    worst, best = _sides(rule, *_oriented(rule, low, high))
+    return TESTS[rule.test].evidence(worst), TESTS[rule.test].evidence(best)
+
+
+def along(
+    rule: Rule, low: ArrayLike, high: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same at every number of units, (*draws, units), of a test that counts.
+
+    Raises:
+        ValueError: as ``find``, or a test that does not count units.
+    """
+    procedure = TESTS[rule.test]
+    if procedure.along is None:
+        raise fail("test", rule.test, " or ".join(name for name in TESTS if TESTS[name].along))
+    worst, best = _sides(rule, *_oriented(rule, low, high))
+    return procedure.along(worst), procedure.along(best)
+
+
+def decided(rule: Rule, finding: Finding, tests_in_family: int = 1) -> bool:
+    """Whether a verdict is sure to stand in a family of so many claims: Bonferroni's level."""
+    level = rule.alpha / whole("tests_in_family", tests_in_family)
+    return reaches(min(finding.p_supported, finding.p_refuted), level)
+
+
+def fewest(rule: Rule, *, tests_in_family: int = 1) -> int:
+    """The least number of units with which both verdicts can be reached, all of them clear.
+
+    Args:
+        rule: what is asked of the units.
+        tests_in_family: claims of the family.
+
+    Raises:
+        ValueError: no number of units gives such small p-values.
+    """
+    level = rule.alpha / whole("tests_in_family", tests_in_family)
+    share = _share(rule)
+    smallest = TESTS[rule.test].smallest
+
+    def enough(units: int) -> bool:
+        return reaches(max(smallest(units, share), smallest(units, 1 - share)), level)
+
+    low, high = 0, 1
+    while not enough(high):
+        low, high = high, 2 * high
+        if high > _MOST_UNITS:
+            raise fail("alpha", rule.alpha, f"more than {rule.test!r} can reach in such a family")
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def more(
+    rule: Rule, low: ArrayLike, high: ArrayLike, *, tests_in_family: int = 1, most: int = 100_000
+) -> int | None:
+    """How many more units would decide, if those to come are as those so far, in their order.
+
+    For a mean by the normal law, that is roughly; otherwise exactly.
+
+    Args:
+        rule: what is asked of the units.
+        low, high: as for ``find``.
+        tests_in_family: claims of the family.
+        most: more than this count as never.
+
+    Returns:
+        0 where it is decided; None where it never would be.
+
+    Raises:
+        ValueError: as ``find``.
+    """
+    whole("most", most)
+    if decided(rule, find(rule, low, high), tests_in_family):
+        return 0
+    level = rule.alpha / tests_in_family
+    sides = _sides(rule, *_oriented(rule, low, high))
+    if TESTS[rule.test].along is None:
+        least = fewest(rule, tests_in_family=tests_in_family)
+        found = [_more_by_normal_law(rule, side.excess, level, least) for side in sides]
+    else:
+        found = [_more_by_repeating(rule, side, level, most) for side in sides]
+    return min((count for count in found if count is not None and count <= most), default=None)
+
+
+def _more_by_repeating(rule: Rule, side: Side, level: float, most: int) -> int | None:
+    along, units = TESTS[rule.test].along, side.hits.shape[-1]
+    assert along is not None
+    excess, hits = (np.resize(part, units + most) for part in (side.excess, side.hits))
+    p = along(Side(excess, hits, side.share))[units:]
+    return int(np.argmax(reaches(p, level))) + 1 if reaches(p.min(), level) else None
+
+
+def _more_by_normal_law(
+    rule: Rule, excess: Float[np.ndarray, " units"], level: float, least: int
+) -> int | None:
+    centre = excess.mean() if np.isfinite(excess).all() else np.inf
+    if centre >= 0 or (rule.test == "bootstrap" and np.ptp(excess) == 0):
+        return None
+    enough = math.ceil((ndtri(level) * excess.std() / centre) ** 2)
+    return max(max(least, enough) - len(excess), 1)
+
+
+def _share(rule: Rule) -> float:
+    return 0.5 if rule.at_least is None else rule.at_least
+
+
+def _oriented(
+    rule: Rule, low: ArrayLike, high: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The units as an "at most" claim sees them: reflected where it is "at least"."""
+    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    if low.shape != high.shape or low.ndim == 0 or not low.shape[-1]:
+        raise fail(
+            "low, high", f"shapes {low.shape} and {high.shape}", "one entry a unit, not none"
+        )
+    if np.isnan(low).any() or np.isnan(high).any():
+        raise fail("low, high", "NaN", "numbers; of a missing unit, its quantity's whole range")
+    if (low > high).any():
+        worst = tuple(float(part[low > high][0]) for part in (low, high))
+        raise fail("low, high", worst, "low <= high")
+    if rule.test == "mcnemar" and not np.isin([low, high], (-1, 0, 1)).all():
+        raise fail("low, high", "other differences", "-1, 0 and 1 with 'mcnemar'")
+    return (low, high) if rule.op == "<=" else (-high, -low)
+
+
+def _sides(
+    rule: Rule, low: Float[np.ndarray, "*draws units"], high: Float[np.ndarray, "*draws units"]
+) -> tuple[Side, Side]:
+    """What speaks for the claim, and what against it, of oriented units."""
+    value = rule.value if rule.op == "<=" else -rule.value
+    below, above = value - rule.margin, value + rule.margin
+    failing = low >= above if rule.margin else low > above
+    share = _share(rule)
+    return Side(high - below, high <= below, share), Side(above - low, failing, 1 - share)

@@ -1,0 +1,89 @@
+"""Binomial evidence that may be looked at after every unit: the beta-binomial e-process.
+
+A side of a claim is tested by its hits, the units that surely speak for it, against the hypothesis
+"whatever came before, the next unit is a hit with probability at most p". For every q > p the
+likelihood ratio
+
+    L_n(q) = (q/p)^k ((1 - q)/(1 - p))^(n - k),    k hits in n units,
+
+is a supermartingale under it: where the next unit is a hit with probability r <= p, the ratio is
+multiplied on average by r q/p + (1 - r)(1 - q)/(1 - p), which increases with r, because
+q/p > 1 > (1 - q)/(1 - p), and is 1 at r = p. A mixture of supermartingales is one: mixing over
+q ~ Beta(1/2, 1/2) restricted to q > p,
+
+    E_n = B(k + 1/2, n - k + 1/2) I(k + 1/2, n - k + 1/2) / (B(1/2, 1/2) I(1/2, 1/2) p^k
+          (1 - p)^(n - k)),    I(a, b) = P(Beta(a, b) > p),
+
+starts at 1 and ever reaches 1/alpha with probability at most alpha (J. Ville 1939). So the
+reciprocal of its running supremum is a p-value at any stopping time. Sources: H. Robbins,
+"Statistical methods related to the law of the iterated logarithm" (Annals of Mathematical
+Statistics 1970); S. Howard, A. Ramdas, J. McAuliffe and J. Sekhon, "Time-uniform, nonparametric,
+nonasymptotic confidence sequences" (Annals of Statistics 2021).
+"""
+
+import math
+
+import numpy as np
+from jaxtyping import Bool
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaincc, betaln
+
+_HALVINGS = 50
+_PRIOR = 0.5
+
+
+def log_e(k: ArrayLike, n: ArrayLike, share: float) -> NDArray[np.float64]:
+    """The logarithm of E_n after k hits in n units, elementwise.
+
+    Minus infinity where the mass above ``share`` underflows. That is only where k/n is far below
+    it, and E_n <= 1 wherever k/n <= share, for there every ratio L_n(q) is at most 1.
+
+    Args:
+        k: hits.
+        n: units.
+        share: the hypothesis, a hit has probability at most this; in (0, 1).
+    """
+    k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
+    hits, misses = k + _PRIOR, n - k + _PRIOR
+    with np.errstate(divide="ignore"):
+        mass = np.log(betaincc(hits, misses, share))
+    mass -= np.log(betaincc(_PRIOR, _PRIOR, share))
+    ratio = betaln(hits, misses) - betaln(_PRIOR, _PRIOR)
+    return ratio + mass - k * np.log(share) - (n - k) * np.log1p(-share)
+
+
+def running(hits: Bool[np.ndarray, "*draws units"], share: float) -> NDArray[np.float64]:
+    """The p-value of the hits against "a hit has probability at most ``share``", at every prefix.
+
+    Valid at any stopping time; it never rises.
+
+    Returns:
+        p-values (*draws, units).
+    """
+    n = np.arange(1, hits.shape[-1] + 1)
+    k = np.cumsum(hits, axis=-1)
+    # many draws share few pairs (k, n)
+    pairs, place = np.unique(n * (len(n) + 1) + k, return_inverse=True)
+    values = log_e(pairs % (len(n) + 1), pairs // (len(n) + 1), share)
+    supremum = np.maximum.accumulate(values[place].reshape(k.shape), axis=-1)
+    return np.exp(-np.maximum(supremum, 0.0))
+
+
+def anytime_limit(hits: Bool[np.ndarray, " units"], level: float) -> float:
+    """The lower end of the confidence sequence of the probability of a hit, all looks intersected.
+
+    A probability is excluded where E_n against it has reached 1/``level`` at some n. What one n
+    excludes is an interval from 0: in p, log E_n has the slope h (1 - 1/E_n) - (k - np)/(p (1 - p))
+    with h = 1/(2 sqrt(p(1 - p)) arccos sqrt(p)) the hazard of the prior, which is negative wherever
+    E_n >= 2. So halving finds its end; the excluded side of the last bracket is returned.
+    """
+    n = np.arange(1, len(hits) + 1)
+    k = np.cumsum(hits)
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if log_e(k, n, middle).max() >= math.log(1 / level):
+            low = middle
+        else:
+            high = middle
+    return low

@@ -1,0 +1,282 @@
+"""Judging claims: what they need is trained, measured and concluded, in rounds.
+
+Networks are shared: a cell and a seed are trained once, however many claims ask for them. In each
+round every open claim asks for more units; a claim with a sequential test closes as soon as it is
+decided, any other when it has all its units.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from simbias.claims.claim import Claim
+from simbias.claims.expression import Expression, Reference
+from simbias.claims.inference import TESTS, decided, find, more
+from simbias.claims.measure import Look, setting
+from simbias.claims.quantities import BOUNDS, QUANTITIES
+from simbias.claims.verdict import (
+    Units,
+    Verdict,
+    conclude,
+    intervals,
+    met,
+    outcome,
+    settings_unmet,
+)
+from simbias.training.cell import Cell
+from simbias.training.stack import Job, Snapshot, Stack, assemble, group_key, train_jobs
+from simbias.validation.risk import Estimate
+
+FIRST_ROUND = 4  # units of a sequential claim, and the least of every later round
+_TOGETHER = 8  # networks measured in one go: what is kept of an interrupted measurement
+
+Triple = tuple[float, float, float]
+
+
+class Key(NamedTuple):
+    """What a measurement is of, but for the seed."""
+
+    cell: Cell
+    reference: Reference  # without its population
+    n_certify: int
+    confidence: float
+
+
+class Networks(Protocol):
+    """Where networks come from, and where measurements are kept."""
+
+    def train(self, wanted: Mapping[Cell, Sequence[int]]) -> None:
+        """Train what is missing of these seeds of these cells."""
+
+    def stack(self, cell: Cell, seeds: Sequence[int]) -> Stack | None:
+        """Those of the networks that ended with finite weights; None: none of them."""
+
+    def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
+        """Value, low and high of what was measured before, by seed (of a pair: the first)."""
+
+    def keep(self, key: Key, found: Mapping[int, Triple]) -> None:
+        """Keep measurements."""
+
+
+class InMemory:
+    """Networks that are trained here, and kept as long as this object."""
+
+    def __init__(self) -> None:
+        self._snapshots: dict[Job, Snapshot] = {}
+        self._found: dict[Key, dict[int, Triple]] = {}
+
+    def train(self, wanted: Mapping[Cell, Sequence[int]]) -> None:
+        """Train what is missing."""
+        groups: dict[Any, list[Job]] = {}
+        for cell, seeds in wanted.items():
+            jobs = [Job(cell, seed) for seed in seeds]
+            missing = [job for job in jobs if job not in self._snapshots]
+            groups.setdefault(group_key(cell), []).extend(missing)
+        for jobs in groups.values():
+            if jobs:
+                self._snapshots |= train_jobs(jobs)
+
+    def stack(self, cell: Cell, seeds: Sequence[int]) -> Stack | None:
+        """The networks that did not diverge."""
+        found = {seed: self._snapshots[Job(cell, seed)] for seed in seeds}
+        sound = {seed: snapshot for seed, snapshot in found.items() if not snapshot.diverged}
+        return assemble(cell, sound) if sound else None
+
+    def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
+        """What was measured before."""
+        known = self._found.get(key, {})
+        return {seed: known[seed] for seed in seeds if seed in known}
+
+    def keep(self, key: Key, found: Mapping[int, Triple]) -> None:
+        """Keep it as long as this object."""
+        self._found.setdefault(key, {}).update(found)
+
+
+def judge(
+    claims: Sequence[Claim],
+    networks: Networks,
+    *,
+    first_seeds: Mapping[str, int] | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> list[Verdict]:
+    """Train, measure and conclude.
+
+    Args:
+        claims: distinct ids.
+        networks: where they come from.
+        first_seeds: by id, the seed from which on a claim's units are counted; default 0.
+        note: hears what is going on.
+
+    Returns:
+        A verdict a claim, in their order.
+    """
+    first = dict.fromkeys((claim.id for claim in claims), 0) | dict(first_seeds or {})
+    open_ = [claim for claim in claims if not settings_unmet(claim)]
+    have = dict.fromkeys((claim.id for claim in open_), 0)
+    measured: dict[str, Units] = {}
+    while open_:
+        have |= {claim.id: _next(claim, have[claim.id], measured.get(claim.id)) for claim in open_}
+        wanted: dict[Cell, list[int]] = {}
+        for claim in open_:
+            seeds = _seeds(claim, have[claim.id], first[claim.id])
+            for cell in claim.populations.values():
+                wanted[cell] = sorted({*wanted.get(cell, []), *seeds})
+        networks.train(wanted)
+        _measure(open_, have, first, networks, note)
+        for claim in open_:
+            measured[claim.id] = _units(claim, have[claim.id], first[claim.id], networks)
+        open_ = [
+            claim
+            for claim in open_
+            if have[claim.id] < claim.units and not _is_decided(claim, measured[claim.id])
+        ]
+    return conclude(claims, measured)
+
+
+def _next(claim: Claim, have: int, measured: Units | None) -> int:
+    """How many units a claim asks for next: as many as would decide, at most doubling."""
+    if not TESTS[claim.rule.test].sequential:
+        return claim.units
+    if measured is None:
+        return min(claim.units, FIRST_ROUND)
+    ends = intervals(claim, measured)
+    needed = more(claim.rule, *ends, tests_in_family=claim.family_size) or have
+    return min(claim.units, have + max(FIRST_ROUND, min(have, needed)))
+
+
+def _is_decided(claim: Claim, units: Units) -> bool:
+    if not all(premise.holds for premise in met(claim, units)):
+        return False
+    finding = find(claim.rule, *intervals(claim, units))
+    return decided(claim.rule, finding, claim.family_size)
+
+
+def _ids(claim: Claim, units: int, first: int) -> list[int]:
+    """What so many units are known by: a seed, the first seed of a pair, a point's place."""
+    step = 2 if claim.unit == "pair" else 1
+    return list(range(first, first + step * units, step))
+
+
+def _seeds(claim: Claim, units: int, first: int) -> list[int]:
+    """The seeds of the networks behind so many units."""
+    networks = {"network": units, "pair": 2 * units, "point": 1}[claim.unit]
+    return list(range(first, first + networks))
+
+
+def _keys(claim: Claim) -> dict[Reference, Key]:
+    """What has to be measured for a claim, by reference."""
+    points = claim.units if claim.unit == "point" else claim.n_certify
+    expressions = [claim.quantity, *(premise.expression for premise in claim.premises)]
+    return {
+        reference: Key(
+            claim.populations[reference.population],
+            reference._replace(population=""),
+            points,
+            claim.confidence,
+        )
+        for expression in expressions
+        for reference, quantity in expression.quantities.items()
+        if quantity.of != "setting"
+    }
+
+
+class _Asked(NamedTuple):
+    """Networks to look at together."""
+
+    cell: Cell
+    n_certify: int
+    confidence: float
+    seeds: tuple[int, ...]
+
+
+def _measure(
+    claims: Sequence[Claim],
+    have: Mapping[str, int],
+    first: Mapping[str, int],
+    networks: Networks,
+    note: Callable[[str], None],
+) -> None:
+    """Measure whatever is missing; quantities of the same networks share a look."""
+    looks: dict[_Asked, dict[Key, list[int]]] = {}
+    for claim in claims:
+        ids = _ids(claim, have[claim.id], first[claim.id])
+        for key in _keys(claim).values():
+            known = networks.recall(key, ids)
+            missing = [i for i in ids if i not in known]
+            together = len(missing) if claim.unit == "point" else _TOGETHER
+            for start in range(0, len(missing), together):
+                part = missing[start : start + together]
+                seeds = {"network": part, "point": [first[claim.id]]}.get(
+                    claim.unit, sorted([*part, *(i + 1 for i in part)])
+                )
+                asked = _Asked(key.cell, key.n_certify, key.confidence, tuple(seeds))
+                looks.setdefault(asked, {})[key] = part
+    for asked, keys in looks.items():
+        stack = networks.stack(asked.cell, asked.seeds)
+        if stack is None:
+            continue
+        words = ", ".join(dict.fromkeys(key.reference.quantity for key in keys))
+        note(f"{asked.cell.name}, seeds {asked.seeds[0]} to {asked.seeds[-1]}: {words}")
+        names = [key.reference.argument for key in keys if key.reference.quantity in BOUNDS]
+        bounds = [str(name) for name in dict.fromkeys(names)]
+
+        def look(stack: Stack, asked: _Asked = asked, bounds: list[str] = bounds) -> Look:
+            return Look(
+                stack, n_certify=asked.n_certify, confidence=asked.confidence, bounds=bounds
+            )
+
+        whole = look(stack)
+        for key, ids in keys.items():
+            quantity = QUANTITIES[key.reference.quantity]
+            if quantity.of == "pair":
+                ids = [i for i in ids if {i, i + 1} <= set(stack.seeds)]
+                seeds = [seed for i in ids for seed in (i, i + 1)]
+                estimate = quantity.measure(look(stack.some(seeds)), key.reference.argument)
+            else:
+                ids = ids if quantity.of == "point" else [i for i in ids if i in stack.seeds]
+                estimate = quantity.measure(whole, key.reference.argument)
+            found = zip(*(part.tolist() for part in estimate), strict=True)
+            networks.keep(key, dict(zip(ids, found, strict=True)))
+
+
+def _units(claim: Claim, have: int, first: int, networks: Networks) -> Units:
+    """The units of a claim from what was measured."""
+    ids = _ids(claim, have, first)
+    nothing = (np.nan,) * 3
+    values: dict[Reference, Estimate] = {}
+    for reference, key in _keys(claim).items():
+        known = networks.recall(key, ids)
+        values[reference] = Estimate(*np.array([known.get(i, nothing) for i in ids]).T)
+    said = [claim.quantity, *(one.expression for one in claim.premises)]
+    quantity, *premises = (_evaluated(one, values, claim.populations, len(ids)) for one in said)
+    missing = []
+    for i in range(len(ids)):
+        unmet = [
+            str(premise)
+            for premise, found in zip(claim.premises, premises, strict=True)
+            if not outcome(premise, found)[i]
+        ]
+        if np.isnan([part[i] for part in quantity]).any():
+            missing.append("not measured: training diverged or the quantity has no value")
+        else:
+            missing.append(f"without {' and '.join(unmet)}" if unmet else "")
+    names = [f"{i},{i + 1}" if claim.unit == "pair" else str(i) for i in ids]
+    return Units(tuple(names), quantity, tuple(premises), tuple(missing))
+
+
+def _evaluated(
+    expression: Expression,
+    values: Mapping[Reference, Estimate],
+    cells: Mapping[str, Cell],
+    n: int,
+) -> Estimate:
+    """An expression on the units."""
+    settings = {
+        one: Estimate(*np.full((3, n), setting(cells[one.population], one.quantity)))
+        for one, quantity in expression.quantities.items()
+        if quantity.of == "setting"
+    }
+    return expression.evaluate(
+        {one: values[one] for one in expression.references if one in values} | settings
+    )

@@ -1,0 +1,210 @@
+"""From what was measured to a verdict: units, premises, and what may be concluded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from simbias.claims.claim import Claim, Premise
+from simbias.claims.inference import Finding, find, holm, more
+from simbias.claims.measure import setting
+from simbias.validation.risk import Estimate
+
+VERDICTS = ("supported", "refuted", "inconclusive", "inapplicable")
+
+
+class Units(NamedTuple):
+    """What was measured on the units of a claim, in the order in which they came.
+
+    Attributes:
+        seeds: of each unit, those of both networks of a pair separated by a comma.
+        quantity: with its interval; NaN where it could not be measured.
+        premises: for each premise of the claim, its quantity.
+        missing: why a unit has no quantity, or does not count; empty where it does.
+    """
+
+    seeds: tuple[str, ...]
+    quantity: Estimate
+    premises: tuple[Estimate, ...]
+    missing: tuple[str, ...]
+
+
+class Met(NamedTuple):
+    """A premise on the units: how many meet it, and the median of its quantity."""
+
+    text: str
+    met: int
+    units: int
+    share: float
+    median: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether enough units meet it."""
+        return self.met >= self.share * self.units
+
+    def __str__(self) -> str:
+        return (
+            f"{self.text}: {self.met} of {self.units} units, median {self.median:.6g} (asked of"
+            f" {self.share:.0%} of them)"
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What may be concluded of a claim, with the evidence.
+
+    Attributes:
+        claim: what was said.
+        verdict: one of ``VERDICTS``.
+        finding: estimate, interval, p-values and counts; None where nothing was measured.
+        premises: those on the units.
+        units: the evidence.
+        more: how many more units would decide, where it is inconclusive and they would.
+        reason: in one line.
+    """
+
+    claim: Claim
+    verdict: str
+    finding: Finding | None
+    premises: tuple[Met, ...]
+    units: Units | None
+    more: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.claim.id}: {self.verdict}. {self.reason}"
+
+
+def settings_unmet(claim: Claim) -> list[str]:
+    """Premises on settings alone that do not hold, each with the number that is there."""
+    found = []
+    for premise in claim.settings_premises:
+        values = {
+            one: Estimate(
+                *np.full((3, 1), setting(claim.populations[one.population], one.quantity))
+            )
+            for one in premise.expression.references
+        }
+        quantity = premise.expression.evaluate(values)
+        if not outcome(premise, quantity).all():
+            found.append(f"{premise}: {float(quantity.value[0]):.6g}")
+    return found
+
+
+def outcome(premise: Premise, quantity: Estimate) -> np.ndarray:
+    """Which units surely meet a premise, (units,)."""
+    if premise.op == "<=":
+        return quantity.high <= premise.value
+    return quantity.low >= premise.value
+
+
+def met(claim: Claim, units: Units) -> tuple[Met, ...]:
+    """How the premises of a claim stand."""
+    found = []
+    for premise, quantity in zip(claim.premises, units.premises, strict=True):
+        values = quantity.value[~np.isnan(quantity.value)]
+        found.append(
+            Met(
+                text=str(premise),
+                met=int(np.sum(outcome(premise, quantity))),
+                units=len(quantity.value),
+                share=premise.share,
+                median=float(np.median(values)) if len(values) else float("nan"),
+            )
+        )
+    return tuple(found)
+
+
+def intervals(claim: Claim, units: Units) -> tuple[np.ndarray, np.ndarray]:
+    """The interval in which each unit's quantity lies: its whole range where it is missing."""
+    least, most = claim.quantity.range()
+    away = np.array([bool(why) for why in units.missing])
+    return (
+        np.where(away, least, units.quantity.low),
+        np.where(away, most, units.quantity.high),
+    )
+
+
+def conclude(claims: Sequence[Claim], measured: Mapping[str, Units]) -> list[Verdict]:
+    """Verdicts of claims, corrected within their families.
+
+    Args:
+        claims: distinct ids.
+        measured: by id; none for a claim whose premises on settings do not hold.
+
+    Returns:
+        In the order of the claims.
+    """
+    applicable: dict[str, Finding] = {}
+    premises: dict[str, tuple[Met, ...]] = {}
+    for claim in claims:
+        if claim.id in measured:
+            premises[claim.id] = met(claim, measured[claim.id])
+            if all(premise.holds for premise in premises[claim.id]):
+                ends = intervals(claim, measured[claim.id])
+                applicable[claim.id] = find(claim.rule, *ends)
+    families: dict[str, list[Claim]] = {}
+    for claim in claims:
+        if claim.id in applicable:
+            alone = claim.family_size == 1
+            families.setdefault(claim.id if alone else f"family {claim.family}", []).append(claim)
+    said: dict[str, str] = {}
+    for members in families.values():
+        p_values = [
+            (applicable[one.id].p_supported, applicable[one.id].p_refuted) for one in members
+        ]
+        answers = holm(p_values, members[0].rule.alpha, claims=members[0].family_size)
+        said |= {one.id: answer for one, answer in zip(members, answers, strict=True)}
+    verdicts = []
+    for claim in claims:
+        units = measured.get(claim.id)
+        if claim.id in applicable:
+            finding, verdict = applicable[claim.id], said[claim.id]
+            needed = None
+            if verdict == "inconclusive" and units is not None:
+                low, high = intervals(claim, units)
+                needed = more(claim.rule, low, high, tests_in_family=claim.family_size)
+            reason = _reason(claim, verdict, finding, units, needed)
+            verdicts.append(
+                Verdict(claim, verdict, finding, premises[claim.id], units, needed, reason)
+            )
+        else:
+            unmet = settings_unmet(claim) or [
+                str(one) for one in premises[claim.id] if not one.holds
+            ]
+            reason = f"premise not met: {'; '.join(unmet)}"
+            verdicts.append(
+                Verdict(
+                    claim, "inapplicable", None, premises.get(claim.id, ()), units, None, reason
+                )
+            )
+    return verdicts
+
+
+def _reason(
+    claim: Claim, verdict: str, finding: Finding, units: Units | None, needed: int | None
+) -> str:
+    what = {"probability": "share of units that hold", "mean": "mean", "median": "median"}
+    level = 1 - claim.rule.alpha
+    text = (
+        f"{what[claim.rule.quantifier]} {finding.estimate:.4g}, {level:.0%} interval"
+        f" [{finding.low:.4g}, {finding.high:.4g}]; {claim.unit}s: {finding.holding} hold,"
+        f" {finding.failing} fail, {finding.ambiguous} ambiguous"
+    )
+    if units is not None:
+        gone: dict[str, int] = {}
+        for why in units.missing:
+            if why:
+                gone[why] = gone.get(why, 0) + 1
+        if gone:
+            words = ", ".join(f"{count} {why}" for why, count in gone.items())
+            text += f", among them missing: {words}"
+    if verdict == "inconclusive":
+        text += "; no number of such units would decide"
+        if needed is not None:
+            text = text.replace(
+                "no number of such units would decide", f"{needed} more would decide"
+            )
+    return text

@@ -1,0 +1,264 @@
+"""What a directory of claims keeps: what was said, what was measured, and the verdicts.
+
+``DIR/said/ID.json`` is written before the first network is trained: the claim with its hash, and
+the seed from which on its units are counted. ``DIR/measured/KEY-PART.parquet`` holds measurements,
+``DIR/verdicts/ID.parquet`` a verdict and ``DIR/evidence/ID.parquet`` the units behind it. Networks
+are kept as in any run.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simbias.claims.claim import Claim
+from simbias.claims.inference import outcomes
+from simbias.claims.session import Key, Triple
+from simbias.claims.verdict import Verdict, intervals
+from simbias.results.records import device, versions
+from simbias.results.schema import Column
+from simbias.results.store import Store, StoreError
+
+HEAD = ("claim", "verdict", "estimate", "interval", "asked", "units", "hold/fail/amb.", "premises")
+GENERATION = 1_000_000  # seeds of one version of a claim
+MEASURED = (
+    Column("unit", "BIGINT", "seed of the network, or of the first of a pair"),
+    Column("value", "DOUBLE", "what was measured"),
+    Column("low", "DOUBLE", "lower end of its interval"),
+    Column("high", "DOUBLE", "upper end"),
+    Column("reference", "VARCHAR", "the quantity, with its argument"),
+    Column("cell", "VARCHAR", "every setting of the cell, as JSON"),
+    Column("n_certify", "BIGINT", "fresh points a unit"),
+    Column("confidence", "DOUBLE", "of the interval"),
+)
+VERDICTS = (
+    Column("id", "VARCHAR", "of the claim"),
+    Column("hash", "VARCHAR", "of the claim as it was said before measuring"),
+    Column("title", "VARCHAR", "the claim in words"),
+    Column("source", "VARCHAR", "who says so"),
+    Column("verdict", "VARCHAR", "supported, refuted, inconclusive or inapplicable"),
+    Column("reason", "VARCHAR", "in one line"),
+    Column("says", "VARCHAR", "predicate and quantifier, in one line"),
+    Column("quantity", "VARCHAR", "expression"),
+    Column("op", "VARCHAR", "of the predicate"),
+    Column("value", "DOUBLE", "of the predicate"),
+    Column("margin", "DOUBLE", "half-width of the knife's edge"),
+    Column("quantifier", "VARCHAR", "probability, mean or median"),
+    Column("threshold", "DOUBLE", "of the estimate: at_least, or the predicate's value"),
+    Column("estimate", "DOUBLE", "share of units that hold, mean or median"),
+    Column("low", "DOUBLE", "lower end of its interval"),
+    Column("high", "DOUBLE", "upper end"),
+    Column("p_supported", "DOUBLE", "p-value against the claim being false"),
+    Column("p_refuted", "DOUBLE", "p-value against the claim being true"),
+    Column("units", "BIGINT", "units measured"),
+    Column("holding", "BIGINT", "of them surely inside the predicate"),
+    Column("failing", "BIGINT", "surely outside"),
+    Column("ambiguous", "BIGINT", "neither, missing ones included"),
+    Column("missing", "BIGINT", "not measured, or without a premise"),
+    Column("more", "BIGINT", "how many more such units would decide"),
+    Column("most_units", "BIGINT", "units declared"),
+    Column("unit", "VARCHAR", "network, pair or point"),
+    Column("test", "VARCHAR", "inference"),
+    Column("alpha", "DOUBLE", "most probability of a false verdict"),
+    Column("family", "VARCHAR", "claims corrected together"),
+    Column("correction", "VARCHAR", "holm or none"),
+    Column("premises", "VARCHAR", "how each stands, as JSON"),
+    Column("finished", "VARCHAR", "UTC time at which the row was written"),
+    Column("device", "VARCHAR", "what it ran on"),
+    Column("versions", "VARCHAR", "versions of simbias, Python and its libraries, as JSON"),
+)
+EVIDENCE = (
+    Column("id", "VARCHAR", "of the claim"),
+    Column("hash", "VARCHAR", "of the claim"),
+    Column("seeds", "VARCHAR", "of the unit's networks; empty for points"),
+    Column("count", "BIGINT", "units that this row stands for"),
+    Column("value", "DOUBLE", "the quantity"),
+    Column("low", "DOUBLE", "lower end of its interval"),
+    Column("high", "DOUBLE", "upper end"),
+    Column("outcome", "VARCHAR", "holds, fails, ambiguous or missing"),
+    Column("missing", "VARCHAR", "why it is missing; empty where it is not"),
+)
+
+
+def say(store: Store, claim: Claim) -> tuple[int, str]:
+    """Write down what a claim says before anything is trained for it.
+
+    A claim that has changed since starts over, on seeds that no earlier version has seen; what was
+    said before is kept beside it.
+
+    Returns:
+        The seed from which on its units are counted, and a note where the claim has changed.
+
+    Raises:
+        StoreError: nothing can be written.
+        ValueError: a file that is not what this function writes.
+    """
+    folder = store.directory / "said"
+    path = folder / f"{claim.id}.json"
+    first, note = 0, ""
+    if path.exists():
+        before = _said(path)
+        if before["hash"] == claim.hash:
+            return int(before["first_seed"]), ""
+        first = int(before["first_seed"]) + GENERATION
+        store.write_text(folder / f"{claim.id}.{first // GENERATION}.old.json", path.read_text())
+        (store.directory / "verdicts" / f"{claim.id}.parquet").unlink(missing_ok=True)
+        note = f"{claim.id} has changed since {before['said']}: it starts over, from seed {first}"
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {
+        "id": claim.id,
+        "hash": claim.hash,
+        "first_seed": first,
+        "said": datetime.now(UTC).isoformat(timespec="seconds"),
+        "claim": json.loads(claim.identity),
+    }
+    store.write_text(path, json.dumps(record, indent=1) + "\n")
+    return first, note
+
+
+def _said(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text())
+        return {key: record[key] for key in ("hash", "first_seed", "said")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} cannot be read ({error}); move it away to start over") from None
+
+
+def measured_stem(key: Key) -> str:
+    """What the file names of a measurement begin with."""
+    words = [key.cell.identity, str(key.reference), key.n_certify, key.confidence]
+    return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]
+
+
+def write_measured(store: Store, key: Key, found: Mapping[int, Triple]) -> None:
+    """Keep measurements; raises StoreError."""
+    common = {
+        "reference": str(key.reference),
+        "cell": key.cell.identity,
+        "n_certify": key.n_certify,
+        "confidence": key.confidence,
+    }
+    rows = [
+        common | {"unit": unit, "value": value, "low": low, "high": high}
+        for unit, (value, low, high) in found.items()
+    ]
+    part = hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()[:8]
+    name = f"{measured_stem(key)}-{part}.parquet"
+    store.write_rows(store.directory / "measured" / name, MEASURED, rows)
+
+
+def read_measured(store: Store, key: Key) -> dict[int, Triple]:
+    """What was measured before; files that cannot be read are measured again."""
+    found: dict[int, Triple] = {}
+    for path in sorted((store.directory / "measured").glob(f"{measured_stem(key)}-*.parquet")):
+        for row in store.read_rows(path, MEASURED) or []:
+            ends = (row["value"], row["low"], row["high"])
+            value, low, high = (np.nan if end is None else float(end) for end in ends)
+            found[row["unit"]] = (value, low, high)
+    return found
+
+
+def write_verdict(store: Store, verdict: Verdict) -> None:
+    """Keep a verdict and its evidence; raises StoreError."""
+    claim = verdict.claim
+    path = store.directory / "evidence" / f"{claim.id}.parquet"
+    if verdict.units is not None:
+        store.write_rows(path, EVIDENCE, evidence_rows(verdict))
+    path = store.directory / "verdicts" / f"{claim.id}.parquet"
+    store.write_rows(path, VERDICTS, [verdict_row(verdict)])
+
+
+def read_verdicts(store: Store) -> list[dict[str, Any]]:
+    """The verdicts of a directory, a row each; raises StoreError for a file that is none."""
+    found = []
+    for path in sorted((store.directory / "verdicts").glob("*.parquet")):
+        rows = store.read_rows(path, VERDICTS)
+        if rows is None:
+            raise StoreError(f"cannot read {path}: run its claim again")
+        found += rows
+    return found
+
+
+def verdict_row(verdict: Verdict) -> dict[str, Any]:
+    """The columns of a verdict."""
+    claim, rule, finding, units = verdict.claim, verdict.claim.rule, verdict.finding, verdict.units
+    row = {
+        "id": claim.id,
+        "hash": claim.hash,
+        "title": claim.title,
+        "source": claim.source,
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+        "says": claim.says,
+        "quantity": claim.quantity.text,
+        "op": rule.op,
+        "value": rule.value,
+        "margin": rule.margin,
+        "quantifier": rule.quantifier,
+        "threshold": rule.value if rule.at_least is None else rule.at_least,
+        "units": 0 if units is None else len(units.seeds),
+        "missing": 0 if units is None else sum(map(bool, units.missing)),
+        "more": verdict.more,
+        "most_units": claim.units,
+        "unit": claim.unit,
+        "test": rule.test,
+        "alpha": rule.alpha,
+        "family": claim.family,
+        "correction": claim.correction,
+        "premises": json.dumps([str(one) for one in verdict.premises]),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": device(),
+        "versions": json.dumps(versions()),
+    }
+    if finding is not None:
+        row |= asdict(finding)
+    return row
+
+
+def evidence_rows(verdict: Verdict) -> list[dict[str, Any]]:
+    """The units of a verdict, a row each; points that came out alike share a row."""
+    units, claim = verdict.units, verdict.claim
+    if units is None:
+        return []
+    ends = intervals(claim, units)
+    judged = outcomes(claim.rule, *ends)
+    alike: Counter[tuple] = Counter()
+    for i, seeds in enumerate(units.seeds):
+        numbers = tuple(None if np.isnan(part[i]) else float(part[i]) for part in units.quantity)
+        outcome = "missing" if units.missing[i] else judged[i]
+        own = "" if claim.unit == "point" else seeds
+        alike[(own, *numbers, outcome, units.missing[i])] += 1
+    names = ("seeds", "value", "low", "high", "outcome", "missing")
+    common = {"id": claim.id, "hash": claim.hash}
+    return [
+        common | dict(zip(names, key, strict=True)) | {"count": count}
+        for key, count in alike.items()
+    ]
+
+
+def verdict_lines(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """The table of verdicts under ``HEAD``, a line a claim."""
+    found = []
+    for row in rows:
+        estimate, interval, counts = "", "", ""
+        if row["estimate"] is not None:
+            estimate = f"{row['estimate']:.4g}"
+            counts = f"{row['holding']}/{row['failing']}/{row['ambiguous']}"
+        if row["low"] is not None and row["high"] is not None:
+            interval = f"[{row['low']:.4g}, {row['high']:.4g}]"
+        premises = "; ".join(json.loads(row["premises"]))
+        if row["verdict"] == "inapplicable":
+            premises = row["reason"]
+        units = f"{row['units']} {row['unit']}s" if row["units"] else ""
+        if row["more"]:
+            units += f", {row['more']} more would decide"
+        found.append(
+            [row["id"], row["verdict"], estimate, interval, row["says"], units, counts, premises]
+        )
+    return found

@@ -1,0 +1,130 @@
+"""Judging claims into a directory: networks trained as in any run, measurements kept, resumable."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from simbias.claims.claim import Claim
+from simbias.claims.quantities import QUANTITIES
+from simbias.claims.session import Key, Triple, judge
+from simbias.claims.verdict import Verdict
+from simbias.results import claims as kept
+from simbias.results import records
+from simbias.results.schema import FINAL
+from simbias.results.store import Store, to_toml
+from simbias.runner.execute import Reporter, execute
+from simbias.runner.plan import Plan
+from simbias.training.cell import Cell
+from simbias.training.fit import TRACE
+from simbias.training.stack import Job, Stack
+
+SUITE = "claims"
+N_CERTIFY = 20_000  # of the rows of networks, for an overview; claims measure with their own effort
+
+
+class InStore:
+    """Networks and measurements of a directory of claims.
+
+    Args:
+        store: made by ``open_store``.
+        reporter: makes what hears how a training goes.
+    """
+
+    def __init__(
+        self, store: Store, reporter: Callable[[], AbstractContextManager[Reporter]]
+    ) -> None:
+        self._store, self._reporter = store, reporter
+        self._found: dict[Key, dict[int, Triple]] = {}
+
+    def train(self, wanted: Mapping[Cell, Sequence[int]]) -> None:
+        """Train what is missing; cells that ask for the same seeds together."""
+        finished = self._store.finished()
+        together: dict[tuple[int, ...], list[Cell]] = {}
+        for cell, seeds in wanted.items():
+            if any(records.network_name(Job(cell, seed)) not in finished for seed in seeds):
+                together.setdefault(tuple(seeds), []).append(cell)
+        for seeds, cells in together.items():
+            plan = Plan(SUITE, "units", tuple(cells), ({},) * len(cells), seeds, N_CERTIFY)
+            with self._reporter() as reporter:
+                execute(plan, self._store, reporter)
+
+    def stack(self, cell: Cell, seeds: Sequence[int]) -> Stack | None:
+        """The networks that ended and did not diverge."""
+        statuses = self._store.finished()
+        names = {seed: records.network_name(Job(cell, seed)) for seed in seeds}
+        sound = {
+            seed: name
+            for seed, name in names.items()
+            if statuses.get(name) in FINAL and statuses[name] != "diverged"
+        }
+        if not sound:
+            return None
+        return records.stack_from_tensors(
+            cell,
+            {seed: self._store.weights(name) for seed, name in sound.items()},
+            [self._store.trace(name, TRACE) for name in sound.values()],
+        )
+
+    def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
+        """What was measured before, in this directory."""
+        if key not in self._found:
+            self._found[key] = kept.read_measured(self._store, key)
+        known = self._found[key]
+        return {seed: known[seed] for seed in seeds if seed in known}
+
+    def keep(self, key: Key, found: Mapping[int, Triple]) -> None:
+        """Keep measurements; points are many and soon asked again, so not on disk."""
+        self._found.setdefault(key, {}).update(found)
+        if found and QUANTITIES[key.reference.quantity].of != "point":
+            kept.write_measured(self._store, key, found)
+
+
+def open_store(directory: Path) -> Store:
+    """The store of a directory of claims, made where there is none.
+
+    Raises:
+        ValueError: a directory that holds another run, or cannot be written.
+    """
+    store = Store(directory, create=True)
+    config = store.config()
+    if config is None:
+        words = {"suite": SUITE, "preset": "units", "n_certify": N_CERTIFY}
+        environment = {"device": records.device(), "versions": records.versions()}
+        store.prepare(to_toml(words | {"cells": [], "seeds": [], "names": []} | environment))
+    elif config["suite"] != SUITE:
+        raise ValueError(
+            f"out: {str(directory)!r} holds a run of {config['suite']}, allowed: a directory of"
+            " claims, or another one"
+        )
+    return store
+
+
+def run(
+    claims: Sequence[Claim],
+    store: Store,
+    *,
+    reporter: Callable[[], AbstractContextManager[Reporter]],
+    note: Callable[[str], None],
+) -> list[Verdict]:
+    """Judge claims and keep verdicts with their evidence.
+
+    Args:
+        claims: distinct ids.
+        store: from ``open_store``.
+        reporter: makes what hears how a training goes.
+        note: hears what is measured.
+
+    Raises:
+        Interrupted: the user asked to stop; the same call goes on.
+        StoreError: nothing can be written any more.
+    """
+    first = {}
+    for claim in claims:
+        first[claim.id], changed = kept.say(store, claim)
+        if changed:
+            note(changed)
+    networks = InStore(store, reporter)
+    verdicts = judge(claims, networks, first_seeds=first, note=note)
+    for verdict in verdicts:
+        kept.write_verdict(store, verdict)
+    return verdicts

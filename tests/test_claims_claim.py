@@ -1,0 +1,546 @@
+"""Claim files: what they say, what identifies it, and one line for whatever is wrong in them."""
+
+import json
+import sys
+
+import pytest
+
+from simbias.claims import claim as claims
+from simbias.claims.claim import builtin, get, load
+from simbias.registry import CLAIMS, Entry
+
+SETTINGS = """
+task = { name = "noisy-lms-7", dim = 50 }
+network = { name = "mlp", width = 100, depth = 1 }
+method = { name = "sgd", learning_rate = 0.1, momentum = 0.9, weight_decay = 5e-5 }
+n_train = 40000
+stop = { train_accuracy = 0.99, max_updates = 40000 }
+"""
+REST = """
+[unit]
+of = "network"
+redraws = ["rotation", "data", "initialisation", "order"]
+[predicate]
+op = "<="
+value = 0.01
+margin = 0.001
+[quantifier]
+kind = "probability"
+at_least = 0.95
+[effort]
+n_certify = 200000
+confidence = 0.999
+[inference]
+test = "clopper-pearson"
+alpha = 0.05
+units = 59
+family = "conclusion"
+correction = "holm"
+[[requires]]
+quantity = "train_accuracy"
+op = ">="
+value = 0.99
+"""
+HEAD = """
+id = "conclusion-1"
+title = "A network that fits answers like its labeller"
+source = "none"
+quantity = "excess_risk"
+"""
+GOOD = f"{HEAD}[population]{SETTINGS}{REST}"
+TWO = (
+    HEAD.replace("excess_risk", "learned.risk - stuck.risk")
+    + f"[populations.learned]{SETTINGS}[populations.stuck]{SETTINGS}"
+    + REST.replace('"train_accuracy"', '"learned.train_accuracy"')
+)
+PAIR = GOOD.replace("excess_risk", "1 - seed_agreement('gaps')").replace(
+    'train_accuracy"\nop', 'dim"\nop'
+)
+PAIR = PAIR.replace('of = "network"', 'of = "pair"').replace("value = 0.99", "value = 20")
+POINT = (
+    GOOD.replace("excess_risk", "early_stopping_difference")
+    .replace('of = "network"', 'of = "point"')
+    .replace('kind = "probability"\nat_least = 0.95', 'kind = "mean"')
+    .replace('"clopper-pearson"', '"mcnemar"')
+    .replace("value = 0.01\nmargin = 0.001", "value = 0\nmargin = 0")
+    .split("[[requires]]")[0]
+)
+SEVERAL = f"""
+source = "none"
+quantity = "excess_risk"
+[population]{SETTINGS}{REST}
+[[claim]]
+id = "conclusion-1"
+title = "It learns"
+[[claim]]
+id = "conclusion-2"
+title = "It learns without a simple coordinate"
+inference = {{ units = 100 }}
+population = {{ task = {{ name = "ms-7", dim = 50 }} }}
+[[claim]]
+id = "conclusion-3"
+title = "Deeper ones do"
+population = {{ network = {{ name = "mlp", width = 300, depth = 2 }}, n_train = 20000 }}
+requires = []
+""".replace("units = 59", "units = 80")
+EACH = (
+    GOOD.replace("conclusion-1", "valid-{bound}")
+    .replace('"excess_risk"', "'bound_valid(\"{bound}\")'")
+    .replace("<=", ">=")
+    .replace("value = 0.01", "value = 0.5")
+    + '[each]\nbound = ["occam", "vc-relative", "compression"]\n'
+).replace("units = 59", "units = 90")
+
+
+@pytest.fixture
+def read(tmp_path):
+    def written(text):
+        path = tmp_path / "my.toml"
+        path.write_text(text)
+        return load(str(path))
+
+    return written
+
+
+@pytest.fixture
+def refused(read):
+    def message(text):
+        with pytest.raises(ValueError) as caught:
+            read(text)
+        said = str(caught.value)
+        assert said.startswith("my.toml: ") and "\n" not in said
+        return said
+
+    return message
+
+
+def changed(old, new, text=GOOD):
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+def test_a_file_says_what_is_trained_measured_and_concluded(read):
+    (claim,) = read(GOOD)
+    assert (claim.id, claim.unit, claim.units) == ("conclusion-1", "network", 59)
+    assert claim.quantity.text == "excess_risk"
+    assert list(claim.populations) == [""]
+    cell = claim.populations[""]
+    assert (cell.task.dim, cell.network.width, cell.n_train, cell.batch) == (50, 100, 40000, 256)
+    assert (claim.rule.op, claim.rule.value, claim.rule.margin) == ("<=", 0.01, 0.001)
+    assert (claim.rule.quantifier, claim.rule.at_least) == ("probability", 0.95)
+    assert (claim.rule.test, claim.rule.alpha) == ("clopper-pearson", 0.05)
+    assert (claim.family, claim.correction, claim.family_size) == ("conclusion", "holm", 1)
+    assert (claim.n_certify, claim.confidence) == (200000, 0.999)
+    (premise,) = claim.premises
+    assert str(premise) == "train_accuracy >= 0.99" and premise.share == 0.5
+    assert set(claim.redraws) == {"rotation", "data", "initialisation", "order"}
+
+
+def test_premises_on_settings_alone_can_be_judged_before_training(read):
+    more = '[[requires]]\nquantity = "n_train / dim"\nop = ">="\nvalue = 100\n'
+    (claim,) = read(GOOD + more)
+    assert [str(premise) for premise in claim.premises] == [
+        "train_accuracy >= 0.99",
+        "n_train / dim >= 100",
+    ]
+    assert claim.settings_premises == claim.premises[1:]
+    assert claim.settings_premises[0].share == 1
+
+
+def test_populations_pairs_and_points_are_units_of_their_own_quantities(read):
+    (claim,) = read(TWO)
+    assert list(claim.populations) == ["learned", "stuck"]
+    assert [one.population for one in claim.quantity.references] == ["learned", "stuck"]
+    assert read(PAIR)[0].unit == "pair" and read(POINT)[0].unit == "point"
+
+
+def test_equal_claims_have_equal_hashes_however_they_are_written(read):
+    (claim,) = read(GOOD)
+    assert len(claim.hash) == 16 and int(claim.hash, 16) >= 0
+    assert json.loads(claim.identity)["rule"]["value"] == 0.01
+    defined = GOOD + '[definitions]\nexcess = "excess_risk"\nunused = "2 * risk"\n'
+    for text in [
+        GOOD.replace("\n", "\n# a comment\n"),
+        defined,
+        changed('"excess_risk"', '"( excess )"', defined),
+        changed("n_train = 40000", "n_train = 40_000\nbatch = 256"),
+        changed('"data", "initialisation"', '"initialisation", "data"'),
+        GOOD + "share = 0.5\n",
+    ]:
+        assert read(text)[0].hash == claim.hash
+    whole = changed("value = 0.01\nmargin = 0.001", "value = 0\nmargin = 0")
+    assert read(whole)[0].hash == read(whole.replace("= 0\n", "= 0.0\n"))[0].hash
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("conclusion-1", "conclusion-9"),
+        ("answers like", "is not unlike"),
+        ('source = "none"', 'source = "some"'),
+        ('"excess_risk"', '"risk - 0.05"'),
+        ("dim = 50", "dim = 20"),
+        ("width = 100", "width = 200"),
+        ("weight_decay = 5e-5", "weight_decay = 5e-4"),
+        ("n_train = 40000", "n_train = 30000"),
+        ("train_accuracy = 0.99", "train_accuracy = 0.98"),
+        ('"<="', '">="'),
+        ("value = 0.01", "value = 0.02"),
+        ("margin = 0.001", "margin = 0"),
+        ("at_least = 0.95", "at_least = 0.9"),
+        ("n_certify = 200000", "n_certify = 100000"),
+        ("confidence = 0.999", "confidence = 0.99"),
+        (
+            '"clopper-pearson"\nalpha = 0.05\nunits = 59',
+            '"beta-binomial"\nalpha = 0.05\nunits = 900',
+        ),
+        ("alpha = 0.05", "alpha = 0.06"),
+        ("units = 59", "units = 60"),
+        ('family = "conclusion"', 'family = "other"'),
+        ('"holm"', '"none"'),
+        ("value = 0.99", "value = 0.98"),
+        ("value = 0.99\n", "value = 0.99\nshare = 0.9\n"),
+    ],
+)
+def test_whatever_changes_what_is_said_changes_the_hash(read, old, new):
+    assert read(changed(old, new))[0].hash != read(GOOD)[0].hash
+
+
+def test_the_size_of_the_family_is_part_of_what_is_said(read):
+    (alone,) = read(changed("units = 59", "units = 80"))
+    in_family = read(SEVERAL)
+    assert [claim.family_size for claim in in_family] == [3, 3, 3]
+    assert read(SEVERAL.replace('"holm"', '"none"'))[0].family_size == 1
+    assert in_family[0].quantity == alone.quantity and in_family[0].hash != alone.hash
+
+
+def test_several_claims_share_what_stands_outside_of_them(read):
+    first, second, third = read(SEVERAL)
+    assert [claim.id for claim in (first, second, third)] == [f"conclusion-{i}" for i in (1, 2, 3)]
+    assert second.populations[""].task.name == "ms-7" and second.units == 100
+    assert second.populations[""].network == first.populations[""].network
+    assert third.populations[""].network.depth == 2 and third.populations[""].n_train == 20000
+    assert third.populations[""].task == first.populations[""].task
+    assert (len(first.premises), len(third.premises)) == (1, 0)
+    assert first.rule == second.rule == third.rule
+
+
+def test_a_claim_with_its_own_populations_leaves_the_default_one(read):
+    own = """
+[[claim]]
+id = "conclusion-4"
+title = "two"
+quantity = "wide.risk - deep.risk"
+requires = []
+[claim.populations.wide]
+task = { name = "ms-7" }
+network = { name = "mlp", width = 300 }
+method = { name = "sgd" }
+n_train = 100
+batch = 10
+[claim.populations.deep]
+task = { name = "ms-7" }
+network = { name = "mlp", depth = 3 }
+method = { name = "sgd" }
+n_train = 100
+batch = 10
+"""
+    found = read(SEVERAL.replace("units = 80", "units = 100") + own)
+    assert list(found[3].populations) == ["wide", "deep"]
+
+
+def test_each_makes_a_claim_of_every_value(read):
+    found = read(EACH)
+    names = ["occam", "vc-relative", "compression"]
+    assert [claim.id for claim in found] == [f"valid-{name}" for name in names]
+    assert [claim.quantity.references[0].argument for claim in found] == names
+    assert {claim.family_size for claim in found} == {3}
+    numbers = changed("dim = 50", 'dim = "{dim}"').replace("conclusion-1", "in-{dim}")
+    found = read(numbers.replace("units = 59", "units = 80") + "[each]\ndim = [20, 50]\n")
+    assert [(claim.id, claim.populations[""].task.dim) for claim in found] == [
+        ("in-20", 20),
+        ("in-50", 50),
+    ]
+
+
+def test_too_few_units_for_any_verdict_are_refused_with_the_number_that_would_do(read, refused):
+    assert 0.95**59 <= 0.05 < 0.95**58  # all of so many units hold, and nothing else supports
+    assert "units: got 58, allowed: at least 59 networks" in refused(
+        changed("units = 59", "units = 58")
+    )
+    assert 0.95**80 <= 0.05 / 3 < 0.95**79
+    said = refused(SEVERAL.replace("units = 80", "units = 79"))
+    assert "conclusion-1: inference: units" in said and "at least 80 networks" in said
+    assert "in a family of 3" in said
+    assert len(read(SEVERAL.replace("units = 80", "units = 59").replace('"holm"', '"none"'))) == 3
+    assert "at least 59 pairs" in refused(changed("units = 59", "units = 3", PAIR))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "op", "value", "margin", "words"),
+    [
+        ("risk", "<=", 1, 0, "can miss"),
+        ("risk", "<=", 1.5, 0, "can miss"),
+        ("risk", "<=", 0.9995, 0.001, "can miss by the margin 0.001"),
+        ("risk", "<=", 0, 0.1, "can meet by the margin 0.1"),
+        ("risk", "<=", -0.1, 0, "can meet"),
+        ("risk", ">=", 0, 0, "can miss"),
+        ("risk", ">=", 1.1, 0, "can meet"),
+        ("risk", ">=", 0.9995, 0.001, "can meet by"),
+        ("risk - train_accuracy", ">=", -1, 0, "[-1, 1]"),
+        ("transition_updates", ">=", 0, 0, "[0, inf]"),
+    ],
+)
+def test_a_predicate_that_nothing_or_everything_meets_is_refused(
+    refused, quantity, op, value, margin, words
+):
+    text = changed('"excess_risk"', f'"{quantity}"')
+    text = changed("<=", op, text)
+    text = changed("value = 0.01\nmargin = 0.001", f"value = {value}\nmargin = {margin}", text)
+    said = refused(text)
+    assert "predicate: value: got" in said and words in said and "it lies in [" in said
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "margin"),
+    [("<=", 0, 0), ("<=", 0.1, 0.1), ("<=", 0.9, 0.1), (">=", 1, 0), (">=", 0.1, 0.1)],
+)
+def test_a_predicate_may_stand_at_the_end_of_the_range(read, op, value, margin):
+    text = changed("<=", op, changed('"excess_risk"', '"risk"'))
+    text = changed("value = 0.01\nmargin = 0.001", f"value = {value}\nmargin = {margin}", text)
+    assert read(text)[0].rule.value == value
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('title = "', 'tittle = "', "key: unknown name 'tittle', nearest: title"),
+        ('source = "none"\n', "", "key 'source' is missing"),
+        ('title = "A', 'title = 3 # "A', "title: got 3, allowed: a string"),
+        ('"conclusion-1"', '"conclusion 1"', "id: got 'conclusion 1', allowed: letters"),
+        ('"conclusion-1"', '"../x"', "id: got"),
+        ('"conclusion-1"', '""', "id: got ''"),
+        ('"conclusion-1"', '"a\\nb"', "id: got"),
+        ('"excess_risk"', '"exces_risk"', "quantity: unknown name 'exces_risk', nearest: excess"),
+        ('"excess_risk"', '"risk ** 2"', "quantity: got 'risk ** 2'"),
+        ('"excess_risk"', "\"bound_valid('ocam')\"", "nearest: occam"),
+        ('"excess_risk"', '"2"', "at least one quantity of a network"),
+        ('"excess_risk"', '"dim"', "at least one quantity of a network"),
+        ('"excess_risk"', "\"seed_agreement('gaps')\"", "it is of a pair"),
+        ('"excess_risk"', '"early_stopping_difference"', "it is of a point"),
+        ('"excess_risk"', '"learned.risk"', "there is only one"),
+        ("[population]", "[populations]", "populations: task: key"),
+        ("[population]", "[populations.in]", "populations: got 'in'"),
+        ("[population]", "[populations.'a b']", "populations: got 'a b'"),
+        ("n_train = 40000\n", "", "population: key 'n_train' is missing"),
+        ("n_train = 40000", "n_train = 0", "population: n_train: got 0"),
+        ("n_train = 40000", "n_train = true", "n_train: got True, allowed: an integer"),
+        ("n_train = 40000", "n_train = 100", "population: batch"),
+        ("width = 100", "width = 0", "population: width: got 0"),
+        ("width = 100", "widht = 100", "population: network mlp: setting: unknown name 'widht'"),
+        ("noisy-lms-7", "noisy-lsm-7", "population: task: unknown name"),
+        ("dim = 50", "dims = 50", "nearest: dim"),
+        ('task = { name = "noisy-lms-7", dim = 50 }', "task = 3", "task: got 3, allowed: a table"),
+        ('{ name = "noisy-lms-7", ', "{ ", "task: key 'name' is missing"),
+        ("max_updates", "max_update", "nearest: max_updates"),
+        ('of = "network"', 'of = "netwrk"', "unit: of: unknown name 'netwrk', nearest: network"),
+        ('of = "network"', 'of = "setting"', "unit: of: unknown name 'setting'"),
+        ('"rotation", ', "", "all of rotation, data, initialisation, order"),
+        ('["rotation", "data", "initialisation", "order"]', "[]", "unit: redraws: got []"),
+        ('"rotation"', '"rotations"', "redraws: unknown name 'rotations', nearest: rotation"),
+        ('"rotation"', "3", "redraws: unknown name 3"),
+        ('"rotation"', '"order", "rotation"', "unit: redraws"),
+        ('"<="', '"<"', "op: unknown name '<', nearest: <="),
+        ("value = 0.01", 'value = "0.01"', "predicate: value: got '0.01', allowed: a number"),
+        ("value = 0.01", "value = nan", "value: got nan"),
+        ("value = 0.01", "value = true", "predicate: value: got True"),
+        ("margin = 0.001", "margin = -0.001", "margin: got -0.001"),
+        ("margin = 0.001\n", "", "predicate: key 'margin' is missing"),
+        ('"probability"', '"probably"', "quantifier: unknown name 'probably', nearest: prob"),
+        ("at_least = 0.95", "at_least = 1", "at_least: got 1.0, allowed: a number in (0, 1)"),
+        ("at_least = 0.95", "at_least = 0", "at_least: got 0.0, allowed: a number in (0, 1)"),
+        ("at_least = 0.95\n", "", "at_least: got None"),
+        ('"probability"', '"median"', "at_least: got 0.95"),
+        ('"probability"\nat_least = 0.95', '"median"', "quantifier: got 'median'"),
+        ("n_certify = 200000", "n_certify = 0", "effort: n_certify: got 0"),
+        ("n_certify = 200000", "n_certify = 1e5", "effort: n_certify: got 100000.0"),
+        ("confidence = 0.999", "confidence = 1", "effort: confidence: got 1, allowed"),
+        ("confidence = 0.999", "confidence = 0", "effort: confidence: got 0, allowed"),
+        ('"clopper-pearson"', '"clopper-person"', "test: unknown name"),
+        ('"clopper-pearson"', '"mcnemar"', "quantifier: got 'probability'"),
+        ("alpha = 0.05", "alpha = 0", "alpha: got 0.0, allowed: a number in (0, 1)"),
+        ("alpha = 0.05", "alpha = 1.0", "alpha: got 1.0"),
+        ("alpha = 0.05", "alpha = inf", "alpha: got inf"),
+        ("alpha = 0.05", "alpha = 1e-300", "inference: units: got 59"),
+        ("units = 59", "units = 0", "inference: units: got 0"),
+        ("units = 59", "units = 59.0", "inference: units: got 59.0"),
+        ('family = "conclusion"', 'family = "a b"', "inference: family: got 'a b'"),
+        ('"holm"', '"bonferroni"', "correction: unknown name 'bonferroni'"),
+        ("value = 0.99", "value = 1.01", "requires[0]: value: got 1.01"),
+        ("value = 0.99", "value = 0", "requires[0]: value: got 0"),
+        ('"train_accuracy"', '"train_acuracy"', "requires[0]: quantity: unknown name"),
+        ('"train_accuracy"', "\"seed_agreement('gaps')\"", "requires[0]: quantity: got"),
+        ('"train_accuracy"', '"0.5"', "requires[0]: quantity: got '0.5', allowed: at least one"),
+        ("value = 0.99\n", "value = 0.99\nshare = 0\n", "requires[0]: share: got 0"),
+        ("value = 0.99\n", "value = 0.99\nshares = 1\n", "nearest: share"),
+        ('"train_accuracy"\nop = ">="\nvalue = 0.99', '"dim"\nop = ">="\nvalue = 1', "can miss"),
+        (
+            '"train_accuracy"\nop = ">="\nvalue = 0.99',
+            '"dim"\nop = ">="\nvalue = 9\nshare = 1',
+            "settings are the same in every unit",
+        ),
+        ("[[requires]]", "[requires]", "requires: got"),
+        ("[[requires]]", "[definitions]\na = 'b'\nb = 'a'\n[[requires]]", "is a cycle"),
+        ("[[requires]]", "[definitions]\nrisk = 'gap'\n[[requires]]", "that of no quantity"),
+        ("[[requires]]", "[definitions]\na = 'rsk'\n[[requires]]", "definition a: unknown name"),
+        ("[[requires]]", "[definitions]\na = 3\n[[requires]]", "definition a: got 3"),
+        ("[unit]", "['a\\nb']\nof = 3\n[unit]", "key: unknown name"),
+    ],
+)
+def test_a_faulty_claim_is_named_in_one_line_with_its_key(refused, old, new, words):
+    assert words in refused(changed(old, new))
+
+
+def test_a_setting_that_the_population_lacks_cannot_be_asked_for(refused):
+    text = changed("noisy-lms-7", "ms-7", changed('"train_accuracy"', '"noise"'))
+    assert "requires[0]: quantity: quantity: got 'noise'" in refused(text)
+
+
+def test_populations_are_one_or_several_and_each_is_asked_about(refused):
+    both = f"[populations.more]{SETTINGS}[unit]"
+    assert "one of population and populations" in refused(changed("[unit]", both))
+    none = GOOD.replace(f"[population]{SETTINGS}", "")
+    assert "one of population and populations" in refused(none)
+    idle = changed("[unit]", f"[populations.idle]{SETTINGS}[unit]", TWO)
+    assert "populations: got 'idle'" in refused(idle)
+    assert "learned.risk or stuck.risk" in refused(changed("learned.risk", "risk", TWO))
+    assert "populations: got {}" in refused(none.replace("[unit]", "[populations]\n[unit]"))
+
+
+def test_pairs_and_points_take_nothing_of_single_networks(refused):
+    assert "it is of a network" in refused(changed("1 - seed", "risk - seed", PAIR))
+    assert "it is of a network" in refused(changed('"dim"', '"train_accuracy"', PAIR))
+    doubled = changed('"early_stopping_difference"', '"2 * early_stopping_difference"', POINT)
+    assert "one quantity of a point, with mcnemar" in refused(doubled)
+    single = changed('of = "point"', 'of = "network"', POINT)
+    assert "one quantity of a point, with mcnemar" in refused(
+        changed("early_stopping_difference", "early_stopping_gain", single)
+    )
+    assert "0, 0 with 'mcnemar'" in refused(changed("margin = 0\n", "margin = 0.1\n", POINT))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("conclusion-2", "conclusion-1", "conclusion-1: id: got 'conclusion-1'"),
+        ('id = "conclusion-2"\n', "", "claim[1]: key 'id' is missing"),
+        ('id = "conclusion-2"', 'id = "a b"', "claim[1]: id: got 'a b'"),
+        ("units = 100", "unit = 100", "conclusion-2: inference: key: unknown name 'unit'"),
+        ("units = 100", "alpha = 0.01, units = 500", "one for family conclusion"),
+        ("requires = []", "require = []", "nearest: requires"),
+        ('quantity = "excess_risk"\n', 'claims = "x"\n', "nearest: claim"),
+        ('name = "ms-7"', 'name = "sm-7"', "conclusion-2: population: task: unknown name"),
+        ("inference = { units = 100 }", "inference = 3", "conclusion-2: inference: got 3"),
+    ],
+)
+def test_a_faulty_claim_among_several_is_named_by_its_id(refused, old, new, words):
+    assert words in refused(changed(old, new, SEVERAL))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("valid-{bound}", "valid", "id: got 'valid', allowed: an id for each claim"),
+        ('"occam", "vc', '"occam", "occam", "vc', "valid-occam: id: got"),
+        ('"occam", "vc', '"ocam", "vc', "valid-ocam: quantity: bound_valid: "),
+        ('["occam", "vc-relative", "compression"]', "[]", "each: bound: got []"),
+        ('["occam", "vc-relative", "compression"]', '"occam"', "each: bound: got 'occam'"),
+        ('["occam", "vc-relative", "compression"]', "[true]", "each: bound: got True"),
+        ('["occam", "vc-relative", "compression"]', "[[1]]", "each: bound: got [1]"),
+        ("bound = [", "bond = [", "each: got 'bond'"),
+        ("bound = [", "'a\\nb' = [", "each: got 'a"),
+        ("bound = [", "dim = [20, 50]\nbound = [", "a table of one placeholder"),
+        ("[each]\n", "[each]\n[each.more]\n", "each: more: got"),
+    ],
+)
+def test_a_faulty_placeholder_is_named(refused, old, new, words):
+    assert words in refused(changed(old, new, EACH))
+
+
+def test_a_file_that_cannot_be_read_is_said_to_be_so(tmp_path):
+    path = tmp_path / "my.toml"
+    for content in [b"id = ", b"\xff\xfe", b"id = 1" + 5000 * b"0", b"id = " + 5000 * b"["]:
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="cannot be read") as caught:
+            load(str(path))
+        assert "\n" not in str(caught.value) and "my.toml" in str(caught.value)
+    for source in [tmp_path / "no.toml", "no\0.toml"]:
+        with pytest.raises(ValueError, match="cannot be read"):
+            load(source)
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(ValueError, match="cannot be read"):
+        load(tmp_path / "folder.toml")
+    for source in ["conclusions", tmp_path, 3, None]:
+        with pytest.raises(ValueError, match=r"a path ending in \.toml"):
+            load(source)
+    path.write_text("")
+    with pytest.raises(ValueError, match=r"my\.toml: key 'id' is missing"):
+        load(path)
+    path.write_text("claim = []")
+    with pytest.raises(ValueError, match=r"claim: got \[\]"):
+        load(path)
+
+
+def test_every_builtin_claim_is_found_by_its_id_and_the_nearest_are_offered(read, monkeypatch):
+    known = {claim.id: claim for claim in read(SEVERAL)}
+    assert all(claim.id == name for name, claim in builtin().items())
+    assert len({claim.hash for claim in builtin().values()}) == len(builtin())
+    monkeypatch.setattr(claims, "builtin", lambda: known)
+    assert get("conclusion-2") is known["conclusion-2"]
+    with pytest.raises(ValueError, match="nearest: conclusion-"):
+        get("conclusio-2")
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Installs packages with a claim file each, in place of whatever is installed."""
+
+    def installed(**texts):
+        entries = {}
+        for name, text in texts.items():
+            package = tmp_path / f"claims_of_{name}"
+            package.mkdir()
+            (package / "__init__.py").write_text("")
+            (package / "own.toml").write_text(text)
+            monkeypatch.delitem(sys.modules, package.name, raising=False)
+            entries[name] = Entry(f"{package.name}:own.toml", "")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setitem(CLAIMS.__dict__, "_installed", entries)
+
+    return installed
+
+
+def test_installed_packages_add_claims(install):
+    before = set(builtin())
+    mine = GOOD.replace("conclusion-1", "mine-1").replace('"conclusion"', '"mine"')
+    install(mine=mine)
+    assert set(builtin()) == before | {"mine-1"}
+    assert get("mine-1").family == "mine"
+
+
+def test_files_share_neither_ids_nor_families(install):
+    mine = GOOD.replace("conclusion-1", "mine-1").replace('"conclusion"', '"mine"')
+    install(first=mine, second=mine.replace('"mine"', '"other"'))
+    with pytest.raises(ValueError, match="id: got 'mine-1', allowed: an id that no other file"):
+        builtin()
+    install(third=mine, fourth=mine.replace("mine-1", "mine-2"))
+    with pytest.raises(ValueError, match="family: got 'mine', allowed: a family of this file"):
+        builtin()
+
+
+def test_an_installed_file_that_is_not_there_is_named(monkeypatch):
+    for reference in ["no_such_package:own.toml", "simbias.claims:no-such.toml"]:
+        entries = {"broken": Entry(reference, "")}
+        monkeypatch.setitem(CLAIMS.__dict__, "_installed", entries)
+        with pytest.raises(ValueError, match="no.such"):
+            builtin()
