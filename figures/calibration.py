@@ -1,0 +1,297 @@
+"""How often claims are judged falsely: units of known truth, simulated and judged.
+
+    python figures/calibration.py
+
+writes calibration.md and calibration.png beside this file.
+"""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from simbias.claims.calibration import Calibration, Discordant, Located, Noise, calibrate
+from simbias.claims.controls import ambiguous_dropped, ambiguous_in_favour, uncorrected
+from simbias.claims.inference import Rule
+from simbias.plots import _figure as style
+from simbias.validation.risk import Estimate
+
+HERE = Path(__file__).parent
+ALPHA, REPETITIONS, SEED = 0.05, 4000, 0
+KEPT, BROKEN, PLANTED = "assumptions hold", "assumption broken", "wrong on purpose"
+
+NORMAL = Located("normal", lambda g, s: g.normal(size=s), 0.0, 0.0)
+UNIFORM = Located("uniform", lambda g, s: g.random(s), 0.5, 0.5)
+STUDENT = Located("Student's t, 3 d.f.", lambda g, s: g.standard_t(3, s), 0.0, 0.0)
+EXPONENTIAL = Located("exponential", lambda g, s: g.exponential(size=s), 1.0, np.log(2))
+REFLECTED = Located("exponential, reflected", lambda g, s: -g.exponential(size=s), -1, -np.log(2))
+LOG_NORMAL = Located("log-normal, sigma 0.5", lambda g, s: g.lognormal(0, 0.5, s), np.exp(0.125), 1)
+WIDE = Located("log-normal, sigma 1", lambda g, s: g.lognormal(0, 1, s), np.exp(0.5), 1)
+COIN = Located("two points, 1/2 each", lambda g, s: 1.0 * (g.random(s) < 0.5), 0.5, 0.0)
+TWO = Located("two points, 1/10 above", lambda g, s: 1.0 * (g.random(s) < 0.1), 0.1, 0.0)
+RARE = Located(
+    "normal, 1/10 far above",
+    lambda g, s: g.normal(0, 0.1, s) + 3 * (g.random(s) < 0.1),
+    0.3,
+    0.0,
+)
+NEAR = Located("risks near the threshold", lambda g, s: g.random(s), 0.5, 0.5, scale=0.02)
+FAR = Located("risks .03 off", lambda g, s: np.ones(s), 0.0, 0.0, scale=0.03)
+CLOSE = replace(FAR, name="risks .03 below, .0006 above", nearer=0.02)
+NOISE = Noise(points=20_000, confidence=0.999)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the page."""
+
+    kind: str
+    test: str
+    note: str
+    found: Calibration
+
+    @property
+    def truth(self) -> str:
+        """Where the truths lie."""
+        names = [f"{one:g}" for one in dict.fromkeys(self.found.truths)]
+        count = len(self.found.truths)
+        return " and ".join(names) + (f" ({count} claims)" if count > 1 else "")
+
+    @property
+    def edge(self) -> str:
+        """What the truth is compared with."""
+        rule = self.found.rule
+        name = {"probability": "share", "mean": "mean", "median": "median"}[rule.quantifier]
+        op, value = (">=", rule.at_least) if rule.at_least else (rule.op, rule.value)
+        return f"{name} {op} {value:g}" + (f", margin {rule.margin:g}" if rule.margin else "")
+
+
+def rule(test: str, quantifier: str, **settings: Any) -> Rule:
+    """A rule with the page's habits."""
+    least = 0.95 if quantifier == "probability" else None
+    habits: dict[str, Any] = {
+        "op": "<=",
+        "value": 0.0,
+        "margin": 0.0,
+        "at_least": least,
+        "alpha": ALPHA,
+    }
+    return Rule(test=test, quantifier=quantifier, **(habits | settings))
+
+
+def rows() -> list[Row]:
+    """Everything that is simulated."""
+    made: list[Row] = []
+
+    def add(
+        asked: Rule,
+        laws: Sequence[Any],
+        units: int,
+        truths: Sequence[Any],
+        note: str = "",
+        kind: str = KEPT,
+        **settings: Any,
+    ) -> None:
+        for law in laws:
+            for truth in truths:
+                settings = {"repetitions": REPETITIONS, "seed": SEED, **settings}
+                found = calibrate(asked, law, units, truth=truth, **settings)
+                made.append(Row(kind, asked.test, note, found))
+
+    risk = {"value": 0.05}
+    exact = rule("clopper-pearson", "probability", **risk)
+    add(exact, [EXPONENTIAL], 59, [0.9, 0.95, 0.99])
+    measured = "measured on 20,000 points"
+    add(exact, [FAR, CLOSE], 59, [0.9, 0.95, 0.99], measured, noise=NOISE)
+    add(exact, [EXPONENTIAL], 90, [0.95], "2% of the units missing", missing=0.02)
+    half = rule("clopper-pearson", "probability", op=">=", at_least=0.5)
+    add(half, [EXPONENTIAL], 100, [0.4, 0.5, 0.6])
+    knife = rule("clopper-pearson", "probability", **risk, margin=0.005)
+    add(knife, [NEAR], 59, [0.9, 0.95, 0.99])
+    anytime = rule("beta-binomial", "probability", **risk)
+    stops = "may stop at any unit"
+    add(anytime, [EXPONENTIAL], 300, [0.85, 0.95, 0.99], stops)
+    add(anytime, [FAR, CLOSE], 300, [0.95], f"{stops}; measured", noise=NOISE)
+    add(rule("beta-binomial", "probability", at_least=0.5), [EXPONENTIAL], 300, [0.5], stops)
+
+    median = rule("sign", "median")
+    add(median, [EXPONENTIAL], 25, [-0.3, 0.0, 0.3])
+    add(median, [NORMAL, STUDENT], 25, [0.0])
+    add(rule("sign", "median", margin=0.2), [EXPONENTIAL], 25, [-0.2, 0.0, 0.2])
+
+    mean = rule("permutation", "mean")
+    add(mean, [NORMAL], 12, [-0.3, 0.0, 0.3])
+    add(mean, [UNIFORM, STUDENT, COIN], 12, [0.0])
+    add(mean, [NORMAL, STUDENT], 30, [0.0])
+    add(rule("permutation", "mean", margin=0.2), [NORMAL], 30, [-0.2, 0.0, 0.2])
+    add(mean, [EXPONENTIAL], 30, [0.0], "the law is not symmetric", BROKEN)
+
+    resampled = rule("bootstrap", "mean")
+    add(resampled, [EXPONENTIAL], 20, [-0.3, 0.0, 0.3])
+    add(resampled, [REFLECTED, NORMAL, LOG_NORMAL, STUDENT, COIN, TWO], 20, [0.0])
+    add(resampled, [EXPONENTIAL, TWO], 60, [0.0])
+    add(rule("bootstrap", "mean", margin=0.2), [EXPONENTIAL], 60, [-0.2, 0.0, 0.2])
+    add(resampled, [WIDE, RARE], 20, [0.0], "rare values carry the mean", BROKEN)
+
+    same = Discordant("points, 4% discordant", 0.04)
+    add(rule("mcnemar", "mean"), [same], 1000, [-0.01, 0.0, 0.01])
+
+    family = "Holm in a family"
+    add(exact, [EXPONENTIAL], 150, [[0.95] * 5, [0.9499] * 3 + [0.9501] * 3], family)
+    add(anytime, [EXPONENTIAL], 300, [[0.95] * 5], f"{family}; {stops}")
+    add(mean, [NORMAL], 14, [[0.0] * 5], family)
+    add(resampled, [EXPONENTIAL], 20, [[0.0] * 5], family)
+
+    favour, dropped = "ambiguous units counted in favour", "ambiguous units dropped"
+    noisy: dict[str, Any] = {"kind": PLANTED, "noise": NOISE}
+    add(exact, [CLOSE], 75, [0.93], favour, **noisy, judge=ambiguous_in_favour)
+    add(exact, [CLOSE], 75, [0.93], dropped, **noisy, judge=ambiguous_dropped)
+    fixed = "peeked at after every unit"
+    add(exact, [EXPONENTIAL], 300, [0.95], fixed, PLANTED, peek=True)
+    alone = "family without Holm"
+    add(exact, [EXPONENTIAL], 150, [[0.95] * 5], alone, PLANTED, correct=uncorrected)
+    add(mean, [NORMAL], 14, [[0.0] * 5], alone, PLANTED, correct=uncorrected)
+    return made
+
+
+_HEAD = """# Calibration of claims
+
+```sh
+python figures/calibration.py
+```
+
+simulates units of known truth (seed {seed}), judges them as `simbias.claims` judges measured ones,
+and counts false verdicts, at alpha = {alpha} with {repetitions:,} repetitions a row. A row is one
+truth. *False supported* is the rate at which a claim that is not true came out supported, *false
+refuted* that at which a true one came out refuted; where the truth lies on the very edge both are
+counted, as the limits from either side, and where a verdict would be right there is a dash. In a
+family it is the rate of any such verdict. In brackets is the exact 95% interval. Every rate has to
+be at most alpha. It is below where counts are discrete, where a margin keeps the truth away from
+what is tested, where units are ambiguous or missing, and where a test stays valid for skewed laws
+or at every number of units; *too large* is a rate whose whole interval lies above.
+
+![Rates of false verdicts](calibration.png)"""
+_BROKEN = """Sign flips assume a symmetric law; the bootstrap one that is no more skewed than an
+exponential, and whose mean is not carried by values so rare that the units may not show them. No
+test of a mean does without an assumption (Bahadur and Savage 1956): ask for the median, or for a
+share of units, where none can be made."""
+
+
+def page(made: Sequence[Row]) -> str:
+    """The page, in Markdown."""
+    kept, broken, planted = ([r for r in made if r.kind == k] for k in (KEPT, BROKEN, PLANTED))
+    parts = (
+        _HEAD.format(seed=SEED, repetitions=REPETITIONS, alpha=ALPHA),
+        f"## Tests whose assumptions hold: {_counted(kept)}",
+        _table(kept),
+        f"## Tests whose assumption is broken: {_counted(broken)}",
+        _BROKEN,
+        _table(broken),
+        f"## Tests that are wrong on purpose: {_counted(planted)}",
+        _table(planted),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _counted(made: Sequence[Row]) -> str:
+    return f"{sum(row.found.exceeds for row in made)} of {len(made)} rows too large"
+
+
+def _table(made: Sequence[Row]) -> str:
+    names = ("test", "asked", "law", "units", "truth", "false supported", "false refuted", "")
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    for row in made:
+        found = row.found
+        test = row.test + (f": {row.note}" if row.note else "")
+        rates = _rate(found.supported), _rate(found.refuted)
+        flag = "too large" if found.exceeds else ""
+        cells = (test, row.edge, found.law, str(found.units), row.truth, *rates, flag)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _rate(rate: Estimate) -> str:
+    if np.isnan(rate.value):
+        return "-"
+    return f"{rate.value:.4f} [{rate.low:.4f}, {rate.high:.4f}]"
+
+
+@dataclass(eq=False)
+class Rates(style.Display):
+    """Rates of false verdicts, a line a row of the page."""
+
+    made: list[Row]
+
+    def tables(self) -> dict[str, style.Table]:
+        """One table, as drawn."""
+        columns: dict[str, list[Any]] = {"row": [_label(row) for row in self.made]}
+        for name in ("supported", "refuted"):
+            for part in ("value", "low", "high"):
+                rates = [getattr(row.found, name) for row in self.made]
+                columns[f"{name}_{part}"] = [float(getattr(rate, part)) for rate in rates]
+        return {"rates": columns}
+
+    def _size(self) -> tuple[float, float]:
+        return style.DOUBLE, 0.8 + 0.14 * len(self.made)
+
+    def _draw(self, axes: tuple[Axes, ...]) -> None:
+        (ax,) = axes
+        y, colours = 0.0, {KEPT: style.BLACK, BROKEN: style.ORANGE, PLANTED: style.VERMILLION}
+        ticks, last = [], self.made[0]
+        for row in self.made:
+            y += 1.0 if (row.kind, row.test) == (last.kind, last.test) else 1.7
+            ticks.append(y)
+            last = row
+            for name, marker, lift in (("supported", "o", -0.16), ("refuted", "s", 0.16)):
+                rate = getattr(row.found, name)
+                look: dict[str, Any] = {"color": colours[row.kind], "linewidth": 0.9}
+                ax.plot([rate.low, rate.high], [y + lift] * 2, **look)
+                face = "white" if name == "refuted" else colours[row.kind]
+                ax.plot(rate.value, y + lift, marker, markersize=2.8, markerfacecolor=face,
+                        markeredgewidth=0.7, **look)  # fmt: skip
+        ax.set_yticks(ticks, [_label(row) for row in self.made])
+        ax.set_ylim(y + 1, 0)
+        ax.tick_params(axis="y", length=0, labelsize=5.5)
+        ax.axvline(ALPHA, color=style.GREY, linewidth=0.8, linestyle="--")
+        ax.set_xscale("symlog", linthresh=ALPHA, linscale=1.5)
+        ax.set_xlim(-0.001, 1)
+        shown = [0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.2, 0.5, 1]
+        ax.set_xticks(shown, [f"{one:g}" for one in shown])
+        ax.minorticks_off()
+        ax.grid(axis="y", color="#EEEEEE", linewidth=0.5)
+        ax.spines[["top", "right", "left"]].set_visible(False)
+        ax.set_xlabel("rate of false verdicts (dashed: alpha)")
+        handles = [
+            Line2D([], [], color=style.BLACK, marker="o", linestyle="", markersize=3.5),
+            Line2D([], [], color=style.BLACK, marker="s", linestyle="", markersize=3.5,
+                   markerfacecolor="white"),
+            *(Line2D([], [], color=colour) for colour in colours.values()),
+        ]  # fmt: skip
+        self._legend(ax, handles, ["false supported", "false refuted", *colours], ncols=5)
+
+
+def _label(row: Row) -> str:
+    first = f"{row.test}, {row.found.units}: {row.edge}"
+    parts = [first, row.found.law, row.note, f"truth {row.truth}"]
+    return "; ".join(part for part in parts if part)
+
+
+def main() -> None:
+    """Simulate, write the page and draw it."""
+    start = time.perf_counter()
+    made = rows()
+    with tempfile.TemporaryDirectory() as folder:
+        png = Rates(made).save(Path(folder, "calibration.png"))[0]
+        (HERE / png.name).write_bytes(png.read_bytes())
+    (HERE / "calibration.md").write_text(page(made))
+    print(f"{len(made)} rows in {time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
