@@ -1,16 +1,18 @@
 """Draw the gallery from the recorded runs beside it; or record runs first.
 
     python figures/make.py
-    python figures/make.py --record runs/pitfalls-standard runs/phase-standard
+    python figures/make.py --record runs/pitfalls-standard runs/phase-standard \\
+        runs/bounds-standard runs/claims
 
-A record holds what the figures need of a run: every row and trace, and the weights of the networks
-that are drawn. Beside them is one network as it was halfway to its transition.
+A record holds what the figures need of a run: every row, the traces and weights of the networks
+that are drawn, what bounds were found, which verdicts were given on what evidence. Beside them is
+one network as it was halfway to its transition.
 """
 
 import argparse
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +21,38 @@ from safetensors.numpy import load_file, save_file
 
 import simbias
 from simbias import plots
+from simbias.bounds.discrimination import discriminate
 from simbias.plots.run import most_cut, table_rows
 from simbias.results import Store, load_stack, records, summarise
+from simbias.results.bounds import comparable, read_all
+from simbias.results.claims import read_verdicts
 from simbias.training import Stack, replay
 from simbias.training.stack import Job
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "recorded"
 NARROW, WIDE, JUMPING = (2, 10, 50), "(100,1)", 20  # dimensions drawn; cell drawn; of the jump
+NOISE = 0.1  # of the cell whose bounds are drawn
 HALFWAY = "halfway.safetensors"
 
 
 def main() -> None:
     """Record if asked to, then draw."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--record", nargs=2, type=Path, metavar=("PITFALLS", "PHASE"))
+    parser.add_argument(
+        "--record", nargs=4, type=Path, metavar=("PITFALLS", "PHASE", "BOUNDS", "CLAIMS")
+    )
     options = parser.parse_args()
     simbias.configure()
     if options.record:
-        record_pitfalls(*options.record[:1])
-        record_phase(*options.record[1:])
+        pitfalls, phase, bounds, claims = options.record
+        record_pitfalls(pitfalls)
+        record_phase(phase)
+        pack(Store(bounds), "bounds", folders=("networks", "bounds"))
+        pack(Store(claims), "claims", folders=("said", "verdicts", "evidence"))
     with tempfile.TemporaryDirectory() as folder:
         runs = {}
-        for name in ("pitfalls", "phase"):
+        for name in ("pitfalls", "phase", "bounds", "claims"):
             with tarfile.open(RECORDED / f"{name}.tar.xz") as archive:
                 archive.extractall(Path(folder, name), filter="data")
             runs[name] = Store(Path(folder, name))
@@ -97,7 +108,13 @@ def record_phase(run: Path) -> None:
         pack(store, "phase", names, Path(folder, HALFWAY))
 
 
-def pack(store: Store, name: str, weights: list[str], *others: Path) -> None:
+def pack(
+    store: Store,
+    name: str,
+    weights: Sequence[str] = (),
+    *others: Path,
+    folders: Sequence[str] = ("networks", "traces"),
+) -> None:
     """Write an archive; the same run gives the same bytes, whoever writes it and when."""
 
     def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -105,8 +122,7 @@ def pack(store: Store, name: str, weights: list[str], *others: Path) -> None:
         return member
 
     RECORDED.mkdir(exist_ok=True)
-    files = sorted(store.directory.glob("networks/*.parquet"))
-    files += sorted(store.directory.glob("traces/*.parquet"))
+    files = [path for one in folders for path in sorted((store.directory / one).glob("*.*"))]
     files += [store.weights_path(one) for one in sorted(weights)]
     with tarfile.open(RECORDED / f"{name}.tar.xz", "w:xz", preset=9) as archive:
         for path in [store.directory / "run.toml", *files]:
@@ -142,6 +158,17 @@ def jump(halfway: bool) -> Callable[[Store], Any]:
     return draw
 
 
+def certified(store: Store) -> Any:
+    """Every bound on the wide cell: the same network and n as in the other figures."""
+    for cell, judged in read_all(store):
+        if (cell.task.name, cell.network.label, cell.n_train) == ("noisy-lms-7", WIDE, 40_000):
+            if cell.task.settings["noise"] == NOISE:
+                seeds = {one.seed for one in judged}
+                name = f"noisy-lms-7 {WIDE}, $n$ = {cell.n_train:,}, {len(seeds)} networks"
+                return plots.bounds(judged, name=name)
+    raise ValueError(f"bounds: no cell noisy-lms-7 {WIDE} with noise {NOISE}")
+
+
 FIGURES: dict[str, tuple[str, Callable[[Store], Any]]] = {
     "boundary": ("pitfalls", lambda store: plots.boundary(wide(store, seed=0))),
     "training": ("pitfalls", lambda store: plots.training(wide(store))),
@@ -151,6 +178,12 @@ FIGURES: dict[str, tuple[str, Callable[[Store], Any]]] = {
     **{f"boundary-d{dim}": ("phase", boundary_at(dim)) for dim in NARROW},
     "before-transition": ("phase", jump(True)),
     "after-transition": ("phase", jump(False)),
+    "bounds": ("bounds", certified),
+    "discrimination": (
+        "bounds",
+        lambda store: plots.discrimination(discriminate(*comparable(read_all(store)))),
+    ),
+    "claims": ("claims", lambda store: plots.claims(read_verdicts(store))),
 }
 
 if __name__ == "__main__":

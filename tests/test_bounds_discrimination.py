@@ -308,8 +308,14 @@ def test_learned_and_stuck_are_decided_by_the_limits_of_the_risk():
     grid += [network({"width": 9 + i}, 0.03, half=half, x=1.0) for i, half in enumerate((0, 0.001))]
     found = score(grid)
     assert (found.learned, found.stuck, found.neither) == (1, 1, 2)
-    wider = score(grid, learned_risk=0.006, stuck_risk=0.0289)
+    wider = score(grid, learned_risk=0.006, stuck_risk=(0.0289, 1.0))
     assert (wider.learned, wider.stuck, wider.neither) == (2, 2, 0)
+
+
+def test_a_network_at_chance_is_not_a_stuck_one():
+    grid = [network({"width": i}, risk, x=risk) for i, risk in enumerate((LOW, HIGH, 0.5))]
+    found = score(grid)
+    assert (found.learned, found.stuck, found.neither) == (1, 1, 1)
 
 
 def test_one_network_a_cell_leaves_values_without_limits():
@@ -373,7 +379,7 @@ def test_bad_input_is_refused_in_one_line():
         {"confidence": 1.0},
         {"seed": -1},
         {"learned_risk": 0.03},
-        {"stuck_risk": 2.0},
+        {"stuck_risk": (0.03, 2.0)},
         {"least_pairs": 0},
     ):
         with pytest.raises(ValueError, match=f"^{next(iter(options))}: got"):

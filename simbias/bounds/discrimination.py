@@ -26,7 +26,7 @@ from jaxtyping import Float
 from simbias._checks import fail, known, real, whole
 from simbias.bounds.record import KINDS
 
-LEARNED, STUCK = 0.005, 0.03  # risk: at most, at least
+LEARNED, STUCK = 0.005, (0.03, 0.15)  # risk: at most, within
 LEAST_PAIRS = 10  # of an environment
 TASK, OF_TASK = "task", ("noise", "margin", "slabs")
 HEAD = ("name", "kind", "AUC", "Kendall tau", "worst sign error", "environment")
@@ -105,7 +105,7 @@ def discriminate(
     confidence: float = 0.95,
     seed: int = 0,
     learned_risk: float = LEARNED,
-    stuck_risk: float = STUCK,
+    stuck_risk: tuple[float, float] = STUCK,
     least_pairs: int = LEAST_PAIRS,
 ) -> list[Score]:
     """How well each number orders the networks of a grid by their risk.
@@ -114,7 +114,8 @@ def discriminate(
     where it is smaller, 0 where it is equal; a sign error is (1 - concordance)/2. tau is the mean
     concordance of the pairs along one hyper-parameter at one setting of the others, its granulated
     form the mean over these settings, then over hyper-parameters, where there are pairs. Learned:
-    high <= learned_risk; stuck: low >= stuck_risk.
+    high <= learned_risk; stuck: low and high within stuck_risk, so that networks that have learned
+    nothing, which their training error gives away, do not make it easy.
 
     The intervals are percentiles over networks resampled within their cells: m - 1 of m, which
     leaves the variance of a mean unbiased (McCarthy, Snowden, "The bootstrap and finite population
@@ -129,7 +130,8 @@ def discriminate(
         resamples: draws behind each interval.
         confidence: coverage of the intervals, in (0, 1).
         seed: of the draws.
-        learned_risk, stuck_risk: the first below the second.
+        learned_risk: largest risk of a network that has learned.
+        stuck_risk: least and largest risk of a stuck one, above learned_risk.
         least_pairs: of networks, below which an environment is left aside.
 
     Returns:
@@ -142,15 +144,16 @@ def discriminate(
     resamples = whole("resamples", resamples)
     confidence = real("confidence", confidence, 0, 1, open_low=True, open_high=True)
     random = np.random.default_rng(whole("seed", seed, least=0))
-    stuck_risk = real("stuck_risk", stuck_risk, 0, 1)
-    learned_risk = real("learned_risk", learned_risk, 0, stuck_risk, open_high=True)
+    least = real("stuck_risk", stuck_risk[0], 0, 1)
+    most = real("stuck_risk", stuck_risk[1], least, 1)
+    learned_risk = real("learned_risk", learned_risk, 0, least, open_high=True)
     least_pairs = whole("least_pairs", least_pairs)
     _check(networks, kinds)
     settings, cells = _cells(networks)
     grid = _Grid(networks, list(kinds), _weights(list(cells.values()), resamples, random))
 
     groups, environments, candidates = _along_each_setting(grid, settings, cells)
-    stuck = np.flatnonzero(grid.low >= stuck_risk)
+    stuck = np.flatnonzero((grid.low >= least) & (grid.high <= most))
     learned = np.flatnonzero(grid.high <= learned_risk)
     auc = (1 + _ratio(grid.compare(stuck, learned))) / 2
     by_setting = {
@@ -222,7 +225,7 @@ def caption(scores: Sequence[Score]) -> str:
     most = scores[counts.index(max(counts))]
     return (
         f"AUC: P(larger on a stuck network than on a learned one), {most.stuck} stuck,"
-        f" {most.learned} learned, {most.neither} left out (in between, or no value); Kendall tau:"
+        f" {most.learned} learned, {most.neither} left out (in between, at chance, or no value); Kendall tau:"
         f" granulated, {most.pairs} pairs of networks that differ in one hyper-parameter,"
         f" {most.left_out} left out (risk intervals overlap, or no value); worst sign error:"
         " largest share of pairs in the wrong order between two values of a hyper-parameter;"

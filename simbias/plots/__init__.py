@@ -1,20 +1,29 @@
 """Figures: a data object first, drawing second, the plotted data beside every file."""
 
 from simbias.plots.boundary import BoundaryDisplay, boundary
+from simbias.plots.bounds import BoundsDisplay, bounds
+from simbias.plots.claims import ClaimsDisplay, claims
 from simbias.plots.comparison import ComparisonDisplay, Row, comparison
+from simbias.plots.discrimination import DiscriminationDisplay, discrimination
 from simbias.plots.islands import IslandsDisplay, islands
 from simbias.plots.phase import PhaseDisplay, phase
 from simbias.plots.training import TrainingDisplay, training
 
 __all__ = [
     "BoundaryDisplay",
+    "BoundsDisplay",
+    "ClaimsDisplay",
     "ComparisonDisplay",
+    "DiscriminationDisplay",
     "IslandsDisplay",
     "PhaseDisplay",
     "Row",
     "TrainingDisplay",
     "boundary",
+    "bounds",
+    "claims",
     "comparison",
+    "discrimination",
     "islands",
     "phase",
     "training",

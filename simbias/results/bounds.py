@@ -21,7 +21,7 @@ from simbias.bounds.discrimination import Network
 from simbias.results.records import load_stack, versions
 from simbias.results.schema import FINAL, Column
 from simbias.results.store import Store
-from simbias.training.cell import Cell
+from simbias.training.cell import Cell, cell_from_settings
 from simbias.training.stack import Stack
 
 FOLDER = "bounds"
@@ -126,6 +126,18 @@ def read_bounds(store: Store, asked: Asked) -> list[Judged] | None:
     """What was found when the same was asked before; None where it was not, or cannot be read."""
     rows = store.read_rows(asked.path(store), COLUMNS)
     return None if rows is None else [_judged(row) for row in rows]
+
+
+def read_all(store: Store) -> list[tuple[Cell, list[Judged]]]:
+    """Every cell of a run with the latest that was found on it, in the suite's order."""
+    latest: dict[str, tuple[str, list[Judged]]] = {}
+    for path in sorted((store.directory / FOLDER).glob("*.parquet")):
+        rows = store.read_rows(path, COLUMNS)
+        if rows and rows[0]["finished"] >= latest.get(rows[0]["cell"], ("",))[0]:
+            latest[rows[0]["cell"]] = rows[0]["finished"], [_judged(row) for row in rows]
+    _, settings = store.query("SELECT DISTINCT cell, settings FROM networks")
+    cells = {name: cell_from_settings(json.loads(text)) for name, text in settings}
+    return [(cells[name], latest[name][1]) for name in sorted(latest, key=store.order)]
 
 
 def _judged(row: dict[str, Any]) -> Judged:

@@ -1,0 +1,348 @@
+"""Every claim's estimate, interval and threshold, coloured by its verdict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+from matplotlib.markers import CARETLEFT, CARETRIGHT
+from matplotlib.patches import Patch
+from matplotlib.textpath import text_to_path
+
+from simbias._checks import fail, known
+from simbias.claims.inference import QUANTIFIERS
+from simbias.claims.verdict import VERDICTS
+from simbias.plots import _figure as style
+
+_LINE_HEIGHT = 0.142  # inches
+_AROUND, _BELOW = 0.42, 0.75  # inches: title and legend; headings and x axis of a panel
+_GAP = 6.0  # between columns, points
+_TEXT = 5.5  # points
+_HINTED = 1.06  # small type is this much wider on a coarse screen
+_MOST_NAME, _LEAST_QUANTITY, _MOST_TOGETHER = 42, 17, 58  # characters
+_ALIGNED_RIGHT = 1  # the column of estimates
+_EDGE = 1.1  # where ends at infinity are drawn; the finite ones lie within 1
+_LOOKS: dict[str, dict[str, Any]] = {
+    "supported": {"color": style.BLUE, "marker": "o", "markersize": 3.4},
+    "refuted": {"color": style.VERMILLION, "marker": "D", "markersize": 3.0},
+    "inconclusive": {"color": style.GREY, "marker": "o", "markersize": 3.4, "mfc": "white"},
+}
+_FAVOUR, _MARGIN, _GRID, _INK = "#E8F1F8", "#D0D0D0", "#DCDCDC", "#4D4D4D"
+_INTERVAL = "two-sided interval (verdicts: one-sided tests)"
+_SHARES = "share of units that hold"
+_OTHERS = "distance of mean or median from the threshold,\non a scale of each row's own"
+
+
+class Row(NamedTuple):
+    """One claim; the fields are columns of the verdicts, NaN where nothing was measured."""
+
+    id: str
+    title: str
+    family: str
+    verdict: str
+    quantity: str
+    op: str
+    value: float
+    margin: float
+    quantifier: str
+    threshold: float
+    estimate: float
+    low: float
+    high: float
+    units: int
+    unit: str
+    holding: int | None
+    failing: int | None
+    ambiguous: int | None
+    missing: int
+    more: int | None
+    test: str
+    alpha: float
+    reason: str
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the claim is about a share of units, not about their mean or median."""
+        return self.quantifier == "probability"
+
+    @property
+    def edge(self) -> float:
+        """Half-width of the knife's edge around the threshold, as it is drawn."""
+        blank = self.is_share or self.verdict == "inapplicable"
+        return 0.0 if blank else self.margin / self._scale
+
+    def at(self, number: float) -> float:
+        """Where a number is drawn: a share as it is, others from the threshold, in favour > 0."""
+        if self.is_share:
+            return number
+        favour = 1 if self.op == ">=" else -1
+        return favour * (number - self.threshold) / self._scale
+
+    @property
+    def _scale(self) -> float:
+        """Distance from the threshold to the furthest finite number, or twice the margin."""
+        away = np.array([self.estimate, self.low, self.high]) - self.threshold
+        return float(np.abs([*away[np.isfinite(away)], 2 * self.margin]).max()) or 1.0
+
+
+class _Line(NamedTuple):
+    """Texts of the columns beside a panel, the name of a family alone, and what they look like."""
+
+    texts: tuple[str, ...]
+    look: dict[str, Any]
+
+
+@dataclass(eq=False)
+class ClaimsDisplay(style.Display):
+    """Claims by family, a row each: those about shares above those about means and medians.
+
+    To the right is in favour of a claim. Means and medians have a scale for each row, on which the
+    furthest of its estimate, the finite ends of its interval and twice its margin is 1 from the
+    threshold.
+
+    Attributes:
+        rows: what is drawn.
+    """
+
+    rows: tuple[Row, ...]
+
+    def __post_init__(self) -> None:
+        self.rows = tuple(self.rows)
+        if not self.rows:
+            raise fail("rows", "no claims", "at least one, with its verdict")
+        for row in self.rows:
+            known(f"rows: {row.id}: verdict", row.verdict, VERDICTS)
+            known(f"rows: {row.id}: quantifier", row.quantifier, QUANTIFIERS)
+
+    @property
+    def finding(self) -> str:
+        """How many claims have which verdict."""
+        counts = {one: sum(row.verdict == one for row in self.rows) for one in VERDICTS}
+        parts = [f"{count} {one}" for one, count in counts.items() if count]
+        return f"{len(self.rows)} claim{'s' * (len(self.rows) > 1)}: {', '.join(parts)}"
+
+    @property
+    def panels(self) -> list[list[str | Row]]:
+        """The lines of each panel: names of families, in the order given, and their rows."""
+        found = []
+        for is_share in (True, False):
+            rows = [row for row in self.rows if row.is_share is is_share]
+            lines: list[str | Row] = []
+            for family in dict.fromkeys(row.family for row in rows):
+                lines += [family, *(row for row in rows if row.family == family)]
+            found += [lines] * bool(lines)
+        return found
+
+    def tables(self) -> dict[str, style.Table]:
+        """One table, a row a claim."""
+        columns = zip(*self.rows, strict=True)
+        return {"claims": dict(zip(Row._fields, map(list, columns), strict=True))}
+
+    def _size(self) -> tuple[float, float]:
+        lines = sum(map(len, self.panels))
+        return style.DOUBLE, _AROUND + _BELOW * self._panels() + _LINE_HEIGHT * lines
+
+    def _panels(self) -> int:
+        return len(self.panels)
+
+    def _axes(self, figure: Figure) -> tuple[Axes, ...]:
+        heights = [len(lines) for lines in self.panels]
+        grid = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
+        return tuple(grid[:, 0])
+
+    def _draw(self, axes: tuple[Axes, ...]) -> None:
+        longest = max(len(_shortened(row.id)) for row in self.rows)
+        room = max(_MOST_TOGETHER - longest, _LEAST_QUANTITY)
+        tables = [_table(lines, self._level, room) for lines in self.panels]
+        full = [line.texts for table in tables for line in table if len(line.texts) > 1]
+        widths = [max(map(_width, column)) for column in zip(*full, strict=True)]
+        for ax, lines, table in zip(axes, self.panels, tables, strict=True):
+            _panel(ax, lines)
+            _write(ax, table, widths)
+        self._heading(axes[0], self.finding)
+        handles = self._handles()
+        self._legend(axes[-1], handles, [str(each.get_label()) for each in handles], ncols=4)
+
+    @property
+    def _level(self) -> str:
+        """Confidence of the intervals."""
+        alphas = {row.alpha for row in self.rows}
+        return f"{100 * (1 - alphas.pop()):g}%" if len(alphas) == 1 else "1 \N{MINUS SIGN} α"
+
+    def _handles(self) -> list[Any]:
+        present = [one for one in _LOOKS if any(row.verdict == one for row in self.rows)]
+        tick: dict[str, Any] = {"linestyle": "", "marker": "|", "markersize": 6}
+        return [
+            *[Line2D([], [], linewidth=1.0, label=one, **_LOOKS[one]) for one in present],
+            Line2D([], [], color=style.BLACK, label="threshold", **tick),
+            *[Patch(facecolor=_MARGIN, label="margin")] * any(row.edge for row in self.rows),
+            Patch(facecolor=_FAVOUR, label="in favour of the claim"),
+            *[Line2D([], [], color=_INK, linewidth=1.0, label=_INTERVAL)] * bool(present),
+        ]
+
+
+def claims(rows: Sequence[Mapping[str, Any]]) -> ClaimsDisplay:
+    """Verdicts of claims, ready to be drawn.
+
+    Args:
+        rows: what ``simbias.results.claims.read_verdicts`` returns.
+
+    Raises:
+        ValueError: no rows, or a verdict or quantifier that there is not.
+    """
+    return ClaimsDisplay(tuple(map(_row, rows)))
+
+
+def draw_claims(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
+    """Draw verdicts as ``claims.png`` and ``.pdf``, the data beside them as CSV.
+
+    Args:
+        folder: where to; made if need be.
+        rows: what ``simbias.results.claims.read_verdicts`` returns.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ValueError: no rows, or a verdict or quantifier that there is not.
+        OSError: a place that cannot be written to.
+    """
+    display = claims(rows)
+    folder.mkdir(exist_ok=True)
+    written = [path for end in (".png", ".pdf") for path in display.save(folder / f"claims{end}")]
+    return list(dict.fromkeys(written))
+
+
+def _row(row: Mapping[str, Any]) -> Row:
+    fields = {name: row[name] for name in Row._fields}
+    for name in ("estimate", "low", "high"):
+        fields[name] = float("nan") if row[name] is None else float(row[name])
+    return Row(**fields)
+
+
+def _panel(ax: Axes, lines: Sequence[str | Row]) -> None:
+    """The claims of one kind."""
+    rows = {y: line for y, line in enumerate(lines) if isinstance(line, Row)}
+    shares = any(row.is_share for row in rows.values())
+    left, right = (0.0, 1.0) if shares else (-_EDGE, _EDGE)
+    pad = 0.02 * (right - left)
+    ax.set_xlim(left - pad, right + pad)
+    ax.set_ylim(len(lines) - 0.4, -0.5)
+    ax.set_yticks([])
+    if shares:
+        ax.set_xticks(np.linspace(0, 1, 5))
+        ax.xaxis.set_major_formatter("{x:g}")
+    else:
+        ax.set_xticks([left, right], ["against", "in favour"])
+        ax.tick_params(axis="x", length=0)
+        ax.get_xticklabels()[0].set_horizontalalignment("left")
+        ax.get_xticklabels()[1].set_horizontalalignment("right")
+    ax.set_xlabel(_SHARES if shares else _OTHERS)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    for y, row in rows.items():
+        _draw_row(ax, y, row, left, right)
+
+
+def _draw_row(ax: Axes, y: int, row: Row, left: float, right: float) -> None:
+    """One claim: what would be in its favour, its threshold, its interval and its estimate."""
+    threshold = row.at(row.threshold)
+    ax.fill_betweenx([y - 0.5, y + 0.5], threshold + row.edge, right, fc=_FAVOUR, lw=0)
+    around = threshold - row.edge, threshold + row.edge
+    ax.fill_betweenx([y - 0.5, y + 0.5], *around, fc=_MARGIN, lw=0)
+    ax.hlines(y, left, right, _GRID, linewidth=0.4)
+    ax.plot([threshold] * 2, [y - 0.38, y + 0.38], color=style.BLACK, linewidth=0.9)
+    if row.verdict not in _LOOKS:
+        box = {"facecolor": "white", "linewidth": 0, "pad": 0.8}
+        where: dict[str, Any] = {"ha": "center", "va": "center", "bbox": box}
+        part = 0.25 if threshold >= (left + right) / 2 else 0.75
+        x = left + part * (right - left)
+        ax.text(x, y, row.verdict, fontsize=_TEXT, color=_INK, **where)
+        return
+    mark = _LOOKS[row.verdict]
+    ends = np.array([row.at(row.low), row.at(row.high)])
+    if not np.isnan(ends).any():
+        ax.plot(np.clip(ends, left, right), [y, y], color=mark["color"], linewidth=1.0)
+    for x in ends[np.isinf(ends)]:
+        arrow = CARETLEFT if x < 0 else CARETRIGHT
+        ax.plot([np.clip(x, left, right)], [y], color=mark["color"], marker=arrow, markersize=3)
+    if np.isfinite(row.estimate):
+        ax.plot([row.at(row.estimate)], [y], linestyle="", **mark)
+
+
+def _table(lines: Sequence[str | Row], level: str, room: int) -> list[_Line]:
+    """What is written beside a panel, from the line above its first; room is for quantities."""
+    shares = any(isinstance(line, Row) and line.is_share for line in lines)
+    words = ("share", "claimed of a unit") if shares else ("estimate", "quantity")
+    headings = ("claim", words[0], f"{level} interval", "threshold", "units", words[1])
+    table = [_Line(headings, {"style": "italic", "color": _INK})]
+    for line in lines:
+        if isinstance(line, Row):
+            table.append(_Line(_texts(line, room), {}))
+        else:
+            table.append(_Line((_shortened(line),), {"weight": "bold"}))
+    return table
+
+
+def _texts(row: Row, room: int) -> tuple[str, ...]:
+    whole = len(row.quantity) <= room
+    quantity = row.quantity if whole else f"{row.quantity[: room - 1]}…"
+    ends = f"[{_number(row, row.low)}, {_number(row, row.high)}]"
+    predicate = _typeset(f"{row.op} {row.value:g}")
+    edge = _typeset(f" ± {row.margin:g}") if row.margin else ""
+    return (
+        _shortened(row.id),
+        _number(row, row.estimate),
+        "" if np.isnan([row.low, row.high]).any() else ends,
+        f"≥ {row.threshold:g}" if row.is_share else predicate + edge,
+        f"{row.units:,} {row.unit}{'s' * (row.units != 1)}",
+        f"{quantity} {predicate}" if row.is_share else f"{row.quantifier} of {quantity}",
+    )
+
+
+def _number(row: Row, number: float) -> str:
+    """A number of a row; a share has digits enough not to look like 0 or 1 where it is not."""
+    if np.isnan(number):
+        return "\N{EN DASH}"
+    if row.is_share:
+        digits = next((count for count in range(3, 8) if round(number, count) % 1), 3)
+        return f"{number:.{digits}f}"
+    return _typeset(f"{number:.0f}" if 100 <= abs(number) < 1e5 else f"{number:.3g}")
+
+
+def _typeset(text: str) -> str:
+    signs = {"<=": "≤", ">=": "≥", "inf": "∞", "-": "\N{MINUS SIGN}"}
+    for plain, sign in signs.items():
+        text = text.replace(plain, sign)
+    return text
+
+
+def _shortened(name: str) -> str:
+    """Without its middle, where a name is too long: families begin alike, members end apart."""
+    if len(name) <= _MOST_NAME:
+        return name
+    return f"{name[: _MOST_NAME // 2]}…{name[len(name) - (_MOST_NAME - 1) // 2 :]}"
+
+
+def _width(text: str) -> float:
+    """Of a text beside a panel, points."""
+    font = FontProperties(size=_TEXT)
+    return _HINTED * text_to_path.get_text_width_height_descent(text, font, False)[0]
+
+
+def _write(ax: Axes, table: Sequence[_Line], widths: Sequence[float]) -> None:
+    """Write a table around a panel: its first column left of the axes, the others right of it."""
+    common: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": _TEXT}
+    common |= {"xycoords": ax.get_yaxis_transform(), "parse_math": False}
+    starts = [-widths[0] - _GAP, *np.cumsum([_GAP, *(width + _GAP for width in widths[1:-1])])]
+    for y, line in enumerate(table, -1):
+        for i, text in enumerate(line.texts):
+            end = widths[i] * (i == _ALIGNED_RIGHT)
+            align = "right" if end else "left"
+            look = common | line.look | {"ha": align, "xytext": (starts[i] + end, 0)}
+            if text:
+                ax.annotate(text, (min(i, 1), y), **look)
