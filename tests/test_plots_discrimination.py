@@ -55,14 +55,14 @@ def test_the_finding_counts_intervals_on_either_side_of_chance_and_names_the_bes
     assert discrimination(example()).finding == (
         "5 stuck against 7 learned networks: AUC above chance for 1 of 1 certificate,"
         " 1 of 2 bounds and 0 of 1 measure,\n"
-        "below chance for 1; best without held-out points: pac, AUC 0.80,\n"
+        "below chance for 1; best bound from training points: pac, AUC 0.80,\n"
         "with 25% of pairs in the wrong order in its worst environment, width 10 / 100"
     )
 
 
 def test_without_intervals_nothing_is_counted_as_above_chance():
     finding = discrimination([score("pac", "bound", 0.8, half=np.nan)]).finding
-    assert finding.startswith("5 stuck against 7 learned networks; best without")
+    assert finding.startswith("5 stuck against 7 learned networks; best bound")
 
 
 def test_without_learned_networks_the_finding_says_so():

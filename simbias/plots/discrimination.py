@@ -107,10 +107,10 @@ class DiscriminationDisplay(style.Display):
             ]
             below = sum(row.auc_high < 0.5 for row in judged)
             text += f": AUC above chance for {_listed(kinds)},\nbelow chance for {below}"
-        trained = [row for row in told if row.kind != "certificate"]
+        trained = [row for row in told if row.kind == "bound"]
         if trained:
             best = trained[0]
-            text += f"; best without held-out points: {best.name}, AUC {best.auc:.2f}"
+            text += f"; best bound from training points: {best.name}, AUC {best.auc:.2f}"
             if np.isfinite(best.sign_error):
                 text += f",\nwith {best.sign_error:.0%} of pairs in the wrong order in its worst"
                 text += f" environment, {best.worst}"

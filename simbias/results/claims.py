@@ -90,7 +90,7 @@ def say(store: Store, claim: Claim) -> tuple[int, str]:
     """Write down what a claim says before anything is trained for it.
 
     A claim that has changed since starts over, on seeds that no earlier version has seen; what was
-    said before is kept beside it.
+    said before is kept beside it, with its verdict.
 
     Returns:
         The seed from which on its units are counted, and a note where the claim has changed.
@@ -107,8 +107,12 @@ def say(store: Store, claim: Claim) -> tuple[int, str]:
         if before["hash"] == claim.hash:
             return int(before["first_seed"]), ""
         first = int(before["first_seed"]) + GENERATION
-        store.write_text(folder / f"{claim.id}.{first // GENERATION}.old.json", path.read_text())
-        (store.directory / "verdicts" / f"{claim.id}.parquet").unlink(missing_ok=True)
+        old = f"{claim.id}.{first // GENERATION}.old"
+        store.write_text(folder / f"{old}.json", path.read_text())
+        for kind in ("verdicts", "evidence"):
+            concluded = store.directory / kind / f"{claim.id}.parquet"
+            if concluded.exists():
+                concluded.replace(concluded.with_name(old))
         note = f"{claim.id} has changed since {before['said']}: it starts over, from seed {first}"
     folder.mkdir(parents=True, exist_ok=True)
     record = {

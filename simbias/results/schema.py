@@ -92,4 +92,34 @@ TRACES = (
     ),
 )
 
+BOUNDS = (
+    Column("cell", "VARCHAR", "cell of the network"),
+    Column("task", "VARCHAR", "task name"),
+    Column("network", "VARCHAR", "architecture, (width,depth)"),
+    Column("seed", "BIGINT", "integer seed"),
+    Column("n_train", "BIGINT", "training points"),
+    Column("bound", "VARCHAR", "registered name"),
+    Column("family", "VARCHAR", "what the bound is derived from"),
+    Column("kind", "VARCHAR", "certificate, bound or measure"),
+    Column("certifies", "VARCHAR", "whose error the value bounds"),
+    Column("delta", "DOUBLE", "probability, over the sample, with which the bound may fail"),
+    Column("value", "DOUBLE", "unclipped; empty where the premises do not hold"),
+    Column("log10", "DOUBLE", "its logarithm, finite where the value overflows"),
+    Column("risk", "DOUBLE", "risk of the certified classifier on fresh certify draws"),
+    Column("risk_low", "DOUBLE", "lower end of its interval"),
+    Column("risk_high", "DOUBLE", "upper end"),
+    Column("gap", "DOUBLE", "value - risk"),
+    Column("valid", "BOOLEAN", "whether the interval of the risk does not lie above the value"),
+    Column("vacuous", "BOOLEAN", "whether the value is 1/2 or more, the error of guessing"),
+    Column("tightness", "DOUBLE", "value over the upper end of the risk"),
+    Column("reason", "VARCHAR", "why there is no value"),
+    Column("constants", "VARCHAR", "where the constants are proved; empty for a measure"),
+    Column("terms", "VARCHAR", "what the value is made of, as JSON"),
+    Column("premises", "VARCHAR", "the assumptions, whether they hold and the numbers, as JSON"),
+    Column("n_certify", "BIGINT", "fresh draws behind each risk"),
+    Column("finished", "VARCHAR", "UTC time at which the file was written"),
+    Column("versions", "VARCHAR", "versions of simbias, Python and its libraries, as JSON"),
+)
+
 TABLES = {"networks": NETWORKS, "traces": TRACES}
+ADDED = {"bounds": BOUNDS}  # tables that other verbs add to a run

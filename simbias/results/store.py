@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from simbias._checks import fail
-from simbias.results.schema import FINAL, NETWORKS, TABLES, TRACES, Column
+from simbias.results.schema import ADDED, FINAL, NETWORKS, TABLES, TRACES, Column
 
 _RUN = {"suite": str, "preset": str, "n_certify": int, "cells": list, "seeds": list, "names": list}
 _FOLDERS = ("networks", "traces", "weights", "checkpoints")
@@ -163,7 +163,7 @@ class Store:
     # -- reading ----------------------------------------------------------------------------
 
     def query(self, sql: str) -> tuple[list[str], list[tuple]]:
-        """Run SQL over the tables ``networks`` and ``traces``.
+        """Run SQL over the tables ``networks``, ``traces`` and ``bounds``.
 
         Returns:
             Column names and rows.
@@ -172,7 +172,7 @@ class Store:
             ValueError: SQL that fails, with the database's own first line.
         """
         with duckdb.connect() as connection:
-            for table, columns in TABLES.items():
+            for table, columns in (TABLES | ADDED).items():
                 self._view(connection, table, columns)
             # a question must not be able to write, least of all over the results
             connection.execute("SET enable_external_access = false")
