@@ -338,25 +338,30 @@ def claims(words: Words = (), /, out: Path | None = None, cores: int | None = No
         if rest or not Path(first).is_dir():
             known("claims: word", first, ["run", "check", "a directory of claims"])
         return _claims_show(Path(first))
-    if (first == "check") != (len(rest) == 1):
-        raise ValueError(f"claims {first}: got {len(rest)} words after it, allowed: one file")
-    from simbias.claims import builtin, load
+    wanted = first == "check"
+    if len(rest) != wanted:
+        allowed = "one file" if wanted else "none"
+        raise ValueError(f"claims {first}: got {len(rest)} words after it, allowed: {allowed}")
+    from simbias.claims import builtin, feasible, load
 
-    _print_claims(load(rest[0]) if rest else list(builtin().values()))
+    found = load(rest[0]) if rest else list(builtin().values())
+    if rest:
+        feasible(found)
+    _print_claims(found)
     return DONE
 
 
 def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int:
+    _start_jax(cores)
     from simbias.claims import choose
 
     chosen = choose(words)
-    _start_jax(cores)
     from simbias.runner import claims as runner
     from simbias.runner.progress import Told
 
     console = _console()
     store = runner.open_store(directory)
-    verdicts = runner.run(
+    verdicts, statuses = runner.run(
         chosen, store, reporter=lambda: Told(console), note=lambda text: _say(console, text)
     )
     for verdict in verdicts:
@@ -365,7 +370,8 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
         for premise in verdict.premises:
             _say(console, f"  premise {premise}")
     _say(console, "")
-    return _claims_show(directory)
+    _claims_show(directory)
+    return FAILED if {"error", "diverged"} & statuses else DONE
 
 
 def _claims_show(directory: Path) -> int:
@@ -416,7 +422,7 @@ def export(
 
 @_verb()
 def query(directory: Directory, sql: Sql, /) -> int:
-    """Run SQL (DuckDB's) over a run's tables: networks (a row each) and traces (a row a check).
+    """Run SQL (DuckDB's) over a run's tables: networks, traces (a row a check) and bounds.
 
     Args:
         directory: a run directory.

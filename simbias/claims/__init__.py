@@ -7,10 +7,11 @@ a directory.
 from collections.abc import Sequence
 
 from simbias._checks import fail, known
-from simbias.claims.claim import Claim, Premise, builtin, get, load
+from simbias.claims.claim import Claim, Premise
 from simbias.claims.inference import TESTS, Finding, Rule
 from simbias.claims.quantities import QUANTITIES, Quantity
-from simbias.claims.session import InMemory, judge
+from simbias.claims.reading import builtin, get, load
+from simbias.claims.session import InMemory, feasible, judge
 from simbias.claims.verdict import Units, Verdict
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "builtin",
     "check",
     "choose",
+    "feasible",
     "get",
     "judge",
     "load",
@@ -40,7 +42,8 @@ def choose(words: Sequence[str] = ()) -> list[Claim]:
             nothing means every built-in claim.
 
     Raises:
-        ValueError: an unknown word, a file at fault, or claims of one id that are not the same.
+        ValueError: an unknown word, a file at fault, claims of one id that are not the same, of one
+            family that stand in two files, or with a quantity that their population lacks.
     """
     known_claims = builtin()
     families: dict[str, list[Claim]] = {}
@@ -57,6 +60,7 @@ def choose(words: Sequence[str] = ()) -> list[Claim]:
         for claim in meant:
             if chosen.setdefault(claim.id, claim).hash != claim.hash:
                 raise fail("claim", f"two different claims {claim.id!r}", "one claim an id")
+    feasible(list(chosen.values()))
     return list(chosen.values())
 
 

@@ -16,6 +16,7 @@ from scipy.special import betaincinv
 
 from simbias._checks import fail
 from simbias.bounds import Judged, evaluate
+from simbias.networks import MLP
 from simbias.tasks.oracle import achievable_risk
 from simbias.tasks.shifts import shifted
 from simbias.training.cell import Cell
@@ -76,6 +77,21 @@ def shift(estimate: Estimate, by: Any, sign: int = 1) -> Estimate:
     return Estimate(ends[0], *(ends[1:] if sign == 1 else ends[:0:-1]))
 
 
+def reads_weights(cell: Cell, _: Any) -> None:
+    """Raise ValueError where weights do not tell a simple coordinate from the others."""
+    network = cell.network
+    if not isinstance(network, MLP) or network.activation != "relu":
+        raise fail("network", network.label, "an MLP of relu units")
+    if not cell.task.simple_set:
+        raise fail("task", cell.task.name, "a task with a simple set")
+
+
+def is_exact(cell: Cell, _: Any) -> None:
+    """Raise ValueError for a task without exact risk, on which no bound is evaluated."""
+    if any(block.is_normal for block in cell.task.blocks):
+        raise fail("task", cell.task.name, "a task of slab and linear coordinates")
+
+
 def setting(cell: Cell, name: str) -> float:
     """A number among the settings of a cell, whichever part has it; ValueError where none has."""
     parts = (cell.settings, *(cell.settings[part] for part in ("task", "network", "method")))
@@ -130,11 +146,15 @@ def early_stopping_gain(look: Look, _: Any) -> Estimate:
 
 
 def early_stopping_difference(look: Look, _: Any) -> Estimate:
-    """The same for the points of one network: its error at the last check less that at the best."""
+    """The same for the points of one network: its error at the last check less that at the best.
+
+    Of independent points any order is as likely as any other given the counts, so one is drawn.
+    """
     found = paired(look.stack, best_checks(look.stack), points=look.n_certify)
     worse, better = int(found.first_errs[0]), int(found.second_errs[0])
     values = np.zeros(look.n_certify)
     values[:worse], values[worse : worse + better] = 1, -1
+    values = np.random.default_rng(look.stack.seeds[0]).permutation(values)
     return Estimate(values, values, values)
 
 

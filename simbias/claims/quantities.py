@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from simbias._checks import known, real
 from simbias.bounds import bound_names
 from simbias.claims import measure
 from simbias.claims.measure import Look
-from simbias.tasks.shifts import BENIGN, SHIFTS
-from simbias.validation.controls import RULES
+from simbias.tasks.shifts import BENIGN, SHIFTS, shifted
+from simbias.training.cell import Cell
+from simbias.validation.controls import RULES, control
 from simbias.validation.risk import Estimate
 
 
@@ -25,6 +27,7 @@ class Quantity(NamedTuple):
         measure: a look at a stack and the argument to an entry a network or pair.
         argument: what the argument is; None where there is none.
         check: raises ValueError for a bad argument; None where there is none.
+        suits: raises ValueError for a cell on which it cannot be measured; None: it can on any.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Quantity(NamedTuple):
     measure: Callable[[Look, Any], Estimate]
     argument: str | None = None
     check: Callable[[Any], Any] | None = None
+    suits: Callable[[Cell, Any], Any] | None = None
 
 
 def _settings() -> list[Quantity]:
@@ -131,7 +135,13 @@ def _measured() -> list[Quantity]:
     def of_kind(kinds: Any) -> Callable[[Any], Any]:
         return lambda name: known("argument", name, kinds)
 
-    named: dict[str, Any] = {"argument": "bound", "check": bound}
+    def move(cell: Cell, kind: Any) -> None:
+        shifted(cell.task, kind)
+
+    def build(cell: Cell, rule: Any) -> None:
+        control(replace(cell, n_train=1, batch=1), rule)
+
+    named: dict[str, Any] = {"argument": "bound", "check": bound, "suits": measure.is_exact}
     return [
         one("gap", "risk - train_error", -1, 1, measure.gap),
         one("excess_risk", "risk less the achievable risk", -1, 1, measure.excess_risk),
@@ -169,6 +179,7 @@ def _measured() -> list[Quantity]:
             -most,
             most,
             measure.island_excess,
+            suits=measure.reads_weights,
         ),
         one(
             "log_weight_ratio",
@@ -176,6 +187,7 @@ def _measured() -> list[Quantity]:
             -most,
             most,
             measure.log_weight_ratio,
+            suits=measure.reads_weights,
         ),
         one(
             "held_out_points",
@@ -194,6 +206,7 @@ def _measured() -> list[Quantity]:
             measure.shifted_accuracy,
             argument="shift",
             check=of_kind(BENIGN),
+            suits=move,
         ),
         one(
             "control_risk",
@@ -203,6 +216,7 @@ def _measured() -> list[Quantity]:
             measure.control_risk,
             argument="rule",
             check=of_kind(RULES),
+            suits=build,
         ),
         one(
             "early_stopping_difference",
@@ -212,7 +226,8 @@ def _measured() -> list[Quantity]:
             measure.early_stopping_difference,
             of="point",
         ),
-        one("bound_value", "a bound at delta .05", 0, most, measure.bound_value, **named),
+        # no less than 0 but for sharpness, the curvature that is largest in size
+        one("bound_value", "a bound at delta .05", -most, most, measure.bound_value, **named),
         one(
             "bound_valid", "1 where a bound holds, 0: violated", 0, 1, measure.bound_valid, **named
         ),
@@ -225,6 +240,7 @@ def _measured() -> list[Quantity]:
             of="pair",
             argument="shift",
             check=of_kind(SHIFTS),
+            suits=move,
         ),
     ]
 

@@ -5,11 +5,12 @@ round every open claim asks for more units; a claim with a sequential test close
 decided, any other when it has all its units.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from simbias._checks import fail
 from simbias.claims.claim import Claim
 from simbias.claims.expression import Expression, Reference
 from simbias.claims.inference import TESTS, decided, find, more
@@ -32,6 +33,7 @@ FIRST_ROUND = 4  # units of a sequential claim, and the least of every later rou
 _TOGETHER = 8  # networks measured in one go: what is kept of an interrupted measurement
 
 Triple = tuple[float, float, float]
+Seeds = tuple[int, ...]
 
 
 class Key(NamedTuple):
@@ -110,7 +112,11 @@ def judge(
 
     Returns:
         A verdict a claim, in their order.
+
+    Raises:
+        ValueError: claims that are not feasible; nothing is trained then.
     """
+    feasible(claims)
     first = dict.fromkeys((claim.id for claim in claims), 0) | dict(first_seeds or {})
     open_ = [claim for claim in claims if not settings_unmet(claim)]
     have = dict.fromkeys((claim.id for claim in open_), 0)
@@ -134,14 +140,33 @@ def judge(
     return conclude(claims, measured)
 
 
+def feasible(claims: Sequence[Claim]) -> None:
+    """Raise ValueError for quantities that a population lacks, and for families of two files."""
+    families: dict[str, list[Claim]] = {}
+    for claim in claims:
+        if claim.correction == "holm":
+            families.setdefault(claim.family, []).append(claim)
+        for reference, key in _keys(claim).items():
+            suits = QUANTITIES[reference.quantity].suits
+            try:
+                if suits is not None:
+                    suits(key.cell, reference.argument)
+            except ValueError as error:
+                raise ValueError(f"{claim.id}: {reference}: {error}") from None
+    for name, members in families.items():
+        declared = {(claim.family_size, claim.rule.alpha) for claim in members}
+        if len(declared) > 1 or len(members) > members[0].family_size:
+            raise fail("family", name, "claims of one file, which are corrected together")
+
+
 def _next(claim: Claim, have: int, measured: Units | None) -> int:
     """How many units a claim asks for next: as many as would decide, at most doubling."""
-    if not TESTS[claim.rule.test].sequential:
-        return claim.units
+    if claim.unit == "point" or not TESTS[claim.rule.test].sequential:
+        return claim.units  # points of one network come all at once
     if measured is None:
         return min(claim.units, FIRST_ROUND)
     ends = intervals(claim, measured)
-    needed = more(claim.rule, *ends, tests_in_family=claim.family_size) or have
+    needed = more(claim.rule, *ends, tests_in_family=claim.family_size, most=claim.units) or have
     return min(claim.units, have + max(FIRST_ROUND, min(have, needed)))
 
 
@@ -181,13 +206,27 @@ def _keys(claim: Claim) -> dict[Reference, Key]:
     }
 
 
+def _behind(unit: str, i: int, first: int) -> Seeds:
+    """The seeds of the networks behind a unit."""
+    return {"network": (i,), "pair": (i, i + 1), "point": (first,)}[unit]
+
+
+def _parts(key: Key, behind: Mapping[int, Seeds]) -> Iterator[dict[int, Seeds]]:
+    """Units that are measured in one go: some networks or pairs, or all points of a network."""
+    together = 1 if QUANTITIES[key.reference.quantity].of == "point" else _TOGETHER
+    groups = sorted(set(behind.values()))
+    for start in range(0, len(groups), together):
+        chosen = set(groups[start : start + together])
+        yield {i: behind[i] for i in sorted(behind) if behind[i] in chosen}
+
+
 class _Asked(NamedTuple):
     """Networks to look at together."""
 
     cell: Cell
     n_certify: int
     confidence: float
-    seeds: tuple[int, ...]
+    seeds: Seeds
 
 
 def _measure(
@@ -198,23 +237,30 @@ def _measure(
     note: Callable[[str], None],
 ) -> None:
     """Measure whatever is missing; quantities of the same networks share a look."""
-    looks: dict[_Asked, dict[Key, list[int]]] = {}
+    missing: dict[Key, dict[int, Seeds]] = {}  # units, and the seeds behind each
     for claim in claims:
         ids = _ids(claim, have[claim.id], first[claim.id])
         for key in _keys(claim).values():
             known = networks.recall(key, ids)
-            missing = [i for i in ids if i not in known]
-            together = len(missing) if claim.unit == "point" else _TOGETHER
-            for start in range(0, len(missing), together):
-                part = missing[start : start + together]
-                seeds = {"network": part, "point": [first[claim.id]]}.get(
-                    claim.unit, sorted([*part, *(i + 1 for i in part)])
-                )
-                asked = _Asked(key.cell, key.n_certify, key.confidence, tuple(seeds))
-                looks.setdefault(asked, {})[key] = part
-    for asked, keys in looks.items():
+            behind = {i: _behind(claim.unit, i, first[claim.id]) for i in ids if i not in known}
+            missing.setdefault(key, {}).update(behind)
+    looks: dict[_Asked, dict[Key, dict[int, Seeds]]] = {}
+    for key, behind in missing.items():
+        for part in _parts(key, behind):
+            seeds = tuple(sorted({seed for seeds in part.values() for seed in seeds}))
+            asked = _Asked(key.cell, key.n_certify, key.confidence, seeds)
+            looks.setdefault(asked, {})[key] = part
+    for asked, wanted in looks.items():
         stack = networks.stack(asked.cell, asked.seeds)
         if stack is None:
+            continue
+        sound = set(stack.seeds)
+        keys = {
+            key: {i: seeds for i, seeds in part.items() if sound.issuperset(seeds)}
+            for key, part in wanted.items()
+        }
+        keys = {key: units for key, units in keys.items() if units}
+        if not keys:  # no partner of a pair is left
             continue
         words = ", ".join(dict.fromkeys(key.reference.quantity for key in keys))
         note(f"{asked.cell.name}, seeds {asked.seeds[0]} to {asked.seeds[-1]}: {words}")
@@ -227,17 +273,14 @@ def _measure(
             )
 
         whole = look(stack)
-        for key, ids in keys.items():
+        for key, units in keys.items():
             quantity = QUANTITIES[key.reference.quantity]
+            at = whole
             if quantity.of == "pair":
-                ids = [i for i in ids if {i, i + 1} <= set(stack.seeds)]
-                seeds = [seed for i in ids for seed in (i, i + 1)]
-                estimate = quantity.measure(look(stack.some(seeds)), key.reference.argument)
-            else:
-                ids = ids if quantity.of == "point" else [i for i in ids if i in stack.seeds]
-                estimate = quantity.measure(whole, key.reference.argument)
-            found = zip(*(part.tolist() for part in estimate), strict=True)
-            networks.keep(key, dict(zip(ids, found, strict=True)))
+                at = look(stack.some([seed for seeds in units.values() for seed in seeds]))
+            estimate = quantity.measure(at, key.reference.argument)
+            found = zip(*(ends.tolist() for ends in estimate), strict=True)
+            networks.keep(key, dict(zip(units, found, strict=True)))
 
 
 def _units(claim: Claim, have: int, first: int, networks: Networks) -> Units:
@@ -258,7 +301,7 @@ def _units(claim: Claim, have: int, first: int, networks: Networks) -> Units:
             if not outcome(premise, found)[i]
         ]
         if np.isnan([part[i] for part in quantity]).any():
-            missing.append("not measured: training diverged or the quantity has no value")
+            missing.append("not measured: training failed, or the quantity has no value")
         else:
             missing.append(f"without {' and '.join(unmet)}" if unmet else "")
     names = [f"{i},{i + 1}" if claim.unit == "pair" else str(i) for i in ids]

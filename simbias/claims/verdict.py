@@ -11,6 +11,7 @@ from simbias.claims.inference import Finding, find, holm, more
 from simbias.claims.measure import setting
 from simbias.validation.risk import Estimate
 
+_ROUNDING = 1e-9  # a share that is met exactly in exact arithmetic is met
 VERDICTS = ("supported", "refuted", "inconclusive", "inapplicable")
 
 
@@ -42,7 +43,7 @@ class Met(NamedTuple):
     @property
     def holds(self) -> bool:
         """Whether enough units meet it."""
-        return self.met >= self.share * self.units
+        return self.met >= self.share * self.units * (1 - _ROUNDING)
 
     def __str__(self) -> str:
         return (
@@ -165,7 +166,8 @@ def conclude(claims: Sequence[Claim], measured: Mapping[str, Units]) -> list[Ver
             needed = None
             if verdict == "inconclusive" and units is not None:
                 low, high = intervals(claim, units)
-                needed = more(claim.rule, low, high, tests_in_family=claim.family_size)
+                # 0 where a sequential test has decided both ways: then no more would help
+                needed = more(claim.rule, low, high, tests_in_family=claim.family_size) or None
             reason = _reason(claim, verdict, finding, units, needed)
             verdicts.append(
                 Verdict(claim, verdict, finding, premises[claim.id], units, needed, reason)

@@ -34,6 +34,7 @@ class InStore:
         self, store: Store, reporter: Callable[[], AbstractContextManager[Reporter]]
     ) -> None:
         self._store, self._reporter = store, reporter
+        self.statuses: dict[Job, str] = {}  # of the networks that were asked for
         self._found: dict[Key, dict[int, Triple]] = {}
 
     def train(self, wanted: Mapping[Cell, Sequence[int]]) -> None:
@@ -47,6 +48,10 @@ class InStore:
             plan = Plan(SUITE, "units", tuple(cells), ({},) * len(cells), seeds, N_CERTIFY)
             with self._reporter() as reporter:
                 execute(plan, self._store, reporter)
+        statuses = self._store.statuses()
+        for cell, seeds in wanted.items():
+            for job in (Job(cell, seed) for seed in seeds):
+                self.statuses[job] = statuses.get(records.network_name(job), "error")
 
     def stack(self, cell: Cell, seeds: Sequence[int]) -> Stack | None:
         """The networks that ended and did not diverge."""
@@ -105,7 +110,7 @@ def run(
     *,
     reporter: Callable[[], AbstractContextManager[Reporter]],
     note: Callable[[str], None],
-) -> list[Verdict]:
+) -> tuple[list[Verdict], set[str]]:
     """Judge claims and keep verdicts with their evidence.
 
     Args:
@@ -114,10 +119,15 @@ def run(
         reporter: makes what hears how a training goes.
         note: hears what is measured.
 
+    Returns:
+        The verdicts, and the statuses that the networks behind them have.
+
     Raises:
         Interrupted: the user asked to stop; the same call goes on.
         StoreError: nothing can be written any more.
     """
+    for path, why in store.damaged():
+        note(f"{path} cannot be used ({why}): moved to {store.set_aside(path)}, computed again")
     first = {}
     for claim in claims:
         first[claim.id], changed = kept.say(store, claim)
@@ -127,4 +137,4 @@ def run(
     verdicts = judge(claims, networks, first_seeds=first, note=note)
     for verdict in verdicts:
         kept.write_verdict(store, verdict)
-    return verdicts
+    return verdicts, set(networks.statuses.values())

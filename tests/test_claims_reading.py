@@ -1,12 +1,14 @@
 """Claim files: what they say, what identifies it, and one line for whatever is wrong in them."""
 
 import json
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
-from simbias.claims import claim as claims
-from simbias.claims.claim import builtin, get, load
+from simbias.claims import reading as claims
+from simbias.claims.reading import builtin, get, load
 from simbias.registry import CLAIMS, Entry
 
 SETTINGS = """
@@ -544,3 +546,12 @@ def test_an_installed_file_that_is_not_there_is_named(monkeypatch):
         monkeypatch.setitem(CLAIMS.__dict__, "_installed", entries)
         with pytest.raises(ValueError, match="no.such"):
             builtin()
+
+
+def test_the_ten_lines_of_the_readme_are_a_claim(tmp_path):
+    text = (Path(__file__).parent.parent / "README.md").read_text()
+    (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    path = tmp_path / "mine.toml"
+    path.write_text(block)
+    (claim,) = load(str(path))
+    assert len(block.splitlines()) == 10 and claim.id == "wide-enough"

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simbias._checks import known, real
-from simbias.claims.expression import Reference, parse
+from simbias.claims.expression import Reference
+from simbias.claims.grammar import parse
 from simbias.claims.quantities import Quantity
 from simbias.validation.risk import Estimate
 

@@ -1,0 +1,366 @@
+"""The TOML files that say claims: reading, defaults, placeholders, families, and what is refused.
+
+A file holds one claim, or several as ``[[claim]]`` tables over defaults: what stands outside of
+them holds for each, tables merged one level deep. ``[each]`` makes a claim of every value of a
+placeholder. The claims of a family stand in one file, so that its size is known.
+"""
+
+import keyword
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from simbias._checks import fail, known, real, whole
+from simbias.claims.claim import Claim, Premise
+from simbias.claims.expression import Expression, Reference
+from simbias.claims.grammar import parse
+from simbias.claims.inference import Rule, fewest
+from simbias.claims.measure import setting
+from simbias.claims.quantities import QUANTITIES
+from simbias.registry import CLAIMS
+from simbias.training.cell import Cell, cell_from_settings
+
+OPS = ("<=", ">=")
+CORRECTIONS = ("holm", "none")
+REDRAWS = ("rotation", "data", "initialisation", "order")
+
+_CLAIM = {
+    "id": str, "title": str, "source": str, "quantity": str, "unit": dict, "predicate": dict,
+    "quantifier": dict, "effort": dict, "inference": dict,
+}  # fmt: skip
+_MORE = {
+    "population": dict, "populations": dict, "requires": list, "definitions": dict, "each": dict,
+}  # fmt: skip
+_POPULATION = {"task": dict, "network": dict, "method": dict, "n_train": int}
+_INFERENCE = {"test": str, "alpha": float, "units": int, "family": str, "correction": str}
+_WORDS = {
+    str: "a string", int: "an integer", float: "a number", dict: "a table", list: "an array",
+}  # fmt: skip
+
+
+def builtin() -> dict[str, Claim]:
+    """The claims of this package and those that installed packages add, by id.
+
+    Raises:
+        ValueError: a file that cannot be read or is at fault, or two that share an id or a family.
+    """
+    found: dict[str, Claim] = {}
+    families: dict[str, Traversable] = {}
+    for source in _sources():
+        for claim in load(source):
+            if claim.id in found:
+                raise fail(f"{source.name}: id", claim.id, "an id that no other file uses")
+            if families.setdefault(claim.family, source) is not source:
+                raise fail(f"{source.name}: family", claim.family, "a family of this file alone")
+            found[claim.id] = claim
+    return found
+
+
+def get(name: str) -> Claim:
+    """A built-in or installed claim by its id; raises ValueError with the nearest ids."""
+    claims = builtin()
+    return claims[known("claim", name, claims)]
+
+
+def load(source: str | Traversable) -> list[Claim]:
+    """The claims of a file; nothing is trained or measured.
+
+    Args:
+        source: a path ending in .toml, or a file inside a package.
+
+    Raises:
+        ValueError: in one line, the file, the key, what arrived and what is allowed.
+    """
+    file = Path(source) if isinstance(source, str) else source
+    if not isinstance(file, Traversable) or not file.name.endswith(".toml"):
+        raise fail("source", source, "a path ending in .toml")
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"claims: {source} cannot be read: {error}") from None
+    made = [(place, _claim(place, one)) for place, one in _tables(file.name, table)]
+    ids = Counter(claim.id for _, claim in made)
+    for place, claim in made:
+        if ids[claim.id] > 1:
+            raise fail(f"{place}: id", claim.id, "an id for each claim, also of those by [each]")
+    return [_in_family(place, claim, [other for _, other in made]) for place, claim in made]
+
+
+def _in_family(place: str, claim: Claim, others: Sequence[Claim]) -> Claim:
+    """The claim with the size of its family, if so many units can decide it there."""
+    if claim.correction == "holm":
+        family = [
+            other for other in others if (other.family, other.correction) == (claim.family, "holm")
+        ]
+        alphas = sorted({other.rule.alpha for other in family})
+        if len(alphas) > 1:
+            raise fail(f"{place}: inference: alpha", alphas, f"one for family {claim.family}")
+        claim = replace(claim, family_size=len(family))
+    try:
+        least = fewest(claim.rule, tests_in_family=claim.family_size)
+    except ValueError as error:
+        raise ValueError(f"{place}: inference: {error}") from None
+    if claim.units < least:
+        words = f"at least {least} {claim.unit}s"
+        words += f", in a family of {claim.family_size}" if claim.family_size > 1 else ""
+        raise fail(f"{place}: inference: units", claim.units, f"{words}; fewer decide nothing")
+    return claim
+
+
+def _sources() -> Iterator[Traversable]:
+    directory = files("simbias.claims").joinpath("builtin")
+    if directory.is_dir():
+        for file in sorted(directory.iterdir(), key=lambda file: file.name):
+            if file.name.endswith(".toml"):
+                yield file
+    for name, entry in CLAIMS.entries().items():
+        package, _, path = entry.reference.partition(":")
+        try:
+            yield files(package).joinpath(path)
+        except (ImportError, TypeError, ValueError) as error:
+            raise ValueError(f"claims: {name}, {entry.reference}: {error}") from None
+
+
+def _tables(file: str, table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The claims of a file as tables of their own, each with the place it stands at."""
+    for key in table:
+        known(f"{file}: key", key, [*_CLAIM, *_MORE, "claim"])
+    several = table.pop("claim", None)
+    if several is not None and (not isinstance(several, list) or not several):
+        raise fail(f"{file}: claim", several, "[[claim]] tables, at least one")
+    for i, own in enumerate([{}] if several is None else several):
+        place = file if several is None else f"{file}: claim[{i}]"
+        if not isinstance(own, dict):
+            raise fail(place, own, "a table")
+        merged = dict(table)
+        for kind, other in (("population", "populations"), ("populations", "population")):
+            if kind in own and other not in own:
+                merged.pop(other, None)
+        for key, value in own.items():
+            both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+            merged[key] = merged[key] | value if both else value
+        alone = several is None and "each" not in merged
+        for one in _expanded(place, merged):
+            named = not alone and _is_name(one.get("id"))
+            yield f"{file}: {one['id']}" if named else place, one
+
+
+def _expanded(place: str, table: dict[str, Any]) -> list[dict[str, Any]]:
+    """One table for each value of the placeholder, if there is one."""
+    each = table.pop("each", None)
+    if each is None:
+        return [table]
+    place = f"{place}: each"
+    if not isinstance(each, dict) or len(each) != 1:
+        raise fail(place, each, "a table of one placeholder with its values")
+    ((name, values),) = each.items()
+    if not name.isidentifier():
+        raise fail(place, name, "a name of letters, digits and _")
+    if not isinstance(values, list) or not values:
+        raise fail(f"{place}: {name}", values, "an array of at least one value")
+    for value in values:
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise fail(f"{place}: {name}", value, "strings and numbers")
+    expanded = [_replaced(table, f"{{{name}}}", value) for value in values]
+    if expanded[0] == table:
+        raise fail(place, name, f'a placeholder that a string uses as "{{{name}}}"')
+    return expanded
+
+
+def _replaced(part: Any, placeholder: str, value: Any) -> Any:
+    """A part of a table with the placeholder filled in; alone in a string, it is the value."""
+    if isinstance(part, dict):
+        return {key: _replaced(one, placeholder, value) for key, one in part.items()}
+    if isinstance(part, list):
+        return [_replaced(one, placeholder, value) for one in part]
+    if part == placeholder:
+        return value
+    return part.replace(placeholder, str(value)) if isinstance(part, str) else part
+
+
+def _claim(place: str, table: dict[str, Any]) -> Claim:
+    """A claim from its table; the size of its family is still to be counted."""
+    _check(place, table, _CLAIM, _MORE)
+    _named(f"{place}: id", table["id"])
+    populations = _populations(place, table)
+    unit = _unit(f"{place}: unit", table["unit"])
+    rule = _rule(place, table)
+    definitions = table.get("definitions", {})
+
+    def read(at: str, text: object) -> Expression:
+        found = parse(
+            at,
+            text,
+            quantities=QUANTITIES,
+            populations=tuple(populations),
+            definitions=definitions,
+        )
+        for one, quantity in found.quantities.items():
+            if quantity.of == "setting":
+                try:
+                    setting(populations[one.population], one.quantity)
+                except ValueError as error:
+                    raise ValueError(f"{at}: {error}") from None
+            elif quantity.of != unit:
+                words = f"quantities of a {unit} (unit: of) and settings; it is of a {quantity.of}"
+                raise fail(at, str(one), words)
+        return found
+
+    quantity = read(f"{place}: quantity", table["quantity"])
+    if unit not in quantity.of:
+        raise fail(f"{place}: quantity", quantity.text, f"at least one quantity of a {unit}")
+    if rule.test == "mcnemar" and not (unit == "point" and isinstance(quantity.node, Reference)):
+        raise fail(f"{place}: quantity", quantity.text, "one quantity of a point, with mcnemar")
+    _check_edge(f"{place}: predicate: value", quantity, rule.op, rule.value, rule.margin)
+    premises = tuple(
+        _premise(f"{place}: requires[{i}]", one, read)
+        for i, one in enumerate(table.get("requires", []))
+    )
+    said = [quantity, *(premise.expression for premise in premises)]
+    used = {one.population for expression in said for one in expression.references}
+    for name in populations:
+        if name not in used:
+            raise fail(f"{place}: populations", name, "populations that some quantity is about")
+    effort, inference = table["effort"], table["inference"]
+    _check(f"{place}: effort", effort, {"n_certify": int, "confidence": float})
+    at = f"{place}: effort: confidence"
+    return Claim(
+        id=table["id"],
+        title=table["title"],
+        source=table["source"],
+        quantity=quantity,
+        populations=populations,
+        unit=unit,
+        redraws=REDRAWS,
+        rule=rule,
+        units=whole(f"{place}: inference: units", inference["units"]),
+        family=_named(f"{place}: inference: family", inference["family"]),
+        correction=known(f"{place}: inference: correction", inference["correction"], CORRECTIONS),
+        n_certify=whole(f"{place}: effort: n_certify", effort["n_certify"]),
+        confidence=real(at, effort["confidence"], 0, 1, open_low=True, open_high=True),
+        premises=premises,
+    )
+
+
+def _premise(place: str, table: Any, read: Callable[[str, object], Expression]) -> Premise:
+    _check(place, table, {"quantity": str, "op": str, "value": float}, {"share": float})
+    expression = read(f"{place}: quantity", table["quantity"])
+    op, value = known(f"{place}: op", table["op"], OPS), real(f"{place}: value", table["value"])
+    share = real(f"{place}: share", table.get("share", 0.5), 0, 1, open_low=True)
+    if not expression.of:
+        raise fail(f"{place}: quantity", expression.text, "at least one quantity")
+    if expression.of == {"setting"}:
+        if "share" in table:
+            raise fail(f"{place}: share", share, "none: settings are the same in every unit")
+        share = 1.0
+    _check_edge(f"{place}: value", expression, op, value)
+    return Premise(expression, op, value, share)
+
+
+def _populations(place: str, table: dict[str, Any]) -> dict[str, Cell]:
+    if ("population" in table) == ("populations" in table):
+        given = [key for key in ("population", "populations") if key in table]
+        raise fail(f"{place}: population", given, "one of population and populations")
+    named = {"": table["population"]} if "population" in table else table["populations"]
+    if not named:
+        raise fail(f"{place}: populations", named, "at least one population")
+    cells = {}
+    for name, settings in named.items():
+        at = f"{place}: populations: {name}" if name else f"{place}: population"
+        if "populations" in table and (
+            not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or keyword.iskeyword(name)
+        ):
+            raise fail(f"{place}: populations", name, "a name of letters, digits and _")
+        _check(at, settings, _POPULATION, {"batch": int, "stop": dict})
+        try:
+            cells[name] = cell_from_settings({"batch": 256, "stop": {}} | settings)
+        except ValueError as error:
+            raise ValueError(f"{at}: {error}") from None
+    return cells
+
+
+def _unit(place: str, table: Any) -> str:
+    _check(place, table, {"of": str, "redraws": list})
+    kinds = {quantity.of for quantity in QUANTITIES.values()} - {"setting"}
+    for one in table["redraws"]:
+        known(f"{place}: redraws", one, REDRAWS)
+    if sorted(table["redraws"]) != sorted(REDRAWS):
+        every = ", ".join(REDRAWS)
+        raise fail(f"{place}: redraws", table["redraws"], f"all of {every}: a seed redraws each")
+    return known(f"{place}: of", table["of"], kinds)
+
+
+def _rule(place: str, table: dict[str, Any]) -> Rule:
+    predicate, quantifier, inference = (
+        table[key] for key in ("predicate", "quantifier", "inference")
+    )
+    _check(f"{place}: predicate", predicate, {"op": str, "value": float, "margin": float})
+    _check(f"{place}: quantifier", quantifier, {"kind": str}, {"at_least": float})
+    _check(f"{place}: inference", inference, _INFERENCE)
+    given = {key: predicate[key] for key in ("value", "margin")} | {"alpha": inference["alpha"]}
+    if "at_least" in quantifier:
+        given["at_least"] = quantifier["at_least"]
+    try:
+        # equal rules must have equal hashes, whether a number is written 1 or 1.0
+        numbers = {key: real(key, value) for key, value in given.items()}
+        return Rule(
+            op=predicate["op"],
+            value=numbers["value"],
+            margin=numbers["margin"],
+            quantifier=quantifier["kind"],
+            at_least=numbers.get("at_least"),
+            test=inference["test"],
+            alpha=numbers["alpha"],
+        )
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
+def _check_edge(
+    place: str, expression: Expression, op: str, value: float, margin: float = 0.0
+) -> None:
+    """Raise ValueError for a predicate that nothing within the range meets, or everything."""
+    low, high = expression.range()
+    if op == "<=":
+        holds, fails = low <= value - margin, high > value and high >= value + margin
+    else:
+        holds, fails = high >= value + margin, low < value and low <= value - margin
+    if not (holds and fails):
+        words = f"one that {expression.text} can {'miss' if holds else 'meet'}"
+        words += f" by the margin {margin:g}" if margin else ""
+        raise fail(place, value, f"{words}: it lies in [{low:g}, {high:g}]")
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_-]+", name) is not None
+
+
+def _named(place: str, name: str) -> str:
+    if not _is_name(name):
+        raise fail(place, name, "letters, digits, - and _")
+    return name
+
+
+def _check(
+    place: str, table: Any, required: Mapping[str, type], optional: Mapping[str, type] | None = None
+) -> None:
+    """Raise ValueError for unknown or missing keys and wrong types."""
+    if not isinstance(table, dict):
+        raise fail(place, table, "a table")
+    allowed = dict(required) | dict(optional or {})
+    for key in table:
+        known(f"{place}: key", key, allowed)
+    for key in required:
+        if key not in table:
+            raise ValueError(f"{place}: key {key!r} is missing")
+    for key, value in table.items():
+        kind = allowed[key]
+        fits = isinstance(value, int | float) if kind is float else isinstance(value, kind)
+        if not fits or isinstance(value, bool):
+            raise fail(f"{place}: {key}", value, _WORDS[kind])

@@ -1,0 +1,460 @@
+"""Every word of the vocabulary on tiny networks: its range, its entries, and both controls."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from simbias import MLP, Stop, sgd, tasks, validate
+from simbias.bounds import Evidence, evaluate, records
+from simbias.claims import measure
+from simbias.claims.measure import DELTA, Look, best_checks, points_to_exclude
+from simbias.claims.quantities import QUANTITIES
+from simbias.tasks import blocks
+from simbias.tasks.oracle import Layer, achievable_risk
+from simbias.tasks.shifts import BENIGN, SHIFTS
+from simbias.tasks.task import Task
+from simbias.training import Cell
+from simbias.training.fit import TRACE
+from simbias.training.stack import Job, assemble, replay, train_jobs
+from simbias.validation import control
+
+POINTS, CONFIDENCE, SEEDS = 2000, 0.999, 4
+BEST = (100, 50, 100, 50)  # updates of each network's best check, as the traces are made to say
+CELL = Cell(
+    tasks.get("noisy-lms-7", dim=4),
+    MLP(16, 1),
+    sgd(learning_rate=0.1, momentum=0.9),
+    n_train=256,
+    batch=64,
+    stop=Stop(max_updates=200, check_every=50),
+)
+NAMES = ("clopper-pearson", "occam", "stability", "l2-norm", "sharpness")
+ARGUMENTS = {
+    None: [None],
+    "number": [0.01],
+    "rule": ["achievable", "simple"],
+    "bound": ["clopper-pearson", "occam"],
+    "shift": BENIGN,
+}
+APART = ("early_stopping_difference", "island_excess")  # for one network, see below
+EVERY = [
+    (name, argument)
+    for name, quantity in QUANTITIES.items()
+    if name not in APART
+    for argument in (SHIFTS if name == "seed_agreement" else ARGUMENTS[quantity.argument])
+]
+
+
+def with_select(stack, accuracies):
+    """The stack with other accuracies on select draws, a row a network."""
+    traces = []
+    for trace, row in zip(stack.traces, accuracies, strict=True):
+        traces.append(trace.copy())
+        traces[-1][:, TRACE.index("select_accuracy")] = row
+    return replace(stack, traces=tuple(traces))
+
+
+@pytest.fixture(scope="module")
+def stack():
+    jobs = [Job(CELL, seed) for seed in range(SEEDS)]
+    snapshots = train_jobs(jobs)
+    trained = assemble(CELL, {job.seed: snapshots[job] for job in jobs})
+    updates = trained.traces[0][:, TRACE.index("updates")]
+    assert all((trace[:, TRACE.index("updates")] == updates).all() for trace in trained.traces)
+    return with_select(trained, [np.where(updates == best, 0.96, 0.95) for best in BEST])
+
+
+@pytest.fixture(scope="module")
+def look(stack):
+    return Look(stack, n_certify=POINTS, confidence=CONFIDENCE, bounds=NAMES)
+
+
+@pytest.fixture(scope="module")
+def controls():
+    return {
+        rule: Look(
+            control(CELL, rule, seeds=SEEDS), n_certify=POINTS, confidence=CONFIDENCE, bounds=()
+        )
+        for rule in ("achievable", "simple")
+    }
+
+
+def measured(look, name, argument=None):
+    return QUANTITIES[name].measure(look, argument)
+
+
+def encloses(estimate, truth):
+    return ((estimate.low <= truth) & (truth <= estimate.high)).all()
+
+
+# -- every quantity ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "argument"), EVERY)
+def test_a_quantity_has_an_entry_a_unit_within_its_range_and_its_interval(look, name, argument):
+    quantity = QUANTITIES[name]
+    found = quantity.measure(look, argument)
+    assert [part.shape for part in found] == [(SEEDS // 2 if quantity.of == "pair" else SEEDS,)] * 3
+    assert not np.isnan(found).any()
+    for part in found:
+        assert (part >= quantity.low).all() and (part <= quantity.high).all()
+    assert (found.low <= found.value).all() and (found.value <= found.high).all()
+
+
+def test_every_name_of_the_vocabulary_is_that_of_its_quantity():
+    assert all(name == quantity.name for name, quantity in QUANTITIES.items())
+    assert {name for name, _ in EVERY} | set(APART) == set(QUANTITIES)
+
+
+def test_settings_are_the_numbers_of_the_cell_whichever_part_has_them(look):
+    cell = replace(CELL, method=sgd(learning_rate=0.2, weight_decay=5e-4))
+    expected = {
+        "dim": 4,
+        "noise": 0.1,
+        "n_train": 256,
+        "batch": 64,
+        "width": 16,
+        "depth": 1,
+        "learning_rate": 0.2,
+        "weight_decay": 5e-4,
+    }
+    assert set(expected) == {name for name, one in QUANTITIES.items() if one.of == "setting"}
+    for name, number in expected.items():
+        assert measure.setting(cell, name) == number
+    assert (measured(look, "learning_rate").value == 0.1).all()
+
+
+def test_a_setting_that_the_cell_has_not_is_refused():
+    cell = replace(CELL, task=tasks.get("ms-7", dim=4))
+    with pytest.raises(ValueError, match="^quantity: got 'noise', allowed: a setting of ms-7/"):
+        measure.setting(cell, "noise")
+
+
+def test_gap_and_excess_are_the_risk_from_other_origins(look, stack):
+    risk, fitted = measured(look, "risk"), (stack.fitted_since >= 0).mean(axis=1)
+    np.testing.assert_allclose(measured(look, "train_accuracy").value, fitted, atol=1 / 256)
+    for name, origin in (
+        ("gap", 1 - measured(look, "train_accuracy").value),
+        ("excess_risk", 0.0),
+    ):
+        for part, own in zip(measured(look, name), risk, strict=True):
+            np.testing.assert_allclose(part, own - origin, atol=1e-12)
+    accuracy = measured(look, "test_accuracy")
+    np.testing.assert_allclose(accuracy, 1 - np.array([risk.value, risk.high, risk.low]))
+    np.testing.assert_allclose(
+        measured(look, "train_error").value, 1 - measured(look, "train_accuracy").value
+    )
+
+
+def test_memorised_is_what_is_fitted_beyond_fresh_exceptions(look):
+    fitted, fresh = measured(look, "exceptions_fitted"), measured(look, "exceptions_fresh")
+    np.testing.assert_allclose(measured(look, "memorised").value, fitted.value - fresh.value)
+
+
+# -- controls ---------------------------------------------------------------------------------
+
+
+def test_the_achievable_network_never_errs_whatever_the_benign_shift(controls):
+    look = controls["achievable"]
+    assert (measured(look, "risk").value == 0).all()
+    assert (measured(look, "excess_risk").value == 0).all()
+    for kind in BENIGN:
+        assert (measured(look, "shifted_accuracy", kind).value == 1).all()
+
+
+def test_the_simple_network_owes_half_the_noise_and_all_it_knows_to_the_simple_set(controls):
+    look = controls["simple"]
+    assert encloses(measured(look, "excess_risk"), CELL.task.settings["noise"] / 2)
+    assert encloses(measured(look, "s_randomised_accuracy"), 0.5)
+    assert encloses(measured(look, "s_randomised_auc"), 0.5)
+    assert encloses(measured(look, "sc_randomised_accuracy"), 0.95)
+    assert (measured(look, "simple_agreement").value == 1).all()
+    assert (measured(look, "exceptions_fitted").value == 0).all()
+    assert (measured(look, "exceptions_fresh").value == 0).all()
+
+
+def test_in_the_margin_only_the_simple_network_guesses(controls):
+    assert encloses(measured(controls["simple"], "shifted_accuracy", "margin"), 0.5)
+    assert encloses(measured(controls["simple"], "shifted_accuracy", "even-slabs"), 0.95)
+
+
+@pytest.mark.parametrize("rule", ["achievable", "simple"])
+def test_networks_of_one_rule_agree_across_rotations(controls, rule):
+    rotations = controls[rule].stack.rotation
+    assert not np.allclose(rotations[0], rotations[1])
+    found = measured(controls[rule], "seed_agreement", "none")
+    assert found.value.tolist() == [1, 1] and (found.high == 1).all() and (found.low < 1).all()
+
+
+def test_pairs_are_neighbours_in_the_order_of_the_stack(look, controls):
+    # planted: the achievable network beside the simple one of another seed
+    one, other = (controls[rule].stack for rule in ("achievable", "simple"))
+    params = jax.tree.map(lambda a, b: np.stack([a[0], b[1], a[2], a[3]]), one.params, other.params)
+    mixed = Look(replace(one, params=params), n_certify=POINTS, confidence=CONFIDENCE)
+    found = measured(mixed, "seed_agreement", "none")
+    assert found.low[0] <= 0.95 <= found.high[0] and found.value[1] == 1
+
+
+def test_what_the_architecture_could_compute_does_not_depend_on_what_it_learned(look, controls):
+    assert (measured(look, "control_risk", "achievable").value == 0).all()
+    simple = measured(look, "control_risk", "simple")
+    np.testing.assert_array_equal(simple, measured(controls["simple"], "risk"))
+
+
+def test_islands_are_those_of_what_was_fitted(stack, controls):
+    one = Look(stack.some([0]), n_certify=POINTS, confidence=CONFIDENCE)
+    found = measured(one, "island_excess")
+    assert found.value.shape == (1,) and found.low < found.value < found.high
+    # the simple network labels every exception wrongly, so it keeps no label anywhere
+    none = Look(controls["simple"].stack.some([0]), n_certify=POINTS, confidence=CONFIDENCE)
+    assert measured(none, "island_excess").value == 0
+
+
+def test_excess_is_over_what_can_be_achieved_where_nothing_can_be_perfect():
+    # the only coordinate that tells anything is noisy: its rule has no excess, though it errs
+    laws = (blocks.linear(noise=0.1), blocks.slab(5, noise=1.0))
+    task = Task("noisy-linear", {"dim": 2, "noise": 0.1}, laws, (0,))
+    assert achievable_risk(task) == pytest.approx(0.05)
+    cell = replace(CELL, task=task)
+    look = Look(control(cell, "simple", seeds=2), n_certify=POINTS, confidence=CONFIDENCE)
+    assert encloses(measured(look, "risk"), 0.05) and encloses(measured(look, "excess_risk"), 0)
+    trace = np.zeros((2, len(TRACE)), np.float32)
+    trace[:, TRACE.index("updates")] = 50, 100
+    traced = with_select(replace(look.stack, traces=(trace,) * 2), [[0.93, 0.945], [0.93, 0.939]])
+    reached = measured(Look(traced, n_certify=1, confidence=0.9), "transition_updates")
+    assert reached.value.tolist() == [100, np.inf]
+
+
+# -- along training ---------------------------------------------------------------------------
+
+
+def test_a_transition_is_the_first_check_from_which_on_the_error_stays_low(stack):
+    by_hand = with_select(
+        stack,
+        [
+            [0.9, 0.995, 0.995, 1.0],
+            [0.995, 0.9, 0.995, 0.995],  # came back once
+            [0.995, 0.995, 0.995, 0.985],  # and once at the very end
+            [0.9, 0.9, 0.9, 0.995],
+        ],
+    )
+    found = measured(Look(by_hand, n_certify=1, confidence=0.9), "transition_updates")
+    assert found.value.tolist() == [100, 150, np.inf, 200]
+    np.testing.assert_array_equal(found.low, found.value)
+
+
+def test_a_network_without_checks_has_no_transition(controls):
+    assert np.isinf(measured(controls["achievable"], "transition_updates").value).all()
+
+
+def test_the_best_check_is_the_network_as_it_was_there(stack):
+    best = best_checks(stack)
+    for i, (seed, updates) in enumerate(zip(stack.seeds, BEST, strict=True)):
+        assert int(stack.traces[i][np.argmax(stack.traces[i][:, 3]), 0]) == updates
+        pair = [seed, (seed + 2) % SEEDS]  # two networks a call, as in training
+        earlier = replay(CELL, updates, seeds=pair)
+        for one, other in zip(
+            jax.tree.leaves(best.params), jax.tree.leaves(earlier.params), strict=True
+        ):
+            np.testing.assert_array_equal(one[i], other[0])
+    assert best.seeds == stack.seeds
+    np.testing.assert_array_equal(best.rotation, stack.rotation)
+
+
+def test_of_equally_good_checks_the_first_is_the_best(stack, monkeypatch):
+    asked = []
+
+    def earlier(cell, updates, *, seeds):
+        asked.append((updates, seeds))
+        return stack.some(seeds)
+
+    monkeypatch.setattr(measure, "replay", earlier)
+    tied = with_select(
+        stack, [[0.9, 0.95, 0.95, 0.9], [0.9] * 4, [0.9, 0.9, 0.9, 1], [0.9, 0.95, 0.9, 0.95]]
+    )
+    best_checks(tied)
+    assert asked == [(100, [0, 3]), (50, [1]), (200, [2])]
+
+
+def test_early_stopping_gains_what_the_last_check_errs_more(look, stack):
+    gain = measured(look, "early_stopping_gain")
+    # by other points: the two risks, each with its own interval
+    last, best = measured(look, "risk"), validate(best_checks(stack), n_certify=POINTS).risk
+    assert (last.low - best.high <= gain.value).all() and (gain.value <= last.high - best.low).all()
+    points = measured(look, "early_stopping_difference")
+    assert [part.shape for part in points] == [(POINTS,)] * 3
+    assert set(np.unique(points.value)) <= {-1, 0, 1}
+    np.testing.assert_array_equal(points.low, points.high)
+    assert points.value.mean() == pytest.approx(gain.value[0])
+
+
+def test_a_network_whose_last_check_is_its_best_gains_nothing(stack):
+    last = Look(
+        with_select(stack, [[0.9, 0.9, 0.9, 0.95]] * SEEDS), n_certify=POINTS, confidence=0.9
+    )
+    gain = measured(last, "early_stopping_gain")
+    assert (gain.value == 0).all() and encloses(gain, 0)
+    assert (measured(last, "early_stopping_difference").value == 0).all()
+
+
+def test_points_of_a_network_come_in_no_order(stack, controls, monkeypatch):
+    # planted: the last check follows the simple rule, the best one the achievable one
+    simple, achievable = (controls[rule].stack for rule in ("simple", "achievable"))
+    monkeypatch.setattr(measure, "best_checks", lambda stack: achievable)
+    look = Look(simple, n_certify=POINTS, confidence=CONFIDENCE)
+    values = measured(look, "early_stopping_difference").value
+    errors = int(values.sum())
+    assert errors == np.count_nonzero(values) == pytest.approx(0.05 * POINTS, rel=0.5)
+    # in any quarter about a quarter of them: hypergeometric, four standard deviations
+    for quarter in values.reshape(4, -1):
+        assert abs(quarter.sum() - errors / 4) <= 4 * np.sqrt(errors * 3 / 16)
+    np.testing.assert_array_equal(values, measured(look, "early_stopping_difference").value)
+
+
+# -- held-out points --------------------------------------------------------------------------
+
+
+def fewest_by_hand(risk, error, most):
+    """The least m at which floor(m risk) errors or more have probability < .05 under the error."""
+    m = np.arange(1, most)
+    k = np.floor(m * risk + 1e-9)
+    return m[np.argmax(binom.sf(k - 1, m, error) < 0.05)]
+
+
+@pytest.mark.parametrize(
+    ("risk", "error"),
+    [
+        (0.05, 0.01),
+        (0.05, 0.02),
+        (0.05, 0.04),
+        (0.04, 0.01),
+        (0.3, 0.1),
+        (1 / 3, 0.25),
+        (0.011, 0.008),
+        (0.5, 0.45),
+        (1.0, 0.5),
+        (1.0, 0.01),
+    ],
+)
+def test_the_fewest_points_that_exclude_an_error_are_found(risk, error):
+    assert points_to_exclude(risk, error) == fewest_by_hand(risk, error, 20_000)
+
+
+def test_an_error_of_0_is_excluded_by_the_first_error():
+    assert points_to_exclude(0.05, 0) == 20 and points_to_exclude(1.0, 0) == 1
+
+
+def test_no_number_of_points_excludes_an_error_that_is_not_exceeded():
+    for risk, error in ((0.01, 0.01), (0.005, 0.01), (0.0, 0.0), (0.05, 0.9)):
+        assert points_to_exclude(risk, error) == np.inf
+    # the standard error at ten million points is 3e-5
+    assert points_to_exclude(0.01 + 1e-6, 0.01) == np.inf
+
+
+def test_a_larger_risk_needs_fewer_points(look):
+    risk, found = measured(look, "risk"), measured(look, "held_out_points", 0.01)
+    for one, other in (
+        (found.value, risk.value), (found.low, risk.high), (found.high, risk.low)
+    ):  # fmt: skip
+        assert one.tolist() == [points_to_exclude(r, 0.01) for r in other]
+    steps = [points_to_exclude(r, 0.01) for r in np.linspace(0.012, 1, 200)]
+    assert (np.diff(steps) <= 0).all()
+
+
+# -- weights ----------------------------------------------------------------------------------
+
+
+def with_first_layer(stack, weight):
+    """The stack with first-layer weights given by unrotated coordinate, (dim, width)."""
+    params = jax.tree.map(np.copy, stack.params)
+    for i, turn in enumerate(stack.rotation):
+        params["layers"][0]["kernel"][i] = turn.T @ weight
+    return replace(stack, params=params)
+
+
+def test_the_weight_ratio_is_read_before_rotation(controls):
+    weight = np.ones((4, 16))
+    weight[0] = np.repeat([3.0, 4.0], 8)  # root mean square: sqrt(12.5)
+    weight[1:] = [[2.0], [1.0], [0.5]]  # sqrt(5.25 / 3)
+    stack = with_first_layer(controls["simple"].stack, weight)
+    found = measured(Look(stack, n_certify=1, confidence=0.9), "log_weight_ratio")
+    np.testing.assert_allclose(found.value, 0.5 * np.log(12.5 / 1.75), rtol=1e-5)
+    np.testing.assert_array_equal(found.low, found.high)
+
+
+def test_normal_coordinates_are_no_slabs():
+    cell = Cell(tasks.get("lsn", dim=4), MLP(16, 1), sgd(), n_train=20, batch=10)
+    weight = np.full((4, 16), 100.0)
+    weight[0], weight[1] = 6, 2
+    stack = with_first_layer(control(cell, "simple"), weight)
+    found = measured(Look(stack, n_certify=1, confidence=0.9), "log_weight_ratio")
+    np.testing.assert_allclose(found.value, np.log(3), rtol=1e-4)
+
+
+# -- bounds -----------------------------------------------------------------------------------
+
+
+def test_bounds_are_those_that_are_evaluated(look, stack):
+    judged = evaluate(stack, delta=DELTA, bounds=NAMES, n_certify=POINTS, confidence=CONFIDENCE)
+    for name in NAMES:
+        own = [one for one in judged if one.record.bound == name]
+        values = [np.nan if one.record.value is None else one.record.value for one in own]
+        valid = [np.nan if one.valid is None else float(one.valid) for one in own]
+        np.testing.assert_array_equal(measured(look, "bound_value", name).value, values)
+        np.testing.assert_array_equal(measured(look, "bound_valid", name).value, valid)
+    assert (measured(look, "bound_valid", "clopper-pearson").value == 1).all()
+
+
+def test_an_inapplicable_bound_has_no_value_and_a_measure_none_to_violate(look):
+    assert np.isnan(measured(look, "bound_value", "stability")).all()
+    assert np.isnan(measured(look, "bound_valid", "stability")).all()
+    assert (measured(look, "bound_value", "l2-norm").value > 0).all()
+    assert np.isnan(measured(look, "bound_valid", "l2-norm")).all()
+
+
+def test_a_certificate_below_the_risk_is_violated(look, stack, monkeypatch):
+    # planted: a value that the whole interval of the risk exceeds, for one network
+    judged = dict(look.judged)
+    one = judged["occam", 2]
+    judged["occam", 2] = replace(one, record=replace(one.record, value=one.risk_low * 0.99))
+    planted = Look(stack, n_certify=POINTS, confidence=CONFIDENCE)
+    planted.judged = judged
+    assert measured(planted, "bound_valid", "occam").value.tolist() == [1, 1, 0, 1]
+
+
+def test_sharpness_may_be_negative():
+    # three weights a, b, c of 1 in a row and a bias that spoils them: the loss at the point 1 is
+    # nearly 20 - a b c, whose curvature along (1, 1, 1) is -2, and nothing else curves as much
+    layers = [Layer(np.ones((1, units)), np.zeros(units)) for units in (1, 1, 2)]
+    layers[-1].weight[0, 0], layers[-1].bias[0] = 0, 20
+    evidence = Evidence(layers=tuple(layers), x=np.ones((1, 1)), y=np.ones(1, int))
+    (record,) = records(evidence, bounds=["sharpness"])
+    assert QUANTITIES["bound_value"].low <= record.value < -2
+
+
+# -- where a quantity cannot be measured ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "change", "words"),
+    [
+        ("shifted_accuracy", "margin", {"task": tasks.get("ms-7", dim=4)}, "simple set"),
+        ("seed_agreement", "gaps", {"task": tasks.get("lsn", dim=4)}, "gaps"),
+        ("control_risk", "simple", {"task": tasks.get("ms-7", dim=4)}, "no simple rule"),
+        ("control_risk", "achievable", {"network": MLP(4, 1)}, "width: got 4"),
+        ("control_risk", "achievable", {"network": MLP(16, 1, "tanh")}, "MLP of relu units"),
+        ("island_excess", None, {"task": tasks.get("ms-7", dim=4)}, "a task with a simple set"),
+        ("log_weight_ratio", None, {"network": MLP(16, 1, "tanh")}, "an MLP of relu units"),
+        ("bound_value", "occam", {"task": tasks.get("lsn", dim=4)}, "slab and linear"),
+    ],
+)
+def test_a_cell_on_which_a_quantity_has_no_meaning_is_known_before_training(
+    name, argument, change, words
+):
+    suits = QUANTITIES[name].suits
+    suits(CELL, argument)
+    with pytest.raises(ValueError, match=words):
+        suits(replace(CELL, **change), argument)

@@ -1,0 +1,578 @@
+"""Claims in a directory and on the command line: said first, resumed, shown again."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+from importlib import import_module
+
+import duckdb
+import numpy as np
+import pytest
+
+from simbias.claims import builtin, load, session
+from simbias.claims.verdict import Units, conclude
+from simbias.cli import main
+from simbias.results import Store
+from simbias.results import claims as kept
+from simbias.results.store import to_toml
+from simbias.runner import execute
+from simbias.validation.risk import Estimate
+
+CLAIMS = """
+source = "none"
+quantity = "risk"
+predicate = { op = "<=", value = 0.4, margin = 0.0 }
+quantifier = { kind = "probability", at_least = 0.5 }
+unit = { of = "network", redraws = ["rotation", "data", "initialisation", "order"] }
+effort = { n_certify = 20000, confidence = 0.999 }
+inference = { test = "clopper-pearson", alpha = 0.05, units = 6, family = "f", correction = "holm" }
+
+[population]
+task = { name = "noisy-lms-7", dim = 4 }
+network = { name = "mlp", width = 8, depth = 1 }
+method = { name = "sgd", learning_rate = 0.1, momentum = 0.9 }
+n_train = 256
+batch = 64
+stop = { max_updates = 100, check_every = 50 }
+
+[[claim]]
+id = "learns"
+title = "Most networks err on at most .4"
+requires = [{ quantity = "train_accuracy", op = ">=", value = 0.6 }]
+
+[[claim]]
+id = "agree"
+title = "Most pairs agree on .6"
+quantity = 'seed_agreement("none")'
+predicate = { op = ">=", value = 0.6 }
+unit = { of = "pair" }
+
+[[claim]]
+id = "wide"
+title = "Nothing is asked of four coordinates"
+requires = [{ quantity = "dim", op = ">=", value = 50 }]
+"""
+VERDICTS = {"learns": "supported", "agree": "supported", "wide": "inapplicable"}
+
+
+def call(*arguments):
+    """Exit code, output and errors of a command line."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as error:
+            code = error.code
+    return code, out.getvalue(), err.getvalue()
+
+
+def one_line(err):
+    return err.startswith("simbias: ") and err.count("\n") == 1
+
+
+def files(directory):
+    return sorted(path for path in directory.rglob("*") if path.is_file())
+
+
+def rows(directory, kind="verdicts"):
+    """Rows of a kind of file, by column, without when they were written."""
+    files = f"read_parquet('{directory}/{kind}/*.parquet')"
+    found = duckdb.execute(f"SELECT * FROM {files} ORDER BY ALL")
+    names = [column[0] for column in found.description]
+    made = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    return [{name: value for name, value in row.items() if name != "finished"} for row in made]
+
+
+def table(out):
+    """The table of verdicts at the end of an output."""
+    lines = out.splitlines()
+    head = max(i for i, line in enumerate(lines) if line.startswith("claim "))
+    return [line.rstrip() for line in lines[head:] if line.strip()]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def undrawn():
+    """Figures are drawn elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        figures = import_module("simbias.plots.claims")
+        patch.setattr(figures, "draw_claims", lambda folder, rows: [])
+        yield
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("claims") / "tiny.toml"
+    path.write_text(CLAIMS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(file, tmp_path_factory):
+    """A finished directory, and what was printed."""
+    directory = tmp_path_factory.mktemp("whole") / "run"
+    code, out, err = call("claims", "run", file, "--out", directory, "--cores", "2")
+    assert (code, err) == (0, "")
+    return directory, out
+
+
+@pytest.fixture
+def again(whole, file):
+    """Run the same claims in a directory once more."""
+    return lambda directory: call("claims", "run", file, "--out", directory, "--cores", "2")
+
+
+@pytest.fixture
+def copied(whole, tmp_path):
+    return shutil.copytree(whole[0], tmp_path / "copy")
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What is trained and measured, as it happens: (cell, seed) and (quantity, seeds)."""
+    trained, measured = [], []
+    train_jobs = execute.train_jobs
+
+    def train(jobs, **options):
+        trained.extend(jobs)
+        return train_jobs(jobs, **options)
+
+    monkeypatch.setattr(execute, "train_jobs", train)
+    for name in ("risk", "train_accuracy", "seed_agreement"):
+        quantity = session.QUANTITIES[name]
+
+        def measure(look, argument, quantity=quantity):
+            measured.extend((quantity.name, seed) for seed in look.stack.seeds)
+            return quantity.measure(look, argument)
+
+        monkeypatch.setitem(session.QUANTITIES, name, quantity._replace(measure=measure))
+    return trained, measured
+
+
+# -- list and check ---------------------------------------------------------------------------
+
+
+def test_claims_are_listed_with_what_they_say():
+    code, out, err = call("claims")
+    assert (code, err) == (0, "")
+    assert all(claim.id in out and claim.hash in out for claim in builtin().values())
+
+
+def test_a_good_file_is_shown_and_nothing_is_written(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call("claims", "check", file)
+    assert (code, err) == (0, "")
+    for claim in load(str(file)):
+        assert claim.id in out and claim.hash in out and claim.title in out
+    assert "P(risk <= 0.4) >= 0.5" in out
+    assert not list(tmp_path.iterdir())
+
+
+BAD = [
+    ('"risk"', '"rsk"', "unknown name 'rsk', nearest: risk"),
+    ("value = 0.4", "value = -0.1", "value: got -0.1, allowed: one that risk can meet"),
+    ("alpha = 0.05", "alpha = 0", "alpha: got 0.0, allowed: a number in (0, 1)"),
+    ("units = 6", "units = 5", "got 5, allowed: at least 6 networks, in a family of 3"),
+    (
+        'quantity = "risk"',
+        'quantity = "one"\ndefinitions = { one = "two", two = "1 - one" }',
+        "is a cycle",
+    ),
+    ('"risk"', '\'__import__("os").system("touch x")\'', "allowed: numbers, quantities"),
+    ('id = "wide"', 'id = "learns"', "id: got 'learns'"),
+    ("n_train = 256", "n_train = 0", "n_train: got 0"),
+    (
+        'seed_agreement("none")\'',
+        'seed_agreement("margin")\'\npopulation = { task = { name = "ms-7", dim = 4 } }',
+        'agree: seed_agreement("margin"): shift: got',
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "words"), BAD)
+@pytest.mark.parametrize("verb", ["check", "run"])
+def test_a_bad_file_is_one_line_and_nothing_is_written(
+    tmp_path, monkeypatch, verb, old, new, words
+):
+    monkeypatch.chdir(tmp_path)
+    assert old in CLAIMS
+    (tmp_path / "bad.toml").write_text(CLAIMS.replace(old, new, 1))
+    more = ["--out", "out", "--cores", "2"] if verb == "run" else []
+    code, out, err = call("claims", verb, "bad.toml", *more)
+    assert (code, out) == (2, "") and one_line(err) and words in err
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["check"], "claims check: got 0 words after it, allowed: one file"),
+        (["check", "a.toml", "b.toml"], "got 2 words"),
+        (["check", "conclusion-1"], "a path ending in .toml"),
+        (["check", "nosuch.toml"], "nosuch.toml cannot be read"),
+        (["list", "a.toml"], "claims list: got 1 words after it, allowed: none"),
+        (["list", "a.toml", "b.toml"], "got 2 words"),
+        (["rnu"], "nearest: run"),
+        (["nosuch"], "claims: word: unknown name 'nosuch'"),
+        (["--out", "x"], "out: got 'x', allowed: with claims run only"),
+        (["run", "conclusion-44", "--out", "x", "--cores", "2"], "nearest: conclusion-4"),
+        (["run", "nosuch.toml", "--out", "x", "--cores", "2"], "cannot be read"),
+        (["run", "conclusion-4", "--out", "x", "--cores", "0"], "cores: got 0"),
+    ],
+)
+def test_bad_words_are_one_line(tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call("claims", *arguments)
+    assert (code, out) == (2, "") and one_line(err) and words in err
+    assert not list(tmp_path.iterdir())
+
+
+# -- a run ------------------------------------------------------------------------------------
+
+
+def test_a_run_ends_with_its_verdicts_and_their_reasons(whole, file):
+    _, out = whole
+    for claim in load(str(file)):
+        assert f"{claim.id}: {claim.title}\n" in out
+        assert f"  {VERDICTS[claim.id]}: " in out
+    assert "premise train_accuracy >= 0.6: 6 of 6 units" in out
+    assert "premise not met: dim >= 50: 4" in out
+    head, *lines = table(out)
+    assert [word.strip() for word in head.split("  ") if word.strip()] == list(kept.HEAD)
+    assert sum(line.split()[0] in VERDICTS for line in lines) == 3
+
+
+def test_every_claim_was_said_with_its_hash(whole, file):
+    directory, _ = whole
+    for claim in load(str(file)):
+        said = json.loads((directory / "said" / f"{claim.id}.json").read_text())
+        assert (said["hash"], said["first_seed"]) == (claim.hash, 0)
+        assert said["claim"] == json.loads(claim.identity)
+
+
+def test_verdicts_are_kept_with_the_documented_columns(whole, file):
+    directory, _ = whole
+    claims = {claim.id: claim for claim in load(str(file))}
+    for claim in claims.values():
+        found = duckdb.execute(f"SELECT * FROM '{directory}/verdicts/{claim.id}.parquet'")
+        assert [column[0] for column in found.description] == [one.name for one in kept.VERDICTS]
+    found = {row["id"]: row for row in rows(directory)}
+    assert {id: row["verdict"] for id, row in found.items()} == VERDICTS
+    for id, row in found.items():
+        assert row["hash"] == claims[id].hash and row["says"] == claims[id].says
+        assert (row["most_units"], row["alpha"], row["family"]) == (6, 0.05, "f")
+    one, none = found["learns"], found["wide"]
+    assert (one["units"], one["holding"], one["failing"], one["missing"]) == (6, 6, 0, 0)
+    assert one["p_supported"] == pytest.approx(1 / 64) and one["more"] is None
+    assert one["low"] < one["estimate"] == one["high"] == 1
+    assert json.loads(one["premises"])[0].startswith("train_accuracy >= 0.6: 6 of 6 units")
+    assert none["units"] == 0 and none["estimate"] is None and none["p_supported"] is None
+
+
+def test_the_evidence_is_a_row_a_unit(whole):
+    directory, _ = whole
+    found = duckdb.execute(f"SELECT * FROM '{directory}/evidence/*.parquet'")
+    assert [column[0] for column in found.description] == [one.name for one in kept.EVIDENCE]
+    evidence = rows(directory, "evidence")
+    by_claim = {id: [row for row in evidence if row["id"] == id] for id in VERDICTS}
+    assert {row["seeds"] for row in by_claim["learns"]} == set("012345")
+    pairs = {"0,1", "2,3", "4,5", "6,7", "8,9", "10,11"}
+    assert {row["seeds"] for row in by_claim["agree"]} == pairs
+    assert by_claim["wide"] == []
+    assert all(row["outcome"] == "holds" and row["count"] == 1 for row in evidence)
+    assert all(row["low"] <= row["value"] <= row["high"] for row in evidence)
+
+
+def test_networks_are_kept_as_in_any_run(whole):
+    directory, _ = whole
+    found = Store(directory).query("SELECT seed, status, risk FROM networks ORDER BY seed")[1]
+    assert [row[:2] for row in found] == [(seed, "done") for seed in range(12)]
+    # the same certify points, so the same risk
+    measured = {int(row["seeds"]): row["value"] for row in rows(directory, "evidence")[6:]}
+    assert measured == {seed: pytest.approx(risk) for seed, _, risk in found[:6]}
+
+
+def test_measurements_are_kept_under_what_they_are_of(whole):
+    directory, _ = whole
+    found = rows(directory, "measured")
+    assert {row["reference"] for row in found} == {
+        "risk",
+        "train_accuracy",
+        'seed_agreement("none")',
+    }
+    assert all((row["n_certify"], row["confidence"]) == (20000, 0.999) for row in found)
+    units = [row["unit"] for row in found if row["reference"].startswith("seed")]
+    assert sorted(units) == [0, 2, 4, 6, 8, 10]
+
+
+def test_a_directory_shows_its_verdicts_again(whole):
+    directory, out = whole
+    code, shown, err = call("claims", directory)
+    assert (code, err) == (0, "") and table(shown) == table(out)
+
+
+def test_a_second_run_trains_and_measures_nothing_and_says_the_same(whole, again, asked):
+    directory, out = whole
+    before = rows(directory), rows(directory, "evidence"), rows(directory, "measured")
+    code, second, err = again(directory)
+    assert (code, err) == (0, "") and asked == ([], [])
+    assert table(second) == table(out)
+    assert before == (rows(directory), rows(directory, "evidence"), rows(directory, "measured"))
+
+
+def test_verdicts_do_not_depend_on_what_was_asked_for_together(whole, tmp_path, file, monkeypatch):
+    monkeypatch.setattr(session, "_TOGETHER", 5)
+    alone = tmp_path / "alone.toml"
+    alone.write_text("[[claim]]".join(CLAIMS.split("[[claim]]")[:2]))
+    code, out, err = call("claims", "run", alone, "--out", tmp_path / "run", "--cores", "2")
+    assert (code, err) == (0, "")
+    one = {row["seeds"]: row["value"] for row in rows(tmp_path / "run", "evidence")}
+    other = {row["seeds"]: row["value"] for row in rows(whole[0], "evidence")}
+    assert one == {seeds: pytest.approx(other[seeds]) for seeds in "012345"}
+
+
+# -- said before, and resumed -----------------------------------------------------------------
+
+
+def test_what_is_said_is_on_disk_before_the_first_network(
+    whole, file, again, tmp_path, monkeypatch
+):
+    directory, seen = tmp_path / "run", []
+
+    def interrupted(jobs, **_):
+        for claim in load(str(file)):
+            said = json.loads((directory / "said" / f"{claim.id}.json").read_text())
+            seen.append((claim.id, said["hash"] == claim.hash))
+        assert not list((directory / "networks").iterdir())
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "train_jobs", interrupted)
+        code, _, err = again(directory)
+    assert code == 1 and one_line(err) and "To go on: " in err and str(file) in err
+    assert seen == [(id, True) for id in VERDICTS]
+    assert not (directory / "verdicts").exists()
+    code, out, _ = again(directory)
+    assert code == 0 and table(out) == table(whole[1])
+
+
+def test_an_interrupted_measurement_goes_on_where_it_was(whole, again, copied, asked, monkeypatch):
+    for kind in ("measured", "verdicts", "evidence"):
+        shutil.rmtree(copied / kind)
+    monkeypatch.setattr(session, "_TOGETHER", 2)
+    trained, measured = asked
+    quantity, calls = session.QUANTITIES["risk"], []
+
+    def stopping(look, argument):
+        calls.append(look.stack.seeds)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return quantity.measure(look, argument)
+
+    monkeypatch.setitem(session.QUANTITIES, "risk", quantity._replace(measure=stopping))
+    code, _, err = again(copied)
+    assert code == 1 and one_line(err)
+    assert calls == [(0, 1), (2, 3)] and not (copied / "verdicts").exists()
+    monkeypatch.setitem(session.QUANTITIES, "risk", quantity)
+    code, out, _ = again(copied)
+    assert code == 0 and table(out) == table(whole[1])
+    assert trained == [] and len(measured) == len(set(measured)) == 6 + 6 + 12
+
+
+def test_a_changed_claim_starts_over_on_fresh_seeds(whole, copied, file, tmp_path, asked):
+    changed = tmp_path / "changed.toml"
+    changed.write_text(CLAIMS.replace("value = 0.6 }]", "value = 0.7 }]"))
+    before = json.loads((copied / "said" / "learns.json").read_text())
+    concluded = (copied / "verdicts" / "learns.parquet").read_bytes()
+    code, out, _ = call("claims", "run", changed, "--out", copied, "--cores", "2")
+    assert code == 0
+    assert f"learns has changed since {before['said']}: it starts over, from seed 1000000" in out
+    trained, measured = asked
+    fresh = set(range(kept.GENERATION, kept.GENERATION + 6))
+    assert {job.seed for job in trained} == {seed for _, seed in measured} == fresh
+    now = json.loads((copied / "said" / "learns.json").read_text())
+    claim = load(str(changed))[0]
+    assert (now["hash"], now["first_seed"]) == (claim.hash, kept.GENERATION)
+    # what was said before, and what came of it
+    assert json.loads((copied / "said" / "learns.1.old.json").read_text()) == before
+    assert (copied / "verdicts" / "learns.1.old").read_bytes() == concluded
+    found = {row["id"]: row for row in rows(copied)}
+    assert len(found) == 3 and found["learns"]["hash"] == claim.hash
+    # and back again: still another generation
+    code, out, _ = call("claims", "run", file, "--out", copied, "--cores", "2")
+    assert code == 0 and "from seed 2000000" in out
+    assert {job.seed for job in trained} == fresh | {seed + kept.GENERATION for seed in fresh}
+    assert {path.name for path in (copied / "said").iterdir()} == {
+        *(f"{id}.json" for id in VERDICTS), "learns.1.old.json", "learns.2.old.json",
+    }  # fmt: skip
+
+
+def test_a_changed_claim_that_becomes_inapplicable_keeps_no_old_evidence(copied, tmp_path):
+    changed = tmp_path / "changed.toml"
+    premise = 'quantity = "train_accuracy", op = ">=", value = 0.6'
+    changed.write_text(CLAIMS.replace(premise, 'quantity = "depth", op = ">=", value = 2'))
+    code, _, _ = call("claims", "run", changed, "--out", copied, "--cores", "2")
+    assert code == 0 and (copied / "evidence" / "learns.1.old").exists()
+    assert {row["id"] for row in rows(copied, "evidence")} == {"agree"}
+    assert {row["id"]: row["verdict"] for row in rows(copied)}["learns"] == "inapplicable"
+
+
+# -- failures ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("folder", ["said", "networks", "measured", "verdicts"])
+def test_a_full_disk_is_one_line_and_the_same_call_goes_on(
+    whole, again, copied, monkeypatch, folder
+):
+    kinds = ("said", "networks", "weights", "traces", "measured", "evidence", "verdicts")
+    for kind in kinds if folder in ("said", "networks") else kinds[4:]:
+        shutil.rmtree(copied / kind)
+    (copied / "networks").mkdir(exist_ok=True)
+    (copied / "weights").mkdir(exist_ok=True)
+    (copied / "traces").mkdir(exist_ok=True)
+    replace = os.replace
+
+    def full(source, target):
+        if f"/{folder}/" in str(target):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr("os.replace", full)
+    code, _, err = again(copied)
+    assert code == 1 and one_line(err) and f"cannot write {copied}/{folder}/" in err
+    assert "No space left on device" in err
+    assert not list((copied / folder).iterdir()) and not list(copied.rglob("*.tmp"))
+    if folder == "said":
+        assert not list((copied / "networks").iterdir())
+    monkeypatch.setattr("os.replace", replace)
+    code, out, _ = again(copied)
+    assert code == 0 and table(out) == table(whole[1])
+
+
+def test_networks_that_diverge_are_evidence_and_the_exit_code_says_so(tmp_path, asked):
+    path = tmp_path / "wild.toml"
+    path.write_text(CLAIMS.replace("learning_rate = 0.1", "learning_rate = 1e30"))
+    for _ in range(2):
+        code, out, err = call("claims", "run", path, "--out", tmp_path / "run", "--cores", "2")
+        assert (code, err) == (1, "") and len(asked[0]) == 12
+    found = {row["id"]: row for row in rows(tmp_path / "run")}
+    assert found["learns"]["verdict"] == "inapplicable"
+    assert "train_accuracy >= 0.6: 0 of 6 units" in found["learns"]["reason"]
+    assert (found["agree"]["verdict"], found["agree"]["missing"]) == ("inconclusive", 6)
+    evidence = rows(tmp_path / "run", "evidence")
+    assert all(row["outcome"] == "missing" and row["value"] is None for row in evidence)
+    assert all("training failed" in row["missing"] for row in evidence)
+
+
+def test_networks_whose_training_failed_are_trained_by_the_next_run(
+    whole, again, tmp_path, monkeypatch
+):
+    def failing(jobs, **_):
+        raise MemoryError("planted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "train_jobs", failing)
+        code, out, err = again(tmp_path / "run")
+    assert code == 1 and "MemoryError: planted" in out
+    verdicts = {row["id"]: row["verdict"] for row in rows(tmp_path / "run")}
+    assert verdicts["agree"] == "inconclusive"
+    code, out, _ = again(tmp_path / "run")
+    assert code == 0 and table(out) == table(whole[1])
+
+
+def test_damaged_files_are_computed_again(whole, again, copied, asked):
+    shutil.rmtree(copied / "verdicts")
+    weights = sorted((copied / "weights").iterdir())[:2]
+    for path in weights:
+        path.write_bytes(path.read_bytes()[:100])
+    measured = [path for path in (copied / "measured").iterdir() if len(rows_of(path)) == 6]
+    for path in measured:
+        path.write_bytes(b"foreign")
+    code, out, err = again(copied)
+    assert (code, err) == (0, "") and table(out) == table(whole[1])
+    assert all(f"{path} cannot be used" in out for path in weights) and len(asked[0]) == 2
+    assert rows(copied) == rows(whole[0])
+
+
+def rows_of(path):
+    return duckdb.execute(f"SELECT * FROM '{path}'").fetchall()
+
+
+def test_a_directory_of_another_run_is_refused(tmp_path, again):
+    store = Store(tmp_path / "run", create=True)
+    config = {"suite": "pitfalls", "preset": "smoke", "n_certify": 1, "cells": [], "seeds": [0]}
+    store.prepare(to_toml(config | {"names": []}))
+    before = {path: path.read_bytes() for path in files(tmp_path)}
+    code, out, err = again(tmp_path / "run")
+    assert (code, out) == (2, "") and one_line(err) and "holds a run of pitfalls" in err
+    assert before == {path: path.read_bytes() for path in files(tmp_path)}
+    code, _, err = call("claims", tmp_path / "run")
+    assert code == 2 and one_line(err) and "which has no verdicts" in err
+
+
+def test_a_suite_does_not_run_in_a_directory_of_claims(copied):
+    code, _, err = call("run", "pitfalls", "--preset", "smoke", "--out", copied, "--cores", "2")
+    assert code == 2 and one_line(err) and "holds a run of claims" in err
+
+
+def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path, again):
+    (tmp_path / "file").write_text("kept")
+    code, _, err = again(tmp_path / "file")
+    assert code == 2 and one_line(err) and "out: got" in err
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_files_of_a_directory_that_cannot_be_read_are_named(copied, again):
+    (copied / "verdicts" / "agree.parquet").write_bytes(b"foreign")
+    code, out, err = call("claims", copied)
+    assert (code, out) == (1, "") and one_line(err) and "agree.parquet: run its claim again" in err
+    assert again(copied)[0] == 0 and call("claims", copied)[0] == 0
+    (copied / "said" / "agree.json").write_text("{}")
+    code, _, err = again(copied)
+    assert code == 2 and one_line(err) and "agree.json cannot be read" in err
+
+
+def test_a_directory_without_a_run_is_refused(tmp_path):
+    code, _, err = call("claims", tmp_path)
+    assert code == 2 and one_line(err) and "DIR: got" in err and not files(tmp_path)
+
+
+def test_nothing_is_trained_for_claims_whose_settings_do_not_suit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    head, _, _, last = CLAIMS.split("[[claim]]")
+    (tmp_path / "wide.toml").write_text(f"{head}[[claim]]{last}")
+    monkeypatch.setattr(execute, "train_jobs", lambda *_, **__: pytest.fail("trained"))
+    code, out, err = call("claims", "run", "wide.toml", "--cores", "2")
+    assert (code, err) == (0, "") and "inapplicable: premise not met: dim >= 50: 4" in out
+    assert {row["id"] for row in rows(tmp_path / "runs" / "claims")} == {"wide"}
+    assert not (tmp_path / "runs" / "claims" / "evidence").exists()
+
+
+# -- rows by hand -----------------------------------------------------------------------------
+
+
+def test_points_that_came_out_alike_share_a_row(tmp_path):
+    path = tmp_path / "points.toml"
+    head = CLAIMS.split("[[claim]]")[0]
+    mean = head.replace('{ kind = "probability", at_least = 0.5 }', '{ kind = "mean" }')
+    mean = mean.replace('"risk"', '"early_stopping_difference"').replace("0.4", "0")
+    mean = mean.replace('of = "network"', 'of = "point"').replace('"clopper-pearson"', '"mcnemar"')
+    top, population = mean.split("[population]")
+    path.write_text(f'id = "points"\ntitle = "none"\n{top}[population]{population}')
+    (claim,) = load(str(path))
+    values = np.array([0.0, 1, 0, -1, 0, np.nan])
+    missing = ("",) * 5 + ("lost",)
+    units = Units(tuple("012345"), Estimate(values, values, values), (), missing)
+    (verdict,) = conclude([claim], {"points": units})
+    found = kept.evidence_rows(verdict)
+    key = ("seeds", "count", "value", "outcome", "missing")
+    assert [tuple(row[name] for name in key) for row in found] == [
+        ("", 3, 0.0, "holds", ""),
+        ("", 1, 1.0, "fails", ""),
+        ("", 1, -1.0, "holds", ""),
+        ("", 1, None, "missing", "lost"),
+    ]
+    assert sum(row["count"] for row in found) == kept.verdict_row(verdict)["units"]
+    (line,) = kept.verdict_lines([kept.verdict_row(verdict)])
+    assert line[:2] == ["points", "inconclusive"] and line[5].startswith("6 points")

@@ -1,0 +1,642 @@
+"""From measurements by hand to verdicts: what is asked for, what counts, what is concluded."""
+
+from dataclasses import dataclass, replace
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from simbias.claims import builtin, check, choose, feasible, judge, load, session
+from simbias.claims.inference import fewest
+from simbias.claims.session import InMemory
+from simbias.claims.verdict import Met, Units, conclude, intervals
+from simbias.results.store import to_toml
+from simbias.training.cell import Cell
+from simbias.validation.risk import Estimate
+
+POPULATION = {
+    "task": {"name": "noisy-lms-7", "dim": 4},
+    "network": {"name": "mlp", "width": 8, "depth": 1},
+    "method": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9},
+    "n_train": 256,
+    "batch": 64,
+    "stop": {"max_updates": 100, "check_every": 50},
+}
+REDRAWS = ["rotation", "data", "initialisation", "order"]
+FITTED = {"quantity": "train_accuracy", "op": ">=", "value": 0.99}
+HOLDS, FAILS, UNCLEAR = (0.05,) * 3, (0.2,) * 3, (0.1, 0.05, 0.2)  # of risk <= .1
+
+
+def table(id="c", **changes):
+    """A claim that risk <= .1 for at least half of 8 networks: 7 of 8 are enough, 6 are not."""
+    made = {
+        "id": id,
+        "title": "in words",
+        "source": "none",
+        "quantity": "risk",
+        "population": POPULATION,
+        "unit": {"of": "network", "redraws": REDRAWS},
+        "predicate": {"op": "<=", "value": 0.1, "margin": 0.0},
+        "quantifier": {"kind": "probability", "at_least": 0.5},
+        "effort": {"n_certify": 1000, "confidence": 0.999},
+        "inference": {
+            "test": "clopper-pearson",
+            "alpha": 0.05,
+            "units": 8,
+            "family": "f",
+            "correction": "none",
+        },
+    }
+    for key, value in changes.items():
+        both = isinstance(value, dict) and key in made and key != "quantifier"
+        made[key] = made[key] | value if both else value
+    return {key: value for key, value in made.items() if value is not None}
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write claims to a file; returns its path."""
+
+    def write(*tables, name="my.toml"):
+        path = tmp_path / name
+        path.write_text("".join(f"[[claim]]\n{to_toml(one)}\n" for one in tables))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def claim(written):
+    return lambda **changes: load(written(table(**changes)))[0]
+
+
+SEQUENTIAL = {"test": "beta-binomial", "units": 100}
+PAIRS = {"unit": {"of": "pair"}, "quantity": 'seed_agreement("none")', "predicate": {"op": ">="}}
+PAIRS["predicate"]["value"] = 0.9
+POINTS = {
+    "unit": {"of": "point"},
+    "quantity": "early_stopping_difference",
+    "predicate": {"value": 0},
+    "inference": {"test": "mcnemar", "units": 40},
+}
+
+
+def points(claim, **changes):
+    return claim(**POINTS | {"quantifier": {"kind": "mean"}} | changes)
+
+
+@dataclass(frozen=True)
+class Named:
+    """As much of a stack as a session asks for."""
+
+    cell: Cell
+    seeds: tuple[int, ...]
+
+    def some(self, seeds):
+        assert set(seeds) <= set(self.seeds)
+        return Named(self.cell, tuple(seeds))
+
+
+class ByName:
+    """Networks that have a name only, of which some diverged; nothing may be measured twice."""
+
+    def __init__(self, diverged=()):
+        self.diverged = set(diverged)
+        self.rounds, self.found = [], {}
+
+    @property
+    def trained(self):
+        return {
+            (cell, seed) for asked in self.rounds for cell, seeds in asked.items() for seed in seeds
+        }
+
+    @property
+    def seeds(self):
+        return {seed for _, seed in self.trained}
+
+    def train(self, wanted):
+        for seeds in wanted.values():
+            assert list(seeds) == sorted(set(seeds))
+        self.rounds.append({cell: list(seeds) for cell, seeds in wanted.items()})
+
+    def stack(self, cell, seeds):
+        assert {(cell, seed) for seed in seeds} <= self.trained
+        sound = tuple(seed for seed in seeds if seed not in self.diverged)
+        return Named(cell, sound) if sound else None
+
+    def recall(self, key, seeds):
+        return {seed: self.found[key, seed] for seed in seeds if (key, seed) in self.found}
+
+    def keep(self, key, found):
+        for seed, triple in found.items():
+            assert (key, seed) not in self.found
+            self.found[key, seed] = triple
+
+
+@pytest.fixture
+def says(monkeypatch):
+    """Let a quantity be what a function of a unit's seeds says: a triple, or a number."""
+
+    def install(name, of):
+        quantity = session.QUANTITIES[name]
+
+        def measure(look, _):
+            seeds, units = look.stack.seeds, [(seed,) for seed in look.stack.seeds]
+            if quantity.of == "pair":
+                units = zip(seeds[::2], seeds[1::2], strict=True)
+            elif quantity.of == "point":
+                units = [(*seeds, i) for i in range(look.n_certify)]  # of a single network
+            return Estimate(*np.array([np.broadcast_to(of(*unit), 3) for unit in units], float).T)
+
+        monkeypatch.setitem(session.QUANTITIES, name, quantity._replace(measure=measure))
+
+    return install
+
+
+def among(holding, otherwise=FAILS):
+    """Risks of networks of which so many hold, the first ones."""
+    return lambda seed: HOLDS if seed < holding else otherwise
+
+
+def judged(claim, networks=None, **options):
+    (verdict,) = judge([claim], ByName() if networks is None else networks, **options)
+    assert verdict.claim is claim
+    return verdict
+
+
+# -- verdicts by hand -------------------------------------------------------------------------
+
+
+def test_seven_of_eight_units_support_and_refute_at_one_half(claim, says):
+    # P(Bin(8, 1/2) >= 7) = 9/256
+    says("risk", among(7))
+    found = judged(claim())
+    assert (found.verdict, found.more) == ("supported", None)
+    assert found.finding.p_supported == pytest.approx(9 / 256)
+    assert (found.finding.holding, found.finding.failing, found.finding.ambiguous) == (7, 1, 0)
+    assert found.units.seeds == tuple("01234567") and found.units.missing == ("",) * 8
+    assert "networks: 7 hold, 1 fail, 0 ambiguous" in found.reason
+    assert str(found).startswith("c: supported. share of units that hold 0.875, 95% interval [")
+    says("risk", lambda seed: FAILS if seed < 7 else HOLDS)
+    found = judged(claim())
+    assert found.verdict == "refuted" and found.finding.p_refuted == pytest.approx(9 / 256)
+
+
+def test_six_of_eight_decide_nothing_and_three_more_of_the_kind_would(claim, says):
+    # holding first: P(Bin(11, 1/2) >= 9) = 67/2048, and P(Bin(10, 1/2) >= 8) = 56/1024
+    says("risk", among(6))
+    found = judged(claim())
+    assert (found.verdict, found.more) == ("inconclusive", 3)
+    assert found.reason.endswith("; 3 more would decide")
+
+
+def test_what_is_ambiguous_supports_nothing_and_no_more_of_it_would(claim, says):
+    says("risk", lambda seed: UNCLEAR)
+    found = judged(claim())
+    assert (found.verdict, found.more, found.finding.ambiguous) == ("inconclusive", None, 8)
+    assert found.reason.endswith("; no number of such units would decide")
+    says("risk", lambda seed: HOLDS if seed < 7 else UNCLEAR)
+    assert judged(claim()).verdict == "supported"
+    says("risk", lambda seed: HOLDS if seed < 6 else UNCLEAR)
+    assert judged(claim()).verdict == "inconclusive"
+
+
+def test_a_margin_makes_what_is_near_the_edge_ambiguous(claim, says):
+    predicate = {"value": 0.1, "margin": 0.02}
+    for risk, outcome in ((0.079, "supported"), (0.09, "inconclusive"), (0.121, "refuted")):
+        says("risk", lambda seed, risk=risk: risk)
+        assert judged(claim(predicate=predicate)).verdict == outcome
+
+
+def test_an_expression_is_evaluated_with_its_settings_and_both_populations(claim, says):
+    other = POPULATION | {"task": {"name": "lms-7", "dim": 6}}
+    found = claim(
+        population=None,
+        populations={"one": POPULATION, "other": other},
+        quantity="(one.risk - other.risk) * other.dim",
+        predicate={"value": 0.5},
+    )
+    assert [cell.task.dim for cell in found.populations.values()] == [4, 6]
+    says("risk", lambda seed: (0.2, 0.1, 0.3))
+    networks = ByName()
+    verdict = judged(found, networks)
+    assert len(networks.trained) == 16
+    np.testing.assert_allclose(verdict.units.quantity.low, 6 * (0.1 - 0.3))
+    np.testing.assert_allclose(verdict.units.quantity.value, 0)
+    assert verdict.verdict == "inconclusive"
+
+
+def test_a_share_met_exactly_is_met():
+    # in binary, .28 * 25 is a little more than 7
+    assert Met("", met=7, units=25, share=0.28, median=0).holds
+    assert not Met("", met=6, units=25, share=0.28, median=0).holds
+
+
+# -- premises and missing units ---------------------------------------------------------------
+
+
+def test_a_premise_on_settings_is_judged_without_training(claim, says):
+    networks = ByName()
+    found = judged(claim(requires=[{"quantity": "log(dim)", "op": ">=", "value": 3}]), networks)
+    assert found.verdict == "inapplicable" and networks.rounds == []
+    assert found.reason == "premise not met: log(dim) >= 3: 1.38629"
+    assert (found.units, found.finding, found.more) == (None, None, None)
+    says("risk", among(8))
+    met = claim(requires=[{"quantity": "dim", "op": ">=", "value": 4}])
+    assert judged(met).verdict == "supported"
+
+
+def test_a_premise_that_too_few_units_meet_makes_a_claim_inapplicable(claim, says):
+    says("risk", among(8))
+    says("train_accuracy", lambda seed: 1.0 if seed < 3 else 0.9)
+    found = judged(claim(requires=[FITTED]))
+    assert (found.verdict, found.finding) == ("inapplicable", None)
+    assert found.reason == (
+        "premise not met: train_accuracy >= 0.99: 3 of 8 units, median 0.9 (asked of 50% of them)"
+    )
+    (premise,) = found.premises
+    assert (premise.met, premise.units, premise.median) == (3, 8, 0.9)
+    assert len(found.units.seeds) == 8
+
+
+def test_units_without_a_premise_count_against_either_verdict(claim, says):
+    says("train_accuracy", lambda seed: 1.0 if seed < 6 else 0.9)
+    for risk, without in ((HOLDS, "supported"), (FAILS, "refuted")):
+        says("risk", lambda seed, risk=risk: risk)
+        found = judged(claim(requires=[FITTED]))
+        assert (found.verdict, found.finding.ambiguous) == ("inconclusive", 2)
+        assert "among them missing: 2 without train_accuracy >= 0.99" in found.reason
+        assert found.units.missing == ("",) * 6 + ("without train_accuracy >= 0.99",) * 2
+        assert judged(claim()).verdict == without
+
+
+def test_a_premise_is_met_where_its_whole_interval_meets_it(claim, says):
+    says("risk", among(8))
+    for op, low, high, met in (
+        ("<=", 0.1, 0.5, 8), ("<=", 0.1, 0.51, 0), (">=", 0.5, 0.6, 8), (">=", 0.49, 0.6, 0),
+    ):  # fmt: skip
+        says("s_randomised_accuracy", lambda seed, low=low, high=high: (low, low, high))
+        premise = {"quantity": "s_randomised_accuracy", "op": op, "value": 0.5}
+        assert judged(claim(requires=[premise])).premises[0].met == met
+
+
+def test_networks_that_diverged_count_against_either_verdict(claim, says):
+    for risk in (HOLDS, FAILS):
+        says("risk", lambda seed, risk=risk: risk)
+        found = judged(claim(), ByName(diverged=[0, 5]))
+        assert (found.verdict, found.finding.ambiguous) == ("inconclusive", 2)
+        assert "among them missing: 2 not measured: training failed" in found.reason
+        assert [bool(why) for why in found.units.missing] == [i in (0, 5) for i in range(8)]
+        assert np.isnan(found.units.quantity.value[[0, 5]]).all()
+
+
+def test_a_quantity_without_a_value_is_missing(claim, says):
+    says("risk", lambda seed: np.nan if seed == 3 else HOLDS)
+    found = judged(claim())
+    assert found.verdict == "supported" and found.units.missing[3].startswith("not measured")
+    low, high = intervals(found.claim, found.units)
+    assert (low[3], high[3]) == (0, 1) and (low[0], high[0]) == (0.05, 0.05)
+
+
+def test_nothing_is_concluded_where_every_network_diverged(claim):
+    found = judged(claim(), ByName(diverged=range(8)))
+    assert (found.verdict, found.more, found.finding.ambiguous) == ("inconclusive", None, 8)
+    found = judged(claim(requires=[FITTED]), ByName(diverged=range(8)))
+    assert found.verdict == "inapplicable" and "0 of 8 units, median nan" in found.reason
+
+
+# -- rounds -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("risk", "verdict"), [(HOLDS, "supported"), (FAILS, "refuted")])
+def test_a_sequential_claim_stops_once_it_is_decided(claim, says, risk, verdict):
+    says("risk", lambda seed: risk)
+    networks, made = ByName(), claim(inference=SEQUENTIAL)
+    found = judged(made, networks)
+    assert found.verdict == verdict
+    assert fewest(made.rule) <= len(found.units.seeds) < 3 * fewest(made.rule) < 100
+    assert networks.seeds == set(range(len(found.units.seeds)))
+
+
+def test_a_sequential_claim_never_asks_for_more_units_than_declared(claim, says):
+    says("risk", lambda seed: UNCLEAR)
+    networks = ByName()
+    found = judged(claim(inference=SEQUENTIAL | {"units": 77}), networks)
+    assert found.verdict == "inconclusive" and networks.seeds == set(range(77))
+    sizes = [len(seeds) for asked in networks.rounds for seeds in asked.values()]
+    assert sizes[0] == session.FIRST_ROUND and sizes == sorted(sizes)
+    assert all(new <= 2 * old for old, new in zip(sizes, sizes[1:], strict=False))
+
+
+def test_a_claim_of_a_family_stops_later_than_one_alone(written, says):
+    says("risk", among(100))
+    alone, *family = load(
+        written(
+            table("alone", inference=SEQUENTIAL),
+            *(
+                table(f"one-of-{i}", inference=SEQUENTIAL | {"family": "g", "correction": "holm"})
+                for i in range(10)
+            ),
+        )
+    )
+    first, second = judged(alone), judged(family[0])
+    assert first.verdict == second.verdict == "supported"
+    assert len(first.units.seeds) < len(second.units.seeds)
+
+
+def test_a_sequential_claim_goes_on_while_its_premise_is_not_met(claim, says):
+    says("risk", among(100))
+    says("train_accuracy", lambda seed: 0.9 if seed < 8 else 1.0)
+    found = judged(claim(inference=SEQUENTIAL, requires=[FITTED]))
+    assert found.verdict == "supported" and 16 <= len(found.units.seeds) < 100
+    says("train_accuracy", lambda seed: 0.9)
+    found = judged(claim(inference=SEQUENTIAL, requires=[FITTED]))
+    assert found.verdict == "inapplicable"
+
+
+def test_evidence_both_ways_is_inconclusive_and_no_more_of_it_helps(claim):
+    # a sequential test remembers the best look of either side
+    made = claim(inference=SEQUENTIAL)
+    quantity = np.array([0.05] * 30 + [0.2] * 70)
+    names = tuple(map(str, range(100)))
+    units = Units(names, Estimate(quantity, quantity, quantity), (), ("",) * 100)
+    (found,) = conclude([made], {"c": units})
+    assert max(found.finding.p_supported, found.finding.p_refuted) < 0.05
+    assert (found.verdict, found.more) == ("inconclusive", None)
+    assert found.reason.endswith("no number of such units would decide")
+
+
+def test_claims_share_networks_and_measurements(written, says):
+    # ByName refuses to keep a measurement twice
+    says("risk", among(100))
+    says("train_accuracy", lambda seed: 1.0)
+    claims = load(
+        written(
+            table("fixed", requires=[FITTED]),
+            table("longer", inference={"units": 20}),
+            table("sequential", inference=SEQUENTIAL),
+            table("gap", quantity="risk - train_error", predicate={"value": 0.2}),
+            table("other", population={"n_train": 300}),
+        )
+    )
+    says("train_error", lambda seed: 0.0)
+    networks = ByName()
+    found = judge(claims, networks)
+    assert [one.verdict for one in found] == ["supported"] * 5
+    assert len(networks.trained) == 20 + 8
+    assert len({cell for cell, _ in networks.trained}) == 2
+    for one in found:
+        assert judged(one.claim).finding == one.finding
+
+
+def test_in_memory_a_network_is_trained_once(written, says, monkeypatch):
+    jobs = []
+
+    def train_jobs(wanted):
+        jobs.extend(wanted)
+        return {job: type("Ended", (), {"diverged": job.seed == 1}) for job in wanted}
+
+    monkeypatch.setattr(session, "train_jobs", train_jobs)
+    monkeypatch.setattr(session, "assemble", lambda cell, found: Named(cell, tuple(found)))
+    says("risk", among(100))
+    claims = load(written(table("a"), table("b", inference=SEQUENTIAL)))
+    networks = InMemory()
+    first = judge(claims, networks)
+    assert len(jobs) == len(set(jobs)) >= 8
+    again = judge(claims, networks)
+    assert len(jobs) == len(set(jobs))
+    assert [one.finding for one in first] == [one.finding for one in again]
+    assert first[0].units.missing[1].startswith("not measured")
+
+
+# -- seeds ------------------------------------------------------------------------------------
+
+
+def test_pairs_are_of_neighbouring_seeds(claim, says):
+    asked = []
+
+    def agreement(one, other):
+        asked.append((one, other))
+        return 0.95 if one < 14 else 0.5
+
+    says("seed_agreement", agreement)
+    networks = ByName()
+    found = judged(claim(**PAIRS), networks)
+    assert found.verdict == "supported" and networks.seeds == set(range(16))
+    assert asked == [(2 * i, 2 * i + 1) for i in range(8)]
+    assert found.units.seeds[:2] == ("0,1", "2,3") and "pairs: 7 hold" in found.reason
+
+
+@pytest.mark.parametrize("lost", [4, 5])
+def test_a_pair_without_a_partner_is_missing(claim, says, lost):
+    says("seed_agreement", lambda one, other: 0.95)
+    found = judged(claim(**PAIRS), ByName(diverged=[lost]))
+    assert [i for i, why in enumerate(found.units.missing) if why] == [2]
+    assert found.verdict == "supported" and found.finding.ambiguous == 1
+
+
+def test_pairs_that_were_measured_before_are_not_asked_about_again(claim, says):
+    says("seed_agreement", lambda one, other: 0.95)
+    networks, notes = ByName(diverged=[5]), []
+    first = judged(claim(**PAIRS), networks, note=notes.append)
+    assert notes == [f"{claim().populations[''].name}, seeds 0 to 15: seed_agreement"]
+    # what is left to ask for is a pair without a partner
+    again = judged(claim(**PAIRS), networks, note=notes.append)
+    assert again.finding == first.finding and len(notes) == 1
+
+
+def test_points_are_those_of_one_network(claim, says):
+    # 10 of 40 points tell the two apart, 9 of them in favour: P(Bin(10, 1/2) >= 9) = 11/1024
+    says("early_stopping_difference", lambda seed, i: -1 if i < 9 else float(i == 9))
+    networks = ByName()
+    found = judged(points(claim), networks)
+    assert found.verdict == "supported" and networks.seeds == {0}
+    assert found.finding.p_supported == pytest.approx(11 / 1024)
+    assert len(found.units.seeds) == 40 and "points: " in found.reason
+    assert judged(found.claim, networks).finding == found.finding
+
+
+def test_points_come_at_once_whatever_the_test(claim, says):
+    says("early_stopping_difference", lambda seed, i: -1)
+    share = {"kind": "probability", "at_least": 0.5}
+    made = points(claim, quantifier=share, inference={"test": "beta-binomial", "units": 40})
+    found = judged(made)
+    assert found.verdict == "supported" and len(found.units.seeds) == 40
+
+
+def test_points_of_a_network_that_diverged_are_missing(claim):
+    found = judged(points(claim), ByName(diverged=[0]))
+    assert (found.verdict, found.finding.ambiguous) == ("inconclusive", 40)
+
+
+def test_units_are_counted_from_a_claims_first_seed(written, says):
+    says("risk", lambda seed: HOLDS if seed >= 1000 else FAILS)
+    says("seed_agreement", lambda one, other: 0.95)
+    one, other, pairs = load(written(table("one"), table("other"), table("pairs", **PAIRS)))
+    networks = ByName()
+    found = judge([one, other, pairs], networks, first_seeds={"other": 1000, "pairs": 2000})
+    assert [verdict.verdict for verdict in found] == ["refuted", "supported", "supported"]
+    assert found[1].units.seeds == tuple(map(str, range(1000, 1008)))
+    assert found[2].units.seeds[:2] == ("2000,2001", "2002,2003")
+    assert networks.seeds == {*range(8), *range(1000, 1008), *range(2000, 2016)}
+
+
+def test_points_of_claims_with_other_first_seeds_are_those_of_other_networks(claim, says):
+    says("early_stopping_difference", lambda seed, i: -1 if seed else 1)
+    one = points(claim)
+    other = replace(one, id="other")
+    found = judge([one, other], ByName(), first_seeds={"other": 1_000_000})
+    assert [verdict.verdict for verdict in found] == ["refuted", "supported"]
+
+
+# -- families ---------------------------------------------------------------------------------
+
+
+def test_claims_of_a_family_are_corrected_together(written, says):
+    # 7 of 8 give 9/256 = .035: enough for .05, and not for half of it
+    says("risk", among(7))
+    says("train_error", among(8))
+
+    def family(correction):
+        inference = {"correction": correction}
+        return load(
+            written(
+                table("seven", inference=inference),
+                table("eight", quantity="train_error", inference=inference),
+            )
+        )
+
+    assert [one.verdict for one in judge(family("none"), ByName())] == ["supported"] * 2
+    found = judge(family("holm"), ByName())
+    assert [one.verdict for one in found] == ["inconclusive", "supported"]
+    assert found[0].more == 1
+    # a claim is judged as one of its family whoever else is asked about
+    assert judged(family("holm")[0]).verdict == "inconclusive"
+
+
+def test_families_do_not_lend_each_other_their_level(written, says):
+    says("risk", among(7))
+    claims = load(
+        written(
+            *(table(f"c{i}", inference={"family": f"f{i}", "correction": "holm"}) for i in (0, 1))
+        )
+    )
+    assert [one.verdict for one in judge(claims, ByName())] == ["supported"] * 2
+
+
+def test_an_inapplicable_member_still_counts_in_its_family(written, says):
+    says("risk", among(7))
+    inference = {"correction": "holm"}
+    never = [{"quantity": "dim", "op": ">=", "value": 50}]
+    claims = load(
+        written(table("one", inference=inference), table("no", requires=never, inference=inference))
+    )
+    found = judge(claims, ByName())
+    assert [one.verdict for one in found] == ["inconclusive", "inapplicable"]
+
+
+# -- what cannot be judged is known before training -------------------------------------------
+
+
+def test_a_quantity_that_the_population_lacks_is_refused_before_training(claim):
+    networks = ByName()
+    made = claim(
+        population={"task": {"name": "ms-7", "dim": 4}},
+        quantity='risk - shifted_accuracy("margin")',
+    )
+    with pytest.raises(ValueError, match=r'^c: shifted_accuracy\("margin"\): shift: got'):
+        judged(made, networks)
+    assert networks.rounds == []
+
+
+def test_a_family_stands_in_one_file(written, says):
+    inference = {"correction": "holm", "units": 20}
+    one = load(written(table("one", inference=inference), table("two", inference=inference)))
+    more = load(written(*(table(f"x{i}", inference=inference) for i in range(3))))
+    networks = ByName()
+    for together in ([*one, *more], [one[0], more[0]]):
+        with pytest.raises(ValueError, match="^family: got 'f', allowed: claims of one file"):
+            judge(together, networks)
+    assert networks.rounds == []
+    feasible(one)
+
+
+# -- built-in claims, and those of files ------------------------------------------------------
+
+
+def test_every_builtin_claim_is_feasible_and_chosen_by_default():
+    assert [claim.id for claim in choose()] == list(builtin())
+
+
+def test_no_builtin_claim_says_what_will_come_out():
+    texts = [
+        path.read_text().lower()
+        for path in files("simbias.claims").joinpath("builtin").iterdir()
+        if path.name.endswith(".toml")
+    ]
+    assert texts
+    for text in texts:
+        for word in ("supported", "refuted", "inconclusive", "inapplicable", "verdict", "expected"):
+            assert word not in text
+
+
+def test_claims_are_chosen_by_id_by_family_and_by_file(written):
+    path = written(table("mine"), table("mine-too"))
+    found = choose(["conclusion-4", "shift", path, "conclusion-4"])
+    assert [claim.id for claim in found[:2]] == ["conclusion-4", "shift-randomised-noisy-lms-7"]
+    assert [claim.id for claim in found[-2:]] == ["mine", "mine-too"]
+    assert {claim.family for claim in found} == {"conclusion", "shift", "f"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["conclusion-44"], "^claim: unknown name 'conclusion-44', nearest: conclusion-4"),
+        (["nosuch.toml"], "nosuch.toml cannot be read"),
+    ],
+)
+def test_unknown_words_are_refused(words, message):
+    with pytest.raises(ValueError, match=message):
+        choose(words)
+
+
+def test_two_files_may_neither_share_an_id_nor_a_family(written):
+    holm = {"correction": "holm"}
+    first = written(table("c", inference=holm), name="first.toml")
+    changed = written(table("c", inference=holm | {"units": 9}), name="changed.toml")
+    other = written(table("d", inference=holm), name="other.toml")
+    assert len(choose([first, first])) == 1
+    with pytest.raises(ValueError, match="^claim: got \"two different claims 'c'\""):
+        choose([first, changed])
+    with pytest.raises(ValueError, match="^family: got 'f'"):
+        choose([first, other])
+
+
+@pytest.mark.parametrize(
+    ("claim", "message"),
+    [
+        ("conclusion-44", "nearest: conclusion-4"),
+        (["conclusion-4"], r"^claim: got \['conclusion-4'\], allowed: an id, a path"),
+        (None, "^claim: got None"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused_before_training(claim, message, monkeypatch):
+    monkeypatch.setattr(session, "train_jobs", lambda *_: pytest.fail("trained"))
+    with pytest.raises(ValueError, match=message):
+        check(claim)
+
+
+def test_a_file_of_several_claims_is_not_one_claim(written):
+    with pytest.raises(ValueError, match="which has 2', allowed: a file with one claim"):
+        check(written(table("a"), table("b")))
+
+
+def test_a_claim_is_checked_on_networks_that_are_trained_here(written):
+    inference = {"units": 5, "correction": "holm"}
+    path = written(table(predicate={"value": 0.4}, inference=inference))
+    found = check(path)
+    assert found.verdict == "supported" and len(found.units.seeds) == 5
+    assert (found.units.quantity.low < found.units.quantity.high).all()
+    refuted = check(replace(found.claim, rule=replace(found.claim.rule, op=">=")))
+    assert refuted.verdict == "refuted"
+    np.testing.assert_array_equal(refuted.units.quantity, found.units.quantity)
