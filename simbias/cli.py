@@ -320,12 +320,13 @@ def bounds(
 def claims(words: Words = (), /, out: Path | None = None, cores: int | None = None) -> int:
     """List claims, judge them, check a file of your own, or show the verdicts of a directory.
 
-    claims; claims run [ID or family or FILE ...] --out DIR; claims check FILE; claims DIR. A rerun
-    on the same directory resumes; a claim that has changed starts over.
+    claims; claims run [ID or family or FILE ...] --out DIR; claims check FILE; claims DIR; claims
+    vocabulary. A rerun on the same directory resumes; a claim that has changed starts over.
 
     Args:
         words: nothing; run and what to judge (default: all built-in claims); check and a file
-            ending in .toml; or a directory that holds verdicts.
+            ending in .toml; a directory that holds verdicts; or vocabulary, for the quantities
+            that a claim may be about.
         out: directory of run; default runs/claims.
         cores: CPU cores to train on; default: all that the process may use.
     """
@@ -334,20 +335,38 @@ def claims(words: Words = (), /, out: Path | None = None, cores: int | None = No
         raise ValueError(f"out: got {str(out)!r}, allowed: with claims run only")
     if first == "run":
         return _claims_run(rest, out or Path("runs") / "claims", cores)
-    if first not in ("check", "list"):
+    if first not in ("check", "list", "vocabulary"):
         if rest or not Path(first).is_dir():
-            known("claims: word", first, ["run", "check", "a directory of claims"])
+            known("claims: word", first, ["run", "check", "vocabulary", "a directory of claims"])
         return _claims_show(Path(first))
     wanted = first == "check"
     if len(rest) != wanted:
         allowed = "one file" if wanted else "none"
         raise ValueError(f"claims {first}: got {len(rest)} words after it, allowed: {allowed}")
+    if first == "vocabulary":
+        return _claims_vocabulary()
     from simbias.claims import builtin, feasible, load
 
     found = load(rest[0]) if rest else list(builtin().values())
     if rest:
         feasible(found)
     _print_claims(found)
+    return DONE
+
+
+def _claims_vocabulary() -> int:
+    from simbias.claims import QUANTITIES
+
+    rows = [
+        (
+            one.name if one.argument is None else f"{one.name}({one.argument.upper()})",
+            one.of,
+            f"[{one.low:g}, {one.high:g}]",
+            one.summary,
+        )
+        for one in QUANTITIES.values()
+    ]
+    _print_rows(_console(), ("quantity", "of a", "range", "meaning"), rows)
     return DONE
 
 
@@ -376,7 +395,7 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
 
 def _claims_show(directory: Path) -> int:
     from simbias.plots.claims import draw_claims
-    from simbias.results.claims import HEAD, read_verdicts, verdict_lines
+    from simbias.results.claims import CAPTION, HEAD, read_verdicts, verdict_lines
     from simbias.results.store import Store
 
     store, console = Store(directory), _console()
@@ -386,6 +405,7 @@ def _claims_show(directory: Path) -> int:
             f"DIR: got {str(directory)!r}, which has no verdicts, allowed: one that has"
         )
     _print_rows(console, HEAD, verdict_lines(rows))
+    _say(console, CAPTION)
     for figure in draw_claims(store.directory / "figures", rows):
         _say(console, str(figure))
     return DONE

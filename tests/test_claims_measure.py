@@ -415,14 +415,21 @@ def test_an_inapplicable_bound_has_no_value_and_a_measure_none_to_violate(look):
     assert np.isnan(measured(look, "bound_valid", "l2-norm")).all()
 
 
-def test_a_certificate_below_the_risk_is_violated(look, stack, monkeypatch):
-    # planted: a value that the whole interval of the risk exceeds, for one network
+def test_a_certificate_below_the_risk_is_violated_and_one_within_its_interval_may_be(look, stack):
+    # planted: a value that the whole interval of the risk exceeds, and values within it
     judged = dict(look.judged)
-    one = judged["occam", 2]
-    judged["occam", 2] = replace(one, record=replace(one.record, value=one.risk_low * 0.99))
+    for seed, value in (
+        (1, lambda one: (one.risk + one.risk_high) / 2),
+        (2, lambda one: one.risk_low * 0.99),
+        (3, lambda one: (one.risk_low + one.risk) / 2),
+    ):
+        one = judged["occam", seed]
+        judged["occam", seed] = replace(one, record=replace(one.record, value=value(one)))
     planted = Look(stack, n_certify=POINTS, confidence=CONFIDENCE)
     planted.judged = judged
-    assert measured(planted, "bound_valid", "occam").value.tolist() == [1, 1, 0, 1]
+    found = measured(planted, "bound_valid", "occam")
+    assert found.value.tolist() == [1, 1, 0, 0]
+    assert found.low.tolist() == [1, 0, 0, 0] and found.high.tolist() == [1, 1, 0, 1]
 
 
 def test_sharpness_may_be_negative():

@@ -20,6 +20,7 @@ from simbias.results.store import to_toml
 from simbias.runner import execute
 from simbias.validation.risk import Estimate
 
+REDRAWS = '"rotation", "data", "initialisation", "order"'
 CLAIMS = """
 source = "none"
 quantity = "risk"
@@ -54,6 +55,7 @@ id = "wide"
 title = "Nothing is asked of four coordinates"
 requires = [{ quantity = "dim", op = ">=", value = 50 }]
 """
+FIRST = session.GENERATION  # seed of a claim's first version
 VERDICTS = {"learns": "supported", "agree": "supported", "wide": "inapplicable"}
 
 
@@ -159,6 +161,15 @@ def test_claims_are_listed_with_what_they_say():
     assert all(claim.id in out and claim.hash in out for claim in builtin().values())
 
 
+def test_the_vocabulary_is_shown_with_what_a_quantity_is_of():
+    code, out, err = call("claims", "vocabulary")
+    assert (code, err) == (0, "")
+    lines = {line.split()[0].split("(")[0]: line for line in out.splitlines()[1:]}
+    assert set(lines) == set(session.QUANTITIES)
+    for name, quantity in session.QUANTITIES.items():
+        assert f" {quantity.of} " in lines[name] and quantity.summary in lines[name]
+
+
 def test_a_good_file_is_shown_and_nothing_is_written(file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, err = call("claims", "check", file)
@@ -213,6 +224,7 @@ def test_a_bad_file_is_one_line_and_nothing_is_written(
         (["check", "nosuch.toml"], "nosuch.toml cannot be read"),
         (["list", "a.toml"], "claims list: got 1 words after it, allowed: none"),
         (["list", "a.toml", "b.toml"], "got 2 words"),
+        (["vocabulary", "risk"], "allowed: none"),
         (["rnu"], "nearest: run"),
         (["nosuch"], "claims: word: unknown name 'nosuch'"),
         (["--out", "x"], "out: got 'x', allowed: with claims run only"),
@@ -247,7 +259,7 @@ def test_every_claim_was_said_with_its_hash(whole, file):
     directory, _ = whole
     for claim in load(str(file)):
         said = json.loads((directory / "said" / f"{claim.id}.json").read_text())
-        assert (said["hash"], said["first_seed"]) == (claim.hash, 0)
+        assert (said["hash"], said["version"], said["family"]) == (claim.hash, 1, "f")
         assert said["claim"] == json.loads(claim.identity)
 
 
@@ -264,7 +276,9 @@ def test_verdicts_are_kept_with_the_documented_columns(whole, file):
         assert (row["most_units"], row["alpha"], row["family"]) == (6, 0.05, "f")
     one, none = found["learns"], found["wide"]
     assert (one["units"], one["holding"], one["failing"], one["missing"]) == (6, 6, 0, 0)
-    assert one["p_supported"] == pytest.approx(1 / 64) and one["more"] is None
+    # six of six, each of which an interval of 99.9% may have missed
+    assert one["p_supported"] == pytest.approx(0.501**6) and one["more"] is None
+    assert one["version"] == none["version"] == 1
     assert one["low"] < one["estimate"] == one["high"] == 1
     assert json.loads(one["premises"])[0].startswith("train_accuracy >= 0.6: 6 of 6 units")
     assert none["units"] == 0 and none["estimate"] is None and none["p_supported"] is None
@@ -276,8 +290,8 @@ def test_the_evidence_is_a_row_a_unit(whole):
     assert [column[0] for column in found.description] == [one.name for one in kept.EVIDENCE]
     evidence = rows(directory, "evidence")
     by_claim = {id: [row for row in evidence if row["id"] == id] for id in VERDICTS}
-    assert {row["seeds"] for row in by_claim["learns"]} == set("012345")
-    pairs = {"0,1", "2,3", "4,5", "6,7", "8,9", "10,11"}
+    assert {row["seeds"] for row in by_claim["learns"]} == {str(FIRST + i) for i in range(6)}
+    pairs = {f"{seed},{seed + 1}" for seed in range(FIRST, FIRST + 12, 2)}
     assert {row["seeds"] for row in by_claim["agree"]} == pairs
     assert by_claim["wide"] == []
     assert all(row["outcome"] == "holds" and row["count"] == 1 for row in evidence)
@@ -287,9 +301,10 @@ def test_the_evidence_is_a_row_a_unit(whole):
 def test_networks_are_kept_as_in_any_run(whole):
     directory, _ = whole
     found = Store(directory).query("SELECT seed, status, risk FROM networks ORDER BY seed")[1]
-    assert [row[:2] for row in found] == [(seed, "done") for seed in range(12)]
+    assert [row[:2] for row in found] == [(seed, "done") for seed in range(FIRST, FIRST + 12)]
     # the same certify points, so the same risk
-    measured = {int(row["seeds"]): row["value"] for row in rows(directory, "evidence")[6:]}
+    evidence = [row for row in rows(directory, "evidence") if row["id"] == "learns"]
+    measured = {int(row["seeds"]): row["value"] for row in evidence}
     assert measured == {seed: pytest.approx(risk) for seed, _, risk in found[:6]}
 
 
@@ -303,7 +318,7 @@ def test_measurements_are_kept_under_what_they_are_of(whole):
     }
     assert all((row["n_certify"], row["confidence"]) == (20000, 0.999) for row in found)
     units = [row["unit"] for row in found if row["reference"].startswith("seed")]
-    assert sorted(units) == [0, 2, 4, 6, 8, 10]
+    assert sorted(units) == list(range(FIRST, FIRST + 12, 2))
 
 
 def test_a_directory_shows_its_verdicts_again(whole):
@@ -329,7 +344,8 @@ def test_verdicts_do_not_depend_on_what_was_asked_for_together(whole, tmp_path, 
     assert (code, err) == (0, "")
     one = {row["seeds"]: row["value"] for row in rows(tmp_path / "run", "evidence")}
     other = {row["seeds"]: row["value"] for row in rows(whole[0], "evidence")}
-    assert one == {seeds: pytest.approx(other[seeds]) for seeds in "012345"}
+    assert len(one) == 6
+    assert one == {seeds: pytest.approx(other[seeds]) for seeds in one}
 
 
 # -- said before, and resumed -----------------------------------------------------------------
@@ -373,7 +389,9 @@ def test_an_interrupted_measurement_goes_on_where_it_was(whole, again, copied, a
     monkeypatch.setitem(session.QUANTITIES, "risk", quantity._replace(measure=stopping))
     code, _, err = again(copied)
     assert code == 1 and one_line(err)
-    assert calls == [(0, 1), (2, 3)] and not (copied / "verdicts").exists()
+    assert (
+        calls == [(FIRST, FIRST + 1), (FIRST + 2, FIRST + 3)] and not (copied / "verdicts").exists()
+    )
     monkeypatch.setitem(session.QUANTITIES, "risk", quantity)
     code, out, _ = again(copied)
     assert code == 0 and table(out) == table(whole[1])
@@ -387,22 +405,25 @@ def test_a_changed_claim_starts_over_on_fresh_seeds(whole, copied, file, tmp_pat
     concluded = (copied / "verdicts" / "learns.parquet").read_bytes()
     code, out, _ = call("claims", "run", changed, "--out", copied, "--cores", "2")
     assert code == 0
-    assert f"learns has changed since {before['said']}: it starts over, from seed 1000000" in out
+    assert (
+        f"learns has changed since {before['said']}: it starts over, from seed {2 * FIRST}" in out
+    )
     trained, measured = asked
-    fresh = set(range(kept.GENERATION, kept.GENERATION + 6))
+    fresh = set(range(2 * FIRST, 2 * FIRST + 6))
     assert {job.seed for job in trained} == {seed for _, seed in measured} == fresh
     now = json.loads((copied / "said" / "learns.json").read_text())
     claim = load(str(changed))[0]
-    assert (now["hash"], now["first_seed"]) == (claim.hash, kept.GENERATION)
+    assert (now["hash"], now["version"]) == (claim.hash, 2)
     # what was said before, and what came of it
     assert json.loads((copied / "said" / "learns.1.old.json").read_text()) == before
     assert (copied / "verdicts" / "learns.1.old").read_bytes() == concluded
     found = {row["id"]: row for row in rows(copied)}
     assert len(found) == 3 and found["learns"]["hash"] == claim.hash
+    assert {id: row["version"] for id, row in found.items()} == {"learns": 2, "agree": 1, "wide": 1}
     # and back again: still another generation
     code, out, _ = call("claims", "run", file, "--out", copied, "--cores", "2")
-    assert code == 0 and "from seed 2000000" in out
-    assert {job.seed for job in trained} == fresh | {seed + kept.GENERATION for seed in fresh}
+    assert code == 0 and f"from seed {3 * FIRST}" in out
+    assert {job.seed for job in trained} == fresh | {seed + FIRST for seed in fresh}
     assert {path.name for path in (copied / "said").iterdir()} == {
         *(f"{id}.json" for id in VERDICTS), "learns.1.old.json", "learns.2.old.json",
     }  # fmt: skip
@@ -457,10 +478,12 @@ def test_networks_that_diverge_are_evidence_and_the_exit_code_says_so(tmp_path, 
         code, out, err = call("claims", "run", path, "--out", tmp_path / "run", "--cores", "2")
         assert (code, err) == (1, "") and len(asked[0]) == 12
     found = {row["id"]: row for row in rows(tmp_path / "run")}
-    assert found["learns"]["verdict"] == "inapplicable"
-    assert "train_accuracy >= 0.6: 0 of 6 units" in found["learns"]["reason"]
-    assert (found["agree"]["verdict"], found["agree"]["missing"]) == ("inconclusive", 6)
+    for row in found.values():
+        assert row["verdict"] == "inapplicable"
+    for id in ("learns", "agree"):
+        assert "no unit has a value" in found[id]["reason"] and found[id]["missing"] == 6
     evidence = rows(tmp_path / "run", "evidence")
+    assert len(evidence) == 12
     assert all(row["outcome"] == "missing" and row["value"] is None for row in evidence)
     assert all("training failed" in row["missing"] for row in evidence)
 
@@ -475,8 +498,7 @@ def test_networks_whose_training_failed_are_trained_by_the_next_run(
         patch.setattr(execute, "train_jobs", failing)
         code, out, err = again(tmp_path / "run")
     assert code == 1 and "MemoryError: planted" in out
-    verdicts = {row["id"]: row["verdict"] for row in rows(tmp_path / "run")}
-    assert verdicts["agree"] == "inconclusive"
+    assert {row["verdict"] for row in rows(tmp_path / "run")} == {"inapplicable"}
     code, out, _ = again(tmp_path / "run")
     assert code == 0 and table(out) == table(whole[1])
 
@@ -533,6 +555,17 @@ def test_files_of_a_directory_that_cannot_be_read_are_named(copied, again):
     assert code == 2 and one_line(err) and "agree.json cannot be read" in err
 
 
+def test_a_family_that_a_directory_has_does_not_grow_by_another_file(copied, tmp_path):
+    path = tmp_path / "more.toml"
+    head, first, *_ = CLAIMS.split("[[claim]]")
+    path.write_text(f"{head}[[claim]]{first}".replace('id = "learns"', 'id = "learns-too"'))
+    before = {path: path.read_bytes() for path in files(copied)}
+    code, _, err = call("claims", "run", path, "--out", copied, "--cores", "2")
+    assert code == 2 and one_line(err) and "learns-too: family: got" in err
+    assert "agree, learns, wide" in err
+    assert before == {path: path.read_bytes() for path in files(copied)}
+
+
 def test_a_directory_without_a_run_is_refused(tmp_path):
     code, _, err = call("claims", tmp_path)
     assert code == 2 and one_line(err) and "DIR: got" in err and not files(tmp_path)
@@ -558,6 +591,7 @@ def test_points_that_came_out_alike_share_a_row(tmp_path):
     mean = head.replace('{ kind = "probability", at_least = 0.5 }', '{ kind = "mean" }')
     mean = mean.replace('"risk"', '"early_stopping_difference"').replace("0.4", "0")
     mean = mean.replace('of = "network"', 'of = "point"').replace('"clopper-pearson"', '"mcnemar"')
+    mean = mean.replace(REDRAWS, '"points"').replace("n_certify = 20000", "n_certify = 6")
     top, population = mean.split("[population]")
     path.write_text(f'id = "points"\ntitle = "none"\n{top}[population]{population}')
     (claim,) = load(str(path))

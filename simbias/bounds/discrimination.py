@@ -225,11 +225,11 @@ def caption(scores: Sequence[Score]) -> str:
     most = scores[counts.index(max(counts))]
     return (
         f"AUC: P(larger on a stuck network than on a learned one), {most.stuck} stuck,"
-        f" {most.learned} learned, {most.neither} left out (in between, at chance, or no value); Kendall tau:"
-        f" granulated, {most.pairs} pairs of networks that differ in one hyper-parameter,"
-        f" {most.left_out} left out (risk intervals overlap, or no value); worst sign error:"
-        " largest share of pairs in the wrong order between two values of a hyper-parameter;"
-        " brackets: networks resampled within their cells"
+        f" {most.learned} learned, {most.neither} left out (in between, at chance, or no value);"
+        f" Kendall tau: granulated, {most.pairs} pairs of networks that differ in one"
+        f" hyper-parameter, {most.left_out} left out (risk intervals overlap, or no value);"
+        " worst sign error: largest share of pairs in the wrong order between two values of a"
+        " hyper-parameter; brackets: networks resampled within their cells"
         + ("; a number without some values rests on fewer" if len(set(counts)) > 1 else "")
     )
 

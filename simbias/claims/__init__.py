@@ -4,7 +4,8 @@
 a directory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 from simbias._checks import fail, known
 from simbias.claims.claim import Claim, Premise
@@ -56,12 +57,18 @@ def choose(words: Sequence[str] = ()) -> list[Claim]:
         elif word in known_claims:
             meant = [known_claims[word]]
         else:
-            meant = families[known("claim", word, [*known_claims, *families])]
+            meant = families[_family(word, known_claims, families)]
         for claim in meant:
             if chosen.setdefault(claim.id, claim).hash != claim.hash:
                 raise fail("claim", f"two different claims {claim.id!r}", "one claim an id")
     feasible(list(chosen.values()))
     return list(chosen.values())
+
+
+def _family(word: str, ids: Iterable[str], families: Iterable[str]) -> str:
+    """A family's name, or a ValueError with the nearest ids and families."""
+    near = get_close_matches(word.lower(), [*ids, *families], n=3, cutoff=0.5)
+    return known("claim", word, dict.fromkeys([*families, *near]))
 
 
 def check(claim: str | Claim) -> Verdict:

@@ -4,8 +4,8 @@ Where each unit's quantity surely lies is an interval; a unit *holds* where all 
 predicate by the margin, *fails* where all of it violates the predicate by the margin, and is
 ambiguous otherwise. Supporting a claim takes the worst reading of every unit, refuting it the best,
 so what is ambiguous or missing counts against whichever is declared. All p-values rest on
-independent units of one law, and on the intervals of the units: where these err with probability
-eta a unit, a share is off by at most eta.
+independent units of one law. The intervals of the units may miss: the probability of that is added
+to the share of hits that the other side could have had, or, once a unit, to the p-value of a mean.
 """
 
 import math
@@ -51,6 +51,7 @@ class Rule:
         at_least: of "probability", the share in (0, 1); None otherwise.
         test: a key of ``TESTS``.
         alpha: probability of a false verdict, in (0, 1).
+        miss: probability that a unit's interval misses its quantity, in [0, 1).
 
     Raises:
         ValueError: a value out of range, an unknown name, or a test that does not answer this.
@@ -63,6 +64,7 @@ class Rule:
     at_least: float | None
     test: str
     alpha: float
+    miss: float = 0.0
 
     def __post_init__(self) -> None:
         known("op", self.op, ("<=", ">="))
@@ -80,6 +82,8 @@ class Rule:
         if self.test == "mcnemar" and (self.value, self.margin) != (0, 0):
             raise fail("value, margin", (self.value, self.margin), "0, 0 with 'mcnemar'")
         real("alpha", self.alpha, 0, 1, open_low=True, open_high=True)
+        least = 0.5 if self.at_least is None else min(self.at_least, 1 - self.at_least)
+        real("miss", self.miss, 0, least, open_high=True)
 
 
 @dataclass(frozen=True)
@@ -140,8 +144,8 @@ def find(rule: Rule, low: ArrayLike, high: ArrayLike) -> Finding:
         estimate=estimate,
         low=start,
         high=stop,
-        p_supported=float(procedure.evidence(worst)),
-        p_refuted=float(procedure.evidence(best)),
+        p_supported=float(_evidence(rule, worst)),
+        p_refuted=float(_evidence(rule, best)),
         holding=holding,
         failing=failing,
         ambiguous=units - holding - failing,
@@ -170,7 +174,7 @@ def p_values(
         ValueError: as ``find``.
     """
     worst, best = _sides(rule, *_oriented(rule, low, high))
-    return TESTS[rule.test].evidence(worst), TESTS[rule.test].evidence(best)
+    return _evidence(rule, worst), _evidence(rule, best)
 
 
 def along(
@@ -206,10 +210,11 @@ def fewest(rule: Rule, *, tests_in_family: int = 1) -> int:
     """
     level = rule.alpha / whole("tests_in_family", tests_in_family)
     share = _share(rule)
+    worst = max(share, 1 - share) + rule.miss
     smallest = TESTS[rule.test].smallest
 
     def enough(units: int) -> bool:
-        return reaches(max(smallest(units, share), smallest(units, 1 - share)), level)
+        return reaches(smallest(units, worst) + _missed(rule, units), level)
 
     low, high = 0, 1
     while not enough(high):
@@ -272,6 +277,16 @@ def _more_by_normal_law(
     return max(max(least, enough) - len(excess), 1)
 
 
+def _evidence(rule: Rule, side: Side) -> NDArray[np.float64]:
+    p = TESTS[rule.test].evidence(side) + _missed(rule, side.hits.shape[-1])
+    return np.minimum(p, 1.0)
+
+
+def _missed(rule: Rule, units: int) -> float:
+    """What a mean's p-value is raised by: the probability that any unit's interval misses."""
+    return units * rule.miss if rule.quantifier == "mean" else 0.0
+
+
 def _share(rule: Rule) -> float:
     return 0.5 if rule.at_least is None else rule.at_least
 
@@ -303,4 +318,7 @@ def _sides(
     below, above = value - rule.margin, value + rule.margin
     failing = low >= above if rule.margin else low > above
     share = _share(rule)
-    return Side(high - below, high <= below, share), Side(above - low, failing, 1 - share)
+    return (
+        Side(high - below, high <= below, share + rule.miss),
+        Side(above - low, failing, 1 - share + rule.miss),
+    )

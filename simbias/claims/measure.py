@@ -15,9 +15,9 @@ import numpy as np
 from scipy.special import betaincinv
 
 from simbias._checks import fail
-from simbias.bounds import Judged, evaluate
+from simbias.bounds import Judged, evaluate, violated
 from simbias.networks import MLP
-from simbias.tasks.oracle import achievable_risk
+from simbias.tasks.oracle import achievable_risk, simple_risk
 from simbias.tasks.shifts import shifted
 from simbias.training.cell import Cell
 from simbias.training.fit import TRACE
@@ -82,8 +82,19 @@ def reads_weights(cell: Cell, _: Any) -> None:
     network = cell.network
     if not isinstance(network, MLP) or network.activation != "relu":
         raise fail("network", network.label, "an MLP of relu units")
+    has_simple_set(cell, None)
+
+
+def has_simple_set(cell: Cell, _: Any) -> None:
+    """Raise ValueError for a task without a simple set."""
     if not cell.task.simple_set:
         raise fail("task", cell.task.name, "a task with a simple set")
+
+
+def has_exceptions(cell: Cell, _: Any) -> None:
+    """Raise ValueError for a task whose simple rule never errs."""
+    if not simple_risk(cell.task):
+        raise fail("task", cell.task.name, "a task with exceptions to its simple rule")
 
 
 def is_exact(cell: Cell, _: Any) -> None:
@@ -232,9 +243,18 @@ def bound_value(look: Look, name: str) -> Estimate:
 
 
 def bound_valid(look: Look, name: str) -> Estimate:
-    """1, or 0 where the risk of what the bound certifies surely exceeds its value."""
-    valid = [look.judged[name, seed].valid for seed in look.stack.seeds]
-    return look.per_network([np.nan if one is None else float(one) for one in valid])
+    """Whether the risk of what a bound certifies is at most its value: 1 or 0 where that is sure.
+
+    Where the interval of the risk holds the value, it is between 0 and 1. Measures and bounds that
+    do not apply: not measured.
+    """
+    ends = np.full((3, len(look.stack)), np.nan)
+    for i, seed in enumerate(look.stack.seeds):
+        one = look.judged[name, seed]
+        if one.valid is not None:
+            limits = (one.risk, one.risk_high, one.risk_low)
+            ends[:, i] = [not violated(one.record, float(limit or 0)) for limit in limits]
+    return Estimate(*ends)
 
 
 def log_weight_ratio(look: Look, _: Any) -> Estimate:

@@ -85,7 +85,7 @@ TESTS: dict[str, Procedure] = {
         summary="exact binomial test of the median, of any law",
         source="Dixon and Mood, JASA 1946",
         **_counting(lambda side: exact.binomial(side.hits, 0.5)),
-        smallest=lambda units, share: 0.5**units,
+        smallest=lambda units, share: share**units,
         limit=exact.median_limit,
     ),
     "permutation": Procedure(

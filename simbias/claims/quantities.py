@@ -9,6 +9,7 @@ from simbias._checks import known, real
 from simbias.bounds import bound_names
 from simbias.claims import measure
 from simbias.claims.measure import Look
+from simbias.registry import BOUNDS as REGISTERED
 from simbias.tasks.shifts import BENIGN, SHIFTS, shifted
 from simbias.training.cell import Cell
 from simbias.validation.controls import RULES, control
@@ -28,6 +29,8 @@ class Quantity(NamedTuple):
         argument: what the argument is; None where there is none.
         check: raises ValueError for a bad argument; None where there is none.
         suits: raises ValueError for a cell on which it cannot be measured; None: it can on any.
+        exact: whether it is known without error once a network is there: its interval is a point.
+        never: of an argument, why it has no value on any network; empty where it may have one.
     """
 
     name: str
@@ -39,6 +42,8 @@ class Quantity(NamedTuple):
     argument: str | None = None
     check: Callable[[Any], Any] | None = None
     suits: Callable[[Cell, Any], Any] | None = None
+    exact: bool = False
+    never: Callable[[Any], str] | None = None
 
 
 def _settings() -> list[Quantity]:
@@ -57,7 +62,7 @@ def _settings() -> list[Quantity]:
         return lambda look, _: look.per_network(measure.setting(look.stack.cell, name))
 
     return [
-        Quantity(name, summary, low, high, "setting", of(name))
+        Quantity(name, summary, low, high, "setting", of(name), exact=True)
         for name, (summary, low, high) in parts.items()
     ]
 
@@ -118,7 +123,26 @@ def _reported() -> list[Quantity]:
 
         return measured
 
-    return [Quantity(name, words, 0, 1, "network", of(get)) for name, words, get in parts]
+    exact = ("train_accuracy", "train_error", "exceptions_fitted")
+    return [
+        Quantity(
+            name,
+            words,
+            0,
+            1,
+            "network",
+            of(get),
+            suits=_suits_reported(name),
+            exact=name in exact,
+        )
+        for name, words, get in parts
+    ]
+
+
+def _suits_reported(name: str) -> Callable[[Cell, Any], Any] | None:
+    if name.startswith("exceptions"):
+        return measure.has_exceptions
+    return measure.has_simple_set if name.startswith(("s_", "sc_", "simple")) else None
 
 
 def _measured() -> list[Quantity]:
@@ -141,7 +165,12 @@ def _measured() -> list[Quantity]:
     def build(cell: Cell, rule: Any) -> None:
         control(replace(cell, n_train=1, batch=1), rule)
 
+    def never(name: Any) -> str:
+        applies = REGISTERED.factory(name).compute is not None
+        return "" if applies else f"{name}: {REGISTERED.entries()[name].summary}"
+
     named: dict[str, Any] = {"argument": "bound", "check": bound, "suits": measure.is_exact}
+    named["never"] = never
     return [
         one("gap", "risk - train_error", -1, 1, measure.gap),
         one("excess_risk", "risk less the achievable risk", -1, 1, measure.excess_risk),
@@ -151,6 +180,7 @@ def _measured() -> list[Quantity]:
             -1,
             1,
             lambda look, _: look.report.exceptions.memorised,
+            suits=measure.has_exceptions,
         ),
         one(
             "updates",
@@ -158,6 +188,7 @@ def _measured() -> list[Quantity]:
             0,
             most,
             lambda look, _: look.per_network(look.stack.updates),
+            exact=True,
         ),
         one(
             "transition_updates",
@@ -165,6 +196,7 @@ def _measured() -> list[Quantity]:
             0,
             most,
             measure.transition_updates,
+            exact=True,
         ),
         one(
             "early_stopping_gain",
@@ -188,6 +220,7 @@ def _measured() -> list[Quantity]:
             most,
             measure.log_weight_ratio,
             suits=measure.reads_weights,
+            exact=True,
         ),
         one(
             "held_out_points",
@@ -225,11 +258,25 @@ def _measured() -> list[Quantity]:
             1,
             measure.early_stopping_difference,
             of="point",
+            exact=True,
         ),
         # no less than 0 but for sharpness, the curvature that is largest in size
-        one("bound_value", "a bound at delta .05", -most, most, measure.bound_value, **named),
         one(
-            "bound_valid", "1 where a bound holds, 0: violated", 0, 1, measure.bound_valid, **named
+            "bound_value",
+            "a bound at delta .05",
+            -most,
+            most,
+            measure.bound_value,
+            exact=True,
+            **named,
+        ),
+        one(
+            "bound_valid",
+            "1 where the risk is surely at most the bound, 0 where it surely is not",
+            0,
+            1,
+            measure.bound_valid,
+            **named,
         ),
         one(
             "seed_agreement",

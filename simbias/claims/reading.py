@@ -28,7 +28,8 @@ from simbias.training.cell import Cell, cell_from_settings
 
 OPS = ("<=", ">=")
 CORRECTIONS = ("holm", "none")
-REDRAWS = ("rotation", "data", "initialisation", "order")
+_SEED = ("rotation", "data", "initialisation", "order")
+REDRAWS = {"network": _SEED, "pair": _SEED, "point": ("points",)}  # by what a unit is
 
 _CLAIM = {
     "id": str, "title": str, "source": str, "quantity": str, "unit": dict, "predicate": dict,
@@ -102,6 +103,11 @@ def _in_family(place: str, claim: Claim, others: Sequence[Claim]) -> Claim:
         if len(alphas) > 1:
             raise fail(f"{place}: inference: alpha", alphas, f"one for family {claim.family}")
         claim = replace(claim, family_size=len(family))
+    missed, level = claim.units * claim.rule.miss, claim.rule.alpha / claim.family_size
+    if claim.rule.quantifier == "mean" and missed > level / 2:
+        words = f"at least {1 - level / 2 * (1 - claim.confidence) / missed:.10g}: any of"
+        words += f" {claim.units} units may miss, and half of alpha is left for that"
+        raise fail(f"{place}: effort: confidence", claim.confidence, words)
     try:
         least = fewest(claim.rule, tests_in_family=claim.family_size)
     except ValueError as error:
@@ -224,27 +230,42 @@ def _claim(place: str, table: dict[str, Any]) -> Claim:
     )
     said = [quantity, *(premise.expression for premise in premises)]
     used = {one.population for expression in said for one in expression.references}
-    for name in populations:
-        if name not in used:
-            raise fail(f"{place}: populations", name, "populations that some quantity is about")
-    effort, inference = table["effort"], table["inference"]
-    _check(f"{place}: effort", effort, {"n_certify": int, "confidence": float})
-    at = f"{place}: effort: confidence"
+    inference = table["inference"]
+    units = whole(f"{place}: inference: units", inference["units"])
+    n_certify, confidence = _effort(f"{place}: effort", table["effort"])
+    if unit == "point" and n_certify != units:
+        raise fail(f"{place}: effort: n_certify", n_certify, f"{units}, the units: points")
+    sampled = sum(not one.exact for one in quantity.quantities.values())
+    try:
+        rule = replace(rule, miss=sampled * (1 - confidence))
+    except ValueError as error:
+        at = f"{place}: effort: confidence"
+        raise fail(at, confidence, f"closer to 1 ({sampled} intervals a unit; {error})") from None
     return Claim(
         id=table["id"],
         title=table["title"],
         source=table["source"],
         quantity=quantity,
-        populations=populations,
+        populations={name: cell for name, cell in populations.items() if name in used},
         unit=unit,
-        redraws=REDRAWS,
+        redraws=REDRAWS[unit],
         rule=rule,
-        units=whole(f"{place}: inference: units", inference["units"]),
+        units=units,
         family=_named(f"{place}: inference: family", inference["family"]),
         correction=known(f"{place}: inference: correction", inference["correction"], CORRECTIONS),
-        n_certify=whole(f"{place}: effort: n_certify", effort["n_certify"]),
-        confidence=real(at, effort["confidence"], 0, 1, open_low=True, open_high=True),
+        n_certify=n_certify,
+        confidence=confidence,
         premises=premises,
+    )
+
+
+def _effort(place: str, table: Any) -> tuple[int, float]:
+    """Fresh points a unit, and the confidence of its own intervals."""
+    _check(place, table, {"n_certify": int, "confidence": float})
+    confidence = table["confidence"]
+    return (
+        whole(f"{place}: n_certify", table["n_certify"]),
+        real(f"{place}: confidence", confidence, 0, 1, open_low=True, open_high=True),
     )
 
 
@@ -287,13 +308,13 @@ def _populations(place: str, table: dict[str, Any]) -> dict[str, Cell]:
 
 def _unit(place: str, table: Any) -> str:
     _check(place, table, {"of": str, "redraws": list})
-    kinds = {quantity.of for quantity in QUANTITIES.values()} - {"setting"}
+    of = known(f"{place}: of", table["of"], REDRAWS)
     for one in table["redraws"]:
-        known(f"{place}: redraws", one, REDRAWS)
-    if sorted(table["redraws"]) != sorted(REDRAWS):
-        every = ", ".join(REDRAWS)
-        raise fail(f"{place}: redraws", table["redraws"], f"all of {every}: a seed redraws each")
-    return known(f"{place}: of", table["of"], kinds)
+        known(f"{place}: redraws", one, REDRAWS[of])
+    if sorted(table["redraws"]) != sorted(REDRAWS[of]):
+        every = ", ".join(REDRAWS[of])
+        raise fail(f"{place}: redraws", table["redraws"], f"all of {every}: what a {of} redraws")
+    return of
 
 
 def _rule(place: str, table: dict[str, Any]) -> Rule:
@@ -303,12 +324,13 @@ def _rule(place: str, table: dict[str, Any]) -> Rule:
     _check(f"{place}: predicate", predicate, {"op": str, "value": float, "margin": float})
     _check(f"{place}: quantifier", quantifier, {"kind": str}, {"at_least": float})
     _check(f"{place}: inference", inference, _INFERENCE)
-    given = {key: predicate[key] for key in ("value", "margin")} | {"alpha": inference["alpha"]}
+    said = {"predicate": predicate, "quantifier": quantifier, "inference": inference}
+    given = {"value": "predicate", "margin": "predicate", "alpha": "inference"}
     if "at_least" in quantifier:
-        given["at_least"] = quantifier["at_least"]
+        given["at_least"] = "quantifier"
+    # equal rules must have equal hashes, whether a number is written 1 or 1.0
+    numbers = {key: real(f"{place}: {at}: {key}", said[at][key]) for key, at in given.items()}
     try:
-        # equal rules must have equal hashes, whether a number is written 1 or 1.0
-        numbers = {key: real(key, value) for key, value in given.items()}
         return Rule(
             op=predicate["op"],
             value=numbers["value"],
@@ -319,7 +341,9 @@ def _rule(place: str, table: dict[str, Any]) -> Rule:
             alpha=numbers["alpha"],
         )
     except ValueError as error:
-        raise ValueError(f"{place}: {error}") from None
+        key = str(error).split(":")[0]
+        at = given.get(key, {"op": "predicate", "test": "inference"}.get(key, "quantifier"))
+        raise ValueError(f"{place}: {at}: {error}") from None
 
 
 def _check_edge(

@@ -29,6 +29,9 @@ from simbias.training.cell import Cell
 from simbias.training.stack import Job, Snapshot, Stack, assemble, group_key, train_jobs
 from simbias.validation.risk import Estimate
 
+# Seeds of one version of a claim. Suites count from 0: the networks that they have shown are not
+# those on which claims are judged.
+GENERATION = 1_000_000
 FIRST_ROUND = 4  # units of a sequential claim, and the least of every later round
 _TOGETHER = 8  # networks measured in one go: what is kept of an interrupted measurement
 
@@ -107,7 +110,8 @@ def judge(
     Args:
         claims: distinct ids.
         networks: where they come from.
-        first_seeds: by id, the seed from which on a claim's units are counted; default 0.
+        first_seeds: by id, the seed from which on a claim's units are counted; default
+            ``GENERATION``.
         note: hears what is going on.
 
     Returns:
@@ -117,7 +121,7 @@ def judge(
         ValueError: claims that are not feasible; nothing is trained then.
     """
     feasible(claims)
-    first = dict.fromkeys((claim.id for claim in claims), 0) | dict(first_seeds or {})
+    first = dict.fromkeys((claim.id for claim in claims), GENERATION) | dict(first_seeds or {})
     open_ = [claim for claim in claims if not settings_unmet(claim)]
     have = dict.fromkeys((claim.id for claim in open_), 0)
     measured: dict[str, Units] = {}

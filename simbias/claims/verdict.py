@@ -1,5 +1,6 @@
 """From what was measured to a verdict: units, premises, and what may be concluded."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -79,8 +80,12 @@ class Verdict:
 
 
 def settings_unmet(claim: Claim) -> list[str]:
-    """Premises on settings alone that do not hold, each with the number that is there."""
-    found = []
+    """What rules a claim out before training: premises on settings, numbers without a value."""
+    found = [
+        words
+        for one, quantity in claim.quantity.quantities.items()
+        if quantity.never is not None and (words := quantity.never(one.argument))
+    ]
     for premise in claim.settings_premises:
         values = {
             one: Estimate(
@@ -133,80 +138,75 @@ def conclude(claims: Sequence[Claim], measured: Mapping[str, Units]) -> list[Ver
 
     Args:
         claims: distinct ids.
-        measured: by id; none for a claim whose premises on settings do not hold.
+        measured: by id; none for a claim that is ruled out before training.
 
     Returns:
         In the order of the claims.
     """
-    applicable: dict[str, Finding] = {}
-    premises: dict[str, tuple[Met, ...]] = {}
+    premises = {
+        claim.id: met(claim, measured[claim.id]) for claim in claims if claim.id in measured
+    }
+    unmet = {claim.id: _unmet(claim, premises, measured) for claim in claims}
+    findings = {
+        claim.id: find(claim.rule, *intervals(claim, measured[claim.id]))
+        for claim in claims
+        if not unmet[claim.id]
+    }
+    families: dict[tuple[bool, str], list[Claim]] = {}
     for claim in claims:
-        if claim.id in measured:
-            premises[claim.id] = met(claim, measured[claim.id])
-            if all(premise.holds for premise in premises[claim.id]):
-                ends = intervals(claim, measured[claim.id])
-                applicable[claim.id] = find(claim.rule, *ends)
-    families: dict[str, list[Claim]] = {}
-    for claim in claims:
-        if claim.id in applicable:
+        if claim.id in findings:
             alone = claim.family_size == 1
-            families.setdefault(claim.id if alone else f"family {claim.family}", []).append(claim)
+            families.setdefault((alone, claim.id if alone else claim.family), []).append(claim)
     said: dict[str, str] = {}
     for members in families.values():
-        p_values = [
-            (applicable[one.id].p_supported, applicable[one.id].p_refuted) for one in members
-        ]
+        p_values = [(findings[one.id].p_supported, findings[one.id].p_refuted) for one in members]
         answers = holm(p_values, members[0].rule.alpha, claims=members[0].family_size)
         said |= {one.id: answer for one, answer in zip(members, answers, strict=True)}
     verdicts = []
     for claim in claims:
-        units = measured.get(claim.id)
-        if claim.id in applicable:
-            finding, verdict = applicable[claim.id], said[claim.id]
-            needed = None
-            if verdict == "inconclusive" and units is not None:
-                low, high = intervals(claim, units)
-                # 0 where a sequential test has decided both ways: then no more would help
-                needed = more(claim.rule, low, high, tests_in_family=claim.family_size) or None
-            reason = _reason(claim, verdict, finding, units, needed)
-            verdicts.append(
-                Verdict(claim, verdict, finding, premises[claim.id], units, needed, reason)
-            )
-        else:
-            unmet = settings_unmet(claim) or [
-                str(one) for one in premises[claim.id] if not one.holds
-            ]
-            reason = f"premise not met: {'; '.join(unmet)}"
-            verdicts.append(
-                Verdict(
-                    claim, "inapplicable", None, premises.get(claim.id, ()), units, None, reason
-                )
-            )
+        units, found = measured.get(claim.id), premises.get(claim.id, ())
+        if units is None or claim.id not in findings:
+            reason = "; ".join(unmet[claim.id])
+            verdicts.append(Verdict(claim, "inapplicable", None, found, units, None, reason))
+            continue
+        finding, verdict, needed = findings[claim.id], said[claim.id], None
+        if verdict == "inconclusive":
+            low, high = intervals(claim, units)
+            # 0 where a sequential test has decided both ways: then no more would help
+            needed = more(claim.rule, low, high, tests_in_family=claim.family_size) or None
+        reason = _reason(claim, verdict, finding, units, needed)
+        verdicts.append(Verdict(claim, verdict, finding, found, units, needed, reason))
     return verdicts
 
 
-def _reason(
-    claim: Claim, verdict: str, finding: Finding, units: Units | None, needed: int | None
-) -> str:
+def _unmet(
+    claim: Claim, premises: Mapping[str, tuple[Met, ...]], measured: Mapping[str, Units]
+) -> list[str]:
+    """Why a claim does not apply; empty where it does."""
+    if claim.id not in measured:
+        return [f"premise not met: {words}" for words in settings_unmet(claim)]
+    if np.isnan(measured[claim.id].quantity.value).all():
+        return [f"no unit has a value: {measured[claim.id].missing[0]}"]
+    return [f"premise not met: {one}" for one in premises[claim.id] if not one.holds]
+
+
+def _reason(claim: Claim, verdict: str, finding: Finding, units: Units, needed: int | None) -> str:
+    rule = claim.rule
     what = {"probability": "share of units that hold", "mean": "mean", "median": "median"}
-    level = 1 - claim.rule.alpha
     text = (
-        f"{what[claim.rule.quantifier]} {finding.estimate:.4g}, {level:.0%} interval"
-        f" [{finding.low:.4g}, {finding.high:.4g}]; {claim.unit}s: {finding.holding} hold,"
-        f" {finding.failing} fail, {finding.ambiguous} ambiguous"
+        f"{what[rule.quantifier]} {finding.estimate:.4g}, two-sided {1 - rule.alpha:.0%} interval"
+        f" [{finding.low:.4g}, {finding.high:.4g}]; {len(units.seeds)} {claim.unit}s"
     )
-    if units is not None:
-        gone: dict[str, int] = {}
-        for why in units.missing:
-            if why:
-                gone[why] = gone.get(why, 0) + 1
-        if gone:
-            words = ", ".join(f"{count} {why}" for why, count in gone.items())
-            text += f", among them missing: {words}"
+    if len(units.seeds) < claim.units:
+        text += f", decided before {claim.units}"
+    text += f": {finding.holding} hold, {finding.failing} fail, {finding.ambiguous} ambiguous"
+    gone = Counter(why for why in units.missing if why)
+    if gone:
+        words = ", ".join(f"{count} {why}" for why, count in gone.items())
+        text += f", among them missing: {words}"
+    if claim.family_size > 1:
+        text += f"; {claim.correction} in a family of {claim.family_size}"
     if verdict == "inconclusive":
-        text += "; no number of such units would decide"
-        if needed is not None:
-            text = text.replace(
-                "no number of such units would decide", f"{needed} more would decide"
-            )
+        decide = "no number of such units" if needed is None else f"{needed} more"
+        text += f"; {decide} would decide"
     return text

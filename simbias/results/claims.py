@@ -17,16 +17,21 @@ from typing import Any
 
 import numpy as np
 
+from simbias._checks import fail
 from simbias.claims.claim import Claim
 from simbias.claims.inference import outcomes
-from simbias.claims.session import Key, Triple
+from simbias.claims.session import GENERATION, Key, Triple
 from simbias.claims.verdict import Verdict, intervals
 from simbias.results.records import device, versions
 from simbias.results.schema import Column
 from simbias.results.store import Store, StoreError
 
 HEAD = ("claim", "verdict", "estimate", "interval", "asked", "units", "hold/fail/amb.", "premises")
-GENERATION = 1_000_000  # seeds of one version of a claim
+CAPTION = (
+    "hold/fail/amb.: units surely inside and outside of what is claimed, and neither, missing ones"
+    " included; interval: two-sided, of confidence 1 - alpha; verdicts: one-sided tests at alpha,"
+    " corrected within families"
+)
 MEASURED = (
     Column("unit", "BIGINT", "seed of the network, or of the first of a pair"),
     Column("value", "DOUBLE", "what was measured"),
@@ -40,6 +45,7 @@ MEASURED = (
 VERDICTS = (
     Column("id", "VARCHAR", "of the claim"),
     Column("hash", "VARCHAR", "of the claim as it was said before measuring"),
+    Column("version", "BIGINT", "1 + how often the claim was changed in this directory"),
     Column("title", "VARCHAR", "the claim in words"),
     Column("source", "VARCHAR", "who says so"),
     Column("verdict", "VARCHAR", "supported, refuted, inconclusive or inapplicable"),
@@ -86,11 +92,23 @@ EVIDENCE = (
 )
 
 
+def check_family(store: Store, claim: Claim) -> None:
+    """Raise ValueError where a directory would hold more claims of a family than it declares."""
+    family = [
+        said["id"] for said in _current(store.directory / "said") if said["family"] == claim.family
+    ]
+    others = sorted(set(family) - {claim.id})
+    if claim.correction == "holm" and len(others) >= claim.family_size:
+        arrived = f"{claim.family}, of which the directory has {', '.join(others)}"
+        raise fail(f"{claim.id}: family", arrived, "one file with all of a family, or another name")
+
+
 def say(store: Store, claim: Claim) -> tuple[int, str]:
     """Write down what a claim says before anything is trained for it.
 
-    A claim that has changed since starts over, on seeds that no earlier version has seen; what was
-    said before is kept beside it, with its verdict.
+    A claim that has changed since, if only in a word, starts over as its next version, on seeds
+    that no earlier one has seen; what was said before is kept beside it, with its verdict. This
+    holds within a directory: nothing keeps a claim from being tried in several, under several ids.
 
     Returns:
         The seed from which on its units are counted, and a note where the claim has changed.
@@ -101,35 +119,43 @@ def say(store: Store, claim: Claim) -> tuple[int, str]:
     """
     folder = store.directory / "said"
     path = folder / f"{claim.id}.json"
-    first, note = 0, ""
+    version, note = 1, ""
     if path.exists():
         before = _said(path)
         if before["hash"] == claim.hash:
-            return int(before["first_seed"]), ""
-        first = int(before["first_seed"]) + GENERATION
-        old = f"{claim.id}.{first // GENERATION}.old"
+            return before["version"] * GENERATION, ""
+        version = before["version"] + 1
+        old = f"{claim.id}.{before['version']}.old"
         store.write_text(folder / f"{old}.json", path.read_text())
         for kind in ("verdicts", "evidence"):
             concluded = store.directory / kind / f"{claim.id}.parquet"
             if concluded.exists():
                 concluded.replace(concluded.with_name(old))
+        first = version * GENERATION
         note = f"{claim.id} has changed since {before['said']}: it starts over, from seed {first}"
     folder.mkdir(parents=True, exist_ok=True)
     record = {
         "id": claim.id,
         "hash": claim.hash,
-        "first_seed": first,
+        "version": version,
+        "family": claim.family,
         "said": datetime.now(UTC).isoformat(timespec="seconds"),
         "claim": json.loads(claim.identity),
     }
     store.write_text(path, json.dumps(record, indent=1) + "\n")
-    return first, note
+    return version * GENERATION, note
+
+
+def _current(folder: Path) -> list[dict[str, Any]]:
+    """What claims say, without what earlier versions said."""
+    return [_said(path) for path in sorted(folder.glob("*.json")) if not path.stem.endswith(".old")]
 
 
 def _said(path: Path) -> dict[str, Any]:
+    keys = {"id": str, "hash": str, "version": int, "family": str, "said": str}
     try:
         record = json.loads(path.read_text())
-        return {key: record[key] for key in ("hash", "first_seed", "said")}
+        return {key: kind(record[key]) for key, kind in keys.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} cannot be read ({error}); move it away to start over") from None
 
@@ -168,14 +194,14 @@ def read_measured(store: Store, key: Key) -> dict[int, Triple]:
     return found
 
 
-def write_verdict(store: Store, verdict: Verdict) -> None:
+def write_verdict(store: Store, verdict: Verdict, version: int) -> None:
     """Keep a verdict and its evidence; raises StoreError."""
     claim = verdict.claim
     path = store.directory / "evidence" / f"{claim.id}.parquet"
     if verdict.units is not None:
         store.write_rows(path, EVIDENCE, evidence_rows(verdict))
     path = store.directory / "verdicts" / f"{claim.id}.parquet"
-    store.write_rows(path, VERDICTS, [verdict_row(verdict)])
+    store.write_rows(path, VERDICTS, [verdict_row(verdict) | {"version": version}])
 
 
 def read_verdicts(store: Store) -> list[dict[str, Any]]:

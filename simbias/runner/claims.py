@@ -6,7 +6,7 @@ from pathlib import Path
 
 from simbias.claims.claim import Claim
 from simbias.claims.quantities import QUANTITIES
-from simbias.claims.session import Key, Triple, judge
+from simbias.claims.session import GENERATION, Key, Triple, feasible, judge
 from simbias.claims.verdict import Verdict
 from simbias.results import claims as kept
 from simbias.results import records
@@ -123,9 +123,13 @@ def run(
         The verdicts, and the statuses that the networks behind them have.
 
     Raises:
+        ValueError: claims that are not feasible; nothing is written or trained then.
         Interrupted: the user asked to stop; the same call goes on.
         StoreError: nothing can be written any more.
     """
+    feasible(claims)
+    for claim in claims:
+        kept.check_family(store, claim)
     for path, why in store.damaged():
         note(f"{path} cannot be used ({why}): moved to {store.set_aside(path)}, computed again")
     first = {}
@@ -136,5 +140,5 @@ def run(
     networks = InStore(store, reporter)
     verdicts = judge(claims, networks, first_seeds=first, note=note)
     for verdict in verdicts:
-        kept.write_verdict(store, verdict)
+        kept.write_verdict(store, verdict, first[verdict.claim.id] // GENERATION)
     return verdicts, set(networks.statuses.values())
