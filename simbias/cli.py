@@ -12,19 +12,29 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from simbias._checks import known
+from simbias._tell import (
+    describe_bound,
+    describe_factory,
+    describe_suite,
+    describe_task,
+    make_console,
+    print_claims,
+    print_discrimination,
+    print_plan,
+    print_rows,
+    print_table,
+    print_verdicts,
+    print_vocabulary,
+    say,
+    warn_damaged,
+)
 from simbias.registry import REGISTRIES
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from simbias.runner.plan import Plan
 
 DESCRIPTION = """Simplicity bias and generalisation, measured against exactly known ground truth.
 
@@ -126,11 +136,11 @@ def info(name: Name) -> int:
     kinds = {entry: kind for kind, registry in REGISTRIES.items() for entry in registry.entries()}
     kind = kinds[known("name", name, kinds)]
     describe: dict[str, Callable[[str], Any]] = {
-        "tasks": _info_task,
-        "suites": _info_suite,
-        "bounds": _info_bound,
+        "tasks": describe_task,
+        "suites": describe_suite,
+        "bounds": describe_bound,
     }
-    describe.get(kind, lambda name: _info_factory(kind, name))(name)
+    describe.get(kind, lambda name: describe_factory(kind, name))(name)
     return DONE
 
 
@@ -165,25 +175,25 @@ def run(
     from simbias.runner.plan import make_plan
     from simbias.runner.progress import Told
 
-    console = _console()
+    console = make_console()
     plan = make_plan(suites.load(suite), preset, seeds=seeds, n_certify=n_certify, overrides=set_)
     if dry_run:
-        _print_plan(console, plan)
+        print_plan(console, plan)
         return DONE
     directory = out or Path("runs") / f"{plan.suite}-{plan.preset}"
     store = Store(directory, create=True)
     prepare(plan, store)
     with Told(console) as told:
         statuses = execute(plan, store, told)
-    _print_table(console, store)
+    print_table(console, store)
     figures = list((directory / "figures").glob("boundary-*.png"))
     if told.networks or not figures:
         drawn = _draw(store, ["boundary"], None, None, None)
         figures = [path for path in drawn if path.suffix == ".png"]
     oldest = min(figures, key=lambda path: path.stat().st_mtime)  # the one that a run draws itself
-    _say(console, f"boundary figure: {oldest}")
+    say(console, f"boundary figure: {oldest}")
     if preset != "full":
-        _say(console, f"the full run: {_program()} run {suite} --preset full")
+        say(console, f"the full run: {_program()} run {suite} --preset full")
     return FAILED if {"error", "diverged"} & set(statuses) else DONE
 
 
@@ -198,7 +208,7 @@ def status(directory: Directory, /) -> int:
 
     store = Store(directory)
     config = store.config() or {}
-    _warn_damaged(store)
+    warn_damaged(store)
     _, rows = store.query("SELECT cell, status, count(*) FROM networks GROUP BY ALL")
     counts: dict[str, dict[str, int]] = {}
     for cell, state, count in rows:
@@ -225,8 +235,8 @@ def table(directory: Directory, /) -> int:
     from simbias.results.store import Store
 
     store = Store(directory)
-    _warn_damaged(store)
-    _print_table(_console(), store)
+    warn_damaged(store)
+    print_table(make_console(), store)
     return DONE
 
 
@@ -294,7 +304,7 @@ def bounds(
     from simbias.results import bounds as kept
     from simbias.validation import N_CERTIFY
 
-    console = _console()
+    console = make_console()
     n_certify = N_CERTIFY if n_certify is None else n_certify
     names = tuple(bound_names(bounds or None))
     found = []
@@ -306,13 +316,13 @@ def bounds(
             judged = evaluate(stack, delta=delta, bounds=names, n_certify=n_certify, masks=masks)
             kept.write_bounds(store, asked, judged)
         found.append((stack.cell, judged))
-        _say(console, f"{name}, delta {delta:g}, {len(stack)} networks: {asked.path(store)}")
-        _print_rows(console, kept.HEAD, kept.bound_lines(judged))
-        _say(console, kept.CAPTION)
+        say(console, f"{name}, delta {delta:g}, {len(stack)} networks: {asked.path(store)}")
+        print_rows(console, kept.HEAD, kept.bound_lines(judged))
+        say(console, kept.CAPTION)
         for figure in draw_bounds(store.directory / "figures", stack.cell, judged):
-            _say(console, str(figure))
+            say(console, str(figure))
     if len(found) > 1:
-        _print_discrimination(console, store, found)
+        print_discrimination(console, store, found)
     return DONE
 
 
@@ -338,35 +348,23 @@ def claims(words: Words = (), /, out: Path | None = None, cores: int | None = No
     if first not in ("check", "list", "vocabulary"):
         if rest or not Path(first).is_dir():
             known("claims: word", first, ["run", "check", "vocabulary", "a directory of claims"])
-        return _claims_show(Path(first))
+        from simbias.results.store import Store
+
+        print_verdicts(make_console(), Store(Path(first)))
+        return DONE
     wanted = first == "check"
     if len(rest) != wanted:
         allowed = "one file" if wanted else "none"
         raise ValueError(f"claims {first}: got {len(rest)} words after it, allowed: {allowed}")
     if first == "vocabulary":
-        return _claims_vocabulary()
+        print_vocabulary(make_console())
+        return DONE
     from simbias.claims import builtin, feasible, load
 
     found = load(rest[0]) if rest else list(builtin().values())
     if rest:
         feasible(found)
-    _print_claims(found)
-    return DONE
-
-
-def _claims_vocabulary() -> int:
-    from simbias.claims import QUANTITIES
-
-    rows = [
-        (
-            one.name if one.argument is None else f"{one.name}({one.argument.upper()})",
-            one.of,
-            f"[{one.low:g}, {one.high:g}]",
-            one.summary,
-        )
-        for one in QUANTITIES.values()
-    ]
-    _print_rows(_console(), ("quantity", "of a", "range", "meaning"), rows)
+    print_claims(make_console(), found)
     return DONE
 
 
@@ -378,37 +376,19 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
     from simbias.runner import claims as runner
     from simbias.runner.progress import Told
 
-    console = _console()
+    console = make_console()
     store = runner.open_store(directory)
     verdicts, statuses = runner.run(
-        chosen, store, reporter=lambda: Told(console), note=lambda text: _say(console, text)
+        chosen, store, reporter=lambda: Told(console), note=lambda text: say(console, text)
     )
     for verdict in verdicts:
-        _say(console, f"\n{verdict.claim.id}: {verdict.claim.title}")
-        _say(console, f"  {verdict.verdict}: {verdict.reason}")
+        say(console, f"\n{verdict.claim.id}: {verdict.claim.title}")
+        say(console, f"  {verdict.verdict}: {verdict.reason}")
         for premise in verdict.premises:
-            _say(console, f"  premise {premise}")
-    _say(console, "")
-    _claims_show(directory)
+            say(console, f"  premise {premise}")
+    say(console, "")
+    print_verdicts(console, store)
     return FAILED if {"error", "diverged"} & statuses else DONE
-
-
-def _claims_show(directory: Path) -> int:
-    from simbias.plots.claims import draw_claims
-    from simbias.results.claims import CAPTION, HEAD, read_verdicts, verdict_lines
-    from simbias.results.store import Store
-
-    store, console = Store(directory), _console()
-    rows = read_verdicts(store)
-    if not rows:
-        raise ValueError(
-            f"DIR: got {str(directory)!r}, which has no verdicts, allowed: one that has"
-        )
-    _print_rows(console, HEAD, verdict_lines(rows))
-    _say(console, CAPTION)
-    for figure in draw_claims(store.directory / "figures", rows):
-        _say(console, str(figure))
-    return DONE
 
 
 @_verb()
@@ -429,7 +409,7 @@ def export(
     from simbias.results.summary import latex, summarise
 
     store = Store(directory)
-    _warn_damaged(store)
+    warn_damaged(store)
     name = "table.tex" if format == "latex" else f"networks.{format}"
     path = out or directory / name
     if format == "latex":
@@ -452,7 +432,7 @@ def query(directory: Directory, sql: Sql, /) -> int:
     from simbias.results.store import Store
 
     names, rows = Store(directory).query(sql)
-    _print_rows(_console(), names, rows)
+    print_rows(make_console(), names, rows)
     return DONE
 
 
@@ -478,82 +458,6 @@ def _start_jax(cores: int | None) -> None:
     configure(cores)
 
 
-def _console() -> "Console":
-    """Standard output; as wide as its lines where it is no terminal, so that nothing is cut."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 240)
-
-
-def _say(console: "Console", text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def _warn_damaged(store: Any) -> None:
-    for path, why in store.damaged():
-        print(f"simbias: {path} cannot be used ({why}); run again to set it right", file=sys.stderr)
-
-
-def _print_rows(console: "Console", names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        made.add_column(name, overflow="fold")
-    for row in rows:
-        made.add_row(*(Text("" if value is None else str(value)) for value in row))
-    console.print(made)
-
-
-def _print_table(console: "Console", store: Any) -> None:
-    from simbias.results.summary import caption, head, lines, summarise
-
-    found = summarise(store)
-    _print_rows(console, head(found), lines(found))
-    _say(console, caption(found))
-
-
-def _print_discrimination(console: "Console", store: Any, judged: Any) -> None:
-    from simbias.bounds.discrimination import caption, discriminate, table
-    from simbias.plots.discrimination import discrimination
-    from simbias.results.bounds import comparable
-
-    networks, kinds = comparable(judged)
-    scores = discriminate(networks, kinds)
-    head, lines = table(scores)
-    _print_rows(console, head, lines)
-    _say(console, caption(scores))
-    for figure in discrimination(scores).save(store.directory / "figures" / "discrimination.png"):
-        _say(console, str(figure))
-
-
-def _print_claims(claims: Sequence[Any]) -> None:
-    names = ("id", "says", "test", "units", "family", "hash", "title")
-    rows = [(c.id, c.says, c.rule.test, c.units, c.family, c.hash, c.title) for c in claims]
-    _print_rows(_console(), names, rows)
-
-
-def _print_plan(console: "Console", plan: "Plan") -> None:
-    from simbias.runner.machine import matmul_gflops
-
-    _say(console, f"{plan.suite} {plan.preset}: {len(plan.jobs)} networks")
-    for i, group in enumerate(plan.groups, 1):
-        _say(console, f"compiled group {i}")
-        for cell in dict.fromkeys(job.cell for job in group):
-            seeds = sum(job.cell == cell for job in group)
-            budget = cell.stop.max_updates
-            _say(console, f"  {cell.name}: {seeds} seeds, n = {cell.n_train}, <= {budget} updates")
-    peak = matmul_gflops()
-    minutes = plan.flops / peak / 1e9 / 60
-    _say(
-        console,
-        f"{plan.flops / 1e12:.1f} TFLOP of updates if every budget is spent: {minutes:.1f} minutes"
-        f" at the {peak:.0f} GFLOP/s of matrix products measured here; expect once to three times"
-        " that, and a few seconds to compile each group",
-    )
-
-
 def _draw(
     store: Any,
     kinds: Sequence[str] | None,
@@ -564,54 +468,6 @@ def _draw(
     from simbias.plots.run import draw
 
     return draw(store, kinds, cell=cell, seed=seed, coordinate=coordinate)
-
-
-def _info_task(name: str) -> None:
-    from simbias import tasks
-    from simbias.tasks import oracle
-
-    task = tasks.get(name)
-    print(f"{name}: {REGISTRIES['tasks'].entries()[name].summary}")
-    print(f"settings: {', '.join(f'{key} = {value}' for key, value in task.settings.items())}")
-    print(f"simple set: {list(task.simple_set) or 'none'}")
-    simple = oracle.simple_risk(task)
-    print(f"risk of the simple rule: {'no simple rule' if simple is None else f'{simple:.6g}'}")
-    print(f"achievable risk: {oracle.achievable_risk(task):.6g}")
-    for block in dict.fromkeys(task.blocks):
-        count = task.blocks.count(block)
-        curve = ", ".join(f"{accuracy:.6g}" for accuracy in oracle.cut_curve(block))
-        print(
-            f"{count} x {block.kind}, margin {block.margin:g}; accuracy by number of cuts: {curve}"
-        )
-        for label, law in zip(("negative", "positive"), block.laws, strict=True):
-            pieces = "  ".join(f"[{p.low:.4g}, {p.high:.4g}]: {p.mass:.4g}" for p in law)
-            print(f"  {label}: {pieces or 'standard normal'}")
-
-
-def _info_suite(name: str) -> None:
-    from simbias import suites
-
-    suite = suites.load(name)
-    print(f"{name}: {suite.summary}\nsource: {suite.source}")
-    for preset in suite.presets.values():
-        cells, seeds = len(preset.cells), preset.seeds
-        print(f"  --preset {preset.name}: {preset.summary} ({cells} cells, {seeds} seeds)")
-
-
-def _info_bound(name: str) -> None:
-    made = REGISTRIES["bounds"].factory(name)
-    print(f"{name}: {made.summary}")
-    print(f"family: {made.family}; kind: {made.kind}; certifies: {made.certifies}")
-    print(f"constants: {made.constants or 'not proved'}")
-    module = REGISTRIES["bounds"].entries()[name].reference.split(":")[0]
-    print(f"\n{(import_module(module).__doc__ or '').strip()}")
-
-
-def _info_factory(kind: str, name: str) -> None:
-    from inspect import cleandoc, signature
-
-    factory = REGISTRIES[kind].factory(name)
-    print(f"{name}{signature(factory)}\n\n{cleandoc(factory.__doc__ or '')}")
 
 
 if __name__ == "__main__":

@@ -1,30 +1,42 @@
 """How often a test is wrong: simulated units whose truth is known, judged as measured ones are.
 
 At every truth the rate of false verdicts has to stay under alpha. The tests of ``controls`` break
-this in ways that come easily, and the same simulation has to catch them.
+this in ways that come easily, and the same simulation has to catch them. ``calibrate`` judges by
+the inference alone, many repetitions at once; ``calibrate_session`` by ``judge``, one at a time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaincinv
 
+from simbias import networks, tasks
 from simbias._checks import fail, real, whole
+from simbias.claims.claim import Claim, Premise
 from simbias.claims.family import holm, reaches
+from simbias.claims.grammar import parse
 from simbias.claims.inference import TESTS, Rule, along, p_values
+from simbias.claims.quantities import QUANTITIES
+from simbias.claims.session import Key, Triple, judge
+from simbias.registry import METHODS
+from simbias.training.cell import Cell
+from simbias.training.stack import Stack
 from simbias.validation.risk import Estimate, clopper_pearson
 
 CONFIDENCE = 0.95  # of the rates' own intervals
 _BLOCK = 200  # repetitions judged at once
+_ABOVE = 1e-6  # relative: how little the delta of a certificate exceeds its rate of violations
 
 PValues = tuple[NDArray[np.float64], NDArray[np.float64]]
+Ends = tuple[Float[np.ndarray, "repetitions units"], Float[np.ndarray, "repetitions units"]]
 
 
 class Law(Protocol):
-    """The law of the units, up to where its truth lies."""
+    """The law of the units and of what is measured of them, up to where its truth lies."""
 
     @property
     def name(self) -> str:
@@ -32,8 +44,8 @@ class Law(Protocol):
 
     def place(
         self, rule: Rule, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
-    ) -> Float[np.ndarray, "repetitions units"]:
-        """Quantities of units.
+    ) -> Ends:
+        """Low and high of units: twice the quantity where it is known exactly.
 
         Args:
             rule: what is asked of them.
@@ -66,15 +78,15 @@ class Located:
 
     def place(
         self, rule: Rule, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
-    ) -> Float[np.ndarray, "repetitions units"]:
+    ) -> Ends:
         """As ``Law.place``."""
         made = self.draw(generator, shape)
         if rule.quantifier != "probability":
             centre = self.mean if rule.quantifier == "mean" else self.median
-            return truth + self.scale * (made - centre)
+            return (truth + self.scale * (made - centre),) * 2
         distance = self.scale * np.abs(made - self.median)
         apart = np.where(generator.random(shape) < truth, -distance, self.nearer * distance)
-        return rule.value + (apart if rule.op == "<=" else -apart)
+        return (rule.value + (apart if rule.op == "<=" else -apart),) * 2
 
 
 @dataclass(frozen=True)
@@ -86,23 +98,84 @@ class Discordant:
 
     def place(
         self, rule: Rule, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
-    ) -> Float[np.ndarray, "repetitions units"]:
+    ) -> Ends:
         """As ``Law.place``."""
         place, above = generator.random(shape), (self.share + truth) / 2
-        return np.where(place < above, 1.0, np.where(place < self.share, -1.0, 0.0))
+        return (np.where(place < above, 1.0, np.where(place < self.share, -1.0, 0.0)),) * 2
 
 
 @dataclass(frozen=True)
-class Noise:
-    """What is known of a unit whose quantity is a risk: its Clopper-Pearson interval.
+class Measured:
+    """Risks of which only a Clopper-Pearson interval is known.
 
     Attributes:
-        points: fresh points on which its errors are counted.
+        law: of the risks.
+        points: fresh points on which the errors of each unit are counted.
         confidence: of the interval.
     """
 
+    law: Law
     points: int
     confidence: float
+
+    @property
+    def name(self) -> str:
+        """That of the risks."""
+        return self.law.name
+
+    def place(
+        self, rule: Rule, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
+    ) -> Ends:
+        """As ``Law.place``; raises ValueError for risks outside [0, 1]."""
+        risk, _ = self.law.place(rule, truth, generator, shape)
+        if not ((risk >= 0) & (risk <= 1)).all():
+            raise fail("law", "quantities outside [0, 1]", "risks, where they are measured")
+        return _interval(generator.binomial(self.points, risk), self.points, self.confidence)
+
+
+@dataclass(frozen=True)
+class Certified:
+    """Certificates of one risk: 1 where they are surely above it, 0 where surely not.
+
+    A certificate is the upper limit that Clopper and Pearson give for ``held_out`` points. It is
+    violated at ``errors`` or fewer of them; the risk, and with it the limit's delta, is such that
+    this has probability 1 - truth. Where the interval of the measured risk holds the certificate,
+    validity lies between 0 and 1, as in ``measure.bound_valid``.
+
+    Attributes:
+        name: for tables.
+        held_out, errors: of the certificate.
+        points: fresh points on which the risk is measured.
+        confidence: of its interval.
+    """
+
+    name: str
+    held_out: int
+    errors: int
+    points: int
+    confidence: float
+
+    def place(
+        self, rule: Rule, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
+    ) -> Ends:
+        """As ``Law.place``."""
+        return self.told(*self.draw(truth, generator, shape))
+
+    def draw(
+        self, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
+    ) -> tuple[NDArray[np.float64], Ends]:
+        """Certificates, and low and high of the risks that were measured beside them."""
+        risk = betaincinv(self.errors + 1, self.held_out - self.errors, truth)
+        delta = (1 - truth) * (1 + _ABOVE)
+        wrong = generator.binomial(self.held_out, risk, shape)
+        _, certificate = _interval(wrong, self.held_out, 1 - 2 * delta)
+        wrong = generator.binomial(self.points, risk, shape)
+        return certificate, _interval(wrong, self.points, self.confidence)
+
+    def told(self, certificate: NDArray[np.float64], risk: Ends) -> Ends:
+        """Low and high of validity: whether it is sure, and whether it is possible."""
+        low, high = risk
+        return (high <= certificate).astype(float), (low <= certificate).astype(float)
 
 
 @dataclass(frozen=True)
@@ -118,6 +191,8 @@ class Calibration:
         supported: share of them in which a claim came out supported that is not true, or true on
             the very edge only, as the limit of those that are not; NaN where there is none.
         refuted: the same of claims that came out refuted and are true.
+        either: share of them with a false verdict of either kind; NaN where a truth lies on the
+            very edge, which cannot be the limit of true claims and of false ones at once.
     """
 
     rule: Rule
@@ -127,11 +202,32 @@ class Calibration:
     repetitions: int
     supported: Estimate
     refuted: Estimate
+    either: Estimate
 
     @property
     def exceeds(self) -> bool:
         """Whether the whole interval of a rate lies above alpha."""
-        return any(float(rate.low) > self.rule.alpha for rate in (self.supported, self.refuted))
+        rates = (self.supported, self.refuted, self.either)
+        return any(float(rate.low) > self.rule.alpha for rate in rates)
+
+
+def detectable(alpha: float, repetitions: int, *, power: float = 0.9) -> float:
+    """The true rate of false verdicts that ``Calibration.exceeds`` finds with a given probability.
+
+    Args:
+        alpha: that it is compared with, in (0, 1).
+        repetitions: families simulated.
+        power: that probability, in (0, 1).
+
+    Returns:
+        The rate; 1 where no count of so few repetitions exceeds.
+    """
+    real("alpha", alpha, 0, 1, open_low=True, open_high=True)
+    real("power", power, 0, 1, open_low=True, open_high=True)
+    wrong = np.arange(whole("repetitions", repetitions) + 1)
+    low, _ = _interval(wrong, repetitions, CONFIDENCE)
+    least = int(np.argmax(low > alpha))  # 0 where none is
+    return float(betaincinv(least, repetitions - least + 1, power)) if least else 1.0
 
 
 def calibrate(
@@ -142,7 +238,6 @@ def calibrate(
     truth: float | Sequence[float],
     repetitions: int = 2000,
     seed: int = 0,
-    noise: Noise | None = None,
     missing: float = 0.0,
     peek: bool | None = None,
     judge: Callable[[Rule, ArrayLike, ArrayLike], PValues] = p_values,
@@ -157,7 +252,6 @@ def calibrate(
         truth: where the law lies; several of them are a family of claims on independent units.
         repetitions: families to simulate.
         seed: of the simulation.
-        noise: how quantities are measured; None: they are known.
         missing: share of units that are lost, whatever their quantity.
         peek: look after every unit, and stop as soon as a verdict is sure to stand in the family;
             None: where the test is sequential.
@@ -174,26 +268,127 @@ def calibrate(
     generator = np.random.default_rng(seed)
     if TESTS[rule.test].sequential if peek is None else peek:
         judge = _stopping(len(truths))
-    wrong = np.zeros(2, np.int64)
+    wrong = np.zeros(3, np.int64)
     for start in range(0, repetitions, _BLOCK):
         shape = (min(_BLOCK, repetitions - start), units)
         found = []
         for one in truths:
-            quantity = law.place(rule, one, generator, shape)
-            low, high = quantity, quantity
-            if noise is not None:
-                low, high = _measured(quantity, noise, generator)
+            low, high = law.place(rule, one, generator, shape)
             lost = generator.random(shape) < missing
             low, high = np.where(lost, -np.inf, low), np.where(lost, np.inf, high)
             found.append(np.stack(judge(rule, low, high), axis=-1))
         for family in np.stack(found, axis=1):
             verdicts = correct([(float(a), float(b)) for a, b in family], rule.alpha)
             wrong += _wrong(rule, truths, verdicts)
+    return _calibration(rule, law, units, truths, repetitions, wrong)
+
+
+def calibrate_session(
+    rule: Rule,
+    law: Law,
+    units: int,
+    *,
+    truth: float | Sequence[float],
+    repetitions: int = 200,
+    seed: int = 0,
+    unmet: float = 0.0,
+) -> Calibration:
+    """Have simulated units judged by ``judge``: in rounds, with a premise, as a family.
+
+    Args:
+        rule: the test, of every claim of the family.
+        law: of the units: numbers in [0, 1].
+        units: of each claim, at most.
+        truth: where the law lies; several of them are a family of claims on independent units.
+        repetitions: families to simulate.
+        seed: of the simulation.
+        unmet: share of units that miss the premise, whatever their quantity.
+
+    Raises:
+        ValueError: a number out of range.
+    """
+    whole("units", units)
+    whole("repetitions", repetitions)
+    real("unmet", unmet, 0, 1)
+    truths = tuple(map(float, np.atleast_1d(truth)))
+    generator = np.random.default_rng(seed)
+    claims = _claims(rule, units, len(truths))
+    first = {claim.id: i * units for i, claim in enumerate(claims)}
+    wrong = np.zeros(3, np.int64)
+    for _ in range(repetitions):
+        ends = [law.place(rule, one, generator, (1, units)) for one in truths]
+        low, high = (np.concatenate(part, axis=None) for part in zip(*ends, strict=True))
+        fitted = 1.0 * (generator.random(len(low)) >= unmet)
+        known = {"risk": (low, low, high), "train_accuracy": (fitted,) * 3}
+        said = judge(claims, _Known(known), first_seeds=first)
+        wrong += _wrong(rule, truths, [one.verdict for one in said])
+    return _calibration(rule, law, units, truths, repetitions, wrong)
+
+
+class _Known:
+    """Networks without weights, of which everything that is asked was measured before."""
+
+    def __init__(self, found: Mapping[str, tuple[NDArray[np.float64], ...]]) -> None:
+        self._found = found  # value, low and high by quantity, each (seeds,)
+
+    def train(self, wanted: Mapping[Cell, Sequence[int]]) -> None:
+        """Nothing: the measurements are there."""
+
+    def stack(self, cell: Cell, seeds: Sequence[int]) -> Stack | None:
+        """None: there are no weights."""
+        return None
+
+    def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
+        """Value, low and high of all of the seeds."""
+        value, low, high = self._found[key.reference.quantity]
+        return {seed: (value[seed], low[seed], high[seed]) for seed in seeds}
+
+    def keep(self, key: Key, found: Mapping[int, Triple]) -> None:
+        """Nothing: nothing is measured."""
+
+
+def _claims(rule: Rule, units: int, count: int) -> list[Claim]:
+    """A family of claims on the risk of networks that fit their training set."""
+    network, method = networks.get("mlp", width=2, depth=1), METHODS.make("sgd", {})
+    cell = Cell(tasks.get("lms-7", dim=2), network, method, n_train=1, batch=1)
+    risk, fitted = (
+        parse("quantity", name, quantities=QUANTITIES) for name in ("risk", "train_accuracy")
+    )
+    return [
+        Claim(
+            id=f"simulated-{i}",
+            title="simulated",
+            source="simulated",
+            quantity=risk,
+            populations={"": cell},
+            unit="network",
+            redraws=("data",),
+            rule=rule,
+            units=units,
+            family="simulated",
+            correction="holm",
+            n_certify=1,  # what measurements cost and how sure they are is the law's affair
+            confidence=0.5,
+            premises=(Premise(fitted, ">=", 0.99, 0.5),),
+            family_size=count,
+        )
+        for i in range(count)
+    ]
+
+
+def _calibration(
+    rule: Rule,
+    law: Law,
+    units: int,
+    truths: tuple[float, ...],
+    repetitions: int,
+    wrong: NDArray[np.int64],
+) -> Calibration:
     sides = [_side(rule, one) for one in truths]
-    possible = np.array([min(sides) <= 0, max(sides) >= 0])
+    possible = np.array([min(sides) <= 0, max(sides) >= 0, 0 not in sides])
     rates = clopper_pearson(wrong, np.where(possible, repetitions, 0), CONFIDENCE)
-    supported, refuted = (Estimate(*(part[i] for part in rates)) for i in (0, 1))
-    return Calibration(rule, law.name, units, truths, repetitions, supported, refuted)
+    found = (Estimate(*(part[i] for part in rates)) for i in range(3))
+    return Calibration(rule, law.name, units, truths, repetitions, *found)
 
 
 def _side(rule: Rule, truth: float) -> float:
@@ -205,24 +400,16 @@ def _side(rule: Rule, truth: float) -> float:
 
 
 def _wrong(rule: Rule, truths: Sequence[float], verdicts: Sequence[str]) -> NDArray[np.bool_]:
-    """Whether a claim of the family is falsely supported, and whether one is falsely refuted."""
+    """Whether claims of the family are falsely supported, falsely refuted, either of both."""
     pairs = [(_side(rule, one), verdict) for one, verdict in zip(truths, verdicts, strict=True)]
-    return np.array(
-        [
-            any(side <= 0 and verdict == "supported" for side, verdict in pairs),
-            any(side >= 0 and verdict == "refuted" for side, verdict in pairs),
-        ]
-    )
+    supported = any(side <= 0 and verdict == "supported" for side, verdict in pairs)
+    refuted = any(side >= 0 and verdict == "refuted" for side, verdict in pairs)
+    return np.array([supported, refuted, supported or refuted])
 
 
-def _measured(
-    risk: Float[np.ndarray, "repetitions units"], noise: Noise, generator: np.random.Generator
-) -> tuple[Float[np.ndarray, "repetitions units"], Float[np.ndarray, "repetitions units"]]:
-    if not ((risk >= 0) & (risk <= 1)).all():
-        raise fail("law", "quantities outside [0, 1]", "risks, where they are measured")
-    errors = generator.binomial(noise.points, risk)
-    interval = clopper_pearson(errors, np.full_like(errors, noise.points), noise.confidence)
-    return interval.low, interval.high
+def _interval(errors: NDArray[np.int64], points: int, confidence: float) -> Ends:
+    found = clopper_pearson(errors, np.full_like(errors, points), confidence)
+    return found.low, found.high
 
 
 def _stopping(claims: int) -> Callable[[Rule, ArrayLike, ArrayLike], PValues]:

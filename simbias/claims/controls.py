@@ -1,7 +1,8 @@
 """Tests that are wrong in ways that come easily: what ``calibrate`` has to catch.
 
-Two more are settings of ``calibrate``: looking after every unit with a test whose number of units
-is fixed in advance (``peek``), and a family without a correction (``correct=uncorrected``).
+Others are settings: looking after every unit with a test whose number of units is fixed in advance
+(``peek``), a family without a correction (``correct=uncorrected``), and a rule whose ``miss`` is 0
+though the intervals of the units do miss.
 """
 
 from collections.abc import Sequence

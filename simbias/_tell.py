@@ -1,0 +1,182 @@
+"""What the command line prints: tables, plans, descriptions.
+
+Imports that start JAX or matplotlib are made by the functions that need them.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from simbias._checks import fail
+from simbias.registry import REGISTRIES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from simbias.runner.plan import Plan
+
+
+def make_console() -> "Console":
+    """Standard output; as wide as its lines where it is no terminal, so that nothing is cut."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 240)
+
+
+def say(console: "Console", text: str) -> None:
+    """One paragraph, as it is."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def warn_damaged(store: Any) -> None:
+    """A line on standard error for each result file that cannot be used."""
+    for path, why in store.damaged():
+        print(f"simbias: {path} cannot be used ({why}); run again to set it right", file=sys.stderr)
+
+
+def print_rows(console: "Console", names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        made.add_column(name, overflow="fold")
+    for row in rows:
+        made.add_row(*(Text("" if value is None else str(value)) for value in row))
+    console.print(made)
+
+
+def print_table(console: "Console", store: Any) -> None:
+    """A run's results, a line a cell."""
+    from simbias.results.summary import caption, head, lines, summarise
+
+    found = summarise(store)
+    print_rows(console, head(found), lines(found))
+    say(console, caption(found))
+
+
+def print_plan(console: "Console", plan: "Plan") -> None:
+    """Cells, compiled groups and an estimate of the time."""
+    from simbias.runner.machine import matmul_gflops
+
+    say(console, f"{plan.suite} {plan.preset}: {len(plan.jobs)} networks")
+    for i, group in enumerate(plan.groups, 1):
+        say(console, f"compiled group {i}")
+        for cell in dict.fromkeys(job.cell for job in group):
+            seeds = sum(job.cell == cell for job in group)
+            budget = cell.stop.max_updates
+            say(console, f"  {cell.name}: {seeds} seeds, n = {cell.n_train}, <= {budget} updates")
+    peak = matmul_gflops()
+    minutes = plan.flops / peak / 1e9 / 60
+    say(
+        console,
+        f"{plan.flops / 1e12:.1f} TFLOP of updates if every budget is spent: {minutes:.1f} minutes"
+        f" at the {peak:.0f} GFLOP/s of matrix products measured here; expect once to three times"
+        " that, and a few seconds to compile each group",
+    )
+
+
+def print_discrimination(console: "Console", store: Any, judged: Any) -> None:
+    """Which numbers tell networks apart, and the paths of the figure."""
+    from simbias.bounds.discrimination import caption, discriminate, table
+    from simbias.plots.discrimination import discrimination
+    from simbias.results.bounds import comparable
+
+    networks, kinds = comparable(judged)
+    scores = discriminate(networks, kinds)
+    head, lines = table(scores)
+    print_rows(console, head, lines)
+    say(console, caption(scores))
+    for figure in discrimination(scores).save(store.directory / "figures" / "discrimination.png"):
+        say(console, str(figure))
+
+
+def print_claims(console: "Console", claims: Sequence[Any]) -> None:
+    """Claims, a line each."""
+    names = ("id", "says", "test", "units", "family", "hash", "title")
+    rows = [(c.id, c.says, c.rule.test, c.units, c.family, c.hash, c.title) for c in claims]
+    print_rows(console, names, rows)
+
+
+def print_vocabulary(console: "Console") -> None:
+    """The quantities that a claim may be about."""
+    from simbias.claims import QUANTITIES
+
+    rows = [
+        (
+            one.name if one.argument is None else f"{one.name}({one.argument.upper()})",
+            one.of,
+            f"[{one.low:g}, {one.high:g}]",
+            one.summary,
+        )
+        for one in QUANTITIES.values()
+    ]
+    print_rows(console, ("quantity", "of a", "range", "meaning"), rows)
+
+
+def print_verdicts(console: "Console", store: Any) -> None:
+    """The verdicts of a directory, and the paths of their figure; ValueError: it has none."""
+    from simbias.plots.claims import draw_claims
+    from simbias.results.claims import CAPTION, HEAD, read_verdicts, verdict_lines
+
+    rows = read_verdicts(store)
+    if not rows:
+        raise fail("DIR", f"{store.directory}, which has no verdicts", "a directory that has some")
+    print_rows(console, HEAD, verdict_lines(rows))
+    say(console, CAPTION)
+    for figure in draw_claims(store.directory / "figures", rows):
+        say(console, str(figure))
+
+
+def describe_task(name: str) -> None:
+    """What is known of a task."""
+    from simbias import tasks
+    from simbias.tasks import oracle
+
+    task = tasks.get(name)
+    print(f"{name}: {REGISTRIES['tasks'].entries()[name].summary}")
+    print(f"settings: {', '.join(f'{key} = {value}' for key, value in task.settings.items())}")
+    print(f"simple set: {list(task.simple_set) or 'none'}")
+    simple = oracle.simple_risk(task)
+    print(f"risk of the simple rule: {'no simple rule' if simple is None else f'{simple:.6g}'}")
+    print(f"achievable risk: {oracle.achievable_risk(task):.6g}")
+    for block in dict.fromkeys(task.blocks):
+        count = task.blocks.count(block)
+        curve = ", ".join(f"{accuracy:.6g}" for accuracy in oracle.cut_curve(block))
+        print(
+            f"{count} x {block.kind}, margin {block.margin:g}; accuracy by number of cuts: {curve}"
+        )
+        for label, law in zip(("negative", "positive"), block.laws, strict=True):
+            pieces = "  ".join(f"[{p.low:.4g}, {p.high:.4g}]: {p.mass:.4g}" for p in law)
+            print(f"  {label}: {pieces or 'standard normal'}")
+
+
+def describe_suite(name: str) -> None:
+    """What a suite holds."""
+    from simbias import suites
+
+    suite = suites.load(name)
+    print(f"{name}: {suite.summary}\nsource: {suite.source}")
+    for preset in suite.presets.values():
+        cells, seeds = len(preset.cells), preset.seeds
+        print(f"  --preset {preset.name}: {preset.summary} ({cells} cells, {seeds} seeds)")
+
+
+def describe_bound(name: str) -> None:
+    """What a bound claims."""
+    made = REGISTRIES["bounds"].factory(name)
+    print(f"{name}: {made.summary}")
+    print(f"family: {made.family}; kind: {made.kind}; certifies: {made.certifies}")
+    print(f"constants: {made.constants or 'not proved'}")
+    module = REGISTRIES["bounds"].entries()[name].reference.split(":")[0]
+    print(f"\n{(import_module(module).__doc__ or '').strip()}")
+
+
+def describe_factory(kind: str, name: str) -> None:
+    """The signature and docstring of anything else."""
+    from inspect import cleandoc, signature
+
+    factory = REGISTRIES[kind].factory(name)
+    print(f"{name}{signature(factory)}\n\n{cleandoc(factory.__doc__ or '')}")
