@@ -422,7 +422,7 @@ def export(
 
 @_verb()
 def query(directory: Directory, sql: Sql, /) -> int:
-    """Run SQL (DuckDB's) over a run's tables: networks, traces (a row a check) and bounds.
+    """Run SQL (DuckDB's) over a run's tables: networks, traces, bounds, verdicts, evidence.
 
     Args:
         directory: a run directory.

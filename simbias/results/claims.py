@@ -23,7 +23,7 @@ from simbias.claims.inference import outcomes
 from simbias.claims.session import GENERATION, Key, Triple
 from simbias.claims.verdict import Verdict, intervals
 from simbias.results.records import device, versions
-from simbias.results.schema import Column
+from simbias.results.schema import EVIDENCE, VERDICTS, Column
 from simbias.results.store import Store, StoreError
 
 HEAD = ("claim", "verdict", "estimate", "interval", "asked", "units", "hold/fail/amb.", "premises")
@@ -41,54 +41,6 @@ MEASURED = (
     Column("cell", "VARCHAR", "every setting of the cell, as JSON"),
     Column("n_certify", "BIGINT", "fresh points a unit"),
     Column("confidence", "DOUBLE", "of the interval"),
-)
-VERDICTS = (
-    Column("id", "VARCHAR", "of the claim"),
-    Column("hash", "VARCHAR", "of the claim as it was said before measuring"),
-    Column("version", "BIGINT", "1 + how often the claim was changed in this directory"),
-    Column("title", "VARCHAR", "the claim in words"),
-    Column("source", "VARCHAR", "who says so"),
-    Column("verdict", "VARCHAR", "supported, refuted, inconclusive or inapplicable"),
-    Column("reason", "VARCHAR", "in one line"),
-    Column("says", "VARCHAR", "predicate and quantifier, in one line"),
-    Column("quantity", "VARCHAR", "expression"),
-    Column("op", "VARCHAR", "of the predicate"),
-    Column("value", "DOUBLE", "of the predicate"),
-    Column("margin", "DOUBLE", "half-width of the knife's edge"),
-    Column("quantifier", "VARCHAR", "probability, mean or median"),
-    Column("threshold", "DOUBLE", "of the estimate: at_least, or the predicate's value"),
-    Column("estimate", "DOUBLE", "share of units that hold, mean or median"),
-    Column("low", "DOUBLE", "lower end of its interval"),
-    Column("high", "DOUBLE", "upper end"),
-    Column("p_supported", "DOUBLE", "p-value against the claim being false"),
-    Column("p_refuted", "DOUBLE", "p-value against the claim being true"),
-    Column("units", "BIGINT", "units measured"),
-    Column("holding", "BIGINT", "of them surely inside the predicate"),
-    Column("failing", "BIGINT", "surely outside"),
-    Column("ambiguous", "BIGINT", "neither, missing ones included"),
-    Column("missing", "BIGINT", "not measured, or without a premise"),
-    Column("more", "BIGINT", "how many more such units would decide"),
-    Column("most_units", "BIGINT", "units declared"),
-    Column("unit", "VARCHAR", "network, pair or point"),
-    Column("test", "VARCHAR", "inference"),
-    Column("alpha", "DOUBLE", "most probability of a false verdict"),
-    Column("family", "VARCHAR", "claims corrected together"),
-    Column("correction", "VARCHAR", "holm or none"),
-    Column("premises", "VARCHAR", "how each stands, as JSON"),
-    Column("finished", "VARCHAR", "UTC time at which the row was written"),
-    Column("device", "VARCHAR", "what it ran on"),
-    Column("versions", "VARCHAR", "versions of simbias, Python and its libraries, as JSON"),
-)
-EVIDENCE = (
-    Column("id", "VARCHAR", "of the claim"),
-    Column("hash", "VARCHAR", "of the claim"),
-    Column("seeds", "VARCHAR", "of the unit's networks; empty for points"),
-    Column("count", "BIGINT", "units that this row stands for"),
-    Column("value", "DOUBLE", "the quantity"),
-    Column("low", "DOUBLE", "lower end of its interval"),
-    Column("high", "DOUBLE", "upper end"),
-    Column("outcome", "VARCHAR", "holds, fails, ambiguous or missing"),
-    Column("missing", "VARCHAR", "why it is missing; empty where it is not"),
 )
 
 

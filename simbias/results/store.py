@@ -163,7 +163,7 @@ class Store:
     # -- reading ----------------------------------------------------------------------------
 
     def query(self, sql: str) -> tuple[list[str], list[tuple]]:
-        """Run SQL over the tables ``networks``, ``traces`` and ``bounds``.
+        """Run SQL over the tables ``networks``, ``traces``, ``bounds``, ``verdicts``, ``evidence``.
 
         Returns:
             Column names and rows.
