@@ -172,6 +172,51 @@ def test_the_confidence_sequence_ends_where_an_e_value_reached_its_level():
     assert sequential.anytime_limit(np.zeros(5, bool), 0.025) == 0
 
 
+# intervals that miss
+
+
+@pytest.mark.parametrize(
+    "rule, p",
+    (
+        (SHARE, (stats.binom.sf(49, 57, 0.95 + 0.01), stats.binom.sf(2, 57, 0.05 + 0.01))),
+        (
+            ANYTIME,
+            (
+                math.exp(-max(sequential.log_e(np.arange(1, 51), np.arange(1, 51), 0.96))),
+                1.0,
+            ),
+        ),
+        (
+            replace(MEDIAN, value=0.01),
+            (stats.binom.sf(49, 57, 0.5 + 0.01), stats.binom.sf(2, 57, 0.5 + 0.01)),
+        ),
+    ),
+)
+def test_misses_are_added_to_the_share_of_hits_on_either_side(rule, p):
+    finding = find(replace(rule, miss=0.01), *units(50, 3, 4))
+    assert (finding.p_supported, finding.p_refuted) == pytest.approx(p)
+    clear = find(rule, *units(50, 3, 4))
+    assert finding.p_supported > clear.p_supported
+
+
+@pytest.mark.parametrize("rule", (MEAN, RESAMPLED))
+def test_misses_are_added_once_a_unit_to_the_p_value_of_a_mean(rule):
+    x = np.random.default_rng(0).normal(-0.1, 1, 30)
+    clear, missed = (find(replace(rule, miss=miss), x, x) for miss in (0.0, 0.002))
+    assert missed.p_supported == pytest.approx(clear.p_supported + 30 * 0.002)
+    assert missed.p_refuted == pytest.approx(min(clear.p_refuted + 30 * 0.002, 1))
+    assert find(replace(rule, miss=0.1), x, x).p_supported == 1
+
+
+def test_units_whose_intervals_may_miss_are_needed_in_greater_number():
+    # .96^74 = .0488 and .96^73 = .0508; five units of a mean give 1/32, and 5 x .004 misses
+    assert fewest(replace(SHARE, miss=0.01)) == 74
+    assert fewest(replace(MEAN, miss=0.001)) == 5
+    assert fewest(replace(MEAN, miss=0.004)) == 6
+    with pytest.raises(ValueError, match="^alpha: got 0.05"):
+        fewest(replace(MEAN, miss=0.01))
+
+
 # medians
 
 
@@ -411,6 +456,8 @@ def test_a_claim_never_comes_out_both():
         (dict(test="sign"), "^quantifier: got 'probability', allowed: median with 'sign'$"),
         (dict(alpha=0.0), r"^alpha: got 0.0, allowed: a number in \(0, 1\)$"),
         (dict(alpha=1), "^alpha: got 1"),
+        (dict(miss=-0.1), "^miss: got -0.1"),
+        (dict(miss=0.06), "^miss: got 0.06"),  # so many would fail were 95% to hold
     ),
 )
 def test_rules_that_cannot_be_followed_are_refused(change, message):

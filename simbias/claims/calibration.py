@@ -408,8 +408,9 @@ def _wrong(rule: Rule, truths: Sequence[float], verdicts: Sequence[str]) -> NDAr
 
 
 def _interval(errors: NDArray[np.int64], points: int, confidence: float) -> Ends:
-    found = clopper_pearson(errors, np.full_like(errors, points), confidence)
-    return found.low, found.high
+    counts, place = np.unique(errors, return_inverse=True)  # few, of many units
+    found = clopper_pearson(counts, np.full_like(counts, points), confidence)
+    return found.low[place], found.high[place]
 
 
 def _stopping(claims: int) -> Callable[[Rule, ArrayLike, ArrayLike], PValues]:

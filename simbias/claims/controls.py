@@ -21,6 +21,12 @@ def ambiguous_in_favour(rule: Rule, low: ArrayLike, high: ArrayLike) -> PValues:
     return p_values(rule, best, best)[0], p_values(rule, worst, worst)[1]
 
 
+def ambiguous_as_true(rule: Rule, low: ArrayLike, high: ArrayLike) -> PValues:
+    """Both verdicts from the best reading of every unit, as if what is not told were true."""
+    best = low if rule.op == "<=" else high
+    return p_values(rule, best, best)
+
+
 def ambiguous_dropped(rule: Rule, low: ArrayLike, high: ArrayLike) -> PValues:
     """Each verdict from the units that are clear, as if no others had been asked for."""
     low, high = np.asarray(low), np.asarray(high)

@@ -84,7 +84,7 @@ TESTS: dict[str, Procedure] = {
         sequential=False,
         summary="exact binomial test of the median, of any law",
         source="Dixon and Mood, JASA 1946",
-        **_counting(lambda side: exact.binomial(side.hits, 0.5)),
+        **_counting(lambda side: exact.binomial(side.hits, side.share)),
         smallest=lambda units, share: share**units,
         limit=exact.median_limit,
     ),
