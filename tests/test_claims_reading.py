@@ -9,7 +9,7 @@ import pytest
 
 from simbias.claims import reading as claims
 from simbias.claims.reading import builtin, get, load
-from simbias.registry import CLAIMS, Entry
+from simbias.registry import BOUNDS, CLAIMS, Entry
 
 SETTINGS = """
 task = { name = "noisy-lms-7", dim = 50 }
@@ -586,3 +586,15 @@ def test_a_mean_of_many_measured_units_asks_for_more_confidence(read, refused):
     # 60 intervals of which each misses with probability .001 are more than half of .05
     assert "effort: confidence: got 0.999, allowed: at least 0.99958" in refused(mean)
     assert read(changed("confidence = 0.999", "confidence = 0.9999", mean))[0].units == 60
+
+
+@pytest.mark.parametrize("family", ["validity", "vacuity", "ranking"])
+def test_the_claims_about_bounds_are_about_every_registered_bound(family):
+    said = {
+        reference.argument
+        for claim in builtin().values()
+        if claim.family == family
+        for reference in claim.quantity.references
+    }
+    bounds = {name for name in BOUNDS.entries() if BOUNDS.factory(name).kind != "measure"}
+    assert said == bounds
