@@ -262,18 +262,28 @@ def test_explicit_logits_vanish_exactly_at_the_cuts(cuts, first, depth, forward)
 
 @pytest.mark.parametrize("first", (0, 1))
 def test_explicit_network_of_a_constant_rule_is_constant(first, forward):
-    layers = oracle.explicit_network(oracle.Rule(0, (), first), np.eye(2), width=2, depth=1)
-    logits = forward(MLP(2, 1).from_layers(layers), np.random.default_rng(0).normal(size=(50, 2)))
+    layers = oracle.explicit_network(oracle.Rule(0, (), first), np.eye(2), width=1, depth=1)
+    logits = forward(MLP(1, 1).from_layers(layers), np.random.default_rng(0).normal(size=(50, 2)))
     assert np.all((logits[:, 1] > logits[:, 0]) == (first == 1))
 
 
-def test_explicit_network_needs_a_unit_for_every_turn():
-    rule = oracle.achievable_rule(tasks.get("ms-7"))  # 6 cuts: 5 turns and 2 units
-    assert len(oracle.explicit_network(rule, np.eye(50), width=7, depth=1)) == 2
-    with pytest.raises(ValueError, match=r"^width: got 6, allowed: an integer >= 7 .* 6 cuts$"):
-        oracle.explicit_network(rule, np.eye(50), width=6, depth=1)
+@pytest.mark.parametrize("depth", (1, 2))
+@pytest.mark.parametrize("slabs", (3, 5, 7))
+def test_a_hidden_unit_a_cut_is_enough_and_one_less_is_refused(slabs, depth, forward):
+    task = tasks.get("lms-7", dim=3, slabs=slabs)
+    rule, turn, cuts = oracle.achievable_rule(task), np.eye(3), slabs - 1
+    layers = oracle.explicit_network(rule, turn, width=cuts, depth=depth)
+    x = np.linspace(-3, 3, 4001)[:, None] * np.ones(3)  # beyond the support too
+    logits = forward(MLP(cuts, depth).from_layers(layers), x)
+    np.testing.assert_array_equal(logits[:, 1] > logits[:, 0], rule(x) == 1)
+    words = rf"^width: got {cuts - 1}, allowed: an integer >= {cuts} for a rule of {cuts} cuts$"
+    with pytest.raises(ValueError, match=words):
+        oracle.explicit_network(rule, turn, width=cuts - 1, depth=depth)
+
+
+def test_explicit_network_needs_a_hidden_layer():
     with pytest.raises(ValueError, match=r"^depth: got 0, allowed: an integer >= 1$"):
-        oracle.explicit_network(rule, np.eye(50), width=7, depth=0)
+        oracle.explicit_network(oracle.Rule(0, (0.0,), 0), np.eye(2), width=7, depth=0)
 
 
 @pytest.mark.parametrize("index", (-1, 50))

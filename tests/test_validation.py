@@ -453,6 +453,11 @@ def test_randomised_labels_are_drawn_apart_from_the_points():
     assert collected.s_auc.estimate(0.95).value[0] == delong(y[0], s[0])[0]
 
 
+def test_the_narrowest_control_of_six_cuts_fits_every_training_point():
+    for depth in (1, 2):
+        assert np.all(control(cell_of("noisy-lms-7", 6, depth), "achievable").fitted_since == 0)
+
+
 # bad input
 
 
@@ -473,8 +478,8 @@ def test_controls_that_cannot_be_made_are_refused():
         control(cell_of("noisy-lms-7"), "simpel")
     with pytest.raises(ValueError, match="^rule: ms-7 has no simple set"):
         control(cell_of("ms-7"), "simple")
-    with pytest.raises(ValueError, match="^width: got 6, allowed: an integer >= 7"):
-        control(cell_of("ms-7", 6), "achievable")
+    with pytest.raises(ValueError, match="^width: got 5, allowed: an integer >= 6"):
+        control(cell_of("ms-7", 5), "achievable")
     tanh = replace(cell_of("ms-7"), network=MLP(100, 1, "tanh"))
     with pytest.raises(
         ValueError, match=r"^network: got '?\(100,1,tanh\)'?, allowed: an MLP of relu"

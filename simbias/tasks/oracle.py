@@ -217,9 +217,10 @@ class Layer(NamedTuple):
 def explicit_network(rule: Rule, rotation: NDArray, *, width: int, depth: int) -> list[Layer]:
     """ReLU layers that compute a rule exactly: hidden layers of ``width`` units, then two logits.
 
-    The logit difference is a zigzag of slope +-1 along the rule's coordinate, zero exactly at the
-    cuts. Two units carry the coordinate and its negative, and one unit a turn between cuts; later
-    hidden layers pass these nonnegative values on. The remaining units are dead.
+    The logit difference is constant up to 1 before the first cut and from there a zigzag of slope
+    +-1 along the rule's coordinate, zero exactly at the cuts. A unit begins it and one turns it
+    between each two cuts: a unit a cut. Later hidden layers pass these nonnegative values on. The
+    remaining units are dead.
 
     Args:
         rule: the rule to realise.
@@ -228,27 +229,24 @@ def explicit_network(rule: Rule, rotation: NDArray, *, width: int, depth: int) -
         depth: number of hidden layers.
 
     Raises:
-        ValueError: fewer units than the cuts need.
+        ValueError: fewer units than cuts.
     """
     cuts = np.array(rule.cuts)
-    turns = (cuts[1:] + cuts[:-1]) / 2
-    units = 2 + len(turns)
+    units = len(cuts)
     if whole("width", width) < units:
-        raise fail("width", width, f"an integer >= {units} for a rule of {len(cuts)} cuts")
+        raise fail("width", width, f"an integer >= {units} for a rule of {units} cuts")
     direction = np.asarray(rotation, np.float64)[rule.coordinate]
-    signs = np.ones(units)
-    signs[1] = -1
+    kinks = np.array([*cuts[:1] - 1, *(cuts[1:] + cuts[:-1]) / 2])
+    slopes = np.array([1.0 if i == 0 else 2.0 * (-1) ** i for i in range(units)])
     first = Layer(np.zeros((len(direction), width)), np.zeros(width))
-    first.weight[:, :units] = direction[:, None] * signs
-    first.bias[2:units] = -turns
+    first.weight[:, :units] = direction[:, None]
+    first.bias[:units] = -kinks
     layers = [first]
     for _ in range(whole("depth", depth) - 1):
         layers.append(Layer(np.zeros((width, width)), np.zeros(width)))
         layers[-1].weight[range(units), range(units)] = 1
-    slopes = np.array([1.0, -1.0, *(2.0 * (-1) ** (i + 1) for i in range(len(turns)))])
     sign = 1 if rule.first == 0 else -1
     last = Layer(np.zeros((width, 2)), np.zeros(2))
-    if len(cuts):  # a rule without cuts is a constant
-        last.weight[:units] = sign * np.outer(slopes, [-0.5, 0.5])
-    last.bias[:] = sign * (cuts[0] if len(cuts) else 1.0) * np.array([0.5, -0.5])
+    last.weight[:units] = sign * np.outer(slopes, [-0.5, 0.5])
+    last.bias[:] = sign * np.array([0.5, -0.5])  # all there is of a rule without cuts
     return [*layers, last]
