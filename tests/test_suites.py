@@ -90,8 +90,54 @@ def test_published_values_stand_only_beside_the_cells_they_describe(tmp_path):
     plan = make_plan(load(tmp_path, text), "small")
     widths = [cell.network.width for cell in plan.cells]
     assert [bool(values) for values in plan.published] == [width == 8 for width in widths]
-    plan = make_plan(suites.load("pitfalls"), "smoke", overrides=["n_train=500"])
-    assert not any(plan.published)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "n_train=500",
+        "batch=128",
+        "network.activation=tanh",
+        "network.width=50",
+        "task.dim=20",
+        "task.slabs=5",
+        "method.learning_rate=0.2",
+        "method.momentum=0.0",
+        "stop.max_updates=1000",
+        "stop.train_accuracy=0.9",
+    ],
+)
+def test_nothing_is_published_for_a_cell_with_any_other_setting(change):
+    suite = suites.load("pitfalls")
+    for preset in suite.presets:
+        assert all(make_plan(suite, preset).published)
+        assert not any(make_plan(suite, preset, overrides=[change]).published)
+
+
+def test_an_entry_of_a_grid_states_its_place_on_it(tmp_path):
+    text = GOOD.replace("learning_rate = 0.1", "learning_rate = [0.1, 0.2]").replace(
+        ", dim = [2, 4]", ""
+    )
+    rates = 'method = { name = "sgd", learning_rate = 0.2 }\nvalues'
+    plan = make_plan(load(tmp_path, text.replace("values", rates)), "small")
+    beside = [
+        (cell.network.width, dict(cell.method.settings)["learning_rate"])
+        for cell, values in zip(plan.cells, plan.published, strict=True)
+        if values
+    ]
+    assert beside == [(8, 0.2)]
+
+
+def test_published_values_of_another_activation_or_task_need_their_own_entry(tmp_path):
+    text = GOOD.replace('name = "mlp", width = 8', 'name = "mlp", activation = "tanh", width = 8')
+    text = text.replace('task = "noisy-lms-5"\n', 'task = { name = "noisy-lms-5", dim = 4 }\n')
+    suite = load(tmp_path, text)
+    assert not any(make_plan(suite, "small").published)
+    plan = make_plan(suite, "small", overrides=["network.activation=tanh"])
+    beside = [c for c, values in zip(plan.cells, plan.published, strict=True) if values]
+    assert [(cell.task.dim, cell.network.width) for cell in beside] == [(4, 8)]
+    with pytest.raises(ValueError, match=r"tiny.toml: published\[0\]: .*nearest: tanh"):
+        make_plan(load(tmp_path, text.replace('"tanh"', '"tnah"')), "small")
 
 
 def test_overrides_reach_every_cell(tmp_path):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from simbias import tasks
 from simbias._checks import known, whole
 from simbias.registry import METHODS, NETWORKS, TASKS
 from simbias.suites import Preset, Suite
@@ -113,7 +112,7 @@ def make_plan(
         suite=suite.name,
         preset=preset,
         cells=cells,
-        published=tuple(_published(suite, cell) for cell in cells),
+        published=tuple(_published(chosen, cell) for cell in cells),
         seeds=seed_list(chosen.seeds if seeds is None else seeds),
         n_certify=N_CERTIFY if certify is None else whole("n_certify", certify),
     )
@@ -148,15 +147,9 @@ def _cell(place: str, settings: dict[str, Any], changes: list[tuple[str, str | N
         raise error if changes else ValueError(f"{place}: {error}") from None
 
 
-def _published(suite: Suite, cell: Cell) -> dict[str, float]:
-    """The published values of the entries that describe a cell: its task as in the catalogue."""
+def _published(preset: Preset, cell: Cell) -> dict[str, float]:
+    """The published values of a cell: those of entries that are the same in every setting."""
     values: dict[str, float] = {}
-    for entry in suite.published:
-        same = (
-            entry["task"] == cell.task.name
-            and cell.task == tasks.get(cell.task.name)
-            and entry.get("n_train", cell.n_train) == cell.n_train
-            and entry["network"].items() <= cell.network.settings.items()
-        )
-        values |= entry["values"] if same else {}
+    for entry in preset.published:
+        values |= entry.values if _cell(entry.place, entry.settings, []) == cell else {}
     return values

@@ -1,26 +1,40 @@
-"""Suites: named lists of cells as TOML, with the published values they should meet."""
+"""Suites: named lists of cells as TOML, with the published values they should meet.
+
+Published values stand under the cell that they are for, written as the cells of a preset are: what
+an entry leaves out is what its task and the preset say, else a default. They are shown beside a
+cell that is the same in every setting, and beside no other.
+"""
 
 import copy
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from simbias._checks import fail, instance, known, real, whole
 from simbias.registry import SUITES
 from simbias.results.summary import QUANTITIES
 
-__all__ = ["Preset", "Suite", "load"]
+__all__ = ["Preset", "Published", "Suite", "load"]
 
 _CELL = {"n_train": int, "batch": int, "method": dict, "stop": dict}
+_NEEDED = ("n_train", "method")
 _SUITE = {"name": str, "summary": str, "source": str, "tasks": dict, "presets": dict}
 _PRESET = {"summary": str, "seeds": int, "cells": list}
-_PUBLISHED = {"task": str, "network": dict, "values": dict}
+_PUBLISHED = {"network": dict, "values": dict}
 _WORDS = {str: "a string", int: "an integer", dict: "a table", list: "an array"}
+
+
+class Published(NamedTuple):
+    """Values by column, the settings of the cell that they are for, and where they are written."""
+
+    place: str
+    settings: dict[str, Any]
+    values: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,7 @@ class Preset:
     seeds: int
     n_certify: int | None
     cells: tuple[dict[str, Any], ...]
+    published: tuple[Published, ...]
 
 
 @dataclass(frozen=True)
@@ -41,14 +56,12 @@ class Suite:
     Attributes:
         name, summary, source: words about it.
         presets: by name.
-        published: values to stand beside a cell's, for cells whose task and network match.
     """
 
     name: str
     summary: str
     source: str
     presets: dict[str, Preset]
-    published: tuple[dict[str, Any], ...]
 
     def preset(self, name: str) -> Preset:
         """The preset of this name; raises ValueError."""
@@ -83,6 +96,12 @@ def _suite(file: str, table: dict[str, Any]) -> Suite:
         raise fail(f"{file}: name", table["name"], "letters, digits, - and _")
     for task, settings in table["tasks"].items():
         _check(file, f"tasks.{task}", settings, {}, _CELL)
+    published = table.get("published", [])
+    for i, entry in enumerate(published):
+        _check(file, f"published[{i}]", entry, _PUBLISHED, _CELL | {"task": None})
+        for key, value in entry["values"].items():
+            known(f"{file}: published[{i}].values: key", key, QUANTITIES)
+            real(f"{file}: published[{i}].values.{key}", value)
     presets = {}
     for name, preset in table["presets"].items():
         at = f"presets.{name}"
@@ -93,6 +112,9 @@ def _suite(file: str, table: dict[str, Any]) -> Suite:
             _check(file, f"{at}.cells[{i}]", cell, {"network": dict}, _CELL | {"task": None})
             place = f"{at}.cells[{i}]"
             merged = _merged(file, place, table["tasks"], shared, cell)
+            for key in _NEEDED:
+                if key not in merged:
+                    raise ValueError(f"{file}: {place}: key {key!r} is missing here and in tasks")
             cells += _expand(f"{file}: {place}", merged)
         if not cells:
             raise fail(f"{file}: {at}.cells", [], "at least one cell")
@@ -102,14 +124,29 @@ def _suite(file: str, table: dict[str, Any]) -> Suite:
             whole(f"{file}: {at}.seeds", preset["seeds"]),
             preset.get("n_certify"),
             tuple(cells),
+            tuple(_entries(file, table, _without_grids(shared))),
         )
-    published = table.get("published", [])
-    for i, entry in enumerate(published):
-        _check(file, f"published[{i}]", entry, _PUBLISHED, {"n_train": int})
-        for key, value in entry["values"].items():
-            known(f"{file}: published[{i}].values: key", key, QUANTITIES)
-            real(f"{file}: published[{i}].values.{key}", value)
-    return Suite(table["name"], table["summary"], table["source"], presets, tuple(published))
+    return Suite(table["name"], table["summary"], table["source"], presets)
+
+
+def _entries(file: str, table: dict[str, Any], shared: dict[str, Any]) -> Iterator[Published]:
+    """The published values of the cells that are whole with what a preset's cells share."""
+    for i, entry in enumerate(table.get("published", [])):
+        place = f"published[{i}]"
+        cell = {key: value for key, value in entry.items() if key != "values"}
+        merged = _merged(file, place, table["tasks"], shared, cell)
+        if all(key in merged for key in _NEEDED):
+            for settings in _expand(f"{file}: {place}", merged):
+                yield Published(f"{file}: {place}", settings, entry["values"])
+
+
+def _without_grids(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without arrays: values are published for one setting, not for all of a grid."""
+    return {
+        key: _without_grids(value) if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if not isinstance(value, list)
+    }
 
 
 def _merged(
@@ -124,9 +161,6 @@ def _merged(
     for layer in (tasks.get(task["name"], {}), shared, cell | {"task": task}):
         for key, value in copy.deepcopy(layer).items():
             merged[key] = merged.get(key, {}) | value if isinstance(value, dict) else value
-    for key in ("n_train", "method"):
-        if key not in merged:
-            raise ValueError(f"{file}: {at}: key {key!r} is missing here and in tasks")
     return merged
 
 
