@@ -1,0 +1,174 @@
+"""Mutation testing of one room: plant mistakes in a copy of the tree, see which no test catches.
+
+    python .ci/mutants.py tasks --sample 40 --seed 0               # 40 places, a mistake each
+    python .ci/mutants.py tasks --at simbias/tasks/rules.py:14     # each mistake on a line
+
+Cosmic Ray (`pip install -e '.[test,mutation]'`) plants the mistakes and runs the tests. Here stands
+only which: a place is drawn first and then one of its mistakes, so that a sum does not count eleven
+times; annotations are no places, and what does not compile is no mistake. The tests of each room
+stand in `[tool.mutants]` of pyproject.toml, fastest first; a run ends at its first failure.
+"""
+
+import argparse
+import ast
+import glob
+import os
+import random
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from itertools import groupby, islice
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutants"]
+
+
+def pytest_configure() -> None:
+    """As a plugin of pytest: keep compiled programs (by their content: a mutant has its own)."""
+    import jax
+
+    jax.config.update("jax_enable_compilation_cache", True)
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+
+
+def copy_to(folder: Path) -> None:
+    """Copies what git knows, or would know, of the working tree."""
+    listed = ["git", "-C", str(ROOT), "ls-files", "-coz", "--exclude-standard"]
+    for name in subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split(
+        "\0"
+    ):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+
+
+def annotated(path: Path) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Where annotations begin and end, as (line, column)."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    found = [
+        note
+        for node in nodes
+        for name in ("annotation", "returns")
+        if (note := getattr(node, name, None)) is not None
+    ]
+    return [
+        ((note.lineno, note.col_offset), (note.end_lineno, note.end_col_offset)) for note in found
+    ]
+
+
+def places(room: str, at: str | None) -> list[list]:
+    """The mistakes that can be planted, by place, in a fixed order."""
+    from cosmic_ray.commands import init
+    from cosmic_ray.work_db import WorkDB, use_db
+
+    path, _, line = (at or f"simbias/{room}").partition(":")
+    files = [Path(path)] if at else sorted(Path(path).rglob("*.py"))
+    with use_db("mutants.sqlite", WorkDB.Mode.create) as db:
+        init(files, db, {})
+        found = [item.mutations[0] for item in db.work_items]
+    spans = {file: annotated(file) for file in files}
+    found = [
+        mistake
+        for mistake in found
+        if not any(start <= mistake.start_pos < end for start, end in spans[mistake.module_path])
+        and (not line or mistake.start_pos[0] == int(line))
+    ]
+    place = lambda mistake: (str(mistake.module_path), mistake.start_pos)  # noqa: E731
+    found.sort(key=lambda mistake: (place(mistake), mistake.operator_name, mistake.occurrence))
+    return [list(mistakes) for _, mistakes in groupby(found, key=place)]
+
+
+def compiles(mistake) -> bool:
+    """Whether the mutant is Python."""
+    from cosmic_ray.mutating import mutate_code
+    from cosmic_ray.plugins import get_operator
+
+    operator = get_operator(mistake.operator_name)(**mistake.operator_args)
+    try:
+        ast.parse(mutate_code(mistake.module_path.read_text(), operator, mistake.occurrence))
+    except SyntaxError:
+        return False
+    return True
+
+
+def main() -> int:
+    """Plants, tests and prints the mistakes that no test catches.
+
+    Returns:
+        0 where every mistake was caught, 1 where some were not.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("room", choices=sorted(ROOMS))
+    parser.add_argument("--sample", type=int, default=40, help="number of places (default 40)")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--at", metavar="FILE[:LINE]", help="every mistake there, no sample")
+    options = parser.parse_args()
+    from cosmic_ray.mutating import mutate_and_test
+    from cosmic_ray.testing import run_tests
+    from cosmic_ray.work_item import TestOutcome
+
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copy_to(Path(folder))
+        os.chdir(folder)
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", f"{folder}/.programs")
+        os.environ["PYTHONPATH"] = f"{folder}{os.pathsep}{folder}/.ci"
+        files = dict.fromkeys(
+            f for pattern in ROOMS[options.room] for f in sorted(glob.glob(pattern))
+        )
+        pytest = [sys.executable, "-m", "pytest", "-xq", "-p", "mutants", "-p", "no:cacheprovider"]
+        command = shlex.join([*pytest, *files])
+
+        seconds = []
+        for _ in range(2):  # the first run compiles
+            start = time.monotonic()
+            outcome, output = run_tests(command, 1800)
+            seconds.append(time.monotonic() - start)
+            if outcome != TestOutcome.SURVIVED:
+                print(output, "The tests fail without a mistake.", sep="\n", file=sys.stderr)
+                return 2
+        timeout = 30 + 3 * seconds[1]
+
+        found = places(options.room, options.at)
+        if options.at:
+            chosen = [mistake for place in found for mistake in place if compiles(mistake)]
+        else:
+            draw = random.Random(options.seed)
+            draw.shuffle(found)
+            firsts = (
+                next(filter(compiles, draw.sample(place, len(place))), None) for place in found
+            )
+            chosen = list(islice(filter(None, firsts), options.sample))
+        print(
+            f"{len(chosen)} mistakes, {len(found)} places, tests take {seconds[1]:.0f} s",
+            flush=True,
+        )
+
+        missed = 0
+        for number, mistake in enumerate(chosen, 1):
+            start = time.monotonic()
+            result = mutate_and_test([mistake], command, timeout)
+            line = f"{mistake.module_path}:{mistake.start_pos[0]}"
+            operator = mistake.operator_name.partition("/")[2]
+            word = "MISSED" if result.test_outcome == TestOutcome.SURVIVED else "caught"
+            seconds_taken = f"{time.monotonic() - start:.0f} s"
+            print(f"{number:3} {word} {line} {operator} ({seconds_taken})", flush=True)
+            if word == "MISSED":
+                missed += 1
+                changed = [
+                    x for x in result.diff.splitlines() if x[:1] in "+-" and x[:3] not in "---+++"
+                ]
+                print(*(f"      {x}" for x in changed), sep="\n", flush=True)
+        print(
+            f"{options.room}: {len(chosen) - missed} of {len(chosen)} caught, seed {options.seed}"
+        )
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
