@@ -13,10 +13,12 @@ from simbias.tasks import oracle
 from simbias.training import Cell
 from simbias.training.stack import stacked
 from simbias.validation import control
+from simbias.validation.bounded import betting_interval
 from simbias.validation.cuts import curve_distances
 from simbias.validation.grids import (
     ZONES,
     _over_contexts,
+    _share_over_contexts,
     _told,
     draw_given,
     draw_lines,
@@ -55,7 +57,8 @@ def with_rule(stack, rule):
 def test_the_achievable_network_gets_full_marks_in_every_zone_of_every_plane(depth):
     found = report("achievable", depth).achievable_agreement
     assert found.value.shape == (3, 2, len(ZONES))
-    assert np.all(found.value == 1) and np.all(found.low == 1) and np.all(found.high == 1)
+    assert np.all(found.value == 1) and np.all(found.high == 1)
+    assert np.all((found.low > 0.7) & (found.low < 0.9))  # 16 pairs of contexts tell no more
 
 
 def test_the_simple_network_follows_the_simple_rule_and_half_of_the_achievable_one():
@@ -241,6 +244,18 @@ def test_intervals_are_stratified_by_label():
     np.testing.assert_allclose(found.high, expected.high / 2)
 
 
+def test_without_spread_over_contexts_nothing_is_known_of_unbounded_means():
+    found = _over_contexts(np.full((1, 40), 3.0), 0.95)
+    assert found.value == [3] and np.isnan(found.low).all() and np.isnan(found.high).all()
+
+
+def test_units_of_a_share_are_pairs_of_contexts_given_either_label():
+    values = (np.arange(40) % 2)[None] * 1.0  # labels differ by far, pairs not at all
+    found = _share_over_contexts(values, 0.95)
+    ends = map(float, betting_interval(np.full(20, 0.5), 0.95))
+    assert tuple(part[0] for part in found) == pytest.approx((0.5, *ends))
+
+
 def line(*vertices):
     return np.array(vertices, float)
 
@@ -328,4 +343,4 @@ def test_in_fifty_dimensions_a_network_follows_the_simple_rule_and_learns_no_cut
     inside = found.achievable_agreement
     zone = ZONES.index("margin-slab")
     assert np.all((inside.low[:, :, zone] < 0.55) & (inside.high[:, :, zone] > 0.45))
-    assert np.all(found.cuts.high < 6) and np.all(found.slab_cuts < 6)
+    assert np.all(found.cuts.value < 6) and np.all(found.slab_cuts < 6)

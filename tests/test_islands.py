@@ -14,7 +14,15 @@ from simbias.tasks import oracle
 from simbias.tasks.oracle import Layer
 from simbias.training import Cell
 from simbias.validation import control
-from simbias.validation.islands import _compared, _island, measure_islands
+from simbias.validation.islands import (
+    _at_most,
+    _compared,
+    _island,
+    _share,
+    _student,
+    measure_islands,
+)
+from simbias.validation.risk import clopper_pearson
 
 DIM, OWN, SEEDS, POINTS = 4, 3, 2, 10
 MEASURES = ("fitted", "axis", "toward", "area", "relative")
@@ -65,7 +73,13 @@ def test_the_simple_network_has_no_islands():
         assert not one.fitted.any() and not one.open.any()
         assert not one.axis.any() and not one.toward.any() and not one.area.any()
     for name in MEASURES:
-        assert np.all(np.array(getattr(found, name)) == 0), name
+        compared = getattr(found, name)
+        assert not np.any([part.value for part in compared]), name
+        if name == "relative":  # nothing bounds it, and nothing is seen of its spread
+            assert np.isnan([part.low for part in compared]).all()
+        else:
+            assert np.all(compared.fresh.low == 0) and np.all(compared.fresh.high > 0), name
+            assert np.all((compared.excess.low < 0) & (compared.excess.high > 0)), name
     assert all(np.all(one.fitted_since == -1) for one in found.training)
 
 
@@ -168,18 +182,48 @@ def test_a_task_without_errors_of_the_simple_rule_has_no_points():
 # statistics
 
 
-def test_the_excess_has_welchs_interval():
+def test_intervals_of_means_without_a_bound_are_students_and_none_without_spread():
     made = np.random.default_rng(0)
     one, other = made.normal(size=30), 0.3 * made.normal(size=12) + 1
-    found = _compared([[one], [other]], 0.9)
-    expected = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.9)
-    assert (found.excess.low[0], found.excess.high[0]) == pytest.approx(tuple(expected))
+    found = _compared([[one, np.ones(9)], [other, other]], 0.9, _student)
     own = stats.t.interval(0.9, 29, one.mean(), stats.sem(one))
     assert (found.training.low[0], found.training.high[0]) == pytest.approx(own)
+    first = stats.t.interval(0.95, 29, one.mean(), stats.sem(one))
+    second = stats.t.interval(0.95, 11, other.mean(), stats.sem(other))
+    ends = first[0] - second[1], first[1] - second[0]
+    assert (found.excess.low[0], found.excess.high[0]) == pytest.approx(ends)
+    assert (
+        found.training.value[1] == 1
+        and np.isnan([found.training.low[1], found.excess.low[1]]).all()
+    )
 
 
-def test_one_point_has_a_mean_and_no_interval():
-    found = _compared([[np.array([2.0])], [np.array([1.0, 3.0])]], 0.9)
+def test_a_way_that_is_the_same_around_every_point_has_an_interval_with_width():
+    found = _compared([[np.full(50, 1.0)], [np.zeros(50)]], 0.95, _at_most(14.0))
+    # a fresh exception in twenty may keep its label as far as can be, and none of fifty shows it
+    assert found.fresh.high[0] > 14 * 0.05 and found.fresh.low[0] == 0
+    assert found.training.low[0] < 1 < found.training.high[0]
+    assert found.excess.value[0] == 1 and found.excess.low[0] < 0 < found.excess.high[0]
+
+
+def test_rare_ways_are_covered_as_often_as_the_interval_says():
+    made, covered = np.random.default_rng(1), 0
+    for _ in range(300):
+        fresh = 2.0 * (made.random(50) < 0.02)  # 36% of samples show none
+        found = _compared([[np.ones(50)], [fresh]], 0.95, _at_most(4.0))
+        covered += found.fresh.low[0] <= 0.04 <= found.fresh.high[0]
+    assert covered >= 285
+
+
+def test_shares_have_clopper_and_pearsons_interval_where_all_points_agree():
+    found = _compared([[np.ones(50)], [np.zeros(50)]], 0.95, _share)
+    exact = clopper_pearson(np.array([50]), np.array([50]), 0.95)
+    assert found.training.low == pytest.approx(exact.low) and found.training.high == [1]
+    assert found.excess.low[0] < exact.low[0] and found.excess.high == [1]
+
+
+def test_one_point_has_a_mean_and_students_interval_none():
+    found = _compared([[np.array([2.0])], [np.array([1.0, 3.0])]], 0.9, _student)
     assert found.training.value == [2] and np.isnan(found.training.low).all()
     assert found.fresh.value == [2] and np.isfinite(found.fresh.low).all()
     assert found.excess.value == [0] and np.isnan(found.excess.low).all()

@@ -113,9 +113,11 @@ class IslandsDisplay(style.Display):
             if np.isnan(found.excess.value[0]):
                 return f"{name}: none to compare"
             excess = found.excess
+            known = np.isfinite(excess.low[0])
+            ends = f"[{excess.low[0]:+.2f}, {excess.high[0]:+.2f}]" if known else "(no interval)"
             return (
                 f"{name}: training {found.training.value[0]:.2f}, fresh {found.fresh.value[0]:.2f},"
-                f" excess {excess.value[0]:+.2f} [{excess.low[0]:+.2f}, {excess.high[0]:+.2f}]"
+                f" excess {excess.value[0]:+.2f} {ends}"
             )
 
         return "\n".join(

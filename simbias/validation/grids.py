@@ -32,6 +32,7 @@ from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import Part, Rule, achievable_rule, parts_of, simple_rule
 from simbias.tasks.task import Tables, draw_uniforms, quantile
 from simbias.training.stack import Stack, seed_mesh, spread, stacked
+from simbias.validation.bounded import betting_interval
 from simbias.validation.cuts import Cuts, measure_cuts, side
 from simbias.validation.risk import Estimate
 
@@ -46,8 +47,10 @@ class GridReport:
     """What the networks of a stack say on each plane; NaN where there is nothing to measure.
 
     Cuts and distances are exact, and NaN for a network that is no MLP of ReLUs or that has
-    diverged. Intervals are Student's t over contexts, stratified by label: without width where all
-    contexts agree.
+    diverged. Intervals are over contexts, of which two, one given each label, are a unit. Those of
+    shares and accuracies hold for every law (``bounded.betting_interval``); that of ``cuts``, which
+    nothing bounds, is Student's t, approximate, and NaN where all contexts agree. Where the plane
+    is the whole space nothing is drawn, and intervals are points.
 
     Attributes:
         simple: the horizontal coordinate of every plane.
@@ -175,11 +178,11 @@ def measure_grids(
         contexts=0 if task.dim == 2 else contexts,
         confidence=confidence,
         given=given,
-        simple_agreement=_over_contexts(agreed[:, :, 0], confidence, most=1),
-        achievable_agreement=_over_contexts(agreed[:, :, 1], confidence, most=1),
+        simple_agreement=_share_over_contexts(agreed[:, :, 0], confidence),
+        achievable_agreement=_share_over_contexts(agreed[:, :, 1], confidence),
         counts=counts,
         cuts=_over_contexts(counts, confidence),
-        cut_accuracy=_over_contexts(worth, confidence, most=1),
+        cut_accuracy=_share_over_contexts(worth, confidence),
         majority_cuts=majority,
         achievable_cuts=tuple(len(rule.cuts) for rule in rules),
         slabs=slabs,
@@ -356,12 +359,21 @@ def _plane(network: Network, cells: _Cells, own: _Slice) -> tuple[Array, Array]:
     return jax.lax.scan(block, zeros, cells)
 
 
-def _over_contexts(values: np.ndarray, confidence: float, most: float = np.inf) -> Estimate:
-    """Mean over the last axis, contexts given each label in turn, with Student's t interval."""
+def _share_over_contexts(values: np.ndarray, confidence: float) -> Estimate:
+    """Mean of what lies in [0, 1] over the last axis, contexts given each label in turn."""
     value, pairs = values.mean(axis=-1), values.shape[-1] // 2
     if pairs == 1:  # the plane is the whole space
         return Estimate(value, value, value)
+    units = values.reshape(*values.shape[:-1], pairs, 2).mean(axis=-1)
+    return Estimate(value, *betting_interval(np.clip(units, 0, 1), confidence))
+
+
+def _over_contexts(values: np.ndarray, confidence: float) -> Estimate:
+    """The same of what has no upper end, by Student's t, stratified by label."""
+    value, pairs = values.mean(axis=-1), values.shape[-1] // 2
+    if pairs == 1:
+        return Estimate(value, value, value)
     strata = values.reshape(*values.shape[:-1], pairs, 2)
     error = np.sqrt(strata.var(axis=-2, ddof=1).sum(axis=-1) / (4 * pairs))
-    half = stdtrit(2 * pairs - 2, (1 + confidence) / 2) * error
-    return Estimate(value, np.maximum(value - half, 0), np.minimum(value + half, most))
+    half = stdtrit(2 * pairs - 2, (1 + confidence) / 2) * np.where(error == 0, np.nan, error)
+    return Estimate(value, np.maximum(value - half, 0), value + half)

@@ -23,6 +23,7 @@ from simbias._keys import network_key, stream
 from simbias.tasks import Task
 from simbias.tasks.oracle import Layer, Rule, rule_risk, simple_rule
 from simbias.training.stack import Stack
+from simbias.validation.bounded import betting_interval, mean_interval
 from simbias.validation.cuts import side
 from simbias.validation.exceptions import train_margins
 from simbias.validation.geometry import (
@@ -41,6 +42,8 @@ from simbias.validation.risk import Estimate
 _FIRST = 1 / 32  # of the support's sides: half the sides of the first box around a point
 _GROWTH = 4  # of the box, while the part reaches its edge
 _ROWS = 4096  # training points whose distances are held at once
+
+Ends = Callable[[np.ndarray, float], tuple[float, float]]  # of values and a confidence
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,11 @@ class Islands:
 class Compared(NamedTuple):
     """A mean over training exceptions, over fresh ones, and the first less the second.
 
-    Intervals are Student's t over points, that of the excess Welch's; NaN with less than two.
+    Intervals hold for every law where the support bounds what is measured, as it does shares, axes,
+    areas and, without normal coordinates, ways: ``bounded.mean_interval`` of shares,
+    ``bounded.betting_interval`` of the others. Where nothing does they are Student's t over points,
+    approximate, and NaN with less than two or where all are the same. That of the excess is the
+    difference of two, each of half the error.
     """
 
     training: Estimate
@@ -179,8 +186,14 @@ def measure_islands(
     found = [_network(stack, i, plan) for i in range(len(stack))]
     training, fresh = zip(*found, strict=True)
 
-    def compared(value: Callable[[Islands], np.ndarray]) -> Compared:
-        return _compared([[value(one) for one in kind] for kind in (training, fresh)], confidence)
+    sides = np.diff([side(block) for block in task.blocks], axis=1)[:, 0]
+    others = np.delete(sides, list(task.simple_set))
+    longest = float(np.linalg.norm(others))
+    widest = float(sides[rule.coordinate] * sides[list(plan.coordinates)].max())
+
+    def compared(value: Callable[[Islands], np.ndarray], ends: Ends) -> Compared:
+        kinds = [[value(one) for one in kind] for kind in (training, fresh)]
+        return _compared(kinds, confidence, ends)
 
     return IslandReport(
         coordinates=plan.coordinates,
@@ -188,13 +201,13 @@ def measure_islands(
         confidence=confidence,
         training=training,
         fresh=fresh,
-        fitted=compared(lambda one: one.fitted.astype(float)),
-        axis=compared(lambda one: one.axis_radius),
-        toward=compared(lambda one: one.toward_radius),
-        area=compared(lambda one: one.area.mean(axis=1)),
-        relative=compared(lambda one: one.toward_radius / one.nearest),
-        size=compared(lambda one: one.toward_radius[one.fitted]),
-        open=compared(lambda one: np.asarray(one.open[one.fitted].all(axis=1), float)),
+        fitted=compared(lambda one: one.fitted.astype(float), _share),
+        axis=compared(lambda one: one.axis_radius, _at_most(plan.reach)),
+        toward=compared(lambda one: one.toward_radius, _at_most(longest)),
+        area=compared(lambda one: one.area.mean(axis=1), _at_most(widest)),
+        relative=compared(lambda one: one.toward_radius / one.nearest, _student),
+        size=compared(lambda one: one.toward_radius[one.fitted], _at_most(longest)),
+        open=compared(lambda one: one.open[one.fitted].all(axis=1).astype(float), _share),
     )
 
 
@@ -315,23 +328,46 @@ def _island(
         half = _GROWTH * half
 
 
-def _compared(kinds: Sequence[Sequence[np.ndarray]], confidence: float) -> Compared:
+def _share(values: Float[np.ndarray, " points"], confidence: float) -> tuple[float, float]:
+    """Ends of the mean of zeros and ones."""
+    low, high = mean_interval(values.mean(), np.array(len(values)), confidence)
+    return float(low), float(high)
+
+
+def _at_most(most: float) -> Ends:
+    """Ends of the mean of what lies between 0 and ``most``, exact where that is finite."""
+
+    def ends(values: np.ndarray, confidence: float) -> tuple[float, float]:
+        # a float32 draw may lie beyond the support by its rounding
+        low, high = betting_interval(np.clip(values / most, 0, 1), confidence)
+        return float(most * low), float(most * high)
+
+    return ends if np.isfinite(most) else _student
+
+
+def _student(values: Float[np.ndarray, " points"], confidence: float) -> tuple[float, float]:
+    """Ends of a mean by Student's t; NaN where no spread is seen."""
+    if len(values) < 2 or np.ptp(values) == 0:
+        return np.nan, np.nan
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    half = stdtrit(len(values) - 1, (1 + confidence) / 2) * error
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def _compared(kinds: Sequence[Sequence[np.ndarray]], confidence: float, ends: Ends) -> Compared:
     """Means of each network's values, training and fresh, and their differences."""
-    n = np.array([[len(values) for values in kind] for kind in kinds])
-    total = np.array([[values.sum() for values in kind] for kind in kinds])
-    enough = np.where(n > 1, n, np.nan)
-    mean = total / np.where(n > 0, n, np.nan)
-    spread = [[np.sum((v - v.mean()) ** 2) if len(v) else 0 for v in kind] for kind in kinds]
-    square = np.array(spread) / (enough - 1) / enough  # standard errors, squared
-    both = square.sum(axis=0)
-    welch = both**2 / np.maximum((square**2 / (enough - 1)).sum(axis=0), np.finfo(float).tiny)
 
-    def estimate(value: np.ndarray, error: np.ndarray, freedom: np.ndarray) -> Estimate:
-        half = np.where(error == 0, 0, stdtrit(freedom, (1 + confidence) / 2) * np.sqrt(error))
-        return Estimate(value, value - half, value + half)
+    def estimate(values: np.ndarray, confidence: float) -> tuple[float, float, float]:
+        if not len(values):
+            return np.nan, np.nan, np.nan
+        return float(values.mean()), *ends(values, confidence)
 
-    return Compared(
-        estimate(mean[0], square[0], enough[0] - 1),
-        estimate(mean[1], square[1], enough[1] - 1),
-        estimate(mean[0] - mean[1], both, welch),
+    training, fresh = (
+        Estimate(*np.array([estimate(values, confidence) for values in kind]).T) for kind in kinds
     )
+    each = (1 + confidence) / 2
+    first, second = (
+        Estimate(*np.array([estimate(values, each) for values in kind]).T) for kind in kinds
+    )
+    excess = Estimate(first.value - second.value, first.low - second.high, first.high - second.low)
+    return Compared(training, fresh, excess)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import ndtri
 
+from simbias.validation.bounded import mean_interval
 from simbias.validation.risk import Estimate, Scores
 
 
@@ -27,8 +27,7 @@ class AucSum:
     """The ROC AUC over chunks, with flat memory.
 
     The AUC of a chunk is an unbiased estimate of the population's, and chunks are independent, so
-    their mean is one too; its variance is the sum of the chunks' (DeLong, DeLong and
-    Clarke-Pearson, Biometrics 1988).
+    their mean is one too.
     """
 
     def __init__(self) -> None:
@@ -39,25 +38,33 @@ class AucSum:
         self, y: Int[np.ndarray, "seeds rows"], scores: Float[np.ndarray, "seeds rows"]
     ) -> None:
         """Take in a chunk of every network."""
-        pairs = [delong(labels, margin) for labels, margin in zip(y, scores, strict=True)]
-        auc, variance = np.array(pairs).T
-        self._values.append((auc, variance))
+        aucs = np.array([auc(labels, margin) for labels, margin in zip(y, scores, strict=True)])
+        ones = y.sum(axis=1)
+        self._values.append((aucs, np.minimum(ones, y.shape[1] - ones)))
         self._weights.append(y.shape[1])
 
     def estimate(self, confidence: float) -> Estimate:
-        """Normal interval of the mean over chunks, weighted by their rows.
+        """The mean over chunks, weighted by their rows, with an interval that surely covers.
 
-        A chunk in which a label is missing says nothing and has no weight. Where the AUC is exactly
-        0 or 1 the interval has no width: no pair was out of order.
+        A chunk in which a label is missing says nothing and has no weight. Given its labels, m of
+        the one and n of the other, the AUC of a chunk is the mean over all m n pairs, and so the
+        average, over the ways to match min(m, n) points of each label, of the mean of as many
+        independent terms 0, 1/2 or 1 with the population's AUC as their expectation (W. Hoeffding,
+        JASA 1963, section 5b). The mean over chunks weighted by min(m, n) is then such an average
+        with K = sum of min(m, n) terms, one matching in each chunk, and ``mean_interval`` holds for
+        it, whatever the scores and however many are tied; it is extended to the mean by rows, which
+        differs by little. At 200,000 points it is 1.4 times as wide at an AUC of 1/2 as the normal
+        interval by DeLong, DeLong and Clarke-Pearson (Biometrics 1988), which misses near 1.
         """
-        aucs, variances = np.array(self._values).transpose(1, 0, 2)  # each (chunks, seeds)
+        aucs, matched = np.array(self._values).transpose(1, 0, 2)  # each (chunks, seeds)
         weights = np.where(np.isnan(aucs), 0.0, np.array(self._weights)[:, None])
+        terms, known = matched.sum(axis=0), np.nan_to_num(aucs)
         with np.errstate(invalid="ignore"):
             weights /= weights.sum(axis=0)
-        auc = np.sum(weights * np.nan_to_num(aucs), axis=0)
-        variance = np.sum(weights**2 * np.nan_to_num(variances), axis=0)
-        half = ndtri((1 + confidence) / 2) * np.sqrt(variance)
-        return Estimate(auc, np.maximum(auc - half, 0), np.minimum(auc + half, 1))
+            mean = np.sum(matched * known, axis=0) / terms
+        value = np.sum(weights * known, axis=0)
+        low, high = mean_interval(mean, terms, confidence)
+        return Estimate(value, np.minimum(low, value), np.maximum(high, value))
 
 
 class Randomised:
@@ -72,23 +79,16 @@ class Randomised:
         self.sc_auc.add(scores.y, scores.sc_randomised)
 
 
-def delong(y: Int[np.ndarray, " rows"], scores: Float[np.ndarray, " rows"]) -> tuple[float, float]:
-    """The ROC AUC of scores and its variance; NaN where one label is missing.
+def auc(y: Int[np.ndarray, " rows"], scores: Float[np.ndarray, " rows"]) -> float:
+    """The ROC AUC of scores; NaN where one label is missing.
 
     Args:
         y: labels, 0 or 1.
         scores: larger where label 1 is thought likelier; ties count half.
     """
     positive, negative = np.sort(scores[y == 1]), np.sort(scores[y == 0])
-    m, n = len(positive), len(negative)
-    if not m or not n:
-        return np.nan, np.nan
-
-    def below(ordered: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Share of ordered values below each point, ties counting half."""
-        left = np.searchsorted(ordered, points, side="left")
-        return (left + np.searchsorted(ordered, points, side="right")) / (2 * len(ordered))
-
-    above, under = below(negative, positive), 1 - below(positive, negative)
-    spread = [part.var(ddof=1) / len(part) if len(part) > 1 else 0.0 for part in (above, under)]
-    return float(above.mean()), float(sum(spread))
+    if not len(positive) or not len(negative):
+        return np.nan
+    left = np.searchsorted(negative, positive, side="left")
+    right = np.searchsorted(negative, positive, side="right")
+    return float(((left + right) / (2 * len(negative))).mean())
