@@ -8,16 +8,17 @@ import contextlib
 import functools
 import io
 import os
-import shlex
-import shutil
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
+from simbias import __version__
 from simbias._checks import known
+from simbias._process import DONE, FAILED, USAGE, program, stopped, tell
 from simbias._tell import (
     describe_bound,
     describe_factory,
@@ -39,9 +40,7 @@ from simbias.registry import REGISTRIES
 DESCRIPTION = """Simplicity bias and generalisation, measured against exactly known ground truth.
 
 Exit codes: 0 done, 1 some networks failed or the run was stopped, 2 usage. --debug, anywhere on
-the line, shows the traceback of an error."""
-
-DONE, FAILED, USAGE = 0, 1, 2
+the line, shows the traceback of an error; --version, alone, shows the version."""
 
 Suite = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SUITE")]
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
@@ -49,8 +48,33 @@ Directory = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
 Sql = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SQL")]
 Words = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="WORD")]
 Kind = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="KIND")]
+# Values after one flag, and flags: whichever way they are given, all of them count.
+Several = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
+_SEVERAL: set[str] = set()  # the flags of such options
 
 app = tyro.extras.SubcommandApp()
+_types = tyro.constructors.ConstructorRegistry()
+
+
+@_types.primitive_rule
+def _text(type_info: tyro.constructors.PrimitiveTypeInfo) -> Any:
+    """Texts and paths have at least one character: an empty path would be this directory."""
+    kind = type_info.type
+    if kind not in (str, Path):
+        return None
+
+    def read(words: list[str]) -> Any:
+        if not words[0]:
+            raise ValueError("got '', allowed: at least one character")
+        return kind(words[0])
+
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH" if kind is Path else "STR",
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, kind),
+        str_from_instance=lambda value: [str(value)],
+    )
 
 
 def _verb(name: str | None = None) -> Callable[[Callable[..., int]], Callable[..., int]]:
@@ -62,6 +86,9 @@ def _verb(name: str | None = None) -> Callable[[Callable[..., int]], Callable[..
             return functools.partial(function, *arguments, **options)
 
         app.command(name=name or function.__name__)(bound)
+        for argument, annotation in function.__annotations__.items():
+            if tyro.conf.UseAppendAction in getattr(annotation, "__metadata__", ()):
+                _SEVERAL.add("--" + argument.strip("_").replace("_", "-"))
         return function
 
     return register
@@ -72,30 +99,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    verbs = [*app._subcommands, "-h", "--help"]
     try:
+        if arguments == ["--version"]:
+            print(f"simbias {__version__}")
+            return DONE
         if arguments:
-            known("command", arguments[0], verbs)
+            known("command", arguments[0], [*app._subcommands, "-h", "--help", "--version"])
         return _parse(arguments or ["--help"])()
+    except SystemExit as error:  # help
+        return int(error.code or DONE)
     except BrokenPipeError:  # the reader, head say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
-        again = shlex.join([_program(), *arguments])
-        print(f"simbias: stopped; what was computed is kept. To go on: {again}", file=sys.stderr)
+        tell(stopped(arguments))
         return FAILED
     except (ValueError, OSError) as error:
         if debug:
             raise
-        print(f"simbias: {error}", file=sys.stderr)
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            tell(f"standard output: {error.strerror}")
+        else:
+            tell(str(error))
         return USAGE if isinstance(error, ValueError) else FAILED
+    except Exception as error:
+        if debug:
+            raise
+        words = " ".join(str(error).split())[:300] or "no reason given"
+        tell(f"{type(error).__name__}: {words} (--debug shows where)")
+        return FAILED
 
 
 def _parse(arguments: list[str]) -> Callable[[], int]:
     """The verb with its arguments; the parser's boxed usage errors become one line."""
+    _refuse_repeats(arguments)
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(said), _types:
             return app.cli(args=arguments, prog="simbias", description=DESCRIPTION)
     except SystemExit as error:
         if not error.code:
@@ -105,6 +144,15 @@ def _parse(arguments: list[str]) -> Callable[[], int]:
             text = text.split(end)[0]
         words = " ".join(text.replace("│", " ").replace("(required)", "").split())
         raise ValueError(words.removeprefix("Error parsing ")) from None
+
+
+def _refuse_repeats(arguments: list[str]) -> None:
+    """Raise ValueError for an option of one value that is given twice: one would be ignored."""
+    given = [word.partition("=")[0].replace("_", "-") for word in arguments[1:]]
+    for flag in dict.fromkeys(given):
+        times = given.count(flag)
+        if times > 1 and re.fullmatch(r"--[a-z][a-z-]*", flag) and flag not in _SEVERAL:
+            raise ValueError(f"{flag}: given {times} times, allowed: once")
 
 
 @_verb(name="list")
@@ -151,7 +199,7 @@ def run(
     preset: str = "standard",
     out: Path | None = None,
     seeds: int | None = None,
-    set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
+    set_: Annotated[Several, tyro.conf.arg(name="set")] = (),
     n_certify: int | None = None,
     cores: int | None = None,
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
@@ -176,7 +224,9 @@ def run(
     from simbias.runner.progress import Told
 
     console = make_console()
-    plan = make_plan(suites.load(suite), preset, seeds=seeds, n_certify=n_certify, overrides=set_)
+    plan = make_plan(
+        suites.load(suite), preset, seeds=seeds, n_certify=n_certify, overrides=_each(set_)
+    )
     if dry_run:
         print_plan(console, plan)
         return DONE
@@ -193,7 +243,7 @@ def run(
     oldest = min(figures, key=lambda path: path.stat().st_mtime)  # the one that a run draws itself
     say(console, f"boundary figure: {oldest}")
     if preset != "full":
-        say(console, f"the full run: {_program()} run {suite} --preset full")
+        say(console, f"the full run: {program()} run {suite} --preset full")
     return FAILED if {"error", "diverged"} & set(statuses) else DONE
 
 
@@ -275,7 +325,7 @@ def bounds(
     /,
     cell: str | None = None,
     delta: float = 0.05,
-    bounds: tuple[str, ...] = (),
+    bounds: Several = (),
     n_certify: int | None = None,
     masks: int = 0,
     cores: int | None = None,
@@ -306,7 +356,7 @@ def bounds(
 
     console = make_console()
     n_certify = N_CERTIFY if n_certify is None else n_certify
-    names = tuple(bound_names(bounds or None))
+    names = tuple(bound_names(_each(bounds) or None))
     found = []
     for name in kept.trained_cells(store, cell):
         stack = kept.load_with_initial(store, name)
@@ -431,7 +481,8 @@ def query(directory: Directory, sql: Sql, /) -> int:
     """
     from simbias.results.store import Store
 
-    names, rows = Store(directory).query(sql)
+    text = os.fsencode(sql).decode(errors="replace")  # whatever the locale's encoding is
+    names, rows = Store(directory).query(text)
     print_rows(make_console(), names, rows)
     return DONE
 
@@ -447,9 +498,9 @@ def doctor() -> int:
     return DONE
 
 
-def _program() -> str:
-    """How the user would call this program again."""
-    return "simbias" if shutil.which("simbias") else sys.argv[0]
+def _each(several: Iterable[Iterable[str]]) -> list[str]:
+    """The values of an option that may be given several times."""
+    return [value for values in several for value in values]
 
 
 def _start_jax(cores: int | None) -> None:
@@ -471,4 +522,6 @@ def _draw(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from simbias.__main__ import main as program_
+
+    sys.exit(program_())

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from simbias.cli import main
+from simbias.cli import _parse, main
 
 
 def call(capsys, *arguments):
@@ -117,6 +117,15 @@ def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys):
         (["plot", "none"], "DIR: got 'none'"),
         (["query", "none", "select 1"], "DIR: got 'none'"),
         (["export", "none", "--format", "csv"], "DIR: got 'none'"),
+        (["run", "pitfalls", "--seeds", "1", "--seeds", "2"], "--seeds: given 2 times"),
+        (["run", "pitfalls", "--n-certify=1", "--n_certify", "1"], "--n-certify: given 2 times"),
+        (["run", "pitfalls", "--set", "batch=8", "--set", "batch=9"], "batch given 2 times"),
+        (["run", "pitfalls", "--out", ""], "--out"),
+        (["run", "pitfalls", "--out="], "--out"),
+        (["claims", "run", "--out", ""], "--out"),
+        (["export", "none", "--format", "csv", "--out", ""], "--out"),
+        (["table", ""], "DIR"),
+        (["run", ""], "SUITE"),
     ],
 )
 def test_bad_input_is_one_line_with_exit_code_2(tmp_path, monkeypatch, capsys, arguments, words):
@@ -140,6 +149,27 @@ def test_bad_sql_and_an_unknown_cell_are_one_line(directory, capsys):
     assert code == 2 and "cell: got 'nosuch'" in err and err.count("\n") == 1
     code, _, err = call(capsys, "plot", directory, "--seed", "7", "--kind", "boundary")
     assert code == 2 and "seed: got 7" in err
+
+
+def test_options_of_several_values_add_up_however_they_are_given():
+    def given(flag, *words):
+        (bound,) = [_parse([*words]).keywords[flag.strip("-")]]
+        return [value for values in bound for value in values]
+
+    run, bounds = ("run", "pitfalls"), ("bounds", "some")
+    for words in (["a=1", "--set", "b=2"], ["a=1", "b=2"], ["a=1", "--seeds", "3", "--set=b=2"]):
+        assert given("set_", *run, "--set", *words) == ["a=1", "b=2"]
+    for words in (["occam", "--bounds", "stability"], ["occam", "stability"]):
+        assert given("bounds", *bounds, "--bounds", *words) == ["occam", "stability"]
+
+
+def test_an_error_that_nobody_foresaw_is_one_line(monkeypatch, capsys):
+    def failing(*_, **__):
+        raise MemoryError("planted\nfailure")
+
+    monkeypatch.setattr("simbias.suites.load", failing)
+    code, _, err = call(capsys, "run", "pitfalls")
+    assert code == 1 and err == "simbias: MemoryError: planted failure (--debug shows where)\n"
 
 
 def test_debug_shows_the_traceback():

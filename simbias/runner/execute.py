@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
+from types import FrameType
 from typing import Any, Protocol
 
 from simbias.results import records
@@ -94,6 +95,8 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
             jobs = [job for job in group if job in wanted]
             if not jobs:
                 continue
+            if interrupted:
+                raise Interrupted
             try:
                 _run_group(plan, jobs, saved, store, reporter, interrupted)
             except (Interrupted, StoreError):
@@ -101,6 +104,8 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
             except Exception as error:  # one group's failure must not lose the others
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
                 _give_up(plan, jobs, "error", reason, store, reporter)
+        if interrupted:
+            raise Interrupted
     statuses = store.statuses()
     return [statuses.get(records.network_name(job), "error") for job in plan.jobs]
 
@@ -177,16 +182,20 @@ def _checkpoints(jobs: list[Job], store: Store, reporter: Reporter) -> dict[Job,
 
 @contextmanager
 def _interrupts() -> Iterator[list[bool]]:
-    """Ctrl-C asks to stop at the end of the segment; a second one stops at once."""
+    """Ctrl-C asks to stop at the end of the segment; a second one stops as outside of a run."""
     asked: list[bool] = []
+    before = signal.getsignal(signal.SIGINT)
 
-    def ask(*_: Any) -> None:
-        if asked:
-            raise KeyboardInterrupt
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked and callable(before):
+            before(number, frame)
         asked.append(True)
 
+    if not callable(before):  # ignored: a job in the background of a shell
+        yield asked
+        return
     try:
-        before = signal.signal(signal.SIGINT, ask)
+        signal.signal(signal.SIGINT, ask)
     except ValueError:  # not the main thread: the caller handles signals
         yield asked
         return

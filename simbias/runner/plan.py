@@ -101,6 +101,10 @@ def make_plan(
     """
     chosen: Preset = suite.preset(preset)
     changes = [_override(text) for text in overrides]
+    places = [f"{part}.{setting}" if setting else part for part, setting, _ in changes]
+    for place in dict.fromkeys(places):
+        if places.count(place) > 1:
+            raise ValueError(f"set: {place} given {places.count(place)} times, allowed: once")
     cells = tuple(
         dict.fromkeys(
             _cell(f"{suite.name}: presets.{preset}.cells", settings, changes)
