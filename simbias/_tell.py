@@ -29,12 +29,6 @@ def say(console: "Console", text: str) -> None:
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def warn_damaged(store: Any) -> None:
-    """A line on standard error for each result file that cannot be used."""
-    for path, why in store.damaged():
-        print(f"simbias: {path} cannot be used ({why}); run again to set it right", file=sys.stderr)
-
-
 def print_rows(console: "Console", names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table."""
     from rich.table import Table

@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -33,9 +33,11 @@ from simbias._tell import (
     print_verdicts,
     print_vocabulary,
     say,
-    warn_damaged,
 )
 from simbias.registry import REGISTRIES
+
+if TYPE_CHECKING:
+    from simbias.results.store import Store
 
 DESCRIPTION = """Simplicity bias and generalisation, measured against exactly known ground truth.
 
@@ -218,7 +220,6 @@ def run(
     """
     _start_jax(cores)
     from simbias import suites
-    from simbias.results.store import Store
     from simbias.runner.execute import execute, prepare
     from simbias.runner.plan import make_plan
     from simbias.runner.progress import Told
@@ -231,7 +232,7 @@ def run(
         print_plan(console, plan)
         return DONE
     directory = out or Path("runs") / f"{plan.suite}-{plan.preset}"
-    store = Store(directory, create=True)
+    store = _store(directory, create=True)
     prepare(plan, store)
     with Told(console) as told:
         statuses = execute(plan, store, told)
@@ -254,11 +255,8 @@ def status(directory: Directory, /) -> int:
     Args:
         directory: a run directory.
     """
-    from simbias.results.store import Store
-
-    store = Store(directory)
+    store = _store(directory)
     config = store.config() or {}
-    warn_damaged(store)
     _, rows = store.query("SELECT cell, status, count(*) FROM networks GROUP BY ALL")
     counts: dict[str, dict[str, int]] = {}
     for cell, state, count in rows:
@@ -282,10 +280,7 @@ def table(directory: Directory, /) -> int:
     Args:
         directory: a run directory.
     """
-    from simbias.results.store import Store
-
-    store = Store(directory)
-    warn_damaged(store)
+    store = _store(directory)
     print_table(make_console(), store)
     return DONE
 
@@ -309,9 +304,7 @@ def plot(
         coordinate: which slab coordinate, for boundary and islands; default: the one along which
             the network changes its label most often.
     """
-    from simbias.results.store import Store
-
-    store = Store(directory)
+    store = _store(directory)
     _start_jax(None)
     kinds = None if kind == "all" else [kind]
     for path in _draw(store, kinds, cell, seed, coordinate):
@@ -345,9 +338,7 @@ def bounds(
             for the estimate f-cmi; 0: none.
         cores: CPU cores to compute on; default: all that the process may use.
     """
-    from simbias.results.store import Store
-
-    store = Store(directory)
+    store = _store(directory)
     _start_jax(cores)
     from simbias.bounds import bound_names, evaluate
     from simbias.plots.bounds import draw_bounds
@@ -398,9 +389,7 @@ def claims(words: Words = (), /, out: Path | None = None, cores: int | None = No
     if first not in ("check", "list", "vocabulary"):
         if rest or not Path(first).is_dir():
             known("claims: word", first, ["run", "check", "vocabulary", "a directory of claims"])
-        from simbias.results.store import Store
-
-        print_verdicts(make_console(), Store(Path(first)))
+        print_verdicts(make_console(), _store(Path(first)))
         return DONE
     wanted = first == "check"
     if len(rest) != wanted:
@@ -455,11 +444,9 @@ def export(
         format: csv, parquet (a row a network) or latex (a row a cell).
         out: the file; default: networks.csv, networks.parquet or table.tex in DIR.
     """
-    from simbias.results.store import Store
     from simbias.results.summary import latex, summarise
 
-    store = Store(directory)
-    warn_damaged(store)
+    store = _store(directory)
     name = "table.tex" if format == "latex" else f"networks.{format}"
     path = out or directory / name
     if format == "latex":
@@ -479,10 +466,8 @@ def query(directory: Directory, sql: Sql, /) -> int:
         sql: e.g. "select network, avg(risk) from networks group by all"; "describe networks" shows
             the columns.
     """
-    from simbias.results.store import Store
-
     text = os.fsencode(sql).decode(errors="replace")  # whatever the locale's encoding is
-    names, rows = Store(directory).query(text)
+    names, rows = _store(directory).query(text)
     print_rows(make_console(), names, rows)
     return DONE
 
@@ -501,6 +486,15 @@ def doctor() -> int:
 def _each(several: Iterable[Iterable[str]]) -> list[str]:
     """The values of an option that may be given several times."""
     return [value for values in several for value in values]
+
+
+def _store(directory: Path, *, create: bool = False) -> "Store":
+    """A run directory; files that cannot be used are a line each on standard error."""
+    from simbias.results.store import Store
+
+    return Store(
+        directory, create=create, note=lambda text: print(f"simbias: {text}", file=sys.stderr)
+    )
 
 
 def _start_jax(cores: int | None) -> None:

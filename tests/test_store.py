@@ -1,5 +1,9 @@
 """The run directory: atomic files, damaged files named and set aside, SQL."""
 
+import hashlib
+import shutil
+from pathlib import Path
+
 import duckdb
 import numpy as np
 import pytest
@@ -16,19 +20,31 @@ TENSORS = {
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "run", create=True)
+def notes():
+    """What reading says of files that it leaves out."""
+    return []
+
+
+@pytest.fixture
+def store(tmp_path, notes):
+    store = Store(tmp_path / "run", create=True, note=notes.append)
     store.prepare(CONFIG)
     return store
 
 
-def put(store, name, **values):
+def named(settings, seed=0):
+    return hashlib.sha256(f"{settings}|{seed}".encode()).hexdigest()[:16]
+
+
+def put(store, settings, **values):
     row = {"suite": "s", "cell": "c", "seed": 0, "status": "done", "reason": "r"} | values
-    store.write_network(name, row, tensors=TENSORS)
+    name = named(settings, row["seed"])
+    store.write_network(name, row | {"settings": settings}, tensors=TENSORS)
+    return name
 
 
 def test_columns_of_the_contract_come_first_and_in_order(store):
-    put(store, "a", risk=0.05)
+    name = put(store, "a", risk=0.05)
     names, rows = store.query("SELECT * FROM networks")
     first = (
         "suite, cell, task, network, method, seed, n_train, status, reason, updates, train_loss, "
@@ -37,7 +53,7 @@ def test_columns_of_the_contract_come_first_and_in_order(store):
         "exceptions_fitted, exceptions_fresh, memorised, simple_agreement, achievable_agreement"
     ).split(", ")
     assert names[: len(first)] == first
-    path = store.directory / "networks" / "a.parquet"
+    path = store.directory / "networks" / f"{name}.parquet"
     raw = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)])
     assert [column[0] for column in raw.description] == names
     assert dict(zip(names, rows[0], strict=True))["risk"] == 0.05
@@ -55,11 +71,10 @@ def test_writing_a_network_twice_leaves_one_row(store):
 
 
 def test_only_final_statuses_with_weights_count_as_finished(store):
-    for status in ("done", "not-converged", "diverged", "error", "interrupted"):
-        put(store, status, status=status)
-    put(store, "lost", status="done")
-    store.weights_path("lost").unlink()
-    assert set(store.finished()) == {"done", "not-converged", "diverged"}
+    statuses = ("done", "not-converged", "diverged", "error", "interrupted")
+    names = [put(store, status, status=status) for status in statuses]
+    store.weights_path(put(store, "lost")).unlink()
+    assert store.finished() == dict(zip(names[:3], statuses, strict=False))
 
 
 def test_no_temporary_file_is_left_behind(store):
@@ -68,24 +83,24 @@ def test_no_temporary_file_is_left_behind(store):
     assert not list(store.directory.rglob("*.tmp"))
 
 
-def test_truncated_and_foreign_files_are_named_and_set_aside(store):
-    for name in ("good", "cut", "foreign", "text", "headless"):
-        put(store, name)
-    networks = store.directory / "networks"
-    cut = networks / "cut.parquet"
+def test_truncated_and_foreign_files_are_named_and_set_aside(store, notes):
+    kinds = ("good", "cut", "foreign", "text", "headless")
+    good, *bad = (put(store, kind) for kind in kinds)
+    cut, foreign, text, headless = (store.directory / "networks" / f"{one}.parquet" for one in bad)
     cut.write_bytes(cut.read_bytes()[:100])
-    duckdb.execute(f"COPY (SELECT 1 AS other) TO '{networks / 'foreign.parquet'}' (FORMAT parquet)")
-    (networks / "text.parquet").write_text("not parquet")
-    weights = store.weights_path("headless")
+    duckdb.execute(f"COPY (SELECT 1 AS other) TO '{foreign}' (FORMAT parquet)")
+    text.write_text("not parquet")
+    weights = store.weights_path(headless.stem)
     weights.write_bytes(weights.read_bytes()[:-4])
     damaged = store.damaged()
-    assert {path.stem for path, _ in damaged} == {"cut", "foreign", "text", "headless"}
+    assert {path.stem for path, _ in damaged} == set(bad)
     assert all(why and "\n" not in why for _, why in damaged)
     assert store.query("SELECT count(*) FROM networks")[1] == [(2,)]  # good and headless
+    assert len(notes) == 3 and all(str(path) in "".join(notes) for path in (cut, foreign, text))
     for path, _ in damaged:
         aside = store.set_aside(path)
         assert aside.is_file() and not path.exists()
-    assert set(store.finished()) == {"good"}
+    assert set(store.finished()) == {good}
     assert store.damaged() == []
 
 
@@ -99,10 +114,7 @@ def test_failing_sql_is_one_line_that_offers_the_column(store):
 
 
 def test_a_row_under_another_networks_name_is_not_a_second_row(store):
-    import hashlib
-
-    name = hashlib.sha256(b"{}|0").hexdigest()[:16]
-    put(store, name, settings="{}")
+    name = put(store, "{}")
     assert store.damaged() == []
     path = store.directory / "networks" / f"{name}.parquet"
     (store.directory / "networks" / "copy.parquet").write_bytes(path.read_bytes())
@@ -113,9 +125,9 @@ def test_a_row_under_another_networks_name_is_not_a_second_row(store):
 def test_whole_safetensors_files_with_other_tensors_are_foreign(store):
     from safetensors.numpy import save_file
 
-    put(store, "a")
-    save_file({"other": np.zeros(2)}, store.weights_path("a"))
-    assert [path.stem for path, _ in store.damaged()] == ["a"]
+    name = put(store, "a")
+    save_file({"other": np.zeros(2)}, store.weights_path(name))
+    assert [path.stem for path, _ in store.damaged()] == [name]
 
 
 def test_a_directory_in_place_of_a_file_is_set_aside(store):
@@ -192,3 +204,82 @@ def test_export_writes_every_row(store, tmp_path):
     store.export("networks", tmp_path / "all.parquet", "parquet")
     count = duckdb.execute("SELECT count(*) FROM read_parquet(?)", [str(tmp_path / "all.parquet")])
     assert count.fetchone() == (2,)
+
+
+def test_a_file_of_another_version_is_read_what_it_lacks_empty_what_it_adds_kept(store, notes):
+    older, newer = put(store, "older", risk=0.1), put(store, "newer", risk=0.2)
+    networks = store.directory / "networks"
+    for name, change in ((older, "* EXCLUDE (risk_low, dim)"), (newer, "*, 7 AS colour")):
+        changed = f"COPY (SELECT {change} FROM '{networks / name}.parquet') TO '{networks / 'new'}'"
+        duckdb.execute(f"{changed} (FORMAT parquet)")
+        (networks / "new").replace(networks / f"{name}.parquet")
+    rows = store.query("SELECT risk, risk_low, dim, colour FROM networks ORDER BY risk")[1]
+    assert rows == [(0.1, None, None, None), (0.2, None, None, 7)]
+    assert store.damaged() == [] and notes == []
+    assert set(store.finished()) == {older, newer}  # nothing is trained again for a column
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("* REPLACE ('much' AS risk)", "much"),
+        ("* EXCLUDE (status)", "no column status"),
+        ("* REPLACE (NULL AS cell)", "a row without cell"),
+    ],
+)
+def test_a_file_without_what_makes_a_row_is_named_in_one_line(store, notes, change, why):
+    kept, name = put(store, "kept", risk=0.1), put(store, "changed", risk=0.2)
+    path = store.directory / "networks" / f"{name}.parquet"
+    duckdb.execute(f"COPY (SELECT {change} FROM '{path}') TO '{path}.new' (FORMAT parquet)")
+    path.with_name(f"{path.name}.new").replace(path)
+    assert store.query("SELECT risk FROM networks")[1] == [(0.1,)]
+    (note,) = notes
+    assert str(path) in note and why in note and "\n" not in note
+    assert set(store.finished()) == {kept}
+
+
+# every character of a pattern, a partition, another file system, a home or an option
+NAMES = [
+    *("lr[0.1]", "a*b", "q?", "**", "[!a]", "{a,b}", "~", "-d", "--out", "x y", " ", "it's", 'd"q'),
+    *(
+        "100%",
+        "a%20b",
+        "new\nline",
+        "tab\t",
+        "ü𝛼",
+        "a\\b",
+        "a\\*[b",
+        "a=1",
+        "s3:",
+        "file:",
+        "#",
+        ";",
+    ),
+]
+
+
+def test_a_directorys_name_is_never_a_pattern(tmp_path, monkeypatch, notes, store):
+    monkeypatch.chdir(tmp_path)
+    put(store, "c", risk=0.5)
+    other = shutil.copytree(store.directory, "lr0")
+    put(Store(other), "c", risk=0.1)
+    for sibling in ("aab", "qq", "a", "b", "ab", "home"):
+        shutil.copytree(other, Path(sibling, "run"))
+    for name in NAMES:
+        place = Path(name, "run")  # a relative path
+        shutil.copytree(store.directory, place)
+        found = Store(place, note=notes.append)
+        names, rows = found.query("SELECT * FROM networks")
+        assert names == [column.name for column in NETWORKS], name
+        assert [row[names.index("risk")] for row in rows] == [0.5], name
+        assert len(found.finished()) == 1 and notes == [], name
+    found.export("networks", Path(name, "all [*].csv"), "csv")
+    assert {path.name for path in Path(name).iterdir()} == {"run", "all [*].csv"}
+
+
+def test_a_row_is_written_below_any_name(tmp_path, notes):
+    for name in ("lr[0.1]", "a\\*[b"):
+        store = Store(tmp_path / name, create=True, note=notes.append)
+        store.prepare(CONFIG)
+        put(store, "c", risk=0.5)
+        assert store.query("SELECT risk FROM networks")[1] == [(0.5,)] and notes == []

@@ -6,11 +6,15 @@ from simbias.training.fit import TRACE
 
 
 class Column(NamedTuple):
-    """A column: its name, DuckDB type, and meaning with unit."""
+    """A column: its name, DuckDB type, meaning with unit, and whether a row is none without it.
+
+    Files of other versions may lack a column that is not needed, or have more.
+    """
 
     name: str
     type: str
     meaning: str
+    needed: bool = False
 
 
 STATUSES = ("done", "not-converged", "diverged", "error", "interrupted")
@@ -18,13 +22,18 @@ FINAL = ("done", "not-converged", "diverged")  # the others are computed again b
 
 NETWORKS = (
     Column("suite", "VARCHAR", "suite that asked for the network"),
-    Column("cell", "VARCHAR", "cell: task, architecture and six digits of its settings' hash"),
+    Column(
+        "cell",
+        "VARCHAR",
+        "cell: task, architecture and six digits of its settings' hash",
+        needed=True,
+    ),
     Column("task", "VARCHAR", "task name"),
     Column("network", "VARCHAR", "architecture, (width,depth)"),
     Column("method", "VARCHAR", "training algorithm"),
-    Column("seed", "BIGINT", "integer seed"),
+    Column("seed", "BIGINT", "integer seed", needed=True),
     Column("n_train", "BIGINT", "training points"),
-    Column("status", "VARCHAR", "done, not-converged, diverged, error or interrupted"),
+    Column("status", "VARCHAR", "done, not-converged, diverged, error or interrupted", needed=True),
     Column("reason", "VARCHAR", "why the status, and why any empty column is empty"),
     Column("updates", "BIGINT", "parameter updates made"),
     Column("train_loss", "DOUBLE", "mean cross-entropy on the training set, nats"),
@@ -63,7 +72,7 @@ NETWORKS = (
     Column("n_certify", "BIGINT", "fresh certify draws"),
     Column("dim", "BIGINT", "input coordinates"),
     Column("batch", "BIGINT", "points an update"),
-    Column("settings", "VARCHAR", "every setting of the cell, as JSON"),
+    Column("settings", "VARCHAR", "every setting of the cell, as JSON", needed=True),
     Column("train_seconds", "DOUBLE", "training time, of one core or of its share of a device"),
     Column("validate_seconds", "DOUBLE", "validation time, the stack's divided by its networks"),
     Column("finished", "VARCHAR", "UTC time at which the row was written"),
@@ -73,10 +82,10 @@ NETWORKS = (
 
 TRACES = (
     Column("suite", "VARCHAR", "suite that asked for the network"),
-    Column("cell", "VARCHAR", "cell of the network"),
-    Column("seed", "BIGINT", "integer seed"),
+    Column("cell", "VARCHAR", "cell of the network", needed=True),
+    Column("seed", "BIGINT", "integer seed", needed=True),
     *(
-        Column(name, "BIGINT" if name == "updates" else "DOUBLE", meaning)
+        Column(name, *(("BIGINT", meaning, True) if name == "updates" else ("DOUBLE", meaning)))
         for name, meaning in zip(
             TRACE,
             (
@@ -93,15 +102,15 @@ TRACES = (
 )
 
 BOUNDS = (
-    Column("cell", "VARCHAR", "cell of the network"),
+    Column("cell", "VARCHAR", "cell of the network", needed=True),
     Column("task", "VARCHAR", "task name"),
     Column("network", "VARCHAR", "architecture, (width,depth)"),
-    Column("seed", "BIGINT", "integer seed"),
+    Column("seed", "BIGINT", "integer seed", needed=True),
     Column("n_train", "BIGINT", "training points"),
-    Column("bound", "VARCHAR", "registered name"),
+    Column("bound", "VARCHAR", "registered name", needed=True),
     Column("family", "VARCHAR", "what the bound is derived from"),
-    Column("kind", "VARCHAR", "certificate, bound or measure"),
-    Column("certifies", "VARCHAR", "whose error the value bounds"),
+    Column("kind", "VARCHAR", "certificate, bound or measure", needed=True),
+    Column("certifies", "VARCHAR", "whose error the value bounds", needed=True),
     Column("delta", "DOUBLE", "probability, over the sample, with which the bound may fail"),
     Column("value", "DOUBLE", "unclipped; empty where the premises do not hold"),
     Column("log10", "DOUBLE", "its logarithm, finite where the value overflows"),
@@ -114,20 +123,25 @@ BOUNDS = (
     Column("tightness", "DOUBLE", "value over the upper end of the risk"),
     Column("reason", "VARCHAR", "why there is no value"),
     Column("constants", "VARCHAR", "where the constants are proved; empty for a measure"),
-    Column("terms", "VARCHAR", "what the value is made of, as JSON"),
-    Column("premises", "VARCHAR", "the assumptions, whether they hold and the numbers, as JSON"),
+    Column("terms", "VARCHAR", "what the value is made of, as JSON", needed=True),
+    Column(
+        "premises",
+        "VARCHAR",
+        "the assumptions, whether they hold and the numbers, as JSON",
+        needed=True,
+    ),
     Column("n_certify", "BIGINT", "fresh draws behind each risk"),
-    Column("finished", "VARCHAR", "UTC time at which the file was written"),
+    Column("finished", "VARCHAR", "UTC time at which the file was written", needed=True),
     Column("versions", "VARCHAR", "versions of simbias, Python and its libraries, as JSON"),
 )
 
 VERDICTS = (
-    Column("id", "VARCHAR", "of the claim"),
-    Column("hash", "VARCHAR", "of the claim as it was said before measuring"),
+    Column("id", "VARCHAR", "of the claim", needed=True),
+    Column("hash", "VARCHAR", "of the claim as it was said before measuring", needed=True),
     Column("version", "BIGINT", "1 + how often the claim was changed in this directory"),
     Column("title", "VARCHAR", "the claim in words"),
     Column("source", "VARCHAR", "who says so"),
-    Column("verdict", "VARCHAR", "supported, refuted, inconclusive or inapplicable"),
+    Column("verdict", "VARCHAR", "supported, refuted, inconclusive or inapplicable", needed=True),
     Column("reason", "VARCHAR", "in one line"),
     Column("says", "VARCHAR", "predicate and quantifier, in one line"),
     Column("quantity", "VARCHAR", "expression"),
@@ -153,21 +167,21 @@ VERDICTS = (
     Column("alpha", "DOUBLE", "most probability of a false verdict"),
     Column("family", "VARCHAR", "claims corrected together"),
     Column("correction", "VARCHAR", "holm or none"),
-    Column("premises", "VARCHAR", "how each stands, as JSON"),
+    Column("premises", "VARCHAR", "how each stands, as JSON", needed=True),
     Column("finished", "VARCHAR", "UTC time at which the row was written"),
     Column("device", "VARCHAR", "what it ran on"),
     Column("versions", "VARCHAR", "versions of simbias, Python and its libraries, as JSON"),
 )
 
 EVIDENCE = (
-    Column("id", "VARCHAR", "of the claim"),
-    Column("hash", "VARCHAR", "of the claim"),
+    Column("id", "VARCHAR", "of the claim", needed=True),
+    Column("hash", "VARCHAR", "of the claim", needed=True),
     Column("seeds", "VARCHAR", "of the unit's networks; empty for points"),
     Column("count", "BIGINT", "units that this row stands for"),
     Column("value", "DOUBLE", "the quantity"),
     Column("low", "DOUBLE", "lower end of its interval"),
     Column("high", "DOUBLE", "upper end"),
-    Column("outcome", "VARCHAR", "holds, fails, ambiguous or missing"),
+    Column("outcome", "VARCHAR", "holds, fails, ambiguous or missing", needed=True),
     Column("missing", "VARCHAR", "why it is missing; empty where it is not"),
 )
 

@@ -7,9 +7,11 @@ is a set difference. A network's row is written last, so a row means that all of
 
 import json
 import os
+import re
 import tempfile
 import time
 import tomllib
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from simbias._checks import fail
+from simbias.results import parquet
+from simbias.results.parquet import FILE, Fault, first_lines
 from simbias.results.schema import ADDED, FINAL, NETWORKS, TABLES, TRACES, Column
 
 _RUN = {"suite": str, "preset": str, "n_certify": int, "cells": list, "seeds": list, "names": list}
@@ -33,8 +37,8 @@ _STALE_SECONDS = 3600  # temporary files older than this were left by a killed p
 
 
 # A row belongs in the file that its network's hash names (see ``records.network_name``).
-_MISNAMED = """SELECT 1 FROM read_parquet(?, filename=true, union_by_name=true)
-    WHERE left(sha256(settings || '|' || seed), 16) <> parse_filename(filename, true) LIMIT 1"""
+_MISNAMED = f"""SELECT {FILE} FROM networks
+    WHERE left(sha256(settings || '|' || seed), 16) <> parse_filename({FILE}, true)"""
 
 
 class StoreError(OSError):
@@ -47,13 +51,21 @@ class Store:
     Args:
         directory: its path.
         create: make it if it is not there; otherwise it must hold a run.
+        note: hears of every file that reading leaves out, once; default: a warning.
 
     Raises:
         ValueError: no run directory, a file in its place, or a place that cannot be written.
     """
 
-    def __init__(self, directory: str | Path, *, create: bool = False) -> None:
+    def __init__(
+        self,
+        directory: str | Path,
+        *,
+        create: bool = False,
+        note: Callable[[str], None] = warnings.warn,
+    ) -> None:
         self.directory = Path(directory)
+        self._note, self._noted = note, set[Path]()
         if create:
             check_writable(self.directory)
         if self.config() is None and not create:
@@ -109,8 +121,7 @@ class Store:
 
     def statuses(self) -> dict[str, str]:
         """Status by hash of every row."""
-        rows = self._rows("networks", "filename, status")
-        return {Path(filename).stem: status for filename, status in rows}
+        return {Path(row[FILE]).stem: row["status"] for row in self.rows("networks")}
 
     def write_network(
         self,
@@ -139,11 +150,11 @@ class Store:
         path = self.directory / "traces" / f"{name}.parquet"
         if not path.is_file():
             return np.zeros((0, len(columns)), np.float32)
-        with _reading(path):
-            found = duckdb.execute(f"SELECT {', '.join(columns)} FROM read_parquet(?)", [str(path)])
-            table = found.fetchnumpy()
-        arrays = [np.ma.filled(table[name].astype(np.float32), np.nan) for name in columns]
-        return np.stack(arrays, axis=1)
+        rows, faults = parquet.read(TRACES, [path])
+        for fault in faults:
+            raise StoreError(f"cannot read {path}: {fault.why}")
+        found = [[row[name] for name in columns] for row in rows]
+        return np.array(found, np.float32).reshape(len(rows), len(columns))
 
     # -- checkpoints ------------------------------------------------------------------------
 
@@ -172,8 +183,9 @@ class Store:
             ValueError: SQL that fails, with the database's own first line.
         """
         with duckdb.connect() as connection:
-            for table, columns in (TABLES | ADDED).items():
-                self._view(connection, table, columns)
+            for table in _mentioned(sql):
+                self._tell(self._fill(connection, table))
+                connection.execute(f"ALTER TABLE {table} DROP COLUMN {FILE}")
             # a question must not be able to write, least of all over the results
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
@@ -185,21 +197,22 @@ class Store:
                 names = [column[0] for column in result.description or []]
                 return names, result.fetchall()
             except duckdb.Error as error:
-                raise ValueError(f"SQL: {_first_lines(error)}") from None
+                raise ValueError(f"SQL: {first_lines(error)}") from None
 
     def export(self, table: str, path: Path, format: str) -> None:
         """Write a table to one file, ``"csv"`` or ``"parquet"``; raises StoreError."""
 
-        def write(temporary: str) -> None:
+        def write(temporary: Path) -> None:
             with duckdb.connect() as connection:
-                self._view(connection, table, TABLES[table])
-                connection.execute(f"COPY {table} TO {_quoted(temporary)} (FORMAT {format})")
+                self._tell(self._fill(connection, table))
+                whole = f"(SELECT * EXCLUDE {FILE} FROM {table} ORDER BY {FILE})"
+                parquet.copy(connection, whole, temporary, format)
 
         self._write(path, write)
 
     def write_text(self, path: Path, text: str) -> None:
         """Write a text file atomically; raises StoreError."""
-        self._write(path, lambda temporary: Path(temporary).write_text(text))
+        self._write(path, lambda temporary: temporary.write_text(text))
 
     def write_rows(
         self, path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]
@@ -211,43 +224,35 @@ class Store:
             columns: what the file has.
             rows: by column name; what is missing or NaN is empty.
         """
-        typed = ", ".join(f'"{column.name}" {column.type}' for column in columns)
-        marks = ", ".join("?" * len(columns))
-        values = [[_plain(row.get(column.name)) for column in columns] for row in rows]
 
-        def write(temporary: str) -> None:
+        def write(temporary: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with duckdb.connect() as connection:
-                connection.execute(f"CREATE TABLE rows ({typed})")
-                connection.executemany(f"INSERT INTO rows VALUES ({marks})", values)
-                connection.execute(f"COPY rows TO {_quoted(temporary)} (FORMAT parquet)")
+            parquet.write(temporary, columns, rows)
 
         self._write(path, write)
 
     def read_rows(self, path: Path, columns: Sequence[Column]) -> list[dict[str, Any]] | None:
         """The rows of a Parquet file as they were written; None where it cannot be read."""
-        names = [column.name for column in columns]
-        chosen = ", ".join(f'"{name}"' for name in names)
-        try:
-            rows = duckdb.execute(f"SELECT {chosen} FROM read_parquet(?)", [str(path)]).fetchall()
-        except (duckdb.Error, OSError):
-            return None
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        rows, faults = parquet.read(columns, [path])
+        return None if faults or not path.exists() else rows
 
-    def damaged(self) -> list[tuple[Path, str]]:
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """The rows of a table, each with the name of its file as ``FILE``."""
+        with duckdb.connect() as connection:
+            self._tell(self._fill(connection, table))
+            return parquet.rows(connection, table)
+
+    def damaged(self) -> list[Fault]:
         """Result files that cannot be used, each with the reason."""
         found = []
-        for table, columns in TABLES.items():
-            if not self._whole(table, columns):
-                for path in self._files(table):
-                    why = _parquet_fault(path, columns)
-                    if why:
-                        found.append((path, why))
+        for table in TABLES:
+            with duckdb.connect() as connection:
+                found += self._fill(connection, table)
         for folder in ("weights", "checkpoints"):
             for path in sorted((self.directory / folder).glob("*.safetensors")):
                 why = _safetensors_fault(path, _KEPT[folder])
                 if why:
-                    found.append((path, why))
+                    found.append(Fault(path, why))
         return found
 
     def set_aside(self, path: Path) -> Path:
@@ -268,61 +273,39 @@ class Store:
     def _files(self, table: str) -> list[Path]:
         return sorted((self.directory / table).glob("*.parquet"))
 
-    def _rows(self, table: str, columns: str) -> list[tuple]:
-        if not self._files(table):
-            return []
-        glob = str(self.directory / table / "*.parquet")
-        with _reading(self.directory / table):
-            return duckdb.execute(
-                f"SELECT {columns} FROM read_parquet(?, filename=true, union_by_name=true)", [glob]
-            ).fetchall()
+    def _fill(self, connection: duckdb.DuckDBPyConnection, table: str) -> list[Fault]:
+        """Make a table of the sound files; returns the others."""
+        faults = parquet.fill(connection, table, (TABLES | ADDED)[table], self._files(table))
+        if table == "networks":
+            for (filename,) in connection.execute(_MISNAMED).fetchall():
+                connection.execute(f"DELETE FROM {table} WHERE {FILE} = ?", [filename])
+                path = self.directory / table / filename
+                faults.append(Fault(path, "its name is not that of its network"))
+        return faults
 
-    def _view(
-        self, connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[Column]
-    ) -> None:
-        """A table of the sound files, empty where there are none."""
-        if self._whole(table, columns):
-            files = self._files(table)
-        else:
-            files = [path for path in self._files(table) if not _parquet_fault(path, columns)]
-        typed = ", ".join(f'"{column.name}" {column.type}' for column in columns)
-        connection.execute(f"CREATE TABLE {table} ({typed})")
-        if files:
-            connection.execute(
-                f"INSERT INTO {table} BY NAME SELECT * FROM read_parquet(?, union_by_name=true)",
-                [[str(path) for path in files]],
-            )
+    def _tell(self, faults: Sequence[Fault]) -> None:
+        for path, why in faults:
+            if path not in self._noted:
+                self._note(f"{path} cannot be used ({why}); run again to set it right")
+            self._noted.add(path)
 
-    def _whole(self, table: str, columns: Sequence[Column]) -> bool:
-        """Whether one pass reads every file of a table and finds its columns."""
-        if not self._files(table):
-            return True
-        glob = str(self.directory / table / "*.parquet")
-        names = [column.name for column in columns]
-        try:
-            shortest = duckdb.execute(
-                "SELECT min(found) FROM (SELECT count(*) FILTER (list_contains(?, name)) AS found"
-                " FROM parquet_schema(?) GROUP BY file_name)",
-                [names, glob],
-            ).fetchone()
-            duckdb.execute("SELECT max(COLUMNS(*)) FROM read_parquet(?)", [glob]).fetchall()
-            if columns is NETWORKS and duckdb.execute(_MISNAMED, [glob]).fetchone():
-                return False
-        except (duckdb.Error, OSError):
-            return False
-        return shortest is not None and shortest[0] == len(names)
-
-    def _write(self, path: Path, write: Callable[[str], Any]) -> None:
+    def _write(self, path: Path, write: Callable[[Path], Any]) -> None:
         """Write under a temporary name, sync, rename; leaves nothing behind on failure."""
-        temporary = path.parent / f".{path.name}.{os.getpid()}.{time.time_ns()}.tmp"
+        temporary = path.parent / f".{os.getpid()}.{time.time_ns()}.tmp"
         try:
-            write(str(temporary))
+            write(temporary)
             with open(temporary, "rb") as handle:
                 os.fsync(handle.fileno())
             os.replace(temporary, path)
         except (OSError, duckdb.Error, SafetensorError) as error:
             temporary.unlink(missing_ok=True)
-            raise StoreError(f"cannot write {path}: {_first_lines(error)}") from error
+            raise StoreError(f"cannot write {path}: {first_lines(error)}") from error
+
+
+def _mentioned(sql: str) -> list[str]:
+    """The tables whose names are in a question; all where there is none."""
+    words = set(re.findall(r"\w+", sql.lower()))
+    return [table for table in TABLES | ADDED if table in words] or list(TABLES | ADDED)
 
 
 def check_writable(directory: Path) -> None:
@@ -358,17 +341,6 @@ def _toml(value: Any) -> str:
     return json.dumps(value)  # strings, numbers and booleans read the same in TOML
 
 
-def _plain(value: Any) -> Any:
-    """A Python value for the database; NaN becomes empty."""
-    value = value.item() if isinstance(value, np.generic | np.ndarray) else value
-    return None if isinstance(value, float) and np.isnan(value) else value
-
-
-def _quoted(path: str) -> str:
-    """A path as an SQL string."""
-    return "'" + path.replace("'", "''") + "'"
-
-
 def _load(path: Path) -> dict[str, np.ndarray]:
     with _reading(path):
         return load_file(path)
@@ -379,23 +351,7 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, duckdb.Error, SafetensorError) as error:
-        raise StoreError(f"cannot read {path}: {_first_lines(error)}") from error
-
-
-def _parquet_fault(path: Path, columns: Sequence[Column]) -> str | None:
-    if not path.is_file():
-        return "not a file"
-    try:
-        result = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)])
-        present = {column[0] for column in result.description or []}
-        result.fetchall()
-        missing = [column.name for column in columns if column.name not in present]
-        if missing:
-            return f"no column {missing[0]}: not a file of simbias"
-        misnamed = columns is NETWORKS and duckdb.execute(_MISNAMED, [str(path)]).fetchone()
-    except (duckdb.Error, OSError) as error:
-        return _first_lines(error)
-    return "its name is not that of its network" if misnamed else None
+        raise StoreError(f"cannot read {path}: {first_lines(error)}") from error
 
 
 def _safetensors_fault(path: Path, kept: set[str]) -> str | None:
@@ -404,10 +360,4 @@ def _safetensors_fault(path: Path, kept: set[str]) -> str | None:
             missing = sorted(kept - set(handle.keys()))
             return f"no tensor {missing[0]}: not a file of simbias" if missing else None
     except (OSError, SafetensorError) as error:
-        return _first_lines(error)
-
-
-def _first_lines(error: BaseException) -> str:
-    """An error's message in one line, without the query it came from."""
-    lines = [line.strip() for line in str(error).split("LINE 1:")[0].splitlines() if line.strip()]
-    return " ".join(lines)
+        return first_lines(error)

@@ -1,0 +1,186 @@
+"""Rows in Parquet files, through DuckDB.
+
+A name is never a pattern. Files of other versions are read: a column that a file lacks is empty,
+one that is not known here is kept. What cannot be read is named with its reason, and the rest read.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import duckdb
+import numpy as np
+
+from simbias.results.schema import Column
+
+FILE = "_file"  # the column that names the file of a row
+_READ = f"read_parquet(?, filename = '{FILE}', hive_partitioning = false)"
+_SCHEMAS = """SELECT file_name, list_sort(list(concat_ws(' ', name, type, converted_type,
+    logical_type)))::VARCHAR, list(lower(name)) FROM parquet_schema(?) GROUP BY file_name"""
+T = TypeVar("T")
+
+
+class Fault(NamedTuple):
+    """A file that cannot be used, and why, in one line."""
+
+    path: Path
+    why: str
+
+
+def write(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows to a Parquet file; what is missing or NaN is empty. Raises duckdb.Error."""
+    marks = ", ".join("?" * len(columns))
+    values = [[_plain(row.get(column.name)) for column in columns] for row in rows]
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE rows ({_typed(columns)})")
+        connection.executemany(f"INSERT INTO rows VALUES ({marks})", values)
+        copy(connection, "rows", path, "parquet")
+
+
+def copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, format: str) -> None:
+    """Write a table, or a query in brackets, to a file; raises duckdb.Error."""
+    with _reach(path.parent) as folder:
+        target = str(folder / path.name).replace("'", "''")
+        connection.execute(f"COPY {query} TO '{target}' (FORMAT {format})")
+
+
+def fill(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[Column],
+    paths: Sequence[Path],
+) -> list[Fault]:
+    """Make a table with the rows of files, and the file of each row as column ``FILE``.
+
+    Args:
+        connection: where to.
+        table: its name.
+        columns: what it has at least; what files hold besides is added.
+        paths: of one folder.
+
+    Returns:
+        The files without which it was made.
+    """
+    faults = [Fault(path, "not a file") for path in paths if path.exists() and not path.is_file()]
+    names = [path.name for path in paths if path.is_file()]
+    if not names:
+        connection.execute(f'CREATE TABLE {table} ({_typed(columns)}, "{FILE}" VARCHAR)')
+        return faults
+    with _reach(paths[0].parent) as folder:
+
+        def ask(sql: str, some: Sequence[str]) -> list[tuple]:
+            return connection.execute(sql, [[str(folder / name) for name in some]]).fetchall()
+
+        def told(found: list[tuple[str, str]]) -> list[Fault]:
+            wrong = [Fault(paths[0].parent / name, why) for name, why in found]
+            return [fault for fault in wrong if fault.path.exists()]  # or another process moved it
+
+        schemas, unread = _by_halves(lambda some: ask(_SCHEMAS, some), names)
+        faults += told(unread)
+        alike: dict[str, list[str]] = {}
+        needed = [column.name for column in columns if column.needed]
+        for filename, schema, present in (row for answer in schemas for row in answer):
+            missing = [name for name in needed if name not in present]
+            if missing:
+                why = f"no column {missing[0]}: not a file of simbias"
+                faults += told([(Path(filename).name, why)])
+            else:
+                alike.setdefault(schema, []).append(Path(filename).name)
+        extra: dict[str, str] = {}
+        known = {column.name for column in columns}
+        describe = f"DESCRIBE SELECT * FROM {_READ}"
+        for some in alike.values():
+            for answer in _by_halves(lambda part: ask(describe, part), some)[0]:
+                for name, kind, *_ in answer:
+                    if name.lower() not in known | {FILE}:
+                        extra[name] = kind if extra.get(name, kind) == kind else "VARCHAR"
+        added = "".join(f", {_name(name)} {kind}" for name, kind in extra.items())
+        connection.execute(f'CREATE TABLE {table} ({_typed(columns)}, "{FILE}" VARCHAR{added})')
+        insert = f"INSERT INTO {table} BY NAME SELECT * FROM {_READ}"
+        for some in alike.values():
+            faults += told(_by_halves(lambda part: ask(insert, part), some)[1])
+    faults += _incomplete(connection, table, needed, paths[0].parent)
+    connection.execute(f"UPDATE {table} SET {FILE} = parse_filename({FILE})")
+    return faults
+
+
+def read(columns: Sequence[Column], paths: Sequence[Path]) -> tuple[list[dict], list[Fault]]:
+    """The rows of files of one folder, file by file as they were written, and the faulty files."""
+    with duckdb.connect() as connection:
+        faults = fill(connection, "found", columns, paths)
+        return rows(connection, "found"), faults
+
+
+def rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[dict[str, Any]]:
+    """The rows of a table that ``fill`` made, file by file as they were written."""
+    found = connection.execute(f"SELECT * FROM {table} ORDER BY {FILE}, rowid")
+    names = [column[0] for column in found.description or []]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def first_lines(error: BaseException) -> str:
+    """An error's message in one line, without the query it came from."""
+    lines = [line.strip() for line in str(error).split("LINE 1:")[0].splitlines() if line.strip()]
+    return " ".join(lines)
+
+
+def _by_halves(
+    ask: Callable[[Sequence[str]], T], names: Sequence[str]
+) -> tuple[list[T], list[tuple[str, str]]]:
+    """What is answered about files, asked of ever fewer at once where some cannot be read."""
+    try:
+        return [ask(names)], []
+    except (duckdb.Error, OSError) as error:
+        if len(names) == 1:
+            return [], [(names[0], first_lines(error))]
+    middle = len(names) // 2
+    left, right = (_by_halves(ask, part) for part in (names[:middle], names[middle:]))
+    return left[0] + right[0], left[1] + right[1]
+
+
+def _incomplete(
+    connection: duckdb.DuckDBPyConnection, table: str, needed: Sequence[str], folder: Path
+) -> list[Fault]:
+    """Take files out whose rows lack what makes them rows of the table."""
+    faults = []
+    for name in needed:
+        empty = f"SELECT {FILE} FROM {table} WHERE {name} IS NULL"
+        for (filename,) in connection.execute(f"SELECT DISTINCT * FROM ({empty})").fetchall():
+            connection.execute(f"DELETE FROM {table} WHERE {FILE} = ?", [filename])
+            faults.append(Fault(folder / Path(filename).name, f"a row without {name}"))
+    return faults
+
+
+@contextmanager
+def _reach(folder: Path) -> Iterator[Path]:
+    """A folder under a name that the database takes literally, and that is text.
+
+    It reads paths as patterns, and one with a backslash cannot be escaped.
+    """
+    place = folder.absolute()
+    if not re.search(r"[*?\[\\\ud800-\udfff]", str(place)):
+        yield place
+        return
+    with tempfile.TemporaryDirectory() as beside:
+        link = Path(beside, "folder")
+        os.symlink(place, link)
+        yield link
+
+
+def _typed(columns: Sequence[Column]) -> str:
+    return ", ".join(f"{_name(column.name)} {column.type}" for column in columns)
+
+
+def _name(name: str) -> str:
+    quoted = name.replace('"', '""')
+    return f'"{quoted}"'
+
+
+def _plain(value: Any) -> Any:
+    """A Python value for the database; NaN becomes empty."""
+    value = value.item() if isinstance(value, np.generic | np.ndarray) else value
+    return None if isinstance(value, float) and np.isnan(value) else value
