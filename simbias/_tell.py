@@ -54,14 +54,16 @@ def print_table(console: "Console", store: Any) -> None:
 def print_plan(console: "Console", plan: "Plan") -> None:
     """Cells, compiled groups and an estimate of the time."""
     from simbias.runner.machine import matmul_gflops
+    from simbias.training.words import phrases, told_apart
 
     say(console, f"{plan.suite} {plan.preset}: {len(plan.jobs)} networks")
+    apart = dict(zip(plan.cells, told_apart([cell.settings for cell in plan.cells]), strict=True))
     for i, group in enumerate(plan.groups, 1):
         say(console, f"compiled group {i}")
         for cell in dict.fromkeys(job.cell for job in group):
             seeds = sum(job.cell == cell for job in group)
-            budget = cell.stop.max_updates
-            say(console, f"  {cell.name}: {seeds} seeds, n = {cell.n_train}, <= {budget} updates")
+            always = {"n_train": cell.n_train, "max_updates": cell.stop.max_updates}
+            say(console, f"  {cell.name}, {phrases(apart[cell] | always)}: {seeds} seeds")
     peak = matmul_gflops()
     minutes = plan.flops / peak / 1e9 / 60
     say(
@@ -128,10 +130,12 @@ def describe_task(name: str) -> None:
     """What is known of a task."""
     from simbias import tasks
     from simbias.tasks import oracle
+    from simbias.training.words import plain, value_words
 
     task = tasks.get(name)
     print(f"{name}: {REGISTRIES['tasks'].entries()[name].summary}")
-    print(f"settings: {', '.join(f'{key} = {value}' for key, value in task.settings.items())}")
+    settings = plain(task.settings).items()
+    print(f"settings: {', '.join(f'{key} = {value_words(value)}' for key, value in settings)}")
     print(f"simple set: {list(task.simple_set) or 'none'}")
     simple = oracle.simple_risk(task)
     print(f"risk of the simple rule: {'no simple rule' if simple is None else f'{simple:.6g}'}")

@@ -255,6 +255,9 @@ def status(directory: Directory, /) -> int:
     Args:
         directory: a run directory.
     """
+    from simbias.results.summary import cell_settings
+    from simbias.training.words import phrases
+
     store = _store(directory)
     config = store.config() or {}
     _, rows = store.query("SELECT cell, status, count(*) FROM networks GROUP BY ALL")
@@ -263,13 +266,12 @@ def status(directory: Directory, /) -> int:
         counts.setdefault(cell, {})[state] = count
     seeds = len(config["seeds"])
     print(f"{config['suite']} --preset {config['preset']}, {seeds} seeds")
-    for entry in config["names"]:
-        have = counts.get(entry["cell"], {})
+    for cell, settings in cell_settings(store).items():
+        have = counts.get(cell, {})
         missing = seeds - sum(have.values())
-        words = [f"{count} {state}" for state, count in sorted(have.items())]
-        print(
-            f"  {entry['cell']}: {', '.join([*words, *([f'{missing} missing'] * (missing > 0))])}"
-        )
+        states = [f"{count} {state}" for state, count in sorted(have.items())]
+        states += [f"{missing} missing"] * (missing > 0)
+        print(f"  {', '.join(filter(None, [cell, phrases(settings)]))}: {', '.join(states)}")
     return DONE
 
 
@@ -343,11 +345,14 @@ def bounds(
     from simbias.bounds import bound_names, evaluate
     from simbias.plots.bounds import draw_bounds
     from simbias.results import bounds as kept
+    from simbias.results.summary import cell_settings
+    from simbias.training.words import phrases
     from simbias.validation import N_CERTIFY
 
     console = make_console()
     n_certify = N_CERTIFY if n_certify is None else n_certify
     names = tuple(bound_names(_each(bounds) or None))
+    settings = cell_settings(store)
     found = []
     for name in kept.trained_cells(store, cell):
         stack = kept.load_with_initial(store, name)
@@ -357,10 +362,12 @@ def bounds(
             judged = evaluate(stack, delta=delta, bounds=names, n_certify=n_certify, masks=masks)
             kept.write_bounds(store, asked, judged)
         found.append((stack.cell, judged))
-        say(console, f"{name}, delta {delta:g}, {len(stack)} networks: {asked.path(store)}")
+        words = phrases({"delta": delta} | settings.get(name, {}))
+        say(console, f"{name}, {words}, {len(stack)} networks: {asked.path(store)}")
         print_rows(console, kept.HEAD, kept.bound_lines(judged))
         say(console, kept.CAPTION)
-        for figure in draw_bounds(store.directory / "figures", stack.cell, judged):
+        figures = store.directory / "figures"
+        for figure in draw_bounds(figures, stack.cell, judged, settings.get(name)):
             say(console, str(figure))
     if len(found) > 1:
         print_discrimination(console, store, found)

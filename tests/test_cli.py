@@ -6,7 +6,11 @@ import time
 
 import pytest
 
+from simbias import suites
 from simbias.cli import _parse, main
+from simbias.results import Store
+from simbias.runner.execute import prepare
+from simbias.runner.plan import make_plan
 
 
 def call(capsys, *arguments):
@@ -92,6 +96,25 @@ def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys):
     )
     assert code == 0 and "compiled group 2" in out and "minutes" in out
     assert not (tmp_path / "x").exists()
+
+
+def test_plan_and_status_tell_cells_apart_in_words(tmp_path, capsys):
+    changes = ["task.slabs=5", "task.margin=0.05"]
+    plan = make_plan(suites.load("phase"), "smoke", overrides=changes)
+    prepare(plan, Store(tmp_path / "run", create=True))
+    _, status, _ = call(capsys, "status", tmp_path / "run")
+    code, planned, _ = call(
+        capsys, "run", "phase", "--preset", "smoke", "--dry-run", "--set", *changes
+    )
+    for cell, dim in zip(plan.cells, (5, 50), strict=True):
+        assert f"  {cell.name}, margin .05, slabs 5, d {dim}: 4 missing\n" in status
+        words = f"margin .05, slabs 5, d {dim}, n 40k, budget 20k"
+        assert f"  {cell.name}, {words}: 4 seeds\n" in planned
+
+
+def test_info_shows_settings_without_tables(capsys):
+    _, out, _ = call(capsys, "info", "noisy-lms-7")
+    assert "settings: dim = 50, margin = .1, noise = .1, slabs = 7\n" in out
 
 
 @pytest.mark.parametrize(

@@ -37,12 +37,12 @@ RUN = [
 def test_cells_that_differ_in_more_than_the_dimension_are_lines_of_their_own():
     display = phase(RUN)
     assert display.setting == "dim"
-    assert display.lines == ["(100,2), n = 100", "(100,2), n = 1,000"]
-    assert [point.at for point in display.along("(100,2), n = 100")] == [2, 10, 50]
+    assert display.lines == ["(100,2), n 100", "(100,2), n 1k"]
+    assert [point.at for point in display.along("(100,2), n 100")] == [2, 10, 50]
 
 
 def test_the_finding_is_said_only_of_lines_that_fall_along_the_setting():
-    assert phase(RUN).finding == "(100,2), n = 100: every seed up to d = 2, none from 50 on"
+    assert phase(RUN).finding == "(100,2), n 100: every seed up to d 2, none from 50 on"
 
 
 def test_without_a_dimension_the_number_with_most_values_is_the_axis():
@@ -53,7 +53,7 @@ def test_without_a_dimension_the_number_with_most_values_is_the_axis():
     ]
     display = phase(run)
     assert display.setting == "n_train"
-    assert display.lines == ["(8,1), weight_decay 0.1", "(8,1), weight_decay 0.2"]
+    assert display.lines == ["(8,1), weight decay .1", "(8,1), weight decay .2"]
 
 
 def test_files_hold_every_share_and_every_seed(tmp_path):

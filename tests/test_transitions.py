@@ -143,7 +143,7 @@ def test_the_table_tells_cells_apart_by_what_varies_and_shows_transitions(write)
     found = summarise(store)
     assert [summary.settings for summary in found] == [{"dim": 2}, {"dim": 5}]
     names, (first, second) = head(found), lines(found)
-    assert names[:4] == ["task", "network", "dim", "networks"]
+    assert names[:4] == ["task", "network", "d", "networks"]
     assert first[2] == "2" and first[-4:] == ["6/6 [0.54, 1.00]", "3k [2k, 3k]", "0", "0"]
     assert second[2] == "5" and second[-4:] == ["0/6 [0.00, 0.46]", ">4k [>4k, >4k]", "0", "0"]
     assert len(names) == len(first) == len(second)
@@ -155,4 +155,4 @@ def test_the_table_tells_cells_apart_by_what_varies_and_shows_transitions(write)
 def test_a_run_that_does_not_ask_shows_no_transitions(write):
     found = summarise(write(one=(made(2), [(HIGH, LATE, 0.0)]), two=(made(5), [])))
     assert "reached" not in head(found) and len(head(found)) == len(lines(found)[0])
-    assert found[0].settings == {}
+    assert found[0].settings == {} and found[0].task == "noisy-lms-7, d 2"

@@ -25,6 +25,7 @@ from jaxtyping import Float
 
 from simbias._checks import fail, known, real, whole
 from simbias.bounds.record import KINDS
+from simbias.training.words import value_words, word
 
 LEARNED, STUCK = 0.005, (0.03, 0.15)  # risk: at most, within
 LEAST_PAIRS = 10  # of an environment
@@ -184,7 +185,7 @@ def discriminate(
                 sign_error=Interval(*np.max(list(errors.values()), axis=0).tolist())
                 if errors
                 else Interval(np.nan, np.nan, np.nan),
-                worst="" if worst is None else f"{worst[0]} {_said(worst[1])}",
+                worst="" if worst is None else f"{word(worst[0])} {_said(worst[1])}",
                 auc=_interval(auc[:, i], confidence),
                 pairs=used,
                 left_out=candidates - used,
@@ -385,7 +386,7 @@ def _levels(a: Any, b: Any) -> tuple[Any, ...]:
 
 
 def _said(levels: tuple[Any, ...]) -> str:
-    return " / ".join("none" if level is None else str(level) for level in levels)
+    return " / ".join("none" if level is None else value_words(level) for level in levels)
 
 
 def _falling(interval: Interval) -> tuple[bool, float]:

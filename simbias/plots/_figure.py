@@ -23,6 +23,7 @@ from matplotlib.legend_handler import HandlerTuple
 
 from simbias._checks import fail
 from simbias.training.stack import Stack
+from simbias.training.words import task_words
 
 SINGLE, DOUBLE = 3.5, 7.0  # widths of one and of two columns of a paper, inches
 DPI = 300
@@ -167,8 +168,8 @@ class Display(ABC):
 
 def network_title(stack: Stack, seed: int) -> str:
     """What tells a network of a stack apart, in one line."""
-    task = stack.cell.task
-    return f"{task.name}, $d$ = {task.dim}, network {stack.cell.network.label}, seed {seed}"
+    task, network = stack.cell.task, stack.cell.network.label
+    return f"{task_words(task, but=['dim'])}, $d$ = {task.dim}, network {network}, seed {seed}"
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from simbias.plots._points import Points, asked, classifier, draw_points, kinds,
 from simbias.tasks import Task
 from simbias.tasks.oracle import Rule
 from simbias.training.stack import Stack
+from simbias.training.words import task_words
 from simbias.validation.grids import draw_given
 
 _SHARE = LinearSegmentedColormap.from_list("share", ["#8FC3E8", "#FFFFFF", "#F7C56B"])
@@ -98,7 +99,7 @@ class BoundaryDisplay(style.Display):
             points: inputs (rows, dim) and labels (rows,) to draw on top, such as a training set.
             shown: most points to draw: a third exceptions, so that they can be seen; the legend
                 gives the totals.
-            name: first line of the title; default the task's name.
+            name: first line of the title; default the task's name and settings.
 
         Raises:
             ValueError: an argument out of range, or a classifier that answers something else.
@@ -123,7 +124,7 @@ class BoundaryDisplay(style.Display):
         drawn = draw_given(task, jax.random.key(0) if key is None else key, y)
         share = share_positive(classify, turn, (horizontal, vertical), across, up, drawn)
         return cls(
-            name=task.name if name is None else name,
+            name=task_words(task) if name is None else name,
             task=task,
             coordinates=(horizontal, vertical),
             across=across,

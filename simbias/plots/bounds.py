@@ -13,9 +13,11 @@ from matplotlib.markers import CARETLEFT
 from matplotlib.patches import Patch
 
 from simbias._checks import fail
+from simbias._types import Settings
 from simbias.bounds.judged import GUESSING, Judged
 from simbias.plots import _figure as style
 from simbias.training.cell import Cell
+from simbias.training.words import departures, phrases
 
 BASELINE = "clopper-pearson"
 _MOST = 100.0  # log10
@@ -211,13 +213,17 @@ def bounds(judged: Iterable[Judged], *, name: str) -> BoundsDisplay:
     return BoundsDisplay(name, tuple(_row(one) for one in judged if one.record.kind != "measure"))
 
 
-def draw_bounds(folder: Path, cell: Cell, judged: Sequence[Judged]) -> list[Path]:
+def draw_bounds(
+    folder: Path, cell: Cell, judged: Sequence[Judged], settings: Settings | None = None
+) -> list[Path]:
     """Draw the bounds of a cell as ``bounds-CELL.png`` and ``.pdf``, the data beside them as CSV.
 
     Args:
         folder: where to; made if need be.
         cell: what was trained.
         judged: what was found on its networks.
+        settings: what tells the cell apart from the others of a run; default: what sets its task
+            apart from the catalogue's.
 
     Returns:
         The files written; none where no bound has a value.
@@ -228,8 +234,10 @@ def draw_bounds(folder: Path, cell: Cell, judged: Sequence[Judged]) -> list[Path
     if not any(one.record.kind != "measure" and one.record.applicable for one in judged):
         return []
     networks = len({one.seed for one in judged})
-    words = f"{networks} network{'s' * (networks > 1)}"
-    display = bounds(judged, name=f"{cell.task.name} {cell.network.label}, {words}")
+    settings = departures(cell.task) if settings is None else settings
+    words = f"{phrases({'n_train': cell.n_train} | settings)}, {networks} network"
+    name = f"{cell.task.name} {cell.network.label}, {words}{'s' * (networks > 1)}"
+    display = bounds(judged, name=name)
     stem = "bounds-" + re.sub(r"[^a-z0-9]+", "-", cell.name)
     folder.mkdir(exist_ok=True)
     written = [path for end in (".png", ".pdf") for path in display.save(folder / f"{stem}{end}")]

@@ -19,11 +19,12 @@ from matplotlib.lines import Line2D
 from simbias.plots import _figure as style
 from simbias.results.summary import Mean, Summary
 from simbias.results.transitions import Transitions
+from simbias.training.words import phrases, word
 
 _COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY)
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
 _MARKERS = "osD^vP"
-_WORDS = {"dim": "dimension $d$", "n_train": "training points $n$", "weight_decay": "weight decay"}
+_AXES = {"dim": "dimension $d$", "n_train": "training points $n$", "learning_rate": "learning rate"}
 _SHIFT = 0.012  # of the horizontal axis, between lines: their marks would hide each other
 
 
@@ -74,12 +75,9 @@ class PhaseDisplay(style.Display):
         several = len({summary.task for summary in asked}) > 1
         points = []
         for summary in asked:
-            others = [
-                f"{_symbol(key)} = {value:,}" if isinstance(value, int) else f"{key} {value}"
-                for key, value in summary.settings.items()
-                if key != setting
-            ]
-            line = ", ".join([*([summary.task] if several else []), summary.network, *others])
+            others = {key: value for key, value in summary.settings.items() if key != setting}
+            parts = [summary.task if several else "", summary.network, phrases(others)]
+            line = ", ".join(filter(None, parts))
             assert summary.transitions is not None
             memorised = summary.means["memorised"]
             at = float(summary.settings[setting])
@@ -107,7 +105,7 @@ class PhaseDisplay(style.Display):
             nobody = [point.at for point, share in zip(cells, shares, strict=True) if share == 0]
             words = []
             if everyone:
-                words.append(f"every seed up to {_symbol(self.setting)} = {max(everyone):g}")
+                words.append(f"every seed up to {word(self.setting)} {max(everyone):g}")
             if nobody:
                 words.append(f"none from {min(nobody):g} on")
             ordered = not everyone or not nobody or max(everyone) < min(nobody)
@@ -207,7 +205,7 @@ class PhaseDisplay(style.Display):
             below.set_ylim(top=1.25 * budget * 1.25 ** (len(self.lines) + 0.5))
         above.set(ylim=(-0.04, 1.04), ylabel="share of seeds that\nreach the boundary")
         between.set(ylim=(-0.04, 1.04), ylabel="memorised fraction\nof exceptions")
-        below.set(ylabel="transition (updates)", xlabel=_WORDS.get(self.setting, self.setting))
+        below.set(ylabel="transition (updates)", xlabel=_AXES.get(self.setting, word(self.setting)))
         if log:
             below.set_xscale("log")
         below.set_xticks(places, [f"{place:g}" for place in places])
@@ -232,7 +230,3 @@ def phase(summaries: Sequence[Summary]) -> PhaseDisplay:
         ValueError: no cell with transitions, or nothing that varies.
     """
     return PhaseDisplay.from_summaries(summaries)
-
-
-def _symbol(setting: str) -> str:
-    return {"dim": "d", "n_train": "n"}.get(setting, setting.replace("_", " "))

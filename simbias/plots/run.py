@@ -16,6 +16,7 @@ from simbias.plots.training import training
 from simbias.results import Store, load_stack, summarise
 from simbias.results.summary import QUANTITIES
 from simbias.training.stack import Stack
+from simbias.training.words import phrases
 from simbias.validation.grids import count_slab_cuts, slab_coordinates
 
 KINDS = ("boundary", "training", "table", "islands", "phase")
@@ -106,7 +107,7 @@ def table_rows(store: Store) -> list[Row]:
     return [
         Row(
             summary.task,
-            ", ".join([summary.network, *(f"{k} {v}" for k, v in summary.settings.items())]),
+            ", ".join(filter(None, [summary.network, phrases(summary.settings)])),
             quantity,
             summary.means[quantity].value,
             summary.means[quantity].low,

@@ -16,6 +16,7 @@ from simbias.plots import _figure as style
 from simbias.tasks.oracle import achievable_risk, simple_risk
 from simbias.training.fit import TRACE
 from simbias.training.stack import Stack
+from simbias.training.words import task_words
 
 _COLOURS = (style.BLUE, style.VERMILLION)  # training, fresh
 _PANELS = (
@@ -53,7 +54,7 @@ class TrainingDisplay(style.Display):
             raise fail("stack", "networks without traces", "a trained stack")
         task, simple = stack.cell.task, simple_risk(stack.cell.task)
         return cls(
-            name=f"{task.name}, network {stack.cell.network.label}",
+            name=f"{task_words(task)}, network {stack.cell.network.label}",
             seeds=stack.seeds,
             traces=stack.traces,
             achievable=1 - achievable_risk(task),

@@ -24,6 +24,7 @@ from simbias.results.schema import FINAL
 from simbias.results.store import Store
 from simbias.training.cell import Cell, cell_from_settings
 from simbias.training.stack import Stack
+from simbias.training.words import plain, value_words
 
 FOLDER = "bounds"
 HEAD = ("bound", "kind", "certifies", "value", "risk", "gap", "valid?", "vacuous?", "tightness")
@@ -152,10 +153,8 @@ def comparable(
 
 def _flat(cell: Cell) -> dict[str, Any]:
     """What may set cells of a grid apart: the task with its settings, n, and the architecture."""
-    task = {
-        key: str(value) if isinstance(value, dict) else value
-        for key, value in cell.task.settings.items()
-    }
+    given = cell.task.settings
+    task = {key: plain(given).get(key, value_words(value)) for key, value in given.items()}
     network = {key: value for key, value in cell.network.settings.items() if key != "name"}
     return {"task": cell.task.name, **task, "n_train": cell.n_train, **network}
 

@@ -28,6 +28,7 @@ from simbias.results.parquet import FILE, Fault, first_lines
 from simbias.results.schema import ADDED, FINAL, NETWORKS, TABLES, TRACES, Column
 
 _RUN = {"suite": str, "preset": str, "n_certify": int, "cells": list, "seeds": list, "names": list}
+_CELL = {"task": dict, "network": dict, "method": dict, "stop": dict, "n_train": int, "batch": int}
 _FOLDERS = ("networks", "traces", "weights", "checkpoints")
 _KEPT = {
     "weights": {"rotation", "fitted_since", "updates", "end", "seconds"},
@@ -101,6 +102,13 @@ class Store:
             for entry in config["names"]
         ):
             raise ValueError(f"{path}: key 'names' is odd: not a file of simbias")
+        if not all(
+            isinstance(cell, dict)
+            and all(isinstance(cell.get(key), kind) for key, kind in _CELL.items())
+            and isinstance(cell["task"].get("name"), str)
+            for cell in config["cells"]
+        ):
+            raise ValueError(f"{path}: key 'cells' is odd: not a file of simbias")
         return config
 
     def order(self, cell: str) -> int:

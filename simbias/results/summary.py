@@ -15,6 +15,7 @@ from scipy.special import stdtrit
 from simbias.results.store import Store
 from simbias.results.transitions import Transitions, transitions
 from simbias.training.cell import cell_from_settings
+from simbias.training.words import task_words, told_apart, value_words, varied, word
 
 QUANTITIES = {
     "train_accuracy": "train",
@@ -57,7 +58,8 @@ class Summary:
     """One cell of a run.
 
     Attributes:
-        cell, task, network: names.
+        cell, network: names.
+        task: its name, with what sets it apart from the catalogue's and is not among ``settings``.
         settings: those of its settings that are not the same in every cell of the run, other than
             the names of task and network.
         statuses: how many networks have which status.
@@ -73,6 +75,13 @@ class Summary:
     statuses: dict[str, int]
     means: dict[str, Mean]
     transitions: Transitions | None
+
+
+def cell_settings(store: Store) -> dict[str, dict[str, Any]]:
+    """What the name of each cell of a run leaves out, by its name, in the suite's order."""
+    config = store.config() or {"cells": [], "names": []}
+    found: dict[str, dict[str, Any]] = {entry["cell"]: {} for entry in config["names"]}
+    return found | dict(zip(found, told_apart(config["cells"]), strict=False))
 
 
 def summarise(store: Store) -> list[Summary]:
@@ -92,7 +101,7 @@ def summarise(store: Store) -> list[Summary]:
     asking = [one for one in settings if "select_accuracy" in one["stop"]]
     known = transitions(store, [cell_from_settings(one) for one in asking]) if asking else {}
     found = []
-    for name, varied in zip(order, _varied(settings), strict=True):
+    for name, one, varies in zip(order, settings, varied(settings), strict=True):
         statuses = [member["status"] for member in members[name]]
         means = {
             quantity: _mean(
@@ -101,37 +110,10 @@ def summarise(store: Store) -> list[Summary]:
             )
             for quantity in QUANTITIES
         }
-        first = members[name][0]
         counted = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
-        task, network = first["task"], first["network"]
-        found.append(Summary(name, task, network, varied, counted, means, known.get(name)))
+        task, network = task_words(one["task"], but=varies), members[name][0]["network"]
+        found.append(Summary(name, task, network, varies, counted, means, known.get(name)))
     return found
-
-
-def _varied(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each cell the settings that are not the same in all, in a fixed order.
-
-    Settings that follow from the names of task and network say nothing new and are left out.
-    """
-    flat = []
-    for cell in cells:
-        one = {f"task.{key}": value for key, value in cell["task"].items()}
-        one |= {"n_train": cell["n_train"], "batch": cell["batch"]}
-        one |= {f"method.{key}": value for key, value in cell["method"].items()}
-        one |= {f"stop.{key}": value for key, value in cell["stop"].items()}
-        flat.append(one)
-    names = [f"{cell['task']['name']} {cell['network']}" for cell in cells]
-    varied = [
-        key
-        for key in dict.fromkeys(key for one in flat for key in one)
-        if any(
-            one.get(key) != other.get(key)
-            for one, name in zip(flat, names, strict=True)
-            for other, its_name in zip(flat, names, strict=True)
-            if name == its_name
-        )
-    ]
-    return [{key.split(".")[-1]: one.get(key) for key in varied} for one in flat]
 
 
 def _mean(values: list[float | None], published: float | None) -> Mean:
@@ -159,9 +141,9 @@ CAPTION_TRANSITIONS = (
 
 def head(summaries: list[Summary]) -> list[str]:
     """The table's column names."""
-    varied = list(summaries[0].settings) if summaries else []
+    settings = map(word, summaries[0].settings) if summaries else []
     asked = _TRANSITIONS if _asked(summaries) else ()
-    return ["task", "network", *varied, "networks", *QUANTITIES.values(), *asked]
+    return ["task", "network", *settings, "networks", *QUANTITIES.values(), *asked]
 
 
 def caption(summaries: list[Summary]) -> str:
@@ -175,22 +157,18 @@ def lines(summaries: list[Summary]) -> list[list[str]]:
     for summary in summaries:
         counts = ", ".join(f"{count} {status}" for status, count in summary.statuses.items())
         means = [summary.means[quantity] for quantity in QUANTITIES]
-        varied = [_setting(value) for value in summary.settings.values()]
-        line = [summary.task, summary.network, *varied, counts, *map(_measured, means)]
+        settings = list(map(value_words, summary.settings.values()))
+        line = [summary.task, summary.network, *settings, counts, *map(_measured, means)]
         found.append(line + (_moved(summary.transitions) if _asked(summaries) else []))
         if any(mean.published is not None for mean in means):
             values = ["" if m.published is None else f"{m.published:.3f}" for m in means]
-            found.append(["", "", *[""] * len(varied), "published", *values])
+            found.append(["", "", *[""] * len(settings), "published", *values])
             found[-1] += [""] * (len(found[-2]) - len(found[-1]))
     return found
 
 
 def _asked(summaries: list[Summary]) -> bool:
     return any(summary.transitions is not None for summary in summaries)
-
-
-def _setting(value: Any) -> str:
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _moved(found: Transitions | None) -> list[str]:

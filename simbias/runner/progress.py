@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from simbias.runner.plan import Plan
 from simbias.training.stack import Job, Snapshot
+from simbias.training.words import task_words
 
 _PLAIN_SECONDS = 10  # between plain lines
 
@@ -75,7 +76,7 @@ class Told:
             self._done[job] = share * _budget(job)
         first = next(iter(moved))
         elapsed = time.monotonic() - self._clock
-        self._show(f"{first.cell.task.name} {first.cell.network.label}", elapsed)
+        self._show(f"{task_words(first.cell.task)} {first.cell.network.label}", elapsed)
 
     def validating(self, jobs: list[Job]) -> None:
         """Name what is measured."""
