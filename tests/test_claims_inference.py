@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from simbias.claims import exact, means, sequential
+from simbias.claims import betting, exact, means, sequential
 from simbias.claims.family import holm
 from simbias.claims.inference import TESTS, Rule, along, decided, fewest, find, more, p_values
 
@@ -18,6 +18,7 @@ MEDIAN = Rule("<=", 0.0, 0.0, "median", None, "sign", 0.05)
 MEAN = Rule("<=", 0.0, 0.0, "mean", None, "permutation", 0.05)
 RESAMPLED = replace(MEAN, test="bootstrap")
 DIFFERENCE = replace(MEAN, test="mcnemar")
+BET = Rule("<=", 0.25, 0.0, "mean", None, "betting", 0.05, low=-1.0, high=1.0)
 RULES = (SHARE, ANYTIME, MEDIAN, MEAN, RESAMPLED)
 
 
@@ -317,6 +318,125 @@ def test_a_missing_unit_without_range_leaves_a_mean_unknown_and_a_bounded_one_do
     assert bounded.p_supported < 0.05
 
 
+# means of what is bounded, by betting
+
+
+def ever_small(edge, rate, most, level):
+    """The probability that ones come at a rate in up to ``most`` units and p is ever small."""
+    alive, crossed = np.ones(1), 0.0  # by the number of ones, of paths that have not crossed
+    for n in range(1, most + 1):
+        alive = np.append(alive * (1 - rate), 0) + np.append(0, alive * rate)
+        p = [betting.running(np.arange(n)[::-1] < k, edge)[-1] for k in range(n + 1)]
+        small = np.array(p) <= level  # ones last: capital is symmetric, and its last value is meant
+        crossed += alive[small].sum()
+        alive = np.where(small, 0, alive)
+    return crossed
+
+
+@pytest.mark.parametrize("edge", (0.02, 0.3, 0.9))
+def test_a_bet_on_ones_and_zeros_ever_decides_falsely_with_at_most_its_level(edge):
+    assert 0 < ever_small(edge, edge, 40, 0.05) <= 0.05
+    assert ever_small(edge, min(2 * edge, 1), 40, 0.05) > ever_small(edge, edge, 40, 0.05)
+
+
+def test_a_rare_law_of_twenty_units_deceives_sign_flips_and_no_bet():
+    # of twenty units that are 1 with probability .05 and else 0, 36% show none
+    rate, edge, zeros = 0.05, 0.04, np.zeros(20)
+    below = replace(BET, value=edge, low=0.0, high=1.0)
+    flipped = replace(below, test="permutation")
+    wrong = {"betting": 0.0, "permutation": 0.0}
+    for rule in (below, flipped):
+        for k in range(5):
+            x = np.where(np.arange(20) < k, 1.0, zeros)
+            if decided(rule, find(rule, x, x)) and find(rule, x, x).p_supported <= 0.05:
+                wrong[rule.test] += stats.binom.pmf(k, 20, rate)
+    assert wrong["permutation"] == pytest.approx(0.95**20, abs=1e-3) and wrong["betting"] == 0
+
+
+def test_gains_are_measured_from_the_end_of_the_range_that_speaks_most_against_a_side():
+    # mean <= .25 of [-1, 1]: for it the gain is (1 - x)/2 against .375, against it (x + 1)/2
+    # against .625
+    x = np.array([-1.0, 0.0, -0.5])
+    finding = find(BET, x, x)
+    assert finding.p_supported == pytest.approx(betting.running((1 - x) / 2, 0.375)[-1])
+    assert finding.p_refuted == pytest.approx(betting.running((x + 1) / 2, 0.625)[-1])
+    assert finding.estimate == -0.5
+    limits = [betting.anytime_limit(part, 0.025) for part in ((x + 1) / 2, (1 - x) / 2)]
+    assert (finding.low, finding.high) == pytest.approx((2 * limits[0] - 1, 1 - 2 * limits[1]))
+    mirrored = find(replace(BET, op=">=", value=-0.25), -x, -x)
+    assert (mirrored.low, mirrored.high) == pytest.approx((-finding.high, -finding.low))
+    assert mirrored.p_supported == pytest.approx(finding.p_supported)
+    wide = replace(BET, margin=0.1)
+    assert find(wide, x, x).p_supported == pytest.approx(betting.running((1 - x) / 2, 0.425)[-1])
+
+
+def test_a_running_bet_remembers_its_best_look_and_inverts_to_its_interval():
+    x = np.r_[np.full(12, -0.8), np.full(12, 0.9)]
+    finding, path = find(BET, x, x), along(BET, x, x)[0]
+    assert np.all(np.diff(path) <= 0) and path[-1] == path[11]
+    for end, step, name in ((finding.high, 1e-6, "p_supported"), (finding.low, -1e-6, "p_refuted")):
+        for sign, excluded in ((1, True), (-1, False)):
+            shifted = find(replace(BET, value=end + sign * step), x, x)
+            assert (getattr(shifted, name) <= 0.025) == excluded
+
+
+def test_missing_units_are_the_end_of_the_range_that_is_worst_for_either_verdict():
+    x = np.full(30, -0.5)
+    low, high = np.where(np.arange(30) < 3, -1.0, x), np.where(np.arange(30) < 3, 1.0, x)
+    finding, clear = find(BET, low, high), find(BET, x, x)
+    assert clear.p_supported < finding.p_supported < 0.05 and finding.p_refuted == 1
+    assert finding.low < clear.low and finding.high > clear.high
+
+
+def test_misses_raise_the_mean_gain_that_the_other_side_could_have():
+    x, rule = np.full(9, -0.5), replace(BET, miss=0.02)
+    finding = find(rule, x, x)
+    assert finding.p_supported == pytest.approx(betting.running((1 - x) / 2, 0.395)[-1])
+    assert finding.p_refuted == pytest.approx(betting.running((x + 1) / 2, 0.645)[-1])
+    clear = find(BET, x, x)
+    assert finding.high == pytest.approx(clear.high + 2 * 0.02)
+    assert finding.low == max(clear.low - 2 * 0.02, -1)
+
+
+def test_a_bet_needs_a_range_and_units_within_it():
+    for ends in ((-math.inf, 1.0), (0.0, math.inf), (1.0, 1.0), (1.0, 0.0)):
+        with pytest.raises(ValueError, match="^low, high: got .*allowed: a finite range with 'bet"):
+            replace(BET, low=ends[0], high=ends[1])
+    for x in (-1.1, 1.1):
+        with pytest.raises(ValueError, match=r"^low, high: got .*allowed: within \[-1, 1\]$"):
+            find(BET, [x], [x])
+
+
+# intervals whose units may miss
+
+
+def test_the_interval_of_a_share_leaves_room_for_the_misses_of_its_units():
+    clear, missed = (find(replace(SHARE, miss=miss), *units(50, 3, 4)) for miss in (0.0, 0.01))
+    assert missed.low == pytest.approx(clear.low - 0.01)
+    assert missed.high == pytest.approx(clear.high + 0.01)
+    assert find(replace(SHARE, miss=0.01), *units(0, 5)).low == 0
+
+
+def test_the_interval_of_a_median_leaves_room_for_the_misses_of_its_units():
+    x = np.arange(1.0, 26.0)
+    finding = find(replace(MEDIAN, miss=0.05), x, x)
+    # of 25 units whose readings fall below with probability .55, the least k with a tail <= .025
+    k = next(k for k in range(26) if stats.binom.sf(k - 1, 25, 0.55) <= 0.025)
+    assert (finding.low, finding.high) == (26 - k, k) and k > 18
+
+
+@pytest.mark.parametrize("rule", (MEAN, RESAMPLED))
+def test_the_interval_of_a_mean_takes_the_misses_of_its_units_from_its_error(rule):
+    x = np.random.default_rng(4).exponential(size=40)
+    clear, missed = (
+        find(rule, x, x),
+        find(replace(rule, alpha=0.05 + 2 * 40 * 0.0002, miss=0.0002), x, x),
+    )
+    assert (missed.low, missed.high) == pytest.approx((clear.low, clear.high), abs=1e-9)
+    hopeless = find(replace(rule, miss=0.001), x, x)
+    assert (hopeless.low, hopeless.high) == (-np.inf, np.inf)
+
+
 # two networks on the same points
 
 
@@ -353,6 +473,7 @@ def test_mcnemar_is_a_coin_on_the_discordant_points():
         (RESAMPLED, 1, 20),
         (RESAMPLED, 10, 40),  # p-values of n units are at least 1/(5 n)
         (DIFFERENCE, 1, 5),
+        (replace(BET, value=0.0), 1, 6),
     ),
 )
 def test_the_fewest_units(rule, family, count):
@@ -377,7 +498,7 @@ def test_levels_that_no_number_of_units_reaches_are_refused():
             fewest(rule, tests_in_family=1000)
 
 
-@pytest.mark.parametrize("rule", (SHARE, ANYTIME, MEDIAN, DIFFERENCE))
+@pytest.mark.parametrize("rule", (SHARE, ANYTIME, MEDIAN, DIFFERENCE, BET))
 def test_more_units_of_the_same_kind_decide_and_one_less_does_not(rule):
     x = np.array([-1.0, -1, -1, 1, -1] if rule.at_least is None else [-1.0] * 4)
     for family in (1, 3):
@@ -522,8 +643,9 @@ def test_many_draws_at_once_are_judged_as_each_alone(rule):
         np.testing.assert_allclose(paths[:, 11], first)
 
 
-def test_only_the_sequential_test_is_meant_to_be_looked_at_on_the_way():
-    assert [name for name, test in TESTS.items() if test.sequential] == ["beta-binomial"]
+def test_only_sequential_tests_are_meant_to_be_looked_at_on_the_way():
+    sequential_ones = [name for name, test in TESTS.items() if test.sequential]
+    assert sequential_ones == ["beta-binomial", "betting"]
     assert exact.tail(0, 0, 0.3) == 1
     for test in TESTS.values():
         assert (

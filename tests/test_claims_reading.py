@@ -580,12 +580,44 @@ def test_the_ten_lines_of_the_readme_are_a_claim(tmp_path):
     assert len(block.splitlines()) == 10 and claim.id == "wide-enough"
 
 
+MEAN = changed('"probability"\nat_least = 0.95', '"mean"', GOOD)
+
+
 def test_a_mean_of_many_measured_units_asks_for_more_confidence(read, refused):
-    mean = changed('"probability"\nat_least = 0.95', '"mean"', GOOD)
-    mean = changed('"clopper-pearson"', '"permutation"', mean)
+    mean = changed('"clopper-pearson"', '"permutation"', MEAN)
+    mean = changed("excess_risk", "log(risk)", changed("value = 0.01", "value = -4", mean))
     # 60 intervals of which each misses with probability .001 are more than half of .05
     assert "effort: confidence: got 0.999, allowed: at least 0.99958" in refused(mean)
     assert read(changed("confidence = 0.999", "confidence = 0.9999", mean))[0].units == 60
+
+
+@pytest.mark.parametrize("test", ["permutation", "bootstrap"])
+def test_tests_that_assume_a_law_are_refused_where_a_bet_assumes_none(refused, test):
+    words = refused(changed('"clopper-pearson"', f'"{test}"', MEAN))
+    assert f"inference: test: got '{test}', allowed: betting, which assumes nothing" in words
+    assert words.endswith("it lies in [-1, 1]")
+
+
+def test_a_bet_on_a_mean_knows_the_range_and_is_refused_without_one(read, refused):
+    bet = changed('"clopper-pearson"', '"betting"', MEAN)
+    bet = changed("value = 0.01", "value = 0.2", bet)
+    rule = read(bet)[0].rule
+    assert (rule.low, rule.high, rule.miss) == (-1, 1, pytest.approx(0.001))
+    words = refused(changed("excess_risk", "log(risk)", changed("value = 0.2", "value = -4", bet)))
+    assert "inference: test: got 'betting', allowed: permutation or bootstrap" in words
+
+
+def test_the_interval_of_a_premise_is_paid_for_like_that_of_the_quantity(read):
+    def miss(quantity, premise):
+        text = changed('quantity = "train_accuracy"', f'quantity = "{premise}"', GOOD)
+        text = changed("units = 60", "units = 62", text)
+        return read(changed("excess_risk", quantity, text))[0].rule.miss
+
+    assert miss("risk", "train_accuracy") == pytest.approx(0.001)  # known exactly
+    assert miss("risk", "achievable_agreement") == pytest.approx(0.002)
+    assert miss("train_error", "achievable_agreement") == pytest.approx(0.001)
+    assert miss("risk", "1 - risk") == pytest.approx(0.001)  # the same interval
+    assert miss("train_error", "exceptions_fitted") == 0
 
 
 @pytest.mark.parametrize("family", ["validity", "vacuity", "ranking"])

@@ -88,7 +88,9 @@ class Claim:
         said = {field.name: getattr(self, field.name) for field in fields(self)}
         said["quantity"] = self.quantity.text
         said["populations"] = {name: cell.settings for name, cell in self.populations.items()}
-        said["rule"] = asdict(self.rule)
+        # the range follows from the quantity
+        rule = asdict(self.rule)
+        said["rule"] = {key: rule[key] for key in rule if key not in ("low", "high")}
         said["premises"] = [
             {"quantity": one.expression.text, "op": one.op, "value": one.value, "share": one.share}
             for one in self.premises

@@ -37,10 +37,13 @@ def share_limit(hits: Bool[np.ndarray, " units"], level: float) -> float:
     return float(betaincinv(k, n - k + 1, level)) if k else 0.0
 
 
-def median_limit(x: Float[np.ndarray, " units"], level: float) -> float:
-    """The upper limit of the median that inverts the sign test: an order statistic of the units."""
+def median_limit(x: Float[np.ndarray, " units"], level: float, miss: float = 0.0) -> float:
+    """The upper limit of the median that inverts the sign test: an order statistic of the units.
+
+    A unit above the median reads as below it where its interval misses, with probability ``miss``.
+    """
     n = len(x)
-    enough = np.flatnonzero(tail(np.arange(1, n + 1), n, 0.5) <= level)
+    enough = np.flatnonzero(tail(np.arange(1, n + 1), n, 0.5 + miss) <= level)
     return float(np.sort(x)[enough[0]]) if len(enough) else np.inf
 
 

@@ -4,8 +4,9 @@ Where each unit's quantity surely lies is an interval; a unit *holds* where all 
 predicate by the margin, *fails* where all of it violates the predicate by the margin, and is
 ambiguous otherwise. Supporting a claim takes the worst reading of every unit, refuting it the best,
 so what is ambiguous or missing counts against whichever is declared. All p-values rest on
-independent units of one law. The intervals of the units may miss: the probability of that is added
-to the share of hits that the other side could have had, or, once a unit, to the p-value of a mean.
+independent units of one law. The intervals of the units, those of premises among them, may miss:
+the probability of that is added to the share of hits, or the mean gain, that the other side could
+have had, or, once a unit, to the p-value of a mean; the interval of a finding pays it as well.
 """
 
 import math
@@ -51,7 +52,9 @@ class Rule:
         at_least: of "probability", the share in (0, 1); None otherwise.
         test: a key of ``TESTS``.
         alpha: probability of a false verdict, in (0, 1).
-        miss: probability that a unit's interval misses its quantity, in [0, 1).
+        miss: probability that any of a unit's intervals misses, its quantity's or a premise's, in
+            [0, 1).
+        low, high: range of the quantity; asked for by the tests that need one.
 
     Raises:
         ValueError: a value out of range, an unknown name, or a test that does not answer this.
@@ -65,6 +68,8 @@ class Rule:
     test: str
     alpha: float
     miss: float = 0.0
+    low: float = -math.inf
+    high: float = math.inf
 
     def __post_init__(self) -> None:
         known("op", self.op, ("<=", ">="))
@@ -81,6 +86,9 @@ class Rule:
             raise fail("quantifier", self.quantifier, f"{' or '.join(answered)} with {self.test!r}")
         if self.test == "mcnemar" and (self.value, self.margin) != (0, 0):
             raise fail("value, margin", (self.value, self.margin), "0, 0 with 'mcnemar'")
+        ends = (self.low, self.high)
+        if TESTS[self.test].ranged and not (np.isfinite(ends).all() and self.low < self.high):
+            raise fail("low, high", ends, f"a finite range with {self.test!r}")
         real("alpha", self.alpha, 0, 1, open_low=True, open_high=True)
         least = 0.5 if self.at_least is None else min(self.at_least, 1 - self.at_least)
         real("miss", self.miss, 0, least, open_high=True)
@@ -94,7 +102,7 @@ class Finding:
         estimate: of the share of units that satisfy the predicate, or of the mean or median: the
             middle of its worst and best reading (NaN where that is everything).
         low, high: its two-sided interval of confidence 1 - alpha, from the limit of the one reading
-            to the limit of the other.
+            to the limit of the other, misses of the units' own intervals included.
         p_supported: p-value against "the claim is false"; small: supported.
         p_refuted: p-value against "the claim is true"; small: refuted.
         holding, failing, ambiguous: numbers of units.
@@ -128,16 +136,20 @@ def find(rule: Rule, low: ArrayLike, high: ArrayLike) -> Finding:
     procedure, units = TESTS[rule.test], len(least)
     worst, best = _sides(rule, least, most)
     holding, failing = int(worst.hits.sum()), int(best.hits.sum())
+    half, limit = rule.alpha / 2, procedure.limit
     if rule.quantifier == "probability":
         estimate = (holding + units - failing) / (2 * units)
-        start = procedure.limit(worst.hits, rule.alpha / 2)
-        stop = 1 - procedure.limit(best.hits, rule.alpha / 2)
+        start, stop = limit(worst.gains, half, rule.miss), 1 - limit(best.gains, half, rule.miss)
     else:
         centre = np.mean if rule.quantifier == "mean" else np.median
         with np.errstate(invalid="ignore"):
             estimate = float(centre(least) + centre(most)) / 2
-        start = -procedure.limit(-least, rule.alpha / 2)
-        stop = procedure.limit(most, rule.alpha / 2)
+        if procedure.ranged:
+            bottom, top = _range(rule)
+            start = bottom + (top - bottom) * limit(best.gains, half, rule.miss)
+            stop = top - (top - bottom) * limit(worst.gains, half, rule.miss)
+        else:
+            start, stop = -limit(-least, half, rule.miss), limit(most, half, rule.miss)
         if rule.op == ">=":
             estimate, start, stop = -estimate, -stop, -start
     return Finding(
@@ -209,8 +221,7 @@ def fewest(rule: Rule, *, tests_in_family: int = 1) -> int:
         ValueError: no number of units gives such small p-values.
     """
     level = rule.alpha / whole("tests_in_family", tests_in_family)
-    share = _share(rule)
-    worst = max(share, 1 - share) + rule.miss
+    worst = max(_shares(rule)) + rule.miss
     smallest = TESTS[rule.test].smallest
 
     def enough(units: int) -> bool:
@@ -262,8 +273,8 @@ def more(
 def _more_by_repeating(rule: Rule, side: Side, level: float, most: int) -> int | None:
     along, units = TESTS[rule.test].along, side.hits.shape[-1]
     assert along is not None
-    excess, hits = (np.resize(part, units + most) for part in (side.excess, side.hits))
-    p = along(Side(excess, hits, side.share))[units:]
+    excess, hits, gains = (np.resize(part, units + most) for part in side[:3])
+    p = along(Side(excess, hits, gains, side.share))[units:]
     return int(np.argmax(reaches(p, level))) + 1 if reaches(p.min(), level) else None
 
 
@@ -284,11 +295,29 @@ def _evidence(rule: Rule, side: Side) -> NDArray[np.float64]:
 
 def _missed(rule: Rule, units: int) -> float:
     """What a mean's p-value is raised by: the probability that any unit's interval misses."""
-    return units * rule.miss if rule.quantifier == "mean" else 0.0
+    charged = rule.quantifier == "mean" and not TESTS[rule.test].ranged
+    return units * rule.miss if charged else 0.0
 
 
-def _share(rule: Rule) -> float:
-    return 0.5 if rule.at_least is None else rule.at_least
+def _edges(rule: Rule) -> tuple[float, float]:
+    """Where the claim surely holds, and where it surely fails, as an "at most" claim sees them."""
+    value = rule.value if rule.op == "<=" else -rule.value
+    return value - rule.margin, value + rule.margin
+
+
+def _range(rule: Rule) -> tuple[float, float]:
+    """The range of the quantity, as an "at most" claim sees it."""
+    return (rule.low, rule.high) if rule.op == "<=" else (-rule.high, -rule.low)
+
+
+def _shares(rule: Rule) -> tuple[float, float]:
+    """The most of the mean gain for the claim, were it false, and against it, were it true."""
+    if rule.at_least is not None:
+        return rule.at_least, 1 - rule.at_least
+    if not TESTS[rule.test].ranged:
+        return 0.5, 0.5
+    (below, above), (bottom, top) = _edges(rule), _range(rule)
+    return (top - below) / (top - bottom), (above - bottom) / (top - bottom)
 
 
 def _oriented(
@@ -305,6 +334,8 @@ def _oriented(
     if (low > high).any():
         worst = tuple(float(part[low > high][0]) for part in (low, high))
         raise fail("low, high", worst, "low <= high")
+    if TESTS[rule.test].ranged and ((low < rule.low) | (high > rule.high)).any():
+        raise fail("low, high", (low.min(), high.max()), f"within [{rule.low:g}, {rule.high:g}]")
     if rule.test == "mcnemar" and not np.isin([low, high], (-1, 0, 1)).all():
         raise fail("low, high", "other differences", "-1, 0 and 1 with 'mcnemar'")
     return (low, high) if rule.op == "<=" else (-high, -low)
@@ -314,11 +345,14 @@ def _sides(
     rule: Rule, low: Float[np.ndarray, "*draws units"], high: Float[np.ndarray, "*draws units"]
 ) -> tuple[Side, Side]:
     """What speaks for the claim, and what against it, of oriented units."""
-    value = rule.value if rule.op == "<=" else -rule.value
-    below, above = value - rule.margin, value + rule.margin
+    below, above = _edges(rule)
     failing = low >= above if rule.margin else low > above
-    share = _share(rule)
-    return (
-        Side(high - below, high <= below, share + rule.miss),
-        Side(above - low, failing, 1 - share + rule.miss),
+    holding = high <= below
+    gains: tuple[np.ndarray, np.ndarray] = (holding, failing)
+    if TESTS[rule.test].ranged:
+        bottom, top = _range(rule)
+        gains = ((top - high) / (top - bottom), (low - bottom) / (top - bottom))
+    first, second = (share + rule.miss for share in _shares(rule))
+    return Side(high - below, holding, gains[0], first), Side(
+        above - low, failing, gains[1], second
     )

@@ -1,18 +1,18 @@
 """The tests, as data: what each answers, where it is from, and its functions.
 
 A test sees the two sides of a claim, for it and against it, one at a time. What the units of a
-side have to be like is in ``exact``, ``sequential`` and ``means``.
+side have to be like is in ``exact``, ``sequential``, ``betting`` and ``means``.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from numpy.typing import NDArray
 
-from simbias.claims import exact, means, sequential
+from simbias.claims import betting, exact, means, sequential
 
 
 class Side(NamedTuple):
@@ -21,11 +21,14 @@ class Side(NamedTuple):
     Attributes:
         excess: by how much the worst reading of each unit lies beyond the edge, (*draws, units).
         hits: units that surely speak for it.
-        share: were the side false, a unit would be a hit with probability at most this.
+        gains: how far the worst reading of each lies from the end of the range that speaks most
+            against it, in [0, 1], where there is a range; otherwise the hits.
+        share: were the side false, this would be the most that the mean gain can be expected to be.
     """
 
     excess: Float[np.ndarray, "*draws units"]
     hits: Bool[np.ndarray, "*draws units"]
+    gains: Shaped[np.ndarray, "*draws units"]
     share: float
 
 
@@ -41,8 +44,11 @@ class Procedure:
         evidence: the p-value against "the side is false", (*draws,).
         along: the same at every number of units, (*draws, units); None where that is not offered.
         smallest: the p-value of so many units that all speak clearly for a side of this share.
-        limit: from hits, a lower limit of their share (of "probability"); from values, an upper
-            limit of their mean or median; of a given error.
+        limit: of a given error, where a unit's interval misses with a given probability: from
+            gains, a lower limit of what their mean would be without misses (of "probability", and
+            where ``ranged``); from values, an upper limit of their mean or median.
+        ranged: whether it needs the ends of the quantity's range.
+        assumes: of the law of the units, besides that they are independent; empty: nothing.
     """
 
     quantifiers: tuple[str, ...]
@@ -52,11 +58,23 @@ class Procedure:
     evidence: Callable[[Side], NDArray[np.float64]]
     along: Callable[[Side], NDArray[np.float64]] | None
     smallest: Callable[[int, float], float]
-    limit: Callable[[np.ndarray, float], float]
+    limit: Callable[[np.ndarray, float, float], float]
+    ranged: bool = False
+    assumes: str = ""
 
 
-def _counting(along: Callable[[Side], NDArray[np.float64]]) -> dict[str, Callable[..., NDArray]]:
+def _counting(along: Callable[[Side], NDArray[np.float64]]) -> dict[str, Any]:
     return {"evidence": lambda side: along(side)[..., -1], "along": along}
+
+
+def _raised(limit: Callable[[np.ndarray, float], float]) -> Callable[..., float]:
+    """A lower limit of a mean gain that misses may have raised."""
+    return lambda gains, level, miss: max(limit(gains, level) - miss, 0.0)
+
+
+def _shared(limit: Callable[[np.ndarray, float], float]) -> Callable[..., float]:
+    """An upper limit of a mean, of whose error each unit's miss takes a part."""
+    return lambda x, level, miss: limit(x, max(level - len(x) * miss, 0.0))
 
 
 TESTS: dict[str, Procedure] = {
@@ -67,7 +85,7 @@ TESTS: dict[str, Procedure] = {
         source="Clopper and Pearson, Biometrika 1934",
         **_counting(lambda side: exact.binomial(side.hits, side.share)),
         smallest=lambda units, share: share**units,
-        limit=exact.share_limit,
+        limit=_raised(exact.share_limit),
     ),
     "beta-binomial": Procedure(
         quantifiers=("probability",),
@@ -77,7 +95,7 @@ TESTS: dict[str, Procedure] = {
         "Statistics 2021",
         **_counting(lambda side: sequential.running(side.hits, side.share)),
         smallest=lambda units, share: float(np.exp(-sequential.log_e(units, units, share))),
-        limit=sequential.anytime_limit,
+        limit=_raised(sequential.anytime_limit),
     ),
     "sign": Procedure(
         quantifiers=("median",),
@@ -88,6 +106,17 @@ TESTS: dict[str, Procedure] = {
         smallest=lambda units, share: share**units,
         limit=exact.median_limit,
     ),
+    "betting": Procedure(
+        quantifiers=("mean",),
+        sequential=True,
+        summary="exact test of the mean of what is bounded, of any law: may stop as soon as it "
+        "decides",
+        source="Waudby-Smith and Ramdas, JRSS B 2024",
+        **_counting(lambda side: betting.running(side.gains, side.share)),
+        smallest=betting.smallest,
+        limit=_raised(betting.anytime_limit),
+        ranged=True,
+    ),
     "permutation": Procedure(
         quantifiers=("mean",),
         sequential=False,
@@ -96,7 +125,8 @@ TESTS: dict[str, Procedure] = {
         evidence=lambda side: means.flips(side.excess),
         along=None,
         smallest=lambda units, share: 0.5 ** min(units, means.GENERATORS),
-        limit=means.flips_limit,
+        limit=_shared(means.flips_limit),
+        assumes="a symmetric law",
     ),
     "bootstrap": Procedure(
         quantifiers=("mean",),
@@ -107,7 +137,8 @@ TESTS: dict[str, Procedure] = {
         evidence=lambda side: means.bootstrap(side.excess),
         along=None,
         smallest=lambda units, share: means.least_p(units),
-        limit=means.bootstrap_limit,
+        limit=_shared(means.bootstrap_limit),
+        assumes="a law that is moderately skewed at most, without rare large values",
     ),
     "mcnemar": Procedure(
         quantifiers=("mean",),
@@ -116,6 +147,6 @@ TESTS: dict[str, Procedure] = {
         source="McNemar, Psychometrika 1947",
         **_counting(lambda side: exact.discordant(side.excess)),
         smallest=lambda units, share: 0.5**units,
-        limit=exact.difference_limit,
+        limit=_shared(exact.difference_limit),
     ),
 }

@@ -31,6 +31,7 @@ class Quantity(NamedTuple):
         suits: raises ValueError for a cell on which it cannot be measured; None: it can on any.
         exact: whether it is known without error once a network is there: its interval is a point.
         never: of an argument, why it has no value on any network; empty where it may have one.
+        version: of how it is measured; what was kept of another one is measured again.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Quantity(NamedTuple):
     suits: Callable[[Cell, Any], Any] | None = None
     exact: bool = False
     never: Callable[[Any], str] | None = None
+    version: int = 1
 
 
 def _settings() -> list[Quantity]:
@@ -134,6 +136,7 @@ def _reported() -> list[Quantity]:
             of(get),
             suits=_suits_reported(name),
             exact=name in exact,
+            version=2 if name.endswith("_auc") else 1,
         )
         for name, words, get in parts
     ]
@@ -212,6 +215,7 @@ def _measured() -> list[Quantity]:
             most,
             measure.island_excess,
             suits=measure.reads_weights,
+            version=2,
         ),
         one(
             "log_weight_ratio",

@@ -6,6 +6,7 @@ placeholder. The claims of a family stand in one file, so that its size is known
 """
 
 import keyword
+import math
 import re
 import tomllib
 from collections import Counter
@@ -20,7 +21,7 @@ from simbias._checks import fail, known, real, whole
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.expression import Expression, Reference
 from simbias.claims.grammar import parse
-from simbias.claims.inference import Rule, fewest
+from simbias.claims.inference import TESTS, Rule, fewest
 from simbias.claims.measure import setting
 from simbias.claims.quantities import QUANTITIES
 from simbias.registry import CLAIMS
@@ -104,7 +105,8 @@ def _in_family(place: str, claim: Claim, others: Sequence[Claim]) -> Claim:
             raise fail(f"{place}: inference: alpha", alphas, f"one for family {claim.family}")
         claim = replace(claim, family_size=len(family))
     missed, level = claim.units * claim.rule.miss, claim.rule.alpha / claim.family_size
-    if claim.rule.quantifier == "mean" and missed > level / 2:
+    charged = claim.rule.quantifier == "mean" and not TESTS[claim.rule.test].ranged
+    if charged and missed > level / 2:
         words = f"at least {1 - level / 2 * (1 - claim.confidence) / missed:.10g}: any of"
         words += f" {claim.units} units may miss, and half of alpha is left for that"
         raise fail(f"{place}: effort: confidence", claim.confidence, words)
@@ -196,7 +198,6 @@ def _claim(place: str, table: dict[str, Any]) -> Claim:
     _named(f"{place}: id", table["id"])
     populations = _populations(place, table)
     unit = _unit(f"{place}: unit", table["unit"])
-    rule = _rule(place, table)
     definitions = table.get("definitions", {})
 
     def read(at: str, text: object) -> Expression:
@@ -221,6 +222,7 @@ def _claim(place: str, table: dict[str, Any]) -> Claim:
     quantity = read(f"{place}: quantity", table["quantity"])
     if unit not in quantity.of:
         raise fail(f"{place}: quantity", quantity.text, f"at least one quantity of a {unit}")
+    rule = _rule(place, table, quantity)
     if rule.test == "mcnemar" and not (unit == "point" and isinstance(quantity.node, Reference)):
         raise fail(f"{place}: quantity", quantity.text, "one quantity of a point, with mcnemar")
     _check_edge(f"{place}: predicate: value", quantity, rule.op, rule.value, rule.margin)
@@ -235,7 +237,7 @@ def _claim(place: str, table: dict[str, Any]) -> Claim:
     n_certify, confidence = _effort(f"{place}: effort", table["effort"])
     if unit == "point" and n_certify != units:
         raise fail(f"{place}: effort: n_certify", n_certify, f"{units}, the units: points")
-    sampled = sum(not one.exact for one in quantity.quantities.values())
+    sampled = len({one for said_of in said for one in _sampled(said_of)})
     try:
         rule = replace(rule, miss=sampled * (1 - confidence))
     except ValueError as error:
@@ -257,6 +259,11 @@ def _claim(place: str, table: dict[str, Any]) -> Claim:
         confidence=confidence,
         premises=premises,
     )
+
+
+def _sampled(expression: Expression) -> list[Reference]:
+    """What is only known up to an interval; the same in quantity and premise is measured once."""
+    return [one for one, quantity in expression.quantities.items() if not quantity.exact]
 
 
 def _effort(place: str, table: Any) -> tuple[int, float]:
@@ -317,7 +324,7 @@ def _unit(place: str, table: Any) -> str:
     return of
 
 
-def _rule(place: str, table: dict[str, Any]) -> Rule:
+def _rule(place: str, table: dict[str, Any], quantity: Expression) -> Rule:
     predicate, quantifier, inference = (
         table[key] for key in ("predicate", "quantifier", "inference")
     )
@@ -330,6 +337,18 @@ def _rule(place: str, table: dict[str, Any]) -> Rule:
         given["at_least"] = "quantifier"
     # equal rules must have equal hashes, whether a number is written 1 or 1.0
     numbers = {key: real(f"{place}: {at}: {key}", said[at][key]) for key, at in given.items()}
+    at, (low, high) = f"{place}: inference: test", quantity.range()
+    test = TESTS[known(at, inference["test"], TESTS)]
+    bounded, place_of = (
+        math.isfinite(low) and math.isfinite(high),
+        f"it lies in [{low:g}, {high:g}]",
+    )
+    if test.ranged and not bounded:
+        words = f"permutation or bootstrap for a mean of {quantity.text}: {place_of}"
+        raise fail(at, inference["test"], words)
+    if test.assumes and bounded:
+        words = f"betting, which assumes nothing, for a mean of {quantity.text}: {place_of}"
+        raise fail(at, inference["test"], words)
     try:
         return Rule(
             op=predicate["op"],
@@ -339,6 +358,8 @@ def _rule(place: str, table: dict[str, Any]) -> Rule:
             at_least=numbers.get("at_least"),
             test=inference["test"],
             alpha=numbers["alpha"],
+            low=low,
+            high=high,
         )
     except ValueError as error:
         key = str(error).split(":")[0]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simbias.claims.claim import Claim, Premise
-from simbias.claims.inference import Finding, find, holm, more
+from simbias.claims.inference import TESTS, Finding, find, holm, more
 from simbias.claims.measure import setting
 from simbias.validation.risk import Estimate
 
@@ -204,6 +204,8 @@ def _reason(claim: Claim, verdict: str, finding: Finding, units: Units, needed: 
     if gone:
         words = ", ".join(f"{count} {why}" for why, count in gone.items())
         text += f", among them missing: {words}"
+    if assumes := TESTS[rule.test].assumes:
+        text += f"; {rule.test}, which assumes {assumes}"
     if claim.family_size > 1:
         text += f"; {claim.correction} in a family of {claim.family_size}"
     if verdict == "inconclusive":

@@ -20,6 +20,7 @@ import numpy as np
 from simbias._checks import fail
 from simbias.claims.claim import Claim
 from simbias.claims.inference import outcomes
+from simbias.claims.quantities import QUANTITIES
 from simbias.claims.session import GENERATION, Key, Triple
 from simbias.claims.verdict import Verdict, intervals
 from simbias.results.records import device, versions
@@ -29,7 +30,8 @@ from simbias.results.store import Store, StoreError
 HEAD = ("claim", "verdict", "estimate", "interval", "asked", "units", "hold/fail/amb.", "premises")
 CAPTION = (
     "hold/fail/amb.: units surely inside and outside of what is claimed, and neither, missing ones"
-    " included; interval: two-sided, of confidence 1 - alpha; verdicts: one-sided tests at alpha,"
+    " included; interval: two-sided, of confidence 1 - alpha, misses of the units' own intervals"
+    " included; verdicts: one-sided tests at alpha,"
     " corrected within families"
 )
 MEASURED = (
@@ -114,7 +116,9 @@ def _said(path: Path) -> dict[str, Any]:
 
 def measured_stem(key: Key) -> str:
     """What the file names of a measurement begin with."""
+    version = QUANTITIES[key.reference.quantity].version
     words = [key.cell.identity, str(key.reference), key.n_certify, key.confidence]
+    words += [version] if version > 1 else []
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]
 
 

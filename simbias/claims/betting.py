@@ -1,0 +1,55 @@
+"""Evidence on the mean of what is bounded, by betting: of any law, at any number of units.
+
+The worst reading of each unit is a *gain*, from 0, at the end of the range that speaks most against
+the side, to 1. Were the side false, its mean would be at most ``share``, whatever came before; the
+capital of ``bounded.log_capital`` against that ever reaches 1/alpha with probability at most alpha.
+An interval that misses makes a reading at most 1 too large, so the share is raised by the
+probability of that. Source: I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random
+variables by betting" (JRSS B 2024).
+"""
+
+import math
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from simbias.validation.bounded import BETS, log_capital
+
+_HALVINGS = 50
+_TINY = np.finfo(float).tiny
+
+
+def running(gains: Float[np.ndarray, "*draws units"], share: float) -> NDArray[np.float64]:
+    """The p-value of the gains against "their mean is at most ``share``", at every prefix.
+
+    Valid at any stopping time; it never rises.
+
+    Returns:
+        p-values (*draws, units).
+    """
+    supremum = np.maximum.accumulate(log_capital(gains, max(share, _TINY)), axis=-1)
+    return np.exp(-np.maximum(supremum, 0.0))
+
+
+def smallest(units: int, share: float) -> float:
+    """The p-value of so many gains of 1."""
+    factors = units * np.log1p(BETS * (1 / max(share, _TINY) - 1))
+    return math.exp(-max(float(np.logaddexp.reduce(factors)) - math.log(len(BETS)), 0.0))
+
+
+def anytime_limit(gains: Float[np.ndarray, " units"], level: float) -> float:
+    """The lower end of the confidence sequence of the mean gain, all looks intersected.
+
+    A mean is excluded where the capital against it has reached 1/``level`` after some unit, and
+    with it every smaller one: capital falls with the mean, so halving finds the end; the excluded
+    side of the last bracket is returned.
+    """
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if log_capital(gains, middle).max() >= math.log(1 / level):
+            low = middle
+        else:
+            high = middle
+    return low
