@@ -4,8 +4,9 @@ Imports that start JAX or matplotlib are made by the functions that need them.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbias._checks import fail
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from simbias.runner.plan import Plan
+
+
+def print_names(kind: str, summaries: Mapping[str, str]) -> None:
+    """Names of a kind with a line about each."""
+    print(kind)
+    width = max(map(len, summaries), default=0)
+    for name, words in sorted(summaries.items()):
+        print(f"  {name:<{width}} {words}".rstrip())
 
 
 def make_console() -> "Console":
@@ -170,6 +179,45 @@ def describe_bound(name: str) -> None:
     print(f"constants: {made.constants or 'not proved'}")
     module = REGISTRIES["bounds"].entries()[name].reference.split(":")[0]
     print(f"\n{(import_module(module).__doc__ or '').strip()}")
+
+
+def describe_claim(name: str) -> None:
+    """What a claim says, and how it would be judged."""
+    from simbias.claims import get
+
+    _print_claim(get(name))
+
+
+def describe_file(name: str) -> None:
+    """What the suite or the claims of a file say."""
+    from simbias._files import read_toml
+
+    if "presets" in read_toml(f"name: {name}", Path(name)):
+        describe_suite(name)
+        return
+    from simbias.claims import load
+
+    for i, claim in enumerate(load(name)):
+        print("\n" * (i > 0), end="")
+        _print_claim(claim)
+
+
+def _print_claim(claim: Any) -> None:
+    print(f"{claim.id}: {claim.title}\nsource: {claim.source}\nclaims: {claim.says}")
+    for premise in claim.premises:
+        share = "" if premise.share == 1 else f", in {premise.share:g} of the {claim.unit}s"
+        print(f"premise: {premise}{share}")
+    for name, cell in claim.populations.items():
+        print(f"population{f' {name}' * bool(name)}: {cell.name}")
+        for part, value in cell.settings.items():
+            inside = value.items() if isinstance(value, dict) else ()
+            words = ", ".join(f"{key} = {one}" for key, one in inside if one is not None)
+            print(f"  {part}: {words or value}")
+    print(f"unit: a {claim.unit}, redrawing {', '.join(claim.redraws)}; at most {claim.units}")
+    print(f"measured on {claim.n_certify} fresh points, with confidence {claim.confidence:g}")
+    corrected = f", {claim.correction} over {claim.family_size}" if claim.family_size > 1 else ""
+    print(f"test: {claim.rule.test}, alpha {claim.rule.alpha:g}, family {claim.family}{corrected}")
+    print(f"hash: {claim.hash}")
 
 
 def describe_factory(kind: str, name: str) -> None:

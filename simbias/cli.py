@@ -18,15 +18,19 @@ import tyro
 
 from simbias import __version__
 from simbias._checks import known
+from simbias._claim_tables import listed
 from simbias._process import DONE, FAILED, USAGE, program, stopped, tell
 from simbias._tell import (
     describe_bound,
+    describe_claim,
     describe_factory,
+    describe_file,
     describe_suite,
     describe_task,
     make_console,
     print_claims,
     print_discrimination,
+    print_names,
     print_plan,
     print_rows,
     print_table,
@@ -162,33 +166,42 @@ def list_(kind: Kind = None) -> int:
     """List the registered names.
 
     Args:
-        kind: tasks, networks, methods, bounds or suites; default: all.
+        kind: tasks, networks, methods, bounds, suites or claims; default: all.
     """
     if kind is not None:
-        known("kind", kind, REGISTRIES)
+        known("kind", kind, [*REGISTRIES, "claims"])
     for registry in REGISTRIES.values():
         if kind in (None, registry.kind):
-            print(registry.kind)
-            entries = registry.entries()
-            width = max(map(len, entries))
-            for name, entry in sorted(entries.items()):
-                print(f"  {name:<{width}} {entry.summary}")
+            entries = registry.entries().items()
+            print_names(registry.kind, {name: entry.summary for name, entry in entries})
+    if kind in (None, "claims"):
+        titles, left_out = listed()
+        print_names("claims", titles)
+        for line in left_out:
+            tell(line)
     return DONE
 
 
 @_verb()
 def info(name: Name) -> int:
-    """Show what is known of a task, network, method, bound or suite.
+    """Show what is known of a task, network, method, bound, suite or claim.
 
     Args:
-        name: a name that `simbias list` shows.
+        name: a name that `simbias list` shows, or the path of a file of claims or of a suite,
+            ending in .toml.
     """
+    if name.endswith(".toml"):
+        describe_file(name)
+        return DONE
     kinds = {entry: kind for kind, registry in REGISTRIES.items() for entry in registry.entries()}
+    if name not in kinds:
+        kinds = dict.fromkeys(listed()[0], "claims") | kinds
     kind = kinds[known("name", name, kinds)]
     describe: dict[str, Callable[[str], Any]] = {
         "tasks": describe_task,
         "suites": describe_suite,
         "bounds": describe_bound,
+        "claims": describe_claim,
     }
     describe.get(kind, lambda name: describe_factory(kind, name))(name)
     return DONE

@@ -2,16 +2,23 @@
 
 An entry is a reference ``"package.module:attribute"`` that is imported when it is asked for, so
 that listing names costs nothing. Other packages add entries under the entry-point group
-``simbias.<kind>`` (for example ``simbias.tasks``), without a change here.
+``simbias.<kind>`` (for example ``simbias.tasks``), without a change here. What an installed object
+says of itself is read from its source: one that cannot be imported must not stop the others.
 """
 
 from collections.abc import Mapping
 from functools import cached_property
 from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import entry_points
+from importlib.resources.abc import Traversable
+from importlib.util import find_spec, resolve_name
+from operator import attrgetter
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from simbias._checks import known
+from simbias._checks import fail, known
+from simbias._files import read_toml
 
 
 class Entry(NamedTuple):
@@ -40,28 +47,104 @@ class Registry:
     @cached_property
     def _installed(self) -> dict[str, Entry]:
         """Entry points, read once: looking through what is installed takes milliseconds."""
-        return {
-            point.name: Entry(point.value, f"from {point.dist.name}" if point.dist else "")
-            for point in entry_points(group=f"simbias.{self.kind}")
-        }
+        found = {}
+        for point in entry_points(group=f"simbias.{self.kind}"):
+            origin = f" (from {point.dist.name})" if point.dist else ""
+            found[point.name] = Entry(point.value, f"{summary(point.value)}{origin}".strip())
+        return found
 
     def factory(self, name: str) -> Any:
-        """The object registered as ``name``; raises ValueError with the nearest names."""
+        """The object registered as ``name``.
+
+        Raises:
+            ValueError: an unknown name, with the nearest; an installed one that cannot be imported.
+        """
         entries = self.entries()
         known(self.kind.rstrip("s"), name, entries)
         module, _, attribute = entries[name].reference.partition(":")
-        return getattr(import_module(module), attribute)
+        try:
+            return attrgetter(attribute)(import_module(module))
+        except (Exception, SystemExit) as error:
+            if name in self._builtin:
+                raise
+            words = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            at = f"{self.kind.rstrip('s')}: plug-in {name!r}, {entries[name].reference}"
+            raise ValueError(f"{at}, cannot be imported: {words}") from error
 
     def make(self, name: str, settings: Mapping[str, Any]) -> Any:
         """Call the factory with keyword settings; an unknown setting is a one-line ValueError."""
         from inspect import signature
 
         factory = self.factory(name)
+        if not callable(factory):
+            raise fail(f"{self.kind.rstrip('s')}: plug-in {name!r}", factory, "a function")
         for setting in settings:
             known(
                 f"{self.kind.rstrip('s')} {name}: setting", setting, signature(factory).parameters
             )
         return factory(**settings)
+
+
+def resource(reference: str) -> Traversable:
+    """The file that ``"package:path"`` means, without importing the package; raises ValueError."""
+    package, _, path = reference.partition(":")
+    folder = next(iter(_spec(package).submodule_search_locations or ()), None)
+    if folder is None:
+        raise fail("package", package, "a package with files")
+    return Path(folder, path)
+
+
+def summary(reference: str) -> str:
+    """The first line that a file or an object of another package says about itself, or nothing."""
+    module, _, attribute = reference.partition(":")
+    try:
+        if attribute.endswith(".toml"):
+            said = read_toml(reference, resource(reference)).get("summary", "")
+        else:
+            said = _docstring(module, attribute)
+        return str(said).strip().split("\n")[0]
+    except Exception:  # it says nothing that can be read
+        return ""
+
+
+def _spec(module: str) -> ModuleSpec:
+    """Where a module is, without importing those that it stands in."""
+    found, within = None, None
+    parts = module.split(".")
+    for i in range(len(parts)):
+        name = ".".join(parts[: i + 1])
+        found = PathFinder.find_spec(name, within) if i else find_spec(name)
+        if found is None:
+            raise ValueError(f"package: no module named {name!r}")
+        within = found.submodule_search_locations
+    assert found is not None
+    return found
+
+
+def _docstring(module: str, name: str, hops: int = 5) -> str:
+    """The docstring of what a module defines or takes from another, from its source."""
+    import ast
+
+    spec = _spec(module)
+    if not hops or spec.origin is None:
+        return ""
+    for node in ast.parse(Path(spec.origin).read_bytes()).body:
+        match node:
+            case ast.FunctionDef(name=own) | ast.ClassDef(name=own) if own == name:
+                return ast.get_docstring(node) or ""
+            case ast.Assign(targets=[ast.Name(id=own)], value=ast.Call() as call) if own == name:
+                for keyword in call.keywords:
+                    if keyword.arg == "summary":
+                        return str(ast.literal_eval(keyword.value))
+                if call.args and isinstance(call.args[0], ast.Name):  # partial(function, ...)
+                    return _docstring(module, call.args[0].id, hops - 1)
+            case ast.ImportFrom(module=origin, names=names, level=level):
+                for alias in names:
+                    if (alias.asname or alias.name) == name:
+                        package = module if spec.submodule_search_locations else spec.parent
+                        origin = resolve_name("." * level + (origin or ""), package)
+                        return _docstring(origin, alias.name, hops - 1)
+    return ""
 
 
 TASKS = Registry(

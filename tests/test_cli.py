@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from importlib.resources import files
 
 import pytest
 
@@ -78,10 +79,35 @@ def test_list_and_info_know_every_registered_name(capsys):
 
     code, out, _ = call(capsys, "list")
     names = [name for registry in REGISTRIES.values() for name in registry.entries()]
+    names += ["conclusion-4", "theorem-1"]
     assert code == 0 and all(f"  {name} " in out for name in names)
     for name in names:
         code, out, _ = call(capsys, "info", name)
         assert code == 0 and name in out
+
+
+def test_a_list_of_claims_has_every_claim_with_its_title(capsys):
+    from simbias.claims import builtin
+
+    code, out, _ = call(capsys, "list", "claims")
+    lines = {" ".join(line.split()) for line in out.splitlines()}
+    assert code == 0 and lines == {"claims", *(f"{c.id} {c.title}" for c in builtin().values())}
+
+
+def test_info_shows_claims_and_the_files_of_suites_and_claims(tmp_path, capsys):
+    _, out, _ = call(capsys, "info", "conclusion-4")
+    for words in ("claims: P(excess_risk <= 0.01) >= 0.95", "at most 160", "holm over 4"):
+        assert words in out
+    for name, words in [
+        ("claims/builtin/shift.toml", "shift-margin-lms-5"),
+        ("suites/phase.toml", "full"),
+    ]:
+        path = tmp_path / name.split("/")[-1]
+        path.write_text(files("simbias").joinpath(name).read_text())
+        code, out, _ = call(capsys, "info", path)
+        assert code == 0 and words in out
+    code, _, err = call(capsys, "info", tmp_path / "absent.toml")
+    assert code == 2 and "absent.toml cannot be read: no such file" in err
 
 
 def test_info_shows_the_exact_ground_truth(capsys):

@@ -16,11 +16,12 @@ from jaxtyping import Array
 
 from simbias._checks import fail, instance, known, real, whole
 from simbias._keys import stream
+from simbias.bounds.bound import Bound
 from simbias.bounds.compression import CODEBOOKS, compress
 from simbias.bounds.evidence import Evidence, evidence_from
 from simbias.bounds.f_cmi import masked_predictions
 from simbias.bounds.posterior import Posterior, posterior, posteriors, stochastic_errors
-from simbias.bounds.record import Record, violated
+from simbias.bounds.record import Premise, Record, violated
 from simbias.bounds.stochastic import PRIOR_OF
 from simbias.networks import MLP
 from simbias.registry import BOUNDS
@@ -137,7 +138,7 @@ def evaluate(
     for i, evidence in enumerate(evidences):
         of_prior: dict[str, Estimate] = {}
         for name in names:
-            record = BOUNDS.factory(name)(evidence, delta=delta)
+            record = made_bound(name)(evidence, delta=delta)
             risk: Estimate | None = Estimate(*(part[i] for part in own))
             if record.applicable and record.certifies == "a compressed network":
                 risk = _compressed_risk(stack, i, evidence, record, n_certify, confidence)
@@ -165,16 +166,27 @@ def records(
     Raises:
         ValueError: delta out of range, or an unknown name.
     """
-    return [BOUNDS.factory(name)(evidence, delta=delta) for name in bound_names(bounds)]
+    return [made_bound(name)(evidence, delta=delta) for name in bound_names(bounds)]
 
 
 def bound_names(bounds: Sequence[str] | None) -> list[str]:
     """Registered names as given, or all of them; ValueError with the nearest names."""
     if bounds is None:
-        return list(BOUNDS.entries())
+        return list(BOUNDS.entries())  # those that cannot be imported say so
     if isinstance(bounds, str) or not bounds:
         raise fail("bounds", bounds, "a list of names")
-    return [known("bound", name, BOUNDS.entries()) for name in dict.fromkeys(bounds)]
+    for name in bounds:
+        BOUNDS.factory(name)
+    return list(dict.fromkeys(bounds))
+
+
+def made_bound(name: str) -> Bound:
+    """A registered bound; one of another package that cannot be imported is inapplicable."""
+    try:
+        return BOUNDS.factory(known("bound", name, BOUNDS.entries()))
+    except ValueError as error:
+        broken = Premise("its package can be imported", False, str(error))
+        return Bound(name, "", "", "bound", "", (lambda _: broken,), (), None, "")
 
 
 def _check(stack: Stack) -> None:

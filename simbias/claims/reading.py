@@ -1,30 +1,28 @@
-"""The TOML files that say claims: reading, defaults, placeholders, families, and what is refused.
+"""The TOML files that say claims: from tables to claims, families, and what is refused.
 
-A file holds one claim, or several as ``[[claim]]`` tables over defaults: what stands outside of
-them holds for each, tables merged one level deep. ``[each]`` makes a claim of every value of a
-placeholder. The claims of a family stand in one file, so that its size is known.
+The claims of a family stand in one file, so that its size is known.
 """
 
 import keyword
 import math
 import re
-import tomllib
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from simbias._checks import fail, known, real, whole
+from simbias._claim_tables import OPTIONAL, REQUIRED, is_name, sources, tables
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.expression import Expression, Reference
 from simbias.claims.grammar import parse
 from simbias.claims.inference import TESTS, Rule, fewest
 from simbias.claims.measure import setting
 from simbias.claims.quantities import QUANTITIES
-from simbias.registry import CLAIMS
+from simbias.registry import CLAIMS, resource
 from simbias.training.cell import Cell, cell_from_settings
 
 OPS = ("<=", ">=")
@@ -32,13 +30,6 @@ CORRECTIONS = ("holm", "none")
 _SEED = ("rotation", "data", "initialisation", "order")
 REDRAWS = {"network": _SEED, "pair": _SEED, "point": ("points",)}  # by what a unit is
 
-_CLAIM = {
-    "id": str, "title": str, "source": str, "quantity": str, "unit": dict, "predicate": dict,
-    "quantifier": dict, "effort": dict, "inference": dict,
-}  # fmt: skip
-_MORE = {
-    "population": dict, "populations": dict, "requires": list, "definitions": dict, "each": dict,
-}  # fmt: skip
 _POPULATION = {"task": dict, "network": dict, "method": dict, "n_train": int}
 _INFERENCE = {"test": str, "alpha": float, "units": int, "family": str, "correction": str}
 _WORDS = {
@@ -49,19 +40,34 @@ _WORDS = {
 def builtin() -> dict[str, Claim]:
     """The claims of this package and those that installed packages add, by id.
 
+    A file of another package that cannot be read, is at fault, or shares an id or a family with one
+    before it is left out, with a warning.
+
     Raises:
-        ValueError: a file that cannot be read or is at fault, or two that share an id or a family.
+        ValueError: a file of this package that is at fault.
     """
     found: dict[str, Claim] = {}
-    families: dict[str, Traversable] = {}
-    for source in _sources():
-        for claim in load(source):
-            if claim.id in found:
-                raise fail(f"{source.name}: id", claim.id, "an id that no other file uses")
-            if families.setdefault(claim.family, source) is not source:
-                raise fail(f"{source.name}: family", claim.family, "a family of this file alone")
-            found[claim.id] = claim
+    for source in sources():
+        found |= _apart(source, found)
+    for name, entry in CLAIMS.entries().items():
+        try:
+            found |= _apart(resource(entry.reference), found)
+        except ValueError as error:
+            words = f"claims: plug-in {name!r}, {entry.reference}, is left out: {error}"
+            warnings.warn(words, stacklevel=2)
     return found
+
+
+def _apart(source: Traversable, others: Mapping[str, Claim]) -> dict[str, Claim]:
+    """The claims of a file by id, which shares neither ids nor families with others."""
+    families = {claim.family for claim in others.values()}
+    claims = load(source)
+    for claim in claims:
+        if claim.id in others:
+            raise fail(f"{source.name}: id", claim.id, "an id that no other file uses")
+        if claim.family in families:
+            raise fail(f"{source.name}: family", claim.family, "a family of this file alone")
+    return {claim.id: claim for claim in claims}
 
 
 def get(name: str) -> Claim:
@@ -82,11 +88,7 @@ def load(source: str | Traversable) -> list[Claim]:
     file = Path(source) if isinstance(source, str) else source
     if not isinstance(file, Traversable) or not file.name.endswith(".toml"):
         raise fail("source", source, "a path ending in .toml")
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"claims: {source} cannot be read: {error}") from None
-    made = [(place, _claim(place, one)) for place, one in _tables(file.name, table)]
+    made = [(place, _claim(place, one)) for place, one in tables(file)]
     ids = Counter(claim.id for _, claim in made)
     for place, claim in made:
         if ids[claim.id] > 1:
@@ -121,80 +123,9 @@ def _in_family(place: str, claim: Claim, others: Sequence[Claim]) -> Claim:
     return claim
 
 
-def _sources() -> Iterator[Traversable]:
-    directory = files("simbias.claims").joinpath("builtin")
-    if directory.is_dir():
-        for file in sorted(directory.iterdir(), key=lambda file: file.name):
-            if file.name.endswith(".toml"):
-                yield file
-    for name, entry in CLAIMS.entries().items():
-        package, _, path = entry.reference.partition(":")
-        try:
-            yield files(package).joinpath(path)
-        except (ImportError, TypeError, ValueError) as error:
-            raise ValueError(f"claims: {name}, {entry.reference}: {error}") from None
-
-
-def _tables(file: str, table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The claims of a file as tables of their own, each with the place it stands at."""
-    for key in table:
-        known(f"{file}: key", key, [*_CLAIM, *_MORE, "claim"])
-    several = table.pop("claim", None)
-    if several is not None and (not isinstance(several, list) or not several):
-        raise fail(f"{file}: claim", several, "[[claim]] tables, at least one")
-    for i, own in enumerate([{}] if several is None else several):
-        place = file if several is None else f"{file}: claim[{i}]"
-        if not isinstance(own, dict):
-            raise fail(place, own, "a table")
-        merged = dict(table)
-        for kind, other in (("population", "populations"), ("populations", "population")):
-            if kind in own and other not in own:
-                merged.pop(other, None)
-        for key, value in own.items():
-            both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-            merged[key] = merged[key] | value if both else value
-        alone = several is None and "each" not in merged
-        for one in _expanded(place, merged):
-            named = not alone and _is_name(one.get("id"))
-            yield f"{file}: {one['id']}" if named else place, one
-
-
-def _expanded(place: str, table: dict[str, Any]) -> list[dict[str, Any]]:
-    """One table for each value of the placeholder, if there is one."""
-    each = table.pop("each", None)
-    if each is None:
-        return [table]
-    place = f"{place}: each"
-    if not isinstance(each, dict) or len(each) != 1:
-        raise fail(place, each, "a table of one placeholder with its values")
-    ((name, values),) = each.items()
-    if not name.isidentifier():
-        raise fail(place, name, "a name of letters, digits and _")
-    if not isinstance(values, list) or not values:
-        raise fail(f"{place}: {name}", values, "an array of at least one value")
-    for value in values:
-        if not isinstance(value, str | int | float) or isinstance(value, bool):
-            raise fail(f"{place}: {name}", value, "strings and numbers")
-    expanded = [_replaced(table, f"{{{name}}}", value) for value in values]
-    if expanded[0] == table:
-        raise fail(place, name, f'a placeholder that a string uses as "{{{name}}}"')
-    return expanded
-
-
-def _replaced(part: Any, placeholder: str, value: Any) -> Any:
-    """A part of a table with the placeholder filled in; alone in a string, it is the value."""
-    if isinstance(part, dict):
-        return {key: _replaced(one, placeholder, value) for key, one in part.items()}
-    if isinstance(part, list):
-        return [_replaced(one, placeholder, value) for one in part]
-    if part == placeholder:
-        return value
-    return part.replace(placeholder, str(value)) if isinstance(part, str) else part
-
-
 def _claim(place: str, table: dict[str, Any]) -> Claim:
     """A claim from its table; the size of its family is still to be counted."""
-    _check(place, table, _CLAIM, _MORE)
+    _check(place, table, REQUIRED, OPTIONAL)
     _named(f"{place}: id", table["id"])
     populations = _populations(place, table)
     unit = _unit(f"{place}: unit", table["unit"])
@@ -382,12 +313,8 @@ def _check_edge(
         raise fail(place, value, f"{words}: it lies in [{low:g}, {high:g}]")
 
 
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_-]+", name) is not None
-
-
 def _named(place: str, name: str) -> str:
-    if not _is_name(name):
+    if not is_name(name):
         raise fail(place, name, "letters, digits, - and _")
     return name
 

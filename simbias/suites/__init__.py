@@ -7,16 +7,15 @@ cell that is the same in every setting, and beside no other.
 
 import copy
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from simbias._checks import fail, instance, known, real, whole
-from simbias.registry import SUITES
+from simbias._files import read_toml
+from simbias.registry import SUITES, resource
 from simbias.results.summary import QUANTITIES
 
 __all__ = ["Preset", "Published", "Suite", "load"]
@@ -80,14 +79,8 @@ def load(name: str) -> Suite:
         path: Any = Path(name)
     else:
         entries = SUITES.entries()
-        known("suite", name, entries)
-        package, _, file = entries[name].reference.partition(":")
-        path = files(package).joinpath(file)
-    try:
-        table = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"suite: {name} cannot be read: {error}") from None
-    return _suite(path.name, table)
+        path = resource(entries[known("suite", name, entries)].reference)
+    return _suite(path.name, read_toml(f"suite: {name}", path))
 
 
 def _suite(file: str, table: dict[str, Any]) -> Suite:

@@ -1,0 +1,144 @@
+"""Claim files as tables: where they are, what stands in them, placeholders filled in.
+
+Nothing is resolved here, so that claims can be listed at once. A file holds one claim, or several
+as ``[[claim]]`` tables over defaults: what stands outside of them holds for each, tables merged one
+level deep. ``[each]`` makes a claim of every value of a placeholder.
+"""
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from simbias._checks import fail, known
+from simbias._files import read_toml
+from simbias.registry import CLAIMS, resource
+
+_MOST_CLAIMS = 1000  # of a file
+_MOST_TEXTS = 20_000  # expressions of a file: quantities, premises, and the definitions of each
+_MOST_LETTERS = 200  # of a placeholder's value
+
+REQUIRED = {
+    "id": str, "title": str, "source": str, "quantity": str, "unit": dict, "predicate": dict,
+    "quantifier": dict, "effort": dict, "inference": dict,
+}  # fmt: skip
+OPTIONAL = {
+    "population": dict, "populations": dict, "requires": list, "definitions": dict, "each": dict,
+}  # fmt: skip
+
+
+def sources() -> Iterator[Traversable]:
+    """The claim files of this package."""
+    directory = files("simbias").joinpath("claims", "builtin")
+    for file in sorted(directory.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".toml"):
+            yield file
+
+
+def listed() -> tuple[dict[str, str], list[str]]:
+    """Titles by id of the claims that are installed, and a line for each file that is left out."""
+    titles: dict[str, str] = {}
+    left_out = []
+    found = [(source.name, lambda source=source: source) for source in sources()]
+    found += [
+        (f"plug-in {name!r}", lambda entry=entry: resource(entry.reference))
+        for name, entry in CLAIMS.entries().items()
+    ]
+    for name, source in found:
+        try:
+            said = [one for _, one in tables(source())]
+            titles |= {str(one.get("id")): str(one.get("title")) for one in said}
+        except ValueError as error:
+            left_out.append(f"claims: {name} is left out: {error}")
+    return titles, left_out
+
+
+def tables(source: Traversable) -> list[tuple[str, dict[str, Any]]]:
+    """The claims of a file as tables of their own, each with the place it stands at.
+
+    Raises:
+        ValueError: a file that cannot be read, unknown keys, or more than can be read at once.
+    """
+    table = read_toml(f"claims: {source}", source)
+    found = []
+    texts = 0
+    for place, one in _tables(source.name, table):
+        found.append((place, one))
+        parts = [one.get(key) for key in ("requires", "definitions")]
+        requires, definitions = (
+            len(part) if isinstance(part, list | dict) else 0 for part in parts
+        )
+        texts += (1 + requires) * (1 + definitions)
+        if len(found) > _MOST_CLAIMS or texts > _MOST_TEXTS:
+            words = f"at most {_MOST_CLAIMS} claims, with {_MOST_TEXTS} expressions in all"
+            raise ValueError(f"claims: {source}: got more, allowed: {words}")
+    return found
+
+
+def _size(part: Any) -> int:
+    return len(part) if isinstance(part, list | dict) else 0
+
+
+def _tables(file: str, table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for key in table:
+        known(f"{file}: key", key, [*REQUIRED, *OPTIONAL, "claim"])
+    several = table.pop("claim", None)
+    if several is not None and (not isinstance(several, list) or not several):
+        raise fail(f"{file}: claim", several, "[[claim]] tables, at least one")
+    for i, own in enumerate([{}] if several is None else several):
+        place = file if several is None else f"{file}: claim[{i}]"
+        if not isinstance(own, dict):
+            raise fail(place, own, "a table")
+        merged = dict(table)
+        for kind, other in (("population", "populations"), ("populations", "population")):
+            if kind in own and other not in own:
+                merged.pop(other, None)
+        for key, value in own.items():
+            both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+            merged[key] = merged[key] | value if both else value
+        alone = several is None and "each" not in merged
+        for one in _expanded(place, merged):
+            named = not alone and is_name(one.get("id"))
+            yield f"{file}: {one['id']}" if named else place, one
+
+
+def _expanded(place: str, table: dict[str, Any]) -> list[dict[str, Any]]:
+    """One table for each value of the placeholder, if there is one."""
+    each = table.pop("each", None)
+    if each is None:
+        return [table]
+    place = f"{place}: each"
+    if not isinstance(each, dict) or len(each) != 1:
+        raise fail(place, each, "a table of one placeholder with its values")
+    ((name, values),) = each.items()
+    if not name.isidentifier():
+        raise fail(place, name, "a name of letters, digits and _")
+    if not isinstance(values, list) or not values:
+        raise fail(f"{place}: {name}", values, "an array of at least one value")
+    for value in values:
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise fail(f"{place}: {name}", value, "strings and numbers")
+        if len(str(value)) > _MOST_LETTERS:
+            raise fail(f"{place}: {name}", value, f"at most {_MOST_LETTERS} characters")
+    if len(values) > _MOST_CLAIMS:
+        raise fail(f"{place}: {name}", f"{len(values)} values", f"at most {_MOST_CLAIMS}")
+    expanded = [_replaced(table, f"{{{name}}}", value) for value in values]
+    if expanded[0] == table:
+        raise fail(place, name, f'a placeholder that a string uses as "{{{name}}}"')
+    return expanded
+
+
+def _replaced(part: Any, placeholder: str, value: Any) -> Any:
+    """A part of a table with the placeholder filled in; alone in a string, it is the value."""
+    if isinstance(part, dict):
+        return {key: _replaced(one, placeholder, value) for key, one in part.items()}
+    if isinstance(part, list):
+        return [_replaced(one, placeholder, value) for one in part]
+    if part == placeholder:
+        return value
+    return part.replace(placeholder, str(value)) if isinstance(part, str) else part
+
+
+def is_name(name: object) -> bool:
+    return isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_-]+", name) is not None

@@ -1,0 +1,85 @@
+"""Files that people write, or that something has damaged: what they hold at once, or one line.
+
+A file that is no regular one could be read for ever; a large or deep one takes minutes, or more
+frames than the interpreter has.
+"""
+
+import json
+import re
+import tomllib
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+MOST_BYTES = 1_000_000  # of a file written by hand
+_DEPTH = 20
+_DOTS = 250  # in a key: the parser's time grows with their square
+
+
+def read_toml(place: str, source: Path | Traversable, most: int = MOST_BYTES) -> dict[str, Any]:
+    """The table of a TOML file (UTF-8, with or without a byte-order mark).
+
+    Args:
+        place: what the message begins with, such as ``"suite: my.toml"``.
+        source: the file.
+        most: bytes that it may have.
+
+    Raises:
+        ValueError: in one line, why it cannot be read.
+    """
+    return _parsed(place, read_text(place, source, most), parse_toml)
+
+
+def read_json(place: str, source: Path, most: int = MOST_BYTES) -> Any:
+    """What a JSON file holds; as ``read_toml``."""
+    return _parsed(place, read_text(place, source, most), json.loads)
+
+
+def read_text(place: str, source: Path | Traversable, most: int = MOST_BYTES) -> str:
+    """A text file; as ``read_toml``."""
+    try:
+        if not source.is_file():
+            exists = source.exists() if isinstance(source, Path) else source.is_dir()
+            raise ValueError("not a file" if exists else "no such file")
+        with source.open("rb") as handle:
+            content = handle.read(most + 1)
+        if len(content) > most:
+            raise ValueError(f"larger than {most} bytes")
+        return content.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else None
+        raise ValueError(f"{place} cannot be read: {why or error}") from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The table of a text; raises ValueError."""
+    if any(part.count(".") > _DOTS for part in re.split(r"[=,{\[]", text)):
+        raise ValueError(f"a key of more than {_DOTS} parts")
+    return tomllib.loads(text)
+
+
+def _parsed(place: str, text: str, parse: Any) -> Any:
+    try:
+        found = parse(text)
+        if _is_deep(found):
+            raise RecursionError
+        return found
+    except RecursionError:
+        raise ValueError(f"{place} cannot be read: nested more than {_DEPTH} deep") from None
+    except ValueError as error:
+        words = " ".join(str(error).split())
+        raise ValueError(f"{place} cannot be read: {words}") from None
+
+
+def _is_deep(found: Any) -> bool:
+    level = [found]
+    for _ in range(_DEPTH + 1):
+        level = [
+            part
+            for one in level
+            for part in (one.values() if isinstance(one, dict) else one)
+            if isinstance(part, dict | list)
+        ]
+        if not level:
+            return False
+    return True
