@@ -68,11 +68,14 @@ def stopped(arguments: Sequence[str]) -> str:
 
 def program() -> str:
     """How the user would call this program again."""
-    if sys.argv[0].endswith(".py"):
-        return "python -m simbias"
-    name = os.path.basename(sys.argv[0])
-    found = any(os.access(os.path.join(path, name), os.X_OK) for path in os.get_exec_path())
-    return name if found else sys.argv[0]
+    called, module = sys.argv[0], sys.argv[0].endswith(".py")
+    path = sys.executable if module else called
+    name = os.path.basename(path)
+    places = [os.path.join(place, name) for place in os.get_exec_path()]
+    found = next((place for place in places if os.access(place, os.X_OK)), None)
+    # another program of this name may come first on the path
+    short = found is not None and os.path.abspath(found) == os.path.abspath(path)
+    return shlex.quote(name if short else path) + " -m simbias" * module
 
 
 def _stop(*_: Any) -> None:

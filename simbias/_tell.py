@@ -72,7 +72,10 @@ def print_plan(console: "Console", plan: "Plan") -> None:
         for cell in dict.fromkeys(job.cell for job in group):
             seeds = sum(job.cell == cell for job in group)
             always = {"n_train": cell.n_train, "max_updates": cell.stop.max_updates}
-            say(console, f"  {cell.name}, {phrases(apart[cell] | always)}: {seeds} seeds")
+            say(
+                console,
+                f"  {cell.name}, {phrases(apart[cell] | always)}: {seeds} seed{'s' * (seeds > 1)}",
+            )
     peak = matmul_gflops()
     minutes = plan.flops / peak / 1e9 / 60
     say(

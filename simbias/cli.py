@@ -9,6 +9,7 @@ import functools
 import io
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -257,7 +258,8 @@ def run(
     oldest = min(figures, key=lambda path: path.stat().st_mtime)  # the one that a run draws itself
     say(console, f"boundary figure: {oldest}")
     if preset != "full":
-        say(console, f"the full run: {program()} run {suite} --preset full")
+        for again in _full_run(suite, out, seeds, _each(set_), n_certify, cores):
+            say(console, f"the full run: {again}")
     return FAILED if {"error", "diverged"} & set(statuses) else DONE
 
 
@@ -515,6 +517,39 @@ def _store(directory: Path, *, create: bool = False) -> "Store":
     return Store(
         directory, create=create, note=lambda text: print(f"simbias: {text}", file=sys.stderr)
     )
+
+
+def _full_run(
+    suite: str,
+    out: Path | None,
+    seeds: int | None,
+    overrides: Sequence[str],
+    n_certify: int | None,
+    cores: int | None,
+) -> list[str]:
+    """The command of the suite's full preset, with what was given; none where it would fail."""
+    from simbias import suites
+    from simbias.results.store import Store
+    from simbias.runner.execute import check_same
+    from simbias.runner.plan import make_plan
+
+    try:
+        loaded = suites.load(suite)
+        plan = make_plan(loaded, "full", seeds=seeds, n_certify=n_certify, overrides=overrides)
+        directory = Path("runs", f"{plan.suite}-full") if out is None else Path(f"{out}-full")
+        check_same(plan, Store(directory, create=True))
+    except ValueError:
+        return []
+    options = {
+        "--out": None if out is None else directory,
+        "--seeds": seeds,
+        "--n-certify": n_certify,
+        "--cores": cores,
+    }
+    words = ["run", suite, "--preset", "full"]
+    for option, value in options.items():
+        words += [] if value is None else [option, str(value)]
+    return [f"{program()} {shlex.join([*words, *(['--set', *overrides] if overrides else [])])}"]
 
 
 def _start_jax(cores: int | None) -> None:

@@ -1,5 +1,6 @@
 """The command line: exit codes, one-line errors, nothing written on bad input."""
 
+import shlex
 import subprocess
 import sys
 import time
@@ -8,7 +9,7 @@ from importlib.resources import files
 import pytest
 
 from simbias import suites
-from simbias.cli import _parse, main
+from simbias.cli import _full_run, _parse, main
 from simbias.results import Store
 from simbias.runner.execute import prepare
 from simbias.runner.plan import make_plan
@@ -48,7 +49,34 @@ def test_run_ends_with_the_table_the_figure_and_the_next_command(directory, caps
     assert "0 networks to train" in out and "noisy-lms-7" in out
     figure = next(line for line in out.splitlines() if line.startswith("boundary figure: "))
     assert (directory / "figures" / figure.split("/")[-1]).is_file()
-    assert "run pitfalls --preset full" in out
+    (hint,) = [line for line in out.splitlines() if line.startswith("the full run: ")]
+    words = shlex.split(hint.removeprefix("the full run: "))
+    code, planned, _ = call(capsys, *words[words.index("run") :], "--dry-run")
+    assert code == 0 and planned.startswith("pitfalls full: 2 networks\n")
+    given = [f"--out={directory}-full", "--seeds=1", "--n-certify=2000"]
+    pairs = [f"{word}={value}" for word, value in zip(words, words[1:], strict=False)]
+    assert set(given) <= set(pairs) and words[words.index("--set") + 1 :] == list(SMALL)
+
+
+def test_the_full_run_is_offered_only_where_it_would_start(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["my tools/simbias"])
+    text = files("simbias.suites").joinpath("pitfalls.toml").read_text()
+    (tmp_path / "a b.toml").write_text(text)
+    (tmp_path / "small.toml").write_text(text.split("[presets.full]")[0])
+
+    def hint(suite, out=None, *overrides):
+        return _full_run(suite, out, None, overrides, None, None)
+
+    assert hint("a b.toml") == ["'my tools/simbias' run 'a b.toml' --preset full"]
+    assert hint("small.toml") == []  # no such preset
+    assert hint("pitfalls", None, "n_train=10") == []  # fewer points than a batch
+    (tmp_path / "run-full").write_text("")
+    assert hint("pitfalls", tmp_path / "run") == []  # a file stands there
+    plan = make_plan(suites.load("pitfalls"), "full", overrides=["task.dim=20"])
+    prepare(plan, Store(tmp_path / "runs/pitfalls-full", create=True))
+    assert hint("pitfalls") == []  # another run stands there
+    assert len(hint("pitfalls", None, "task.dim=20")) == 1
 
 
 def test_status_table_query_and_export_read_the_run(directory, capsys):

@@ -43,12 +43,11 @@ class Interrupted(KeyboardInterrupt):
     """The user asked to stop; everything so far is on disk."""
 
 
-def prepare(plan: Plan, store: Store) -> None:
-    """Make the run directory, or check that it belongs to this plan; raises ValueError."""
+def check_same(plan: Plan, store: Store) -> None:
+    """Raise ValueError where a directory holds another run than the plan's."""
     old = store.config()
-    wanted = plan.config()
     if old is not None:
-        for key, value in wanted.items():
+        for key, value in plan.config().items():
             if old.get(key) != value:
                 shown = old.get(key) if key != "cells" else "other settings"
                 raise ValueError(
@@ -56,13 +55,18 @@ def prepare(plan: Plan, store: Store) -> None:
                     f" --preset {old.get('preset')} ({key}: {shown}), allowed: the same again"
                     " (with any --seeds), or another directory"
                 )
-    seeds = sorted({*plan.seeds, *(old or {}).get("seeds", [])})
+
+
+def prepare(plan: Plan, store: Store) -> None:
+    """Make the run directory, or check that it belongs to this plan; raises ValueError."""
+    check_same(plan, store)
+    seeds = sorted({*plan.seeds, *(store.config() or {}).get("seeds", [])})
     environment = {"device": records.device(), "versions": records.versions()}
     names = [
         {"cell": cell.name, "published": published}
         for cell, published in zip(plan.cells, plan.published, strict=True)
     ]
-    store.prepare(to_toml(wanted | {"seeds": seeds, "names": names} | environment))
+    store.prepare(to_toml(plan.config() | {"seeds": seeds, "names": names} | environment))
 
 
 def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
