@@ -1,0 +1,224 @@
+"""Points are drawn once: across chunks, networks, streams and measurements no two are the same.
+
+Points that come twice leave every estimate unbiased and make every interval wrong. What is drawn is
+written down inside the compiled programs, in small chunks, and compared row by row: coordinates are
+continuous, so equal rows are one draw.
+"""
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from simbias import MLP, sgd, tasks
+from simbias.bounds import descent, judged
+from simbias.tasks.oracle import Layer
+from simbias.tasks.task import quantile
+from simbias.training import Cell, fit
+from simbias.validation import control, islands, paired, risk
+from simbias.validation.grids import draw_lines
+
+ROWS = 64  # of a chunk, here
+SEEDS = (0, 1, 2**32)  # the last differs from the first in its high bits only
+POINTS = 3 * ROWS + 5  # whole chunks and a part of one
+STREAMS = ("train", "select", "certify", "holdout", "context", "supersample")
+CELL = Cell(
+    replace(tasks.get("noisy-lms-7", dim=4), rotated=False),  # points are seen as drawn
+    MLP(7, 1),
+    sgd(learning_rate=0.1),
+    n_train=2000,
+    batch=16,
+)
+
+
+class Drawn(NamedTuple):
+    """What measurements of three networks have drawn, and what they count at whole chunks."""
+
+    risk: list  # (uniforms, labels) of a chunk of a network
+    scores: list  # of a chunk of all networks
+    paired: list  # (points, labels) of a chunk of a pair
+    stochastic: list  # (points, labels, key of the weights) of a chunk of a network
+    fresh: list  # exceptions whose islands are measured
+    ways: list  # draws toward which is gone from exceptions, training ones and fresh ones
+    counts: list  # by number of whole chunks, of each measurement
+
+
+def written_down(monkeypatch, module, name):
+    """What a function of a module returns from here on, compiled or not, call by call."""
+    original, seen = getattr(module, name), []
+
+    def recording(*arguments):
+        made = original(*arguments)
+        jax.debug.callback(
+            lambda *parts: seen.append([np.array(part) for part in parts]), *jax.tree.leaves(made)
+        )
+        return made
+
+    monkeypatch.setattr(module, name, recording)
+    return seen
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    stack, best = (control(CELL, rule, seeds=SEEDS) for rule in ("simple", "achievable"))
+    device, programs = jax.devices()[:1], (risk._compiled, paired._compiled)
+    for program in programs:
+        program.cache_clear()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(jax, "devices", lambda *_: device)
+        for module in (risk, paired, judged):
+            monkeypatch.setattr(module, "CHUNK", ROWS)
+        counts = (written_down(monkeypatch, risk, "draw_uniforms"), [])
+        pairs = written_down(monkeypatch, paired, "draw")
+        ways = written_down(monkeypatch, islands, "draw_given")
+        stochastic = []
+
+        def errors(_, x, y, key):
+            stochastic.append((np.asarray(x), np.asarray(y), jax.random.key_data(key).tolist()))
+            return 0
+
+        monkeypatch.setattr(judged, "stochastic_errors", errors)
+        risk.count(stack, POINTS, counts[1].append)
+        paired.paired(stack, best, points=POINTS)
+        for i in range(len(SEEDS)):
+            judged._stochastic_risk(stack, i, None, POINTS, 0.95)
+        fresh = islands.measure_islands(stack, sample=10, directions=3).fresh
+        jax.effects_barrier()
+        found = Drawn(
+            list(counts[0]),
+            list(counts[1]),
+            list(pairs),
+            stochastic,
+            [one.position for one in fresh],
+            [x for (x,) in ways],
+            [
+                (
+                    risk.count(stack, n * ROWS).correct,
+                    paired.paired(stack, best, points=n * ROWS).first_errs,
+                )
+                for n in (1, 2, 3, 4)
+            ],
+        )
+    for program in programs:
+        program.cache_clear()
+    return found
+
+
+def apart(sets, rows):
+    """Whether no row comes twice in any of the sets, which hold so many rows together."""
+    joined = np.concatenate([np.asarray(x, np.float32) for x in sets])
+    assert len(joined) == rows
+    return len(np.unique(joined, axis=0)) == rows
+
+
+def whole(labels):
+    """The labels of whole chunks, a row a chunk."""
+    return [np.asarray(y)[None] for y in labels if len(y) == ROWS]
+
+
+def stream(cell, seed, name, rows=ROWS):
+    return fit.draw_data(fit.problem(cell, seed), name, rows).x
+
+
+def test_a_draw_that_comes_twice_is_seen():
+    x, _ = CELL.task.sample(jax.random.key(0), ROWS)
+    assert apart([x], ROWS) and not apart([x, x[:1]], ROWS + 1)
+
+
+# chunks
+
+
+def test_no_two_points_of_the_risk_are_the_same(drawn):
+    assert apart([uniforms for uniforms, _ in drawn.risk], POINTS * len(SEEDS))
+    labels = whole(y for _, y in drawn.risk)
+    # a randomised coordinate of the simple rule says the label that it was drawn for
+    labels += whole(side > 0 for one in drawn.scores for side in one.s_randomised)
+    assert apart(labels, 2 * 3 * len(SEEDS))
+
+
+def test_no_two_points_of_paired_counts_are_the_same(drawn):
+    assert apart([x for x, _ in drawn.paired], POINTS * len(SEEDS))
+    assert apart(whole(y for _, y in drawn.paired), 3 * len(SEEDS))
+
+
+@pytest.mark.parametrize("measurement", (0, 1))
+def test_what_a_chunk_adds_to_counts_is_not_what_the_one_before_has_added(drawn, measurement):
+    total = np.array([counts[measurement] for counts in drawn.counts])
+    added = np.diff(total, axis=0, prepend=0)
+    assert all((one != other).any() for one, other in pairwise(added))
+
+
+def test_a_stochastic_network_draws_its_weights_anew_in_every_chunk(drawn):
+    assert len({tuple(key) for *_, key in drawn.stochastic}) == 4 * len(SEEDS)
+
+
+def test_a_stochastic_network_is_asked_about_the_points_of_the_network_itself(drawn):
+    own = [np.asarray(quantile(CELL.task.tables, *map(jnp.asarray, made))) for made in drawn.risk]
+    copies = [x for x, *_ in drawn.stochastic]
+    assert apart(copies, POINTS * len(SEEDS))
+    one, other = (np.sort(np.concatenate(sets), axis=0) for sets in (own, copies))
+    np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_errors_of_a_posterior_are_counted_on_draws_of_their_own_in_every_chunk(monkeypatch):
+    seen, original = [], descent.wrong
+
+    def recording(act, mean, deviation, x, positive, key):
+        parts = x, jax.random.key_data(key)
+        jax.debug.callback(
+            lambda *parts: seen.append([np.array(p).tobytes() for p in parts]), *parts
+        )
+        return original(act, mean, deviation, x, positive, key)
+
+    monkeypatch.setattr(descent, "ROWS", ROWS)
+    monkeypatch.setattr(descent, "wrong", recording)
+    layers = (Layer(jnp.ones((4, 1)), jnp.zeros(1)),)
+    x = jax.random.normal(jax.random.key(0), (256, 4))
+    problem = descent.Problem(layers, layers, x, jnp.ones(256), np.int32(0), np.int32(256))
+    free = descent.Free(layers, layers, jnp.zeros(1))
+    descent._errors(jax.nn.relu, problem, free, 3 * ROWS, jax.random.key(1))
+    jax.effects_barrier()
+    assert [len(set(part)) for part in zip(*seen, strict=True)] == [3, 3]
+
+
+# streams, seeds and cells
+
+
+def test_streams_seeds_and_cells_have_points_of_their_own():
+    cells = (CELL, replace(CELL, n_train=65), replace(CELL, batch=17))
+    sets = [stream(cell, seed, name) for cell in cells for seed in SEEDS for name in STREAMS]
+    assert apart(sets, len(cells) * len(SEEDS) * len(STREAMS) * ROWS)
+
+
+def test_what_measures_a_network_has_seen_nothing_that_made_it(drawn):
+    """Training, selection, certificates, risk, pairs, grids and islands of every network."""
+    own = [np.asarray(quantile(CELL.task.tables, *map(jnp.asarray, made))) for made in drawn.risk]
+    stack = control(CELL, "simple", seeds=SEEDS)
+    sets = [
+        *(stream(CELL, seed, name, 2000) for seed in SEEDS for name in ("train", "select")),
+        *(stream(CELL, seed, "holdout", 2000) for seed in SEEDS),
+        *own,
+        *(x for x, _ in drawn.paired),
+        *(draw_lines(stack, i, 0, ROWS) for i in range(len(SEEDS))),
+        *drawn.fresh,
+        *drawn.ways,
+    ]
+    assert apart(sets, len(SEEDS) * (3 * 2000 + 2 * POINTS + ROWS + 10 + 2 * 10 * 3))
+
+
+def test_supersamples_and_masks_are_of_one_network():
+    points = [fit.draw_supersample(fit.problem(CELL, seed, 0), ROWS).x for seed in SEEDS]
+    points += [stream(CELL, seed, name, 2 * ROWS) for seed in SEEDS for name in STREAMS[:4]]
+    assert apart(points, 5 * len(SEEDS) * 2 * ROWS)
+    masks = [fit.draw_mask(fit.problem(CELL, seed, i), ROWS) for seed in SEEDS for i in (0, 1, 2)]
+    assert apart(whole(masks), 3 * len(SEEDS))
+
+
+def test_lines_across_slabs_have_places_of_their_own_in_the_margin():
+    stack = control(CELL, "simple", seeds=SEEDS)
+    places = np.concatenate([draw_lines(stack, i, 0, ROWS)[:, 0] for i in range(len(SEEDS))])
+    assert len(np.unique(places)) == ROWS * len(SEEDS)
