@@ -5,8 +5,9 @@
 
 Cosmic Ray (`pip install -e '.[test,mutation]'`) plants the mistakes and runs the tests. Here stands
 only which: a place is drawn first and then one of its mistakes, so that a sum does not count eleven
-times; annotations are no places, and what does not compile is no mistake. The tests of each room
-stand in `[tool.mutants]` of pyproject.toml, fastest first; a run ends at its first failure.
+times; annotations and the star of a signature are no places, and what does not compile is no
+mistake. The tests of each room stand in `[tool.mutants]` of pyproject.toml, fastest first; a run
+ends at its first failure.
 """
 
 import argparse
@@ -73,12 +74,16 @@ def places(room: str, at: str | None) -> list[list]:
         init(files, db, {})
         found = [item.mutations[0] for item in db.work_items]
     spans = {file: annotated(file) for file in files}
-    found = [
-        mistake
-        for mistake in found
-        if not any(start <= mistake.start_pos < end for start, end in spans[mistake.module_path])
-        and (not line or mistake.start_pos[0] == int(line))
-    ]
+    text = {file: file.read_text().splitlines() for file in files}
+
+    def counts(mistake) -> bool:
+        file, (row, column) = mistake.module_path, mistake.start_pos
+        if any(start <= (row, column) < end for start, end in spans[file]):
+            return False
+        bare = text[file][row - 1].startswith("*,", column)  # of a signature: what follows is named
+        return not bare and (not line or row == int(line))
+
+    found = list(filter(counts, found))
     place = lambda mistake: (str(mistake.module_path), mistake.start_pos)  # noqa: E731
     found.sort(key=lambda mistake: (place(mistake), mistake.operator_name, mistake.occurrence))
     return [list(mistakes) for _, mistakes in groupby(found, key=place)]

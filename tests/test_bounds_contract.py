@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from simbias.bounds import BOUNDS, Evidence, HeldOut, Masked, Steps, posterior, records, violated
+from simbias.bounds.bound import has_held_out
 from simbias.bounds.stochastic import PRIOR_OF
 from simbias.tasks.blocks import linear, normal, slab
 from simbias.tasks.oracle import Layer
@@ -120,6 +121,17 @@ def test_records_say_what_is_certified_and_what_the_value_is_made_of(name):
         if record.value > 0:
             assert record.log10 == pytest.approx(math.log10(record.value))
         assert all(math.isfinite(term) for term in record.terms.values())
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"stability", *PRIOR_OF}))
+def test_held_out_points_are_read_by_those_that_say_so_and_certificates_read_no_others(name):
+    evidence, bound = example(1), BOUNDS.factory(name)
+    value = bound(evidence).value
+    held = bound(replace(evidence, held_out=HeldOut(380, 400))).value
+    assert (held != value) == (has_held_out in bound.premises)
+    if bound.family == "held-out":
+        other = np.random.default_rng(3).uniform(-1, 1, evidence.x.shape)
+        assert bound(replace(evidence, x=other, y=1 - evidence.y)).value == value
 
 
 PARTS = (  # terms that add up to the value

@@ -1,0 +1,119 @@
+"""Which points a data-dependent prior and its bound may read: labels are flipped, and inputs are
+spoiled, on the side that must not be read, where nothing may change, and on the other, where it
+must.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from simbias.bounds import descent
+from simbias.bounds.evidence import Evidence
+from simbias.bounds.posterior import _posterior, _problem
+from simbias.tasks.oracle import Layer
+
+N, FIRST, PADDED = 91, 45, 4096
+PRIOR, POSTERIOR, PADDING = slice(0, FIRST), slice(FIRST, N), slice(N, PADDED)
+STEPS = 20
+
+
+def evidence():
+    made = np.random.default_rng(0)
+    x = made.uniform(-1, 1, (N, 3))
+    layers = [
+        tuple(Layer(made.normal(size=(a, b)), made.normal(size=b)) for a, b in ((3, 5), (5, 2)))
+        for _ in (0, 1)
+    ]
+    return Evidence(
+        layers=layers[0], x=x, y=(x[:, 0] + 0.3 * x[:, 1] > 0).astype(int), initial=layers[1]
+    )
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return jax.tree.map(jnp.asarray, _problem(evidence(), "first half"))
+
+
+def spoiled(problem, rows):
+    """No input there is a number, and every label is the other one."""
+    return problem._replace(
+        x=problem.x.at[rows].set(jnp.nan), sign=problem.sign.at[rows].multiply(-1)
+    )
+
+
+def flipped(problem, rows):
+    return problem._replace(sign=problem.sign.at[rows].multiply(-1))
+
+
+@jax.jit
+def learned(problem):
+    """The centre of the prior."""
+    return descent._learn(jax.nn.relu, problem, jnp.int32(STEPS), jax.random.key(0))
+
+
+@jax.jit
+def descended(problem):
+    centre = problem.centre
+    return descent._descend(jax.nn.relu, problem, centre, jnp.int32(STEPS), jax.random.key(1))
+
+
+@partial(jax.jit, static_argnums=1)
+def counted(problem, pairs=descent.ROWS):
+    """Errors of the posterior that is sure of the trained weights."""
+    sure = jax.tree.map(lambda leaf: jnp.full_like(leaf, -20.0), problem.mean)
+    free = descent.Free(problem.mean, sure, jnp.zeros(2))
+    return descent._errors(jax.nn.relu, problem, free, pairs, jax.random.key(2))
+
+
+def same(one, other):
+    return all(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), one, other)))
+
+
+def test_the_sample_is_split_in_halves_of_which_the_first_is_the_priors(problem):
+    assert (problem.first, problem.n, len(problem.x)) == (FIRST, N, PADDED)
+    np.testing.assert_array_equal(problem.x[:N], evidence().x.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("found", "own", "others"),
+    [
+        (learned, PRIOR, (POSTERIOR, PADDING)),
+        (descended, POSTERIOR, (PRIOR, PADDING)),
+        (counted, POSTERIOR, (PRIOR, PADDING)),
+    ],
+)
+def test_a_prior_reads_its_own_half_and_its_bound_the_other(problem, found, own, others):
+    usual = found(problem)
+    assert not same(usual, found(flipped(problem, own)))
+    for rows in others:
+        assert same(usual, found(spoiled(problem, rows)))
+
+
+def test_every_point_of_a_half_is_read(problem):
+    for found, rows in ((learned, PRIOR), (descended, POSTERIOR)):
+        usual = found(problem)
+        for row in (rows.start, rows.stop - 1):
+            assert not same(usual, found(spoiled(problem, row)))
+    # 2000 pairs meet each of 46 points some 43 times
+    usual = int(counted(problem))
+    for row in (FIRST, N - 1):
+        assert abs(int(counted(flipped(problem, row))) - usual) > 20
+
+
+def test_without_steps_a_prior_is_centred_at_the_initialisation(problem):
+    whole = jax.tree.map(jnp.asarray, _problem(evidence(), "initialisation"))
+    assert whole.first == 0
+    for one in (problem, whole, spoiled(whole, slice(None))):
+        centre = descent._learn(jax.nn.relu, one, jnp.int32(0), jax.random.key(0))
+        assert same(centre, problem.centre)
+
+
+@pytest.mark.parametrize(("prior", "n"), (("initialisation", N), ("first half", N - FIRST)))
+def test_a_bound_counts_the_points_that_its_prior_has_not_read(problem, prior, n):
+    log = jax.tree.map(lambda leaf: jnp.full_like(leaf, np.log(0.03)), problem.mean)
+    free = descent.Free(problem.mean, log, jnp.full(2, 2 * np.log(0.03)))
+    made = descent.Optimised(free, problem.centre, jnp.int32(7))
+    assert _posterior(evidence(), prior, jax.device_get(made)).n == n
