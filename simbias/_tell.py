@@ -4,12 +4,14 @@ Imports that start JAX or matplotlib are made by the functions that need them.
 """
 
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbias._checks import fail
+from simbias._columns import laid_out
 from simbias.registry import REGISTRIES
 
 if TYPE_CHECKING:
@@ -38,17 +40,21 @@ def say(console: "Console", text: str) -> None:
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def print_rows(console: "Console", names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table."""
-    from rich.table import Table
+def explain(console: "Console", text: str) -> None:
+    """A paragraph, wrapped between words."""
+    for line in textwrap.wrap(text, console.width, break_on_hyphens=False):
+        say(console, line)
+
+
+def print_rows(
+    console: "Console", names: Sequence[str], rows: Sequence[Sequence[Any]], *, keys: int = 1
+) -> None:
+    """A table; its first columns tell rows apart (see ``_columns.laid_out``)."""
     from rich.text import Text
 
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        made.add_column(name, overflow="fold")
-    for row in rows:
-        made.add_row(*(Text("" if value is None else str(value)) for value in row))
-    console.print(made)
+    texts = [["" if value is None else str(value) for value in row] for row in rows]
+    for line in laid_out(names, texts, console.width, keys=keys):
+        console.print(Text(line.text, "bold" if line.heading else ""), soft_wrap=True)
 
 
 def print_table(console: "Console", store: Any) -> None:
@@ -56,8 +62,9 @@ def print_table(console: "Console", store: Any) -> None:
     from simbias.results.summary import caption, head, lines, summarise
 
     found = summarise(store)
-    print_rows(console, head(found), lines(found))
-    say(console, caption(found))
+    names = head(found)
+    print_rows(console, names, lines(found), keys=names.index("networks") + 1)
+    explain(console, caption(found))
 
 
 def print_plan(console: "Console", plan: "Plan") -> None:
@@ -96,7 +103,7 @@ def print_discrimination(console: "Console", store: Any, judged: Any) -> None:
     scores = discriminate(networks, kinds)
     head, lines = table(scores)
     print_rows(console, head, lines)
-    say(console, caption(scores))
+    explain(console, caption(scores))
     for figure in discrimination(scores).save(store.directory / "figures" / "discrimination.png"):
         say(console, str(figure))
 
@@ -133,7 +140,7 @@ def print_verdicts(console: "Console", store: Any) -> None:
     if not rows:
         raise fail("DIR", f"{store.directory}, which has no verdicts", "a directory that has some")
     print_rows(console, HEAD, verdict_lines(rows))
-    say(console, CAPTION)
+    explain(console, CAPTION)
     for figure in draw_claims(store.directory / "figures", rows):
         say(console, str(figure))
 

@@ -28,6 +28,7 @@ from simbias._tell import (
     describe_file,
     describe_suite,
     describe_task,
+    explain,
     make_console,
     print_claims,
     print_discrimination,
@@ -380,7 +381,7 @@ def bounds(
         words = phrases({"delta": delta} | settings.get(name, {}))
         say(console, f"{name}, {words}, {len(stack)} networks: {asked.path(store)}")
         print_rows(console, kept.HEAD, kept.bound_lines(judged))
-        say(console, kept.CAPTION)
+        explain(console, kept.CAPTION)
         figures = store.directory / "figures"
         for figure in draw_bounds(figures, stack.cell, judged, settings.get(name)):
             say(console, str(figure))
