@@ -26,6 +26,7 @@ from simbias.plots.run import most_cut, table_rows
 from simbias.results import Store, load_stack, records, summarise
 from simbias.results.bounds import comparable, read_all
 from simbias.results.claims import read_verdicts
+from simbias.results.summary import INTERVAL
 from simbias.training import Stack, replay
 from simbias.training.stack import Job
 
@@ -172,7 +173,7 @@ def certified(store: Store) -> Any:
 FIGURES: dict[str, tuple[str, Callable[[Store], Any]]] = {
     "boundary": ("pitfalls", lambda store: plots.boundary(wide(store, seed=0))),
     "training": ("pitfalls", lambda store: plots.training(wide(store))),
-    "table": ("pitfalls", lambda store: plots.comparison(table_rows(store))),
+    "table": ("pitfalls", lambda store: plots.comparison(table_rows(store), interval=INTERVAL)),
     "islands": ("pitfalls", lambda store: plots.islands(wide(store, seed=0))),
     "phase": ("phase", lambda store: plots.phase(summarise(store))),
     **{f"boundary-d{dim}": ("phase", boundary_at(dim)) for dim in NARROW},

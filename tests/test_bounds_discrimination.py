@@ -111,7 +111,8 @@ def test_the_oracle_the_constant_and_the_negated_oracle_score_the_extremes_and_c
         for interval, value in zip(
             (found.kendall, found.sign_error, found.auc), scores, strict=True
         ):
-            assert interval == (value, value, value)
+            assert interval.value == value
+            assert np.isnan([interval.low, interval.high]).all()  # no resample differs
 
 
 @pytest.mark.parametrize("seeds", (3, 6))
@@ -148,7 +149,7 @@ def test_small_cells_keep_their_weight_in_every_resample():
     grid = [network({"width": 10}, LOW, seed, x=1.0) for seed in range(2)]
     grid += [network({"width": 30}, LOW, seed, x=3.0) for seed in range(20)]
     grid += [network({"width": 90}, HIGH, seed, x=2.0) for seed in range(5)]
-    assert score(grid).auc == pytest.approx((1 / 11, 1 / 11, 1 / 11), abs=1e-12)
+    assert score(grid).auc == pytest.approx((1 / 11, np.nan, np.nan), abs=1e-12, nan_ok=True)
 
 
 def test_limits_hold_the_value_at_any_confidence():
@@ -156,7 +157,7 @@ def test_limits_hold_the_value_at_any_confidence():
     grid = random_grid(np.random.default_rng(9), 3, names)
     for found in discriminate(grid, measures(*names), resamples=200, confidence=0.01):
         for interval in (found.auc, found.kendall, found.sign_error, *found.by_setting.values()):
-            assert interval.low <= interval.value <= interval.high
+            assert not interval.value < interval.low and not interval.value > interval.high
 
 
 def test_environments_share_the_error_of_the_worst_ones_interval():
@@ -346,9 +347,9 @@ def test_the_table_has_the_best_auc_first_and_its_caption_counts():
     assert dict(zip(head, lines[0], strict=True)) == {
         "name": "pac",
         "kind": "certificate",
-        "AUC": "1.00 [1.00, 1.00]",
-        "Kendall tau": "1.00 [1.00, 1.00]",
-        "worst sign error": "0.00 [0.00, 0.00]",
+        "AUC": "1.00",
+        "Kendall tau": "1.00",
+        "worst sign error": "0.00",
         "environment": "width 10 / 30",
     }
     assert lines[3] == ["none", "bound", "", "", "", ""]
@@ -356,8 +357,38 @@ def test_the_table_has_the_best_auc_first_and_its_caption_counts():
     assert "2 stuck, 2 learned, 2 left out" in said and "12 pairs" in said and "0 left out" in said
     assert said.endswith("rests on fewer") and "\n" not in said
     assert not caption(scores[:1]).endswith("rests on fewer")
+    assert "approximate 95% intervals" in said and "too few: rests on less than 4 pairs" in said
     with pytest.raises(ValueError, match="^scores: got "):
         caption([])
+
+
+def test_a_score_of_one_comparison_is_too_few_whatever_its_value():
+    grid = [network({"width": i}, risk, x=risk) for i, risk in enumerate((LOW, HIGH))]
+    _, ((_, _, *texts),) = table(discriminate(grid, kinds(grid)))
+    assert texts == ["too few", "too few", "too few", ""]
+    found = score(grid)
+    assert (found.kendall.value, found.pairs) == (1, 1) and np.isnan(found.kendall.low)
+    assert found.shown("kendall") is found.shown("auc") is found.shown("sign_error") is None
+    assert found.shown("auc") is None and score(grid, least_pairs=1).shown("auc").value == 1
+
+
+def test_resamples_that_never_differ_give_no_limits_however_few_or_many_networks_there_are():
+    # two networks a cell: all pairs are in the right order, and so is every resample's
+    grid = [
+        network({"width": i}, r, seed, x=r) for i, r in enumerate((LOW, HIGH)) for seed in (0, 1)
+    ]
+    found = score(grid, least_pairs=4)
+    for interval in (found.auc, found.kendall, found.sign_error, found.by_setting["width"]):
+        assert np.isfinite(interval.value) and np.isnan([interval.low, interval.high]).all()
+
+
+def test_a_setting_with_few_pairs_has_no_limits_beside_one_with_many():
+    random = np.random.default_rng(3)
+    grid = random_grid(random)
+    grid += [network({"dim": 5, "width": 10, "n_train": 1000, "depth": 2}, HIGH, 0, x=0.3)]
+    grid = [each._replace(settings={"depth": 1} | dict(each.settings)) for each in grid]
+    found = score(grid, least_pairs=20).by_setting
+    assert np.isnan(found["depth"].low) and found["width"].low < found["width"].high
 
 
 def test_bad_input_is_refused_in_one_line():

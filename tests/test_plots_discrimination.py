@@ -1,6 +1,7 @@
 """The figure of discrimination: its order, its finding, what it draws and what it writes."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def example():
         score("norm", "measure", 0.3),
         score("vc", "bound", 0.45),
         score("pac", "bound", 0.8),
-        score("stability", "bound", np.nan, error=np.nan),
+        score("stability", "bound", np.nan, error=np.nan, learned=0),
         score("clopper-pearson", "certificate", 0.9),
     ]
 
@@ -91,6 +92,16 @@ def test_the_worst_environment_stands_beside_its_sign_error_unless_that_is_zero(
     axes = discrimination(scores).plot().ax_
     said = [(text.get_text(), text.get_position()[1]) for text in axes[2].texts]
     assert said == [("width 10 / 100", 1)]
+
+
+def test_a_score_of_too_few_pairs_is_written_so_and_has_no_dot():
+    few = replace(score("pac", "bound", 1.0, half=0.0, error=0.0, learned=1, stuck=1), pairs=1)
+    display = discrimination([few, score("vc", "bound", 0.8)])
+    for ax in display.plot().ax_:
+        dots = [line.get_ydata()[0] for line in ax.lines if line.get_marker() != "None"]
+        assert dots == [0] and [text.get_text() for text in ax.texts][0] == "too few"
+    assert names(display) == ["vc", "pac"] and "1 bound" in display.finding
+    assert np.isnan(display.tables()["discrimination"]["kendall"][1])
 
 
 @pytest.mark.parametrize("suffix", (".png", ".pdf"))

@@ -30,6 +30,7 @@ from simbias.training.words import value_words, word
 LEARNED, STUCK = 0.005, (0.03, 0.15)  # risk: at most, within
 LEAST_PAIRS = 10  # of an environment
 TASK, OF_TASK = "task", ("noise", "margin", "slabs")
+_ROUNDING = 1e-9
 HEAD = ("name", "kind", "AUC", "Kendall tau", "worst sign error", "environment")
 
 Draws = Float[np.ndarray, "draws names"]  # first on the networks as they are, then resampled
@@ -55,9 +56,10 @@ class Network(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A score with its limits: NaN where undefined, limits also where no cell has two networks.
+    """A score with its approximate limits; NaN where undefined.
 
-    Limits without width say that no resample differs, which a few networks may do by luck.
+    Without limits: where no cell has two networks, where no resample differs (which a few networks
+    may do by luck, whatever the score of many), and where the score rests on too few pairs.
     """
 
     value: float
@@ -82,6 +84,7 @@ class Score:
         left_out: pairs whose risk intervals overlap, or where the number has no value.
         learned, stuck: networks that ``auc`` rests on; 0 leaves it undefined.
         neither: networks that it leaves out: in between, or where the number has no value.
+        least_pairs: of networks, below which a score rests on too few.
     """
 
     name: str
@@ -96,6 +99,14 @@ class Score:
     learned: int
     stuck: int
     neither: int
+    least_pairs: int = LEAST_PAIRS
+
+    def shown(self, name: str) -> Interval | None:
+        """``auc``, ``kendall`` or ``sign_error``; None where it rests on too few pairs."""
+        found: Interval = getattr(self, name)
+        pairs = self.learned * self.stuck if name == "auc" else self.pairs
+        apart = name == "sign_error" and np.isnan(found.value)  # in environments of few pairs each
+        return None if pairs and (apart or pairs < self.least_pairs) else found
 
 
 def discriminate(
@@ -118,12 +129,12 @@ def discriminate(
     high <= learned_risk; stuck: low and high within stuck_risk, so that networks that have learned
     nothing, which their training error gives away, do not make it easy.
 
-    The intervals are percentiles over networks resampled within their cells: m - 1 of m, which
-    leaves the variance of a mean unbiased (McCarthy, Snowden, "The bootstrap and finite population
-    sampling", 1985), the same draws for every number. They are about fresh seeds of these cells,
-    not about other cells. The worst environment's limits are the largest of all environments'
-    lower and of their upper limits, each with its share of the error (Bonferroni): the percentiles
-    of a maximum would lie above it.
+    The intervals are approximate: percentiles over networks resampled within their cells, m - 1 of
+    m, which leaves the variance of a mean unbiased (McCarthy, Snowden, "The bootstrap and finite
+    population sampling", 1985), the same draws for every number. They are about fresh seeds of
+    these cells, not about other cells. The worst environment's limits are the largest of all
+    environments' lower and of their upper limits, each with its share of the error (Bonferroni):
+    the percentiles of a maximum would lie above it.
 
     Args:
         networks: at least two cells.
@@ -133,7 +144,8 @@ def discriminate(
         seed: of the draws.
         learned_risk: largest risk of a network that has learned.
         stuck_risk: least and largest risk of a stuck one, above learned_risk.
-        least_pairs: of networks, below which an environment is left aside.
+        least_pairs: of networks, below which an environment is left aside, and a score has no
+            limits.
 
     Returns:
         A score a name.
@@ -172,26 +184,28 @@ def discriminate(
         errors = {key: _interval(wrong[key][:, i], shared) for key in enough}
         worst = max(errors, key=lambda key: errors[key].value, default=None)
         used = sum(pairs.values())
+        along = dict.fromkeys(by_setting, 0)
+        for (setting, _), count in pairs.items():
+            along[setting] += count
         n_learned, n_stuck = (int(np.sum(grid.given[which, i])) for which in (learned, stuck))
         scores.append(
             Score(
                 name=name,
                 kind=kind,
-                kendall=_interval(kendall[:, i], confidence),
+                kendall=_interval(kendall[:, i], confidence, used >= least_pairs),
                 by_setting={
-                    setting: _interval(draws[:, i], confidence)
+                    setting: _interval(draws[:, i], confidence, along[setting] >= least_pairs)
                     for setting, draws in by_setting.items()
                 },
-                sign_error=Interval(*np.max(list(errors.values()), axis=0).tolist())
-                if errors
-                else Interval(np.nan, np.nan, np.nan),
+                sign_error=_worst(list(errors.values())),
                 worst="" if worst is None else f"{word(worst[0])} {_said(worst[1])}",
-                auc=_interval(auc[:, i], confidence),
+                auc=_interval(auc[:, i], confidence, n_learned * n_stuck >= least_pairs),
                 pairs=used,
                 left_out=candidates - used,
                 learned=n_learned,
                 stuck=n_stuck,
                 neither=len(networks) - n_learned - n_stuck,
+                least_pairs=least_pairs,
             )
         )
     return scores
@@ -199,14 +213,18 @@ def discriminate(
 
 def best_first(scores: Sequence[Score]) -> list[Score]:
     """By falling AUC, then tau; undefined ones last."""
-    return sorted(scores, key=lambda score: (*_falling(score.auc), *_falling(score.kendall)))
+
+    def order(score: Score) -> tuple[bool | float, ...]:
+        return *_falling(score.shown("auc")), *_falling(score.shown("kendall"))
+
+    return sorted(scores, key=order)
 
 
 def table(scores: Sequence[Score]) -> tuple[tuple[str, ...], list[list[str]]]:
     """The head and the lines of a table, a line a number, the best AUC first."""
     lines = []
     for score in best_first(scores):
-        intervals = (score.auc, score.kendall, score.sign_error)
+        intervals = [score.shown(name) for name in ("auc", "kendall", "sign_error")]
         lines.append([score.name, score.kind, *map(_text, intervals), score.worst])
     return HEAD, lines
 
@@ -230,7 +248,9 @@ def caption(scores: Sequence[Score]) -> str:
         f" Kendall tau: granulated, {most.pairs} pairs of networks that differ in one"
         f" hyper-parameter, {most.left_out} left out (risk intervals overlap, or no value);"
         " worst sign error: largest share of pairs in the wrong order between two values of a"
-        " hyper-parameter; brackets: networks resampled within their cells"
+        " hyper-parameter; brackets: approximate 95% intervals, networks resampled within their"
+        " cells, none where no resample differs; too few: rests on less than"
+        f" {most.least_pairs} pairs"
         + ("; a number without some values rests on fewer" if len(set(counts)) > 1 else "")
     )
 
@@ -367,10 +387,26 @@ def _mean(parts: Sequence[Draws]) -> Draws:
     return _ratio(np.stack([np.nansum(stacked, axis=0), np.sum(~np.isnan(stacked), axis=0)]))
 
 
-def _interval(draws: Float[np.ndarray, " draws"], confidence: float) -> Interval:
+def _worst(errors: Sequence[Interval]) -> Interval:
+    """The largest value, and the largest limits of those that have some."""
+    if not errors:
+        return Interval(np.nan, np.nan, np.nan)
+    value = max(each.value for each in errors)
+    known = [each for each in errors if not np.isnan(each.low)]
+    if not known or max(each.high for each in known) < value:
+        return Interval(value, np.nan, np.nan)
+    low, high = (max(getattr(each, end) for each in known) for end in ("low", "high"))
+    return Interval(value, low, high)
+
+
+def _interval(
+    draws: Float[np.ndarray, " draws"], confidence: float, enough: bool = True
+) -> Interval:
     """The value and the percentiles of its resamples, extended to it where need be."""
     value, resampled = float(draws[0]), draws[1:][~np.isnan(draws[1:])]
-    if np.isnan(value) or not len(resampled):
+    # sums of the same pairs, weighted otherwise, may differ by their rounding
+    differs = len(resampled) > 0 and np.ptp(resampled) > _ROUNDING
+    if np.isnan(value) or not enough or not differs:
         return Interval(value, np.nan, np.nan)
     low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(value, min(float(low), value), max(float(high), value))
@@ -389,14 +425,17 @@ def _said(levels: tuple[Any, ...]) -> str:
     return " / ".join("none" if level is None else value_words(level) for level in levels)
 
 
-def _falling(interval: Interval) -> tuple[bool, float]:
-    """A sort key: the largest first, undefined last."""
-    missing = bool(np.isnan(interval.value))
-    return missing, 0.0 if missing else -interval.value
+def _falling(interval: Interval | None) -> tuple[bool, float]:
+    """A sort key: the largest first, undefined and too few last."""
+    if interval is None or np.isnan(interval.value):
+        return True, 0.0
+    return False, -interval.value
 
 
-def _text(interval: Interval) -> str:
+def _text(interval: Interval | None) -> str:
     """Two digits; nothing where undefined."""
+    if interval is None:
+        return "too few"
     if np.isnan(interval.value):
         return ""
     limits = "" if np.isnan(interval.low) else f" [{interval.low:.2f}, {interval.high:.2f}]"

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from simbias._checks import fail
-from simbias.bounds.discrimination import Score, best_first
+from simbias.bounds.discrimination import Interval, Score, best_first
 from simbias.bounds.record import KINDS
 from simbias.plots import _figure as style
 
@@ -53,7 +53,10 @@ _PANELS = (
 
 
 class Row(NamedTuple):
-    """One bound or measure; the fields are those of ``Score``, NaN where there is no value."""
+    """One bound or measure; the fields are those of ``Score``, NaN where there is no value.
+
+    A score that rests on too few pairs has none either.
+    """
 
     name: str
     kind: str
@@ -146,8 +149,9 @@ class DiscriminationDisplay(style.Display):
         handles += [
             Line2D([], [], label="chance", **_CHANCE),
             Patch(facecolor=_BETTER, label="better than chance"),
+            Line2D([], [], color=style.GREY, linewidth=1.0, label="approximate 95% interval"),
         ]
-        self._legend(axes[1], handles, [str(each.get_label()) for each in handles], ncols=5)
+        self._legend(axes[1], handles, [str(each.get_label()) for each in handles], ncols=3)
 
     def _panel(self, ax: Axes, panel: _Panel) -> None:
         """One score of every row."""
@@ -172,7 +176,8 @@ class DiscriminationDisplay(style.Display):
             else:
                 box = {"facecolor": "white", "linewidth": 0, "pad": 1}
                 where: dict[str, Any] = {"ha": "center", "va": "center", "bbox": box}
-                ax.text(panel.chance, y, "undefined", **where, **_SMALL)
+                pairs = row.learned * row.stuck if panel.field == "auc" else row.pairs
+                ax.text(panel.chance, y, "too few" if pairs else "undefined", **where, **_SMALL)
 
 
 def discrimination(scores: Sequence[Score]) -> DiscriminationDisplay:
@@ -189,8 +194,9 @@ def discrimination(scores: Sequence[Score]) -> DiscriminationDisplay:
 
 def _row(score: Score) -> Row:
     counts = (score.pairs, score.left_out, score.learned, score.stuck, score.neither)
-    intervals = (*score.auc, *score.kendall, *score.sign_error)
-    return Row(score.name, score.kind, *intervals, score.worst, *counts)
+    none = Interval(np.nan, np.nan, np.nan)
+    auc, kendall, error = (score.shown(panel.field) or none for panel in _PANELS)
+    return Row(score.name, score.kind, *auc, *kendall, *error, score.worst, *counts)
 
 
 def _count(number: int, thing: str) -> str:

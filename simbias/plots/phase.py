@@ -204,7 +204,7 @@ class PhaseDisplay(style.Display):
         if any(np.isinf(point.found.updates).any() for point in self.points):
             below.set_ylim(top=1.25 * budget * 1.25 ** (len(self.lines) + 0.5))
         above.set(ylim=(-0.04, 1.04), ylabel="share of seeds that\nreach the boundary")
-        between.set(ylim=(-0.04, 1.04), ylabel="memorised fraction\nof exceptions")
+        between.set(ylim=(-0.04, 1.04), ylabel="memorised fraction\n(mean, t interval)")
         below.set(ylabel="transition (updates)", xlabel=_AXES.get(self.setting, word(self.setting)))
         if log:
             below.set_xscale("log")

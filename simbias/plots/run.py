@@ -14,7 +14,7 @@ from simbias.plots.islands import islands
 from simbias.plots.phase import phase
 from simbias.plots.training import training
 from simbias.results import Store, load_stack, summarise
-from simbias.results.summary import QUANTITIES
+from simbias.results.summary import INTERVAL, QUANTITIES
 from simbias.training.stack import Stack
 from simbias.training.words import phrases
 from simbias.validation.grids import count_slab_cuts, slab_coordinates
@@ -51,7 +51,7 @@ def draw(
         "boundary": lambda: _of_network("boundary", boundary, store, cell, seed, coordinate),
         "islands": lambda: _of_network("islands", islands, store, cell, seed, coordinate),
         "training": lambda: _training(store, cell),
-        "table": lambda: ("table", comparison(table_rows(store))),
+        "table": lambda: ("table", comparison(table_rows(store), interval=INTERVAL)),
         "phase": lambda: ("phase", phase(summarise(store))),
     }
     if kinds is None:

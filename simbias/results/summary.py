@@ -34,18 +34,21 @@ class Mean:
 
     Attributes:
         value: the mean; NaN where no network has a value.
-        half: half-width of its 95% interval by Student's t over seeds; NaN for a single seed.
+        half: half-width of its 95% interval by Student's t over seeds, approximate: it assumes that
+            they vary by a normal law; NaN for a single seed, and where all seeds are the same.
         published: the published value, if there is one.
+        least: that the mean can be.
     """
 
     value: float
     half: float
     published: float | None
+    least: float = 0.0
 
     @property
     def low(self) -> float:
-        """Lower end of the interval, cut at 0."""
-        return max(self.value - self.half, 0.0)
+        """Lower end of the interval, cut at the least possible."""
+        return max(self.value - self.half, self.least)
 
     @property
     def high(self) -> float:
@@ -107,6 +110,7 @@ def summarise(store: Store) -> list[Summary]:
             quantity: _mean(
                 [member[quantity] for member in members[name]],
                 published.get(name, {}).get(quantity),
+                least=-1.0 if quantity == "memorised" else 0.0,
             )
             for quantity in QUANTITIES
         }
@@ -116,20 +120,24 @@ def summarise(store: Store) -> list[Summary]:
     return found
 
 
-def _mean(values: list[float | None], published: float | None) -> Mean:
+def _mean(values: list[float | None], published: float | None, least: float = 0.0) -> Mean:
     present = np.array([value for value in values if value is not None], float)
     if not len(present):
-        return Mean(np.nan, np.nan, published)
+        return Mean(np.nan, np.nan, published, least)
     mean = float(present.mean())
-    if len(present) < 2:
-        return Mean(mean, np.nan, published)
+    if len(present) < 2 or np.ptp(present) == 0:
+        return Mean(mean, np.nan, published, least)
     error = present.std(ddof=1) / np.sqrt(len(present))
     half = float(stdtrit(len(present) - 1, (1 + CONFIDENCE) / 2) * error)
-    return Mean(mean, half, published)
+    return Mean(mean, half, published, least)
 
 
 _TRANSITIONS = ("reached", "transition", "came back", "after fit")
-CAPTION = "mean over all networks measured, with the half-width of its 95% t interval over seeds"
+INTERVAL = "approximate 95% t interval"
+CAPTION = (
+    f"mean over all networks measured, with the half-width of its {INTERVAL} over seeds; none where"
+    " all seeds are the same"
+)
 CAPTION_TRANSITIONS = (
     "reached: seeds whose certified risk is within .01 of the achievable one, with the 95%"
     " Clopper-Pearson interval of their share; transition: median updates to a select error that"
@@ -217,4 +225,7 @@ def latex(summaries: list[Summary]) -> str:
 def _measured(mean: Mean) -> str:
     if np.isnan(mean.value):
         return "-"
-    return f"{mean.value:.3f}" + ("" if np.isnan(mean.half) else f" ±{mean.half:.3f}")
+    if np.isnan(mean.half):
+        return f"{mean.value:.3f}"
+    half = f"{mean.half:.3f}"
+    return f"{mean.value:.3f} ±{half if float(half) else '<0.001'}"

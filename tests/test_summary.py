@@ -1,0 +1,36 @@
+"""Means over seeds: their interval by hand, and where there is none to be shown."""
+
+import numpy as np
+import pytest
+
+from simbias.results.summary import CAPTION, INTERVAL, _mean, _measured
+
+
+def test_the_interval_of_three_seeds_is_students():
+    found = _mean([0.90, 0.92, None, 0.94], 0.95)
+    # standard error .02/sqrt(3), times the .975 quantile of t with two degrees of freedom, 4.3027
+    assert found.value == pytest.approx(0.92) and found.half == pytest.approx(0.049683, abs=1e-6)
+    assert (found.low, found.high) == pytest.approx((0.870317, 0.969683), abs=1e-6)
+    assert _measured(found) == "0.920 ±0.050"
+
+
+@pytest.mark.parametrize("values", ([1.0], [1.0, 1.0, 1.0], [0.3, 0.3]))
+def test_seeds_that_are_all_the_same_leave_nothing_to_say_of_their_spread(values):
+    found = _mean(values, None)
+    assert found.value == values[0] and np.isnan([found.half, found.low, found.high]).all()
+    assert _measured(found) == f"{values[0]:.3f}"
+
+
+def test_a_half_width_that_rounds_to_nothing_is_not_printed_as_none():
+    assert _measured(_mean([0.5, 0.50001, 0.5], None)) == "0.500 ±<0.001"
+
+
+def test_a_memorised_fraction_may_lie_below_0_and_a_share_may_not():
+    assert _mean([0.0, 0.02], None).low == 0
+    assert _mean([0.0, 0.02], None, least=-1.0).low == pytest.approx(
+        0.01 - 12.7062 * 0.01, abs=1e-5
+    )
+
+
+def test_the_caption_calls_the_interval_approximate():
+    assert INTERVAL.startswith("approximate") and INTERVAL in CAPTION
