@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -276,18 +277,19 @@ def status(directory: Directory, /) -> int:
 
     store = _store(directory)
     config = store.config() or {}
-    _, rows = store.query("SELECT cell, status, count(*) FROM networks GROUP BY ALL")
-    counts: dict[str, dict[str, int]] = {}
-    for cell, state, count in rows:
-        counts.setdefault(cell, {})[state] = count
+    counts: dict[str, Counter[str]] = {}
+    for row in store.networks().values():
+        counts.setdefault(row["cell"], Counter())[row["status"]] += 1
     seeds = len(config["seeds"])
     print(f"{config['suite']} --preset {config['preset']}, {seeds} seeds")
     for cell, settings in cell_settings(store).items():
-        have = counts.get(cell, {})
+        have = counts.get(cell, Counter())
         missing = seeds - sum(have.values())
         states = [f"{count} {state}" for state, count in sorted(have.items())]
         states += [f"{missing} missing"] * (missing > 0)
         print(f"  {', '.join(filter(None, [cell, phrases(settings)]))}: {', '.join(states)}")
+    if unverified := store.unverified():
+        print(f"  unverified, kept before there were checksums: {unverified} networks")
     return DONE
 
 
@@ -439,7 +441,7 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
     from simbias.runner.progress import Told
 
     console = make_console()
-    store = runner.open_store(directory)
+    store = runner.open_store(directory, tell)
     verdicts, statuses = runner.run(
         chosen, store, reporter=lambda: Told(console), note=lambda text: say(console, text)
     )
@@ -515,9 +517,7 @@ def _store(directory: Path, *, create: bool = False) -> "Store":
     """A run directory; files that cannot be used are a line each on standard error."""
     from simbias.results.store import Store
 
-    return Store(
-        directory, create=create, note=lambda text: print(f"simbias: {text}", file=sys.stderr)
-    )
+    return Store(directory, create=create, note=tell)
 
 
 def _full_run(

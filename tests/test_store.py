@@ -10,6 +10,7 @@ import pytest
 
 from simbias.results.schema import NETWORKS
 from simbias.results.store import Store, StoreError, check_writable, to_toml
+from simbias.training.fit import TRACE
 
 CONFIG = to_toml(
     {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0], "names": []}
@@ -36,10 +37,10 @@ def named(settings, seed=0):
     return hashlib.sha256(f"{settings}|{seed}".encode()).hexdigest()[:16]
 
 
-def put(store, settings, **values):
+def put(store, settings, *, trace=(), **values):
     row = {"suite": "s", "cell": "c", "seed": 0, "status": "done", "reason": "r"} | values
     name = named(settings, row["seed"])
-    store.write_network(name, row | {"settings": settings}, tensors=TENSORS)
+    store.write_network(name, row | {"settings": settings}, trace, TENSORS)
     return name
 
 
@@ -283,3 +284,113 @@ def test_a_row_is_written_below_any_name(tmp_path, notes):
         store.prepare(CONFIG)
         put(store, "c", risk=0.5)
         assert store.query("SELECT risk FROM networks")[1] == [(0.5,)] and notes == []
+
+
+def planted(path, change):
+    """Rewrite a Parquet file through SQL."""
+    new = path.with_name("new")
+    duckdb.execute(f"COPY (SELECT {change} FROM '{path}') TO '{new}' (FORMAT parquet)")
+    new.replace(path)
+
+
+def trace(start):
+    return [
+        dict.fromkeys(TRACE, start + step / 10) | {"cell": "c", "seed": 0, "updates": step}
+        for step in range(3)
+    ]
+
+
+def test_a_changed_number_is_named_left_out_and_its_network_computed_again(store, notes):
+    kept, changed = put(store, "kept", risk=0.1), put(store, "changed", risk=0.2)
+    path = store.directory / "networks" / f"{changed}.parquet"
+    planted(path, "* REPLACE (0.0 AS risk)")
+    assert store.query("SELECT risk FROM networks")[1] == [(0.1,)]
+    assert "checksum differs" in notes[0] and str(path) in notes[0] and len(notes) == 1
+    assert [found for found, _ in store.damaged()] == [path]
+    store.set_aside(path)
+    assert set(store.finished()) == {kept} and store.damaged() == []
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+
+
+def test_weights_and_traces_are_those_of_which_the_row_speaks(store):
+    first, second = (put(store, text, trace=trace(start)) for start, text in enumerate("ab"))
+    assert len(store.trace(first, TRACE)) == 3 and len(store.weights(first)) == len(TENSORS)
+    spoilt = {
+        "weights flipped": (store.weights_path(first), flipped),
+        "weights gone": (store.weights_path(first), lambda path: path.unlink()),
+        "trace flipped": (store.trace_path(first), flipped),
+        "trace gone": (store.trace_path(first), lambda path: path.unlink()),
+        "trace exchanged": (
+            store.trace_path(first),
+            lambda path: path.write_bytes(store.trace_path(second).read_bytes()),
+        ),
+    }
+    for case, (path, spoil) in spoilt.items():
+        whole = path.read_bytes()
+        spoil(path)
+        with pytest.raises(StoreError, match=path.name):
+            store.weights(first), store.trace(first, TRACE)
+        assert [fault.path for fault in store.damaged()] == [path], case
+        path.write_bytes(whole)
+        assert store.damaged() == [], case
+
+
+def test_a_row_is_not_believed_about_another_networks_weights(store):
+    from safetensors.numpy import save_file
+
+    name = put(store, "a")
+    save_file(TENSORS | {"rotation": np.full(3, np.nan)}, store.weights_path(name))
+    with pytest.raises(StoreError, match="checksum differs"):
+        store.weights(name)
+    save_file(TENSORS | {"seconds": np.ones(3)}, store.weights_path(name))
+    assert store.weights(name)["seconds"].sum() == 3  # two runs of one network differ in time only
+
+
+def test_traces_of_other_networks_are_not_in_the_table_of_traces(store, notes):
+    first, second = (put(store, text, trace=trace(start)) for start, text in enumerate("ab"))
+    ask = "SELECT DISTINCT floor(train_loss) FROM traces ORDER BY 1"
+    assert store.query(ask)[1] == [(0,), (1,)]
+    store.trace_path(first).write_bytes(store.trace_path(second).read_bytes())
+    assert store.query(ask)[1] == [(1,)]
+    assert store.query("SELECT count(*) FROM traces")[1] == [(3,)]
+    assert len(notes) == 1 and str(store.trace_path(first)) in notes[0]
+
+
+def test_what_was_kept_before_checksums_is_unverified_not_damaged(store, notes):
+    name = put(store, "a", risk=0.1, trace=trace(0))
+    planted(
+        store.directory / "networks" / f"{name}.parquet",
+        "* EXCLUDE (checksum, weights_checksum, trace_checksum)",
+    )
+    assert store.unverified() == 1 and store.damaged() == notes == []
+    assert len(store.weights(name)) == len(TENSORS) and len(store.trace(name, TRACE)) == 3
+    assert set(store.finished()) == {name}
+    put(store, "b")
+    assert store.unverified() == 1
+
+
+def test_a_changed_checkpoint_is_not_gone_on_from(store):
+    store.write_checkpoint("a", {"trace": np.zeros(2)})
+    assert store.checkpoint("a")["trace"].sum() == 0 and store.damaged() == []
+    path = store.directory / "checkpoints" / "a.safetensors"
+    other = path.with_name("b.safetensors")
+    other.write_bytes(path.read_bytes())
+    flipped(path)
+    assert [fault.path for fault in store.damaged()] == [path, other]
+    for name in "ab":
+        with pytest.raises(StoreError, match="checksum differs"):
+            store.checkpoint(name)
+
+
+def test_a_row_that_is_not_final_never_replaces_one_that_is(store):
+    put(store, "a", risk=0.1)
+    put(store, "a", status="interrupted")
+    assert store.query("SELECT status, risk FROM networks")[1] == [("done", 0.1)]
+    put(store, "b", status="interrupted")
+    put(store, "b", status="done")
+    assert store.query("SELECT DISTINCT status FROM networks")[1] == [("done",)]

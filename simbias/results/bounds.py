@@ -99,7 +99,10 @@ def write_bounds(store: Store, asked: Asked, judged: Sequence[Judged]) -> None:
 def read_bounds(store: Store, asked: Asked) -> list[Judged] | None:
     """What was found when the same was asked before; None where it was not, or cannot be read."""
     rows = store.read_rows(asked.path(store), COLUMNS)
-    return None if rows is None else [_judged(row) for row in rows]
+    same = {"cell": asked.cell.name, "n_certify": asked.n_certify}
+    if rows is None or any(row[key] != value for row in rows for key, value in same.items()):
+        return None
+    return [_judged(row) for row in rows]
 
 
 def read_all(store: Store) -> list[tuple[Cell, list[Judged]]]:

@@ -23,9 +23,10 @@ from simbias.claims.inference import outcomes
 from simbias.claims.quantities import QUANTITIES
 from simbias.claims.session import GENERATION, Key, Triple
 from simbias.claims.verdict import Verdict, intervals
+from simbias.results import checksums
 from simbias.results.records import device, versions
-from simbias.results.schema import EVIDENCE, VERDICTS, Column
-from simbias.results.store import Store, StoreError
+from simbias.results.schema import CHECKSUM, EVIDENCE, MEASURED, VERDICTS
+from simbias.results.store import Store
 
 HEAD = ("claim", "verdict", "estimate", "interval", "asked", "units", "hold/fail/amb.", "premises")
 CAPTION = (
@@ -33,16 +34,6 @@ CAPTION = (
     " included; interval: two-sided, of confidence 1 - alpha, misses of the units' own intervals"
     " included; verdicts: one-sided tests at alpha,"
     " corrected within families"
-)
-MEASURED = (
-    Column("unit", "BIGINT", "seed of the network, or of the first of a pair"),
-    Column("value", "DOUBLE", "what was measured"),
-    Column("low", "DOUBLE", "lower end of its interval"),
-    Column("high", "DOUBLE", "upper end"),
-    Column("reference", "VARCHAR", "the quantity, with its argument"),
-    Column("cell", "VARCHAR", "every setting of the cell, as JSON"),
-    Column("n_certify", "BIGINT", "fresh points a unit"),
-    Column("confidence", "DOUBLE", "of the interval"),
 )
 
 
@@ -96,6 +87,7 @@ def say(store: Store, claim: Claim) -> tuple[int, str]:
         "said": datetime.now(UTC).isoformat(timespec="seconds"),
         "claim": json.loads(claim.identity),
     }
+    record[CHECKSUM.name] = checksums.of_record(record)
     store.write_text(path, json.dumps(record, indent=1) + "\n")
     return version * GENERATION, note
 
@@ -109,8 +101,11 @@ def _said(path: Path) -> dict[str, Any]:
     keys = {"id": str, "hash": str, "version": int, "family": str, "said": str}
     try:
         record = json.loads(path.read_text())
+        seal = record.pop(CHECKSUM.name, None)
+        if seal not in (None, checksums.of_record(record)):
+            raise ValueError(checksums.CHANGED)
         return {key: kind(record[key]) for key, kind in keys.items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} cannot be read ({error}); move it away to start over") from None
 
 
@@ -122,16 +117,20 @@ def measured_stem(key: Key) -> str:
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]
 
 
-def write_measured(store: Store, key: Key, found: Mapping[int, Triple]) -> None:
-    """Keep measurements; raises StoreError."""
-    common = {
+def _common(key: Key) -> dict[str, Any]:
+    """The columns that say what was measured."""
+    return {
         "reference": str(key.reference),
         "cell": key.cell.identity,
         "n_certify": key.n_certify,
         "confidence": key.confidence,
     }
+
+
+def write_measured(store: Store, key: Key, found: Mapping[int, Triple]) -> None:
+    """Keep measurements; raises StoreError."""
     rows = [
-        common | {"unit": unit, "value": value, "low": low, "high": high}
+        _common(key) | {"unit": unit, "value": value, "low": low, "high": high}
         for unit, (value, low, high) in found.items()
     ]
     part = hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()[:8]
@@ -144,6 +143,8 @@ def read_measured(store: Store, key: Key) -> dict[int, Triple]:
     found: dict[int, Triple] = {}
     for path in sorted((store.directory / "measured").glob(f"{measured_stem(key)}-*.parquet")):
         for row in store.read_rows(path, MEASURED) or []:
+            if any(row[name] != value for name, value in _common(key).items()):
+                continue  # another measurement's file under this one's name
             ends = (row["value"], row["low"], row["high"])
             value, low, high = (np.nan if end is None else float(end) for end in ends)
             found[row["unit"]] = (value, low, high)
@@ -161,13 +162,10 @@ def write_verdict(store: Store, verdict: Verdict, version: int) -> None:
 
 
 def read_verdicts(store: Store) -> list[dict[str, Any]]:
-    """The verdicts of a directory, a row each; raises StoreError for a file that is none."""
+    """The verdicts of a directory, a row each; those that cannot be read are told."""
     found = []
     for path in sorted((store.directory / "verdicts").glob("*.parquet")):
-        rows = store.read_rows(path, VERDICTS)
-        if rows is None:
-            raise StoreError(f"cannot read {path}: run its claim again")
-        found += rows
+        found += store.read_rows(path, VERDICTS) or []
     return found
 
 

@@ -7,7 +7,7 @@ one that is not known here is kept. What cannot be read is named with its reason
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, TypeVar
 import duckdb
 import numpy as np
 
-from simbias.results.schema import Column
+from simbias.results import checksums
+from simbias.results.schema import CHECKSUM, Column
 
 FILE = "_file"  # the column that names the file of a row
 _READ = f"read_parquet(?, filename = '{FILE}', hive_partitioning = false)"
@@ -32,12 +33,19 @@ class Fault(NamedTuple):
 
 
 def write(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows to a Parquet file; what is missing or NaN is empty. Raises duckdb.Error."""
+    """Write rows to a Parquet file, with their checksum where there is a column for it.
+
+    What is missing or NaN is empty. Raises duckdb.Error.
+    """
     marks = ", ".join("?" * len(columns))
     values = [[_plain(row.get(column.name)) for column in columns] for row in rows]
     with duckdb.connect() as connection:
         connection.execute(f"CREATE TABLE rows ({_typed(columns)})")
         connection.executemany(f"INSERT INTO rows VALUES ({marks})", values)
+        if CHECKSUM in columns:
+            written = _records(connection.execute("FROM rows"))
+            seal = checksums.of_rows(_content(written, [column.name for column in columns]))
+            connection.execute(f"UPDATE rows SET {CHECKSUM.name} = ?", [seal])
         copy(connection, "rows", path, "parquet")
 
 
@@ -70,14 +78,15 @@ def fill(
     if not names:
         connection.execute(f'CREATE TABLE {table} ({_typed(columns)}, "{FILE}" VARCHAR)')
         return faults
+
+    def told(found: Iterable[tuple[str, str]]) -> list[Fault]:
+        wrong = [Fault(paths[0].parent / name, why) for name, why in found]
+        return [fault for fault in wrong if fault.path.exists()]  # or another process moved it
+
     with _reach(paths[0].parent) as folder:
 
         def ask(sql: str, some: Sequence[str]) -> list[tuple]:
             return connection.execute(sql, [[str(folder / name) for name in some]]).fetchall()
-
-        def told(found: list[tuple[str, str]]) -> list[Fault]:
-            wrong = [Fault(paths[0].parent / name, why) for name, why in found]
-            return [fault for fault in wrong if fault.path.exists()]  # or another process moved it
 
         schemas, unread = _by_halves(lambda some: ask(_SCHEMAS, some), names)
         faults += told(unread)
@@ -103,9 +112,14 @@ def fill(
         insert = f"INSERT INTO {table} BY NAME SELECT * FROM {_READ}"
         for some in alike.values():
             faults += told(_by_halves(lambda part: ask(insert, part), some)[1])
-    faults += _incomplete(connection, table, needed, paths[0].parent)
     connection.execute(f"UPDATE {table} SET {FILE} = parse_filename({FILE})")
-    return faults
+    wrong = {}
+    if CHECKSUM in columns:
+        changed = _changed(rows(connection, table), [column.name for column in columns])
+        wrong = dict.fromkeys(changed, checksums.CHANGED)
+    wrong |= _incomplete(connection, table, needed)
+    leave_out(connection, table, wrong)
+    return faults + told(wrong.items())
 
 
 def read(columns: Sequence[Column], paths: Sequence[Path]) -> tuple[list[dict], list[Fault]]:
@@ -117,9 +131,13 @@ def read(columns: Sequence[Column], paths: Sequence[Path]) -> tuple[list[dict], 
 
 def rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[dict[str, Any]]:
     """The rows of a table that ``fill`` made, file by file as they were written."""
-    found = connection.execute(f"SELECT * FROM {table} ORDER BY {FILE}, rowid")
-    names = [column[0] for column in found.description or []]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    return _records(connection.execute(f"SELECT * FROM {table} ORDER BY {FILE}, rowid"))
+
+
+def leave_out(connection: duckdb.DuckDBPyConnection, table: str, names: Iterable[str]) -> None:
+    """Take the rows of some files out of a table that ``fill`` made."""
+    for name in names:
+        connection.execute(f"DELETE FROM {table} WHERE {FILE} = ?", [name])
 
 
 def first_lines(error: BaseException) -> str:
@@ -143,16 +161,43 @@ def _by_halves(
 
 
 def _incomplete(
-    connection: duckdb.DuckDBPyConnection, table: str, needed: Sequence[str], folder: Path
-) -> list[Fault]:
-    """Take files out whose rows lack what makes them rows of the table."""
-    faults = []
-    for name in needed:
-        empty = f"SELECT {FILE} FROM {table} WHERE {name} IS NULL"
-        for (filename,) in connection.execute(f"SELECT DISTINCT * FROM ({empty})").fetchall():
-            connection.execute(f"DELETE FROM {table} WHERE {FILE} = ?", [filename])
-            faults.append(Fault(folder / Path(filename).name, f"a row without {name}"))
-    return faults
+    connection: duckdb.DuckDBPyConnection, table: str, needed: Sequence[str]
+) -> dict[str, str]:
+    """The files with a row that lacks what makes it one of the table."""
+    return {
+        filename: f"a row without {name}"
+        for name in needed
+        for (filename,) in connection.execute(
+            f"SELECT DISTINCT {FILE} FROM {table} WHERE {name} IS NULL"
+        ).fetchall()
+    }
+
+
+def _changed(rows: Sequence[Mapping[str, Any]], known: Sequence[str]) -> set[str]:
+    """The files whose rows are not those that were written together.
+
+    Columns that are not known are another version's, or were added by hand: they may count or not.
+    """
+    together: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row[CHECKSUM.name] is not None:
+            together.setdefault((row[FILE], row[CHECKSUM.name]), []).append(row)
+    return {
+        filename
+        for (filename, seal), some in together.items()
+        if seal not in (checksums.of_rows(_content(some, names)) for names in (some[0], known))
+    }
+
+
+def _content(rows: Sequence[Mapping[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
+    """What a checksum of rows is of."""
+    counted = [name for name in names if name not in (FILE, CHECKSUM.name)]
+    return [{name: row[name] for name in counted} for row in rows]
+
+
+def _records(found: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    names = [column[0] for column in found.description or []]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 @contextmanager

@@ -17,6 +17,7 @@ class Column(NamedTuple):
     needed: bool = False
 
 
+CHECKSUM = Column("checksum", "VARCHAR", "hash of the rows written together; empty: unverified")
 STATUSES = ("done", "not-converged", "diverged", "error", "interrupted")
 FINAL = ("done", "not-converged", "diverged")  # the others are computed again by a rerun
 
@@ -78,6 +79,9 @@ NETWORKS = (
     Column("finished", "VARCHAR", "UTC time at which the row was written"),
     Column("device", "VARCHAR", "what it ran on"),
     Column("versions", "VARCHAR", "versions of simbias, Python and its libraries, as JSON"),
+    Column("weights_checksum", "VARCHAR", "hash of the network's tensors, without the time taken"),
+    Column("trace_checksum", "VARCHAR", "hash of its trace file; empty where there is none"),
+    CHECKSUM,
 )
 
 TRACES = (
@@ -133,6 +137,7 @@ BOUNDS = (
     Column("n_certify", "BIGINT", "fresh draws behind each risk"),
     Column("finished", "VARCHAR", "UTC time at which the file was written", needed=True),
     Column("versions", "VARCHAR", "versions of simbias, Python and its libraries, as JSON"),
+    CHECKSUM,
 )
 
 VERDICTS = (
@@ -171,6 +176,7 @@ VERDICTS = (
     Column("finished", "VARCHAR", "UTC time at which the row was written"),
     Column("device", "VARCHAR", "what it ran on"),
     Column("versions", "VARCHAR", "versions of simbias, Python and its libraries, as JSON"),
+    CHECKSUM,
 )
 
 EVIDENCE = (
@@ -183,8 +189,22 @@ EVIDENCE = (
     Column("high", "DOUBLE", "upper end"),
     Column("outcome", "VARCHAR", "holds, fails, ambiguous or missing", needed=True),
     Column("missing", "VARCHAR", "why it is missing; empty where it is not"),
+    CHECKSUM,
+)
+
+MEASURED = (
+    Column("unit", "BIGINT", "seed of the network, or of the first of a pair", needed=True),
+    Column("value", "DOUBLE", "what was measured"),
+    Column("low", "DOUBLE", "lower end of its interval"),
+    Column("high", "DOUBLE", "upper end"),
+    Column("reference", "VARCHAR", "the quantity, with its argument", needed=True),
+    Column("cell", "VARCHAR", "every setting of the cell, as JSON", needed=True),
+    Column("n_certify", "BIGINT", "fresh points a unit", needed=True),
+    Column("confidence", "DOUBLE", "of the interval", needed=True),
+    CHECKSUM,
 )
 
 TABLES = {"networks": NETWORKS, "traces": TRACES}
 # tables that other verbs add to a run
 ADDED = {"bounds": BOUNDS, "verdicts": VERDICTS, "evidence": EVIDENCE}
+OTHERS = {"measured": MEASURED}  # what is kept besides

@@ -5,6 +5,7 @@ holds: many writers need no lock, a network computed twice is one row, and what 
 is a set difference. A network's row is written last, so a row means that all of it is there.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -13,27 +14,38 @@ import time
 import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from simbias._checks import fail
-from simbias.results import parquet
+from simbias.results import checksums, parquet
 from simbias.results.parquet import FILE, Fault, first_lines
-from simbias.results.schema import ADDED, FINAL, NETWORKS, TABLES, TRACES, Column
+from simbias.results.schema import (
+    ADDED,
+    CHECKSUM,
+    FINAL,
+    NETWORKS,
+    OTHERS,
+    TABLES,
+    TRACES,
+    Column,
+)
 
 _RUN = {"suite": str, "preset": str, "n_certify": int, "cells": list, "seeds": list, "names": list}
 _CELL = {"task": dict, "network": dict, "method": dict, "stop": dict, "n_train": int, "batch": int}
 _FOLDERS = ("networks", "traces", "weights", "checkpoints")
+_COLUMNS = TABLES | ADDED | OTHERS
 _KEPT = {
     "weights": {"rotation", "fitted_since", "updates", "end", "seconds"},
     "checkpoints": {"trace"},
 }
+T = TypeVar("T")
 _STALE_SECONDS = 3600  # temporary files older than this were left by a killed process
 
 
@@ -43,7 +55,16 @@ _MISNAMED = f"""SELECT {FILE} FROM networks
 
 
 class StoreError(OSError):
-    """Something could not be written or read; the message is one line that names it."""
+    """Something could not be written or read; the message is one line that names it.
+
+    Args:
+        message: the line.
+        why: its part without the file's name.
+    """
+
+    def __init__(self, message: str, why: str = "") -> None:
+        super().__init__(message)
+        self.why = why or message
 
 
 class Store:
@@ -67,6 +88,7 @@ class Store:
     ) -> None:
         self.directory = Path(directory)
         self._note, self._noted = note, set[Path]()
+        self._read: tuple[dict[str, tuple[int, ...]], dict[str, dict[str, Any]]] = {}, {}
         if create:
             check_writable(self.directory)
         if self.config() is None and not create:
@@ -81,8 +103,9 @@ class Store:
         for folder in _FOLDERS:
             (self.directory / folder).mkdir(parents=True, exist_ok=True)
         for path in self.directory.rglob(".*.tmp"):
-            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # its writer has renamed it
+                if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                    path.unlink()
         self.write_text(self.directory / "run.toml", config)
 
     def config(self) -> dict[str, Any] | None:
@@ -129,7 +152,14 @@ class Store:
 
     def statuses(self) -> dict[str, str]:
         """Status by hash of every row."""
-        return {Path(row[FILE]).stem: row["status"] for row in self.rows("networks")}
+        return {name: row["status"] for name, row in self.networks().items()}
+
+    def networks(self) -> dict[str, dict[str, Any]]:
+        """The sound rows of networks, by hash; read again only where a file has changed."""
+        if self._read[0] != self._listing():
+            with duckdb.connect() as connection:
+                self._tell(self._fill(connection, "networks"))
+        return self._read[1]
 
     def write_network(
         self,
@@ -138,25 +168,55 @@ class Store:
         trace: Sequence[Mapping[str, Any]] = (),
         tensors: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """Keep a network: weights and trace first, then its row; raises StoreError."""
+        """Keep a network: weights and trace first, then its row with their checksums.
+
+        A row with a status that is not final never takes the place of one that is. Raises
+        StoreError.
+        """
+        row = dict(row)
+        path = self.directory / "networks" / f"{name}.parquet"
+        if row["status"] not in FINAL and path.exists():
+            before = self.read_rows(path, NETWORKS)
+            if before and before[0]["status"] in FINAL:
+                return
         if tensors is not None:
+            row["weights_checksum"] = checksums.of_tensors(tensors)
             self._write(self.weights_path(name), lambda path: save_file(dict(tensors), path))
         if trace:
-            self.write_rows(self.directory / "traces" / f"{name}.parquet", TRACES, trace)
-        self.write_rows(self.directory / "networks" / f"{name}.parquet", NETWORKS, [row])
+
+            def write(temporary: Path) -> None:
+                parquet.write(temporary, TRACES, trace)
+                row["trace_checksum"] = checksums.of_bytes(temporary.read_bytes())
+
+            self._write(self.trace_path(name), write)
+        self.write_rows(path, NETWORKS, [row])
 
     def weights_path(self, name: str) -> Path:
         """Where the weights of a network are."""
         return self.directory / "weights" / f"{name}.safetensors"
 
+    def trace_path(self, name: str) -> Path:
+        """Where the trace of a network is."""
+        return self.directory / "traces" / f"{name}.parquet"
+
     def weights(self, name: str) -> dict[str, np.ndarray]:
-        """The tensors of a network; raises StoreError."""
-        return _load(self.weights_path(name))
+        """The tensors of a network; raises StoreError where they are not those of its row."""
+        path = self.weights_path(name)
+
+        def load() -> tuple[dict[str, np.ndarray], str]:
+            tensors, _ = _load(path)
+            return tensors, checksums.of_tensors(tensors)
+
+        return self._matching(name, "weights_checksum", path, load)
 
     def trace(self, name: str, columns: Sequence[str]) -> np.ndarray:
-        """The trace of a network as float32 (checks, columns)."""
-        path = self.directory / "traces" / f"{name}.parquet"
-        if not path.is_file():
+        """The trace of a network as float32 (checks, columns); none where none was kept.
+
+        Raises:
+            StoreError: it cannot be read, or is not that of the network's row.
+        """
+        path = self.trace_path(name)
+        if not self._matching(name, "trace_checksum", path, partial(_trace, path)):
             return np.zeros((0, len(columns)), np.float32)
         rows, faults = parquet.read(TRACES, [path])
         for fault in faults:
@@ -164,16 +224,36 @@ class Store:
         found = [[row[name] for name in columns] for row in rows]
         return np.array(found, np.float32).reshape(len(rows), len(columns))
 
+    def unverified(self) -> int:
+        """How many networks have a row from before checksums."""
+        return sum(row[CHECKSUM.name] is None for row in self.networks().values())
+
+    def _matching(self, name: str, column: str, path: Path, load: Callable[[], tuple[T, str]]) -> T:
+        """A file of a network; raises StoreError where it is not the one that its row speaks of."""
+        for _ in range(2):  # another process may have written both in between
+            content, found = load()
+            kept = self.networks().get(name, {}).get(column)
+            if kept in (None, found):
+                return content
+            self._read = {}, {}
+        raise _unusable(path, checksums.CHANGED if found else "it is missing")
+
     # -- checkpoints ------------------------------------------------------------------------
 
     def write_checkpoint(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
         """Keep the state of a network in training; raises StoreError."""
-        self._write(self._checkpoint(name), lambda path: save_file(dict(tensors), path))
+        seal = {"network": name, CHECKSUM.name: checksums.of_tensors(tensors)}
+        self._write(self._checkpoint(name), lambda path: save_file(dict(tensors), path, seal))
 
     def checkpoint(self, name: str) -> dict[str, np.ndarray] | None:
-        """The state of a network in training; None where none was kept."""
+        """The state of a network in training; None where none was kept; raises StoreError."""
         path = self._checkpoint(name)
-        return _load(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        tensors, seal = _load(path)
+        if seal and seal != {"network": name, CHECKSUM.name: checksums.of_tensors(tensors)}:
+            raise _unusable(path, checksums.CHANGED)
+        return tensors
 
     def drop_checkpoint(self, name: str) -> None:
         """Forget the state of a network that has ended."""
@@ -240,35 +320,40 @@ class Store:
         self._write(path, write)
 
     def read_rows(self, path: Path, columns: Sequence[Column]) -> list[dict[str, Any]] | None:
-        """The rows of a Parquet file as they were written; None where it cannot be read."""
+        """The rows of a Parquet file as they were written; None, and told, where it is not whole.
+
+        None as well where there is no such file.
+        """
         rows, faults = parquet.read(columns, [path])
+        self._tell(faults)
         return None if faults or not path.exists() else rows
 
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        """The rows of a table, each with the name of its file as ``FILE``."""
-        with duckdb.connect() as connection:
-            self._tell(self._fill(connection, table))
-            return parquet.rows(connection, table)
-
     def damaged(self) -> list[Fault]:
-        """Result files that cannot be used, each with the reason."""
+        """Files that cannot be used, each with the reason; reads all that there are."""
         found = []
-        for table in TABLES:
+        for table in _COLUMNS:
             with duckdb.connect() as connection:
                 found += self._fill(connection, table)
-        for folder in ("weights", "checkpoints"):
-            for path in sorted((self.directory / folder).glob("*.safetensors")):
-                why = _safetensors_fault(path, _KEPT[folder])
-                if why:
-                    found.append(Fault(path, why))
+        weights = {path.stem for path in (self.directory / "weights").glob("*.safetensors")}
+        kept = {name for name, row in self.networks().items() if row["weights_checksum"]}
+        checkpoints = (self.directory / "checkpoints").glob("*.safetensors")
+        whole = [self.weights_path(name) for name in sorted(weights | kept)]
+        for path in [*whole, *sorted(checkpoints)]:
+            load = self.weights if path.parent.name == "weights" else self.checkpoint
+            try:
+                missing = sorted(_KEPT[path.parent.name] - set(load(path.stem) or {}))
+                if missing and path.exists():
+                    found.append(Fault(path, f"no tensor {missing[0]}: not a file of simbias"))
+            except StoreError as error:
+                found.append(Fault(path, error.why))
         return found
 
     def set_aside(self, path: Path) -> Path:
         """Move a damaged file out of the way, keeping it; its network counts as missing."""
-        aside = self.directory / "set-aside" / path.parent.name
-        aside.mkdir(parents=True, exist_ok=True)
-        target = aside / f"{path.name}.{time.time_ns()}"
-        os.replace(path, target)
+        target = self.directory / "set-aside" / path.parent.name / f"{path.name}.{time.time_ns()}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # missing, or another process was faster
+            os.replace(path, target)
         if path.parent.name in ("weights", "traces"):
             (self.directory / "networks" / f"{path.stem}.parquet").unlink(missing_ok=True)
         return target
@@ -283,13 +368,41 @@ class Store:
 
     def _fill(self, connection: duckdb.DuckDBPyConnection, table: str) -> list[Fault]:
         """Make a table of the sound files; returns the others."""
-        faults = parquet.fill(connection, table, (TABLES | ADDED)[table], self._files(table))
+        paths, listing = self._files(table), self._listing() if table == "networks" else {}
+        others = self._other_traces(paths) if table == "traces" else []
+        wrong = {fault.path for fault in others}
+        sound = [path for path in paths if path not in wrong]
+        others += parquet.fill(connection, table, _COLUMNS[table], sound)
         if table == "networks":
-            for (filename,) in connection.execute(_MISNAMED).fetchall():
-                connection.execute(f"DELETE FROM {table} WHERE {FILE} = ?", [filename])
-                path = self.directory / table / filename
-                faults.append(Fault(path, "its name is not that of its network"))
-        return faults
+            names = [name for (name,) in connection.execute(_MISNAMED).fetchall()]
+            parquet.leave_out(connection, table, names)
+            why = "its name is not that of its network"
+            others += [Fault(self.directory / table / name, why) for name in names]
+            rows = parquet.rows(connection, table)
+            self._read = listing, {Path(row[FILE]).stem: row for row in rows}
+        return others
+
+    def _listing(self) -> dict[str, tuple[int, ...]]:
+        """What tells whether a row of networks was written since."""
+        found: dict[str, tuple[int, ...]] = {}
+        for path in self._files("networks"):
+            with contextlib.suppress(OSError):  # another process set it aside
+                known = path.stat()
+                found[path.name] = (known.st_mtime_ns, known.st_size, known.st_ino)
+        return found
+
+    def _other_traces(self, paths: Sequence[Path]) -> list[Fault]:
+        """The traces that are not those of which the rows of networks speak."""
+        present = {path.stem for path in paths}
+        kept = {name: row["trace_checksum"] for name, row in self.networks().items()}
+        found = []
+        for name in sorted(present | {name for name in kept if kept[name]}):
+            path = self.trace_path(name)
+            try:
+                self._matching(name, "trace_checksum", path, partial(_trace, path))
+            except StoreError as error:
+                found.append(Fault(path, error.why))
+        return found
 
     def _tell(self, faults: Sequence[Fault]) -> None:
         for path, why in faults:
@@ -349,23 +462,29 @@ def _toml(value: Any) -> str:
     return json.dumps(value)  # strings, numbers and booleans read the same in TOML
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
+def _unusable(path: Path, why: str) -> StoreError:
+    return StoreError(f"{path} cannot be used ({why})", why)
+
+
+def _load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Tensors and what the file says of itself."""
+    with _reading(path), safe_open(path, "np") as handle:
+        return {name: handle.get_tensor(name) for name in handle.keys()}, handle.metadata() or {}
+
+
+def _trace(path: Path) -> tuple[bool, str]:
+    """Whether there is a trace, and its checksum."""
     with _reading(path):
-        return load_file(path)
+        try:
+            return True, checksums.of_bytes(path.read_bytes())
+        except FileNotFoundError:
+            return False, ""
 
 
-@contextmanager
+@contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, duckdb.Error, SafetensorError) as error:
-        raise StoreError(f"cannot read {path}: {first_lines(error)}") from error
-
-
-def _safetensors_fault(path: Path, kept: set[str]) -> str | None:
-    try:
-        with safe_open(path, "np") as handle:
-            missing = sorted(kept - set(handle.keys()))
-            return f"no tensor {missing[0]}: not a file of simbias" if missing else None
-    except (OSError, SafetensorError) as error:
-        return first_lines(error)
+        why = first_lines(error)
+        raise StoreError(f"cannot read {path}: {why}", why) from error

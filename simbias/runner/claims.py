@@ -1,5 +1,6 @@
 """Judging claims into a directory: networks trained as in any run, measurements kept, resumable."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -84,13 +85,17 @@ class InStore:
             kept.write_measured(self._store, key, found)
 
 
-def open_store(directory: Path) -> Store:
+def open_store(directory: Path, note: Callable[[str], None] = warnings.warn) -> Store:
     """The store of a directory of claims, made where there is none.
+
+    Args:
+        directory: its path.
+        note: as ``Store`` takes it.
 
     Raises:
         ValueError: a directory that holds another run, or cannot be written.
     """
-    store = Store(directory, create=True)
+    store = Store(directory, create=True, note=note)
     config = store.config()
     if config is None:
         words = {"suite": SUITE, "preset": "units", "n_certify": N_CERTIFY}

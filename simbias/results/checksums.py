@@ -1,0 +1,44 @@
+"""Checksums of what is kept, by content: the same numbers have the same checksum in any file."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+CHANGED = "changed since it was written: its checksum differs"
+_TIMING = "seconds"  # differs between two runs that give the same network
+
+
+def of_bytes(content: bytes) -> str:
+    """The checksum of a file's bytes."""
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def of_rows(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The checksum of rows in any order; empty cells do not count, as other versions lack them."""
+    texts = (
+        json.dumps(
+            {name: value for name, value in row.items() if value is not None},
+            sort_keys=True,
+            default=str,
+        )
+        for row in rows
+    )
+    return of_bytes("\n".join(sorted(texts)).encode())
+
+
+def of_tensors(tensors: Mapping[str, np.ndarray]) -> str:
+    """The checksum of a network's tensors, but for the time that it took."""
+    whole = hashlib.sha256()
+    for name in sorted(set(tensors) - {_TIMING}):
+        array = np.ascontiguousarray(tensors[name])
+        whole.update(f"{name} {array.dtype.str} {np.shape(tensors[name])}\n".encode())
+        whole.update(array.tobytes())
+    return whole.hexdigest()[:32]
+
+
+def of_record(record: Mapping[str, Any]) -> str:
+    """The checksum of what a JSON file says."""
+    return of_bytes(json.dumps(record, sort_keys=True).encode())
