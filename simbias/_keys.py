@@ -1,13 +1,19 @@
 """Random keys: every draw hangs from one integer seed and the identity of its cell.
 
 The identity is hashed and folded in, never a position in a batch or in a registry, so a network is
-the same however the work is divided. Each use of randomness has a stream of its own.
+the same however the work is divided. Each use of randomness has a stream of its own. The generator
+is named here, and not left to JAX's settings.
 """
 
 import hashlib
 
 import jax
-from jaxtyping import Array, Key
+import numpy as np
+from jaxtyping import Array, Key, UInt
+
+from simbias._checks import fail
+from simbias._pinned import GENERATOR, pinned
+from simbias._types import AnyArray
 
 STREAMS = (
     "rotation",
@@ -23,17 +29,51 @@ STREAMS = (
 )
 
 
+@pinned
 def network_key(identity: str, seed: int) -> Key[Array, ""]:
     """The key of the network with this seed in the cell with this identity."""
     digest = hashlib.sha256(identity.encode()).digest()
-    key = jax.random.key(seed % 2**32)
-    if seed >= 2**32:  # a JAX key is made from 32 bits: the others are folded in
+    key = seed_key(seed % 2**32)
+    if seed >= 2**32:  # a key is made from 32 bits: the others are folded in
         key = jax.random.fold_in(key, seed >> 32)
     for start in (0, 4):
         key = jax.random.fold_in(key, int.from_bytes(digest[start : start + 4], "little"))
     return key
 
 
+@pinned
 def stream(key: Key[Array, ""], name: str) -> Key[Array, ""]:
     """The stream ``name`` (one of ``STREAMS``) of a network's key."""
     return jax.random.fold_in(key, STREAMS.index(name))
+
+
+@pinned
+def seed_key(seed: int) -> Key[Array, ""]:
+    """The key of a seed in [0, 2**32), whatever JAX adds to seeds."""
+    return key_of(np.array([0, seed], np.uint32))
+
+
+def key_of(words: UInt[AnyArray, " words"]) -> Key[Array, ""]:
+    """The key made of two words: the inverse of ``jax.random.key_data``."""
+    return jax.random.wrap_key_data(words, impl=GENERATOR)
+
+
+def own_key(key: AnyArray) -> Key[Array, ""]:
+    """A caller's key, for the generator that is used here.
+
+    A key of ``rbg`` holds one of threefry, which is what the same seed gives without ``rbg``.
+
+    Raises:
+        ValueError: a key of another generator, or no key.
+    """
+    allowed = f"a JAX random key of {GENERATOR} (see jax_default_prng_impl)"
+    if not hasattr(key, "dtype"):
+        raise fail("key", key, allowed)
+    typed = jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+    kind = str(jax.random.key_impl(key)) if typed else {2: GENERATOR, 4: "rbg"}.get(key.size, "")
+    if kind == GENERATOR and typed:
+        return key
+    words = jax.random.key_data(key) if typed else key
+    if kind not in (GENERATOR, "rbg") or words.ndim != 1 or words.dtype != np.uint32:
+        raise fail("key", f"{kind or 'none'} {key.dtype}{list(key.shape)}", allowed)
+    return key_of(words[:2])

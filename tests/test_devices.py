@@ -3,12 +3,19 @@
 import os
 import subprocess
 import sys
+import zlib
 
+import jax
 import pytest
 
 import simbias
-from simbias import _devices
+from simbias import _devices, _programs
 
+CACHE = (
+    "jax_compilation_cache_dir",
+    "jax_enable_compilation_cache",
+    "jax_persistent_cache_min_compile_time_secs",
+)
 TRAIN = """
 import sys, time
 import simbias
@@ -25,26 +32,36 @@ print(sum(name.endswith("compilation_cache/cache_hits") for name in hits))
 """
 
 
-def trained(**environment):
-    """The sum of trained weights, and how many programs came from the cache, in a new process."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", TRAIN],
-        env=os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "true"} | environment,
+def python(code, **environment):
+    """Runs code in a new process, in which warnings are errors."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         check=True,
     )
+
+
+def trained(**environment):
+    """The sum of trained weights, and how many programs came from the cache, in a new process."""
+    done = python(TRAIN, **{"JAX_ENABLE_COMPILATION_CACHE": "true"} | environment)
     weights, hits = done.stdout.split()
     return float(weights), int(hits)
 
 
-def test_a_second_process_finds_the_programs_compiled_and_trains_the_same_network(tmp_path):
+def test_a_second_process_finds_the_programs_compiled_unless_they_are_spoilt(tmp_path):
     cold = trained(XDG_CACHE_HOME=str(tmp_path))
-    kept = list(tmp_path.glob("simbias/compiled/*/*"))
+    kept = list(tmp_path.glob("simbias/compiled/*/*-cache"))
     warm = trained(XDG_CACHE_HOME=str(tmp_path))
     assert kept
     assert warm[1] > cold[1]  # even a cold process may meet one program twice
     assert warm[0] == cold[0]
+    for i, entry in enumerate(tmp_path.glob("simbias/compiled/*/*-cache")):
+        entry.write_bytes((b"", b"foreign", entry.read_bytes()[:-20])[i % 3])
+    again = trained(XDG_CACHE_HOME=str(tmp_path))  # every warning is an error there
+    assert again == cold
+    assert len([*tmp_path.glob("simbias/compiled/*/*-cache")]) == len(kept)
 
 
 def test_a_cache_that_cannot_be_written_changes_nothing(tmp_path):
@@ -57,18 +74,111 @@ def test_a_cache_that_cannot_be_written_changes_nothing(tmp_path):
 
 
 def test_the_folder_names_the_processor_and_the_libraries(monkeypatch):
-    here = _devices.cache_directory()
-    monkeypatch.setattr(_devices, "_features", lambda: "another processor")
-    assert _devices.cache_directory() != here
+    here = _programs.cache_directory()
+    monkeypatch.setattr(_programs, "_features", lambda: "another processor")
+    assert _programs.cache_directory() != here
     monkeypatch.undo()
-    monkeypatch.setattr(_devices, "version", lambda name: "0.0.1")
-    assert _devices.cache_directory() != here
+    monkeypatch.setattr(_programs, "version", lambda name: "0.0.1")
+    assert _programs.cache_directory() != here
 
 
 def test_a_late_call_that_asks_for_other_devices_is_refused():
     simbias.configure(2)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="^cores: got 3, but JAX has started with 2 CPU devices"):
         simbias.configure(3)
+
+
+def test_a_late_call_sets_what_it_can_and_says_what_it_cannot(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(_devices, "usable_cores", lambda: 3)
+    before = {name: jax.config.values[name] for name in CACHE}
+    jax.config.update("jax_enable_compilation_cache", True)
+    jax.config.update("jax_compilation_cache_dir", None)
+    try:
+        for call in (simbias.configure, lambda: simbias.configure(4)):
+            jax.config.update("jax_compilation_cache_dir", None)
+            with pytest.raises((RuntimeWarning, RuntimeError), match="^cores: got .*2 CPU") as said:
+                call()
+            assert "\n" not in str(said.value)
+            folder = jax.config.values["jax_compilation_cache_dir"]
+            assert folder == str(_programs.cache_directory()) and folder.startswith(str(tmp_path))
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+
+
+def test_on_an_accelerator_the_number_of_cpu_devices_does_not_matter(monkeypatch):
+    monkeypatch.setattr(_devices, "platform", lambda: "gpu")
+    simbias.configure(3)
+
+
+def test_a_platform_that_is_not_there_is_one_line_in_every_command_and_call(tmp_path):
+    commands = ("doctor", "run pitfalls --dry-run", f"claims run --out {tmp_path / 'claims'}")
+    code = f"""
+import contextlib, io
+from simbias.cli import main
+for command in {commands}:
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err):
+        assert main(command.split()) == 2
+    print(err.getvalue(), end="")
+import simbias
+for call in (simbias.configure, lambda: simbias.tasks.get("lms-5").sample(None, 2)):
+    try:
+        call()
+    except ValueError as error:
+        print("simbias:", error)
+"""
+    done = python(code, JAX_PLATFORMS="cuda")
+    said = done.stdout.splitlines()
+    assert len(said) == 5
+    for line in said:
+        assert line.startswith("simbias: JAX_PLATFORMS: got 'cuda', allowed: what JAX can start")
+    assert "Traceback" not in done.stderr
+
+
+# -- entries of the cache -------------------------------------------------------------------
+
+
+def spoilt(folder):
+    """What may lie in a cache that JAX cannot read, by name."""
+    sound = zlib.compress(b"1234" + bytes(1000))
+    flipped = bytearray(sound)
+    flipped[len(sound) // 2] ^= 4
+    (folder / "empty-cache").touch()
+    (folder / "cut-cache").write_bytes(sound[:-3])
+    (folder / "flipped-cache").write_bytes(flipped)
+    (folder / "foreign-cache").write_text("no program")
+    (folder / "folder-cache").mkdir()
+    os.mkfifo(folder / "pipe-cache")
+    (folder / "link-cache").symlink_to(folder / "nowhere")
+    (folder / "sound-cache").write_bytes(sound)
+    (folder / "notes.txt").write_text("mine")
+
+
+@pytest.mark.parametrize("seen", ("", "[]", "{", '{"sound-cache": 3}'))
+def test_entries_that_cannot_be_read_are_removed_once_and_nothing_else(seen, tmp_path, monkeypatch):
+    monkeypatch.setattr(_programs, "_unpacker", lambda: zlib.decompress)
+    spoilt(tmp_path)
+    (tmp_path / _programs._READ).write_text(seen)
+    assert _programs._is_sound(tmp_path)
+    left = {"sound-cache", "notes.txt", _programs._READ}
+    assert {path.name for path in tmp_path.iterdir()} == left
+    # what was found readable is not read again, until it changes
+    monkeypatch.setattr(_programs, "_unpacker", lambda: pytest.fail)
+    assert _programs._is_sound(tmp_path)
+    monkeypatch.setattr(_programs, "_unpacker", lambda: zlib.decompress)
+    (tmp_path / "sound-cache").write_bytes(b"no longer")
+    assert _programs._is_sound(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == left - {"sound-cache"}
+
+
+def test_an_entry_that_cannot_be_removed_leaves_the_cache_unused(tmp_path, monkeypatch):
+    (tmp_path / "full-cache").mkdir()
+    (tmp_path / "full-cache" / "file").touch()
+    assert not _programs._is_sound(tmp_path)
+    (tmp_path / "file").touch()
+    assert not _programs._is_sound(tmp_path / "file" / "below")
 
 
 @pytest.mark.parametrize("cores", (0, -1, 1.5, True))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from simbias._checks import instance, known, real
+from simbias._pinned import pinned
 from simbias.bounds.evidence import Evidence
 from simbias.bounds.record import Premise, Record
 
@@ -64,6 +65,7 @@ class Bound:
         for name in self.invariant:
             known("invariant", name, INVARIANCES)
 
+    @pinned
     def __call__(self, evidence: Evidence, *, delta: float = 0.05) -> Record:
         """The record of one network.
 

@@ -18,6 +18,7 @@ import numpy as np
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
+from simbias._keys import seed_key
 from simbias.bounds.pac_bayes import PRIOR_LARGEST
 from simbias.networks.mlp import ACTIVATIONS
 from simbias.tasks.oracle import Layer
@@ -87,7 +88,7 @@ def compiled(
     act = ACTIVATIONS[activation]
 
     def one(problem: Problem, steps: Array, prior_steps: Array) -> Optimised:
-        keys = jax.random.split(jax.random.key(0), 3)
+        keys = jax.random.split(seed_key(0), 3)
         centre = _learn(act, problem, prior_steps, keys[0])
         free = _descend(act, problem, centre, steps, keys[1])
         return Optimised(free, centre, _errors(act, problem, free, pairs, keys[2]))

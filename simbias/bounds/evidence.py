@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simbias._checks import fail, instance, known, whole
+from simbias._pinned import pinned
 from simbias.networks import MLP, Network
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import Layer
 from simbias.training import fit
-from simbias.training.stack import Stack
+from simbias.training.stack import Stack, redraw
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -217,6 +218,7 @@ def logit_difference(layers: Sequence[Layer], x: Matrix, activation: str = "relu
     return np.concatenate([one(x[i : i + _ROWS]) for i in range(0, len(x), _ROWS)])
 
 
+@pinned
 def evidence_from(stack: Stack, i: int, *, held_out: int | None = None) -> Evidence:
     """The evidence on network ``i`` of a stack: its training set is drawn again.
 
@@ -241,8 +243,8 @@ def evidence_from(stack: Stack, i: int, *, held_out: int | None = None) -> Evide
     layers = tuple(network.to_layers(params))
     initial = network.to_layers(jax.tree.map(lambda leaf: leaf[i], stack.initial))
     _checked("layers", layers, cell.task.dim)  # before labelling points with NaN weights
+    data = jax.device_get(redraw(stack, i))
     problem = fit.problem(cell, stack.seeds[i])
-    data = jax.device_get(fit.training_set(cell.n_train, problem))
     errors = int(jax.device_get(_errors(network, points, problem, params)))
     settings = dict(cell.method.settings)
     steps = None

@@ -25,6 +25,7 @@ import numpy as np
 from scipy.special import rel_entr
 
 from simbias._checks import instance, whole
+from simbias._pinned import pinned
 from simbias.bounds.bound import Found, bound, independent
 from simbias.bounds.evidence import Evidence, Masked, Vector
 from simbias.bounds.record import Premise
@@ -36,6 +37,7 @@ from simbias.training.stack import MaskedJob, seed_list, train_jobs
 _DEALS = 20  # random orders of every pair's masks: the mean over pairs and deals moves little
 
 
+@pinned
 def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
     """Train a cell on masks of one supersample and ask each network about all its points.
 

@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Array
 
 from simbias._checks import fail, instance, known, real, whole
-from simbias._keys import stream
+from simbias._keys import key_of, stream
+from simbias._pinned import pinned
 from simbias.bounds.bound import Bound
 from simbias.bounds.compression import CODEBOOKS, compress
 from simbias.bounds.evidence import Evidence, evidence_from
@@ -89,6 +90,7 @@ class Judged:
         return None if self.record.kind == "measure" else self.record.value
 
 
+@pinned
 def evaluate(
     stack: Stack,
     *,
@@ -242,7 +244,7 @@ def _stochastic_risk(
 @partial(jax.jit, static_argnums=0)
 def _fresh(rows: int, problem: fit.Problem, chunk: Any) -> tuple[Array, Array, Array]:
     """The points on which the network's own risk is measured, and a key for the weights."""
-    certify = stream(jax.random.wrap_key_data(problem.key), "certify")
+    certify = stream(key_of(problem.key), "certify")
     key, key_weights = jax.random.split(jax.random.fold_in(certify, chunk))
     x, y = draw(problem.tables, key, rows)
     return x @ problem.rotation, y, key_weights

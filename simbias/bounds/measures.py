@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from simbias._keys import seed_key
 from simbias.bounds.bound import Found, bound, from_log, has_initial
 from simbias.bounds.evidence import Evidence
 from simbias.bounds.norms import (
@@ -118,7 +119,7 @@ def sharpness(evidence: Evidence, delta: float) -> Found:
 
 @partial(jax.jit, static_argnums=0)
 def _top_eigenvalue(activation: str, layers: list, x: Any, sign: Any) -> tuple[Any, Any]:
-    start = jax.tree.map(lambda leaf: jax.random.normal(jax.random.key(0), leaf.shape), layers)
+    start = jax.tree.map(lambda leaf: jax.random.normal(seed_key(0), leaf.shape), layers)
 
     def product(vector: Any) -> Any:
         gradient = jax.grad(partial(_loss, activation, x, sign))

@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from simbias._checks import fail, known
+from simbias._keys import own_key
+from simbias._pinned import pinned
 from simbias.bounds import descent
 from simbias.bounds.descent import Layers, Optimised, Problem
 from simbias.bounds.evidence import Evidence
@@ -67,6 +69,7 @@ def posterior(evidence: Evidence, prior: str) -> Posterior:
     return posteriors([evidence], prior)[0]
 
 
+@pinned
 def posteriors(evidences: Sequence[Evidence], prior: str) -> list[Posterior]:
     """The posteriors of networks of one shape, optimised side by side and once for each.
 
@@ -93,6 +96,7 @@ def posteriors(evidences: Sequence[Evidence], prior: str) -> list[Posterior]:
     return [_found[one][prior] for one in evidences]
 
 
+@pinned
 def stochastic_errors(
     made: Posterior, x: Float[Any, "rows dim"], y: Int[Any, " rows"], key: Array
 ) -> int:
@@ -105,8 +109,8 @@ def stochastic_errors(
         key: a JAX random key.
     """
     mean, deviation = _single(made.mean), _single(made.deviation)
-    counted = _counter(made.activation)(mean, deviation, jnp.asarray(x, jnp.float32), y == 1, key)
-    return int(counted)
+    points = jnp.asarray(x, jnp.float32)
+    return int(_counter(made.activation)(mean, deviation, points, y == 1, own_key(key)))
 
 
 @lru_cache

@@ -16,6 +16,8 @@ from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from simbias._checks import known, whole
+from simbias._keys import own_key
+from simbias._pinned import pinned
 from simbias._types import Params, Settings
 from simbias.tasks.oracle import Layer
 
@@ -125,9 +127,10 @@ class MLP:
         """Units of every layer, the input and the two logits included."""
         return (dim, *[self.width] * self.depth, 2)
 
+    @pinned
     def init(self, key: Key[Array, ""], dim: int) -> Params:
         """Random parameters for ``dim`` inputs: one ``{"kernel", "bias"}`` a layer."""
-        module = _Module(self.sizes(dim), self.activation, nnx.Rngs(params=key))
+        module = _Module(self.sizes(dim), self.activation, nnx.Rngs(params=own_key(key)))
         return nnx.to_pure_dict(nnx.state(module, nnx.Param))
 
     def apply(self, params: Params, x: Float[Array, "rows dim"]) -> Float[Array, "rows classes"]:
@@ -145,6 +148,7 @@ class MLP:
         sizes = self.sizes(dim)
         return 6 * sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
 
+    @pinned
     def from_layers(self, layers: Sequence[Layer]) -> Params:
         """Parameters with the given weights and biases (float32)."""
         return {

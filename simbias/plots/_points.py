@@ -1,23 +1,21 @@
 """Labelled points to draw on a plane, with a classifier's answers."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from simbias._checks import fail
-from simbias._types import Params
-from simbias.networks import Network
+from simbias._pinned import pinned
 from simbias.plots._figure import BLACK, BLUE, VERMILLION
 from simbias.plots._plane import Classifier, label_rows
 from simbias.tasks import Task
 from simbias.tasks.oracle import simple_rule
 from simbias.training import fit
-from simbias.training.stack import Stack
+from simbias.training.stack import Stack, redraw
 
 _COLOUR = (BLUE, VERMILLION)  # of the negative and of the positive label
 
@@ -69,22 +67,17 @@ def asked(
     return Points(position, y.astype(np.int64), exception, label_rows(classify, x) == y)
 
 
+@pinned
 def training_set(stack: Stack, i: int) -> tuple[np.ndarray, np.ndarray]:
     """The training inputs and labels of network ``i`` of a stack, drawn again."""
-    problem = fit.problem(stack.cell, stack.seeds[i])
-    data = jax.device_get(fit.training_set(stack.cell.n_train, problem))
+    data = jax.device_get(redraw(stack, i))
     return data.x, data.y
 
 
 def classifier(stack: Stack, i: int) -> Classifier:
     """Network ``i`` of a stack as a function from inputs (rows, dim) to labels (rows,)."""
     params = jax.tree.map(lambda leaf: leaf[i], stack.params)
-    return partial(_says, stack.cell.network, params)
-
-
-@partial(jax.jit, static_argnums=0)
-def _says(network: Network, params: Params, x: Float[Array, "rows dim"]) -> Bool[Array, " rows"]:
-    return fit.margins(network, params, x) > 0
+    return lambda x: fit.ask(stack.cell.network, params, x) > 0
 
 
 def draw_points(

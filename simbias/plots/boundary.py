@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 from matplotlib.axes import Axes
@@ -16,7 +15,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
 
 from simbias._checks import fail, whole
-from simbias._keys import network_key, stream
+from simbias._keys import network_key, seed_key, stream
 from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines, plane_rules, rule_labels, rule_lines
 from simbias.plots._plane import (
@@ -95,7 +94,7 @@ class BoundaryDisplay(style.Display):
             label: contexts are drawn given this label; None: half of them given each.
             resolution: grid points on a side.
             contexts: draws of the other coordinates, the same at every grid point.
-            key: random key of the contexts; default ``jax.random.key(0)``.
+            key: random key of the contexts; default: that of seed 0.
             points: inputs (rows, dim) and labels (rows,) to draw on top, such as a training set.
             shown: most points to draw: a third exceptions, so that they can be seen; the legend
                 gives the totals.
@@ -121,7 +120,7 @@ class BoundaryDisplay(style.Display):
         alone = task.dim == 2
         many = 1 if alone else contexts
         y = np.arange(many) % 2 if label is None else np.full(many, label)
-        drawn = draw_given(task, jax.random.key(0) if key is None else key, y)
+        drawn = draw_given(task, seed_key(0) if key is None else key, y)
         share = share_positive(classify, turn, (horizontal, vertical), across, up, drawn)
         return cls(
             name=task_words(task) if name is None else name,

@@ -13,11 +13,12 @@ import jax
 import numpy as np
 
 from simbias._checks import fail
+from simbias._pinned import PRODUCTS
 from simbias.results.schema import FINAL
 from simbias.results.store import Store
 from simbias.training.cell import Cell, cell_from_settings
 from simbias.training.fit import TRACE
-from simbias.training.stack import Job, Snapshot, Stack, stacked, state_shape
+from simbias.training.stack import Job, Snapshot, Stack, redraw, stacked, state_shape
 from simbias.validation import Report
 
 
@@ -114,7 +115,7 @@ def tensors(stack: Stack, i: int) -> dict[str, np.ndarray]:
         "end": stack.end[i],
         "seconds": stack.seconds[i],
     }
-    return flat(kept)
+    return flat(kept) | _draws_tensor(stack.draws[i])
 
 
 def load_stack(store: Store, cell: str | None = None, *, seed: int | None = None) -> Stack:
@@ -126,7 +127,7 @@ def load_stack(store: Store, cell: str | None = None, *, seed: int | None = None
         seed: the only network to load; default: all of them.
 
     Raises:
-        ValueError: no such cell or seed.
+        ValueError: no such cell or seed, or draws that cannot be repeated here (``DrawsError``).
     """
     _, found = store.query(
         f"SELECT cell, seed, settings FROM networks WHERE status IN {FINAL} ORDER BY seed"
@@ -156,6 +157,7 @@ def stack_from_tensors(
 
     Raises:
         ValueError: a tensor that is missing or of another shape.
+        DrawsError: the training set of a network cannot be drawn again.
     """
     shape = state_shape(cell)
     like = {
@@ -164,19 +166,34 @@ def stack_from_tensors(
         **dict.fromkeys(("rotation", "fitted_since", "updates", "end", "seconds"), 0),
     }
     whole = stacked([unflat(arrays, like) for arrays in kept.values()])
-    return Stack(cell=cell, seeds=tuple(kept), traces=tuple(traces), **whole)
+    draws = tuple(map(_draws, kept.values()))
+    stack = Stack(cell=cell, seeds=tuple(kept), traces=tuple(traces), draws=draws, **whole)
+    for i in range(len(stack)):
+        redraw(stack, i)
+    return stack
 
 
 def snapshot_tensors(snapshot: Snapshot) -> dict[str, np.ndarray]:
     """A checkpoint's tensors."""
-    return flat({"state": snapshot.state, "trace": snapshot.trace, "seconds": snapshot.seconds})
+    kept = {"state": snapshot.state, "trace": snapshot.trace, "seconds": snapshot.seconds}
+    return flat(kept) | _draws_tensor(snapshot.draws)
 
 
 def snapshot_from_tensors(cell: Cell, saved: Mapping[str, np.ndarray]) -> Snapshot:
     """The inverse of ``snapshot_tensors``; raises ValueError where tensors are missing."""
     like = {"state": state_shape(cell), "trace": 0, "seconds": 0.0}
     whole = unflat(saved, like)
-    return Snapshot(whole["state"], whole["trace"], float(whole["seconds"]))
+    return Snapshot(whole["state"], whole["trace"], float(whole["seconds"]), _draws(saved))
+
+
+def _draws_tensor(draws: str) -> dict[str, np.ndarray]:
+    """A fingerprint of draws as bytes, under its name; nothing where there is none."""
+    return {"draws": np.frombuffer(bytes.fromhex(draws), np.uint8)} if draws else {}
+
+
+def _draws(arrays: Mapping[str, np.ndarray]) -> str:
+    """The fingerprint among a network's tensors; "" where it was kept without one."""
+    return arrays["draws"].tobytes().hex() if "draws" in arrays else ""
 
 
 def flat(tree: Any) -> dict[str, np.ndarray]:
@@ -211,9 +228,8 @@ def versions() -> dict[str, str]:
 
 
 def device() -> str:
-    """What networks run on, in words, with the precision of products where it is a choice."""
+    """What networks run on, in words."""
     first = jax.devices()[0]
     if first.platform == "cpu":
         return f"{len(jax.devices())} x cpu ({platform.machine()})"
-    precision = jax.config.values["jax_default_matmul_precision"] or "default"
-    return f"{len(jax.devices())} x {first.platform} ({first.device_kind}), {precision} products"
+    return f"{len(jax.devices())} x {first.platform} ({first.device_kind}), {PRODUCTS} products"

@@ -16,7 +16,7 @@ from simbias.results import records
 from simbias.results.schema import FINAL
 from simbias.results.store import Store, StoreError, to_toml
 from simbias.runner.plan import Plan
-from simbias.training.stack import Job, Snapshot, assemble, train_jobs
+from simbias.training.stack import Job, Snapshot, assemble, check_snapshot, train_jobs
 from simbias.validation import validate
 
 
@@ -178,7 +178,9 @@ def _checkpoints(jobs: list[Job], store: Store, reporter: Reporter) -> dict[Job,
         try:
             tensors = store.checkpoint(records.network_name(job))
             if tensors is not None:
-                found[job] = records.snapshot_from_tensors(job.cell, tensors)
+                snapshot = records.snapshot_from_tensors(job.cell, tensors)
+                check_snapshot(job, snapshot)
+                found[job] = snapshot
         except (StoreError, ValueError) as error:
             reporter.note(f"checkpoint of {job.cell.name} seed {job.seed} not used: {error}")
     return found

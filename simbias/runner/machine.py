@@ -7,10 +7,12 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
 from simbias._devices import usable_cores
+from simbias._pinned import pinned
 from simbias.results.records import versions
 from simbias.training.stack import seed_mesh, spread
 
 
+@pinned
 def matmul_gflops(size: int = 1024, repeats: int = 5) -> float:
     """The rate of float32 matrix products, one a device at a time, in GFLOP/s over all devices."""
     devices = tuple(jax.devices())
@@ -40,14 +42,10 @@ def describe() -> list[str]:
     lines.append(
         f"{len(devices)} x {devices[0].platform} ({devices[0].device_kind}), {cores} cores"
     )
-    precision = jax.config.values["jax_default_matmul_precision"] or "default"
-    lines.append(
-        f"float32 matrix products, {precision} precision: {matmul_gflops():.0f} GFLOP/s over all"
-        " devices"
-    )
-    lines.append(
-        f"compiled programs: {jax.config.values['jax_compilation_cache_dir'] or 'not kept'}"
-    )
+    lines.append(f"float32 matrix products: {matmul_gflops():.0f} GFLOP/s over all devices")
+    kept = jax.config.values["jax_enable_compilation_cache"]
+    folder = jax.config.values["jax_compilation_cache_dir"] if kept else None
+    lines.append(f"compiled programs: {folder or 'not kept'}")
     if devices[0].platform == "cpu" and len(devices) != cores:
         lines.append(
             f"advice: {len(devices)} CPU devices for {cores} cores: unset jax_num_cpu_devices"

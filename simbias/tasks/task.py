@@ -15,6 +15,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from simbias._checks import fail, whole
+from simbias._keys import own_key
+from simbias._pinned import pinned
 from simbias._types import AnyArray, Settings
 from simbias.tasks.blocks import Block
 
@@ -68,12 +70,14 @@ class Task:
         """The laws as NumPy float32 arrays, ready to be passed to a compiled program."""
         return _tables(self)
 
+    @pinned
     def rotation(self, key: Key[Array, ""]) -> Float[Array, "dim dim"]:
         """A Haar-random orthogonal matrix (the identity for a task that is not rotated)."""
         if not self.rotated:
             return jnp.eye(self.dim)
-        return jax.random.orthogonal(key, self.dim)
+        return jax.random.orthogonal(own_key(key), self.dim)
 
+    @pinned
     def sample(
         self,
         key: Key[Array, ""],
@@ -92,11 +96,12 @@ class Task:
             Inputs, and labels 0 (negative) or 1 (positive).
 
         Raises:
-            ValueError: rows < 1, or a rotation of another shape.
+            ValueError: rows < 1, a rotation of another shape, or a key of another generator.
         """
-        x, y = draw(self.tables, key, whole("rows", rows))
+        x, y = draw(self.tables, own_key(key), whole("rows", rows))
         return (x if rotation is None else self.rotate(x, rotation)), y
 
+    @pinned
     def rotate(
         self, x: Float[Array, "rows dim"], rotation: Float[Array, "dim dim"]
     ) -> Float[Array, "rows dim"]:
@@ -107,6 +112,7 @@ class Task:
             raise fail("x", x.shape, f"shape (rows, {self.dim})")
         return x @ rotation
 
+    @pinned
     def randomise(
         self,
         key: Key[Array, ""],
@@ -127,14 +133,14 @@ class Task:
             Inputs of the same shape, turned as ``x`` was.
 
         Raises:
-            ValueError: an index that is no coordinate of the task.
+            ValueError: an index that is no coordinate of the task, or a key of another generator.
         """
         for index in coordinates:
             if index not in range(self.dim):
                 raise fail("coordinates", index, f"integers in [0, {self.dim})")
         chosen = np.isin(np.arange(self.dim), coordinates)
         plain = x if rotation is None else self.rotate(x, rotation.T)
-        mixed = jnp.where(chosen, plain[jax.random.permutation(key, len(x))], plain)
+        mixed = jnp.where(chosen, plain[jax.random.permutation(own_key(key), len(x))], plain)
         return mixed if rotation is None else self.rotate(mixed, rotation)
 
 

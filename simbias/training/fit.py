@@ -17,7 +17,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, UInt
 
-from simbias._keys import network_key, stream
+from simbias._keys import key_of, network_key, stream
+from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
 from simbias.networks import Network
 from simbias.tasks.oracle import simple_rule
@@ -113,6 +114,7 @@ def program(cell: Cell, n_select: int) -> Program:
     )
 
 
+@pinned
 def problem(cell: Cell, seed: int, mask: int | None = None) -> Problem:
     """The traced part of a network, as NumPy arrays; ``mask`` is that of a ``MaskedJob``."""
     stop = cell.stop
@@ -170,9 +172,14 @@ def draw_training_set(problem: Problem, n_train: int) -> Data:
     return jax.tree.map(lambda part: part[chosen], draw_supersample(problem, n_train))
 
 
-@partial(jax.jit, static_argnums=0)
+@pinned
 def training_set(n_train: int, problem: Problem) -> Data:
-    """The training set of a network, drawn again (compiled)."""
+    """The training set of a network, drawn again (compiled, and left on the device)."""
+    return _training_set(n_train, problem)
+
+
+@partial(jax.jit, static_argnums=0)
+def _training_set(n_train: int, problem: Problem) -> Data:
     return draw_training_set(problem, n_train)
 
 
@@ -263,6 +270,17 @@ def margins(network: Network, params: Params, x: Float[Array, "rows dim"]) -> Fl
     return jax.lax.map(one, x, batch_size=min(_ROWS, len(x)))
 
 
+@pinned
+def ask(network: Network, params: Params, x: Float[AnyArray, "rows dim"]) -> np.ndarray:
+    """``margins`` of one network (compiled, NumPy)."""
+    return np.asarray(_ask(network, params, x))
+
+
+@partial(jax.jit, static_argnums=0)
+def _ask(network: Network, params: Params, x: Array) -> Array:
+    return margins(network, params, x)
+
+
 def _check(
     program: Program, problem: Problem, state: State, train: Data, select: Data
 ) -> tuple[State, Float[Array, " columns"]]:
@@ -312,4 +330,4 @@ def _share(correct: Bool[Array, " rows"], among: Bool[Array, " rows"]) -> Float[
 
 
 def _stream(problem: Problem, name: str) -> Array:
-    return stream(jax.random.wrap_key_data(problem.key), name)
+    return stream(key_of(problem.key), name)

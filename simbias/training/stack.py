@@ -19,12 +19,14 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxtyping import Float, Int
 
 from simbias._checks import fail, whole
+from simbias._pinned import pinned
 from simbias._types import Params
 from simbias.networks import Network
 from simbias.tasks import Task
 from simbias.training import fit
 from simbias.training.cell import Cell
-from simbias.training.fit import TRACE, Problem, Program, State
+from simbias.training.draws import compare, fingerprint
+from simbias.training.fit import TRACE, Data, Problem, Program, State
 from simbias.training.method import Method
 from simbias.training.stop import End, Stop
 
@@ -64,11 +66,13 @@ class Snapshot:
         state: NumPy arrays.
         trace: one row of ``TRACE`` a check so far.
         seconds: training time so far, of the core or of its share of a device.
+        draws: fingerprint of its draws; "" where none was kept.
     """
 
     state: State
     trace: Float[np.ndarray, "checks columns"]
     seconds: float = 0.0
+    draws: str = ""
 
     @property
     def running(self) -> bool:
@@ -97,6 +101,8 @@ class Stack:
             labelled correctly; -1 where it is labelled wrongly at the end.
         traces: one array a network, (checks, columns of ``TRACE``).
         seconds: training time of each network.
+        draws: fingerprint of each network's draws, see ``simbias.training.draws``; "" where none
+            was kept.
     """
 
     cell: Cell
@@ -109,6 +115,7 @@ class Stack:
     fitted_since: Int[np.ndarray, "seeds n_train"]
     traces: tuple[Float[np.ndarray, "checks columns"], ...] = field(repr=False)
     seconds: Float[np.ndarray, " seeds"]
+    draws: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -134,6 +141,7 @@ class Stack:
             fitted_since=self.fitted_since[places],
             traces=tuple(self.traces[i] for i in places),
             seconds=self.seconds[places],
+            draws=tuple(self.draws[i] for i in places),
         )
 
     def outcome(self, i: int) -> tuple[str, str]:
@@ -141,6 +149,7 @@ class Stack:
         return self.cell.stop.outcome(End(int(self.end[i])), int(self.updates[i]))
 
 
+@pinned
 def train(
     task: Task,
     network: Network,
@@ -178,6 +187,7 @@ def train(
     return assemble(cell, {seed: snapshots[job] for seed, job in zip(chosen, jobs, strict=True)})
 
 
+@pinned
 def replay(
     cell: Cell, updates: int, *, seeds: int | Sequence[int] = 1, n_select: int = N_SELECT
 ) -> Stack:
@@ -215,6 +225,7 @@ def seed_list(seeds: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(range(whole("seeds", seeds)))
 
 
+@pinned
 def train_jobs(
     jobs: Sequence[AnyJob],
     *,
@@ -236,6 +247,9 @@ def train_jobs(
 
     Returns:
         The snapshot of every job, ended.
+
+    Raises:
+        DrawsError: a snapshot to go on from was drawn from other numbers than are drawn here.
     """
     vectorised = jax.default_backend() != "cpu" if vectorised is None else vectorised
     program = fit.program(jobs[0].cell, n_select)
@@ -244,7 +258,12 @@ def train_jobs(
         for job, problem in problems.items():
             most = np.minimum(problem.max_updates, np.int32(until))
             problems[job] = problem._replace(max_updates=most)
-    snapshots = {job: (saved or {}).get(job) or _fresh(program, problems[job]) for job in jobs}
+    snapshots: dict[AnyJob, Snapshot] = {}
+    for job in jobs:
+        before = (saved or {}).get(job)
+        if before is not None:
+            check_snapshot(job, before)
+        snapshots[job] = before or _fresh(program, problems[job])
     run = _Segments(program, _width(program, problems[jobs[0]], len(jobs), vectorised), vectorised)
     while running := [job for job in jobs if snapshots[job].running]:
         chosen = sorted(running, key=lambda job: int(snapshots[job].state.updates))[: run.width]
@@ -256,11 +275,36 @@ def train_jobs(
     return snapshots
 
 
+@pinned
+def check_snapshot(job: Job | MaskedJob, snapshot: Snapshot) -> None:
+    """Raise DrawsError where training would go on with another training set."""
+    if snapshot.draws:
+        problem = fit.problem(*job)
+        now = fingerprint(problem, fit.training_set(job.cell.n_train, problem))
+        named = f"{job.cell.name} seed {job.seed}"
+        compare(named, snapshot.draws, now, problem.rotation, problem.rotation)
+
+
+@pinned
+def redraw(stack: Stack, i: int) -> Data:
+    """The training set of network ``i``, drawn again and left on the device.
+
+    Raises:
+        DrawsError: it is not the one that the network was trained on.
+    """
+    problem = fit.problem(stack.cell, stack.seeds[i])
+    data = fit.training_set(stack.cell.n_train, problem)
+    named = f"{stack.cell.name} seed {stack.seeds[i]}"
+    compare(named, stack.draws[i], fingerprint(problem, data), stack.rotation[i], problem.rotation)
+    return data
+
+
 def group_key(cell: Cell, n_select: int = N_SELECT) -> Any:
     """What the cells trained by one compiled program have in common (hashable)."""
     return fit.program(cell, n_select), fit.shapes(cell)
 
 
+@pinned
 def assemble(cell: Cell, snapshots: dict[int, Snapshot]) -> Stack:
     """The stack of a cell's networks, in the order given."""
     program = fit.program(cell, 1)
@@ -277,9 +321,11 @@ def assemble(cell: Cell, snapshots: dict[int, Snapshot]) -> Stack:
         fitted_since=np.stack([state.fitted_since for state in states]),
         traces=tuple(snapshot.trace for snapshot in snapshots.values()),
         seconds=np.array([snapshot.seconds for snapshot in snapshots.values()]),
+        draws=tuple(snapshot.draws for snapshot in snapshots.values()),
     )
 
 
+@pinned
 def state_shape(cell: Cell) -> State:
     """The shapes and dtypes of a network's training state."""
     problem = fit.problem(cell, 0)
@@ -316,6 +362,7 @@ class _Segments:
                 jax.tree.map(lambda leaf, i=i: leaf[i], states),
                 np.concatenate([snapshot.trace, traces[i, : done[i]]]),
                 snapshot.seconds + share,
+                snapshot.draws,
             )
 
 
@@ -367,7 +414,10 @@ def _start(program: Program, problem: Problem) -> State:
 
 
 def _fresh(program: Program, problem: Problem) -> Snapshot:
-    return Snapshot(_start(program, problem), np.zeros((0, len(TRACE)), np.float32))
+    draws = ""
+    if problem.supersample is None:  # a masked network is asked about its points at once
+        draws = fingerprint(problem, fit.training_set(program.n_train, problem))
+    return Snapshot(_start(program, problem), np.zeros((0, len(TRACE)), np.float32), draws=draws)
 
 
 def _width(program: Program, problem: Problem, jobs: int, vectorised: bool) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from simbias._checks import instance, real, whole
+from simbias._pinned import pinned
 from simbias.training.stack import Stack
 from simbias.validation.controls import control
 from simbias.validation.exceptions import Ledger, ledger, train_fit
@@ -65,6 +66,7 @@ class Report:
     achievable_agreement: Estimate
 
 
+@pinned
 def validate(stack: Stack, *, n_certify: int = N_CERTIFY, confidence: float = 0.95) -> Report:
     """Measure what the networks of a stack learned, on fresh draws.
 

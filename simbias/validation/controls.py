@@ -9,10 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from simbias._checks import known
+from simbias._pinned import pinned
 from simbias.networks import MLP
 from simbias.tasks.oracle import achievable_rule, explicit_network, simple_rule
 from simbias.training import fit
 from simbias.training.cell import Cell
+from simbias.training.draws import fingerprint
 from simbias.training.stack import Stack, seed_list, stacked
 from simbias.training.stop import End
 from simbias.validation.exceptions import train_margins
@@ -20,6 +22,7 @@ from simbias.validation.exceptions import train_margins
 RULES = {"achievable": achievable_rule, "simple": simple_rule}
 
 
+@pinned
 def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
     """A stack of explicit networks on the data sets of a cell.
 
@@ -39,7 +42,8 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
     if not isinstance(network, MLP) or network.activation != "relu":
         raise ValueError(f"network: got {network.label}, allowed: an MLP of relu units")
     chosen = seed_list(seeds)
-    rotation = np.stack([fit.problem(cell, seed).rotation for seed in chosen])
+    problems = [fit.problem(cell, seed) for seed in chosen]
+    rotation = np.stack([problem.rotation for problem in problems])
     params = stacked(
         [
             network.from_layers(
@@ -60,6 +64,7 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
         fitted_since=np.full((len(chosen), cell.n_train), -1, np.int32),
         traces=(np.zeros((0, len(fit.TRACE)), np.float32),) * len(chosen),
         seconds=none.astype(float),
+        draws=tuple(fingerprint(p, fit.training_set(cell.n_train, p)) for p in problems),
     )
     for i, since in enumerate(stack.fitted_since):  # from the beginning, where at all
         margin, y, _ = train_margins(stack, i)

@@ -5,17 +5,15 @@ the same conditional law no better than before: the difference is the memorised 
 """
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
-from simbias._types import Params
-from simbias.networks import Network
+from simbias._pinned import pinned
 from simbias.training import fit
-from simbias.training.stack import Stack
+from simbias.training.stack import Stack, redraw
 from simbias.validation.risk import Counts, Estimate, clopper_pearson
 
 
@@ -102,16 +100,10 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value, value - down, value + up)
 
 
+@pinned
 def train_margins(stack: Stack, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Logit difference, label and whether it is an exception, for network i's training points."""
-    problem = fit.problem(stack.cell, stack.seeds[i])
+    data = redraw(stack, i)
     params = jax.tree.map(lambda leaf: leaf[i], stack.params)
-    return jax.device_get(_label(stack.cell.network, stack.cell.n_train, problem, params))
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _label(
-    network: Network, n_train: int, problem: fit.Problem, params: Params
-) -> tuple[Array, Array, Array]:
-    data = fit.draw_data(problem, "train", n_train)
-    return fit.margins(network, params, data.x), data.y, data.exception
+    margin = fit.ask(stack.cell.network, params, data.x)
+    return margin, np.asarray(data.y), np.asarray(data.exception)

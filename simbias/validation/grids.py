@@ -24,7 +24,8 @@ from jaxtyping import Array, Float, Int, Key
 from scipy.special import stdtrit
 
 from simbias._checks import fail, instance, real, whole
-from simbias._keys import network_key, stream
+from simbias._keys import network_key, own_key, stream
+from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
 from simbias.networks import Network
 from simbias.tasks import Task
@@ -123,6 +124,7 @@ class _Slice(NamedTuple):
     axes: Float[AnyArray, "2 dim"]
 
 
+@pinned
 def measure_grids(
     stack: Stack,
     *,
@@ -191,6 +193,7 @@ def measure_grids(
     )
 
 
+@pinned
 def count_slab_cuts(
     stack: Stack, drawn: Sequence[Float[np.ndarray, "lines dim"]] | None = None
 ) -> tuple[tuple[int, ...], Float[np.ndarray, "seeds slabs"]]:
@@ -213,11 +216,12 @@ def count_slab_cuts(
     return tuple(slabs), np.array(found)
 
 
+@pinned
 def draw_given(
     task: Task, key: Key[Array, ""], y: Int[np.ndarray, " rows"]
 ) -> Float[np.ndarray, "rows dim"]:
     """Unrotated draws given labels (float64)."""
-    return np.array(_given(task.tables, key, jnp.asarray(y, jnp.int32)), np.float64)
+    return np.array(_given(task.tables, own_key(key), jnp.asarray(y, jnp.int32)), np.float64)
 
 
 @jax.jit
@@ -254,6 +258,7 @@ def _told(block: Block) -> list[Part]:
     return [part for part in parts_of(block) if not np.isclose(part.negative, part.positive)]
 
 
+@pinned
 def draw_lines(
     stack: Stack, i: int, simple: int, contexts: int
 ) -> Float[np.ndarray, "contexts dim"]:
@@ -276,6 +281,7 @@ def _centres(task: Task, rule: Rule, resolution: int) -> Float[np.ndarray, " cel
     return low + (np.arange(resolution) + 0.5) * (high - low) / resolution
 
 
+@pinned
 def ask(
     stack: Stack, rules: tuple[Rule, Rule], drawn: Sequence[np.ndarray], resolution: int
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,7 @@ from scipy.special import stdtrit
 
 from simbias._checks import fail, instance, real, whole
 from simbias._keys import network_key, stream
+from simbias._pinned import pinned
 from simbias.tasks import Task
 from simbias.tasks.oracle import Layer, Rule, rule_risk, simple_rule
 from simbias.training.stack import Stack
@@ -140,6 +141,7 @@ class IslandReport:
     open: Compared
 
 
+@pinned
 def measure_islands(
     stack: Stack,
     *,

@@ -14,7 +14,8 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int, UInt
 
 from simbias._checks import fail, instance, whole
-from simbias._keys import network_key, stream
+from simbias._keys import key_of, network_key, stream
+from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
 from simbias.networks import Network
 from simbias.tasks.task import Tables, Task, draw
@@ -67,6 +68,7 @@ class _Pair(NamedTuple):
     params: Params  # with a leading axis of 2
 
 
+@pinned
 def paired(first: Stack, second: Stack, *, points: int, task: Task | None = None) -> Paired:
     """Ask the networks of two stacks, one by one, about the same fresh points.
 
@@ -117,7 +119,7 @@ def _pair(first: Stack, second: Stack, i: int, task: Task) -> _Pair:
 @lru_cache
 def _compiled(network: Network, rows: int, devices: tuple[jax.Device, ...]) -> Any:
     def one(pair: _Pair, chunk: UInt[Array, ""]) -> Int[Array, " three"]:
-        key = jax.random.fold_in(jax.random.wrap_key_data(pair.key), chunk)
+        key = jax.random.fold_in(key_of(pair.key), chunk)
         x, y = draw(pair.tables, key, rows)
 
         def right(network_of: tuple[Params, Array]) -> Array:

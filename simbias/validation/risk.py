@@ -16,7 +16,8 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int, UInt
 from scipy.special import betaincinv
 
-from simbias._keys import network_key, stream
+from simbias._keys import key_of, network_key, stream
+from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
 from simbias.networks import Network
 from simbias.tasks.oracle import achievable_rule, simple_rule
@@ -88,6 +89,7 @@ def clopper_pearson(
     return Estimate(*(np.where(empty, np.nan, part) for part in (value, low, high)))
 
 
+@pinned
 def count(
     stack: Stack, n_certify: int, on_scores: Callable[[Scores], None] | None = None
 ) -> Counts:
@@ -167,9 +169,7 @@ def _score(
     A randomised coordinate is drawn given an independent label: that is the limit of permuting the
     rows of an ever larger sample, and it keeps rows independent, as exact intervals require.
     """
-    key, key_other = jax.random.split(
-        jax.random.fold_in(jax.random.wrap_key_data(judged.key), chunk)
-    )
+    key, key_other = jax.random.split(jax.random.fold_in(key_of(judged.key), chunk))
     uniforms, y = draw_uniforms(judged.tables, key, rows)
     other = jax.random.bernoulli(key_other, shape=(rows,)).astype(jnp.int32)
     plain, mixed = quantile(judged.tables, uniforms, y), quantile(judged.tables, uniforms, other)

@@ -1,0 +1,78 @@
+"""The settings under which everything is computed, whatever JAX and NumPy are set to around it.
+
+A draw hangs from its seed and a trained number from its draws, never from a global flag: 64-bit
+mode, another generator or faster products, set in the environment or by another library, would
+give other numbers, and JAX's debugging aids would stop what is sound. So whatever draws, compiles
+or computes is entered through ``pinned``; outside, settings stay as the user has them.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import jax
+import numpy as np
+
+from simbias._checks import fail
+from simbias._devices import platform
+
+GENERATOR = "threefry2x32"
+PRODUCTS = "float32"  # of float32 matrices: accelerators would round their entries
+
+# What can be set for a while, each a context of JAX with its value: what shapes numbers, then what
+# would stop a sound computation.
+_PINNED: list[tuple[Any, Any]] = [
+    (jax.enable_x64, False),
+    (jax.default_prng_impl, GENERATOR),
+    (jax.threefry_partitionable, True),
+    (jax.default_device, None),
+    (jax.softmax_custom_jvp, False),
+    (jax.disable_jit, False),
+    (jax.debug_nans, False),
+    (jax.debug_infs, False),
+    (jax.debug_key_reuse, False),
+    (jax.transfer_guard, "allow"),
+]
+# What cannot, and would give other numbers.
+_REFUSED: dict[str, Any] = {"jax_disable_most_optimizations": False}
+_RELAXED = "fast_math=true"  # flags of XLA under which infinities and NaN need not be noticed
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@contextmanager
+def settings() -> Iterator[None]:
+    """Compute under the settings of simbias, on this thread.
+
+    Raises:
+        ValueError: a setting that would change numbers and cannot be set aside, or a platform that
+            JAX cannot start.
+    """
+    for name, sound in _REFUSED.items():
+        if jax.config.values.get(name, sound) != sound:
+            raise fail(name, jax.config.values[name], f"{sound}, as numbers hang on it")
+    for flag in os.environ.get("XLA_FLAGS", "").split():
+        if flag.endswith(_RELAXED):
+            raise fail("XLA_FLAGS", flag, "flags that keep to IEEE arithmetic")
+    # a CPU always multiplies so, and asking it to would only rule out its fastest products
+    products = None if platform() == "cpu" else PRODUCTS
+    with ExitStack() as entered:
+        for setting, value in [*_PINNED, (jax.default_matmul_precision, products)]:
+            entered.enter_context(setting(value))
+        entered.enter_context(np.errstate(divide="warn", over="warn", under="ignore"))
+        entered.enter_context(np.errstate(invalid="warn"))
+        yield
+
+
+def pinned(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, entered under ``settings``."""
+
+    @wraps(function)
+    def entered(*arguments: P.args, **options: P.kwargs) -> R:
+        with settings():
+            return function(*arguments, **options)
+
+    return entered

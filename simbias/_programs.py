@@ -1,0 +1,129 @@
+"""Compiled programs, kept in the user's cache directory: a second process need not compile them.
+
+A program holds native instructions: there is one folder a processor and library version, all of it
+safe to delete. JAX never replaces an entry that it cannot read, and would warn of it for ever, so
+such entries are removed.
+"""
+
+import hashlib
+import json
+import math
+import os
+import platform
+import stat
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+_KEPT_SECONDS = 0.1  # programs that compile faster are not worth a file
+_ENTRY = "-cache"  # how JAX names one
+_READ = "read-by-simbias.json"  # size and time of the entries that were found readable
+
+
+def keep() -> None:
+    """Let JAX keep compiled programs; without a folder that can be used, none are kept."""
+    import jax
+
+    if not jax.config.values["jax_enable_compilation_cache"]:
+        return
+    if jax.config.values["jax_compilation_cache_dir"] is None:
+        with suppress(RuntimeError):  # there is no home directory
+            jax.config.update("jax_compilation_cache_dir", str(cache_directory()))
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", _KEPT_SECONDS)
+    folder = jax.config.values["jax_compilation_cache_dir"]
+    if folder is None or "://" in folder:
+        return
+    if not _is_sound(Path(folder)):
+        jax.config.update("jax_enable_compilation_cache", False)
+    elif not os.access(folder, os.W_OK):
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", math.inf)
+
+
+def cache_directory() -> Path:
+    """The folder of this machine's compiled programs, in the user's cache directory."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    built = "|".join([platform.machine(), _features(), version("jax"), version("jaxlib")])
+    return Path(base, "simbias", "compiled", hashlib.sha256(built.encode()).hexdigest()[:16])
+
+
+def _features() -> str:
+    """The processor's model and instruction sets, where the system tells them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        return platform.processor()
+    told = ("model name", "flags", "Features", "CPU implementer", "CPU part")
+    return "|".join(line for line in lines if line.startswith(told))
+
+
+def _is_sound(folder: Path) -> bool:
+    """Whether a folder is there, or can be made, and is without entries that cannot be read."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        found = [entry for entry in os.scandir(folder) if entry.name.endswith(_ENTRY)]
+    except OSError:
+        return False
+    before = _read_before(folder / _READ)
+    now: dict[str, list[int]] = {}
+    unpack = _unpacker()
+    for entry in found:
+        with suppress(FileNotFoundError):  # another process was faster
+            kept = entry.stat(follow_symlinks=False)
+            mark = [kept.st_size, kept.st_mtime_ns]
+            if before.get(entry.name) == mark or _reads(Path(entry.path), kept.st_mode, unpack):
+                now[entry.name] = mark
+            elif not _removed(Path(entry.path)):
+                return False
+    if now != before:
+        _write(folder / _READ, json.dumps(now))
+    return True
+
+
+def _read_before(path: Path) -> dict[str, list[int]]:
+    try:
+        before = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return before if isinstance(before, dict) else {}
+
+
+def _reads(path: Path, mode: int, unpack: Callable[[bytes], bytes]) -> bool:
+    """Whether an entry can be unpacked, which takes all of it and its checksum."""
+    if not stat.S_ISREG(mode):
+        return False
+    try:
+        return bool(unpack(path.read_bytes()))
+    except FileNotFoundError:
+        raise
+    except Exception:  # each library has its own errors, and whatever it is, JAX would meet it too
+        return False
+
+
+def _removed(path: Path) -> bool:
+    try:
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text)
+        os.replace(temporary, path)
+    except OSError:  # entries are read again next time
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _unpacker() -> Callable[[bytes], bytes]:
+    """What JAX unpacks entries with: zstd where there is one, zlib otherwise."""
+    with suppress(ImportError):  # part of Python from 3.14 on
+        return import_module("compression.zstd").decompress
+    with suppress(ImportError):
+        return import_module("zstandard").ZstdDecompressor().decompress
+    return zlib.decompress

@@ -1,0 +1,77 @@
+"""Whether the draws behind a network are still the same: a fingerprint kept with it.
+
+A training set is never stored but drawn again from its key, by whoever asks how it is fitted. What
+is whole numbers, and so the same on every processor, is hashed: labels, exceptions, and the first
+bits of every stream. The rotation, of which a processor changes the last digits, is compared.
+"""
+
+import hashlib
+from functools import partial
+from importlib.metadata import version
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, UInt
+
+from simbias._keys import key_of, stream
+from simbias._pinned import pinned
+from simbias.training.fit import Data, Problem
+
+ROTATION_TOLERANCE = 1e-4
+_STREAMS = (
+    "rotation",
+    "train",
+    "select",
+    "certify",
+    "initialisation",
+    "order",
+    "context",
+    "holdout",
+)
+_BITS = 32  # of each stream, in words
+
+
+class DrawsError(ValueError):
+    """A network's draws cannot be repeated here."""
+
+
+@pinned
+def fingerprint(problem: Problem, data: Data) -> str:
+    """Sixteen hexadecimal digits that hang on a network's training set and on all its streams."""
+    digest = hashlib.sha256()
+    for part in (data.y, data.exception):
+        digest.update(np.asarray(part).astype(np.uint8).tobytes())
+    digest.update(np.asarray(_first_bits(problem.key)).astype("<u4").tobytes())
+    return digest.hexdigest()[:16]
+
+
+@jax.jit
+def _first_bits(words: UInt[Array, " words"]) -> UInt[Array, "streams bits"]:
+    keys = jnp.stack([stream(key_of(words), name) for name in _STREAMS])
+    return jax.vmap(partial(jax.random.bits, shape=(_BITS,)))(keys)
+
+
+def compare(network: str, stored: str, now: str, turned: np.ndarray, turn: np.ndarray) -> None:
+    """Hold what was drawn against what is drawn.
+
+    Args:
+        network: in words.
+        stored: its fingerprint; "" where it was kept without one: nothing is known.
+        now: that of what is drawn here.
+        turned: the matrix of its data set.
+        turn: that drawn here.
+
+    Raises:
+        DrawsError: they differ.
+    """
+    apart = [] if stored in ("", now) else [f"fingerprint {now}, not {stored}"]
+    if turn.shape != turned.shape or np.abs(turn - turned).max() > ROTATION_TOLERANCE:
+        apart.append("another rotation")
+    if apart:
+        raise DrawsError(
+            f"{network}: its training set cannot be drawn again ({', '.join(apart)}): it was drawn"
+            f" by another version of JAX or simbias (here {version('jax')} and"
+            f" {version('simbias')}), or under other settings, such as jax_enable_x64,"
+            " jax_default_prng_impl or jax_threefry_partitionable"
+        )

@@ -1,0 +1,427 @@
+"""What JAX, NumPy and the environment are set to changes no number; what would is told apart."""
+
+import dataclasses
+import importlib
+import inspect
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import simbias
+from simbias import _keys, _pinned, bounds, claims, plots, tasks, training, validation
+from simbias.claims import session
+from simbias.cli import main
+from simbias.results import Store, load_stack, records
+from simbias.results.store import to_toml
+from simbias.runner import execute
+from simbias.runner.plan import Plan
+from simbias.training import draws, fit
+from simbias.training.stack import Job, MaskedJob, redraw, train_jobs
+from simbias.validation import paired
+from simbias.validation.geometry import layers_of
+
+# Each as another library, or the environment, might set it.
+SETTINGS = {
+    "jax_enable_x64": True,
+    "jax_default_prng_impl": "rbg",
+    "jax_threefry_partitionable": False,
+    "jax_default_matmul_precision": "bfloat16",
+    "jax_softmax_custom_jvp": True,
+    "jax_disable_jit": True,
+    "jax_debug_nans": True,
+    "jax_debug_infs": True,
+    "jax_debug_key_reuse": True,
+    "jax_transfer_guard_host_to_device": "disallow",
+    "jax_transfer_guard_device_to_host": "disallow",
+    "jax_enable_custom_prng": True,
+    "jax_legacy_prng_key": "error",
+}
+TASK = tasks.get("noisy-lms-7", dim=4)
+CELL = training.Cell(
+    TASK,
+    simbias.MLP(16, 1),
+    simbias.sgd(learning_rate=0.1, momentum=0.9),
+    n_train=300,
+    batch=50,
+    stop=simbias.Stop(max_updates=100, check_every=50),
+)
+BOUNDS = ("clopper-pearson", "bartlett-foster-telgarsky", "compression", "sharpness", "f-cmi")
+CLAIM = """
+[[claim]]
+id = "learns"
+title = "Networks learn something"
+source = "none"
+quantity = "risk"
+predicate = { op = "<=", value = 0.4, margin = 0.0 }
+quantifier = { kind = "probability", at_least = 0.5 }
+unit = { of = "network", redraws = ["rotation", "data", "initialisation", "order"] }
+effort = { n_certify = 500, confidence = 0.99 }
+inference = { test = "clopper-pearson", alpha = 0.2, units = 3, family = "f", correction = "none" }
+
+[claim.population]
+task = { name = "noisy-lms-7", dim = 4 }
+network = { name = "mlp", width = 16, depth = 1 }
+method = { name = "sgd", learning_rate = 0.1, momentum = 0.9 }
+n_train = 300
+batch = 50
+stop = { max_updates = 100, check_every = 50 }
+"""
+
+
+class Given(NamedTuple):
+    """What there is to call an entrance with."""
+
+    stack: training.Stack
+    store: Store
+    key: Any
+    x: Any
+    rotation: Any
+
+
+# Every public function that computes with JAX: a user may call any of them first.
+ENTRANCES = {
+    "training.train": lambda given: trained(),
+    "training.replay": lambda given: training.replay(CELL, 50, seeds=2, n_select=50),
+    "validation.validate": lambda given: validated(given.stack),
+    "validation.control": lambda given: validation.control(CELL, "achievable", seeds=2),
+    "validation.measure_grids": lambda given: validation.measure_grids(
+        given.stack, resolution=6, contexts=8, coordinates=[1]
+    ),
+    "validation.measure_islands": lambda given: validation.measure_islands(
+        given.stack, sample=2, directions=2
+    ),
+    "validation.paired.paired": lambda given: paired.paired(given.stack, given.stack, points=300),
+    "bounds.evaluate": lambda given: bounds.evaluate(
+        given.stack, bounds=BOUNDS, n_certify=500, masks=2
+    ),
+    "bounds.evidence_from": lambda given: evidence(given.stack),
+    "bounds.records": lambda given: bounds.records(evidence(given.stack), bounds=["sharpness"]),
+    "bounds.masked_predictions": lambda given: bounds.masked_predictions(CELL, 0, masks=2),
+    "plots.boundary": lambda given: boundary(given.stack),
+    "plots.islands": lambda given: plots.islands(given.stack, sample=2, directions=2).tables(),
+    "claims.judge": lambda given: claims.judge(
+        claims.load(given.store.directory / "claim.toml"), session.InMemory()
+    ),
+    "claims.check": lambda given: claims.check(str(given.store.directory / "claim.toml")),
+    "results.load_stack": lambda given: load_stack(given.store),
+    "tasks.Task.sample": lambda given: TASK.sample(given.key, 20),
+    "tasks.Task.rotation": lambda given: TASK.rotation(given.key),
+    "tasks.Task.rotate": lambda given: TASK.rotate(given.x, given.rotation),
+    "tasks.Task.randomise": lambda given: TASK.randomise(given.key, given.x, (0,)),
+    "networks.MLP.init": lambda given: CELL.network.init(given.key, 4),
+    "networks.MLP.from_layers": lambda given: CELL.network.from_layers(layers_of(given.stack, 0)),
+}
+# Public functions that look up, read or draw figures of what was computed.
+OTHERS = {
+    "bounds": {"bound", "bound_names", "inapplicable", "violated"},
+    "claims": {"builtin", "choose", "feasible", "get", "load"},
+    "networks": {"get"},
+    "plots": {"bounds", "claims", "comparison", "discrimination", "phase", "training"},
+    "results": {"summarise"},
+    "suites": {"load"},
+    "tasks": {"get", "names"},
+    "training": {"cell_from_settings", "sgd"},
+    "validation": {"exact_risk"},
+}
+
+
+def trained():
+    options = {"n_train": 300, "batch": 50, "stop": CELL.stop, "n_select": 50}
+    return simbias.train(TASK, CELL.network, CELL.method, seeds=2, **options)
+
+
+def validated(stack):
+    report = validation.validate(stack, n_certify=500)
+    return report, report.exceptions.rows(0)
+
+
+def evidence(stack):
+    return bounds.evidence_from(stack, 0, held_out=100)
+
+
+def boundary(stack):
+    display = plots.boundary(stack, resolution=8, contexts=8)
+    return display.tables(), display.finding
+
+
+def leaves(found, path=""):
+    """What a result is made of, by path; times are left out."""
+    if isinstance(found, dict):
+        parts = found.items()
+    elif dataclasses.is_dataclass(found):
+        parts = [(field.name, getattr(found, field.name)) for field in dataclasses.fields(found)]
+    elif isinstance(found, list | tuple):
+        parts = enumerate(found)
+    else:
+        return {path: found}
+    kept = [(name, part) for name, part in parts if name not in ("seconds", "_stack", "cell")]
+    return {k: v for name, part in kept for k, v in leaves(part, f"{path}.{name}").items()}
+
+
+def assert_same(one, other):
+    """Equal to the last bit, and of the same types."""
+    one, other = leaves(one), leaves(other)
+    assert one.keys() == other.keys()
+    for path, part in one.items():
+        if hasattr(part, "dtype"):
+            assert part.dtype == other[path].dtype, path
+            np.testing.assert_array_equal(part, other[path], err_msg=path)
+        else:
+            assert part == other[path] or part != part, path
+
+
+@pytest.fixture
+def surrounded():
+    """Sets JAX up for the process, and back at the end of the test."""
+    before = {}
+
+    def set_up(**settings):
+        for name, value in settings.items():
+            before.setdefault(name, jax.config.values[name])
+            jax.config.update(name, value)
+
+    yield set_up
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+@pytest.fixture(scope="module")
+def stack():
+    """Two small networks on four coordinates."""
+    return trained()
+
+
+@pytest.fixture(scope="module")
+def store(stack, tmp_path_factory):
+    """A run directory with both, and a file of claims."""
+    return stored(stack, tmp_path_factory.mktemp("run"))
+
+
+def stored(stack, directory, change=lambda tensors: tensors):
+    store = Store(directory / "run", create=True)
+    names = [{"cell": CELL.name, "published": {}}]
+    config = {"suite": "s", "preset": "p", "n_certify": 500, "cells": [], "seeds": [0, 1]}
+    store.prepare(to_toml(config | {"names": names}))
+    store.write_text(store.directory / "claim.toml", CLAIM)
+    for i, seed in enumerate(stack.seeds):
+        job = Job(stack.cell, seed)
+        row = records.base_row("s", job, "done", "r")
+        tensors = change(records.tensors(stack, i))
+        store.write_network(records.network_name(job), row, tensors=tensors)
+    return store
+
+
+@pytest.fixture(scope="module")
+def given(stack, store):
+    x = np.linspace(-1, 1, 80, dtype=np.float32).reshape(20, 4)
+    key = _keys.seed_key(3)
+    return Given(stack, store, key, x, np.asarray(TASK.rotation(key)))
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_no_setting_changes_a_trained_number(name, stack, surrounded):
+    surrounded(**{name: SETTINGS[name]})
+    assert_same(trained(), stack)
+
+
+@pytest.mark.parametrize("name", ENTRANCES)
+def test_every_entrance_gives_the_same_when_everything_around_it_is_set_otherwise(
+    name, given, surrounded, monkeypatch
+):
+    plain = ENTRANCES[name](given)
+    # where no execution is allowed, whatever is not entered through the pinned settings fails
+    monkeypatch.setattr(_pinned, "_PINNED", [*_pinned._PINNED, (jax.no_execution, False)])
+    surrounded(**SETTINGS)
+    with np.errstate(all="raise"), jax.no_execution(True):
+        found = ENTRANCES[name](given)
+    assert_same(found, plain)
+
+
+def test_no_public_function_is_left_out_of_the_entrances():
+    for room in simbias._ROOMS:
+        module = importlib.import_module(f"simbias.{room}")
+        public = {name for name in module.__all__ if inspect.isfunction(getattr(module, name))}
+        called = {name.split(".")[1] for name in ENTRANCES if name.startswith(f"{room}.")}
+        assert public - called == OTHERS[room], room
+
+
+def test_seeds_are_taken_as_they_are_and_by_one_function_only(surrounded):
+    names = ((CELL.identity, 3), ("another", 2**40))
+    words = [np.asarray(jax.random.key_data(_keys.network_key(*name))) for name in names]
+    surrounded(jax_random_seed_offset=7)
+    for name, before in zip(names, words, strict=True):
+        assert_same(np.asarray(jax.random.key_data(_keys.network_key(*name))), before)
+    for path in Path(simbias.__file__).parent.rglob("*.py"):
+        for call in ("random.key(", "PRNGKey(", "RandomState", "np.random.seed"):
+            assert call not in path.read_text(), path
+
+
+def test_settings_are_as_before_outside(surrounded):
+    surrounded(jax_enable_x64=True)
+    TASK.sample(_keys.seed_key(0), 2)
+    assert jnp.zeros(1).dtype == np.float64
+    with pytest.raises(ValueError, match="^rows: got 0"):
+        TASK.sample(_keys.seed_key(0), 0)
+    assert jnp.zeros(1).dtype == np.float64
+
+
+def test_a_key_of_rbg_draws_what_its_seed_draws_without_rbg(surrounded):
+    plain = TASK.sample(jax.random.split(jax.random.fold_in(jax.random.key(5), 2))[1], 20)
+    raw = TASK.sample(jax.random.key_data(jax.random.split(jax.random.key(5))[0]), 20)
+    surrounded(jax_default_prng_impl="rbg")
+    assert_same(
+        TASK.sample(jax.random.split(jax.random.fold_in(jax.random.key(5), 2))[1], 20), plain
+    )
+    assert_same(TASK.sample(jax.random.key_data(jax.random.split(jax.random.key(5))[0]), 20), raw)
+
+
+@pytest.mark.parametrize(
+    "key", (lambda: jax.random.key(0, impl="unsafe_rbg"), lambda: 3, lambda: np.zeros(3, np.uint32))
+)
+def test_a_key_of_another_generator_is_refused_by_name(key):
+    with pytest.raises(ValueError, match="^key: got .*threefry2x32 .*jax_default_prng_impl"):
+        TASK.sample(key(), 2)
+
+
+def test_what_cannot_be_set_aside_is_refused_by_name(surrounded, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setenv("XLA_FLAGS", "--xla_a=1 --xla_cpu_enable_fast_math=true")
+        with pytest.raises(ValueError, match="^XLA_FLAGS: got '--xla_cpu_enable_fast_math=true'"):
+            trained()
+    surrounded(jax_disable_most_optimizations=True)
+    with pytest.raises(ValueError, match="^jax_disable_most_optimizations: got True, allowed: F"):
+        trained()
+
+
+def test_products_are_of_float32_on_accelerators_whatever_is_asked(monkeypatch, surrounded):
+    surrounded(jax_default_matmul_precision="bfloat16")
+    with _pinned.settings():
+        assert jax.default_matmul_precision.value is None
+    monkeypatch.setattr(_pinned, "platform", lambda: "gpu")
+    with _pinned.settings():
+        assert jax.default_matmul_precision.value == "float32"
+
+
+# -- fingerprints ---------------------------------------------------------------------------
+
+
+def otherwise(monkeypatch, surrounded):
+    """As if the generator were not pinned: every draw is another one."""
+    kept = [pair for pair in _pinned._PINNED if pair[0] is not jax.threefry_partitionable]
+    monkeypatch.setattr(_pinned, "_PINNED", kept)
+    surrounded(jax_threefry_partitionable=False)
+
+
+@pytest.mark.parametrize(
+    "name",
+    (
+        "validation.validate",
+        "validation.measure_islands",
+        "bounds.evaluate",
+        "plots.boundary",
+        "results.load_stack",
+    ),
+)
+def test_a_training_set_that_comes_out_otherwise_is_never_measured(
+    name, given, monkeypatch, surrounded
+):
+    otherwise(monkeypatch, surrounded)
+    named = f"^{CELL.name.replace('(', '.').replace(')', '.')} seed 0: its training set cannot be"
+    with pytest.raises(draws.DrawsError, match=named) as caught:
+        ENTRANCES[name](given)
+    words = str(caught.value)
+    assert "\n" not in words
+    assert all(name in words for name in list(SETTINGS)[:3])
+
+
+def test_commands_that_read_refuse_in_one_line_and_keep_nothing(
+    stack, tmp_path, monkeypatch, surrounded, capsys
+):
+    store = stored(stack, tmp_path)
+    before = {path: path.read_bytes() for path in store.directory.rglob("*") if path.is_file()}
+    otherwise(monkeypatch, surrounded)
+    few = ["--cores", "2", "--bounds", "clopper-pearson", "--n-certify", "500"]
+    for words in (["bounds", *few], ["plot", "--kind", "boundary"]):
+        assert main([words[0], str(store.directory), *words[1:]]) == 2
+        out, err = capsys.readouterr()
+        assert err.startswith(
+            f"simbias: {CELL.name} seed 0: its training set cannot be drawn again"
+        )
+        assert err.count("\n") == 1 and out == ""
+    assert before == {
+        path: path.read_bytes() for path in store.directory.rglob("*") if path.is_file()
+    }
+
+
+def test_the_fingerprint_hangs_on_every_label_exception_and_stream(stack, monkeypatch):
+    problem = fit.problem(CELL, 0)
+    data = fit.training_set(CELL.n_train, problem)
+    assert stack.draws[0] == draws.fingerprint(problem, data)
+    assert len({*stack.draws, draws.fingerprint(fit.problem(CELL, 2), data)}) == 3
+    for i in (0, 150, 299):
+        flipped = data.y.at[i].set(1 - data.y[i]), data.exception.at[i].set(~data.exception[i])
+        for changed in (data._replace(y=flipped[0]), data._replace(exception=flipped[1])):
+            assert draws.fingerprint(problem, changed) != stack.draws[0]
+    bits = np.asarray(draws._first_bits(problem.key))
+    for i, name in enumerate(draws._STREAMS):
+        key = _keys.stream(_keys.key_of(problem.key), name)
+        np.testing.assert_array_equal(bits[i], jax.random.bits(key, bits[i].shape))
+        other = bits.copy()
+        other[i, -1] ^= 1
+        with monkeypatch.context() as patch:
+            patch.setattr(draws, "_first_bits", lambda words, other=other: other)
+            assert draws.fingerprint(problem, data) != stack.draws[0]
+
+
+def test_networks_kept_without_a_fingerprint_are_read_unless_their_rotation_is_another(
+    stack, tmp_path
+):
+    def unknown(tensors):
+        return {name: part for name, part in tensors.items() if name != "draws"}
+
+    def turned(by):
+        return lambda tensors: unknown(tensors) | {"rotation": tensors["rotation"] + np.float32(by)}
+
+    read = load_stack(stored(stack, tmp_path / "unknown", unknown))
+    assert read.draws == ("", "")
+    assert_same(replace(read, draws=(), traces=()), replace(stack, draws=(), traces=()))
+    load_stack(stored(stack, tmp_path / "near", turned(5e-5)))
+    with pytest.raises(draws.DrawsError, match="another rotation"):
+        load_stack(stored(stack, tmp_path / "far", turned(2e-4)))
+
+
+def test_training_does_not_go_on_with_another_training_set(stack, tmp_path, monkeypatch):
+    snapshots = train_jobs([Job(CELL, 0), MaskedJob(CELL, 1, 0)][:1], n_select=50, until=50)
+    (job, snapshot), *_ = snapshots.items()
+    begun = replace(snapshot, state=snapshot.state._replace(end=np.int32(0)))
+    whole = records.snapshot_from_tensors(CELL, records.snapshot_tensors(begun))
+    assert whole.draws == begun.draws == stack.draws[0]
+    other = replace(begun, draws="0" * 16)
+    with pytest.raises(draws.DrawsError, match="fingerprint .*, not 0000000000000000"):
+        train_jobs([job], saved={job: other}, n_select=50)
+
+    plan = Plan("s", "p", (CELL,), ({},), (0,), 500)
+    store = stored(stack, tmp_path)
+    notes = []
+
+    class Reporter:
+        note = staticmethod(notes.append)
+
+    for kept, used in ((begun, 1), (other, 0), (replace(begun, draws=""), 1)):
+        store.write_checkpoint(records.network_name(job), records.snapshot_tensors(kept))
+        assert len(execute._checkpoints(plan.jobs, store, Reporter())) == used
+    (note,) = notes
+    assert note.startswith(f"checkpoint of {CELL.name} seed 0 not used: {CELL.name} seed 0: its")
+
+
+def test_a_fingerprint_travels_with_its_network(stack, store):
+    assert len(set(stack.draws)) == 2
+    assert stack.some([1, 0]).draws == stack.draws[::-1]
+    assert load_stack(store).draws == stack.draws
+    assert validation.control(CELL, "simple", seeds=2).draws == stack.draws
+    np.testing.assert_array_equal(redraw(stack, 1).y, redraw(stack.some([1]), 0).y)
