@@ -1,5 +1,6 @@
 """The run directory: atomic files, damaged files named and set aside, SQL."""
 
+import csv
 import hashlib
 import shutil
 from pathlib import Path
@@ -159,6 +160,25 @@ def test_a_query_cannot_write_files(store, tmp_path):
     assert not (tmp_path / "written").exists()
 
 
+def test_a_query_leaves_the_current_directory_alone(store, tmp_path, monkeypatch):
+    put(store, "a")
+    here = tmp_path / "here"
+    (here / ".tmp").mkdir(parents=True)
+    (here / ".tmp" / "mine.csv").write_text("a\n1\n")
+    monkeypatch.chdir(here)
+    for sql in (
+        "copy (select 1) to '.tmp/written.csv'",
+        "attach '.tmp/database' as z",
+        "select * from read_csv('.tmp/mine.csv')",
+        "select * from glob('.tmp/*')",
+    ):
+        with pytest.raises(ValueError, match="SQL"):
+            store.query(sql)
+    store.query("SELECT count(*) FROM networks")
+    store.export("networks", tmp_path / "all.parquet", "parquet")
+    assert [path.name for path in here.rglob("*")] == [".tmp", "mine.csv"]
+
+
 def test_sql_cannot_change_the_stored_rows(store):
     put(store, "a")
     store.query("DELETE FROM networks")
@@ -194,6 +214,15 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(store, monkeypatch):
     monkeypatch.undo()
     assert store.query("SELECT risk FROM networks")[1] == [(0.1,)]
     assert not list(store.directory.rglob("*.tmp"))
+
+
+def test_an_exported_text_is_no_formula(store, tmp_path):
+    put(store, "a", cell='=HYPERLINK("http://x", "y")', risk=0.25, train_loss=-1e-9)
+    store.export("networks", tmp_path / "all.csv", "csv")
+    with open(tmp_path / "all.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["cell"] == '\'=HYPERLINK("http://x", "y")'
+    assert (row["risk"], row["train_loss"], row["updates"]) == ("0.25", "-1e-09", "")
 
 
 def test_export_writes_every_row(store, tmp_path):

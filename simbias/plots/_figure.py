@@ -6,12 +6,12 @@ global settings. The palette is that of Okabe and Ito, "Color universal design" 
 apart under the common forms of colour blindness.
 """
 
-import csv
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from io import BytesIO, StringIO
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 
 from simbias._checks import fail
+from simbias._escape import csv_text
 from simbias.training.stack import Stack
 from simbias.training.words import task_words
 
@@ -187,11 +188,8 @@ def _rendered(figure: Figure, suffix: str) -> bytes:
 
 
 def _csv(table: Table) -> bytes:
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table)
-    writer.writerows(zip(*(map(_cell, column) for column in table.values()), strict=True))
-    return text.getvalue().encode()
+    rows = zip(*(map(_cell, column) for column in table.values()), strict=True)
+    return csv_text(list(table), rows).encode()
 
 
 def _cell(value: Any) -> str:
@@ -204,7 +202,7 @@ def _cell(value: Any) -> str:
 
 def _write(target: Path, content: bytes) -> None:
     """Write under another name first, so that a reader never meets half a file."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = target.with_name(f".{os.getpid()}.{time.time_ns()}.tmp")
     try:
         try:
             temporary.write_bytes(content)

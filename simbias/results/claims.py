@@ -71,7 +71,7 @@ def say(store: Store, claim: Claim) -> tuple[int, str]:
             return before["version"] * GENERATION, ""
         version = before["version"] + 1
         old = f"{claim.id}.{before['version']}.old"
-        store.write_text(folder / f"{old}.json", path.read_text())
+        store.write_text(folder / f"{old}.json", path.read_text(encoding="utf-8"))
         for kind in ("verdicts", "evidence"):
             concluded = store.directory / kind / f"{claim.id}.parquet"
             if concluded.exists():
@@ -100,7 +100,7 @@ def _current(folder: Path) -> list[dict[str, Any]]:
 def _said(path: Path) -> dict[str, Any]:
     keys = {"id": str, "hash": str, "version": int, "family": str, "said": str}
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
         seal = record.pop(CHECKSUM.name, None)
         if seal not in (None, checksums.of_record(record)):
             raise ValueError(checksums.CHANGED)

@@ -32,6 +32,11 @@ class Fault(NamedTuple):
     why: str
 
 
+def connect() -> duckdb.DuckDBPyConnection:
+    """An empty database in memory that touches no folder of its own accord."""
+    return duckdb.connect(config={"temp_directory": ""})  # else .tmp in the current directory
+
+
 def write(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows to a Parquet file, with their checksum where there is a column for it.
 
@@ -39,21 +44,21 @@ def write(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, Any
     """
     marks = ", ".join("?" * len(columns))
     values = [[_plain(row.get(column.name)) for column in columns] for row in rows]
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.execute(f"CREATE TABLE rows ({_typed(columns)})")
         connection.executemany(f"INSERT INTO rows VALUES ({marks})", values)
         if CHECKSUM in columns:
             written = _records(connection.execute("FROM rows"))
             seal = checksums.of_rows(_content(written, [column.name for column in columns]))
             connection.execute(f"UPDATE rows SET {CHECKSUM.name} = ?", [seal])
-        copy(connection, "rows", path, "parquet")
+        copy(connection, "rows", path)
 
 
-def copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, format: str) -> None:
-    """Write a table, or a query in brackets, to a file; raises duckdb.Error."""
+def copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    """Write a table, or a query in brackets, to a Parquet file; raises duckdb.Error."""
     with _reach(path.parent) as folder:
         target = str(folder / path.name).replace("'", "''")
-        connection.execute(f"COPY {query} TO '{target}' (FORMAT {format})")
+        connection.execute(f"COPY {query} TO '{target}' (FORMAT parquet)")
 
 
 def fill(
@@ -124,7 +129,7 @@ def fill(
 
 def read(columns: Sequence[Column], paths: Sequence[Path]) -> tuple[list[dict], list[Fault]]:
     """The rows of files of one folder, file by file as they were written, and the faulty files."""
-    with duckdb.connect() as connection:
+    with connect() as connection:
         faults = fill(connection, "found", columns, paths)
         return rows(connection, "found"), faults
 

@@ -24,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from simbias._checks import fail
+from simbias._escape import csv_text
 from simbias.results import checksums, parquet
 from simbias.results.parquet import FILE, Fault, first_lines
 from simbias.results.schema import (
@@ -114,7 +115,7 @@ class Store:
         if not path.exists():
             return None
         try:
-            config = tomllib.loads(path.read_text())
+            config = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ValueError(f"{path} cannot be read: {error}") from None
         for key, kind in _RUN.items():
@@ -157,7 +158,7 @@ class Store:
     def networks(self) -> dict[str, dict[str, Any]]:
         """The sound rows of networks, by hash; read again only where a file has changed."""
         if self._read[0] != self._listing():
-            with duckdb.connect() as connection:
+            with parquet.connect() as connection:
                 self._tell(self._fill(connection, "networks"))
         return self._read[1]
 
@@ -270,7 +271,7 @@ class Store:
         Raises:
             ValueError: SQL that fails, with the database's own first line.
         """
-        with duckdb.connect() as connection:
+        with parquet.connect() as connection:
             for table in _mentioned(sql):
                 self._tell(self._fill(connection, table))
                 connection.execute(f"ALTER TABLE {table} DROP COLUMN {FILE}")
@@ -291,16 +292,21 @@ class Store:
         """Write a table to one file, ``"csv"`` or ``"parquet"``; raises StoreError."""
 
         def write(temporary: Path) -> None:
-            with duckdb.connect() as connection:
+            with parquet.connect() as connection:
                 self._tell(self._fill(connection, table))
-                whole = f"(SELECT * EXCLUDE {FILE} FROM {table} ORDER BY {FILE})"
-                parquet.copy(connection, whole, temporary, format)
+                whole = f"(SELECT * EXCLUDE {FILE} FROM {table} ORDER BY {FILE}, rowid)"
+                if format == "parquet":
+                    parquet.copy(connection, whole, temporary)
+                    return
+                found = connection.execute(f"FROM {whole}")
+                names = [column[0] for column in found.description or []]
+                temporary.write_text(csv_text(names, found.fetchall()), encoding="utf-8")
 
         self._write(path, write)
 
     def write_text(self, path: Path, text: str) -> None:
         """Write a text file atomically; raises StoreError."""
-        self._write(path, lambda temporary: temporary.write_text(text))
+        self._write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
     def write_rows(
         self, path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]
@@ -332,7 +338,7 @@ class Store:
         """Files that cannot be used, each with the reason; reads all that there are."""
         found = []
         for table in _COLUMNS:
-            with duckdb.connect() as connection:
+            with parquet.connect() as connection:
                 found += self._fill(connection, table)
         weights = {path.stem for path in (self.directory / "weights").glob("*.safetensors")}
         kept = {name for name, row in self.networks().items() if row["weights_checksum"]}

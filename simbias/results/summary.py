@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
+from simbias._escape import tex
 from simbias.results.store import Store
 from simbias.results.transitions import Transitions, transitions
 from simbias.training.cell import cell_from_settings
@@ -201,9 +202,7 @@ def latex(summaries: list[Summary]) -> str:
     """The table in LaTeX (booktabs)."""
 
     def row(entries: Sequence[str]) -> str:
-        text = " & ".join(entry.replace("±", r"$\pm$") for entry in entries)
-        text = text.replace("_", r"\_").replace(">", "$>$")
-        return text.replace("S^c", "$S^c$") + r" \\"
+        return " & ".join(map(tex, entries)) + r" \\"
 
     first = head(summaries)
     words = first.index("networks") + 1 if summaries else 3
