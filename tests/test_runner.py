@@ -1,20 +1,28 @@
 """Runs: what is on disk, resuming, interruption, failure and several writers at once."""
 
+import contextlib
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from simbias import suites
-from simbias.results import Store, load_stack, records, summarise
+from simbias.cli import main
+from simbias.results import Store, StoreError, load_stack, records, summarise
 from simbias.results.schema import NETWORKS
 from simbias.runner import execute as runner
 from simbias.runner.plan import make_plan
+from simbias.training.fit import TRACE
 from simbias.training.stack import Job
 from simbias.validation import validate
 
@@ -80,6 +88,14 @@ def run(plan, directory, reporter=None):
     runner.prepare(plan, store)
     statuses = runner.execute(plan, store, reporter or Quiet())
     return store, statuses
+
+
+def call(*arguments):
+    """Exit code, output and errors of a command line."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main([str(argument) for argument in arguments])
+    return code, out.getvalue(), err.getvalue()
 
 
 def measured(store):
@@ -274,3 +290,68 @@ def test_the_settings_column_rebuilds_the_cell(whole, plan):
     assert records.network_name(Job(plan.cells[0], 0)) != records.network_name(
         Job(plan.cells[0], 1)
     )
+
+
+NAMES = ("lr[0.1]*?", "-d", "~", 'it\'s {100}% "odd"\n ü𝛼', "a\\[b]")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_takes_a_directory_of_any_name(whole, plan, tmp_path, monkeypatch, name):
+    for sibling in ("lr0x", "a", "home", "d"):  # what the names match as patterns
+        shutil.copytree(whole[0].directory, tmp_path / sibling)
+    monkeypatch.chdir(tmp_path)
+    place = f"./{name}"
+    shutil.copytree(whole[0].directory, place)
+    again = Quiet()
+    run(plan, place, again)
+    assert again.missing == [] == again.notes
+    code, out, err = call("query", place, "select count(*) as n from networks, traces")
+    pairs = len(whole[0].query("SELECT * FROM traces")[1]) * len(whole[0].networks())
+    assert (code, err) == (0, "") and out.split() == ["n", str(pairs)]
+    assert call("status", place) == call("status", whole[0].directory)
+    assert call("table", place) == call("table", whole[0].directory)
+    for format in ("csv", "parquet", "latex"):
+        target = Path(name, f"{name}.{format}")
+        assert call("export", place, "--format", format, "--out", f"./{target}")[0] == 0
+        assert target.stat().st_size > 100
+    if name == NAMES[0]:  # figures take seconds
+        assert call("plot", place, "--kind", "table")[::2] == (0, "")
+        assert len(list(Path(name, "figures").iterdir())) == 3
+
+
+def test_a_run_keeps_what_another_version_wrote_into_its_configuration(whole, plan, tmp_path):
+    shutil.copytree(whole[0].directory, tmp_path / "run")
+    path = tmp_path / "run" / "run.toml"
+    path.write_text(f'"of later" = {{ a = 1 }}\n{path.read_text()}')
+    store, _ = run(plan, tmp_path / "run")
+    assert store.config()["of later"] == {"a": 1} and measured(store) == measured(whole[0])
+
+
+def test_tampered_networks_are_named_set_aside_and_computed_again(whole, plan, tmp_path):
+    """A changed risk, NaN in weights, another network's weights and a deleted trace."""
+    shutil.copytree(whole[0].directory, tmp_path / "run")
+    notes = []
+    store = Store(tmp_path / "run", note=notes.append)
+    names = [records.network_name(job) for job in plan.jobs]
+    weights = [store.weights_path(name) for name in names]
+    row = store.directory / "networks" / f"{names[0]}.parquet"
+    changed = f"SELECT * REPLACE (0.0 AS risk) FROM '{row}'"
+    duckdb.execute(f"COPY ({changed}) TO '{row}.new' (FORMAT parquet)")
+    row.with_name(f"{row.name}.new").replace(row)
+    spoilt = store.weights(names[1]) | {"params.layers.0.bias": np.full(20, np.nan, np.float32)}
+    save_file(spoilt, weights[1])
+    weights[2].write_bytes(weights[3].read_bytes())
+    store.trace_path(names[3]).unlink()
+    wrong = {row, weights[1], weights[2], store.trace_path(names[3])}
+    for command in ("status", "table", "query"):
+        sql = ["select risk from networks"] if command == "query" else []
+        _, _, err = call(command, store.directory, *sql)
+        assert f"{row} cannot be used" in err and err.count("\n") == 1
+    for path in wrong - {row}:
+        with pytest.raises(StoreError, match=path.name):
+            store.weights(path.stem), store.trace(path.stem, TRACE)
+    again = Quiet()
+    run(plan, store.directory, again)
+    assert len(again.notes) == 4 and all(any(str(p) in n for n in again.notes) for p in wrong)
+    assert len(again.missing) == 4 and store.damaged() == [] and len(notes) == 1
+    assert measured(store) == [row for row in measured(whole[0]) if row[1] < 2]

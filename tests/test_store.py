@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import shutil
+import tomllib
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import duckdb
@@ -366,7 +368,7 @@ def test_weights_and_traces_are_those_of_which_the_row_speaks(store):
             store.weights(first), store.trace(first, TRACE)
         assert [fault.path for fault in store.damaged()] == [path], case
         path.write_bytes(whole)
-        assert store.damaged() == [], case
+    assert store.damaged() == []
 
 
 def test_a_row_is_not_believed_about_another_networks_weights(store):
@@ -423,3 +425,13 @@ def test_a_row_that_is_not_final_never_replaces_one_that_is(store):
     put(store, "b", status="interrupted")
     put(store, "b", status="done")
     assert store.query("SELECT DISTINCT status FROM networks")[1] == [("done",)]
+
+
+def test_toml_reads_back_as_it_was_written():
+    table = {
+        "text": 'a "b" \\ \n \x7f \u2028 ü 𝛼',
+        "numbers": [1, -0.0, 1e-9, 1e300, float("inf"), True, 2**62],
+        "times": [datetime(2020, 1, 2, 3, tzinfo=UTC), date(2020, 1, 2), time(3, 4)],
+        "a key = 𝛼": {"b.c": {"d": []}},
+    }
+    assert tomllib.loads(to_toml(table)) == table

@@ -14,6 +14,8 @@ import time
 import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from datetime import time as clock
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -231,12 +233,13 @@ class Store:
 
     def _matching(self, name: str, column: str, path: Path, load: Callable[[], tuple[T, str]]) -> T:
         """A file of a network; raises StoreError where it is not the one that its row speaks of."""
+        row = self.networks().get(name, {})
         for _ in range(2):  # another process may have written both in between
             content, found = load()
-            kept = self.networks().get(name, {}).get(column)
-            if kept in (None, found):
+            if row.get(column) in (None, found):
                 return content
-            self._read = {}, {}
+            rows, _ = parquet.read(NETWORKS, [self.directory / "networks" / f"{name}.parquet"])
+            row = rows[0] if rows else row
         raise _unusable(path, checksums.CHANGED if found else "it is missing")
 
     # -- checkpoints ------------------------------------------------------------------------
@@ -337,8 +340,8 @@ class Store:
     def damaged(self) -> list[Fault]:
         """Files that cannot be used, each with the reason; reads all that there are."""
         found = []
-        for table in _COLUMNS:
-            with parquet.connect() as connection:
+        with parquet.connect() as connection:
+            for table in _COLUMNS:
                 found += self._fill(connection, table)
         weights = {path.stem for path in (self.directory / "weights").glob("*.safetensors")}
         kept = {name for name, row in self.networks().items() if row["weights_checksum"]}
@@ -456,16 +459,22 @@ def check_writable(directory: Path) -> None:
 
 def to_toml(table: Mapping[str, Any]) -> str:
     """A flat or nested mapping of plain values as TOML text."""
-    return "".join(f"{key} = {_toml(value)}\n" for key, value in table.items())
+    return "".join(f"{_key(key)} = {_toml(value)}\n" for key, value in table.items())
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, Mapping):
-        inside = ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items())
-        return f"{{ {inside} }}"
+        return f"{{ {', '.join(f'{_key(key)} = {_toml(item)}' for key, item in value.items())} }}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return json.dumps(value)  # strings, numbers and booleans read the same in TOML
+    if isinstance(value, date | clock | float):
+        return str(value)
+    # text, integers and booleans are those of JSON, but for escapes in pairs and the last of ASCII
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _unusable(path: Path, why: str) -> StoreError:

@@ -60,13 +60,14 @@ def check_same(plan: Plan, store: Store) -> None:
 def prepare(plan: Plan, store: Store) -> None:
     """Make the run directory, or check that it belongs to this plan; raises ValueError."""
     check_same(plan, store)
-    seeds = sorted({*plan.seeds, *(store.config() or {}).get("seeds", [])})
+    before = store.config() or {}  # whose other keys are another version's
+    seeds = sorted({*plan.seeds, *before.get("seeds", [])})
     environment = {"device": records.device(), "versions": records.versions()}
     names = [
         {"cell": cell.name, "published": published}
         for cell, published in zip(plan.cells, plan.published, strict=True)
     ]
-    store.prepare(to_toml(plan.config() | {"seeds": seeds, "names": names} | environment))
+    store.prepare(to_toml(before | plan.config() | {"seeds": seeds, "names": names} | environment))
 
 
 def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
