@@ -575,6 +575,34 @@ def test_an_installed_file_at_fault_is_named_and_the_others_are_there(install, m
             assert "conclusion-1" in builtin()
 
 
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("excess_risk / 0", "excess_risk / 0"),
+        ("excess_risk / (2 - 1 - 1)", "excess_risk / (2 - 1 - 1)"),
+        ("gap + excess_risk / (risk - risk)", "excess_risk / (risk - risk)"),
+        ("excess_risk / (dim * (risk - risk))", "excess_risk / (dim * (risk - risk))"),
+        ("excess_risk / min(risk, 0)", "excess_risk / min(risk, 0)"),
+        ("excess_risk / zero", "excess_risk / (risk - risk)"),
+        ("excess_risk / (dim - 50)", "excess_risk / (dim - 50)"),
+        ("excess_risk + log(-dim)", "log(-dim)"),
+        ("excess_risk + log(risk - 1)", "log(risk - 1)"),
+    ],
+)
+def test_what_has_no_value_whatever_is_measured_is_refused(refused, text, part):
+    said = GOOD.replace('quantity = "excess_risk"', f'quantity = "{text}"')
+    words = refused(f'{said}\n[definitions]\nzero = "risk - risk"\n')
+    assert words.startswith("my.toml: quantity: ")
+    assert f"got '{part}', allowed: " in words
+
+
+def test_what_may_have_a_value_is_not_refused(read):
+    for text in ("gap / risk", "gap / (risk - gap)", "gap / (dim - 49)", "log(risk)", "gap / 1"):
+        said = GOOD.replace('quantity = "excess_risk"', f'quantity = "{text}"')
+        edge = said.replace("value = 0.01", "value = -0.5").replace("units = 60", "units = 200")
+        assert read(edge)[0].quantity.text == text
+
+
 def test_the_ten_lines_of_the_readme_are_a_claim(tmp_path):
     text = (Path(__file__).parent.parent / "README.md").read_text()
     (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)

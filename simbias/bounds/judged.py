@@ -188,7 +188,7 @@ def made_bound(name: str) -> Bound:
         return BOUNDS.factory(known("bound", name, BOUNDS.entries()))
     except ValueError as error:
         broken = Premise("its package can be imported", False, str(error))
-        return Bound(name, "", "", "bound", "", (lambda _: broken,), (), None, "")
+        return Bound(name, "", "nothing", "measure", "", (lambda _: broken,), (), None, "")
 
 
 def _check(stack: Stack) -> None:

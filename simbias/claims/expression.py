@@ -7,13 +7,14 @@ arithmetic makes of any numbers between the parts' ends.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from simbias._checks import fail
 from simbias.claims.quantities import Quantity
 from simbias.validation.risk import Estimate
 
@@ -119,6 +120,48 @@ class Expression:
         with np.errstate(all="ignore"):
             low, high = _enclosure(self.node, ends)
         return float(low), float(high)
+
+    def check_defined(self, settings: Mapping[Reference, float]) -> None:
+        """Raise ValueError for a quotient or a logarithm that has no value whatever is measured.
+
+        Args:
+            settings: the values of those quantities that are settings.
+        """
+        ends = {
+            reference: _Interval(np.float64(quantity.low), np.float64(quantity.high))
+            for reference, quantity in self.quantities.items()
+        }
+        ends |= {one: _Interval(*2 * (np.float64(value),)) for one, value in settings.items()}
+        with np.errstate(all="ignore"):
+            for part in _parts(self.node):
+                if part.name not in ("/", "log"):
+                    continue
+                low, high = _enclosure(part.operands[-1], ends)
+                if part.name == "/" and (low == high == 0 or _vanishes(part.operands[1])):
+                    raise fail(self.text, _text(part, 0), "a divisor that is not always 0")
+                if part.name == "log" and not high > 0:
+                    raise fail(self.text, _text(part, 0), "the logarithm of what can be positive")
+
+
+def _parts(node: Node) -> Iterator[Operation]:
+    if isinstance(node, Operation):
+        yield node
+        for operand in node.operands:
+            yield from _parts(operand)
+
+
+def _vanishes(node: Node) -> bool:
+    """Whether a part is 0 by its form, such as the difference of a thing and itself."""
+    match node:
+        case Operation("-", (first, second)):
+            return first == second or (_vanishes(first) and _vanishes(second))
+        case Operation("*", operands):
+            return any(map(_vanishes, operands))
+        case Operation("+" | "min" | "max", operands):
+            return all(map(_vanishes, operands))
+        case Operation("/" | "negative" | "abs", (first, *_)):
+            return _vanishes(first)
+    return node == 0.0
 
 
 def _text(node: Node, binds: int) -> str:

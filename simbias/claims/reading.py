@@ -139,15 +139,20 @@ def _claim(place: str, table: dict[str, Any]) -> Claim:
             populations=tuple(populations),
             definitions=definitions,
         )
+        settings = {}
         for one, quantity in found.quantities.items():
             if quantity.of == "setting":
                 try:
-                    setting(populations[one.population], one.quantity)
+                    settings[one] = setting(populations[one.population], one.quantity)
                 except ValueError as error:
                     raise ValueError(f"{at}: {error}") from None
             elif quantity.of != unit:
                 words = f"quantities of a {unit} (unit: of) and settings; it is of a {quantity.of}"
                 raise fail(at, str(one), words)
+        try:
+            found.check_defined(settings)
+        except ValueError as error:
+            raise ValueError(f"{at}: {error}") from None
         return found
 
     quantity = read(f"{place}: quantity", table["quantity"])

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from simbias._checks import fail
+from simbias._checks import fail, whole
+from simbias._files import read_json
 from simbias.claims.claim import Claim
 from simbias.claims.inference import outcomes
 from simbias.claims.quantities import QUANTITIES
@@ -35,6 +36,7 @@ CAPTION = (
     " included; verdicts: one-sided tests at alpha,"
     " corrected within families"
 )
+_MOST_VERSIONS = 1_000_000  # each has a million seeds of its own
 
 
 def check_family(store: Store, claim: Claim) -> None:
@@ -98,15 +100,15 @@ def _current(folder: Path) -> list[dict[str, Any]]:
 
 
 def _said(path: Path) -> dict[str, Any]:
-    keys = {"id": str, "hash": str, "version": int, "family": str, "said": str}
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        seal = record.pop(CHECKSUM.name, None)
-        if seal not in (None, checksums.of_record(record)):
-            raise ValueError(checksums.CHANGED)
-        return {key: kind(record[key]) for key, kind in keys.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); move it away to start over") from None
+    record = read_json(f"{path}, which can be moved away to start over,", path)
+    words = ("id", "hash", "family", "said")
+    if not isinstance(record, dict) or not all(isinstance(record.get(key), str) for key in words):
+        raise fail(str(path), record, "what simbias writes; move it away to start over")
+    seal = record.pop(CHECKSUM.name, None)
+    if seal not in (None, checksums.of_record(record)):
+        raise ValueError(f"{path}: {checksums.CHANGED}; move it away to start over")
+    version = whole(f"{path}: version", record.get("version"), most=_MOST_VERSIONS)
+    return {key: record[key] for key in words} | {"version": version}
 
 
 def measured_stem(key: Key) -> str:

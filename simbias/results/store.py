@@ -11,7 +11,6 @@ import os
 import re
 import tempfile
 import time
-import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
@@ -25,8 +24,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from simbias._checks import fail
+from simbias._checks import fail, whole
 from simbias._escape import csv_text
+from simbias._files import read_toml
 from simbias.results import checksums, parquet
 from simbias.results.parquet import FILE, Fault, first_lines
 from simbias.results.schema import (
@@ -39,9 +39,11 @@ from simbias.results.schema import (
     TRACES,
     Column,
 )
+from simbias.training.stack import seed_list
 
 _RUN = {"suite": str, "preset": str, "n_certify": int, "cells": list, "seeds": list, "names": list}
 _CELL = {"task": dict, "network": dict, "method": dict, "stop": dict, "n_train": int, "batch": int}
+_MOST_CONFIG = 16_000_000  # bytes of run.toml, which says every cell
 _FOLDERS = ("networks", "traces", "weights", "checkpoints")
 _COLUMNS = TABLES | ADDED | OTHERS
 _KEPT = {
@@ -116,15 +118,21 @@ class Store:
         path = self.directory / "run.toml"
         if not path.exists():
             return None
-        try:
-            config = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ValueError(f"{path} cannot be read: {error}") from None
+        config = read_toml(str(path), path, _MOST_CONFIG)
         for key, kind in _RUN.items():
             if not isinstance(config.get(key), kind):
                 raise ValueError(f"{path}: key {key!r} is missing or odd: not a file of simbias")
+        try:
+            whole("n_certify", config["n_certify"])
+            if config["seeds"]:  # a directory of claims has none
+                seed_list(config["seeds"])
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
         if not all(
-            isinstance(entry, dict) and {"cell", "published"} <= set(entry)
+            isinstance(entry, dict)
+            and isinstance(entry.get("cell"), str)
+            and isinstance(entry.get("published"), dict)
+            and all(isinstance(value, int | float) for value in entry["published"].values())
             for entry in config["names"]
         ):
             raise ValueError(f"{path}: key 'names' is odd: not a file of simbias")

@@ -1,16 +1,16 @@
 """From a suite to work: cells, the compiled groups they form, and what they cost."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from simbias._checks import known, whole
+from simbias._checks import fail, known, whole
+from simbias._files import parse_toml
 from simbias.registry import METHODS, NETWORKS, TASKS
 from simbias.suites import Preset, Suite
 from simbias.training.cell import Cell, cell_from_settings
-from simbias.training.stack import Job, group_key, seed_list
+from simbias.training.stack import MOST_NETWORKS, Job, group_key, seed_list
 from simbias.validation import N_CERTIFY
 
 _PARTS = {"task": TASKS, "network": NETWORKS, "method": METHODS, "stop": None}
@@ -100,6 +100,10 @@ def make_plan(
         ValueError: an unknown name or a value out of range, before anything is written.
     """
     chosen: Preset = suite.preset(preset)
+    numbers = seed_list(chosen.seeds if seeds is None else seeds)
+    if len(numbers) * len(chosen.cells) > MOST_NETWORKS:
+        many = f"{len(numbers)} for each of {len(chosen.cells)} cells"
+        raise fail("seeds", many, f"at most {MOST_NETWORKS} networks")
     changes = [_override(text) for text in overrides]
     places = [f"{part}.{setting}" if setting else part for part, setting, _ in changes]
     for place in dict.fromkeys(places):
@@ -117,7 +121,7 @@ def make_plan(
         preset=preset,
         cells=cells,
         published=tuple(_published(chosen, cell) for cell in cells),
-        seeds=seed_list(chosen.seeds if seeds is None else seeds),
+        seeds=numbers,
         n_certify=N_CERTIFY if certify is None else whole("n_certify", certify),
     )
 
@@ -132,8 +136,10 @@ def _override(text: str) -> tuple[str, str | None, Any]:
         shape = f"{part}.SETTING=VALUE" if part in _PARTS else f"{part}=VALUE"
         raise ValueError(f"set: got {text!r}, allowed: {shape}")
     try:
-        parsed = tomllib.loads(f"value = {value}" if "\n" not in value else "")["value"]
-    except (tomllib.TOMLDecodeError, KeyError):
+        parsed = parse_toml(f"value = {value}" if "\n" not in value else "")["value"]
+    except RecursionError:
+        raise fail("set", text, "a value that is not nested so deep") from None
+    except (ValueError, KeyError):
         parsed = value.strip()  # a bare word is a string
     return part, setting or None, parsed
 

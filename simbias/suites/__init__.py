@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from simbias._checks import fail, instance, known, real, whole
 from simbias._files import read_toml
 from simbias.registry import SUITES, resource
 from simbias.results.summary import QUANTITIES
+from simbias.training.stack import MOST_NETWORKS
 
 __all__ = ["Preset", "Published", "Suite", "load"]
 
@@ -25,6 +27,8 @@ _NEEDED = ("n_train", "method")
 _SUITE = {"name": str, "summary": str, "source": str, "tasks": dict, "presets": dict}
 _PRESET = {"summary": str, "seeds": int, "cells": list}
 _PUBLISHED = {"network": dict, "values": dict}
+_MOST_CELLS = 10_000  # of a suite
+_FEW = f"at most {_MOST_CELLS} cells"
 _WORDS = {str: "a string", int: "an integer", dict: "a table", list: "an array"}
 
 
@@ -85,8 +89,9 @@ def load(name: str) -> Suite:
 
 def _suite(file: str, table: dict[str, Any]) -> Suite:
     _check(file, "", table, _SUITE, {"published": list})
-    if not re.fullmatch(r"[\w-]+", table["name"]):
-        raise fail(f"{file}: name", table["name"], "letters, digits, - and _")
+    for at, name in [("name", table["name"]), *(("presets", name) for name in table["presets"])]:
+        if not re.fullmatch(r"[\w-]{1,100}", name):  # they name the run's directory
+            raise fail(f"{file}: {at}", name, "letters, digits, - and _, at most 100")
     for task, settings in table["tasks"].items():
         _check(file, f"tasks.{task}", settings, {}, _CELL)
     published = table.get("published", [])
@@ -95,7 +100,7 @@ def _suite(file: str, table: dict[str, Any]) -> Suite:
         for key, value in entry["values"].items():
             known(f"{file}: published[{i}].values: key", key, QUANTITIES)
             real(f"{file}: published[{i}].values.{key}", value)
-    presets = {}
+    presets, total = {}, 0
     for name, preset in table["presets"].items():
         at = f"presets.{name}"
         _check(file, at, preset, _PRESET, _CELL | {"n_certify": int})
@@ -108,14 +113,19 @@ def _suite(file: str, table: dict[str, Any]) -> Suite:
             for key in _NEEDED:
                 if key not in merged:
                     raise ValueError(f"{file}: {place}: key {key!r} is missing here and in tasks")
-            cells += _expand(f"{file}: {place}", merged)
+            expanded = _expand(f"{file}: {place}", merged)
+            cells += expanded
+            total += len(expanded)
+            if total > _MOST_CELLS:
+                raise fail(f"{file}: {at}.cells", f"{total} cells with those before", _FEW)
         if not cells:
             raise fail(f"{file}: {at}.cells", [], "at least one cell")
+        certify = preset.get("n_certify")
         presets[name] = Preset(
             name,
             preset["summary"],
-            whole(f"{file}: {at}.seeds", preset["seeds"]),
-            preset.get("n_certify"),
+            whole(f"{file}: {at}.seeds", preset["seeds"], most=MOST_NETWORKS),
+            whole(f"{file}: {at}.n_certify", certify) if certify is not None else None,
             tuple(cells),
             tuple(_entries(file, table, _without_grids(shared))),
         )
@@ -168,9 +178,20 @@ def _expand(at: str, cell: dict[str, Any]) -> list[dict[str, Any]]:
     for part, key, values in axes:
         if not values:
             raise fail(f"{at}.{part}" + (f".{key}" if key else ""), values, "at least one value")
+    many = prod(len(values) for _, _, values in axes)
+    if many > _MOST_CELLS:
+        raise fail(at, f"a grid of {many} cells", _FEW)
     expanded = []
+    gridded = {(part, key) for part, key, _ in axes}
+    alone = {
+        part: {key: value for key, value in settings.items() if (part, key) not in gridded}
+        if isinstance(settings, dict)
+        else settings
+        for part, settings in cell.items()
+        if (part, None) not in gridded
+    }
     for chosen in product(*(values for _, _, values in axes)):
-        one = copy.deepcopy(cell)
+        one = copy.deepcopy(alone)
         for (part, key, _), value in zip(axes, chosen, strict=True):
             if key is None:
                 one[part] = value

@@ -31,6 +31,7 @@ from simbias.training.method import Method
 from simbias.training.stop import End, Stop
 
 N_SELECT = 10_000
+MOST_NETWORKS = 1_000_000  # of one call or run: more could not be listed in a reasonable time
 # The default scheduler runs independent operations of a program side by side; here every core has
 # a network of its own, and one operation after the other is some 5% faster.
 _CPU_OPTIONS = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
@@ -218,11 +219,14 @@ def seed_list(seeds: int | Sequence[int]) -> tuple[int, ...]:
     """The seeds meant by a count or a list; raises ValueError."""
     if isinstance(seeds, np.ndarray):
         seeds = seeds.tolist()
-    if isinstance(seeds, Sequence) and not isinstance(seeds, str):
-        if not seeds or len(set(seeds)) < len(seeds):
+    if isinstance(seeds, Sequence) and not isinstance(seeds, str | bytes):
+        chosen = tuple(whole("seeds", seed, least=0, most=2**63 - 1) for seed in seeds)
+        if not chosen or len(set(chosen)) < len(chosen):
             raise fail("seeds", seeds, "a count >= 1, or distinct integers >= 0")
-        return tuple(whole("seeds", seed, least=0, most=2**63 - 1) for seed in seeds)
-    return tuple(range(whole("seeds", seeds)))
+        if len(chosen) > MOST_NETWORKS:
+            raise fail("seeds", f"{len(chosen)} of them", f"at most {MOST_NETWORKS}")
+        return chosen
+    return tuple(range(whole("seeds", seeds, most=MOST_NETWORKS)))
 
 
 @pinned
