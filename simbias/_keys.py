@@ -15,6 +15,7 @@ from simbias._checks import fail
 from simbias._pinned import GENERATOR, pinned
 from simbias._types import AnyArray
 
+VERSION = 1  # to be raised when the same seed gives other draws: kept beside every result
 STREAMS = (
     "rotation",
     "train",

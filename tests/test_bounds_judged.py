@@ -209,6 +209,36 @@ def test_a_row_for_every_network_and_bound_is_kept(trained, judged, store):
         assert (row["reason"] != "") == (row["value"] is None) == (row["bound"] == "stability")
 
 
+def test_what_was_found_on_other_networks_or_by_other_versions_is_not_read(
+    trained, judged, store, monkeypatch
+):
+    asked = kept.Asked(trained.cell, trained.seeds, FEW, 0.05, POINTS, 0)
+    kept.write_bounds(store, asked, judged)
+    assert kept.read_bounds(store, asked) == judged
+    for name, value in (("EDITION", kept.EDITION + 1), ("versions", lambda: {"jax": "0"})):
+        with monkeypatch.context() as patch:
+            patch.setattr(kept, name, value)
+            assert kept.read_bounds(store, asked) is None
+            assert len(kept.read_all(store)) == 1  # a figure may show what another version found
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "weights_of", lambda *_: None)
+        kept.write_bounds(store, asked, judged)  # as files were before the weights were noted
+    assert kept.read_bounds(store, asked) is None
+    assert len(kept.read_all(store)) == 1
+
+    kept.write_bounds(store, asked, judged)
+    tensors = records.tensors(trained, 0)
+    tensors["seconds"] = np.asarray(tensors["seconds"] + 1)  # trained again, the same
+    job = Job(trained.cell, 0)
+    row = records.base_row("s", job, "done", "r")
+    store.write_network(records.network_name(job), row, tensors=tensors)
+    assert kept.read_bounds(store, asked) == judged
+    tensors["params.layers.0.bias"] = np.nextafter(tensors["params.layers.0.bias"], np.float32(1))
+    store.write_network(records.network_name(job), row, tensors=tensors)
+    assert kept.read_bounds(store, asked) is None
+    assert kept.read_all(store) == []
+
+
 def test_terms_that_overflow_are_kept_as_text():
     one = made(0.2, (0.1, 0.08, 0.125))
     record = replace(one.record, terms={"complexity": float("inf"), "n": 2.0})

@@ -17,6 +17,7 @@ from simbias import _keys, _pinned, bounds, claims, plots, tasks, training, vali
 from simbias.claims import session
 from simbias.cli import main
 from simbias.results import Store, load_stack, records
+from simbias.results import claims as kept
 from simbias.results.store import to_toml
 from simbias.runner import execute
 from simbias.runner.plan import Plan
@@ -412,8 +413,8 @@ def test_training_does_not_go_on_with_another_training_set(stack, tmp_path, monk
     class Reporter:
         note = staticmethod(notes.append)
 
-    for kept, used in ((begun, 1), (other, 0), (replace(begun, draws=""), 1)):
-        store.write_checkpoint(records.network_name(job), records.snapshot_tensors(kept))
+    for one, used in ((begun, 1), (other, 0), (replace(begun, draws=""), 1)):
+        store.write_checkpoint(records.network_name(job), records.snapshot_tensors(one))
         assert len(execute._checkpoints(plan.jobs, store, Reporter())) == used
     (note,) = notes
     assert note.startswith(f"checkpoint of {CELL.name} seed 0 not used: {CELL.name} seed 0: its")
@@ -425,3 +426,32 @@ def test_a_fingerprint_travels_with_its_network(stack, store):
     assert load_stack(store).draws == stack.draws
     assert validation.control(CELL, "simple", seeds=2).draws == stack.draws
     np.testing.assert_array_equal(redraw(stack, 1).y, redraw(stack.some([1]), 0).y)
+
+
+# -- caches ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quantity", ("risk", 'seed_agreement("none")'))
+def test_measurements_of_other_networks_or_by_other_versions_are_not_recalled(
+    quantity, stack, tmp_path, monkeypatch
+):
+    store = stored(stack, tmp_path)
+    reference = session.Reference("", *quantity.removesuffix('")').split('("'))
+    key = session.Key(CELL, reference, 500, 0.9)
+    found = {0: (0.1, 0.05, 0.2)}
+    kept.write_measured(store, key, found)
+    assert kept.read_measured(store, key) == found
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "versions", lambda: {"jax": "0"})
+        assert kept.read_measured(store, key) == {}
+
+    def changed(tensors):
+        return tensors | {"params.layers.0.bias": tensors["params.layers.0.bias"] + 1}
+
+    other = replace(stack, seconds=stack.seconds + 1)
+    stored(other.some([1]), tmp_path, changed)
+    assert kept.read_measured(store, key) == (found if quantity == "risk" else {})
+    stored(other, tmp_path)
+    assert kept.read_measured(store, key) == found
+    stored(stack.some([0]), tmp_path, changed)
+    assert kept.read_measured(store, key) == {}

@@ -18,7 +18,7 @@ import numpy as np
 from simbias._checks import fail
 from simbias.bounds import Judged, Premise, Record
 from simbias.bounds.discrimination import Network
-from simbias.results.records import load_stack, versions
+from simbias.results.records import load_stack, versions, weights_of
 from simbias.results.schema import BOUNDS as COLUMNS
 from simbias.results.schema import FINAL
 from simbias.results.store import Store
@@ -27,6 +27,7 @@ from simbias.training.stack import Stack
 from simbias.training.words import plain, value_words
 
 FOLDER = "bounds"
+EDITION = 2  # to be raised when a bound says something else of the same networks
 HEAD = ("bound", "kind", "certifies", "value", "risk", "gap", "valid?", "vacuous?", "tightness")
 CAPTION = (
     "medians over networks; value: unclipped, with its range; risk: of the classifier that is"
@@ -91,29 +92,51 @@ def write_bounds(store: Store, asked: Asked, judged: Sequence[Judged]) -> None:
         "n_train": cell.n_train,
         "n_certify": asked.n_certify,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": json.dumps(versions()),
+        "versions": _made_by(),
+        "weights": weights_of(store, cell, asked.seeds),
     }
     store.write_rows(asked.path(store), COLUMNS, [common | bound_row(one) for one in judged])
 
 
 def read_bounds(store: Store, asked: Asked) -> list[Judged] | None:
-    """What was found when the same was asked before; None where it was not, or cannot be read."""
+    """What was found when the same was asked before of the same networks.
+
+    None where it was not, cannot be read, or was found by other versions.
+    """
     rows = store.read_rows(asked.path(store), COLUMNS)
-    same = {"cell": asked.cell.name, "n_certify": asked.n_certify}
+    same = {
+        "cell": asked.cell.name,
+        "n_certify": asked.n_certify,
+        "versions": _made_by(),
+        "weights": weights_of(store, asked.cell, asked.seeds),
+    }
     if rows is None or any(row[key] != value for row in rows for key, value in same.items()):
         return None
     return [_judged(row) for row in rows]
 
 
+def _made_by() -> str:
+    """The versions of what makes the rows, as JSON."""
+    return json.dumps(versions() | {"bounds": str(EDITION)})
+
+
 def read_all(store: Store) -> list[tuple[Cell, list[Judged]]]:
-    """Every cell of a run with the latest that was found on it, in the suite's order."""
+    """Every cell of a run with the latest that was found on it, in the suite's order.
+
+    What was found on networks that have since been replaced is left out.
+    """
+    _, settings = store.query("SELECT DISTINCT cell, settings FROM networks")
+    cells = {name: cell_from_settings(json.loads(text)) for name, text in settings}
     latest: dict[str, tuple[str, list[Judged]]] = {}
     for path in sorted((store.directory / FOLDER).glob("*.parquet")):
         rows = store.read_rows(path, COLUMNS)
-        if rows and rows[0]["finished"] >= latest.get(rows[0]["cell"], ("",))[0]:
-            latest[rows[0]["cell"]] = rows[0]["finished"], [_judged(row) for row in rows]
-    _, settings = store.query("SELECT DISTINCT cell, settings FROM networks")
-    cells = {name: cell_from_settings(json.loads(text)) for name, text in settings}
+        if not rows or rows[0]["cell"] not in cells:
+            continue
+        name, seeds = rows[0]["cell"], sorted({row["seed"] for row in rows})
+        if rows[0]["weights"] not in (None, weights_of(store, cells[name], seeds)):
+            continue
+        if rows[0]["finished"] >= latest.get(name, ("",))[0]:
+            latest[name] = rows[0]["finished"], [_judged(row) for row in rows]
     return [(cells[name], latest[name][1]) for name in sorted(latest, key=store.order)]
 
 

@@ -25,7 +25,7 @@ from simbias.claims.quantities import QUANTITIES
 from simbias.claims.session import GENERATION, Key, Triple
 from simbias.claims.verdict import Verdict, intervals
 from simbias.results import checksums
-from simbias.results.records import device, versions
+from simbias.results.records import device, versions, weights_of
 from simbias.results.schema import CHECKSUM, EVIDENCE, MEASURED, VERDICTS
 from simbias.results.store import Store
 
@@ -129,10 +129,19 @@ def _common(key: Key) -> dict[str, Any]:
     }
 
 
+def _behind(store: Store, key: Key, unit: int) -> str | None:
+    """A hash of the weights of the networks behind a unit; None where they are not there."""
+    pair = QUANTITIES[key.reference.quantity].of == "pair"
+    return weights_of(store, key.cell, (unit, unit + 1) if pair else (unit,))
+
+
 def write_measured(store: Store, key: Key, found: Mapping[int, Triple]) -> None:
-    """Keep measurements; raises StoreError."""
+    """Keep measurements, with what they hang on; raises StoreError."""
+    common = _common(key) | {"versions": json.dumps(versions())}
     rows = [
-        _common(key) | {"unit": unit, "value": value, "low": low, "high": high}
+        common
+        | {"unit": unit, "value": value, "low": low, "high": high}
+        | {"weights": _behind(store, key, unit)}
         for unit, (value, low, high) in found.items()
     ]
     part = hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()[:8]
@@ -141,12 +150,18 @@ def write_measured(store: Store, key: Key, found: Mapping[int, Triple]) -> None:
 
 
 def read_measured(store: Store, key: Key) -> dict[int, Triple]:
-    """What was measured before; files that cannot be read are measured again."""
+    """What was measured before of the same networks, by the same versions.
+
+    What cannot be read, or was measured otherwise, is measured again.
+    """
+    common = _common(key) | {"versions": json.dumps(versions())}
     found: dict[int, Triple] = {}
     for path in sorted((store.directory / "measured").glob(f"{measured_stem(key)}-*.parquet")):
         for row in store.read_rows(path, MEASURED) or []:
-            if any(row[name] != value for name, value in _common(key).items()):
-                continue  # another measurement's file under this one's name
+            if any(row[name] != value for name, value in common.items()):
+                continue  # of other versions, or another measurement's file under this one's name
+            if row["weights"] is None or row["weights"] != _behind(store, key, row["unit"]):
+                continue
             ends = (row["value"], row["low"], row["high"])
             value, low, high = (np.nan if end is None else float(end) for end in ends)
             found[row["unit"]] = (value, low, high)

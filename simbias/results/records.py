@@ -12,8 +12,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from simbias import _keys
 from simbias._checks import fail
 from simbias._pinned import PRODUCTS
+from simbias.results import checksums
 from simbias.results.schema import FINAL
 from simbias.results.store import Store
 from simbias.training.cell import Cell, cell_from_settings
@@ -150,6 +152,17 @@ def load_stack(store: Store, cell: str | None = None, *, seed: int | None = None
     )
 
 
+def weights_of(store: Store, cell: Cell, seeds: Sequence[int]) -> str | None:
+    """What numbers about networks are of: a hash of their tensors; None where one is not there."""
+    rows, found = store.networks(), []
+    for seed in sorted(seeds):
+        name = network_name(Job(cell, seed))
+        if name not in rows or not store.weights_path(name).is_file():
+            return None
+        found.append(rows[name]["weights_checksum"] or checksums.of_tensors(store.weights(name)))
+    return checksums.of_bytes(" ".join(found).encode())
+
+
 def stack_from_tensors(
     cell: Cell, kept: Mapping[int, Mapping[str, np.ndarray]], traces: Sequence[np.ndarray]
 ) -> Stack:
@@ -224,7 +237,8 @@ def _path(path: Any) -> str:
 def versions() -> dict[str, str]:
     """Versions of what produced a result."""
     libraries = ("simbias", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
-    return {"python": platform.python_version()} | {name: version(name) for name in libraries}
+    found = {"python": platform.python_version(), "keys": str(_keys.VERSION)}
+    return found | {name: version(name) for name in libraries}
 
 
 def device() -> str:

@@ -137,6 +137,7 @@ BOUNDS = (
     Column("n_certify", "BIGINT", "fresh draws behind each risk"),
     Column("finished", "VARCHAR", "UTC time at which the file was written", needed=True),
     Column("versions", "VARCHAR", "versions of simbias, Python and its libraries, as JSON"),
+    Column("weights", "VARCHAR", "hash of the tensors of the cell's networks; empty: not known"),
     CHECKSUM,
 )
 
@@ -201,6 +202,8 @@ MEASURED = (
     Column("cell", "VARCHAR", "every setting of the cell, as JSON", needed=True),
     Column("n_certify", "BIGINT", "fresh points a unit", needed=True),
     Column("confidence", "DOUBLE", "of the interval", needed=True),
+    Column("versions", "VARCHAR", "versions of simbias, Python and its libraries, as JSON"),
+    Column("weights", "VARCHAR", "hash of the tensors of the networks behind the unit"),
     CHECKSUM,
 )
 
