@@ -34,7 +34,7 @@ def pytest_configure() -> None:
     import jax
 
     jax.config.update("jax_enable_compilation_cache", True)
-    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    jax.config.update("jax_compilation_cache_dir", os.environ["MUTANTS_PROGRAMS"])
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 
 
@@ -121,7 +121,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy_to(Path(folder))
         os.chdir(folder)
-        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", f"{folder}/.programs")
+        os.environ.setdefault("MUTANTS_PROGRAMS", f"{folder}/.programs")
         os.environ["PYTHONPATH"] = f"{folder}{os.pathsep}{folder}/.ci"
         files = dict.fromkeys(
             f for pattern in ROOMS[options.room] for f in sorted(glob.glob(pattern))

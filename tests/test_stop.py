@@ -1,14 +1,21 @@
 """When training ends, and in what words; on rules and on real small runs."""
 
 import json
+import math
+from fractions import Fraction
+from functools import cache, partial
 from itertools import pairwise
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simbias import MLP, Stop, sgd, tasks, train
+from simbias.training import Cell, fit
+from simbias.training.fit import _most_errors
 from simbias.training.stop import End
 
 
@@ -189,3 +196,114 @@ def test_perfect_train_accuracy_is_reached_at_every_sample_size(tiny, n_train):
     stack = tiny(stop, n_train=n_train)
     assert stack.outcome(0) == ("done", "train accuracy >= 1")
     assert stack.traces[0][-1, 2] == 1
+
+
+def test_the_fewest_right_points_of_an_accuracy_are_those_of_exact_arithmetic():
+    # an accuracy as it is written: .995 of 200 is 199, whatever float(0.995) is
+    sizes = [*range(1, 130), 199, 200, 201, 999, 1000, 1001, 4000, 40_000]
+    written = [f"0.{digits:0{k}d}" for k in (1, 2) for digits in range(1, 10**k)]
+    for text in [*written, "0.995", "0.999", "0.9995", "1", "0.3333", "0.0001"]:
+        for n in sizes:
+            expected = n - math.ceil(Fraction(text) * n)
+            assert _most_errors(float(text), n) == expected, (text, n)
+    assert _most_errors(None, 10) == -1
+
+
+class Reads:
+    """A network whose logit difference is the first coordinate."""
+
+    def apply(self, params, x):
+        return jnp.stack([jnp.zeros(len(x)), x[:, 0]], axis=1)
+
+
+@cache
+def checked(rows, select):
+    program = fit.Program(Reads(), None, None, rows, select, 1, 100)
+    return jax.jit(partial(fit._check, program))
+
+
+def check(margins, stop=None, *, select=(1, 1, 1, 1), state=None, updates=100):
+    """What a check says of signed margins of training and select points, labelled in turn.
+
+    The first half of either are exceptions.
+    """
+    stop = Stop(max_updates=1000, check_every=100) if stop is None else stop
+    cell = Cell(tasks.get("lms-5", dim=2), MLP(2, 1), sgd(), len(margins), batch=1, stop=stop)
+    data = []
+    for signed in map(np.float32, (margins, select)):
+        y = np.arange(len(signed), dtype=np.int32) % 2
+        x = np.where(y == 1, signed, -signed)[:, None]
+        data.append(fit.Data(x, y, np.arange(len(y)) < len(y) / 2))
+    if state is None:
+        none = np.full(len(margins), -1, np.int32)
+        zero, far = np.int32(0), np.float32(np.inf)
+        state = fit.State((), (), zero, zero, zero, none, far, zero, np.int32(End.RUNNING))
+    state = state._replace(updates=np.int32(updates))
+    state, row = checked(len(margins), len(select))(fit.problem(cell, 0), state, *data)
+    return state, dict(zip(fit.TRACE, row.tolist(), strict=True))
+
+
+def test_a_check_counts_what_is_right_among_all_and_among_exceptions():
+    margins = [2.0, -1, 3, -1, 1, 1, 1, 1, 1, -1]
+    state, row = check(margins, select=[1, 1, -1, -1])
+    assert row["updates"] == 100
+    assert row["train_loss"] == pytest.approx(np.logaddexp(0, -np.array(margins)).mean())
+    assert row["train_accuracy"] == pytest.approx(0.7)
+    assert row["exceptions_fitted"] == pytest.approx(0.6)
+    assert (row["select_accuracy"], row["exceptions_fresh"]) == (0.5, 1)
+    assert End(int(state.end)) is End.RUNNING
+    np.testing.assert_array_equal(state.fitted_since, np.where(np.array(margins) > 0, 100, -1))
+    # a point that was fitted and is again was fitted since; one that is lost starts anew
+    state, _ = check([2.0, 1, -3, *margins[3:]], state=state, updates=200)
+    assert state.fitted_since.tolist()[:4] == [100, 200, -1, -1]
+
+
+def test_a_tie_says_the_negative_label():
+    _, row = check([0.0, 0.0, 0.0, 0.0])
+    assert row["train_accuracy"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("stop", "wrong", "fresh", "end"),
+    [
+        (dict(train_accuracy=0.9), 1, 4, End.ACCURACY),
+        (dict(train_accuracy=0.9), 2, 0, End.RUNNING),
+        (dict(train_accuracy=0.91), 1, 0, End.RUNNING),
+        (dict(select_accuracy=0.75), 9, 1, End.SELECT),
+        (dict(select_accuracy=0.75), 0, 2, End.RUNNING),
+        (dict(select_accuracy=1.0), 9, 0, End.SELECT),
+        (dict(select_accuracy=1.0), 0, 1, End.RUNNING),
+        (dict(train_loss=0.7), 0, 4, End.LOSS),
+        (dict(train_loss=0.1), 0, 0, End.RUNNING),
+        (dict(max_updates=100), 0, 0, End.BUDGET),
+        (dict(max_updates=200), 0, 0, End.RUNNING),
+        # of several the one that says most
+        (dict(max_updates=100, select_accuracy=0.75), 9, 1, End.SELECT),
+        (dict(max_updates=100, select_accuracy=0.75, train_loss=0.7), 0, 1, End.LOSS),
+        (dict(max_updates=100, train_loss=0.7, train_accuracy=0.9), 0, 1, End.ACCURACY),
+        (dict(max_updates=100, patience=1), 0, 0, End.BUDGET),
+    ],
+)
+def test_a_goal_is_met_at_exactly_its_number_of_errors(stop, wrong, fresh, end):
+    stop = Stop(**{"max_updates": 1000, "check_every": 100} | stop)
+    margins = np.where(np.arange(10) < wrong, -1.0, 1.0)
+    select = np.where(np.arange(4) < fresh, -1.0, 1.0)
+    assert End(int(check(margins, stop, select=select)[0].end)) is end
+
+
+@pytest.mark.parametrize("bad", (np.nan, np.inf, -np.inf))
+def test_one_point_without_a_finite_loss_is_divergence_whatever_else_is_reached(bad):
+    stop = Stop(max_updates=100, check_every=100, train_accuracy=0.5)
+    state, _ = check([-1.0 * abs(bad), 1, 1, 1], stop)
+    assert End(int(state.end)) is End.DIVERGED
+
+
+def test_patience_counts_checks_whose_loss_is_not_strictly_lower():
+    stop = Stop(max_updates=1000, check_every=100, patience=2)
+    state, stale = None, []
+    for margin in (1.0, 1.0, 2.0, 1.5, 2.0):
+        state, _ = check([margin] * 4, stop, state=state)
+        stale.append((int(state.stale), End(int(state.end))))
+    going = End.RUNNING
+    assert stale == [(0, going), (1, going), (0, going), (1, going), (2, End.PATIENCE)]
+    assert state.best_loss == pytest.approx(np.logaddexp(0, -2.0))
