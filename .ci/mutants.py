@@ -6,8 +6,8 @@
 Cosmic Ray (`pip install -e '.[test,mutation]'`) plants the mistakes and runs the tests. Here stands
 only which: a place is drawn first and then one of its mistakes, so that a sum does not count eleven
 times; annotations and the star of a signature are no places, and what does not compile is no
-mistake. The tests of each room stand in `[tool.mutants]` of pyproject.toml, fastest first; a run
-ends at its first failure.
+mistake. The tests of each room stand in `[tool.mutants]` of pyproject.toml, fastest first; those
+that are called after the module come before them, and a run ends at its first failure.
 """
 
 import argparse
@@ -127,12 +127,15 @@ def main() -> int:
             f for pattern in ROOMS[options.room] for f in sorted(glob.glob(pattern))
         )
         pytest = [sys.executable, "-m", "pytest", "-xq", "-p", "mutants", "-p", "no:cacheprovider"]
-        command = shlex.join([*pytest, *files])
+
+        def command(own: str = "") -> str:
+            """The test files, those that are called after a module first."""
+            return shlex.join([*pytest, *sorted(files, key=lambda file: own not in file)])
 
         seconds = []
         for _ in range(2):  # the first run compiles
             start = time.monotonic()
-            outcome, output = run_tests(command, 1800)
+            outcome, output = run_tests(command(), 1800)
             seconds.append(time.monotonic() - start)
             if outcome != TestOutcome.SURVIVED:
                 print(output, "The tests fail without a mistake.", sep="\n", file=sys.stderr)
@@ -157,7 +160,7 @@ def main() -> int:
         missed = 0
         for number, mistake in enumerate(chosen, 1):
             start = time.monotonic()
-            result = mutate_and_test([mistake], command, timeout)
+            result = mutate_and_test([mistake], command(mistake.module_path.stem), timeout)
             line = f"{mistake.module_path}:{mistake.start_pos[0]}"
             operator = mistake.operator_name.partition("/")[2]
             word = "MISSED" if result.test_outcome == TestOutcome.SURVIVED else "caught"
