@@ -6,8 +6,8 @@
 Cosmic Ray (`pip install -e '.[test,mutation]'`) plants the mistakes and runs the tests. Here stands
 only which: a place is drawn first and then one of its mistakes, so that a sum does not count eleven
 times; annotations and the star of a signature are no places, and what does not compile is no
-mistake. The tests of each room stand in `[tool.mutants]` of pyproject.toml, fastest first; those
-that are called after the module come before them, and a run ends at its first failure.
+mistake. The tests of each room stand in `[tool.mutants]` of pyproject.toml, fastest first; those of
+the module's own come before them, and a run ends at its first failure.
 """
 
 import argparse
@@ -126,21 +126,24 @@ def main() -> int:
         files = dict.fromkeys(
             f for pattern in ROOMS[options.room] for f in sorted(glob.glob(pattern))
         )
+        text = {file: Path(file).read_text() for file in files}
         pytest = [sys.executable, "-m", "pytest", "-xq", "-p", "mutants", "-p", "no:cacheprovider"]
 
-        def command(own: str = "") -> str:
-            """The test files, those that are called after a module first."""
-            return shlex.join([*pytest, *sorted(files, key=lambda file: own not in file)])
+        def command(module: Path | None = None) -> str:
+            """The test files; those that are called after a module first, then those about it."""
+            name = "" if module is None else ".".join(module.with_suffix("").parts)
 
-        seconds = []
-        for _ in range(2):  # the first run compiles
-            start = time.monotonic()
-            outcome, output = run_tests(command(), 1800)
-            seconds.append(time.monotonic() - start)
-            if outcome != TestOutcome.SURVIVED:
-                print(output, "The tests fail without a mistake.", sep="\n", file=sys.stderr)
-                return 2
-        timeout = 30 + 3 * seconds[1]
+            def far(file: str) -> tuple[bool, bool]:
+                return module is not None and module.stem not in file, name not in text[file]
+
+            return shlex.join([*pytest, *sorted(files, key=far)])
+
+        start = time.monotonic()
+        outcome, output = run_tests(command(), 3600)
+        timeout = 30 + 3 * (time.monotonic() - start)
+        if outcome != TestOutcome.SURVIVED:
+            print(output, "The tests fail without a mistake.", sep="\n", file=sys.stderr)
+            return 2
 
         found = places(options.room, options.at)
         if options.at:
@@ -153,14 +156,14 @@ def main() -> int:
             )
             chosen = list(islice(filter(None, firsts), options.sample))
         print(
-            f"{len(chosen)} mistakes, {len(found)} places, tests take {seconds[1]:.0f} s",
+            f"{len(chosen)} mistakes, {len(found)} places, at most {timeout:.0f} s each",
             flush=True,
         )
 
         missed = 0
         for number, mistake in enumerate(chosen, 1):
             start = time.monotonic()
-            result = mutate_and_test([mistake], command(mistake.module_path.stem), timeout)
+            result = mutate_and_test([mistake], command(mistake.module_path), timeout)
             line = f"{mistake.module_path}:{mistake.start_pos[0]}"
             operator = mistake.operator_name.partition("/")[2]
             word = "MISSED" if result.test_outcome == TestOutcome.SURVIVED else "caught"
