@@ -3,6 +3,7 @@
 Imports that start JAX or matplotlib are made by the functions that need them.
 """
 
+import math
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -94,7 +95,7 @@ def print_plan(console: "Console", plan: "Plan") -> None:
 
 
 def print_discrimination(console: "Console", store: Any, judged: Any) -> None:
-    """Which numbers tell networks apart, and the paths of the figure."""
+    """Which numbers tell networks apart, and the paths of the figure where some do or do not."""
     from simbias.bounds.discrimination import caption, discriminate, table
     from simbias.plots.discrimination import discrimination
     from simbias.results.bounds import comparable
@@ -104,6 +105,9 @@ def print_discrimination(console: "Console", store: Any, judged: Any) -> None:
     head, lines = table(scores)
     print_rows(console, head, lines)
     explain(console, caption(scores))
+    shown = [score.shown(name) for score in scores for name in ("auc", "kendall", "sign_error")]
+    if all(one is None or math.isnan(one.value) for one in shown):
+        return  # too few networks, or none that differ: there is nothing to draw
     for figure in discrimination(scores).save(store.directory / "figures" / "discrimination.png"):
         say(console, str(figure))
 
