@@ -95,7 +95,7 @@ def _row(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
 def _lists(names: Sequence[str], rows: Rows, width: int) -> list[str]:
     """A line a column, a blank line between rows; empty columns are left out."""
     indent = max(map(len, names), default=0) + _GAP
-    lines: list[str] = []
+    lines: list[str] = [] if rows else _wrapped("  ".join(names), width)
     for row in rows:
         lines += [""] * bool(lines)
         for name, text in zip(names, row, strict=True):

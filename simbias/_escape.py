@@ -2,8 +2,11 @@
 
 import csv
 import io
+import json
+import math
 import re
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 _TEX = {
@@ -36,6 +39,40 @@ def csv_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
+def json_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as a JSON list with an object a row, on a line each.
+
+    JSON has finite numbers only: NaN is null, an infinite number a text. A name that comes again
+    has a number after it.
+    """
+    apart: list[str] = []
+    for name in names:
+        other = (f"{name}_{i}" for i in range(1, len(names)))
+        apart.append(next(one for one in (name, *other) if one not in apart))
+    lines = [json.dumps(dict(zip(apart, map(_plain, row), strict=True))) for row in rows]
+    return "[" + ",\n".join(lines) + "]\n"
+
+
+def _plain(value: Any) -> Any:
+    """A value of the database as JSON has it."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float() | Decimal():
+            return None if math.isnan(value) else _number(value)
+        case dict():
+            return {str(key): _plain(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_plain(one) for one in value]
+        case bytes():
+            return value.hex()
+    return str(value)
+
+
+def _number(value: float | Decimal) -> float | str:
+    return float(value) if math.isfinite(value) else str(value)
+
+
 def tex(text: str) -> str:
     """Text as LaTeX shows it."""
     words = re.sub(r"S\^c|.|\n", lambda found: _TEX.get(found[0], found[0]), text)
@@ -44,7 +81,7 @@ def tex(text: str) -> str:
 
 def _shown(value: Any) -> Any:
     if not isinstance(value, str):
-        return value
+        return None if isinstance(value, float) and math.isnan(value) else value
     value = re.sub(r"\r\n?", "\n", value)  # the writer quotes no other end of a line
     if not re.match(r"[=+\-@\t\n＝＋－＠]", value):
         return value

@@ -4,23 +4,25 @@ Imports that start JAX or matplotlib are made by the verbs that need them, so th
 answer at once.
 """
 
-import contextlib
 import functools
 import io
 import os
 import re
 import shlex
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from simbias import __version__
-from simbias._checks import known
+from simbias._checks import fail, known
 from simbias._claim_tables import listed
+from simbias._escape import csv_text, json_text
 from simbias._process import DONE, FAILED, USAGE, program, stopped, tell
 from simbias._tell import (
     describe_bound,
@@ -143,7 +145,7 @@ def _parse(arguments: list[str]) -> Callable[[], int]:
     _refuse_repeats(arguments)
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said), _types:
+        with redirect_stderr(said), _types:
             return app.cli(args=arguments, prog="simbias", description=DESCRIPTION)
     except SystemExit as error:
         if not error.code:
@@ -467,33 +469,48 @@ def export(
     Args:
         directory: a run directory.
         format: csv, parquet (a row a network) or latex (a row a cell).
-        out: the file; default: networks.csv, networks.parquet or table.tex in DIR.
+        out: the file, or - for standard output; default: networks.csv, networks.parquet or
+            table.tex in DIR.
     """
     from simbias.results.summary import latex, summarise
 
+    if str(out) == "-" and format == "parquet" and sys.stdout.isatty():
+        raise fail("out", "-", "a file, or standard output that is no terminal, for parquet")
     store = _store(directory)
     name = "table.tex" if format == "latex" else f"networks.{format}"
-    path = out or directory / name
-    if format == "latex":
-        store.write_text(path, latex(summarise(store)))
-    else:
-        store.export("networks", path, format)
-    print(path)
+    with tempfile.TemporaryDirectory() if str(out) == "-" else nullcontext() as folder:
+        path = Path(folder, name) if folder else out or directory / name
+        if format == "latex":
+            store.write_text(path, latex(summarise(store)))
+        else:
+            store.export("networks", path, format)
+        if folder:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(path.read_bytes())
+        else:
+            print(path)
     return DONE
 
 
 @_verb()
-def query(directory: Directory, sql: Sql, /) -> int:
+def query(
+    directory: Directory, sql: Sql, /, format: Literal["table", "csv", "json"] = "table"
+) -> int:
     """Run SQL (DuckDB's) over a run's tables: networks, traces, bounds, verdicts, evidence.
 
     Args:
         directory: a run directory.
         sql: e.g. "select network, avg(risk) from networks group by all"; "describe networks" shows
             the columns.
+        format: table (a list of its values for each row where rows are too wide), csv, or json (a
+            list of objects); what is missing or NaN is empty in csv and null in json.
     """
     text = os.fsencode(sql).decode(errors="replace")  # whatever the locale's encoding is
     names, rows = _store(directory).query(text)
-    print_rows(make_console(), names, rows)
+    if format == "table":
+        print_rows(make_console(), names, rows, keys=0)
+    else:
+        print({"csv": csv_text, "json": json_text}[format](names, rows), end="")
     return DONE
 
 
