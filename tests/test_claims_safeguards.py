@@ -56,6 +56,12 @@ def test_a_p_value_of_few_units_is_at_least_a_fifth_of_their_share(n):
     assert means.bootstrap_limit(clear[:19], 0.4) == np.inf
 
 
+@pytest.mark.parametrize("value", (-1.0, -0.1))  # of which the second is not its own mean in floats
+def test_units_without_spread_say_nothing_of_a_mean(value):
+    same = np.full(40, value)
+    assert means.bootstrap(same) == 1 and means.bootstrap_limit(same, 0.4) == np.inf
+
+
 def test_a_bootstrap_never_gives_less_than_its_resamples_can_show():
     assert means.least_p(2000) == 1 / 10_000 == means.least_p(10**6)
     assert means.least_p(1999) == 1 / (5 * 1999)

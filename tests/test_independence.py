@@ -218,6 +218,17 @@ def test_supersamples_and_masks_are_of_one_network():
     assert apart(whole(masks), 3 * len(SEEDS))
 
 
+@pytest.mark.parametrize("pairs", (ROWS, 37))  # of a power of two a sum is also a bitwise or
+def test_a_masked_training_set_is_one_point_of_each_pair(pairs):
+    problem = fit.problem(CELL, 0, 1)
+    both, second = fit.draw_supersample(problem, pairs), np.asarray(fit.draw_mask(problem, pairs))
+    assert 0 < second.sum() < pairs
+    for part, sets in zip(fit.draw_training_set(problem, pairs), both, strict=True):
+        first, other = np.asarray(sets[:pairs]), np.asarray(sets[pairs:])
+        chosen = second if first.ndim == 1 else second[:, None]
+        np.testing.assert_array_equal(part, np.where(chosen, other, first))
+
+
 def test_lines_across_slabs_have_places_of_their_own_in_the_margin():
     stack = control(CELL, "simple", seeds=SEEDS)
     places = np.concatenate([draw_lines(stack, i, 0, ROWS)[:, 0] for i in range(len(SEEDS))])
