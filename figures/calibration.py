@@ -1,18 +1,21 @@
-"""How often claims are judged falsely: units of known truth, simulated and judged.
+"""How often claims are judged falsely, and how often intervals cover: known truths, simulated.
 
     python figures/calibration.py
 
-writes calibration.md and calibration.png beside this file.
+writes calibration.md and calibration.png beside this file. The intervals are in ``intervals.py``.
 """
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from io import BytesIO
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import intervals
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -24,6 +27,8 @@ from simbias.claims.calibration import (
     Discordant,
     Located,
     Measured,
+    Misread,
+    Shares,
     calibrate,
     calibrate_session,
     detectable,
@@ -38,7 +43,7 @@ from simbias.claims.inference import Rule
 from simbias.plots import _figure as style
 from simbias.validation.risk import Estimate
 
-HERE = Path(__file__).parent
+HERE, DPI = Path(__file__).parent, 150
 ALPHA, REPETITIONS, SEED = 0.05, 4000, 0
 SESSIONS = 250  # repetitions of what goes through rounds
 KEPT, BROKEN, PLANTED = "assumptions hold", "assumption broken", "wrong on purpose"
@@ -71,6 +76,8 @@ HALF = Located(
     0.0,
 )
 TIGHT = Located("uniform risks", lambda g, s: g.random(s), 0.5, 0.5, scale=0.08)
+COINS, UNEVEN = Shares("0 and 1 only"), Shares("beta, concentration 2", 2.0)
+SKEWED, NARROW = Shares("beta, concentration 1/3", 1 / 3), Shares("beta, concentration 1000", 1e3)
 CERTIFIED = Certified("certificates", 10_000, 100, 200_000, 0.999)
 
 
@@ -190,12 +197,36 @@ def rows() -> list[Row]:
     add(rule("bootstrap", "mean", margin=0.2), [EXPONENTIAL], 60, [-0.2, 0.0, 0.2])
     add(resampled, [WIDE, RARE], 20, [0.0], "rare values carry the mean", BROKEN)
 
+    bets: dict[str, Any] = {"low": 0.0, "high": 1.0}
+    rare, common = rule("betting", "mean", value=0.05, **bets), (20, 200)
+    for units in common:
+        add(rare, [COINS], units, [0.02, 0.05, 0.1], stops)
+    bet = rule("betting", "mean", value=0.3, **bets)
+    add(bet, [COINS, UNEVEN, SKEWED, NARROW], 60, [0.3], stops)
+    add(bet, [UNEVEN], 60, [0.2, 0.4], stops)
+    add(rule("betting", "mean", op=">=", value=0.3, **bets), [COINS, SKEWED], 60, [0.3], stops)
+    add(
+        rule("betting", "mean", value=0.3, margin=0.1, **bets), [UNEVEN], 60, [0.2, 0.3, 0.4], stops
+    )
+    add(bet, [UNEVEN], 60, [0.3], f"{stops}; 5% of the units missing", missing=0.05)
+    paid = rule("betting", "mean", value=0.3, miss=0.001, **bets)
+    add(paid, [Measured(NARROW, 20_000, 0.999)], 60, [0.3], f"{stops}; measured")
+    for read in (0.0, 1.0):
+        asked, law = replace(paid, miss=0.1), Misread(NARROW, 0.1, read)
+        add(asked, [law], 60, [0.3], f"{stops}; misses 0.1, as {read:g}")
+    words = f"{stops}; misses 0.1, as 1, and not counted"
+    add(bet, [Misread(NARROW, 0.1, 1.0)], 60, [0.3], words, PLANTED)
+    # of twenty units that are 1 with probability .05, a third shows none
+    flipped = rule("permutation", "mean", value=0.04)
+    add(flipped, [COINS], 20, [0.05], "the law is not symmetric: refused for shares", BROKEN)
+
     same = Discordant("points, 4% discordant", 0.04)
     add(rule("mcnemar", "mean"), [same], 1000, [-0.01, 0.0, 0.01])
 
     family = "Holm in a family"
     add(exact, [EXPONENTIAL], 150, [[0.95] * 5, [0.9499] * 3 + [0.9501] * 3], family)
     add(anytime, [EXPONENTIAL], 300, [[0.95] * 5], f"{family}; {stops}")
+    add(bet, [UNEVEN], 60, [[0.3] * 5], f"{family}; {stops}")
     add(mean, [NORMAL], 14, [[0.0] * 5], family)
     add(resampled, [EXPONENTIAL], 20, [[0.0] * 5], family)
 
@@ -206,6 +237,16 @@ def rows() -> list[Row]:
     # nine tenths of the time would go into how many more units would decide, which decides nothing
     with patch.object(verdict, "more", return_value=None):
         add(asked, noisy(FAR), 60, [[0.5, 0.5]], rounds, **through)
+        add(
+            bet, [UNEVEN], 60, [0.3], "rounds of judge", run=calibrate_session, repetitions=SESSIONS
+        )
+        # two fifths of the units miss the premise, and one in five of them seems to meet it
+        seems = "premise misread by 0.2 of the units without it"
+        through |= {"unmet": 0.4, "misread": 0.2}
+        wide = rule("clopper-pearson", "probability", **risk, at_least=0.7, miss=0.2)
+        add(wide, [FAR], 60, [1.0], seems, **through)
+        asked = rule("clopper-pearson", "probability", **risk, at_least=0.95)
+        add(asked, [FAR], 60, [1.0], f"{seems}, and not counted", PLANTED, **through)
 
     favour, dropped = "ambiguous units counted in favour", "ambiguous units dropped"
     add(exact, noisy(CLOSE), 75, [0.93], favour, PLANTED, judge=ambiguous_in_favour)
@@ -250,12 +291,19 @@ held against alpha exactly, without simulation, in `tests/test_claims_calibratio
 
 ![Rates of false verdicts](calibration.png)"""
 _BROKEN = """Sign flips assume a symmetric law; the bootstrap one that is no more skewed than an
-exponential, and whose mean is not carried by values so rare that the units may not show them. No
-test of a mean does without an assumption (Bahadur and Savage 1956): ask for the median, or for a
-share of units, where none can be made."""
+exponential, and whose mean is not carried by values so rare that the units may not show them. For a
+quantity with a range betting assumes nothing, and claims may ask for nothing else there. Without a
+range no test of a mean does without an assumption (Bahadur and Savage 1956): ask for the median, or
+for a share of units, where none can be made."""
+_COVERAGE = """Every kind of interval that simbias prints, at the edges where it is hardest to
+cover: shares near 0 and 1, few points, ties, no spread, skewed laws, units that are misread.
+*Covers* is the share of the simulated intervals that hold the truth, with its exact 95% interval;
+*below* is one whose whole interval lies below what is claimed. *Shown* is the share of the
+repetitions in which there is an interval at all, where that is not all of them. *Approximate*
+intervals are called so where they stand. Those that are wrong on purpose stand nowhere."""
 
 
-def page(made: Sequence[Row]) -> str:
+def page(made: Sequence[Row], covered: Sequence[intervals.Row]) -> str:
     """The page, in Markdown."""
     kept, broken, planted = ([r for r in made if r.kind == k] for k in (KEPT, BROKEN, PLANTED))
     parts = (
@@ -274,12 +322,27 @@ def page(made: Sequence[Row]) -> str:
         _table(broken),
         f"## Tests that are wrong on purpose: {_counted(planted)}",
         _table(planted),
+        f"## Coverage of intervals: {_covering(covered)}",
+        _COVERAGE,
+        intervals.table(covered),
     )
     return "\n\n".join(parts) + "\n"
 
 
 def _counted(made: Sequence[Row]) -> str:
     return f"{sum(row.found.exceeds for row in made)} of {len(made)} rows too large"
+
+
+def _covering(made: Sequence[intervals.Row]) -> str:
+    exact, rough, planted = (
+        [one for one in made if one.kind == kind]
+        for kind in (intervals.EXACT, intervals.APPROXIMATE, intervals.PLANTED)
+    )
+    parts = (exact, ""), (rough, "approximate "), (planted, "wrong ")
+    return ", ".join(
+        f"{sum(one.below for one in of_kind)} of {len(of_kind)} {words}below"
+        for of_kind, words in parts
+    )
 
 
 def _table(made: Sequence[Row]) -> str:
@@ -366,12 +429,15 @@ def _label(row: Row) -> str:
 def main() -> None:
     """Simulate, write the page and draw it."""
     start = time.perf_counter()
-    made = rows()
-    with tempfile.TemporaryDirectory() as folder:
-        png = Rates(made).save(Path(folder, "calibration.png"))[0]
-        (HERE / png.name).write_bytes(png.read_bytes())
-    (HERE / "calibration.md").write_text(page(made))
-    print(f"{len(made)} rows in {time.perf_counter() - start:.0f} s")
+    with ProcessPoolExecutor(1, get_context("spawn")) as other:
+        covering = other.submit(intervals.rows)
+        made, covered = rows(), covering.result()
+    png = BytesIO()
+    with style.look():
+        Rates(made).plot().figure_.savefig(png, dpi=DPI, metadata={"Software": None})
+    (HERE / "calibration.png").write_bytes(png.getvalue())
+    (HERE / "calibration.md").write_text(page(made, covered))
+    print(f"{len(made) + len(covered)} rows in {time.perf_counter() - start:.0f} s")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from simbias.claims.calibration import (
     Discordant,
     Located,
     Measured,
+    Misread,
+    Shares,
     calibrate,
     calibrate_session,
     detectable,
@@ -47,6 +49,8 @@ MEDIAN = Rule("<=", 0.0, 0.0, "median", None, "sign", 0.05)
 FLIPS = replace(MEDIAN, quantifier="mean", test="permutation")
 RESAMPLED = replace(FLIPS, test="bootstrap")
 DIFFERENCE = replace(FLIPS, test="mcnemar")
+BET = replace(FLIPS, test="betting", value=0.3, low=0.0, high=1.0)
+COINS, NARROW = Shares("coins"), Shares("narrow", 1000.0)
 VALID = replace(SHARE, op=">=", value=1.0, miss=0.001)
 
 
@@ -70,6 +74,8 @@ def noisy(law, confidence=0.999):
         (RESAMPLED, NORMAL, 20, (0.0,)),
         (RESAMPLED, COIN, 20, (0.0,)),
         (DIFFERENCE, Discordant("4%", 0.04), 500, (-0.01, 0.0, 0.01)),
+        (BET, COINS, 40, (0.15, 0.3, 0.5)),
+        (replace(BET, op=">="), Shares("skewed", 1 / 3), 40, (0.5, 0.3, 0.15)),
     ),
 )
 def test_false_verdicts_stay_under_alpha_below_at_and_above_the_threshold(rule, law, units, truths):
@@ -449,6 +455,30 @@ def test_sign_flips_of_a_skewed_law_are_caught():
     assert calibrate(FLIPS, EXPONENTIAL, 25, truth=0.0, repetitions=600).exceeds
 
 
+def test_twenty_units_of_a_rare_law_deceive_sign_flips_and_no_bet():
+    rule = replace(BET, value=0.04)
+    assert calibrate(rule, COINS, 20, truth=0.05, repetitions=600).supported.value == 0
+    flipped = calibrate(replace(rule, test="permutation"), COINS, 20, truth=0.05, repetitions=600)
+    assert flipped.supported.low < 0.95**20 < flipped.supported.high  # no unit is a 1
+
+
+@pytest.mark.parametrize("read", (0.0, 1.0))
+def test_units_that_are_misread_as_often_as_they_say_spoil_no_bet(read):
+    law, settings = Misread(NARROW, 0.1, read), {"truth": 0.3, "repetitions": 300}
+    assert not calibrate(replace(BET, miss=0.1), law, 60, **settings).exceeds
+    if read:  # a 1 where .3 is expected weighs more than a 0
+        assert calibrate(BET, law, 60, **settings).exceeds
+
+
+def test_a_premise_that_is_misread_is_paid_for_and_caught_where_it_is_not(quick):
+    # two fifths of the units miss the premise; one in five of these seems to meet it, and violates
+    settings = {"truth": 1.0, "repetitions": 60, "unmet": 0.4, "misread": 0.2}
+    free = replace(SHARE, at_least=0.95)
+    assert calibrate_session(free, FAR, 60, **settings).exceeds
+    paid = replace(SHARE, at_least=0.75, miss=0.2)
+    assert not calibrate_session(paid, FAR, 60, **settings).exceeds
+
+
 @pytest.mark.parametrize("rule", (replace(FLIPS, value=0.2), replace(FLIPS, value=0.2, op=">=")))
 def test_a_verdict_that_is_right_is_not_counted(rule):
     true, false = (0.1, 0.3) if rule.op == "<=" else (0.3, 0.1)
@@ -471,6 +501,12 @@ def test_laws_lie_where_they_are_put():
     assert np.mean(placed(EXPONENTIAL, upward, 0.7) >= 0.05) == pytest.approx(0.7, abs=0.01)
     assert placed(EXPONENTIAL, FLIPS, 0.3).mean() == pytest.approx(0.3, abs=0.02)
     assert np.median(placed(EXPONENTIAL, MEDIAN, 0.3)) == pytest.approx(0.3, abs=0.02)
+    assert placed(COINS, BET, 0.2).mean() == pytest.approx(0.2, abs=0.01)
+    narrow = placed(NARROW, BET, 0.2)
+    assert narrow.mean() == pytest.approx(0.2, abs=0.001)
+    assert narrow.var() == pytest.approx(0.2 * 0.8 / 1001, rel=0.05)
+    read = placed(Misread(NARROW, 0.1, 1.0), BET, 0.2)
+    assert np.mean(read == 1) == pytest.approx(0.1, abs=0.005)
     points = placed(Discordant("10%", 0.1), DIFFERENCE, -0.04)
     assert points.mean() == pytest.approx(-0.04, abs=0.005)
     assert np.mean(points != 0) == pytest.approx(0.1, abs=0.005)

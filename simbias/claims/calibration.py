@@ -90,6 +90,57 @@ class Located:
 
 
 @dataclass(frozen=True)
+class Shares:
+    """Numbers in [0, 1] of any mean: 0 and 1 only, or by a beta law.
+
+    Attributes:
+        name: for tables.
+        concentration: of the beta law, the sum of its parameters; 0: only 0 and 1.
+    """
+
+    name: str
+    concentration: float = 0.0
+
+    def place(
+        self, rule: Rule, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
+    ) -> Ends:
+        """As ``Law.place``."""
+        if not self.concentration:
+            return (1.0 * (generator.random(shape) < truth),) * 2
+        first = self.concentration * truth
+        return (generator.beta(first, self.concentration - first, shape),) * 2
+
+
+@dataclass(frozen=True)
+class Misread:
+    """Numbers of which some are read as another one, as if it were surely theirs.
+
+    Attributes:
+        law: of the numbers.
+        miss: probability of that.
+        read: what is read then.
+    """
+
+    law: Law
+    miss: float
+    read: float
+
+    @property
+    def name(self) -> str:
+        """That of the numbers."""
+        return self.law.name
+
+    def place(
+        self, rule: Rule, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
+    ) -> Ends:
+        """As ``Law.place``."""
+        ends = self.law.place(rule, truth, generator, shape)
+        missed = generator.random(shape) < self.miss
+        low, high = (np.where(missed, self.read, part) for part in ends)
+        return low, high
+
+
+@dataclass(frozen=True)
 class Discordant:
     """Differences -1, 0, 1 of two networks' errors, on points of which a share is not 0."""
 
@@ -275,7 +326,7 @@ def calibrate(
         for one in truths:
             low, high = law.place(rule, one, generator, shape)
             lost = generator.random(shape) < missing
-            low, high = np.where(lost, -np.inf, low), np.where(lost, np.inf, high)
+            low, high = np.where(lost, rule.low, low), np.where(lost, rule.high, high)
             found.append(np.stack(judge(rule, low, high), axis=-1))
         for family in np.stack(found, axis=1):
             verdicts = correct([(float(a), float(b)) for a, b in family], rule.alpha)
@@ -292,6 +343,7 @@ def calibrate_session(
     repetitions: int = 200,
     seed: int = 0,
     unmet: float = 0.0,
+    misread: float = 0.0,
 ) -> Calibration:
     """Have simulated units judged by ``judge``: in rounds, with a premise, as a family.
 
@@ -303,6 +355,7 @@ def calibrate_session(
         repetitions: families to simulate.
         seed: of the simulation.
         unmet: share of units that miss the premise, whatever their quantity.
+        misread: share of those whose premise seems met, with a quantity that violates the claim.
 
     Raises:
         ValueError: a number out of range.
@@ -310,6 +363,7 @@ def calibrate_session(
     whole("units", units)
     whole("repetitions", repetitions)
     real("unmet", unmet, 0, 1)
+    real("misread", misread, 0, 1)
     truths = tuple(map(float, np.atleast_1d(truth)))
     generator = np.random.default_rng(seed)
     claims = _claims(rule, units, len(truths))
@@ -318,7 +372,10 @@ def calibrate_session(
     for _ in range(repetitions):
         ends = [law.place(rule, one, generator, (1, units)) for one in truths]
         low, high = (np.concatenate(part, axis=None) for part in zip(*ends, strict=True))
-        fitted = 1.0 * (generator.random(len(low)) >= unmet)
+        outside = generator.random(len(low)) < unmet
+        seeming = outside & (generator.random(len(low)) < misread)
+        low, high = (np.where(seeming, 1.0 * (rule.op == "<="), part) for part in (low, high))
+        fitted = 1.0 * (~outside | seeming)
         known = {"risk": (low, low, high), "train_accuracy": (fitted,) * 3}
         said = judge(claims, _Known(known), first_seeds=first)
         wrong += _wrong(rule, truths, [one.verdict for one in said])

@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from scipy.special import betainc
 
-_HALVINGS = 45
+_HALVINGS = 45  # of a bracket on the way to a limit by its mean
+_CHEAP = 30  # of one on the way to a limit by betting, where each costs all bets
 _LEVELS = 32  # t among which the bound of a tail is looked for: any of them is sound
 BETS = np.sin((np.arange(100) + 0.5) * np.pi / 200) ** 2  # arcsine law, in as many equal parts
 _WORK = 2_000_000  # entries of a block of bets
@@ -100,7 +101,7 @@ def _worth(values: np.ndarray, enough: float) -> NDArray[np.float64]:
     unknown = np.isnan(values).any(axis=-1)
     values = np.where(unknown[..., None], 0.0, values)
     low, high = np.zeros(unknown.shape), values.mean(axis=-1)
-    for _ in range(_HALVINGS):
+    for _ in range(_CHEAP):
         middle = np.maximum((low + high) / 2, np.finfo(float).tiny)
         away = log_capital(values, middle[..., None], total=True)[..., 0] >= enough
         low, high = np.where(away, middle, low), np.where(away, high, middle)
