@@ -126,17 +126,16 @@ def main() -> int:
         files = dict.fromkeys(
             f for pattern in ROOMS[options.room] for f in sorted(glob.glob(pattern))
         )
-        text = {file: Path(file).read_text() for file in files}
+        text = {file: Path(file).read_text() for file in sorted(glob.glob("tests/test_*.py"))}
         pytest = [sys.executable, "-m", "pytest", "-xq", "-p", "mutants", "-p", "no:cacheprovider"]
 
         def command(module: Path | None = None) -> str:
-            """The test files; those that are called after a module first, then those about it."""
+            """The room's tests; before them those called after a module, and those that name it."""
             name = "" if module is None else ".".join(module.with_suffix("").parts)
-
-            def far(file: str) -> tuple[bool, bool]:
-                return module is not None and module.stem not in file, name not in text[file]
-
-            return shlex.join([*pytest, *sorted(files, key=far)])
+            own = [] if module is None else [f for f in text if f == f"tests/test_{module.stem}.py"]
+            about = [f for f in text if module is not None and name in text[f]]
+            near = [f for f in about if f in files]
+            return shlex.join([*pytest, *dict.fromkeys([*own, *near, *files, *about])])
 
         start = time.monotonic()
         outcome, output = run_tests(command(), 3600)

@@ -56,6 +56,15 @@ def test_a_p_value_of_few_units_is_at_least_a_fifth_of_their_share(n):
     assert means.bootstrap_limit(clear[:19], 0.4) == np.inf
 
 
+@pytest.mark.parametrize("n, away", ((24, 9), (21, 8)))
+def test_a_resample_as_extreme_as_the_units_counts_against_the_side(n, away):
+    # two values 1 apart, of which the units and the worst once more hold ``away`` lower ones, so
+    # placed that a resample with n - away lower ones has exactly their t
+    high = 3 * away / n - 1
+    x = np.repeat([high, high - 1], [n - away - 1, away])
+    assert means.bootstrap(x) == pytest.approx(stats.binom.sf(n - away - 1, n, away / n), abs=0.003)
+
+
 @pytest.mark.parametrize("value", (-1.0, -0.1))  # of which the second is not its own mean in floats
 def test_units_without_spread_say_nothing_of_a_mean(value):
     same = np.full(40, value)

@@ -102,7 +102,8 @@ def bootstrap(x: Float[np.ndarray, "*draws units"]) -> NDArray[np.float64]:
     mean, spread, roots = _studentised(x)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = mean / spread
-    resampled = (1 + (roots <= found[..., None]).sum(axis=-1)) / (RESAMPLES + 1)
+        edge = found + _ROUNDING * np.abs(found)  # a resample as extreme as the units counts
+    resampled = (1 + (roots <= edge[..., None]).sum(axis=-1)) / (RESAMPLES + 1)
     student = stdtr(x.shape[-1], found * np.sqrt(x.shape[-1]))
     return np.where(usable, np.maximum(np.maximum(resampled, student), least_p(x.shape[-1])), 1.0)
 
