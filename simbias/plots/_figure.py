@@ -23,6 +23,7 @@ from matplotlib.legend_handler import HandlerTuple
 
 from simbias._checks import fail
 from simbias._escape import csv_text
+from simbias.plots._room import Room, wrapped
 from simbias.training.stack import Stack
 from simbias.training.words import task_words
 
@@ -33,7 +34,7 @@ BLACK, GREY = "#000000", "#7F7F7F"
 BLUE, SKY, GREEN = "#0072B2", "#56B4E9", "#009E73"
 ORANGE, VERMILLION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
 
-_LOOK = {
+_LOOK: dict[str, Any] = {
     "font.size": 7.5,
     "figure.titlesize": 7.5,
     "axes.titlesize": 7.5,
@@ -70,14 +71,15 @@ class Display(ABC):
 
     ax_: Any = None
     figure_: Any = None
-    _own = True
+    _room: Room | None = None  # None: the figure is the display's own
 
     def plot(self, ax: Any = None) -> Self:
         """Draw.
 
         Args:
             ax: matplotlib axes to draw on, in their own style (a sequence of them where the display
-                has several panels); None makes a figure.
+                has several panels); they shrink where the legend would not fit below them, unless
+                the figure has a layout engine. None makes a figure.
 
         Returns:
             The display, with ``ax_`` and ``figure_`` set.
@@ -85,7 +87,7 @@ class Display(ABC):
         Raises:
             ValueError: another number of axes than the display has panels.
         """
-        self._own = ax is None
+        self._room = None
         if ax is None:
             with look():
                 figure = Figure(figsize=self._size(), layout="constrained")
@@ -95,9 +97,11 @@ class Display(ABC):
             axes = (ax,) if isinstance(ax, Axes) else tuple(np.ravel(ax))
             if len(axes) != self._panels():
                 raise fail("ax", f"{len(axes)} axes", f"{self._panels()}")
+            self._room = Room(axes)
             self._draw(axes)
+            self._room.make()
         self.ax_ = axes[0] if len(axes) == 1 else axes
-        self.figure_ = axes[0].figure
+        self.figure_ = axes[0].figure.canvas.figure
         return self
 
     def save(self, path: str | Path) -> list[Path]:
@@ -144,21 +148,22 @@ class Display(ABC):
 
     def _heading(self, ax: Axes, text: str) -> None:
         """A title: over the whole figure where it is the display's own."""
-        if self._own:
-            ax.figure.suptitle(text)
+        if self._room is None:
+            width = 72 * (ax.figure.canvas.figure.get_size_inches()[0] - 0.1)
+            ax.figure.suptitle(wrapped(text, _LOOK["figure.titlesize"], width))
         else:
-            ax.set_title(text)
+            self._room.title(ax, text)
 
     def _legend(
         self, ax: Axes, handles: Sequence[Any], labels: Sequence[str], *, ncols: int = 1
     ) -> None:
         """A legend: under the whole figure where it is the display's own."""
-        where: dict[str, Any] = {"handles": handles, "labels": labels, "ncols": ncols}
+        where: dict[str, Any] = {"handles": handles, "labels": labels}
         where["handler_map"] = {tuple: HandlerTuple(ndivide=None)}
-        if self._own:
-            ax.figure.legend(loc="outside lower center", **where)
+        if self._room is None:
+            ax.figure.legend(loc="outside lower center", ncols=ncols, **where)
         else:
-            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), **where)
+            self._room.legend(ax, ncols, _LOOK["legend.fontsize"], **where)
 
     def _panels(self) -> int:
         return 1

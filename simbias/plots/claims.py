@@ -8,22 +8,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.markers import CARETLEFT, CARETRIGHT
 from matplotlib.patches import Patch
-from matplotlib.textpath import text_to_path
 
 from simbias._checks import fail, known
 from simbias.claims.inference import QUANTIFIERS
 from simbias.claims.verdict import VERDICTS
 from simbias.plots import _figure as style
+from simbias.plots._room import text_width
 
 _LINE_HEIGHT = 0.142  # inches
 _AROUND, _BELOW = 0.42, 0.75  # inches: title and legend; headings and x axis of a panel
 _GAP = 6.0  # between columns, points
 _TEXT = 5.5  # points
-_HINTED = 1.06  # small type is this much wider on a coarse screen
 _MOST_NAME, _LEAST_QUANTITY, _MOST_TOGETHER = 42, 17, 58  # characters
 _ALIGNED_RIGHT = 1  # the column of estimates
 _EDGE = 1.1  # where ends at infinity are drawn; the finite ones lie within 1
@@ -160,7 +158,9 @@ class ClaimsDisplay(style.Display):
         room = max(_MOST_TOGETHER - longest, _LEAST_QUANTITY)
         tables = [_table(lines, self._level, room) for lines in self.panels]
         full = [line.texts for table in tables for line in table if len(line.texts) > 1]
-        widths = [max(map(_width, column)) for column in zip(*full, strict=True)]
+        widths = [
+            max(text_width(text, _TEXT) for text in column) for column in zip(*full, strict=True)
+        ]
         for ax, lines, table in zip(axes, self.panels, tables, strict=True):
             _panel(ax, lines)
             _write(ax, table, widths)
@@ -326,12 +326,6 @@ def _shortened(name: str) -> str:
     if len(name) <= _MOST_NAME:
         return name
     return f"{name[: _MOST_NAME // 2]}…{name[len(name) - (_MOST_NAME - 1) // 2 :]}"
-
-
-def _width(text: str) -> float:
-    """Of a text beside a panel, points."""
-    font = FontProperties(size=_TEXT)
-    return _HINTED * text_to_path.get_text_width_height_descent(text, font, False)[0]
 
 
 def _write(ax: Axes, table: Sequence[_Line], widths: Sequence[float]) -> None:

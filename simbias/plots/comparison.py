@@ -136,6 +136,7 @@ class ComparisonDisplay(style.Display):
             for j, quantity in enumerate(self.quantities):
                 found = [row for row in self.rows if (row.task, row.quantity) == (task, quantity)]
                 _panel(grid[i, j], found, self.networks(task))
+                grid[i, j].tick_params(axis="y", labelleft=j == 0)
                 if i == 0:
                     grid[i, j].set_title(_title(quantity))
             grid[i, 0].set_ylabel(task)
@@ -143,9 +144,10 @@ class ComparisonDisplay(style.Display):
             Line2D([], [], label=f"measured, {self.interval}", **_MEASURED),
             Line2D([], [], label="published", **_PUBLISHED),
         ]
-        if self.finding and self._own:
+        if self.finding and self._room is None:
             self._heading(axes[0], self.finding)
-        self._legend(axes[-1], handles, [str(each.get_label()) for each in handles], ncols=2)
+        middle = axes[-1 - (len(self.quantities) - 1) // 2]
+        self._legend(middle, handles, [str(each.get_label()) for each in handles], ncols=2)
 
 
 def comparison(rows: Iterable[Row], *, interval: str = "95% interval") -> ComparisonDisplay:

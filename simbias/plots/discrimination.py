@@ -137,6 +137,8 @@ class DiscriminationDisplay(style.Display):
         for ax, panel in zip(axes, _PANELS, strict=True):
             self._panel(ax, panel)
         axes[0].set_yticks(range(len(self.rows)), [row.name for row in self.rows])
+        for ax in axes[1:]:
+            ax.tick_params(axis="y", labelleft=False)
         for y, row in enumerate(self.rows):
             if row.sign_error > 0:
                 at = axes[-1].get_yaxis_transform()

@@ -202,8 +202,8 @@ class IslandsDisplay(style.Display):
         for kind, colour in _KINDS.items():
             handles.append(Line2D([], [], color=colour, marker="o", markersize=3, linestyle=""))
             labels.append(f"{kind} exceptions ({len(self._kinds()[kind].index)})")
-        if self._own:
-            axes[0].figure.suptitle(f"{self.name}\n{self.finding}")
+        if self._room is None:
+            self._heading(axes[0], f"{self.name}\n{self.finding}")
         self._legend(axes[1], handles, labels, ncols=4)
 
     def _plane(self, ax: Axes, piece: Slice) -> None:

@@ -1,0 +1,201 @@
+"""A small display of every kind of figure, with numbers that are all different."""
+
+from functools import cache
+
+import numpy as np
+
+import simbias
+from simbias import plots
+from simbias.bounds import Judged, Record
+from simbias.bounds.discrimination import Interval, Score
+from simbias.plots import BoundaryDisplay, Row, TrainingDisplay
+from simbias.plots._points import Points
+from simbias.results.summary import Mean, Summary
+from simbias.results.transitions import Transitions
+from simbias.training.cell import Cell
+from simbias.validation import control
+
+BUDGET = 1000
+
+
+def boundary(contexts=8):
+    """A plane of two slab coordinates with a share that falls to the right and upwards."""
+    task = simbias.tasks.get("noisy-lms-7", dim=4)
+    across, up = np.linspace(-1.1, 1.3, 7), np.linspace(-1.2, 1.4, 5)
+    share = np.linspace(1, 0, 35).reshape(5, 7)
+    x = np.array([[-0.9, 0.1, 0.2, 0.0], [0.8, 0.3, 0.4, 0.0], [-0.7, 0.5, -0.6, 0.0]])
+    points = Points(x, np.array([0, 1, 1]), np.array([0, 0, 1], bool), np.array([1, 0, 1], bool))
+    return BoundaryDisplay("name", task, (0, 2), across, up, share, contexts, None, points, 9)
+
+
+def training():
+    """Two networks, the second of which ends a check earlier."""
+    updates = [10, 20, 30]
+    values = np.arange(30).reshape(2, 3, 5) / 30
+    traces = tuple(np.column_stack([updates, network]) for network in values)
+    return TrainingDisplay("name", (4, 7), (traces[0], traces[1][:2]), 0.99, 0.95)
+
+
+def comparison():
+    """Two tasks, two networks, two quantities; nothing was published for the second quantity."""
+    rows, number = [], 0
+    for task in ("noisy-lms-7", "ms-7"):
+        for network in ("(100,1)", "(100,2)"):
+            for quantity in ("train_accuracy", "s_randomised_accuracy"):
+                value, number = 0.9 + number / 100, number + 1
+                published = value - 0.02 if quantity == "train_accuracy" else None
+                rows.append(
+                    Row(task, network, quantity, value, value - 0.005, value + 0.004, published)
+                )
+    return plots.comparison(rows)
+
+
+def cell(dim, updates, memorised, network="(100,2)", **settings):
+    updates = np.array(updates, float)
+    never = np.full(len(updates), np.inf)
+    seeds = tuple(range(10, 10 + len(updates)))
+    found = Transitions(seeds, updates, updates, never, np.isfinite(updates), BUDGET, 10)
+    means = {"memorised": Mean(memorised, 0.05, None)}
+    return Summary("name", "noisy-lms-7", network, {"dim": dim, **settings}, {}, means, found)
+
+
+def phase():
+    """Two lines along the dimension."""
+    never = np.inf
+    return plots.phase(
+        [
+            cell(2, [10, 20, 30, 40, 50, 60], 0.1, n_train=100),
+            cell(50, [never] * 6, 0.6, n_train=100),
+            cell(10, [100, 200, 300, 400, 500, never], 0.2, n_train=100),
+            cell(2, [110, never, 120, 130, 140, 150], 0.3, n_train=1000),
+            cell(10, [210] * 6, 0.4, n_train=1000),
+        ]
+    )
+
+
+def judged(name, value, risk, seed=0, *, kind="bound", certifies="this network"):
+    log10 = None if value is None else float(np.log10(value))
+    constants, reason = "" if kind == "measure" else "proved", "" if value else "unmet"
+    record = Record(name, "family", certifies, kind, constants, 0.05, value, log10, {}, (), reason)
+    return Judged(record, seed, risk, 0.9 * risk, 1.1 * risk)
+
+
+def bounds():
+    """Two networks; the bounds certify four kinds of classifiers, and one of them is violated."""
+    return plots.bounds(
+        [
+            judged("vc", 20.0, 0.05),
+            judged("pac", 0.2, 0.06, certifies="a stochastic network"),
+            judged("clopper-pearson", 0.055, 0.04, kind="certificate"),
+            judged("occam", 0.01, 0.07),
+            judged("vc", 40.0, 0.051, 1),
+            judged("pac", 0.22, 0.061, 1, certifies="a stochastic network"),
+            judged("clopper-pearson", 0.056, 0.041, 1, kind="certificate"),
+            judged("occam", 0.8, 0.071, 1),
+            judged("stability", None, 0.05, certifies="an expectation"),
+        ],
+        name="cell",
+    )
+
+
+def verdict(id, said, *ends, **changes):
+    row = {
+        "title": "in words",
+        "family": "conclusion",
+        "quantity": "excess_risk",
+        "op": "<=",
+        "value": 0.01,
+        "margin": 0.001,
+        "quantifier": "probability",
+        "threshold": 0.95,
+        "units": 60,
+        "unit": "network",
+        "holding": 60,
+        "failing": 0,
+        "ambiguous": 0,
+        "missing": 0,
+        "more": None,
+        "test": "clopper-pearson",
+        "alpha": 0.05,
+        "reason": "because",
+    }
+    numbers = dict(zip(("estimate", "low", "high"), ends or [None] * 3, strict=True))
+    return row | {"id": id, "verdict": said} | numbers | changes
+
+
+def claims():
+    """Two claims about shares and two about means, one of them inapplicable."""
+    mean = {
+        "quantifier": "mean",
+        "family": "islands",
+        "value": 2.0,
+        "threshold": 2.0,
+        "margin": 0.4,
+    }
+    return plots.claims(
+        [
+            verdict("one", "supported", 0.98, 0.96, 0.99),
+            verdict("two", "refuted", 0.5, 0.4, 0.7, threshold=0.8),
+            verdict("three", "inconclusive", 2.5, 1.5, 4.0, **mean),
+            verdict("four", "inapplicable", **mean),
+        ]
+    )
+
+
+def score(name, kind, auc, kendall, error, worst):
+    def around(value):
+        return Interval(value, value - 0.04, value + 0.03)
+
+    return Score(
+        name=name,
+        kind=kind,
+        kendall=around(kendall),
+        by_setting={},
+        sign_error=around(error),
+        worst=worst,
+        auc=around(auc),
+        pairs=40,
+        left_out=10,
+        learned=7,
+        stuck=5,
+        neither=2,
+    )
+
+
+def discrimination():
+    """One of each kind."""
+    return plots.discrimination(
+        [
+            score("norm", "measure", 0.3, -0.4, 0.55, "width 10 / 100"),
+            score("pac", "bound", 0.8, 0.6, 0.25, "n 10k / 40k"),
+            score("held-out", "certificate", 0.9, 0.7, 0.2, "depth 1 / 2"),
+        ]
+    )
+
+
+@cache
+def islands():
+    """The achievable control in four dimensions."""
+    task = simbias.tasks.get("noisy-lms-7", dim=4)
+    made = Cell(task, simbias.MLP(12, 1), simbias.sgd(), 800, batch=100)
+    return plots.islands(control(made, "achievable"), coordinate=3, sample=6, directions=3)
+
+
+KINDS = {
+    "boundary": boundary,
+    "training": training,
+    "comparison": comparison,
+    "phase": phase,
+    "bounds": bounds,
+    "claims": claims,
+    "discrimination": discrimination,
+    "islands": islands,
+}
+GRIDS = {
+    "training": (2, 1),
+    "comparison": (2, 2),
+    "phase": (3, 1),
+    "claims": (2, 1),
+    "discrimination": (1, 3),
+    "islands": (1, 3),
+}
