@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from simbias.validation import bounded
 from simbias.validation.bounded import betting_interval, log_capital, mean_interval
 from simbias.validation.reliance import AucSum, auc
 from simbias.validation.risk import clopper_pearson
@@ -132,3 +133,16 @@ def test_a_betting_interval_narrows_with_the_spread_and_is_the_mirror_image_of_i
     alike = np.array(betting_interval(np.full((2, 50), [[0.0], [1.0]]), 0.95))
     assert alike[0, 0] == 0 and alike[1, 1] == 1 and 0.05 < alike[1, 0] < 0.12
     assert np.isnan(betting_interval(np.array([0.1, np.nan]), 0.95)).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_lies_beyond_a_limit_is_excluded_and_the_limit_itself_too(seed):
+    values = np.random.default_rng(seed).random(30)
+    enough = np.log(2 / 0.05)
+    low, high = betting_interval(values, 0.95)
+    assert log_capital(values, low, total=True) >= enough
+    assert log_capital(1 - values, 1 - high, total=True) >= enough
+    mean, terms = np.array(values.mean()), np.array(30)
+    low, high = mean_interval(mean, terms, 0.95)
+    assert bounded._tail(mean, terms, low) <= 0.025
+    assert bounded._tail(1 - mean, terms, 1 - high) <= 0.025

@@ -1,11 +1,14 @@
 """Safeguards of the tests of claims, each at the edge where it decides."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from simbias.claims import exact, means
+from simbias.claims import betting, exact, means, sequential
 from simbias.claims.family import holm, reaches
+from simbias.validation.bounded import log_capital
 
 
 def rare(n, at=-1.5):
@@ -153,3 +156,15 @@ def test_a_p_value_that_equals_its_level_reaches_it_and_a_larger_one_does_not(le
     assert reaches(level * (1 + 1e-12), level) and not reaches(level * (1 + 1e-8), level)
     assert holm([(level, 1.0)], level) == ["supported"]
     assert holm([(level * (1 + 1e-8), 1.0)], level) == ["inconclusive"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_limit_found_by_halving_is_the_excluded_side_of_the_last_bracket(seed):
+    hits = np.random.default_rng(seed).random(60) < 0.7
+    level, n, k = 0.025, np.arange(1, 61), np.cumsum(hits)
+    for limit, evidence in (
+        (sequential.anytime_limit(hits, level), lambda p: sequential.log_e(k, n, p)),
+        (betting.anytime_limit(1.0 * hits, level), lambda p: log_capital(1.0 * hits, p)),
+    ):
+        assert evidence(limit).max() >= math.log(1 / level)
+        assert 0.3 < limit < hits.mean()
