@@ -82,6 +82,13 @@ def test_every_part_of_the_code_is_paid_for():
     )
 
 
+@pytest.mark.parametrize("inputs, bits", ((7, 4), (6, 3), (8, 4)))
+def test_a_count_may_be_none_or_all_of_the_weights(inputs, bits):
+    # of 8 weights 0 to 8 may share a symbol: nine counts, four bits
+    layers = (Layer(np.ones((inputs, 2)) * [0, 1], np.zeros(2)),)
+    assert compress(layers, 1, "uniform").lengths["counts"] == 2 * bits
+
+
 def test_masses_of_all_codes_add_up_to_less_than_one():
     # at most 2^l codes of length l >= 2, each of mass 2^-(l + 2 log2 l)
     assert sum(1 / length**2 for length in range(2, 10**6)) < 1

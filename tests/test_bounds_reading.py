@@ -10,10 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from simbias import MLP, sgd, tasks
 from simbias.bounds import descent
-from simbias.bounds.evidence import Evidence
+from simbias.bounds.evidence import Evidence, evidence_from
 from simbias.bounds.posterior import _posterior, _problem
 from simbias.tasks.oracle import Layer
+from simbias.training import Cell, fit
+from simbias.validation import control
 
 N, FIRST, PADDED = 91, 45, 4096
 PRIOR, POSTERIOR, PADDING = slice(0, FIRST), slice(FIRST, N), slice(N, PADDED)
@@ -117,3 +120,17 @@ def test_a_bound_counts_the_points_that_its_prior_has_not_read(problem, prior, n
     free = descent.Free(problem.mean, log, jnp.full(2, 2 * np.log(0.03)))
     made = descent.Optimised(free, problem.centre, jnp.int32(7))
     assert _posterior(evidence(), prior, jax.device_get(made)).n == n
+
+
+def test_held_out_errors_are_counted_on_a_stream_that_nothing_else_reads(monkeypatch):
+    cell = Cell(tasks.get("noisy-lms-7", dim=3), MLP(2, 1), sgd(), n_train=8, batch=4)
+    asked, original = [], fit.draw_data
+
+    def draw_data(problem, name, rows):
+        asked.append((name, rows))
+        return original(problem, name, rows)
+
+    monkeypatch.setattr(fit, "draw_data", draw_data)
+    evidence_from(control(cell, "simple"), 0, held_out=11)
+    assert [name for name, rows in asked if rows == 11] == ["holdout"]
+    assert "holdout" not in [name for name, rows in asked if rows != 11]

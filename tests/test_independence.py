@@ -14,12 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simbias import MLP, sgd, tasks
+from simbias import MLP, _keys, sgd, tasks
+from simbias._keys import network_key
 from simbias.bounds import descent, judged
 from simbias.tasks.oracle import Layer
 from simbias.tasks.task import quantile
 from simbias.training import Cell, fit
-from simbias.validation import control, islands, paired, risk
+from simbias.training.stack import N_SELECT
+from simbias.validation import N_CERTIFY, control, islands, paired, risk
 from simbias.validation.grids import draw_lines
 
 ROWS = 64  # of a chunk, here
@@ -233,3 +235,45 @@ def test_lines_across_slabs_have_places_of_their_own_in_the_margin():
     stack = control(CELL, "simple", seeds=SEEDS)
     places = np.concatenate([draw_lines(stack, i, 0, ROWS)[:, 0] for i in range(len(SEEDS))])
     assert len(np.unique(places)) == ROWS * len(SEEDS)
+
+
+# draws that recorded results rest on
+
+FIRST = {  # point of each stream, its first two coordinates
+    "train": (-0.085184, -0.029967),
+    "select": (0.296285, -0.266069),
+    "certify": (0.060846, 0.036310),
+    "holdout": (-0.842013, -0.615826),
+    "context": (-0.106287, 0.039053),
+    "supersample": (0.550324, 0.258711),
+}
+
+
+def test_draws_of_a_fixed_network_are_the_recorded_ones():
+    cell = replace(CELL, task=tasks.get("noisy-lms-7", dim=4))
+    key, problem = network_key(cell.identity, 3), fit.problem(cell, 3)
+    for name, expected in FIRST.items():
+        x, _ = cell.task.sample(_keys.stream(key, name), 2)
+        assert x[0, :2].tolist() == pytest.approx(expected, abs=1e-5), name
+    turn = problem.rotation[0].tolist()
+    assert turn == pytest.approx([-0.22448, 0.42164, 0.85460, 0.20369], abs=1e-4)
+    assert jax.random.bits(fit._stream(problem, "order"), (2,)).tolist() == [4181069610, 1759935829]
+    mask = fit.draw_mask(fit.problem(cell, 3, 1), 8)
+    assert mask.tolist() == [False, False, True, True, True, False, True, False]
+
+    simple, best = (control(cell, rule, seeds=[3]) for rule in ("simple", "achievable"))
+    places = draw_lines(simple, 0, 0, 4)[:, 0]
+    assert places.tolist() == pytest.approx([0.068560, -0.012932, 0.075031, 0.074432], abs=1e-5)
+    found = islands.measure_islands(simple, sample=3, directions=2)
+    assert found.training[0].index.tolist() == [43, 407, 1796]
+    fresh = found.fresh[0].position[:, 1].tolist()
+    assert fresh == pytest.approx([-0.583411, 0.030389, -0.911008], abs=1e-5)
+    counts = [int(part[0]) for part in risk.count(simple, 25_000)]
+    assert counts == [25_000, 23_745, 12_577, 23_745, 1255, 0, 25_000, 23_745]
+    pairs = paired.paired(simple, best, points=25_000)
+    assert [int(part[0]) for part in pairs] == [25_000, 23_747, 1253, 0]
+
+
+def test_sizes_that_recorded_results_rest_on_are_what_they_were():
+    assert (N_SELECT, N_CERTIFY) == (10_000, 200_000)
+    assert risk.CHUNK == paired.CHUNK == judged.CHUNK == 20_000

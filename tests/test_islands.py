@@ -13,7 +13,9 @@ from simbias._keys import network_key, stream
 from simbias.tasks import oracle
 from simbias.tasks.oracle import Layer
 from simbias.training import Cell
-from simbias.validation import control
+from simbias.training.stack import stacked
+from simbias.validation import control, islands
+from simbias.validation.grids import draw_given
 from simbias.validation.islands import (
     _at_most,
     _compared,
@@ -98,6 +100,53 @@ def test_around_the_achievable_network_islands_are_its_slabs():
         np.testing.assert_allclose(one.area[:, 1], 2 * height, atol=1e-6)
         np.testing.assert_allclose(one.area[:, 0], 4, atol=1e-9)  # that plane is one label
         assert one.open.all()
+
+
+def test_where_some_exceptions_are_fitted_these_have_islands_and_the_others_have_none(monkeypatch):
+    # a network with the two inner cuts only: it labels two slabs, and their exceptions, wrongly
+    stack, drawn = control(cell_of(), "achievable", seeds=SEEDS), []
+
+    def given(*arguments):
+        drawn.append(draw_given(*arguments))
+        return drawn[-1]
+
+    monkeypatch.setattr(islands, "draw_given", given)
+    rule = oracle.achievable_rule(stack.cell.task, OWN)
+    rule = replace(rule, cuts=rule.cuts[2:-2])
+    layers = [oracle.explicit_network(rule, turn, width=8, depth=1) for turn in stack.rotation]
+    stack = replace(stack, params=stacked(list(map(stack.cell.network.from_layers, layers))))
+    found = measure_islands(stack, sample=30, directions=5, coordinates=[1, OWN])
+    edges = np.array([-np.inf, *rule.cuts, np.inf])
+    pairs = zip(found.training, found.fresh, strict=True)
+    for one, ends in zip([one for pair in pairs for one in pair], drawn, strict=True):
+        right = rule(one.position) == one.label
+        assert 0 < right.sum() < len(right) == 30
+        np.testing.assert_array_equal(one.fitted, right)
+        for part in (one.axis, one.toward, one.area, one.open):
+            assert not part[~right].any() and part[right].any()
+        # on the way to a draw its label is kept up to the next cut, or all the way
+        arms = ends.reshape(30, 5, DIM) - one.position[:, None]
+        arms[..., 0] = 0
+        x, way = one.position[:, OWN, None], arms[..., OWN]
+        slab = np.searchsorted(rule.cuts, x)
+        share = np.minimum((np.where(way > 0, edges[slab + 1], edges[slab]) - x) / way, 1)
+        kept = share * np.linalg.norm(arms, axis=2)
+        np.testing.assert_allclose(one.toward[right], kept[right], atol=1e-5)
+        assert {True, False} <= set((share[right] < 1).ravel())
+    for kind in ("training", "fresh"):
+        for i, one in enumerate(getattr(found, kind)):
+            right, radius = one.fitted, np.median(one.toward, axis=1)
+            for name, values in (
+                ("fitted", 1.0 * right),
+                ("axis", np.median(one.axis.reshape(30, -1), axis=1)),
+                ("toward", radius),
+                ("area", one.area.mean(axis=1)),
+                ("relative", radius / one.nearest),
+                ("size", radius[right]),
+                ("open", 1.0 * one.open[right].all(axis=1)),
+            ):
+                value = getattr(getattr(found, name), kind).value[i]
+                assert value == pytest.approx(values.mean()), name
 
 
 # islands made by hand

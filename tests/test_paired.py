@@ -65,6 +65,17 @@ def test_counts_do_not_depend_on_the_number_of_devices(rules, monkeypatch):
     )
 
 
+def test_an_odd_number_of_pairs_on_two_devices_are_what_they_are_alone():
+    assert len(jax.devices()) == 2
+    simple, best = (control(CELL, rule, seeds=[0, 1, 7]) for rule in ("simple", "achievable"))
+    whole = paired(simple, best, points=POINTS)
+    assert len(set(whole.first_errs)) == 3
+    for i, seed in enumerate((0, 1, 7)):
+        alone = paired(simple.some([seed]), best.some([seed]), points=POINTS)
+        for one, other in zip(alone, whole, strict=True):
+            assert one[0] == other[i]
+
+
 def test_the_interval_of_a_difference_by_hand():
     # 30 of 100 points tell them apart, and the first errs on 20 of these
     counts = Paired(*np.array([[100], [60], [20], [10]]))
