@@ -18,14 +18,14 @@ from simbias.validation import control
 BUDGET = 1000
 
 
-def boundary(contexts=8):
-    """A plane of two slab coordinates with a share that falls to the right and upwards."""
+def boundary():
+    """A plane on which the share rises to the right, and a little upwards."""
     task = simbias.tasks.get("noisy-lms-7", dim=4)
     across, up = np.linspace(-1.1, 1.3, 7), np.linspace(-1.2, 1.4, 5)
-    share = np.linspace(1, 0, 35).reshape(5, 7)
+    share = 1 / (1 + np.exp(-8 * (across + 0.1 * up[:, None])))
     x = np.array([[-0.9, 0.1, 0.2, 0.0], [0.8, 0.3, 0.4, 0.0], [-0.7, 0.5, -0.6, 0.0]])
     points = Points(x, np.array([0, 1, 1]), np.array([0, 0, 1], bool), np.array([1, 0, 1], bool))
-    return BoundaryDisplay("name", task, (0, 2), across, up, share, contexts, None, points, 9)
+    return BoundaryDisplay("name", task, (0, 2), across, up, share, 64, None, points, 9)
 
 
 def training():
