@@ -1,6 +1,7 @@
 """Claims in a directory and on the command line: said first, resumed, shown again."""
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -613,3 +614,21 @@ def test_points_that_came_out_alike_share_a_row(tmp_path):
     assert sum(row["count"] for row in found) == kept.verdict_row(verdict)["units"]
     (line,) = kept.verdict_lines([kept.verdict_row(verdict)])
     assert line[:2] == ["points", "inconclusive"] and line[5].startswith("6 points")
+
+
+def test_what_was_measured_in_another_way_is_not_recalled(monkeypatch):
+    (claim,) = (one for one in builtin().values() if one.id == "memorised")
+    cell = claim.populations[""]
+
+    def stem(name, version=None):
+        if version is not None:
+            quantity = session.QUANTITIES[name]._replace(version=version)
+            monkeypatch.setitem(session.QUANTITIES, name, quantity)
+        reference = session.Reference("", name)
+        return kept.measured_stem(session.Key(cell, reference, 1000, 0.95))
+
+    # the name that directories have from before there were versions
+    words = [cell.identity, "risk", 1000, 0.95]
+    assert stem("risk") == hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]
+    assert stem("s_randomised_auc") != stem("s_randomised_auc", version=1)
+    assert stem("risk", version=2) not in (stem("risk", version=1), stem("risk", version=3))

@@ -102,7 +102,8 @@ class Finding:
         estimate: of the share of units that satisfy the predicate, or of the mean or median: the
             middle of its worst and best reading (NaN where that is everything).
         low, high: its two-sided interval of confidence 1 - alpha, from the limit of the one reading
-            to the limit of the other, misses of the units' own intervals included.
+            to the limit of the other, misses of the units' own intervals included; approximate with
+            tests that assume a law.
         p_supported: p-value against "the claim is false"; small: supported.
         p_refuted: p-value against "the claim is true"; small: refuted.
         holding, failing, ambiguous: numbers of units.

@@ -33,7 +33,8 @@ HEAD = ("claim", "verdict", "estimate", "interval", "asked", "units", "hold/fail
 CAPTION = (
     "hold/fail/amb.: units surely inside and outside of what is claimed, and neither, missing ones"
     " included; interval: two-sided, of confidence 1 - alpha, misses of the units' own intervals"
-    " included; verdicts: one-sided tests at alpha,"
+    " included, and approximate where the test assumes a law (permutation, bootstrap); verdicts:"
+    " one-sided tests at alpha,"
     " corrected within families"
 )
 _MOST_VERSIONS = 1_000_000  # each has a million seeds of its own
