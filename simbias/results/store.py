@@ -3,6 +3,10 @@
 A file is written under a temporary name, synced and renamed, and its name is the hash of what it
 holds: many writers need no lock, a network computed twice is one row, and what remains to be done
 is a set difference. A network's row is written last, so a row means that all of it is there.
+
+The row has checksums of the network's files and of itself. Rows are verified whenever they are
+read, a trace or weights when they are loaded, and everything where a run begins: that takes as long
+as reading every file. What was kept before there were checksums passes, as unverified.
 """
 
 import contextlib

@@ -1,0 +1,166 @@
+"""Writers killed at random moments beside each other and beside readers: nothing lost or doubled.
+
+    python tests/test_stress.py --kills 100 --writers 8 --readers 24
+
+Each round has a directory of its own: writers run the same suite into it, are killed and start
+again, while readers read; in the end every row is that of a run that nobody disturbed.
+"""
+
+import argparse
+import contextlib
+import io
+import multiprocessing
+import os
+import random
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+SUITE = """
+name = "tiny"
+summary = "three cells, each a compiled group, of three networks"
+source = "none"
+
+[tasks.noisy-lms-7]
+n_train = 2000
+method = { name = "sgd", learning_rate = 0.1, momentum = 0.9 }
+
+[presets.full]
+summary = "one size"
+seeds = 3
+n_certify = 2000
+stop = { max_updates = 2000, check_every = 100 }
+
+[[presets.full.cells]]
+task = "noisy-lms-7"
+network = { name = "mlp", width = [4, 8, 16] }
+"""
+APART = ("train_seconds", "validate_seconds", "finished", "device", "checksum")
+NETWORKS = 9
+
+
+def called(*words):
+    """Exit code and errors of a command line."""
+    from simbias.cli import main
+
+    errors = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
+        return main([str(word) for word in words]), errors.getvalue()
+
+
+def rows(directory):
+    """Every row by cell and seed, without what differs between two runs; a row twice is a fault."""
+    from simbias.results import Store
+
+    notes = []
+    names, found = Store(directory, note=notes.append).query("SELECT * FROM networks")
+    assert not notes, notes
+    kept = {}
+    for values in found:
+        row = dict(zip(names, values, strict=True))
+        assert (row["cell"], row["seed"]) not in kept, f"doubled: {row['cell']} {row['seed']}"
+        kept[row["cell"], row["seed"]] = {key: row[key] for key in row if key not in APART}
+    return kept
+
+
+def write(suite, directory):
+    """One life of a writer."""
+    os.nice(10)
+    code, errors = called("run", suite, "--preset", "full", "--out", directory, "--cores", "1")
+    if code or errors:
+        Path(f"{directory}.{os.getpid()}.failed").write_text(f"exit code {code}: {errors}")
+
+
+def read(directory, expected, seed):
+    """Read until the round is over: rows are right, and those that there were are still there."""
+    os.nice(15)
+    chosen, seen, reads = random.Random(seed), set(), 0
+    try:
+        while not Path(f"{directory}.over").exists():
+            if Path(directory, "run.toml").exists():
+                found = rows(directory)
+                assert seen <= set(found), f"lost: {seen - set(found)}"
+                for place, row in found.items():
+                    assert row == expected[place], f"different: {place}"
+                seen = set(found)
+                result = called(chosen.choice(["status", "table"]), directory)
+                assert result == (0, ""), result
+                reads += 1
+            time.sleep(chosen.uniform(0, 1))
+    except BaseException as error:
+        Path(f"{directory}.{os.getpid()}.failed").write_text(f"reader: {error!r}")
+    Path(f"{directory}.{os.getpid()}.reads").write_text(str(reads))
+
+
+def stress(kills, writers, readers, folder, *, each=10, seed=0, say=print):
+    """Rounds of at most ``each`` kills; returns kills, reads and what went wrong."""
+    os.environ |= {"XDG_CACHE_HOME": str(folder / "cache"), "JAX_ENABLE_COMPILATION_CACHE": "true"}
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["simbias.cli", "simbias.runner.execute", "simbias.plots.run"])
+    suite = folder / "tiny.toml"
+    suite.write_text(SUITE)
+
+    def begin(target, *arguments):
+        process = context.Process(target=target, args=arguments)
+        process.start()
+        return process
+
+    for name in ("warm", "undisturbed"):
+        clock = time.monotonic()
+        begin(write, suite, folder / name).join()
+    life = time.monotonic() - clock  # of one writer alone
+    expected = rows(folder / "undisturbed")
+    assert len(expected) == NETWORKS
+    say(f"a run that nobody disturbs: {len(expected)} rows in {life:.1f} s")
+    chosen, killed, reads, wrong = random.Random(seed), 0, 0, []
+    while killed < kills:
+        directory = folder / f"round-{killed}"
+        wanted = min(each, kills - killed)
+        running = {begin(write, suite, directory): writer for writer in range(writers)}
+        reading = [begin(read, directory, expected, i) for i in range(readers)]
+        present = []
+        for _ in range(wanted):
+            time.sleep(chosen.expovariate(wanted / (life * writers / 2)))
+            victim = chosen.choice(list(running))
+            present.append(len(list(directory.glob("networks/*.parquet"))))
+            victim.kill()
+            victim.join()
+            running[begin(write, suite, directory)] = running.pop(victim)
+        for process in running:
+            process.join()
+        Path(f"{directory}.over").touch()
+        for process in reading:
+            process.join()
+        found = rows(directory)
+        wrong += [path.read_text() for path in folder.glob(f"{directory.name}.*.failed")]
+        wrong += [f"lost {place}" for place in set(expected) - set(found)]
+        wrong += [f"different {place}" for place in found if found[place] != expected.get(place)]
+        reads += sum(int(path.read_text()) for path in folder.glob(f"{directory.name}.*.reads"))
+        killed += wanted
+        aside = len(list(directory.glob("set-aside/*/*")))
+        say(
+            f"{killed} kills, with {present} rows there; {len(found)} rows in the end, {aside} set"
+            f" aside, {reads} reads so far; wrong: {wrong or 'nothing'}"
+        )
+    return killed, reads, wrong
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_doubled_or_different_whoever_is_killed(tmp_path):
+    killed, reads, wrong = stress(8, 2, 2, tmp_path, each=4)
+    assert killed == 8 and reads > 4 and wrong == []
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    for option, default in (("--kills", 100), ("--writers", 8), ("--readers", 24), ("--each", 10)):
+        parser.add_argument(option, type=int, default=default)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        killed, reads, wrong = stress(
+            options.kills, options.writers, options.readers, Path(made), each=options.each
+        )
+    print(f"{killed} kills, {options.writers} writers, {options.readers} readers, {reads} reads")
+    print(f"rows lost, doubled or different, and failures: {len(wrong)}")
