@@ -8,10 +8,10 @@ import pytest
 from simbias import MLP, Stop, sgd, tasks, train
 from simbias._keys import network_key, stream
 from simbias.tasks import oracle
-from simbias.training import Cell, replay
+from simbias.training import Cell, fit, replay
 from simbias.training.fit import TRACE
 from simbias.training.shuffle import KEY_WORDS, epoch_index
-from simbias.training.stack import Job, assemble, group_key, train_jobs
+from simbias.training.stack import Job, _width, assemble, group_key, train_jobs
 from simbias.training.stop import End
 
 TOLERANCE = 1e-4  # on weights, after 200 updates
@@ -337,6 +337,42 @@ def test_networks_leave_a_vectorised_stack_as_they_end(cell):
     made = train_jobs(jobs, n_select=SELECT, vectorised=True)
     assert [int(made[job].state.updates) for job in jobs] == [200, 200, 300, 300]
     assert [len(made[job].trace) for job in jobs] == [2, 2, 3, 3]
+
+
+class Device:
+    def __init__(self, memory):
+        self.memory = memory
+
+    def memory_stats(self):
+        return None if self.memory is None else {"bytes_limit": self.memory}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "networks", "width"),
+    [(1, 3, 1), (2, 3, 2), (3, 3, 4), (4, 3, 4), (5, 3, 6), (7, 3, 6), (7, 1, 2), (7, 0, 2)],
+)
+def test_a_vectorised_stack_fills_half_of_the_memory_of_each_device(
+    jobs, networks, width, monkeypatch
+):
+    # 300 training and 100 select points of 3 coordinates: 80 bytes a point
+    cell = Cell(tasks.get("lms-5", dim=3), MLP(2, 1), sgd(), n_train=300)
+    program, problem = fit.program(cell, 100), fit.problem(cell, 0)
+    need = 400 * 80
+    for memory in (2 * need * networks, 2 * need * (networks + 1) - 1):
+        monkeypatch.setattr(jax, "devices", lambda memory=memory: [Device(memory), None])
+        assert _width(program, problem, jobs, True) == width
+        assert _width(program, problem, jobs, False) == min(2, jobs)
+    # a masked network draws twice its training points
+    masked = fit.problem(cell, 0, 0)
+    monkeypatch.setattr(jax, "devices", lambda: [Device(2 * 700 * 80 * networks), None])
+    assert _width(program, masked, jobs, True) == width
+
+
+def test_a_device_that_does_not_say_its_memory_is_taken_to_have_eight_gib(monkeypatch):
+    cell = Cell(tasks.get("lms-5", dim=3), MLP(2, 1), sgd(), n_train=2**20)
+    program, problem = fit.program(cell, 0), fit.problem(cell, 0)
+    monkeypatch.setattr(jax, "devices", lambda: [Device(None)])
+    assert _width(program, problem, 1000, True) == 2**33 // 2 // (2**20 * 80) == 51
 
 
 @pytest.mark.slow
