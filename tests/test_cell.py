@@ -165,3 +165,10 @@ def test_bad_seeds_are_refused(seeds):
 def test_seeds_are_a_count_or_a_list():
     assert seed_list(3) == (0, 1, 2)
     assert seed_list([7, 2]) == (7, 2)
+
+
+def test_a_million_networks_are_the_most_of_one_call():
+    assert len(seed_list(1_000_000)) == len(seed_list(range(1_000_000))) == 1_000_000
+    for seeds in (1_000_001, range(1_000_001)):
+        with pytest.raises(ValueError, match="^seeds: got .*1000000"):
+            seed_list(seeds)

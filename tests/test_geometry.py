@@ -1,5 +1,6 @@
 """Exact geometry against grids, counts of arrangements, networks drawn by hand and Monte Carlo."""
 
+import itertools
 from dataclasses import replace
 from functools import cache
 from itertools import combinations
@@ -478,6 +479,24 @@ def test_a_small_box_far_from_the_origin_is_resolved():
         assert sum(found.area) == pytest.approx(box.area, rel=1e-9)
         assert min(found.area) > 0.01 * box.area
         assert len(found.lines) >= 1
+
+
+def test_a_picture_moved_far_away_and_made_small_has_the_same_lines():
+    layers, centre, scale = plain(random(60, 2, 4)), np.array([3.0, 50.0]), 1e-4
+    first = layers[0].weight / scale
+    moved = [Layer(first, layers[0].bias - centre @ first), *layers[1:]]
+    sides = zip(centre - scale, centre + scale, strict=True)
+    found = decide(moved, Box(*itertools.chain(*sides)))
+    here = decide(layers, SQUARE)
+    shortest = min(np.linalg.norm(np.diff(line, axis=0), axis=1).min() for line in here.lines)
+    assert shortest < 1e-3  # a join that grew with the distance would swallow it
+    ordered = sorted(here.lines, key=lambda line: tuple(line.mean(axis=0)))
+    others = [(line - centre) / scale for line in found.lines]
+    for line, other in zip(
+        ordered, sorted(others, key=lambda x: tuple(x.mean(axis=0))), strict=True
+    ):
+        assert line.shape == other.shape
+    np.testing.assert_allclose(np.array(found.area) / scale**2, here.area, rtol=1e-6)
 
 
 # exact risk

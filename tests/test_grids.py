@@ -12,7 +12,7 @@ from simbias import MLP, Stop, sgd, tasks, train, validate
 from simbias.tasks import oracle
 from simbias.training import Cell
 from simbias.training.stack import stacked
-from simbias.validation import control
+from simbias.validation import control, cuts
 from simbias.validation.bounded import betting_interval
 from simbias.validation.cuts import curve_distances
 from simbias.validation.grids import (
@@ -280,6 +280,14 @@ def test_distances_do_not_depend_on_where_the_vertices_are():
     expected = curve_distances(one, other, 1e-3)
     assert curve_distances(split, other, 1e-3) == pytest.approx(expected, abs=1e-3)
     assert curve_distances(other, one, 1e-3) == pytest.approx(expected, abs=1e-12)
+
+
+def test_points_lie_close_enough_for_what_is_said_of_hausdorff_distances():
+    # short by at most half of the spacing, 1/1000 of a side: a tooth between two points is missed
+    assert cuts._STEP / 2 == 1 / 1000
+    tooth = [np.array([(0.0, 0.0), (1 - cuts._STEP, 0.0), (1, 5), (1 + cuts._STEP, 0), (2, 0)])]
+    base = [np.array([(0.0, 0.0), (2.0, 0.0)])]
+    assert 5 - cuts._STEP / 2 <= curve_distances(tooth, base, cuts._STEP)[1] <= 5
 
 
 def test_there_is_no_distance_to_nothing():

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from simbias import MLP, Stop, sgd, tasks, train
 from simbias.training import Cell, fit
 from simbias.training.fit import _most_errors
+from simbias.training.stack import Snapshot
 from simbias.training.stop import End
 
 
@@ -296,6 +297,9 @@ def test_one_point_without_a_finite_loss_is_divergence_whatever_else_is_reached(
     stop = Stop(max_updates=100, check_every=100, train_accuracy=0.5)
     state, _ = check([-1.0 * abs(bad), 1, 1, 1], stop)
     assert End(int(state.end)) is End.DIVERGED
+    assert Snapshot(state, np.zeros((1, 6))).diverged is True
+    well = Snapshot(check([1, 1, 1, 1])[0], np.zeros((1, 6)))
+    assert well.diverged is False and well.running is True
 
 
 def test_patience_counts_checks_whose_loss_is_not_strictly_lower():
