@@ -38,9 +38,10 @@ def configure(cores: int | None = None) -> None:
         late = True
     if platform() != "cpu" or not late or len(jax.devices()) == wanted:
         return
+    devices = f"{len(jax.devices())} CPU device{'s' * (len(jax.devices()) != 1)}"
     message = (
-        f"cores: got {wanted}, but JAX has started with {len(jax.devices())} CPU devices: call"
-        " simbias.configure() before anything is computed"
+        f"cores: got {wanted}, but JAX has started with {devices}: call simbias.configure() before"
+        " anything is computed"
     )
     if cores is not None:
         raise RuntimeError(message)

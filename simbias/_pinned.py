@@ -7,6 +7,7 @@ or computes is entered through ``pinned``; outside, settings stay as the user ha
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
@@ -37,7 +38,10 @@ _PINNED: list[tuple[Any, Any]] = [
 ]
 # What cannot, and would give other numbers.
 _REFUSED: dict[str, Any] = {"jax_disable_most_optimizations": False}
-_RELAXED = "fast_math=true"  # flags of XLA under which infinities and NaN need not be noticed
+# Flags of XLA under which infinities and NaN need not be noticed, or sums round otherwise.
+_OTHERWISE = re.compile(
+    r"--xla_\w*fast_math(=true|=1)?|--xla_backend_optimization_level=[012]", re.IGNORECASE
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,8 +59,8 @@ def settings() -> Iterator[None]:
         if jax.config.values.get(name, sound) != sound:
             raise fail(name, jax.config.values[name], f"{sound}, as numbers hang on it")
     for flag in os.environ.get("XLA_FLAGS", "").split():
-        if flag.endswith(_RELAXED):
-            raise fail("XLA_FLAGS", flag, "flags that keep to IEEE arithmetic")
+        if _OTHERWISE.fullmatch(flag):
+            raise fail("XLA_FLAGS", flag, "flags that leave arithmetic as it is")
     # a CPU always multiplies so, and asking it to would only rule out its fastest products
     products = None if platform() == "cpu" else PRODUCTS
     with ExitStack() as entered:

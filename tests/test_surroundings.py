@@ -289,11 +289,28 @@ def test_a_key_of_another_generator_is_refused_by_name(key):
         TASK.sample(key(), 2)
 
 
-def test_what_cannot_be_set_aside_is_refused_by_name(surrounded, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setenv("XLA_FLAGS", "--xla_a=1 --xla_cpu_enable_fast_math=true")
-        with pytest.raises(ValueError, match="^XLA_FLAGS: got '--xla_cpu_enable_fast_math=true'"):
-            trained()
+@pytest.mark.parametrize(
+    "flag",
+    (
+        "--xla_cpu_enable_fast_math=true",
+        "--xla_cpu_enable_fast_math",
+        "--xla_backend_optimization_level=0",
+    ),
+)
+def test_flags_of_xla_that_change_numbers_are_refused_by_name(flag, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", f"--xla_a=1 {flag}")
+    with pytest.raises(ValueError, match=f"^XLA_FLAGS: got '{flag}', allowed: "):
+        trained()
+
+
+def test_flags_of_xla_that_change_none_are_let_through(monkeypatch):
+    same = ("--xla_cpu_enable_fast_math=false", "--xla_backend_optimization_level=3")
+    monkeypatch.setenv("XLA_FLAGS", " ".join(same))
+    with _pinned.settings():
+        pass
+
+
+def test_a_setting_that_cannot_be_set_aside_is_refused_by_name(surrounded):
     surrounded(jax_disable_most_optimizations=True)
     with pytest.raises(ValueError, match="^jax_disable_most_optimizations: got True, allowed: F"):
         trained()
