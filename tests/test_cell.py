@@ -12,6 +12,7 @@ import pytest
 
 from simbias import MLP, Stop, sgd, tasks
 from simbias._keys import STREAMS, network_key, stream
+from simbias.tasks.shifts import shifted
 from simbias.training import Cell, cell_from_settings
 from simbias.training.stack import seed_list
 
@@ -98,6 +99,75 @@ def test_equal_cells_have_one_identity_whatever_numbers_they_were_given_as():
     other = replace(recorded(), stop=Stop(train_accuracy=1.0))
     assert one == other
     assert one.identity == other.identity
+
+
+SLAB = tasks.get("noisy-lms-7").blocks[1]
+OTHERS = {
+    "unrotated": dict(rotated=False),
+    "other laws": dict(blocks=(SLAB,) * 50),
+    "other simple set": dict(simple_set=(1,)),
+    "other settings": dict(settings={"dim": 50}),
+    "other name": dict(name="mine"),
+    "shifted by hand": dict(blocks=shifted(tasks.get("noisy-lms-7"), "margin").blocks),
+}
+
+
+@pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)
+def test_a_task_that_is_not_what_its_settings_say_makes_another_cell(change):
+    task = replace(tasks.get("noisy-lms-7"), **change)
+    one = replace(recorded(), task=task)
+    assert one != recorded()
+    assert one.identity != recorded().identity and one.name != recorded().name
+    identities = {
+        replace(recorded(), task=replace(task, **OTHERS[name])).identity for name in OTHERS
+    }
+    assert len(identities) > 1 and recorded().identity not in identities
+    with pytest.raises(ValueError, match="setting: unknown name 'content'|unknown name 'mine'"):
+        cell_from_settings(one.settings)
+
+
+@pytest.mark.parametrize("shift", ("margin", "even-slabs", "gaps"))
+def test_a_shifted_task_is_known_by_its_shift(shift):
+    task = shifted(tasks.get("noisy-lms-7", dim=3), shift)
+    cell = replace(recorded(), task=task)
+    assert cell.settings["task"] == {"name": "noisy-lms-7", **task.settings}
+    assert cell.settings["task"]["shift"] == shift
+    twice = replace(cell, task=shifted(task, "gaps" if shift == "margin" else "margin"))
+    assert "content" in twice.settings["task"]
+
+
+def test_settings_that_change_after_a_cell_is_made_do_not_change_it():
+    given = {"dim": 50, "margin": {"linear": 0.1, "slab-7": 0.1}, "noise": 0.1, "slabs": 7}
+    task = replace(tasks.get("noisy-lms-7"), settings=given)
+    given["margin"]["linear"] = 0.2
+    assert task == tasks.get("noisy-lms-7")
+    cell = replace(recorded(), task=task)
+    cell.settings["task"]["margin"]["linear"] = 0.3
+    task.settings["noise"] = 0.9
+    assert (
+        cell.identity
+        == IDENTITY
+        == json.dumps(cell.settings, sort_keys=True, separators=(",", ":"))
+    )
+    assert replace(cell).identity != IDENTITY  # made of a task that is not what it says
+
+
+def test_what_goes_by_a_registered_name_is_what_is_registered():
+    class Wider(MLP):
+        pass
+
+    with pytest.raises(ValueError, match="^network: got \"Wider as 'mlp'\", allowed: a name of it"):
+        replace(recorded(), network=Wider(100, 1))
+    method = replace(
+        recorded().method, step=lambda hyper, loss, params, state, batch: (params, state)
+    )
+    with pytest.raises(
+        ValueError, match="^method: got \"other functions as 'sgd'\", allowed: a name"
+    ):
+        replace(recorded(), method=method)
+    assert replace(recorded(), method=replace(method, name="still")).identity != IDENTITY
+    with pytest.raises(ValueError, match="^learning_rate: got -1"):
+        replace(recorded(), method=replace(method, settings=(("learning_rate", -1.0),)))
 
 
 @pytest.mark.parametrize("name", tasks.names())

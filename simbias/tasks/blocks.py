@@ -59,6 +59,9 @@ _SLAB_MASSES = {
 }
 
 
+LEAST_MARGIN = 1e-6  # inputs are float32, which do not keep closer intervals apart
+
+
 def linear(*, margin: float = 0.1, noise: float = 0.0) -> Block:
     """The label's sign times U(margin, 1); with probability ``noise``, U(-margin, margin) instead.
 
@@ -66,13 +69,13 @@ def linear(*, margin: float = 0.1, noise: float = 0.0) -> Block:
     1 - noise/2.
 
     Args:
-        margin: distance of the decided intervals from 0, in (0, 1).
+        margin: distance of the decided intervals from 0, in [1e-6, 1).
         noise: probability of the uninformative interval, in [0, 1].
 
     Raises:
         ValueError: an argument outside its range.
     """
-    margin = real("margin", margin, 0, 1, open_low=True, open_high=True)
+    margin = real("margin", margin, LEAST_MARGIN, 1, open_high=True)
     noise = real("noise", noise, 0, 1)
     middle = Piece(-margin, margin, noise)
     negative = _positive_mass(Piece(-1.0, -margin, 1 - noise), middle)
@@ -89,14 +92,14 @@ def slab(slabs: int, *, margin: float = 0.1, noise: float = 0.0) -> Block:
 
     Args:
         slabs: number of slabs, 3, 5 or 7.
-        margin: half the gap between slabs, in (0, 1/(slabs-1)).
+        margin: half the gap between slabs, in [1e-6, 1/(slabs-1)).
         noise: probability of the uninformative gaps, in [0, 1].
 
     Raises:
         ValueError: an argument outside its range.
     """
     slabs = slab_count(slabs)
-    margin = real("margin", margin, 0, 1 / (slabs - 1), open_low=True, open_high=True)
+    margin = real("margin", margin, LEAST_MARGIN, 1 / (slabs - 1), open_high=True)
     noise = real("noise", noise, 0, 1)
     width = 2 * (1 - (slabs - 1) * margin) / slabs
     half = slabs // 2

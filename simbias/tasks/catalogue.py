@@ -6,6 +6,7 @@ is the number of slabs; every factory takes it as a setting, with the dimension,
 value, or one per kind of coordinate) and the noise on the simple coordinate.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from simbias._checks import fail, known, real, whole
 from simbias.registry import TASKS
 from simbias.tasks import blocks
+from simbias.tasks.shifts import shifted
 from simbias.tasks.task import Task
 
 _MOST_DIM = 100_000
@@ -34,6 +36,23 @@ def get(name: str, /, **settings: Any) -> Task:
     return TASKS.make(name, settings)
 
 
+def content(task: Task) -> str:
+    """What a task is beyond its name and settings: empty where they say it all.
+
+    They do where the task made, and shifted, as they say is this one. Otherwise, for a task that
+    was put together by hand, a hash of its laws, its simple set and whether it is rotated.
+    """
+    settings = dict(task.settings)
+    shift = settings.pop("shift", "none")
+    try:
+        if shifted(get(task.name, **settings), shift) == task:
+            return ""
+    except (ValueError, TypeError):  # no such task
+        pass
+    parts = repr((task.blocks, task.simple_set, task.rotated))
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
 def names() -> list[str]:
     """All registered task names."""
     return sorted(TASKS.entries())
@@ -48,7 +67,7 @@ def _margins(margin: Margin, kinds: Sequence[str]) -> dict[str, float]:
 
 
 def _margin(argument: str, value: float) -> float:
-    return real(argument, value, 0, 1, open_low=True, open_high=True)
+    return real(argument, value, blocks.LEAST_MARGIN, 1, open_high=True)
 
 
 def _one_and_rest(

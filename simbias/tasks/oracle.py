@@ -68,23 +68,28 @@ def _overlap(piece: Piece, low: float, high: float) -> float:
     return piece.mass * (high - low) / (right - left) if left <= low and high <= right else 0.0
 
 
+def decided(block: Block) -> list[Part]:
+    """The parts of a block's support on which one label is likelier than the other."""
+    return [
+        part
+        for part in parts_of(block)
+        if not np.isclose(part.positive, part.negative, rtol=1e-12, atol=0)
+    ]
+
+
 def bayes_rule(task: Task, coordinate: int) -> Rule:
     """The Bayes rule on one coordinate.
 
     Where the label is a tie or the density is 0, the cut lies in the middle between the decided
     neighbours: the boundary of largest margin.
     """
-    decided = [
-        (part, int(part.positive > part.negative))
-        for part in parts_of(task.blocks[coordinate])
-        if not np.isclose(part.positive, part.negative, rtol=1e-9, atol=0)
-    ]
+    told = [(part, int(part.positive > part.negative)) for part in decided(task.blocks[coordinate])]
     cuts = tuple(
         (left.high + right.low) / 2
-        for (left, one), (right, other) in pairwise(decided)
+        for (left, one), (right, other) in pairwise(told)
         if one != other
     )
-    return Rule(coordinate, cuts, decided[0][1] if decided else 0)
+    return Rule(coordinate, cuts, told[0][1] if told else 0)
 
 
 def rule_risk(task: Task, rule: Rule) -> float:

@@ -5,6 +5,7 @@ noisy coordinate included), so that rows are i.i.d. as generalisation bounds req
 a data set are turned by one orthogonal matrix, drawn once a data set.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -43,17 +44,20 @@ class Task:
 
     Attributes:
         name: the catalogue name.
-        settings: every tunable value, as given to ``simbias.tasks.get``.
+        settings: every tunable value, as given to ``simbias.tasks.get``; a copy is kept.
         blocks: the law of each coordinate, before rotation.
         simple_set: indices of the coordinates with the simplest predictive structure, S.
         rotated: whether a data set's inputs are turned by a random orthogonal matrix.
     """
 
     name: str
-    settings: Settings = field(compare=False)
+    settings: Settings = field(hash=False)
     blocks: tuple[Block, ...]
     simple_set: tuple[int, ...]
     rotated: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", deepcopy(dict(self.settings)))
 
     @property
     def dim(self) -> int:

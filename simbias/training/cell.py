@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from copy import deepcopy
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,7 @@ from simbias import networks, tasks
 from simbias._checks import fail, instance, known, whole
 from simbias._types import Settings
 from simbias.networks import Network
-from simbias.registry import METHODS
+from simbias.registry import METHODS, NETWORKS
 from simbias.tasks import Task
 from simbias.training.method import Method
 from simbias.training.stop import Stop
@@ -19,6 +20,10 @@ from simbias.training.stop import Stop
 @dataclass(frozen=True)
 class Cell:
     """What is trained; seeds replicate it.
+
+    A cell is known by its settings, in which a name stands for what is registered under it. A task
+    that is not what its name and settings say has a hash of its content among them, so that it is
+    another cell; a cell of such a task cannot be made again from its settings.
 
     Args:
         task: the distribution.
@@ -29,7 +34,8 @@ class Cell:
         stop: when training ends.
 
     Raises:
-        ValueError: n_train < 1, or batch outside [1, n_train].
+        ValueError: n_train < 1, batch outside [1, n_train], or a network or method that goes by the
+            name of another.
     """
 
     task: Task
@@ -47,12 +53,20 @@ class Cell:
         whole("n_train", self.n_train)
         if whole("batch", self.batch) > self.n_train:
             raise fail("batch", self.batch, f"an integer in [1, n_train = {self.n_train}]")
+        _check_names(self.network, self.method)
+        assert self.identity  # from here on, whatever becomes of dictionaries it is made from
 
-    @cached_property
+    @property
     def settings(self) -> Settings:
         """Every value that identifies the cell, as plain data."""
+        return deepcopy(self._settings)
+
+    @cached_property
+    def _settings(self) -> Settings:
+        content = tasks.content(self.task)
+        beyond = {"content": content} if content else {}
         return {
-            "task": {"name": self.task.name, **self.task.settings},
+            "task": {"name": self.task.name, **self.task.settings, **beyond},
             "network": self.network.settings,
             "method": {"name": self.method.name, **dict(self.method.settings)},
             "n_train": int(self.n_train),
@@ -63,13 +77,32 @@ class Cell:
     @cached_property
     def identity(self) -> str:
         """The settings in one canonical string; random keys and file names hang from it."""
-        return json.dumps(self.settings, sort_keys=True, separators=(",", ":"))
+        return json.dumps(self._settings, sort_keys=True, separators=(",", ":"))
 
     @cached_property
     def name(self) -> str:
         """Task and network in words, and six digits of the identity's hash."""
         digest = hashlib.sha256(self.identity.encode()).hexdigest()
         return f"{self.task.name}/{self.network.label}/{digest[:6]}"
+
+
+def _check_names(network: Network, method: Method) -> None:
+    """Raise ValueError for a network or method that is not what is registered by its name."""
+    settings = dict(network.settings)
+    name = settings.pop("name", None)
+    if name in NETWORKS.entries() and type(NETWORKS.make(name, settings)) is not type(network):
+        raise fail("network", f"{type(network).__name__} as {name!r}", "a name of its own")
+    if method.name in METHODS.entries():
+        made = METHODS.make(method.name, dict(method.settings))
+        if _functions(made) != _functions(method):
+            arrived = f"other functions as {method.name!r}"
+            raise fail("method", arrived, "a name of their own")
+
+
+def _functions(method: Method) -> list[Any]:
+    """Where a method's functions are from: the same for every method that one factory makes."""
+    functions = (method.init, method.step)
+    return [(one.__module__, getattr(one, "__qualname__", type(one))) for one in functions]
 
 
 def cell_from_settings(settings: dict[str, Any]) -> Cell:
