@@ -1,5 +1,7 @@
 """Trained networks are those of a hand-written loop, however the work is divided."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -417,3 +419,21 @@ def test_a_replay_is_the_network_as_it_was_along_training(cell, trained):
 def test_a_replay_stops_at_checks_of_the_training_only(cell, updates):
     with pytest.raises(ValueError, match="^updates: got"):
         replay(cell, updates)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    (
+        (dict(seeds=(0, 1)), "^updates: got '4 entries', allowed: one a seed, 2$"),
+        (dict(seeds=(0, 1, 2, 2)), "^seeds: got"),
+        (dict(rotation=np.zeros((4, 3, 3))), r"^rotation: got 'shape \(4, 3, 3\)', allowed: sh"),
+        (dict(fitted_since=np.zeros((4, 7))), "^fitted_since: got 'shape"),
+        (dict(params={"a": np.zeros((3, 1))}), r"^params: got 'leading axes \[\(3,\)\]', allowed"),
+        (dict(initial={"a": np.zeros((4, 1)), "b": np.zeros((1, 4))}), "^initial: got 'leading"),
+        (dict(traces=()), "^traces: got '0 entries'"),
+    ),
+)
+def test_a_stack_of_parts_that_do_not_go_together_is_refused(trained, change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(trained, **change)
+    assert len(replace(trained, initial=None)) == 4

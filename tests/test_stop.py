@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simbias import MLP, Stop, sgd, tasks, train
-from simbias.training import Cell, fit
+from simbias.training import Cell, fit, replay
 from simbias.training.fit import _most_errors
 from simbias.training.stack import Snapshot
 from simbias.training.stop import End
@@ -69,6 +69,7 @@ def test_check_every_that_divides_is_kept():
         ),
         (Stop(patience=7), End.PATIENCE, "not-converged", "no lower train loss in 7 checks"),
         (Stop(), End.DIVERGED, "diverged", "train loss not finite at update 300"),
+        (Stop(), End.LOST, "diverged", "train loss over 100 log(classes) at update 300"),
         (Stop(), End.RUNNING, "interrupted", "stopped after 300 updates"),
     ],
 )
@@ -128,6 +129,36 @@ def test_a_huge_learning_rate_is_reported_as_diverged(tiny):
         assert not np.isfinite(stack.traces[i][-1, 1])
         assert np.isfinite(stack.traces[i][:-1, 1]).all()
         assert stack.updates[i] < 500
+
+
+@pytest.mark.parametrize("end", End)
+def test_only_a_run_that_ends_short_of_its_goal_is_lost_by_its_loss(end):
+    limit = 100 * np.log(2)
+    spent = end in (End.BUDGET, End.PATIENCE)
+    assert Stop().judged(end, limit * (1 - 1e-9)) == end
+    assert Stop().judged(end, limit * (1 + 1e-9)) == (End.LOST if spent else end)
+    assert Stop().judged(end, np.nan) == end
+
+
+def test_a_loss_that_has_left_every_useful_range_is_diverged_one_that_comes_down_is_not(tiny):
+    stack = tiny(Stop(max_updates=500, check_every=10), learning_rate=200, seeds=2)
+    (lost, back), limit = [trace[:, 1] for trace in stack.traces], 100 * np.log(2)
+    assert np.isfinite([lost, back]).all() and max(back) > limit
+    assert lost[-1] > limit > back[-1]
+    reason = "train loss over 100 log(classes) at update 500"
+    assert stack.outcome(0) == ("diverged", reason)
+    assert stack.outcome(1) == ("done", "trained for 500 updates")
+
+
+def test_a_network_halted_at_a_high_loss_is_not_said_to_have_diverged(tiny):
+    stack = tiny(Stop(max_updates=500, check_every=10), learning_rate=200)
+    assert stack.outcome(0)[0] == "diverged"
+    before = stack.traces[0][:-1]
+    at = int(before[before[:, 1] > 100 * np.log(2)][0, 0])
+    halted = replay(stack.cell, at, n_select=16)
+    assert halted.outcome(0) == ("interrupted", f"stopped after {at} updates")
+    assert halted.traces[0][-1, 1] > 100 * np.log(2)
+    assert replay(stack.cell, 500, n_select=16).outcome(0) == stack.outcome(0)
 
 
 def test_a_moderate_learning_rate_is_not(tiny):

@@ -36,6 +36,7 @@ MOST_NETWORKS = 1_000_000  # of one call or run: more could not be listed in a r
 # a network of its own, and one operation after the other is some 5% faster.
 _CPU_OPTIONS = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 _SEGMENT_SECONDS = 4.0
+_LOSS = TRACE.index("train_loss")
 
 
 class Job(NamedTuple):
@@ -82,8 +83,8 @@ class Snapshot:
 
     @property
     def diverged(self) -> bool:
-        """Whether training ended because the loss was not finite."""
-        return int(self.state.end) == End.DIVERGED
+        """Whether training ended with a loss that is not finite or of no use."""
+        return int(self.state.end) in (End.DIVERGED, End.LOST)
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Stack:
         cell: what was trained.
         seeds: the integer seed of each network.
         params: parameters as ``cell.network.apply`` takes them, with a leading axis.
-        initial: the same before the first update.
+        initial: the same before the first update; None where it is not known.
         rotation: the orthogonal matrix of each data set.
         updates: updates made.
         end: why training ended, as in ``simbias.training.stop.End``.
@@ -104,12 +105,15 @@ class Stack:
         seconds: training time of each network.
         draws: fingerprint of each network's draws, see ``simbias.training.draws``; "" where none
             was kept.
+
+    Raises:
+        ValueError: arrays that are not of one entry a seed, or not of the cell's sizes.
     """
 
     cell: Cell
     seeds: tuple[int, ...]
     params: Params
-    initial: Params
+    initial: Params | None
     rotation: Float[np.ndarray, "seeds dim dim"]
     updates: Int[np.ndarray, " seeds"]
     end: Int[np.ndarray, " seeds"]
@@ -117,6 +121,21 @@ class Stack:
     traces: tuple[Float[np.ndarray, "checks columns"], ...] = field(repr=False)
     seconds: Float[np.ndarray, " seeds"]
     draws: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        # what is put together from parts must not measure one network on another's data
+        count, dim = len(seed_list(self.seeds)), self.cell.task.dim
+        for name in ("updates", "end", "seconds", "traces", "draws"):
+            if len(getattr(self, name)) != count:
+                raise fail(name, f"{len(getattr(self, name))} entries", f"one a seed, {count}")
+        sizes = {"rotation": (count, dim, dim), "fitted_since": (count, self.cell.n_train)}
+        for name, size in sizes.items():
+            if np.shape(getattr(self, name)) != size:
+                raise fail(name, f"shape {np.shape(getattr(self, name))}", f"shape {size}")
+        for name in ("params", "initial"):
+            leading = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(getattr(self, name))}
+            if leading - {(count,)}:
+                raise fail(name, f"leading axes {sorted(leading)}", f"one entry a seed, {count}")
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -211,7 +230,10 @@ def replay(
     jobs = [Job(cell, seed) for seed in seed_list(seeds)]
     snapshots = train_jobs(jobs, n_select=whole("n_select", n_select), until=updates)
     stack = assemble(cell, {job.seed: snapshots[job] for job in jobs})
-    halted = (stack.end == End.BUDGET) & (stack.updates < most)
+    # what only a network that has ended is judged by does not hold for one that was halted
+    halted = (
+        np.isin(stack.end, (End.BUDGET, End.LOST)) & (stack.updates == updates) & (updates < most)
+    )
     return replace(stack, end=np.where(halted, End.RUNNING, stack.end))
 
 
@@ -276,7 +298,13 @@ def train_jobs(
         snapshots |= moved
         if after_segment is not None:
             after_segment(moved)
-    return snapshots
+    return {job: _judged(job.cell.stop, snapshot) for job, snapshot in snapshots.items()}
+
+
+def _judged(stop: Stop, snapshot: Snapshot) -> Snapshot:
+    """A network that has ended, its last training loss considered."""
+    end = stop.judged(End(int(snapshot.state.end)), float(snapshot.trace[-1, _LOSS]))
+    return replace(snapshot, state=snapshot.state._replace(end=np.int32(end)))
 
 
 @pinned
@@ -311,14 +339,13 @@ def group_key(cell: Cell, n_select: int = N_SELECT) -> Any:
 @pinned
 def assemble(cell: Cell, snapshots: dict[int, Snapshot]) -> Stack:
     """The stack of a cell's networks, in the order given."""
-    program = fit.program(cell, 1)
     problems = [fit.problem(cell, seed) for seed in snapshots]
     states = [snapshot.state for snapshot in snapshots.values()]
     return Stack(
         cell=cell,
         seeds=tuple(snapshots),
         params=stacked([state.params for state in states]),
-        initial=stacked([_start(program, problem).params for problem in problems]),
+        initial=initial_params(cell, problems),
         rotation=np.stack([problem.rotation for problem in problems]),
         updates=np.array([int(state.updates) for state in states]),
         end=np.array([int(state.end) for state in states]),
@@ -327,6 +354,28 @@ def assemble(cell: Cell, snapshots: dict[int, Snapshot]) -> Stack:
         seconds=np.array([snapshot.seconds for snapshot in snapshots.values()]),
         draws=tuple(snapshot.draws for snapshot in snapshots.values()),
     )
+
+
+def joined(stacks: Sequence[Stack]) -> Stack:
+    """The networks of several stacks of one cell, all with their initialisation or all without."""
+    parts: dict[str, Any] = {
+        name: jax.tree.map(
+            lambda *leaves: np.concatenate(leaves), *(getattr(one, name) for one in stacks)
+        )
+        for name in ("params", "initial", "rotation", "updates", "end", "fitted_since", "seconds")
+    }
+    parts |= {
+        name: tuple(item for one in stacks for item in getattr(one, name))
+        for name in ("seeds", "traces", "draws")
+    }
+    return Stack(cell=stacks[0].cell, **parts)
+
+
+@pinned
+def initial_params(cell: Cell, problems: Sequence[Problem]) -> Params:
+    """The parameters that networks of a cell start from, each from its initialisation stream."""
+    program = fit.program(cell, 1)
+    return stacked([_start(program, problem).params for problem in problems])
 
 
 @pinned

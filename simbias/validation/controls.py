@@ -1,7 +1,8 @@
 """Networks whose answers are known: positive and negative controls for every measurement.
 
 The achievable control computes the piecewise-linear rule with risk 0 on every slab task, the simple
-control the Bayes rule on the simple set. Neither is trained, so neither can have memorised.
+control the Bayes rule on the simple set. Neither is trained, so neither can have memorised; both
+have the random initialisation that a network of their seed is trained from.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from simbias.tasks.oracle import achievable_rule, explicit_network, simple_rule
 from simbias.training import fit
 from simbias.training.cell import Cell
 from simbias.training.draws import fingerprint
-from simbias.training.stack import Stack, seed_list, stacked
+from simbias.training.stack import Stack, initial_params, seed_list, stacked
 from simbias.training.stop import End
 from simbias.validation.exceptions import train_margins
 
@@ -57,7 +58,7 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
         cell=cell,
         seeds=chosen,
         params=params,
-        initial=params,
+        initial=initial_params(cell, problems),
         rotation=rotation,
         updates=none,
         end=none + End.RUNNING,
