@@ -95,13 +95,16 @@ def print_plan(console: "Console", plan: "Plan") -> None:
 
 
 def print_discrimination(console: "Console", store: Any, judged: Any) -> None:
-    """Which numbers tell networks apart, and the paths of the figure where some do or do not."""
+    """Which numbers tell networks apart, and the paths of the figure; why not, where none can."""
     from simbias.bounds.discrimination import caption, discriminate, table
     from simbias.plots.discrimination import discrimination
     from simbias.results.bounds import comparable
 
-    networks, kinds = comparable(judged)
-    scores = discriminate(networks, kinds)
+    try:
+        scores = discriminate(*comparable(judged))
+    except ValueError as error:
+        say(console, f"which numbers tell networks apart cannot be said: {error}")
+        return
     head, lines = table(scores)
     print_rows(console, head, lines)
     explain(console, caption(scores))

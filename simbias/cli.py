@@ -257,10 +257,14 @@ def run(
     print_table(console, store)
     figures = list((directory / "figures").glob("boundary-*.png"))
     if told.networks or not figures:
-        drawn = _draw(store, ["boundary"], None, None, None)
-        figures = [path for path in drawn if path.suffix == ".png"]
-    oldest = min(figures, key=lambda path: path.stat().st_mtime)  # the one that a run draws itself
-    say(console, f"boundary figure: {oldest}")
+        try:
+            drawn = _draw(store, ["boundary"], None, None, None)
+            figures = [path for path in drawn if path.suffix == ".png"]
+        except (ValueError, OSError) as error:  # the run is done, whatever can be drawn of it
+            say(console, f"no boundary figure: {error}")
+    if figures:  # the oldest is the one that a run draws itself
+        oldest = min(figures, key=lambda path: path.stat().st_mtime)
+        say(console, f"boundary figure: {oldest}")
     if preset != "full":
         for again in _full_run(suite, out, seeds, _each(set_), n_certify, cores):
             say(console, f"the full run: {again}")
@@ -321,8 +325,9 @@ def plot(
     Args:
         directory: a run directory.
         kind: which figure; all: those that take seconds, so without islands.
-        cell: name of the cell, or its beginning; default: the suite's first.
-        seed: which network of the cell, for boundary and islands; default: the first.
+        cell: name of the cell, or its beginning; default: the suite's first with a network that
+            did not diverge.
+        seed: which network of the cell, for boundary and islands; default: the first that did not.
         coordinate: which slab coordinate, for boundary and islands; default: the one along which
             the network changes its label most often.
     """
@@ -362,9 +367,10 @@ def bounds(
     """
     store = _store(directory)
     _start_jax(cores)
-    from simbias.bounds import bound_names, evaluate
+    from simbias.bounds import bound_names
     from simbias.plots.bounds import draw_bounds
     from simbias.results import bounds as kept
+    from simbias.results.records import trained
     from simbias.results.summary import cell_settings
     from simbias.training.words import phrases
     from simbias.validation import N_CERTIFY
@@ -374,20 +380,20 @@ def bounds(
     names = tuple(bound_names(_each(bounds) or None))
     settings = cell_settings(store)
     found = []
-    for name in kept.trained_cells(store, cell):
-        stack = kept.load_with_initial(store, name)
-        asked = kept.Asked(stack.cell, stack.seeds, names, delta, n_certify, masks)
-        judged = kept.read_bounds(store, asked)
-        if judged is None:
-            judged = evaluate(stack, delta=delta, bounds=names, n_certify=n_certify, masks=masks)
-            kept.write_bounds(store, asked, judged)
-        found.append((stack.cell, judged))
-        words = phrases({"delta": delta} | settings.get(name, {}))
-        say(console, f"{name}, {words}, {len(stack)} networks: {asked.path(store)}")
+    for made, networks in trained(store, cell):
+        asked = kept.Asked(made, tuple(networks), names, delta, n_certify, masks)
+        judged = kept.hold(store, asked)
+        found.append((made, judged))
+        words = phrases({"delta": delta} | settings.get(made.name, {}))
+        say(console, f"{made.name}, {words}, {len(networks)} networks: {asked.path(store)}")
         print_rows(console, kept.HEAD, kept.bound_lines(judged))
+        apart = kept.set_apart(judged)
+        for seed, reason in apart.items():
+            say(console, f"left out: {made.name} seed {seed}: {reason}")
         explain(console, kept.CAPTION)
+        known = [one for one in judged if one.seed not in apart]
         figures = store.directory / "figures"
-        for figure in draw_bounds(figures, stack.cell, judged, settings.get(name)):
+        for figure in draw_bounds(figures, made, known, settings.get(made.name)):
             say(console, str(figure))
     if len(found) > 1:
         print_discrimination(console, store, found)
@@ -585,7 +591,10 @@ def _draw(
 ) -> list[Path]:
     from simbias.plots.run import draw
 
-    return draw(store, kinds, cell=cell, seed=seed, coordinate=coordinate)
+    def note(text: str) -> None:
+        print(f"simbias: {text}", file=sys.stderr)
+
+    return draw(store, kinds, cell=cell, seed=seed, coordinate=coordinate, note=note)
 
 
 if __name__ == "__main__":

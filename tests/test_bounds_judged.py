@@ -18,6 +18,7 @@ from simbias.results import bounds as kept
 from simbias.results.store import to_toml
 from simbias.training import Cell
 from simbias.training.stack import Job
+from simbias.training.stop import End
 from simbias.validation import control
 
 FEW = ("clopper-pearson", "vc-relative", "compression", "pac-bayes-kl", "stability", "l2-norm")
@@ -155,16 +156,74 @@ def test_bad_settings_are_refused_in_one_line(trained, change, message):
         evaluate(trained, **change)
 
 
-def test_bad_stacks_are_refused_in_one_line(trained):
+def test_what_is_no_stack_is_refused_in_one_line():
+    with pytest.raises(ValueError, match="^stack: got 'run', allowed: a Stack$"):
+        evaluate("run", bounds=["occam"], n_certify=100)
+
+
+def test_a_network_of_bad_weights_is_inapplicable_and_the_others_are_as_without_it(trained, judged):
+    bad = replace(poisoned(trained), end=np.array([End.BUDGET, End.LOST, End.BUDGET, End.BUDGET]))
+    found = evaluate(bad, bounds=FEW, n_certify=POINTS)
+    assert [one.seed for one in found] == [one.seed for one in judged]
+    for one, before in zip(found, judged, strict=True):
+        if one.seed in (0, 3):
+            assert one == before
+    why = {2: "3 of 5302 weights not finite", 1: "diverged: train loss over 100 log(classes)"}
+    for seed, reason in why.items():
+        own = [one for one in found if one.seed == seed]
+        assert [one.record.bound for one in own] == list(FEW)
+        for one in own:
+            assert one.record.reason.startswith(f"the network is a classifier: {reason}")
+            assert one.record.value is one.risk is one.risk_low is one.risk_high is None
+    assert kept.set_apart(found).keys() == {1, 2}
+    alone = [one for one in found if one.seed in (0, 3)]
+    assert kept.bound_lines(found) == kept.bound_lines(alone)
+    networks, _ = kept.comparable([(trained.cell, found)])
+    assert [network.seed for network in networks] == [0, 3]
+
+
+def test_without_initialisation_only_the_bounds_that_refer_to_it_are_inapplicable(trained, judged):
+    found = evaluate(replace(trained, initial=None), bounds=FEW, n_certify=POINTS)
+    for one, before in zip(found, judged, strict=True):
+        if one.record.bound == "pac-bayes-kl":
+            assert one.record.reason == "the initialisation is stored: none given"
+        else:
+            assert one == before
+
+
+def test_a_task_without_exact_risk_is_inapplicable():
     lsn = control(Cell(tasks.get("lsn"), MLP(8, 1), sgd(), n_train=100, batch=10), "simple")
-    for stack, message in (
-        ("run", "^stack: got 'run', allowed: a Stack$"),
-        (lsn, "^stack: got 'task lsn with 48 normal coordinates', allowed: a task whose risk is"),
-        (replace(trained, initial=None), "^stack: got 'no initialisation'"),
-        (poisoned(trained), "^stack: got '3 weights not finite, seed 2', allowed: finite weights$"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            evaluate(stack, bounds=["occam"], n_certify=100)
+    (one,) = evaluate(lsn, bounds=["occam"], n_certify=100)
+    assert one.record.reason == "the risk is exact: lsn has 48 normal coordinates"
+    assert one.risk is None and kept.set_apart([one]) == {0: one.record.reason}
+
+
+def test_another_architecture_is_inapplicable_beside_its_risk(trained):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("simbias.bounds.judged.MLP", Store)  # as if the stack's were none
+        (one,) = evaluate(trained.some([1]), bounds=["occam"], n_certify=POINTS)
+    assert one.record.reason == "the network is an MLP: (100,1)"
+    assert one.risk == validate(trained, n_certify=POINTS).risk.value[1]
+    assert kept.set_apart([one]) == {}
+
+
+def test_a_bound_that_fails_on_one_network_says_why_and_leaves_the_others(trained, monkeypatch):
+    def fragile(evidence, *, delta):
+        if evidence.held_out.errors == errors:
+            raise ArithmeticError("beyond\n  float64")
+        return BOUNDS.factory("clopper-pearson")(evidence, delta=delta)
+
+    errors = evidence_from(trained, 2).held_out.errors
+    others = [evidence_from(trained, i).held_out.errors for i in (0, 1, 3)]
+    assert errors not in others
+    for name, value in vars(BOUNDS.factory("occam")).items():
+        monkeypatch.setattr(fragile, name, value, raising=False)
+    monkeypatch.setattr(fragile, "_record", BOUNDS.factory("occam")._record, raising=False)
+    monkeypatch.setattr("simbias.bounds.judged.made_bound", lambda name: fragile)
+    found = evaluate(trained, bounds=["occam"], n_certify=POINTS)
+    assert [one.record.applicable for one in found] == [True, True, False, True]
+    assert found[2].record.reason == "the value can be computed: beyond float64"
+    assert found[2].risk is not None
 
 
 # -- in a run directory ---------------------------------------------------------------------
@@ -303,12 +362,43 @@ def test_the_verb_answers_bad_input_in_one_line(trained, store, capsys):
     assert code == 2 and error.startswith("simbias: cell: got 'ms-7', allowed: one of the trained")
 
 
-def test_a_run_without_stored_initialisation_is_refused(trained, store, capsys):
-    name = records.network_name(Job(trained.cell, 0))
-    tensors = {key: part for key, part in store.weights(name).items() if "initial" not in key}
-    row = records.base_row("s", Job(trained.cell, 0), "done", "r")
-    store.write_network(name, row, tensors=tensors)
-    assert main(["bounds", str(store.directory), "--cores", "2", "--bounds", "occam"]) == 2
-    error = capsys.readouterr().err
-    assert "stored without initialisation', allowed: networks stored with their" in error
-    assert error.count("\n") == 1
+def test_one_bad_network_of_a_run_does_not_stop_its_bounds(trained, store, capsys):
+    def without(seed, part, status="done", reason="r"):
+        name = records.network_name(Job(trained.cell, seed))
+        tensors = {key: leaf for key, leaf in store.weights(name).items() if part not in key}
+        row = records.base_row("s", Job(trained.cell, seed), status, reason)
+        store.write_network(name, row, tensors=tensors)
+
+    without(0, "initial")
+    without(1, "params.layers.1.bias")
+    names = ["occam", "distance-from-initialisation"]
+    line = ["bounds", str(store.directory), "--cores", "2", "--n-certify", "2000", "--bounds"]
+    assert main([*line, *names]) == 0
+    out = capsys.readouterr().out
+    assert (
+        f"left out: {trained.cell.name} seed 1: the network can be read: {trained.cell.name}" in out
+    )
+    assert "seed 1: tensor params.layers.1.bias: not in the file" in out
+    _, rows = store.query("SELECT seed, bound, value, reason FROM bounds ORDER BY seed, bound")
+    assert [(seed, bound) for seed, bound, _, _ in rows] == [
+        (seed, bound) for seed in trained.seeds for bound in sorted(names)
+    ]
+    valued = {(seed, bound) for seed, bound, value, _ in rows if value is not None}
+    assert valued == {(seed, bound) for seed in (2, 3) for bound in names} | {(0, "occam")}
+    reasons = {(seed, bound): reason for seed, bound, _, reason in rows}
+    assert reasons[0, "distance-from-initialisation"] == "the initialisation is stored: none given"
+    # what could not be read is looked at again once it can
+    name = records.network_name(Job(trained.cell, 1))
+    row = records.base_row("s", Job(trained.cell, 1), "done", "r")
+    store.write_network(name, row, tensors=records.tensors(trained, 1))
+    assert main([*line, *names]) == 0
+    assert "left out" not in capsys.readouterr().out
+
+
+def test_cells_that_only_their_training_tells_apart_stand_side_by_side(trained, judged):
+    faster = replace(trained.cell, method=sgd(learning_rate=0.2))
+    networks, _ = kept.comparable([(trained.cell, judged), (faster, judged)])
+    assert {network.settings["learning_rate"] for network in networks} == {0.1, 0.2}
+    larger = replace(trained.cell, network=MLP(50, 1))
+    networks, _ = kept.comparable([(trained.cell, judged), (larger, judged)])
+    assert not any("learning_rate" in network.settings for network in networks)

@@ -19,7 +19,6 @@ from simbias.validation.grids import (
     ZONES,
     _over_contexts,
     _share_over_contexts,
-    _told,
     draw_given,
     draw_lines,
     measure_grids,
@@ -141,7 +140,7 @@ def test_two_coordinates_leave_no_context_and_nothing_to_chance():
 
 
 def test_shares_are_those_of_points_put_together_by_hand(trained, forward):
-    found = measure_grids(trained, coordinates=[2], resolution=9, contexts=6, planes=1)
+    found = measure_grids(trained, coordinates=[2], resolution=21, contexts=6, planes=1)
     i, task = 3, trained.cell.task
     x = draw_lines(trained, i, 0, 6)
     params = jax.tree.map(lambda leaf: leaf[i], trained.params)
@@ -195,7 +194,7 @@ def test_contexts_have_the_labels_in_turn_and_the_simple_coordinate_in_its_margi
 def test_the_margin_of_a_slab_coordinate_is_all_of_its_gaps():
     stack = control(cell_of("noisy-ms-5-7", dim=3), "achievable")
     x = draw_lines(stack, 0, 0, 1000)[:, 0]
-    told = _told(stack.cell.task.blocks[0])
+    told = oracle.decided(stack.cell.task.blocks[0])
     assert len(told) == 5
     gaps = [(one.high, other.low) for one, other in zip(told[:-1], told[1:], strict=True)]
     held = [np.mean((low <= x) & (x <= high)) for low, high in gaps]
@@ -212,7 +211,7 @@ def test_draws_given_labels_have_those_labels():
 def test_other_networks_have_shares_but_no_exact_geometry():
     cell = cell_of(activation="tanh")
     stack = replace(control(cell_of(), "achievable"), cell=cell)
-    found = measure_grids(stack, resolution=10, contexts=4)
+    found = measure_grids(stack, resolution=20, contexts=4)
     assert np.isfinite(found.given).all()
     for part in (found.counts, found.cuts.value, found.majority_cuts, found.distances):
         assert np.isnan(part).all()
@@ -222,7 +221,7 @@ def test_a_diverged_network_has_no_exact_geometry():
     stack = control(cell_of(), "achievable", seeds=2)
     for leaf in jax.tree.leaves(stack.params):
         leaf[1] = np.nan
-    found = measure_grids(stack, coordinates=[OWN], resolution=10, contexts=4)
+    found = measure_grids(stack, coordinates=[OWN], resolution=20, contexts=4)
     assert np.isfinite(found.counts[0]).all() and np.isnan(found.counts[1]).all()
 
 

@@ -89,9 +89,10 @@ ENTRANCES = {
     "training.train": lambda given: trained(),
     "training.replay": lambda given: training.replay(CELL, 50, seeds=2, n_select=50),
     "validation.validate": lambda given: validated(given.stack),
+    "validation.faults": lambda given: validation.faults(given.stack),
     "validation.control": lambda given: validation.control(CELL, "achievable", seeds=2),
     "validation.measure_grids": lambda given: validation.measure_grids(
-        given.stack, resolution=6, contexts=8, coordinates=[1]
+        given.stack, resolution=20, contexts=8, coordinates=[1]
     ),
     "validation.measure_islands": lambda given: validation.measure_islands(
         given.stack, sample=2, directions=2
@@ -104,6 +105,7 @@ ENTRANCES = {
     "bounds.records": lambda given: bounds.records(evidence(given.stack), bounds=["sharpness"]),
     "bounds.masked_predictions": lambda given: bounds.masked_predictions(CELL, 0, masks=2),
     "plots.boundary": lambda given: boundary(given.stack),
+    "plots.training": lambda given: plots.training(given.stack).tables(),
     "plots.islands": lambda given: plots.islands(given.stack, sample=2, directions=2).tables(),
     "claims.judge": lambda given: claims.judge(
         claims.load(given.store.directory / "claim.toml"), session.InMemory()
@@ -119,13 +121,13 @@ ENTRANCES = {
 }
 # Public functions that look up, read or draw figures of what was computed.
 OTHERS = {
-    "bounds": {"bound", "bound_names", "inapplicable", "violated"},
+    "bounds": {"bound", "bound_names", "inapplicable", "left_out", "violated"},
     "claims": {"builtin", "choose", "feasible", "get", "load"},
     "networks": {"get"},
-    "plots": {"bounds", "claims", "comparison", "discrimination", "phase", "training"},
+    "plots": {"bounds", "claims", "comparison", "discrimination", "phase"},
     "results": {"summarise"},
     "suites": {"load"},
-    "tasks": {"get", "names"},
+    "tasks": {"content", "get", "names"},
     "training": {"cell_from_settings", "sgd"},
     "validation": {"exact_risk"},
 }
@@ -407,7 +409,7 @@ def test_networks_kept_without_a_fingerprint_are_read_unless_their_rotation_is_a
 
     read = load_stack(stored(stack, tmp_path / "unknown", unknown))
     assert read.draws == ("", "")
-    assert_same(replace(read, draws=(), traces=()), replace(stack, draws=(), traces=()))
+    assert_same(replace(read, draws=stack.draws, traces=stack.traces), stack)
     load_stack(stored(stack, tmp_path / "near", turned(5e-5)))
     with pytest.raises(draws.DrawsError, match="another rotation"):
         load_stack(stored(stack, tmp_path / "far", turned(2e-4)))

@@ -3,7 +3,7 @@
 from simbias.bounds.bound import Bound, Found, bound, inapplicable
 from simbias.bounds.evidence import Evidence, HeldOut, Masked, Steps, evidence_from
 from simbias.bounds.f_cmi import masked_predictions
-from simbias.bounds.judged import Judged, bound_names, evaluate, records
+from simbias.bounds.judged import Judged, bound_names, evaluate, left_out, records
 from simbias.bounds.record import Premise, Record, violated
 from simbias.registry import BOUNDS
 
@@ -23,6 +23,7 @@ __all__ = [
     "evaluate",
     "evidence_from",
     "inapplicable",
+    "left_out",
     "masked_predictions",
     "records",
     "violated",

@@ -228,20 +228,20 @@ def evidence_from(stack: Stack, i: int, *, held_out: int | None = None) -> Evide
         held_out: held-out points to count errors on; default as many as training points.
 
     Raises:
-        ValueError: a position outside the stack, a network that is no MLP, a stack without
-            initialisation, held_out < 1, or weights that are not finite.
+        ValueError: a position outside the stack, a network that is no MLP, held_out < 1, or
+            weights that are not finite.
     """
     instance("stack", stack, Stack)
     i = whole("i", i, least=0, most=len(stack) - 1)
     network, cell = stack.cell.network, stack.cell
     if not isinstance(network, MLP):
         raise fail("stack", f"a network {network.label}", "an MLP")
-    if stack.initial is None:
-        raise fail("stack", "no initialisation", "one stored with its initialisation")
     points = cell.n_train if held_out is None else whole("held_out", held_out)
     params = jax.tree.map(lambda leaf: leaf[i], stack.params)
     layers = tuple(network.to_layers(params))
-    initial = network.to_layers(jax.tree.map(lambda leaf: leaf[i], stack.initial))
+    initial = None
+    if stack.initial is not None:
+        initial = tuple(network.to_layers(jax.tree.map(lambda leaf: leaf[i], stack.initial)))
     _checked("layers", layers, cell.task.dim)  # before labelling points with NaN weights
     data = jax.device_get(redraw(stack, i))
     problem = fit.problem(cell, stack.seeds[i])
@@ -254,7 +254,7 @@ def evidence_from(stack: Stack, i: int, *, held_out: int | None = None) -> Evide
         layers=layers,
         x=data.x,
         y=data.y,
-        initial=tuple(initial),
+        initial=initial,
         activation=network.activation,
         held_out=HeldOut(errors, points),
         blocks=cell.task.blocks,

@@ -24,7 +24,7 @@ import jax
 import numpy as np
 from scipy.special import rel_entr
 
-from simbias._checks import instance, whole
+from simbias._checks import fail, instance, whole
 from simbias._pinned import pinned
 from simbias.bounds.bound import Found, bound, independent
 from simbias.bounds.evidence import Evidence, Masked, Vector
@@ -51,12 +51,16 @@ def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
         masks: networks to train, at least 2.
 
     Raises:
-        ValueError: an argument out of range.
+        ValueError: an argument out of range, or a network that diverged.
     """
     instance("cell", cell, Cell)
     (seed,) = seed_list([seed])
     jobs = [MaskedJob(cell, seed, mask) for mask in range(whole("masks", masks, least=2))]
     snapshots = train_jobs(jobs)
+    diverged = sum(snapshot.diverged for snapshot in snapshots.values())
+    if diverged:
+        arrived = f"{masks}, of which {diverged} diverged, seed {seed}"
+        raise fail("masks", arrived, "networks that do not diverge")
     said = [
         jax.device_get(
             _said(cell.network, cell.n_train, fit.problem(*job), snapshots[job].state.params)

@@ -6,9 +6,10 @@ for every point, each with its exact interval.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,7 +18,7 @@ from jaxtyping import Array
 from simbias._checks import fail, instance, known, real, whole
 from simbias._keys import key_of, stream
 from simbias._pinned import pinned
-from simbias.bounds.bound import Bound
+from simbias.bounds.bound import Bound, inapplicable
 from simbias.bounds.compression import CODEBOOKS, compress
 from simbias.bounds.evidence import Evidence, evidence_from
 from simbias.bounds.f_cmi import masked_predictions
@@ -26,13 +27,14 @@ from simbias.bounds.record import Premise, Record, violated
 from simbias.bounds.stochastic import PRIOR_OF
 from simbias.networks import MLP
 from simbias.registry import BOUNDS
-from simbias.tasks.task import draw
+from simbias.tasks.task import Task, draw
 from simbias.training import fit
 from simbias.training.stack import Stack, stacked
-from simbias.validation import N_CERTIFY, Estimate
+from simbias.validation import N_CERTIFY, Estimate, faults
 from simbias.validation.risk import CHUNK, clopper_pearson, count
 
 GUESSING = 0.5
+LOADED = "the network can be read"  # the premise of one whose files are broken
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,13 @@ class Judged:
         return None if self.record.kind == "measure" else self.record.value
 
 
+class _Effort(NamedTuple):
+    """What risks are measured with: points, and the coverage of intervals."""
+
+    n_certify: int
+    confidence: float
+
+
 @pinned
 def evaluate(
     stack: Stack,
@@ -102,8 +111,12 @@ def evaluate(
 ) -> list[Judged]:
     """Registered bounds on every network of a stack, each beside the exact risk.
 
+    A network that is no classifier (see ``simbias.validation.faults``) or no MLP, one on a task
+    whose risk is not exact, and one on which a computation fails have records without a value that
+    give the reason; the others go on.
+
     Args:
-        stack: trained networks with their initialisation.
+        stack: trained networks, with their initialisation for the bounds that refer to it.
         delta: probability, over the sample, with which each bound may fail, in (0, 1).
         bounds: registered names; default: all.
         n_certify: fresh points on which each risk is measured.
@@ -115,8 +128,7 @@ def evaluate(
         One a network and bound, networks in the stack's order.
 
     Raises:
-        ValueError: an argument out of range, an unknown name, networks without initialisation or
-            with weights that are not finite, or a task whose risk is not exact.
+        ValueError: an argument out of range, or an unknown name.
     """
     instance("stack", stack, Stack)
     delta = real("delta", delta, 0, 1, open_low=True, open_high=True)
@@ -125,34 +137,86 @@ def evaluate(
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
     if whole("masks", masks, least=0) == 1:
         raise fail("masks", masks, "0, or an integer >= 2")
-    _check(stack)
-    evidences = [evidence_from(stack, i) for i in range(len(stack))]
+    effort = _Effort(n_certify, confidence)
+    found = faults(stack)
+    unmet = [_unmet(stack, fault) for fault in found]
+    evidences = {i: evidence_from(stack, i) for i, premise in enumerate(unmet) if premise is None}
+    spoiled: dict[int, Premise] = {}
     if masks and "f-cmi" in names:
-        for i, seed in enumerate(stack.seeds):
+        for i in evidences:
             if stack.updates[i]:  # a control was not trained: there is no training to repeat
-                masked = masked_predictions(stack.cell, seed, masks=masks)
-                evidences[i] = replace(evidences[i], masked=masked)
+                try:
+                    masked = masked_predictions(stack.cell, stack.seeds[i], masks=masks)
+                    evidences[i] = replace(evidences[i], masked=masked)
+                except ValueError as error:
+                    spoiled[i] = Premise("masked networks are classifiers", False, str(error))
     for prior in dict.fromkeys(PRIOR_OF[name] for name in names if name in PRIOR_OF):
-        if stack.cell.n_train >= 2:
-            posteriors(evidences, prior)  # side by side: the bounds find them made
-    own = _risk(stack, n_certify, confidence)
+        if stack.cell.n_train >= 2 and evidences:
+            # side by side: the bounds find them made, and say on which network that failed
+            with suppress(ValueError, ArithmeticError):
+                posteriors(list(evidences.values()), prior)
+    own = _risk(stack, n_certify, confidence) if _exact(stack.cell.task) else None
     judged: list[Judged] = []
-    for i, evidence in enumerate(evidences):
+    for i, premise in enumerate(unmet):
+        risk = None if own is None or found[i] else Estimate(*(part[i] for part in own))
+        if premise is not None:
+            judged += [
+                _beside(inapplicable(made_bound(name), delta, (premise,)), stack.seeds[i], risk)
+                for name in names
+            ]
+            continue
         of_prior: dict[str, Estimate] = {}
         for name in names:
-            record = made_bound(name)(evidence, delta=delta)
-            risk: Estimate | None = Estimate(*(part[i] for part in own))
+            if name == "f-cmi" and i in spoiled:
+                record = inapplicable(made_bound(name), delta, (spoiled[i],))
+            else:
+                record = _record(name, evidences[i], delta)
+            certified = risk
             if record.applicable and record.certifies == "a compressed network":
-                risk = _compressed_risk(stack, i, evidence, record, n_certify, confidence)
+                certified = _compressed_risk(stack, i, evidences[i], record, effort)
             elif record.applicable and record.certifies == "a stochastic network":
                 prior_of = PRIOR_OF.get(name)
                 if prior_of is not None and prior_of not in of_prior:
-                    made = posterior(evidence, prior_of)
-                    of_prior[prior_of] = _stochastic_risk(stack, i, made, n_certify, confidence)
-                risk = None if prior_of is None else of_prior[prior_of]
-            limits = (None,) * 3 if risk is None else tuple(float(part) for part in risk)
-            judged.append(Judged(record, stack.seeds[i], *limits))
+                    made = posterior(evidences[i], prior_of)
+                    of_prior[prior_of] = _stochastic_risk(stack, i, made, effort)
+                certified = None if prior_of is None else of_prior[prior_of]
+            judged.append(_beside(record, stack.seeds[i], certified))
     return judged
+
+
+def left_out(
+    seed: int, reason: str, *, delta: float = 0.05, bounds: Sequence[str] | None = None
+) -> list[Judged]:
+    """The records of a network that cannot be looked at, each with the reason.
+
+    Args:
+        seed: of the network.
+        reason: in words, one line.
+        delta: in (0, 1).
+        bounds: registered names; default: all.
+    """
+    premise = Premise(LOADED, False, reason)
+    return [
+        _beside(inapplicable(made_bound(name), delta, (premise,)), seed, None)
+        for name in bound_names(bounds)
+    ]
+
+
+def _beside(record: Record, seed: int, risk: Estimate | None) -> Judged:
+    """A record with a risk, which is NaN where the network could not be asked."""
+    if risk is None or np.isnan(risk.value):
+        return Judged(record, seed, None, None, None)
+    return Judged(record, seed, *(float(part) for part in risk))
+
+
+def _record(name: str, evidence: Evidence, delta: float) -> Record:
+    """The record of one bound; where a computation fails, without a value."""
+    made = made_bound(name)
+    try:
+        return made(evidence, delta=delta)
+    except (ValueError, ArithmeticError) as error:  # weights may be finite and yet overflow
+        premise = Premise("the value can be computed", False, " ".join(str(error).split()))
+        return inapplicable(made, delta, (premise,))
 
 
 def records(
@@ -191,17 +255,22 @@ def made_bound(name: str) -> Bound:
         return Bound(name, "", "nothing", "measure", "", (lambda _: broken,), (), None, "")
 
 
-def _check(stack: Stack) -> None:
-    """Raise ValueError for a task without exact risk and for weights that are not finite."""
-    task = stack.cell.task
-    normal = sum(block.is_normal for block in task.blocks)
-    if normal:
-        arrived = f"task {task.name} with {normal} normal coordinates"
-        raise fail("stack", arrived, "a task whose risk is exact: slab and linear coordinates")
-    for i, seed in enumerate(stack.seeds):
-        bad = sum(int(np.sum(~np.isfinite(leaf[i]))) for leaf in jax.tree.leaves(stack.params))
-        if bad:
-            raise fail("stack", f"{bad} weights not finite, seed {seed}", "finite weights")
+def _exact(task: Task) -> bool:
+    """Whether draws follow the task's law exactly, so that the risk on them is exact."""
+    return not any(block.is_normal for block in task.blocks)
+
+
+def _unmet(stack: Stack, fault: str) -> Premise | None:
+    """What keeps a network of a stack from being looked at; None: nothing."""
+    task, network = stack.cell.task, stack.cell.network
+    if fault:
+        return Premise("the network is a classifier", False, fault)
+    if not isinstance(network, MLP):
+        return Premise("the network is an MLP", False, network.label)
+    if not _exact(task):
+        normal = sum(block.is_normal for block in task.blocks)
+        return Premise("the risk is exact", False, f"{task.name} has {normal} normal coordinates")
+    return None
 
 
 def _risk(stack: Stack, n_certify: int, confidence: float) -> Estimate:
@@ -210,7 +279,7 @@ def _risk(stack: Stack, n_certify: int, confidence: float) -> Estimate:
 
 
 def _compressed_risk(
-    stack: Stack, i: int, evidence: Evidence, record: Record, n_certify: int, confidence: float
+    stack: Stack, i: int, evidence: Evidence, record: Record, effort: _Effort
 ) -> Estimate | None:
     """The risk of the quantised network that a record is about."""
     if record.bound != "compression":
@@ -219,26 +288,19 @@ def _compressed_risk(
     layers = compress(evidence.layers, bits, codebook).layers
     network = stack.cell.network
     assert isinstance(network, MLP)
-    one = replace(
-        stack,
-        seeds=stack.seeds[i : i + 1],
-        params=stacked([network.from_layers(layers)]),
-        rotation=stack.rotation[i : i + 1],
-    )
-    return Estimate(*(part[0] for part in _risk(one, n_certify, confidence)))
+    one = replace(stack.some([stack.seeds[i]]), params=stacked([network.from_layers(layers)]))
+    return Estimate(*(part[0] for part in _risk(one, effort.n_certify, effort.confidence)))
 
 
-def _stochastic_risk(
-    stack: Stack, i: int, made: Posterior, n_certify: int, confidence: float
-) -> Estimate:
+def _stochastic_risk(stack: Stack, i: int, made: Posterior, effort: _Effort) -> Estimate:
     """The mean error over weights drawn anew for every fresh point: independent, so exact."""
     problem = fit.problem(stack.cell, stack.seeds[i])
     wrong = 0
-    for start in range(0, n_certify, CHUNK):
-        rows = min(CHUNK, n_certify - start)
+    for start in range(0, effort.n_certify, CHUNK):
+        rows = min(CHUNK, effort.n_certify - start)
         x, y, key = _fresh(rows, problem, np.uint32(start // CHUNK))
         wrong += stochastic_errors(made, x, y, key)
-    return clopper_pearson(np.array(wrong), np.array(n_certify), confidence)
+    return clopper_pearson(np.array(wrong), np.array(effort.n_certify), effort.confidence)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -22,7 +22,7 @@ from simbias.tasks.shifts import shifted
 from simbias.training.cell import Cell
 from simbias.training.fit import TRACE
 from simbias.training.stack import Stack, replay, stacked
-from simbias.validation import Report, control, measure_islands, validate
+from simbias.validation import Report, control, faults, measure_islands, validate
 from simbias.validation.geometry import layers_of
 from simbias.validation.paired import paired
 from simbias.validation.risk import Estimate, clopper_pearson, count
@@ -162,6 +162,8 @@ def early_stopping_difference(look: Look, _: Any) -> Estimate:
     Of independent points any order is as likely as any other given the counts, so one is drawn.
     """
     found = paired(look.stack, best_checks(look.stack), points=look.n_certify)
+    if not found.points[0]:
+        return Estimate(*np.full((3, look.n_certify), np.nan))
     worse, better = int(found.first_errs[0]), int(found.second_errs[0])
     values = np.zeros(look.n_certify)
     values[:worse], values[worse : worse + better] = 1, -1
@@ -209,9 +211,12 @@ def points_to_exclude(risk: float, error: float, *, confidence: float = 0.95) ->
         confidence: of the certificate.
 
     Returns:
-        m; inf where the risk is no larger, or more than ten million points would be needed.
+        m; inf where the risk is no larger, or more than ten million points would be needed; NaN
+        where the risk is.
     """
-    if not risk > error:
+    if np.isnan(risk):
+        return np.nan
+    if risk <= error:
         return np.inf
     # with k errors the limit falls as m grows, so the least m for each k is its first, ceil(k/r)
     errors, most = 1, 64
@@ -263,7 +268,10 @@ def log_weight_ratio(look: Look, _: Any) -> Estimate:
     simple = np.isin(np.arange(task.dim), task.simple_set)
     slabs = ~simple & ~np.array([block.is_normal for block in task.blocks])
     ratios = []
-    for i in range(len(stack)):
+    for i, fault in enumerate(faults(stack)):
+        if fault:
+            ratios.append(np.nan)
+            continue
         size = (layers_of(stack, i)[0].weight ** 2).mean(axis=1)  # by unrotated coordinate
         ratios.append(0.5 * np.log(size[simple].mean() / size[slabs].mean()))
     return look.per_network(ratios)

@@ -28,6 +28,7 @@ from simbias.claims.verdict import (
 from simbias.training.cell import Cell
 from simbias.training.stack import Job, Snapshot, Stack, assemble, group_key, train_jobs
 from simbias.validation.risk import Estimate
+from simbias.validation.sound import sound
 
 # Seeds of one version of a claim. Suites count from 0: the networks that they have shown are not
 # those on which claims are judged.
@@ -55,13 +56,21 @@ class Networks(Protocol):
         """Train what is missing of these seeds of these cells."""
 
     def stack(self, cell: Cell, seeds: Sequence[int]) -> Stack | None:
-        """Those of the networks that ended with finite weights; None: none of them."""
+        """Those of the networks that are classifiers; None: none of them."""
 
     def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
         """Value, low and high of what was measured before, by seed (of a pair: the first)."""
 
     def keep(self, key: Key, found: Mapping[int, Triple]) -> None:
         """Keep measurements."""
+
+
+def classifiers(stack: Stack) -> Stack | None:
+    """The networks of a stack that are classifiers; None: none of them."""
+    try:
+        return sound(stack)
+    except ValueError:
+        return None
 
 
 class InMemory:
@@ -83,10 +92,10 @@ class InMemory:
                 self._snapshots |= train_jobs(jobs)
 
     def stack(self, cell: Cell, seeds: Sequence[int]) -> Stack | None:
-        """The networks that did not diverge."""
+        """The networks that are classifiers."""
         found = {seed: self._snapshots[Job(cell, seed)] for seed in seeds}
-        sound = {seed: snapshot for seed, snapshot in found.items() if not snapshot.diverged}
-        return assemble(cell, sound) if sound else None
+        ended = {seed: snapshot for seed, snapshot in found.items() if not snapshot.diverged}
+        return classifiers(assemble(cell, ended)) if ended else None
 
     def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
         """What was measured before."""

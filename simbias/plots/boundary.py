@@ -29,6 +29,7 @@ from simbias.tasks.oracle import Rule
 from simbias.training.stack import Stack
 from simbias.training.words import task_words
 from simbias.validation.grids import draw_given
+from simbias.validation.sound import sound_seed
 
 _SHARE = LinearSegmentedColormap.from_list("share", ["#8FC3E8", "#FFFFFF", "#F7C56B"])
 _LINES: dict[str, dict[str, Any]] = {
@@ -137,20 +138,22 @@ class BoundaryDisplay(style.Display):
 
     @classmethod
     def from_stack(
-        cls, stack: Stack, seed: int = 0, *, coordinate: int = 1, **options: Any
+        cls, stack: Stack, seed: int | None = None, *, coordinate: int = 1, **options: Any
     ) -> Self:
         """Ask one network of a stack, with its training set on top.
 
         Args:
             stack: trained networks, or a control.
-            seed: the network's seed.
+            seed: the network's seed; default: the first that is a classifier.
             coordinate: the vertical coordinate; the horizontal one is the first of the simple set,
                 or 0 where there is none.
             **options: ``label``, ``resolution``, ``contexts`` and ``shown`` of ``from_classifier``.
 
         Raises:
-            ValueError: a seed that is not in the stack, or an argument out of range.
+            ValueError: a seed that is not in the stack or no classifier, or an argument out of
+                range.
         """
+        seed = sound_seed(stack, seed)
         i, cell = stack.index(seed), stack.cell
         display = cls.from_classifier(
             classifier(stack, i),
@@ -280,16 +283,16 @@ class BoundaryDisplay(style.Display):
         return f"{self.task.blocks[coordinate].kind} coordinate $x_{{{coordinate}}}$ (input units)"
 
 
-def boundary(stack: Stack, *, seed: int = 0, **options: Any) -> BoundaryDisplay:
+def boundary(stack: Stack, *, seed: int | None = None, **options: Any) -> BoundaryDisplay:
     """The boundary of one network, ready to be drawn: ``boundary(stack).save("boundary.png")``.
 
     Args:
         stack: trained networks, or a control.
-        seed: the network's seed.
+        seed: the network's seed; default: the first that is a classifier.
         **options: as for ``BoundaryDisplay.from_stack``.
 
     Raises:
-        ValueError: a seed that is not in the stack, or an option out of range.
+        ValueError: a seed that is not in the stack or no classifier, or an option out of range.
     """
     return BoundaryDisplay.from_stack(stack, seed, **options)
 

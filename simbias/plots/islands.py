@@ -33,6 +33,7 @@ from simbias.validation.geometry import (
     restrict,
 )
 from simbias.validation.islands import Compared, IslandReport, Islands, measure_islands
+from simbias.validation.sound import sound_seed
 
 _FILL = {0: "#8FC3E8", 1: "#F7C56B"}
 _KINDS = {"training": style.BLUE, "fresh": style.VERMILLION}
@@ -69,20 +70,26 @@ class IslandsDisplay(style.Display):
 
     @classmethod
     def from_stack(
-        cls, stack: Stack, seed: int = 0, *, coordinate: int | None = None, **options: Any
+        cls,
+        stack: Stack,
+        seed: int | None = None,
+        *,
+        coordinate: int | None = None,
+        **options: Any,
     ) -> Self:
         """Look around the exceptions of one network of a stack.
 
         Args:
             stack: trained MLPs of ReLUs, or a control, on a task with exceptions.
-            seed: the network's seed.
+            seed: the network's seed; default: the first that is a classifier.
             coordinate: the vertical coordinate; default the first that attains the Bayes risk.
             **options: of ``measure_islands``.
 
         Raises:
-            ValueError: a seed that is not in the stack, a task or network without exceptions, or an
-                option out of range.
+            ValueError: a seed that is not in the stack or no classifier, a task or network without
+                exceptions, or an option out of range.
         """
+        seed = sound_seed(stack, seed)
         one, task = stack.some([seed]), stack.cell.task
         chosen = None if coordinate is None else [coordinate]
         report = measure_islands(one, coordinates=chosen, **options)
@@ -255,16 +262,16 @@ class IslandsDisplay(style.Display):
         ax.spines[["top", "right"]].set_visible(False)
 
 
-def islands(stack: Stack, *, seed: int = 0, **options: Any) -> IslandsDisplay:
+def islands(stack: Stack, *, seed: int | None = None, **options: Any) -> IslandsDisplay:
     """Islands of one network, ready to be drawn: ``islands(stack).save("islands.pdf")``.
 
     Args:
         stack: trained MLPs of ReLUs, or a control.
-        seed: the network's seed.
+        seed: the network's seed; default: the first that is a classifier.
         **options: as for ``IslandsDisplay.from_stack``.
 
     Raises:
-        ValueError: a seed that is not in the stack, or an option out of range.
+        ValueError: a seed that is not in the stack or no classifier, or an option out of range.
     """
     return IslandsDisplay.from_stack(stack, seed, **options)
 

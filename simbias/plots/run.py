@@ -13,7 +13,8 @@ from simbias.plots.comparison import Row, comparison
 from simbias.plots.islands import islands
 from simbias.plots.phase import phase
 from simbias.plots.training import training
-from simbias.results import Store, load_stack, summarise
+from simbias.results import Store, StoreError, summarise
+from simbias.results.records import load_sound, trained
 from simbias.results.summary import INTERVAL, QUANTITIES
 from simbias.training.stack import Stack
 from simbias.training.words import phrases
@@ -29,6 +30,7 @@ def draw(
     cell: str | None = None,
     seed: int | None = None,
     coordinate: int | None = None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> list[Path]:
     """Draw figures of a run into its folder ``figures``, as PDF and PNG, data beside them as CSV.
 
@@ -36,30 +38,41 @@ def draw(
         store: the run.
         kinds: some of ``KINDS``; default: all but ``islands``, which takes a minute or more, and
             ``phase`` only where networks trained to an accuracy on select draws.
-        cell: name of the cell, or its beginning; default: the suite's first with networks.
-        seed: which network, for the boundary and the islands; default: the cell's first.
+        cell: name of the cell, or its beginning; default: the suite's first with a classifier.
+        seed: which network, for the boundary and the islands; default: the cell's first that is a
+            classifier.
         coordinate: which coordinate across the simple one, for the same; default: the slab along
             which the network changes its label most often.
+        note: hears which networks are left out, and which of the default figures are.
 
     Returns:
         The files written.
 
     Raises:
-        ValueError: no such cell, seed or coordinate.
+        ValueError: no such cell, seed or coordinate, or a seed that is no classifier.
+        StoreError: no network is a classifier, or a file cannot be read.
     """
     makers: dict[str, Callable[[], tuple[str, Any]]] = {
-        "boundary": lambda: _of_network("boundary", boundary, store, cell, seed, coordinate),
-        "islands": lambda: _of_network("islands", islands, store, cell, seed, coordinate),
-        "training": lambda: _training(store, cell),
+        "boundary": lambda: _of_network("boundary", boundary, store, cell, seed, coordinate, note),
+        "islands": lambda: _of_network("islands", islands, store, cell, seed, coordinate, note),
+        "training": lambda: _training(store, cell, note),
         "table": lambda: ("table", comparison(table_rows(store), interval=INTERVAL)),
         "phase": lambda: ("phase", phase(summarise(store))),
     }
+    trained(store, cell)  # raises where there is nothing to draw
+    chosen = kinds is not None
     if kinds is None:
         moved = any(summary.transitions is not None for summary in summarise(store))
         kinds = ["boundary", "training", "table", *(["phase"] if moved else [])]
     written: list[Path] = []
     for kind in kinds:
-        name, display = makers[kind]()
+        try:
+            name, display = makers[kind]()
+        except (ValueError, StoreError) as error:
+            if chosen or seed is not None:
+                raise
+            note(f"no {kind} figure: {error}")
+            continue
         folder = store.directory / "figures"
         folder.mkdir(exist_ok=True)
         for suffix in (".png", ".pdf"):
@@ -74,14 +87,23 @@ def _of_network(
     cell: str | None,
     seed: int | None,
     coordinate: int | None,
+    note: Callable[[str], None],
 ) -> tuple[str, Any]:
-    if seed is None:
-        seed = load_stack(store, cell).seeds[0]
-    stack = load_stack(store, cell, seed=seed)
+    stack, _ = _sound(kind, store, cell, note, seed=seed, first=True)
     chosen = most_cut(stack) if coordinate is None else coordinate
-    display = draw(stack, seed=seed, **({} if chosen is None else {"coordinate": chosen}))
+    display = draw(stack, **({} if chosen is None else {"coordinate": chosen}))
     suffix = "" if coordinate is None else f"-coordinate{coordinate}"
-    return f"{kind}-{_slug(stack.cell)}-seed{seed}{suffix}", display
+    return f"{kind}-{_slug(stack.cell)}-seed{stack.seeds[0]}{suffix}", display
+
+
+def _sound(
+    kind: str, store: Store, cell: str | None, note: Callable[[str], None], **which: Any
+) -> tuple[Stack, tuple[int, ...]]:
+    """The networks for a figure, and the seeds of others of the cell; those left out are told."""
+    stack, left_out = load_sound(store, cell, **which)
+    for job, fault in left_out.items():
+        note(f"{kind} figure: left out {job.cell.name} seed {job.seed}: {fault}")
+    return stack, tuple(job.seed for job in left_out if job.cell == stack.cell)
 
 
 def most_cut(stack: Stack) -> int | None:
@@ -97,9 +119,11 @@ def most_cut(stack: Stack) -> int | None:
     return None if np.isnan(cuts[0]).any() else slabs[int(np.argmax(cuts[0]))]
 
 
-def _training(store: Store, cell: str | None) -> tuple[str, Any]:
-    stack = load_stack(store, cell)
-    return f"training-{_slug(stack.cell)}", training(stack)
+def _training(store: Store, cell: str | None, note: Callable[[str], None]) -> tuple[str, Any]:
+    stack, left_out = _sound("training", store, cell, note)
+    display = training(stack)
+    display.left_out = left_out
+    return f"training-{_slug(stack.cell)}", display
 
 
 def table_rows(store: Store) -> list[Row]:

@@ -17,6 +17,7 @@ from simbias.tasks.oracle import achievable_risk, simple_risk
 from simbias.training.fit import TRACE
 from simbias.training.stack import Stack
 from simbias.training.words import task_words
+from simbias.validation.sound import sound
 
 _COLOURS = (style.BLUE, style.VERMILLION)  # training, fresh
 _PANELS = (
@@ -39,6 +40,7 @@ class TrainingDisplay(style.Display):
         traces: one array a network, (checks, columns of ``simbias.training.fit.TRACE``).
         achievable: accuracy of the achievable rule.
         simple: accuracy of the simple rule; None where there is none.
+        left_out: the seeds whose networks are no classifiers.
     """
 
     name: str
@@ -46,10 +48,16 @@ class TrainingDisplay(style.Display):
     traces: tuple[Float[np.ndarray, "checks columns"], ...]
     achievable: float
     simple: float | None
+    left_out: tuple[int, ...] = ()
 
     @classmethod
     def from_stack(cls, stack: Stack) -> Self:
-        """The traces of a trained stack; raises ValueError where it was never checked."""
+        """The traces of the classifiers of a trained stack.
+
+        Raises:
+            ValueError: it was never checked, or none of its networks is a classifier.
+        """
+        every, stack = stack.seeds, sound(stack)
         if not all(map(len, stack.traces)):
             raise fail("stack", "networks without traces", "a trained stack")
         task, simple = stack.cell.task, simple_risk(stack.cell.task)
@@ -59,6 +67,7 @@ class TrainingDisplay(style.Display):
             traces=stack.traces,
             achievable=1 - achievable_risk(task),
             simple=None if simple is None else 1 - simple,
+            left_out=tuple(seed for seed in every if seed not in stack.seeds),
         )
 
     @cached_property
@@ -85,9 +94,11 @@ class TrainingDisplay(style.Display):
             for column in columns
         )
         text = f"final accuracy: train {train:.3f}, fresh {fresh:.3f}"
-        if np.isnan(fitted):
-            return text
-        return f"{text}\nfinal exceptions correct: train {fitted:.2f}, fresh {unseen:.2f}"
+        if not np.isnan(fitted):
+            text += f"\nfinal exceptions correct: train {fitted:.2f}, fresh {unseen:.2f}"
+        if self.left_out:
+            text += f"\nleft out, no classifiers: seed {', '.join(map(str, self.left_out))}"
+        return text
 
     def tables(self) -> dict[str, style.Table]:
         """One table, a row a network and check."""
@@ -153,6 +164,6 @@ def training(stack: Stack) -> TrainingDisplay:
         stack: trained networks.
 
     Raises:
-        ValueError: a stack that was never checked, such as a control.
+        ValueError: a stack that was never checked, such as a control, or without a classifier.
     """
     return TrainingDisplay.from_stack(stack)

@@ -10,20 +10,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from simbias._checks import fail
-from simbias.bounds import Judged, Premise, Record
+from simbias.bounds import Judged, Premise, Record, evaluate, left_out
 from simbias.bounds.discrimination import Network
-from simbias.results.records import load_stack, versions, weights_of
+from simbias.bounds.judged import LOADED
+from simbias.results.records import load_networks, versions, weights_of
 from simbias.results.schema import BOUNDS as COLUMNS
-from simbias.results.schema import FINAL
-from simbias.results.store import Store
+from simbias.results.store import Store, StoreError
 from simbias.training.cell import Cell, cell_from_settings
-from simbias.training.stack import Stack
+from simbias.training.draws import DrawsError
+from simbias.training.stack import Stack, joined
 from simbias.training.words import plain, value_words
 
 FOLDER = "bounds"
@@ -34,35 +36,6 @@ CAPTION = (
     " certified, with the hull of the networks' 95% intervals; gap: value - risk; vacuous: at least"
     " 1/2, the error of guessing; tightness: value / upper end of the risk"
 )
-
-
-def trained_cells(store: Store, cell: str | None = None) -> list[str]:
-    """Names of the cells that have networks, in the suite's order.
-
-    Args:
-        store: the run directory.
-        cell: a name, or the beginning of some; default: all.
-
-    Raises:
-        ValueError: no such cell.
-    """
-    _, rows = store.query(f"SELECT DISTINCT cell FROM networks WHERE status IN {FINAL}")
-    names = sorted((name for (name,) in rows), key=lambda name: (store.order(name), name))
-    matching = [name for name in names if cell is None or name.startswith(cell)]
-    if not matching:
-        raise fail("cell", cell, f"one of the trained cells: {', '.join(names) or 'none yet'}")
-    return matching
-
-
-def load_with_initial(store: Store, cell: str) -> Stack:
-    """The stack of a cell, for bounds; ValueError where no initialisation is stored."""
-    try:
-        return load_stack(store, cell)
-    except ValueError as error:
-        if not str(error).startswith("tensor initial."):
-            raise
-        arrived = f"{cell}, stored without initialisation"
-        raise fail("cell", arrived, "networks stored with their initialisation") from None
 
 
 class Asked(NamedTuple):
@@ -80,6 +53,63 @@ class Asked(NamedTuple):
         settings = [self.cell.identity, sorted(self.seeds), sorted(self.bounds), *self[3:]]
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
         return store.directory / FOLDER / f"{digest}.parquet"
+
+
+def hold(store: Store, asked: Asked) -> list[Judged]:
+    """Bounds on the networks of a cell: what was found before, or evaluated now and kept.
+
+    A network whose files cannot be read has records without a value, and so has, for the bounds
+    that refer to it, one that is stored without its initialisation.
+
+    Args:
+        store: the run directory.
+        asked: what is asked, of which networks.
+
+    Raises:
+        StoreError: nothing can be written.
+        ValueError: an argument that ``evaluate`` refuses.
+        DrawsError: no network's training set can be drawn again.
+    """
+    known = read_bounds(store, asked)
+    if known is not None and not any(map(_unread, known)):
+        return known
+    broken: dict[int, Exception] = {}
+    alike: dict[bool, list[Stack]] = {}  # networks by whether their initialisation is stored
+    for seed in asked.seeds:
+        try:
+            one = load_networks(store, asked.cell, [seed])
+            alike.setdefault(one.initial is not None, []).append(one)
+        except (StoreError, DrawsError) as error:
+            broken[seed] = error
+    if not alike:  # then it is not the fault of one network
+        for why in broken.values():
+            if isinstance(why, DrawsError):
+                raise why
+    effort: dict[str, Any] = {"delta": asked.delta, "bounds": asked.bounds}
+    judged = [one for seed, why in broken.items() for one in left_out(seed, str(why), **effort)]
+    effort |= {"n_certify": asked.n_certify, "masks": asked.masks}
+    for stacks in alike.values():
+        judged += evaluate(joined(stacks), **effort)
+    judged.sort(key=lambda one: asked.seeds.index(one.seed))
+    write_bounds(store, asked, judged)
+    return judged
+
+
+def _unread(judged: Judged) -> bool:
+    """Whether a record is one of a network whose files could not be read: they may be mended."""
+    return any(one.text == LOADED for one in judged.record.premises)
+
+
+def set_apart(judged: Sequence[Judged]) -> dict[int, str]:
+    """The networks of a cell of which nothing is known, neither a value nor a risk, and why."""
+    by_seed: dict[int, list[Judged]] = {}
+    for one in judged:
+        by_seed.setdefault(one.seed, []).append(one)
+    return {
+        seed: several[0].record.reason
+        for seed, several in by_seed.items()
+        if all(one.risk is None and not one.record.applicable for one in several)
+    }
 
 
 def write_bounds(store: Store, asked: Asked, judged: Sequence[Judged]) -> None:
@@ -155,17 +185,22 @@ def comparable(
 
     The risk beside every number is that of the network itself, whatever the number certifies.
 
+    A network of which nothing is known has no place among them.
+
     Raises:
         ValueError: a cell without a record about its networks themselves.
     """
     networks, kinds = [], {}
-    for cell, judged in found:
+    apart_in = _told_apart([cell for cell, _ in found])
+    for (_, judged), settings in zip(found, apart_in, strict=True):
         by_seed: dict[int, list[Judged]] = {}
+        apart = set_apart(judged)
         for one in judged:
-            by_seed.setdefault(one.seed, []).append(one)
             kinds[one.record.bound] = one.record.kind
+            if one.seed not in apart:
+                by_seed.setdefault(one.seed, []).append(one)
         for seed, several in by_seed.items():
-            own = next((one for one in several if one.own_risk), None)
+            own = next((one for one in several if one.own_risk and one.risk is not None), None)
             if own is None:
                 raise fail("bounds", "none about the network itself", "at least one that is")
             values = {
@@ -173,8 +208,30 @@ def comparable(
                 for one in several
             }
             risk, low, high = (float(part or 0) for part in (own.risk, own.risk_low, own.risk_high))
-            networks.append(Network(_flat(cell), seed, risk, low, high, values))
+            networks.append(Network(settings, seed, risk, low, high, values))
     return networks, kinds
+
+
+def _told_apart(cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """The settings of each cell, those of training among them where only they tell some apart."""
+    given = [_flat(cell) for cell in cells]
+    trained = [_of_training(cell) for cell in cells]
+    varied = {
+        name
+        for (one, mine), (other, its) in combinations(zip(given, trained, strict=True), 2)
+        if one == other
+        for name in mine.keys() | its.keys()
+        if mine.get(name) != its.get(name)
+    }
+    return [
+        one | {name: value for name, value in more.items() if name in varied}
+        for one, more in zip(given, trained, strict=True)
+    ]
+
+
+def _of_training(cell: Cell) -> dict[str, Any]:
+    method = {"method": cell.method.name, **dict(cell.method.settings)}
+    return {"batch": cell.batch, **method, **cell.stop.settings}
 
 
 def _flat(cell: Cell) -> dict[str, Any]:
@@ -212,16 +269,20 @@ def bound_row(judged: Judged) -> dict[str, Any]:
 
 
 def bound_lines(judged: Sequence[Judged]) -> list[list[str]]:
-    """The table of a cell under ``HEAD``, a line a bound; judgements count networks."""
+    """The table of a cell under ``HEAD``, a line a bound; judgements count networks.
+
+    Networks of which nothing is known (``set_apart``) have no part in it, if there are others.
+    """
     by_name: dict[str, list[Judged]] = {}
-    for one in judged:
+    apart = set_apart(judged)
+    for one in [one for one in judged if one.seed not in apart] or judged:
         by_name.setdefault(one.record.bound, []).append(one)
     lines = []
     for name, several in by_name.items():
         record = several[0].record
         values = _given([one.record.value for one in several])
         risk = ""
-        if all(one.risk is not None for one in several):
+        if any(one.risk is not None for one in several):
             low = min(_given([one.risk_low for one in several]))
             high = max(_given([one.risk_high for one in several]))
             risk = f"{_median([one.risk for one in several])} [{low:.4g}, {high:.4g}]"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,11 +17,13 @@ from simbias._checks import fail
 from simbias._pinned import PRODUCTS
 from simbias.results import checksums
 from simbias.results.schema import FINAL
-from simbias.results.store import Store
+from simbias.results.store import Store, StoreError
 from simbias.training.cell import Cell, cell_from_settings
+from simbias.training.draws import DrawsError
 from simbias.training.fit import TRACE
-from simbias.training.stack import Job, Snapshot, Stack, redraw, stacked, state_shape
-from simbias.validation import Report
+from simbias.training.stack import Job, Snapshot, Stack, joined, redraw, stacked, state_shape
+from simbias.validation import Report, faults
+from simbias.validation.sound import sound_seed
 
 
 def network_name(job: Job) -> str:
@@ -64,6 +66,8 @@ def rows(
             row["reason"] += "; not validated"
         else:
             row |= _measured(report, i) | {"validate_seconds": validate_seconds / len(stack)}
+            if report.faults[i]:
+                row |= {"status": "diverged", "reason": f"{reason}; {report.faults[i]}"}
             if not report.exceptions.counts[i]:
                 why = "no exceptions" if stack.cell.task.simple_set else "no simple set"
                 row["reason"] += f"; {why}: columns about them are empty"
@@ -120,6 +124,57 @@ def tensors(stack: Stack, i: int) -> dict[str, np.ndarray]:
     return flat(kept) | _draws_tensor(stack.draws[i])
 
 
+class Trained(NamedTuple):
+    """A cell of a run, and why each of its networks that ended is no classifier, empty: it is."""
+
+    cell: Cell
+    faults: dict[int, str]
+
+
+def trained(store: Store, cell: str | None = None) -> list[Trained]:
+    """The cells of a run that have networks that ended, in the suite's order.
+
+    Args:
+        store: the run directory.
+        cell: a name, or the beginning of some; default: all.
+
+    Raises:
+        ValueError: no such cell.
+        StoreError: no network of the run has ended, with the reasons that are known.
+    """
+    _, rows = store.query(
+        "SELECT cell, seed, settings, status, reason FROM networks"
+        f" WHERE status IN {FINAL} ORDER BY seed"
+    )
+    if not rows:
+        raise _nothing(store)
+    by_cell: dict[str, list[tuple]] = {}
+    for name, *rest in rows:
+        by_cell.setdefault(name, []).append(tuple(rest))
+    names = sorted(by_cell, key=lambda name: (store.order(name), name))
+    matching = [name for name in names if cell is None or name.startswith(cell)]
+    if not matching:
+        raise fail("cell", cell, f"one of the trained cells: {', '.join(names)}")
+    found = []
+    for name in matching:
+        faults = {
+            seed: f"diverged: {reason}" if status == "diverged" else ""
+            for seed, _, status, reason in by_cell[name]
+        }
+        found.append(Trained(cell_from_settings(json.loads(by_cell[name][0][1])), faults))
+    return found
+
+
+def _nothing(store: Store) -> StoreError:
+    """The error of a run without a network that ended."""
+    _, rows = store.query(
+        "SELECT count(*), status, reason FROM networks GROUP BY ALL ORDER BY 1 DESC, 2, 3"
+    )
+    words = [f"{count} {status} ({reason})" for count, status, reason in rows]
+    said = f": {'; '.join(words[:3])}{'; ...' * (len(words) > 3)}" if words else ""
+    return StoreError(f"{store.directory} has no trained networks{said}")
+
+
 def load_stack(store: Store, cell: str | None = None, *, seed: int | None = None) -> Stack:
     """The stack of one cell of a run.
 
@@ -130,36 +185,99 @@ def load_stack(store: Store, cell: str | None = None, *, seed: int | None = None
 
     Raises:
         ValueError: no such cell or seed, or draws that cannot be repeated here (``DrawsError``).
+        StoreError: no network has ended, or a file cannot be read.
     """
-    _, found = store.query(
-        f"SELECT cell, seed, settings FROM networks WHERE status IN {FINAL} ORDER BY seed"
-    )
-    cells = sorted({name for name, _, _ in found}, key=store.order)
-    matching = [name for name in cells if cell is None or name.startswith(cell)]
-    if not matching:
-        raise fail("cell", cell, f"one of the trained cells: {', '.join(cells) or 'none yet'}")
-    if cell is not None and len(matching) > 1:
-        raise fail("cell", cell, f"the beginning of one cell, not of {', '.join(matching)}")
-    chosen = {own: settings for name, own, settings in found if name == matching[0]}
-    made = cell_from_settings(json.loads(next(iter(chosen.values()))))
-    if seed is not None and seed not in chosen:
-        raise fail("seed", seed, f"one of {list(chosen)}")
-    names = {own: network_name(Job(made, own)) for own in (chosen if seed is None else [seed])}
-    return stack_from_tensors(
-        made,
-        {own: store.weights(name) for own, name in names.items()},
-        [store.trace(name, TRACE) for name in names.values()],
-    )
+    found = trained(store, cell)
+    if cell is not None and len(found) > 1:
+        names = ", ".join(one.cell.name for one in found)
+        raise fail("cell", cell, f"the beginning of one cell, not of {names}")
+    made, faults = found[0]
+    if seed is not None and seed not in faults:
+        raise fail("seed", seed, f"one of {list(faults)}")
+    return load_networks(store, made, list(faults) if seed is None else [seed])
+
+
+def load_networks(store: Store, cell: Cell, seeds: Sequence[int]) -> Stack:
+    """The stack of networks of a cell.
+
+    Raises:
+        StoreError: one that is broken, with cell, seed and file.
+        DrawsError: the training set of one cannot be drawn again.
+    """
+    found = []
+    for seed in seeds:
+        name = network_name(Job(cell, seed))
+        try:
+            kept, trace = store.weights(name), store.trace(name, TRACE)
+            found.append(stack_from_tensors(cell, {seed: kept}, [trace]))
+        except DrawsError:
+            raise
+        except (StoreError, ValueError) as error:
+            where = "" if isinstance(error, StoreError) else f" {store.weights_path(name)}"
+            raise StoreError(f"{cell.name} seed {seed}: {error}{where}") from None
+    return joined(found)
+
+
+def load_sound(
+    store: Store, cell: str | None = None, *, seed: int | None = None, first: bool = False
+) -> tuple[Stack, dict[Job, str]]:
+    """The networks of one cell that are classifiers, and why others were left out.
+
+    Args:
+        store: the run directory.
+        cell: its name, or the beginning of one; default: the suite's first that has a classifier.
+        seed: the only network to load; default: all of them.
+        first: load the first that there is.
+
+    Raises:
+        ValueError: no such cell or seed, or a seed that is no classifier.
+        StoreError: no network has ended, none is a classifier, or a file cannot be read.
+        DrawsError: no training set can be drawn again.
+    """
+    if seed is not None:
+        stack = load_stack(store, cell, seed=seed)
+        sound_seed(stack, seed)
+        return stack, {}
+    left_out: dict[Job, str] = {}
+    other_draws: list[DrawsError] = []
+    for made, known in trained(store, cell):
+        sound: list[Stack] = []
+        for own, fault in known.items():
+            if first and sound:
+                break
+            if not fault:
+                try:
+                    one = load_networks(store, made, [own])
+                    (fault,) = faults(one)
+                except DrawsError as error:
+                    other_draws.append(error)
+                    fault = str(error)
+                except StoreError as error:
+                    fault = str(error)
+            if fault:
+                left_out[Job(made, own)] = fault
+            else:
+                sound.append(one)
+        if sound:
+            return joined(sound), left_out
+    if other_draws:
+        raise other_draws[0]
+    said = "; ".join(f"{job.cell.name} seed {job.seed} {why}" for job, why in left_out.items())
+    raise StoreError(f"no network with finite logits in {store.directory}: {said}")
 
 
 def weights_of(store: Store, cell: Cell, seeds: Sequence[int]) -> str | None:
-    """What numbers about networks are of: a hash of their tensors; None where one is not there."""
+    """What numbers about networks are of: a hash of their tensors; None where one is not whole."""
     rows, found = store.networks(), []
     for seed in sorted(seeds):
         name = network_name(Job(cell, seed))
         if name not in rows or not store.weights_path(name).is_file():
             return None
-        found.append(rows[name]["weights_checksum"] or checksums.of_tensors(store.weights(name)))
+        try:
+            own = rows[name]["weights_checksum"] or checksums.of_tensors(store.weights(name))
+        except StoreError:
+            return None
+        found.append(own)
     return checksums.of_bytes(" ".join(found).encode())
 
 
@@ -169,13 +287,15 @@ def stack_from_tensors(
     """The stack whose networks are kept as ``tensors`` gives them, by seed.
 
     Raises:
-        ValueError: a tensor that is missing or of another shape.
+        ValueError: a tensor that is missing or of another shape; without any of its initialisation
+            a network is taken to have none, if no other has.
         DrawsError: the training set of a network cannot be drawn again.
     """
     shape = state_shape(cell)
+    stored = any(name.startswith("initial.") for arrays in kept.values() for name in arrays)
     like = {
         "params": shape.params,
-        "initial": shape.params,
+        "initial": shape.params if stored else None,
         **dict.fromkeys(("rotation", "fitted_since", "updates", "end", "seconds"), 0),
     }
     whole = stacked([unflat(arrays, like) for arrays in kept.values()])

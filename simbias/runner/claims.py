@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simbias.claims.claim import Claim
 from simbias.claims.quantities import QUANTITIES
-from simbias.claims.session import GENERATION, Key, Triple, feasible, judge
+from simbias.claims.session import GENERATION, Key, Triple, classifiers, feasible, judge
 from simbias.claims.verdict import Verdict
 from simbias.results import claims as kept
 from simbias.results import records
@@ -16,7 +16,6 @@ from simbias.results.store import Store, to_toml
 from simbias.runner.execute import Reporter, execute
 from simbias.runner.plan import Plan
 from simbias.training.cell import Cell
-from simbias.training.fit import TRACE
 from simbias.training.stack import Job, Stack
 
 SUITE = "claims"
@@ -55,7 +54,7 @@ class InStore:
                 self.statuses[job] = statuses.get(records.network_name(job), "error")
 
     def stack(self, cell: Cell, seeds: Sequence[int]) -> Stack | None:
-        """The networks that ended and did not diverge."""
+        """The networks that ended and are classifiers."""
         statuses = self._store.finished()
         names = {seed: records.network_name(Job(cell, seed)) for seed in seeds}
         sound = {
@@ -65,11 +64,7 @@ class InStore:
         }
         if not sound:
             return None
-        return records.stack_from_tensors(
-            cell,
-            {seed: self._store.weights(name) for seed, name in sound.items()},
-            [self._store.trace(name, TRACE) for name in sound.values()],
-        )
+        return classifiers(records.load_networks(self._store, cell, list(sound)))
 
     def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
         """What was measured before, in this directory."""

@@ -20,6 +20,7 @@ from simbias.validation.grids import GridReport, measure_grids
 from simbias.validation.islands import IslandReport, measure_islands
 from simbias.validation.reliance import Randomised, Reliance
 from simbias.validation.risk import Estimate, clopper_pearson, count
+from simbias.validation.sound import faults, logit_fault, weight_fault
 
 __all__ = [
     "Estimate",
@@ -30,6 +31,7 @@ __all__ = [
     "Report",
     "control",
     "exact_risk",
+    "faults",
     "measure_grids",
     "measure_islands",
     "validate",
@@ -43,7 +45,11 @@ Counted = Int[np.ndarray, " seeds"]
 class Report:
     """What ``validate`` found; every estimate has one entry a network.
 
+    A network that is no classifier, because it diverged or its weights or logits are not finite,
+    has NaN for every number but the count of its training exceptions.
+
     Attributes:
+        faults: for each network why it is no classifier; empty where it is one.
         n_certify: fresh points a network.
         confidence: coverage of each interval.
         train_loss, train_accuracy: mean cross-entropy (nats) and accuracy on the training set.
@@ -55,6 +61,7 @@ class Report:
         achievable_agreement: the same for the achievable rule.
     """
 
+    faults: tuple[str, ...]
     n_certify: int
     confidence: float
     train_loss: Float[np.ndarray, " seeds"]
@@ -87,12 +94,26 @@ def validate(stack: Stack, *, n_certify: int = N_CERTIFY, confidence: float = 0.
     randomised = Randomised()
     counts = count(stack, n_certify, randomised)
     trained = train_fit(stack)
+    found = tuple(
+        weight_fault(stack, i)
+        or logit_fault(trained.unscored[i], stack.cell.n_train, "training")
+        or logit_fault(counts.unscored[i], n_certify, "fresh")
+        for i in range(len(stack))
+    )
+    left_out = np.array([bool(fault) for fault in found])
+    counts = counts.without(left_out)
+    loss, accuracy = (np.where(left_out, np.nan, part) for part in trained[:2])
+    trained = trained._replace(loss=loss, accuracy=accuracy)
 
     def share(successes: Counted, trials: Counted = counts.points) -> Estimate:
         return clopper_pearson(successes, trials, confidence)
 
+    def kept(estimate: Estimate) -> Estimate:
+        return Estimate(*(np.where(left_out, np.nan, part) for part in estimate))
+
     has_simple = counts.points if stack.cell.task.simple_set else 0 * counts.points
     return Report(
+        faults=found,
         n_certify=n_certify,
         confidence=confidence,
         train_loss=trained.loss,
@@ -101,8 +122,8 @@ def validate(stack: Stack, *, n_certify: int = N_CERTIFY, confidence: float = 0.
         reliance=Reliance(
             share(counts.s_correct),
             share(counts.sc_correct),
-            randomised.s_auc.estimate(confidence),
-            randomised.sc_auc.estimate(confidence),
+            kept(randomised.s_auc.estimate(confidence)),
+            kept(randomised.sc_auc.estimate(confidence)),
         ),
         exceptions=ledger(stack, trained, counts, confidence),
         simple_agreement=share(counts.simple_agreed, has_simple),

@@ -18,6 +18,7 @@ from simbias.training.stack import Stack
 from simbias.validation.geometry import Box, Plane, decide, layers_of, margin, restrict
 from simbias.validation.polygons import Curve
 from simbias.validation.rays import crossings, majority_changes
+from simbias.validation.sound import weight_fault
 
 _MOST = 2**19  # distances held at once
 _STEP = 1 / 500  # of a plane's side: spacing of the points at which distances are measured
@@ -43,7 +44,7 @@ class Cuts(NamedTuple):
 def measure_cuts(
     stack: Stack, i: int, rules: tuple[Rule, Rule], lines: np.ndarray, planes: int
 ) -> Cuts:
-    """Measure network ``i`` of a stack; all NaN where it is no MLP of ReLUs, or has diverged.
+    """Measure network ``i`` of a stack; all NaN where it is no MLP of ReLUs of finite weights.
 
     Args:
         stack: trained networks, or a control.
@@ -56,10 +57,10 @@ def measure_cuts(
     task, (s, j) = stack.cell.task, [rule.coordinate for rule in rules]
     network, planes = stack.cell.network, min(planes, 1) if task.dim == 2 else planes
     relu = isinstance(network, MLP) and network.activation == "relu"
-    layers = layers_of(stack, i) if relu else []
-    if not relu or not all(np.isfinite(part).all() for layer in layers for part in layer):
+    if not relu or weight_fault(stack, i):
         nothing = np.full(len(lines), np.nan)
         return Cuts(nothing, nothing, np.nan, np.full((planes, 2), np.nan))
+    layers = layers_of(stack, i)
     low, high = side(task.blocks[j])
     origins = np.where(np.arange(task.dim) == j, low, lines)
     axes = np.eye(task.dim)[[s, j]]
@@ -81,9 +82,9 @@ def measure_cuts(
 
 
 def side(block: Block) -> tuple[float, float]:
-    """The ends of a block's support."""
+    """The ends of a block's support, infinite for a normal coordinate."""
     parts = parts_of(block)
-    return parts[0].low, parts[-1].high
+    return (parts[0].low, parts[-1].high) if parts else (-np.inf, np.inf)
 
 
 def curve_distances(

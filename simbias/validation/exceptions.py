@@ -62,12 +62,16 @@ class Ledger:
 
 
 class TrainFit(NamedTuple):
-    """How the networks of a stack label their own training sets."""
+    """How the networks of a stack label their own training sets.
+
+    ``unscored`` counts points without a finite logit difference.
+    """
 
     loss: Float[np.ndarray, " seeds"]
     accuracy: Float[np.ndarray, " seeds"]
     exceptions: Int[np.ndarray, " seeds"]
     exceptions_correct: Int[np.ndarray, " seeds"]
+    unscored: Int[np.ndarray, " seeds"]
 
 
 def train_fit(stack: Stack) -> TrainFit:
@@ -76,14 +80,17 @@ def train_fit(stack: Stack) -> TrainFit:
     for i in range(len(stack)):
         margin, y, exception = train_margins(stack, i)
         correct = (margin > 0) == (y == 1)
-        loss = np.logaddexp(0, np.where(y == 1, -margin, margin).astype(float)).mean()
-        found.append((loss, correct.mean(), exception.sum(), (correct & exception).sum()))
+        with np.errstate(invalid="ignore"):  # a network without finite logits
+            loss = np.logaddexp(0, np.where(y == 1, -margin, margin).astype(float)).mean()
+        fitted, unscored = (correct & exception).sum(), (~np.isfinite(margin)).sum()
+        found.append((loss, correct.mean(), exception.sum(), fitted, unscored))
     return TrainFit(*map(np.array, zip(*found, strict=True)))
 
 
 def ledger(stack: Stack, trained: TrainFit, counts: Counts, confidence: float) -> Ledger:
-    """Put training and fresh exceptions side by side."""
+    """Put training and fresh exceptions side by side; NaN for networks without accuracy."""
     exact = clopper_pearson(trained.exceptions_correct, trained.exceptions, confidence).value
+    exact = np.where(np.isnan(trained.accuracy), np.nan, exact)
     fitted = Estimate(exact, exact, exact)
     fresh = clopper_pearson(counts.exceptions_correct, counts.exceptions, confidence)
     return Ledger(trained.exceptions, fitted, fresh, difference(fitted, fresh), stack)

@@ -110,7 +110,8 @@ def layers_of(stack: Stack, i: int) -> list[Layer]:
         i: position on the leading axis.
 
     Raises:
-        ValueError: the network is no MLP of ReLUs, or there is no such position.
+        ValueError: the network is no MLP of ReLUs, its weights are not finite, or there is no such
+            position.
     """
     instance("stack", stack, Stack)
     network = stack.cell.network
@@ -119,6 +120,9 @@ def layers_of(stack: Stack, i: int) -> list[Layer]:
     if i not in range(len(stack)):
         raise fail("i", i, f"an integer in [0, {len(stack)})")
     layers = network.to_layers(jax.tree.map(lambda leaf: leaf[i], stack.params))
+    bad = sum(int(np.sum(~np.isfinite(part))) for layer in layers for part in layer)
+    if bad:
+        raise fail("stack", f"seed {stack.seeds[i]}, {bad} weights not finite", "finite weights")
     turned = np.asarray(stack.rotation[i], np.float64) @ layers[0].weight
     return [Layer(turned, layers[0].bias), *layers[1:]]
 

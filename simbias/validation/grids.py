@@ -10,6 +10,7 @@ Beside the grids, and exact: how often a network changes its label along a slab 
 far its boundary in a plane lies from the achievable one.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -30,12 +31,13 @@ from simbias._types import AnyArray, Params
 from simbias.networks import Network
 from simbias.tasks import Task
 from simbias.tasks.blocks import Block
-from simbias.tasks.oracle import Part, Rule, achievable_rule, parts_of, simple_rule
+from simbias.tasks.oracle import Rule, achievable_rule, decided, simple_rule
 from simbias.tasks.task import Tables, draw_uniforms, quantile
 from simbias.training.stack import Stack, seed_mesh, spread, stacked
 from simbias.validation.bounded import betting_interval
 from simbias.validation.cuts import Cuts, measure_cuts, side
 from simbias.validation.risk import Estimate
+from simbias.validation.sound import faults
 
 # Where the simple coordinate is (where it tells a label, or in the margin between), and the slab
 # coordinate.
@@ -47,13 +49,15 @@ ROWS = 1000  # of one forward pass: activations stay in cache
 class GridReport:
     """What the networks of a stack say on each plane; NaN where there is nothing to measure.
 
-    Cuts and distances are exact, and NaN for a network that is no MLP of ReLUs or that has
-    diverged. Intervals are over contexts, of which two, one given each label, are a unit. Those of
-    shares and accuracies hold for every law (``bounded.betting_interval``); that of ``cuts``, which
-    nothing bounds, is Student's t, approximate, and NaN where all contexts agree. Where the plane
-    is the whole space nothing is drawn, and intervals are points.
+    A network that is no classifier (see ``simbias.validation.faults``) has NaN for every number.
+    Cuts and distances are exact, and NaN for a network that is no MLP of ReLUs. Intervals are over
+    contexts, of which two, one given each label, are a unit. Those of shares and accuracies hold
+    for every law (``bounded.betting_interval``); that of ``cuts``, which nothing bounds, is
+    Student's t, approximate, and NaN where all contexts agree. Where the plane is the whole space
+    nothing is drawn, and intervals are points.
 
     Attributes:
+        faults: for each network why it is no classifier; empty where it is one.
         simple: the horizontal coordinate of every plane.
         coordinates: the vertical coordinate of each plane.
         across, up: centres of the cells, input units, (columns,) and (coordinates, rows).
@@ -79,6 +83,7 @@ class GridReport:
             means by arc length; Hausdorff distances are short by at most 1/1000 of a side.
     """
 
+    faults: tuple[str, ...]
     simple: int
     coordinates: tuple[int, ...]
     across: Float[np.ndarray, " columns"]
@@ -142,7 +147,7 @@ def measure_grids(
     Args:
         stack: trained networks, or a control, on a task with a simple set.
         coordinates: slab coordinates, each attaining the Bayes risk; default the first 4.
-        resolution: cells on each side of the support.
+        resolution: cells on each side of the support; enough that some lie in every margin.
         contexts: contexts of a network, an even number.
         planes: contexts in whose planes the boundary's distance is measured.
         confidence: coverage of each two-sided interval, in (0, 1).
@@ -161,9 +166,14 @@ def measure_grids(
         raise fail("contexts", contexts, "an even integer >= 4")
     whole("planes", planes, most=contexts)
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
+    for rule in rules:
+        _check_resolution(task, (simple, rule), resolution)
+    found = faults(stack)
+    left_out = np.array([bool(fault) for fault in found])
     drawn = [draw_lines(stack, i, simple.coordinate, contexts) for i in range(len(stack))]
     asked = [ask(stack, (simple, rule), drawn, resolution) for rule in rules]
     given, agreed = (np.stack(part, axis=1) for part in zip(*asked, strict=True))
+    given[left_out], agreed[left_out] = np.nan, np.nan
     exact = [
         [measure_cuts(stack, i, (simple, rule), x, planes) for rule in rules]
         for i, x in enumerate(drawn)
@@ -172,7 +182,10 @@ def measure_grids(
     counts, worth, majority, distances = (
         np.array([[getattr(one, name) for one in row] for row in exact]) for name in Cuts._fields
     )
+    for part in (counts, worth, majority, distances, slab_cuts):
+        part[left_out] = np.nan
     return GridReport(
+        faults=found,
         simple=simple.coordinate,
         coordinates=tuple(rule.coordinate for rule in rules),
         across=_centres(task, simple, resolution),
@@ -253,11 +266,6 @@ def _attains(task: Task, coordinate: int) -> bool:
         return False
 
 
-def _told(block: Block) -> list[Part]:
-    """The parts of a support on which one label is likelier."""
-    return [part for part in parts_of(block) if not np.isclose(part.negative, part.positive)]
-
-
 @pinned
 def draw_lines(
     stack: Stack, i: int, simple: int, contexts: int
@@ -267,13 +275,49 @@ def draw_lines(
     key = stream(network_key(stack.cell.identity, stack.seeds[i]), "context")
     key_x, key_place = jax.random.split(key)
     x = draw_given(task, key_x, np.arange(contexts) % 2)
-    told = _told(task.blocks[simple])
-    gaps = np.array([(one.high, other.low) for one, other in pairwise(told)])
+    gaps = np.array(_margins(task.blocks[simple]))
     ends = np.append(0, np.cumsum(np.diff(gaps)))
     place = np.asarray(jax.random.uniform(key_place, (contexts,)), np.float64) * ends[-1]
     gap = np.searchsorted(ends[1:-1], place, side="right")
     x[:, simple] = gaps[gap, 0] + place - ends[gap]
     return x
+
+
+def _margins(block: Block) -> list[tuple[float, float]]:
+    """The stretches of a support where no label is likelier: its margins.
+
+    Where nothing is told that is all of it; where it is told everywhere, the places at which the
+    label changes.
+    """
+    low, high = side(block)
+    told = decided(block)
+    ends = [low, *(end for part in told for end in part[:2]), high]
+    found = list(zip(ends[::2], ends[1::2], strict=True))
+    return [pair for pair in found if pair[0] < pair[1]] or found[1:-1]
+
+
+def _check_resolution(task: Task, rules: tuple[Rule, Rule], resolution: int) -> None:
+    """Raise ValueError where grids are too coarse to have a cell in every slab and margin."""
+    missing, needed = False, 0
+    for rule, cuts in zip(rules, ((), rules[1].cuts), strict=True):
+        block = task.blocks[rule.coordinate]
+        told, (low, high) = decided(block), side(block)
+
+        def kind(at: float, told: Any = told, cuts: Any = cuts) -> tuple[bool, int]:
+            """Whether one label is likelier at a place, and which one the rule says, if asked."""
+            return any(p.low <= at <= p.high for p in told), bisect_right(cuts, at) % 2
+
+        ends = sorted({low, high, *cuts, *(end for part in told for end in part[:2])})
+        widest: dict[tuple[bool, int], float] = {}
+        for left, right in pairwise(ends):
+            place = kind((left + right) / 2)
+            widest[place] = max(widest.get(place, 0.0), right - left)
+        missing |= bool(widest.keys() - set(map(kind, _centres(task, rule, resolution))))
+        # a little more than the quotient, so that no end of a stretch is a centre
+        needed = max(needed, int((high - low) / min(widest.values()) * (1 + 1e-9)) + 1)
+    if missing:
+        allowed = f"an integer >= {needed}, so that cells lie in every slab and margin"
+        raise fail("resolution", resolution, allowed)
 
 
 def _centres(task: Task, rule: Rule, resolution: int) -> Float[np.ndarray, " cells"]:
@@ -296,7 +340,7 @@ def ask(
     position = np.stack(np.meshgrid(*centres), axis=-1).reshape(-1, 2)
     labels = np.stack([replace(rule, coordinate=k)(position) for k, rule in enumerate(rules)])
     inside = [
-        np.any([(x >= p.low) & (x <= p.high) for p in _told(task.blocks[j])], axis=0)
+        np.any([(x >= p.low) & (x <= p.high) for p in decided(task.blocks[j])], axis=0)
         for j, x in zip(pair, position.T, strict=True)
     ]
     zone = np.eye(len(ZONES))[2 * ~inside[0] + ~inside[1]]

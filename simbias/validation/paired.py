@@ -22,10 +22,14 @@ from simbias.tasks.task import Tables, Task, draw
 from simbias.training.fit import margins
 from simbias.training.stack import Stack, seed_mesh, spread, stacked
 from simbias.validation.risk import CHUNK, Estimate, clopper_pearson
+from simbias.validation.sound import faults
 
 
 class Paired(NamedTuple):
-    """How many points each pair of networks labels how, arrays (pairs,)."""
+    """How many points each pair of networks labels how, arrays (pairs,).
+
+    None, where one of a pair is no classifier: what is made of them is NaN.
+    """
 
     points: Int[np.ndarray, " pairs"]
     both_right: Int[np.ndarray, " pairs"]
@@ -55,7 +59,8 @@ class Paired(NamedTuple):
         # without any such point nothing is known of t
         low, high = np.nan_to_num(first.low, nan=0.0), np.nan_to_num(first.high, nan=1.0)
         ends = [s * (2 * t - 1) for s in (share.low, share.high) for t in (low, high)]
-        value = (self.first_errs - self.second_errs) / self.points
+        points = np.where(self.points > 0, self.points, np.nan)
+        value = (self.first_errs - self.second_errs) / points
         return Estimate(value, np.minimum.reduce(ends), np.maximum.reduce(ends))
 
 
@@ -90,6 +95,9 @@ def paired(first: Stack, second: Stack, *, points: int, task: Task | None = None
     task = first.cell.task if task is None else task
     if {task.dim, first.cell.task.dim, second.cell.task.dim} != {task.dim}:
         raise fail("task", f"{task.dim} coordinates", f"{first.cell.task.dim}, as the networks")
+    left_out = np.array(
+        [bool(one or other) for one, other in zip(faults(first), faults(second), strict=True)]
+    )
     pairs = [_pair(first, second, i, task) for i in range(len(first))]
     total = np.zeros((len(pairs), 3), np.int64)
     devices = tuple(jax.devices()[: len(pairs)])
@@ -102,7 +110,8 @@ def paired(first: Stack, second: Stack, *, points: int, task: Task | None = None
             chunk = np.uint32(start // CHUNK)
             found = _compiled(first.cell.network, rows, devices)(laid, chunk)
             total[i : i + len(members)] += np.asarray(found)[: len(members)]
-    return Paired(np.full(len(pairs), points, np.int64), *total.T)
+    counts = Paired(np.full(len(pairs), points, np.int64), *total.T)
+    return Paired(*(np.where(left_out, 0, part) for part in counts))
 
 
 def _pair(first: Stack, second: Stack, i: int, task: Task) -> _Pair:

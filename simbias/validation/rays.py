@@ -46,7 +46,8 @@ def first_crossing(
         Distances in units of each direction's length; inf where the label is kept up to the reach.
 
     Raises:
-        ValueError: shapes that do not fit, or a reach that is negative or not finite.
+        ValueError: shapes that do not fit, weights that are not finite, or a reach that is
+            negative or not finite.
     """
     origins, directions, limit = _checked(layers, origins, directions, reach)
     found = np.full(len(origins), np.inf)
@@ -86,7 +87,8 @@ def crossings(
         and then by distance.
 
     Raises:
-        ValueError: shapes that do not fit, or a reach that is negative or not finite.
+        ValueError: shapes that do not fit, weights that are not finite, or a reach that is
+            negative or not finite.
     """
     origins, directions, limit = _checked(layers, origins, directions, reach)
     rays, distances = [np.zeros(0, np.int64)], [np.zeros(0)]
@@ -138,6 +140,9 @@ def _checked(
     limit = np.asarray(reach, np.float64)
     if limit.shape not in ((), (len(origins),)):
         raise fail("reach", limit.shape, f"a number, or shape ({len(origins)},)")
+    bad = sum(int(np.sum(~np.isfinite(part))) for layer in layers for part in layer)
+    if bad:
+        raise fail("layers", f"{bad} weights not finite", "finite weights")
     if not np.all(np.isfinite(limit) & (limit >= 0)):
         raise fail("reach", reach, "finite numbers >= 0")
     return origins, directions, np.broadcast_to(limit, len(origins))

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec
-from jaxtyping import Array, Float, Int, UInt
+from jaxtyping import Array, Bool, Float, Int, UInt
 from scipy.special import betaincinv
 
 from simbias._keys import key_of, network_key, stream
@@ -38,7 +38,10 @@ class Estimate(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What one pass counts, each an array (seeds,) of integers."""
+    """What one pass counts, each an array (seeds,) of integers.
+
+    ``unscored`` points have no finite logit difference, randomised or not.
+    """
 
     points: Int[AnyArray, " seeds"]
     correct: Int[AnyArray, " seeds"]
@@ -48,6 +51,11 @@ class Counts(NamedTuple):
     exceptions_correct: Int[AnyArray, " seeds"]
     simple_agreed: Int[AnyArray, " seeds"]
     achievable_agreed: Int[AnyArray, " seeds"]
+    unscored: Int[AnyArray, " seeds"]
+
+    def without(self, members: Bool[np.ndarray, " seeds"]) -> "Counts":
+        """The counts with nothing counted of some networks: their shares are NaN."""
+        return Counts(*(np.where(members, 0, part) for part in self))
 
 
 class Scores(NamedTuple):
@@ -97,7 +105,7 @@ def count(
 
     Args:
         stack: trained networks.
-        n_certify: points a network.
+        n_certify: points a network, of which all count or, where one is unscored, none.
         on_scores: called with each chunk's scores, which are not kept.
 
     Returns:
@@ -135,7 +143,7 @@ def count(
             ahead = members, made
     assert ahead is not None
     take_in(*ahead)
-    return total
+    return total.without(total.unscored > 0)._replace(unscored=total.unscored)
 
 
 def _units(n_certify: int, seeds: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
@@ -195,6 +203,7 @@ def _score(
         exceptions_correct=total(exception & (said == y)),
         simple_agreed=total((said == follow(judged.simple, plain)) & judged.simple.defined),
         achievable_agreed=total(said == follow(judged.achievable, plain)),
+        unscored=total(~jnp.isfinite(jnp.stack([margin, without_s, without_sc])).all(axis=0)),
     ), Scores(y, without_s, without_sc)
 
 
