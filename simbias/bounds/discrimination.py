@@ -58,8 +58,9 @@ class Network(NamedTuple):
 class Interval(NamedTuple):
     """A score with its approximate limits; NaN where undefined.
 
-    Without limits: where no cell has two networks, where no resample differs (which a few networks
-    may do by luck, whatever the score of many), and where the score rests on too few pairs.
+    Without limits: where the score rests on too few pairs, and but for the AUC, which then has
+    Hoeffding's, where no cell has two networks or no resample differs (which a few networks may do
+    by luck, whatever the score of many).
     """
 
     value: float
@@ -199,7 +200,11 @@ def discriminate(
                 },
                 sign_error=_worst(list(errors.values())),
                 worst="" if worst is None else f"{word(worst[0])} {_said(worst[1])}",
-                auc=_interval(auc[:, i], confidence, n_learned * n_stuck >= least_pairs),
+                auc=_or_hoeffding(
+                    _interval(auc[:, i], confidence, n_learned * n_stuck >= least_pairs),
+                    min(n_learned, n_stuck) if n_learned * n_stuck >= least_pairs else 0,
+                    confidence,
+                ),
                 pairs=used,
                 left_out=candidates - used,
                 learned=n_learned,
@@ -249,8 +254,8 @@ def caption(scores: Sequence[Score]) -> str:
         f" hyper-parameter, {most.left_out} left out (risk intervals overlap, or no value);"
         " worst sign error: largest share of pairs in the wrong order between two values of a"
         " hyper-parameter; brackets: approximate 95% intervals, networks resampled within their"
-        " cells, none where no resample differs; too few: rests on less than"
-        f" {most.least_pairs} pairs"
+        " cells; where no resample differs Hoeffding's for AUC, none for the others; too few: rests"
+        f" on less than {most.least_pairs} pairs"
         + ("; a number without some values rests on fewer" if len(set(counts)) > 1 else "")
     )
 
@@ -410,6 +415,19 @@ def _interval(
         return Interval(value, np.nan, np.nan)
     low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(value, min(float(low), value), max(float(high), value))
+
+
+def _or_hoeffding(auc: Interval, matched: int, confidence: float) -> Interval:
+    """An AUC with limits also where no resample differs: Hoeffding's.
+
+    It is the average over matchings of the learned with the stuck networks, each a mean of
+    ``matched`` independent terms in [0, 1] whose laws may differ; less its expectation, each is
+    sub-Gaussian with variance 1/(4 matched), and so is the average (W. Hoeffding, JASA 1963).
+    """
+    if np.isnan(auc.value) or not np.isnan(auc.low) or not matched:
+        return auc
+    half = np.sqrt(np.log(2 / (1 - confidence)) / (2 * matched))
+    return Interval(auc.value, max(auc.value - half, 0.0), min(auc.value + half, 1.0))
 
 
 def _levels(a: Any, b: Any) -> tuple[Any, ...]:
