@@ -1,0 +1,66 @@
+"""What pyproject.toml says of dependencies: all of them, within ranges that hold here."""
+
+import ast
+import sys
+import tomllib
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+
+
+def declared(*groups):
+    return {canonicalize_name(Requirement(stated).name) for group in groups for stated in group}
+
+
+def imported(folder):
+    """The third-party modules that the files of a folder import, at any depth of the code."""
+    names = set()
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module)
+    here = {"simbias"} | {path.stem for path in (ROOT / folder).glob("*.py")}
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names - here
+
+
+@pytest.mark.parametrize(
+    ("folder", "extras"),
+    [
+        ("simbias", ()),
+        ("figures", ()),
+        ("tests", ("test",)),
+        ("benchmarks", ("bench",)),
+        (".ci", ("mutation",)),
+    ],
+)
+def test_every_third_party_import_is_of_a_declared_distribution(folder, extras):
+    allowed = declared(PROJECT["dependencies"], *map(EXTRAS.get, extras))
+    found = packages_distributions()  # of what is installed; else a module bears its project's name
+    undeclared = {
+        name
+        for name in imported(folder)
+        if not {canonicalize_name(d) for d in found.get(name, [name])} & allowed
+    }
+    assert undeclared == set()
+
+
+@pytest.mark.parametrize("requirement", PROJECT["dependencies"] + sum(EXTRAS.values(), []))
+def test_every_range_has_a_lowest_version_and_an_upper_bound(requirement):
+    operators = [part.operator for part in Requirement(requirement).specifier]
+    assert sorted(operators) == ["<", ">="]
+
+
+@pytest.mark.parametrize("requirement", PROJECT["dependencies"] + EXTRAS["test"])
+def test_what_is_installed_lies_within_its_declared_range(requirement):
+    stated = Requirement(requirement)
+    if stated.marker is None or stated.marker.evaluate():
+        assert stated.specifier.contains(version(stated.name), prereleases=True)
