@@ -247,6 +247,19 @@ def test_masks_are_trained_only_where_they_are_asked_for(pair, small, monkeypatc
     assert not explicit[0].record.applicable
 
 
+def test_networks_on_masks_that_diverge_leave_only_this_estimate_without_a_value(small):
+    wild = replace(small, method=sgd(learning_rate=1e20))
+    with pytest.raises(
+        ValueError, match="^masks: got '2, of which 2 diverged, seed 1', allowed: n"
+    ):
+        masked_predictions(wild, 1, masks=2)
+    stack = replace(control(wild, "simple"), updates=np.array([400]))
+    estimate, norm = evaluate(stack, bounds=["f-cmi", "l2-norm"], n_certify=1000, masks=2)
+    reason = "masked networks are classifiers: masks: got '2, of which 2 diverged, seed 0'"
+    assert estimate.record.reason.startswith(reason) and norm.record.applicable
+    assert estimate.risk == norm.risk is not None
+
+
 def test_dependent_draws_have_no_value(pair, masked):
     evidence = replace(evidence_from(pair, 0), masked=masked)
     assert f_cmi(evidence).applicable

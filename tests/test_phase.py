@@ -45,6 +45,18 @@ def test_the_finding_is_said_only_of_lines_that_fall_along_the_setting():
     assert phase(RUN).finding == "(100,2), n 100: every seed up to d 2, none from 50 on"
 
 
+def test_networks_that_diverged_are_told_in_the_title():
+    statuses = {"done": 6, "diverged": 2}
+    run = [replace(RUN[0], statuses=statuses), replace(RUN[1], transitions=None, statuses=statuses)]
+    display = phase([*run, RUN[2]])
+    assert len(display.points) == 2
+    said = (
+        "left out, diverged: 2 of noisy-lms-7, (100,2), d 2, n 100; 2 of noisy-lms-7, (100,2), d 5"
+    )
+    assert display.finding.splitlines()[-1].startswith(said)
+    assert "left out" not in phase(RUN).finding
+
+
 def test_without_a_dimension_the_number_with_most_values_is_the_axis():
     run = [
         replace(RUN[0], network="(8,1)", settings={"n_train": n, "weight_decay": w})

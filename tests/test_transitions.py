@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from simbias import MLP, Stop, sgd, tasks
+from simbias.plots.run import table_rows
 from simbias.results import Store, records, summarise
 from simbias.results.store import to_toml
 from simbias.results.summary import caption, head, latex, lines
@@ -72,13 +73,20 @@ def test_a_transition_is_the_check_from_which_on_the_error_stays_within_one_perc
     assert found.seeds == (0, 1, 2, 3) and found.came_back == 1
 
 
-def test_a_network_that_diverged_has_not_reached_the_boundary(write):
-    cell = made(2, select_accuracy=1.0)
-    store = write(one=(cell, [(NEVER, LATE, None), (HIGH, LATE, 0.0)]))
-    found = transitions(store, [cell])[cell.name]
-    np.testing.assert_array_equal(found.reached, [False, True])
-    np.testing.assert_array_equal(found.updates, [np.inf, 3000])
+def test_a_network_that_diverged_is_left_out_and_told(write):
+    cell, other = made(2, select_accuracy=1.0), made(5, select_accuracy=1.0)
+    seeds = [(NEVER, LATE, None), (HIGH, LATE, 0.0), (NEVER, LATE, 0.05)]
+    store = write(one=(cell, seeds), two=(other, [(HIGH, LATE, None)] * 2))
+    found = transitions(store, [cell, other])
+    assert found.keys() == {cell.name} and found[cell.name].seeds == (1, 2)
+    np.testing.assert_array_equal(found[cell.name].reached, [True, False])
+    np.testing.assert_array_equal(found[cell.name].updates, [3000, np.inf])
     assert transitions(store, [made(3, select_accuracy=1.0)]) == {}
+    first, second = lines(summarise(store))
+    assert first[3] == "1 diverged, 2 done" and first[-4].startswith("1/2 [")
+    assert second[3] == "2 diverged" and second[-4:] == ["-"] * 4
+    labels = [row.network for row in table_rows(store)]
+    assert labels[0].endswith(", 1 diverged") and labels[-1].endswith(", 2 diverged")
 
 
 def transition(updates, fitted=None, interval=0):

@@ -45,11 +45,13 @@ class PhaseDisplay(style.Display):
         name: the first line of the title.
         setting: what varies along the horizontal axis.
         points: a cell each.
+        left_out: the networks that diverged, in words; empty where none did.
     """
 
     name: str
     setting: str
     points: tuple[Point, ...]
+    left_out: str = ""
 
     @classmethod
     def from_summaries(cls, summaries: Sequence[Summary]) -> "PhaseDisplay":
@@ -83,7 +85,12 @@ class PhaseDisplay(style.Display):
             at = float(summary.settings[setting])
             points.append(Point(line, at, summary.transitions, memorised))
         tasks = ", ".join(dict.fromkeys(summary.task for summary in asked))
-        return cls(tasks, setting, tuple(points))
+        diverged = [
+            f"{summary.statuses['diverged']} of {_place(summary)}"
+            for summary in summaries
+            if "diverged" in summary.statuses
+        ]
+        return cls(tasks, setting, tuple(points), "; ".join(diverged))
 
     @property
     def lines(self) -> list[str]:
@@ -111,6 +118,8 @@ class PhaseDisplay(style.Display):
             ordered = not everyone or not nobody or max(everyone) < min(nobody)
             if words and ordered and shares == sorted(shares, reverse=True):
                 found.append(f"{line}: {', '.join(words)}")
+        if self.left_out:
+            found.append(f"left out, diverged: {self.left_out}")
         return "\n".join(found)
 
     def tables(self) -> dict[str, style.Table]:
@@ -218,6 +227,11 @@ class PhaseDisplay(style.Display):
         heading = f"{self.name}: which networks reach the achievable boundary\n{self.finding}"
         self._heading(above, heading.rstrip())
         self._legend(below, handles, [str(handle.get_label()) for handle in handles])
+
+
+def _place(summary: Summary) -> str:
+    """A cell among others."""
+    return ", ".join(filter(None, [summary.task, summary.network, phrases(summary.settings)]))
 
 
 def phase(summaries: Sequence[Summary]) -> PhaseDisplay:

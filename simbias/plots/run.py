@@ -15,7 +15,7 @@ from simbias.plots.phase import phase
 from simbias.plots.training import training
 from simbias.results import Store, StoreError, summarise
 from simbias.results.records import load_sound, trained
-from simbias.results.summary import INTERVAL, QUANTITIES
+from simbias.results.summary import INTERVAL, QUANTITIES, Summary
 from simbias.training.stack import Stack
 from simbias.training.words import phrases
 from simbias.validation.grids import count_slab_cuts, slab_coordinates
@@ -127,11 +127,17 @@ def _training(store: Store, cell: str | None, note: Callable[[str], None]) -> tu
 
 
 def table_rows(store: Store) -> list[Row]:
-    """A run's table as rows of a comparison with what was published."""
+    """A run's table as rows of a comparison with what was published; who diverged is told."""
+
+    def label(summary: Summary) -> str:
+        diverged = summary.statuses.get("diverged")
+        told = f"{diverged} diverged" if diverged else ""
+        return ", ".join(filter(None, [summary.network, phrases(summary.settings), told]))
+
     return [
         Row(
             summary.task,
-            ", ".join(filter(None, [summary.network, phrases(summary.settings)])),
+            label(summary),
             quantity,
             summary.means[quantity].value,
             summary.means[quantity].low,

@@ -2,8 +2,8 @@
 
 A network that memorises may find the achievable rule later on, in a sudden jump. Its transition is
 the first check from which on, to the end of training, the error on select draws exceeds the
-achievable risk by less than 1%. A network that dropped below and came back has none, and neither
-has one that diverged; for one whose budget was spent without, the transition is censored there.
+achievable risk by less than 1%. A network that dropped below and came back has none; for one whose
+budget was spent without, the transition is censored there; one that diverged is left out.
 """
 
 from collections.abc import Sequence
@@ -89,17 +89,18 @@ class Transitions:
 def transitions(store: Store, cells: Sequence[Cell]) -> dict[str, Transitions]:
     """The transitions of some cells of a run, by the cell's name, over seeds with a final status.
 
-    A network that diverged has no risk, and has not reached the boundary.
+    A network that diverged has no risk and is left out: it is neither short of the boundary nor of
+    its budget.
 
     Args:
         store: the run directory.
-        cells: which; those without a network that ended are left out.
+        cells: which; those without a network that ended and did not diverge are left out.
     """
     _, rows = store.query(
         f"""
         SELECT cell, seed, n.risk, t.updates, t.select_accuracy, t.train_accuracy
         FROM networks n JOIN traces t USING (cell, seed)
-        WHERE n.status IN {FINAL} ORDER BY seed, t.updates
+        WHERE n.status IN {FINAL} AND n.status <> 'diverged' ORDER BY seed, t.updates
         """
     )
     found = {}
