@@ -1,12 +1,17 @@
 """Argument checks that answer in one line: the argument, what arrived, what is allowed."""
 
+import errno
 import math
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from operator import index
+from pathlib import Path
 from typing import Any
 
+_MOST = 2**31 - 1  # what 32 bits hold
 _MOST_SHOWN = 200  # characters of what arrived
+_MOST_NAMES = 30  # of those that are known
 
 
 def fail(argument: str, arrived: object, allowed: str) -> ValueError:
@@ -23,16 +28,16 @@ def shown(value: object) -> str:
     return words if len(words) <= _MOST_SHOWN else f"{words[: _MOST_SHOWN - 3]}..."
 
 
-def whole(argument: str, value: Any, *, least: int = 1, most: int = 2**31 - 1) -> int:
+def whole(argument: str, value: Any, *, least: int = 1, most: int = _MOST) -> int:
     """``value`` as an int in [least, most]; raises ValueError."""
     try:
         number = index(value)
     except TypeError:  # an array of several integers has the method, but not the value
-        raise fail(argument, value, f"an integer >= {least}") from None
-    if isinstance(value, bool) or number < least:
-        raise fail(argument, value, f"an integer >= {least}")
-    if number > most:
-        raise fail(argument, value, f"an integer in [{least}, {most}]")
+        number = least - 1
+    if isinstance(value, bool) or not least <= number <= most:
+        usual = most == _MOST and number <= most
+        allowed = f">= {least}" if usual else f"in [{least}, {most}]"
+        raise fail(argument, value, f"an integer {allowed}")
     return number
 
 
@@ -40,6 +45,28 @@ def instance(argument: str, value: Any, kind: type) -> None:
     """Raise ValueError unless ``value`` is of a class."""
     if not isinstance(value, kind):
         raise fail(argument, value, f"a {kind.__name__}")
+
+
+def each(argument: str, values: Any, kind: type) -> list[Any]:
+    """The members of a collection, all of a class; raises ValueError."""
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes):
+        raise fail(argument, values, f"a list, each a {kind.__name__}")
+    found = list(values)
+    for one in found:
+        instance(argument, one, kind)
+    return found
+
+
+def place(argument: str, value: Any) -> Path:
+    """``value`` as a path; raises ValueError."""
+    if not isinstance(value, str | Path) or str(value) == "" or "\0" in str(value):
+        raise fail(argument, value, "a path, of at least one character")
+    try:
+        os.lstat(value)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise fail(argument, value, "a shorter path") from None
+    return Path(value)
 
 
 def real(
@@ -76,7 +103,9 @@ def known(argument: str, name: object, names: Iterable[str]) -> str:
         return name
     words = name[:80].lower() if isinstance(name, str) else ""
     near = get_close_matches(words, names, n=3, cutoff=0.5)
+    more = f" and {len(names) - _MOST_NAMES} more" * (len(names) > _MOST_NAMES)
+    listed = f", known: {', '.join(sorted(names)[:_MOST_NAMES])}{more}"
     raise ValueError(
         f"{argument}: unknown name {shown(name)}"
-        + (f", nearest: {', '.join(near)}" if near else f", known: {', '.join(sorted(names))}")
+        + (f", nearest: {', '.join(near)}" if near else listed)
     )

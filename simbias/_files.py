@@ -13,6 +13,7 @@ from typing import Any
 
 MOST_BYTES = 1_000_000  # of a file written by hand
 _DEPTH = 20
+_PLACE = 300  # characters of a message
 _DOTS = 250  # in a key: the parser's time grows with their square
 
 
@@ -37,6 +38,7 @@ def read_json(place: str, source: Path, most: int = MOST_BYTES) -> Any:
 
 def read_text(place: str, source: Path | Traversable, most: int = MOST_BYTES) -> str:
     """A text file; as ``read_toml``."""
+    place = place if len(place) <= _PLACE else f"{place[: _PLACE - 3]}..."
     try:
         if not source.is_file():
             exists = source.exists() if isinstance(source, Path) else source.is_dir()

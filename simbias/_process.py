@@ -57,7 +57,8 @@ def end(code: int) -> int:
 def tell(text: str) -> None:
     """A line on standard error, if it can be written to."""
     with suppress(OSError, ValueError):
-        print(f"simbias: {' '.join(text.splitlines())}", file=sys.stderr)
+        line = " ".join(text.splitlines()).encode(errors="backslashreplace").decode()
+        print(f"simbias: {line}", file=sys.stderr)
 
 
 def stopped(arguments: Sequence[str]) -> str:

@@ -150,11 +150,17 @@ def _parse(arguments: list[str]) -> Callable[[], int]:
     except SystemExit as error:
         if not error.code:
             raise
-        text = said.getvalue().split("─╮\n", 1)[-1]
-        for end in ("│ ──", "Got errors:", "╰"):
-            text = text.split(end)[0]
-        words = " ".join(text.replace("│", " ").replace("(required)", "").split())
-        raise ValueError(words.removeprefix("Error parsing ")) from None
+        raise ValueError(_unboxed(said.getvalue())) from None
+
+
+def _unboxed(text: str) -> str:
+    """The first paragraph of a box, in one line; its borders are ASCII where the output is."""
+    lines = [line.strip(" │") for line in text.splitlines()]
+    borders = [i for i, line in enumerate(lines) if re.match(r"[╭╰]|[─-]{3,}", line)]
+    first, end = [*borders, len(lines), len(lines)][:2] if borders else (-1, len(lines))
+    words = " ".join(lines[first + 1 : end]).split("Got errors:")[0].replace("(required)", "")
+    words = re.sub(r"\S{60,}(\s+\S{60,})*", lambda long: f"{long[0][:57]}...", words)
+    return " ".join(words.split()).removeprefix("Error parsing ")
 
 
 def _refuse_repeats(arguments: list[str]) -> None:
@@ -236,6 +242,7 @@ def run(
         cores: CPU cores to train on; default: all that the process may use.
         dry_run: print cells, compiled groups and an estimate, and write nothing.
     """
+    sets = _each("--set", set_)
     _start_jax(cores)
     from simbias import suites
     from simbias.runner.execute import execute, prepare
@@ -243,9 +250,7 @@ def run(
     from simbias.runner.progress import Told
 
     console = make_console()
-    plan = make_plan(
-        suites.load(suite), preset, seeds=seeds, n_certify=n_certify, overrides=_each(set_)
-    )
+    plan = make_plan(suites.load(suite), preset, seeds=seeds, n_certify=n_certify, overrides=sets)
     if dry_run:
         print_plan(console, plan)
         return DONE
@@ -266,7 +271,7 @@ def run(
         oldest = min(figures, key=lambda path: path.stat().st_mtime)
         say(console, f"boundary figure: {oldest}")
     if preset != "full":
-        for again in _full_run(suite, out, seeds, _each(set_), n_certify, cores):
+        for again in _full_run(suite, out, seeds, sets, n_certify, cores):
             say(console, f"the full run: {again}")
     return FAILED if {"error", "diverged"} & set(statuses) else DONE
 
@@ -365,9 +370,11 @@ def bounds(
             for the estimate f-cmi; 0: none.
         cores: CPU cores to compute on; default: all that the process may use.
     """
+    chosen = _each("--bounds", bounds)
     store = _store(directory)
     _start_jax(cores)
     from simbias.bounds import bound_names
+    from simbias.bounds.judged import check_effort
     from simbias.plots.bounds import draw_bounds
     from simbias.results import bounds as kept
     from simbias.results.records import trained
@@ -377,7 +384,8 @@ def bounds(
 
     console = make_console()
     n_certify = N_CERTIFY if n_certify is None else n_certify
-    names = tuple(bound_names(_each(bounds) or None))
+    check_effort(delta, n_certify, masks)
+    names = tuple(bound_names(chosen or None))
     settings = cell_settings(store)
     found = []
     for made, networks in trained(store, cell):
@@ -531,8 +539,10 @@ def doctor() -> int:
     return DONE
 
 
-def _each(several: Iterable[Iterable[str]]) -> list[str]:
-    """The values of an option that may be given several times."""
+def _each(flag: str, several: Iterable[Sequence[str]]) -> list[str]:
+    """The values of an option that may be given several times; raises ValueError."""
+    if not all(several):
+        raise ValueError(f"{flag}: got nothing, allowed: at least one value")
     return [value for values in several for value in values]
 
 

@@ -243,7 +243,7 @@ def test_randomising_no_coordinate_changes_nothing():
 
 @pytest.mark.parametrize("index", (-1, 50, 0.5))
 def test_randomising_a_coordinate_that_does_not_exist_is_refused(index):
-    with pytest.raises(ValueError, match=r"^coordinates: got .*integers in \[0, 50\)$"):
+    with pytest.raises(ValueError, match=r"^coordinates: got .*an integer in \[0, 49\]$"):
         tasks.get("lms-7").randomise(jax.random.key(0), jnp.zeros((2, 50)), (index,))
 
 

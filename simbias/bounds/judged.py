@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from simbias._checks import fail, instance, known, real, whole
+from simbias._checks import each, fail, instance, known, real, whole
 from simbias._keys import key_of, stream
 from simbias._pinned import pinned
 from simbias.bounds.bound import Bound, inapplicable
@@ -131,12 +131,9 @@ def evaluate(
         ValueError: an argument out of range, or an unknown name.
     """
     instance("stack", stack, Stack)
-    delta = real("delta", delta, 0, 1, open_low=True, open_high=True)
+    delta, n_certify = check_effort(delta, n_certify, masks)
     names = bound_names(bounds)
-    n_certify = whole("n_certify", n_certify)
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
-    if whole("masks", masks, least=0) == 1:
-        raise fail("masks", masks, "0, or an integer >= 2")
     effort = _Effort(n_certify, confidence)
     found = faults(stack)
     unmet = [_unmet(stack, fault) for fault in found]
@@ -182,6 +179,14 @@ def evaluate(
                 certified = None if prior_of is None else of_prior[prior_of]
             judged.append(_beside(record, stack.seeds[i], certified))
     return judged
+
+
+def check_effort(delta: float, n_certify: int, masks: int) -> tuple[float, int]:
+    """``delta`` and ``n_certify`` as numbers; ValueError for what ``evaluate`` does not allow."""
+    if whole("masks", masks, least=0) == 1:
+        raise fail("masks", masks, "0, or an integer >= 2")
+    delta = real("delta", delta, 0, 1, open_low=True, open_high=True)
+    return delta, whole("n_certify", n_certify)
 
 
 def left_out(
@@ -239,11 +244,12 @@ def bound_names(bounds: Sequence[str] | None) -> list[str]:
     """Registered names as given, or all of them; ValueError with the nearest names."""
     if bounds is None:
         return list(BOUNDS.entries())  # those that cannot be imported say so
-    if isinstance(bounds, str) or not bounds:
+    names = each("bounds", bounds, str)
+    if not names:
         raise fail("bounds", bounds, "a list of names")
-    for name in bounds:
+    for name in names:
         BOUNDS.factory(name)
-    return list(dict.fromkeys(bounds))
+    return list(dict.fromkeys(names))
 
 
 def made_bound(name: str) -> Bound:

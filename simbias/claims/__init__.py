@@ -7,7 +7,7 @@ a directory.
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from simbias._checks import fail, known
+from simbias._checks import each, fail, known
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.inference import TESTS, Finding, Rule
 from simbias.claims.quantities import QUANTITIES, Quantity
@@ -51,7 +51,7 @@ def choose(words: Sequence[str] = ()) -> list[Claim]:
     for claim in known_claims.values():
         families.setdefault(claim.family, []).append(claim)
     chosen: dict[str, Claim] = {}
-    for word in words or families:
+    for word in each("words", words, str) or families:
         if word.endswith(".toml"):
             meant = load(word)
         elif word in known_claims:

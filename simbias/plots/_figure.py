@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 
-from simbias._checks import fail
+from simbias._checks import fail, place
 from simbias._escape import csv_text
 from simbias.plots._room import Room, wrapped
 from simbias.training.stack import Stack
@@ -120,7 +120,7 @@ class Display(ABC):
             ValueError: another suffix.
             OSError: a place that cannot be written to.
         """
-        path = Path(path)
+        path = place("path", path)
         if path.suffix.lower() not in _NO_METADATA:
             raise fail("path", str(path), "a file name that ends in .png or .pdf")
         if self.figure_ is None:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
 
-from simbias._checks import fail, whole
+from simbias._checks import fail, instance, whole
 from simbias._keys import network_key, seed_key, stream
 from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines, plane_rules, rule_labels, rule_lines
@@ -105,8 +105,8 @@ class BoundaryDisplay(style.Display):
             ValueError: an argument out of range, or a classifier that answers something else.
         """
         horizontal, vertical = _plane(task, coordinates)
-        if label not in (None, 0, 1):
-            raise fail("label", label, "None, 0 or 1")
+        if label is not None:
+            whole("label", label, least=0, most=1)
         if whole("contexts", contexts, least=8) % 2:
             raise fail("contexts", contexts, "an even integer >= 8")
         whole("resolution", resolution, least=2)
@@ -153,6 +153,7 @@ class BoundaryDisplay(style.Display):
             ValueError: a seed that is not in the stack or no classifier, or an argument out of
                 range.
         """
+        instance("stack", stack, Stack)
         seed = sound_seed(stack, seed)
         i, cell = stack.index(seed), stack.cell
         display = cls.from_classifier(

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.markers import CARETLEFT
 from matplotlib.patches import Patch
 
-from simbias._checks import fail
+from simbias._checks import each, fail
 from simbias._types import Settings
 from simbias.bounds.judged import GUESSING, Judged
 from simbias.plots import _figure as style
@@ -78,7 +78,7 @@ class BoundsDisplay(style.Display):
     def __post_init__(self) -> None:
         self.rows = tuple(self.rows)
         if not any(np.isfinite(row.log10) for row in self.rows):
-            raise fail("rows", f"{len(self.rows)} without a value", "a bound with a value")
+            raise fail("judged", f"{len(self.rows)} without a value", "a bound with a value")
 
     @property
     def bounds(self) -> list[str]:
@@ -210,7 +210,8 @@ def bounds(judged: Iterable[Judged], *, name: str) -> BoundsDisplay:
     Raises:
         ValueError: no bound with a value.
     """
-    return BoundsDisplay(name, tuple(_row(one) for one in judged if one.record.kind != "measure"))
+    rows = (_row(one) for one in each("judged", judged, Judged) if one.record.kind != "measure")
+    return BoundsDisplay(name, tuple(rows))
 
 
 def draw_bounds(

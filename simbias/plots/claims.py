@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.markers import CARETLEFT, CARETRIGHT
 from matplotlib.patches import Patch
 
-from simbias._checks import fail, known
+from simbias._checks import each, fail, known
 from simbias.claims.inference import QUANTIFIERS
 from simbias.claims.verdict import VERDICTS
 from simbias.plots import _figure as style
@@ -195,7 +195,7 @@ def claims(rows: Sequence[Mapping[str, Any]]) -> ClaimsDisplay:
     Raises:
         ValueError: no rows, or a verdict or quantifier that there is not.
     """
-    return ClaimsDisplay(tuple(map(_row, rows)))
+    return ClaimsDisplay(tuple(map(_row, each("rows", rows, Mapping))))
 
 
 def draw_claims(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
@@ -219,6 +219,9 @@ def draw_claims(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
 
 
 def _row(row: Mapping[str, Any]) -> Row:
+    for name in Row._fields:
+        if name not in row:
+            raise fail("rows", row, f"verdicts, which have {name}")
     fields = {name: row[name] for name in Row._fields}
     for name in ("estimate", "low", "high"):
         fields[name] = float("nan") if row[name] is None else float(row[name])

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from simbias._checks import fail
+from simbias._checks import each, fail
 from simbias.plots import _figure as style
 
 _PANEL_HEIGHT, _ROW_HEIGHT = 0.75, 0.17  # inches
@@ -160,7 +160,7 @@ def comparison(rows: Iterable[Row], *, interval: str = "95% interval") -> Compar
     Raises:
         ValueError: no row, or an interval that does not hold its value.
     """
-    return ComparisonDisplay(tuple(rows), interval)
+    return ComparisonDisplay(tuple(each("rows", rows, Row)), interval)
 
 
 def _panel(ax: Axes, rows: Sequence[Row], networks: Sequence[str]) -> None:

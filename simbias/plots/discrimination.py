@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from simbias._checks import fail
+from simbias._checks import each, fail
 from simbias.bounds.discrimination import Interval, Score, best_first
 from simbias.bounds.record import KINDS
 from simbias.plots import _figure as style
@@ -191,6 +191,7 @@ def discrimination(scores: Sequence[Score]) -> DiscriminationDisplay:
     Raises:
         ValueError: none of them is defined.
     """
+    scores = each("scores", scores, Score)
     return DiscriminationDisplay(tuple(_row(score) for score in best_first(scores)))
 
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from simbias._checks import instance, whole
 from simbias.plots import _figure as style
 from simbias.tasks import Task
 from simbias.tasks.oracle import Rule, achievable_rule, simple_rule
@@ -89,9 +90,10 @@ class IslandsDisplay(style.Display):
             ValueError: a seed that is not in the stack or no classifier, a task or network without
                 exceptions, or an option out of range.
         """
+        instance("stack", stack, Stack)
         seed = sound_seed(stack, seed)
         one, task = stack.some([seed]), stack.cell.task
-        chosen = None if coordinate is None else [coordinate]
+        chosen = None if coordinate is None else [whole("coordinate", coordinate, least=0)]
         report = measure_islands(one, coordinates=chosen, **options)
         training, fresh = report.training[0], report.fresh[0]
         if not len(training.index) or not len(fresh.index):

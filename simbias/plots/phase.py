@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from simbias._checks import each
 from simbias.plots import _figure as style
 from simbias.results.summary import Mean, Summary
 from simbias.results.transitions import Transitions
@@ -62,10 +63,11 @@ class PhaseDisplay(style.Display):
         Raises:
             ValueError: no cell with transitions, or none of their settings varies in number.
         """
+        summaries = each("summaries", summaries, Summary)
         asked = [summary for summary in summaries if summary.transitions is not None]
         if not asked:
             allowed = "where networks with a stop at a select_accuracy have ended"
-            raise ValueError(f"kind: got phase, allowed: {allowed}")
+            raise ValueError(f"summaries: got none for kind phase, allowed: {allowed}")
         values = {
             key: {summary.settings[key] for summary in asked}
             for key in asked[0].settings

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from simbias._checks import fail
+from simbias._checks import fail, instance
 from simbias.plots import _figure as style
 from simbias.tasks.oracle import achievable_risk, simple_risk
 from simbias.training.fit import TRACE
@@ -57,6 +57,7 @@ class TrainingDisplay(style.Display):
         Raises:
             ValueError: it was never checked, or none of its networks is a classifier.
         """
+        instance("stack", stack, Stack)
         every, stack = stack.seeds, sound(stack)
         if not all(map(len, stack.traces)):
             raise fail("stack", "networks without traces", "a trained stack")

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from simbias import _keys
-from simbias._checks import fail
+from simbias._checks import fail, instance, whole
 from simbias._pinned import PRODUCTS
 from simbias.results import checksums
 from simbias.results.schema import FINAL
@@ -187,6 +187,11 @@ def load_stack(store: Store, cell: str | None = None, *, seed: int | None = None
         ValueError: no such cell or seed, or draws that cannot be repeated here (``DrawsError``).
         StoreError: no network has ended, or a file cannot be read.
     """
+    instance("store", store, Store)
+    if cell is not None:
+        instance("cell", cell, str)
+    if seed is not None:
+        whole("seed", seed, least=0, most=2**63 - 1)
     found = trained(store, cell)
     if cell is not None and len(found) > 1:
         names = ", ".join(one.cell.name for one in found)

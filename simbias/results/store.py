@@ -28,7 +28,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from simbias._checks import fail, whole
+from simbias._checks import fail, place, whole
 from simbias._escape import csv_text
 from simbias._files import read_toml
 from simbias.results import checksums, parquet
@@ -95,7 +95,7 @@ class Store:
         create: bool = False,
         note: Callable[[str], None] = warnings.warn,
     ) -> None:
-        self.directory = Path(directory)
+        self.directory = place("out" if create else "DIR", directory)
         self._note, self._noted = note, set[Path]()
         self._read: tuple[dict[str, tuple[int, ...]], dict[str, dict[str, Any]]] = {}, {}
         if create:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
+from simbias._checks import instance
 from simbias._escape import tex
 from simbias.results.store import Store
 from simbias.results.transitions import Transitions, transitions
@@ -90,6 +91,7 @@ def cell_settings(store: Store) -> dict[str, dict[str, Any]]:
 
 def summarise(store: Store) -> list[Summary]:
     """Every cell of a run that has a row, in the suite's order."""
+    instance("store", store, Store)
     entries = (store.config() or {}).get("names", [])
     published = {entry["cell"]: entry["published"] for entry in entries}
     names, rows = store.query(

@@ -16,7 +16,7 @@ from simbias.results import records
 from simbias.results.schema import FINAL
 from simbias.results.store import Store, StoreError, to_toml
 from simbias.runner.plan import Plan
-from simbias.training.stack import Job, Snapshot, assemble, check_snapshot, train_jobs
+from simbias.training.stack import Job, Snapshot, assemble, check_memory, check_snapshot, train_jobs
 from simbias.validation import validate
 
 
@@ -58,7 +58,14 @@ def check_same(plan: Plan, store: Store) -> None:
 
 
 def prepare(plan: Plan, store: Store) -> None:
-    """Make the run directory, or check that it belongs to this plan; raises ValueError."""
+    """Make the run directory, or check that it belongs to this plan.
+
+    Raises:
+        ValueError: a directory of another run, or a plan of which nothing fits the memory.
+    """
+    too_large = [reason for group in plan.groups if (reason := _too_large(group))]
+    if len(too_large) == len(plan.groups):  # else the others can be trained
+        raise too_large[0]
     check_same(plan, store)
     before = store.config() or {}  # whose other keys are another version's
     seeds = sorted({*plan.seeds, *before.get("seeds", [])})
@@ -68,6 +75,14 @@ def prepare(plan: Plan, store: Store) -> None:
         for cell, published in zip(plan.cells, plan.published, strict=True)
     ]
     store.prepare(to_toml(before | plan.config() | {"seeds": seeds, "names": names} | environment))
+
+
+def _too_large(group: list[Job]) -> ValueError | None:
+    try:
+        check_memory(group[0].cell, len(group))
+    except ValueError as error:
+        return error
+    return None
 
 
 def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from simbias._checks import fail, known, whole
+from simbias._checks import each, fail, instance, known, whole
 from simbias._files import parse_toml
 from simbias.registry import METHODS, NETWORKS, TASKS
 from simbias.suites import Preset, Suite
@@ -99,12 +99,13 @@ def make_plan(
     Raises:
         ValueError: an unknown name or a value out of range, before anything is written.
     """
+    instance("suite", suite, Suite)
     chosen: Preset = suite.preset(preset)
     numbers = seed_list(chosen.seeds if seeds is None else seeds)
     if len(numbers) * len(chosen.cells) > MOST_NETWORKS:
         many = f"{len(numbers)} for each of {len(chosen.cells)} cells"
         raise fail("seeds", many, f"at most {MOST_NETWORKS} networks")
-    changes = [_override(text) for text in overrides]
+    changes = [_override(text) for text in each("overrides", overrides, str)]
     places = [f"{part}.{setting}" if setting else part for part, setting, _ in changes]
     for place in dict.fromkeys(places):
         if places.count(place) > 1:
@@ -154,7 +155,7 @@ def _cell(place: str, settings: dict[str, Any], changes: list[tuple[str, str | N
     try:
         return cell_from_settings(merged)
     except ValueError as error:
-        raise error if changes else ValueError(f"{place}: {error}") from None
+        raise ValueError(f"{'set' if changes else place}: {error}") from None
 
 
 def _published(preset: Preset, cell: Cell) -> dict[str, float]:

@@ -61,6 +61,8 @@ def names() -> list[str]:
 def _margins(margin: Margin, kinds: Sequence[str]) -> dict[str, float]:
     if not isinstance(margin, Mapping):
         return {kind: _margin("margin", margin) for kind in kinds}
+    if not margin:
+        raise fail("margin", margin, "a number, or one for each kind of coordinate")
     for kind in margin:
         known("margin: kind of coordinate", kind, kinds)
     return {kind: _margin(f"margin of {kind}", margin.get(kind, 0.1)) for kind in kinds}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simbias._checks import fail, whole
+from simbias._checks import fail, instance, whole
 from simbias.tasks.blocks import Block, Pair, Piece
 from simbias.tasks.task import Task
 
@@ -82,7 +82,12 @@ def bayes_rule(task: Task, coordinate: int) -> Rule:
 
     Where the label is a tie or the density is 0, the cut lies in the middle between the decided
     neighbours: the boundary of largest margin.
+
+    Raises:
+        ValueError: no coordinate of the task.
     """
+    instance("task", task, Task)
+    coordinate = whole("coordinate", coordinate, least=0, most=task.dim - 1)
     told = [(part, int(part.positive > part.negative)) for part in decided(task.blocks[coordinate])]
     cuts = tuple(
         (left.high + right.low) / 2

@@ -8,14 +8,14 @@ a data set are turned by one orthogonal matrix, drawn once a data set.
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from simbias._checks import fail, whole
+from simbias._checks import each, fail, whole
 from simbias._keys import own_key
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Settings
@@ -102,6 +102,8 @@ class Task:
         Raises:
             ValueError: rows < 1, a rotation of another shape, or a key of another generator.
         """
+        if rotation is not None:
+            self._check_points("rotation", rotation, self.dim)
         x, y = draw(self.tables, own_key(key), whole("rows", rows))
         return (x if rotation is None else self.rotate(x, rotation)), y
 
@@ -110,10 +112,8 @@ class Task:
         self, x: Float[Array, "rows dim"], rotation: Float[Array, "dim dim"]
     ) -> Float[Array, "rows dim"]:
         """Turn unrotated points into inputs; ``x @ rotation.T`` turns them back."""
-        if rotation.shape != (self.dim, self.dim):
-            raise fail("rotation", rotation.shape, f"shape ({self.dim}, {self.dim})")
-        if x.ndim != 2 or x.shape[1] != self.dim:
-            raise fail("x", x.shape, f"shape (rows, {self.dim})")
+        self._check_points("rotation", rotation, self.dim)
+        self._check_points("x", x)
         return x @ rotation
 
     @pinned
@@ -139,13 +139,21 @@ class Task:
         Raises:
             ValueError: an index that is no coordinate of the task, or a key of another generator.
         """
-        for index in coordinates:
-            if index not in range(self.dim):
-                raise fail("coordinates", index, f"integers in [0, {self.dim})")
+        self._check_points("x", x)
+        coordinates = tuple(each("coordinates", coordinates, object))
+        for coordinate in coordinates:
+            whole("coordinates", coordinate, least=0, most=self.dim - 1)
         chosen = np.isin(np.arange(self.dim), coordinates)
         plain = x if rotation is None else self.rotate(x, rotation.T)
         mixed = jnp.where(chosen, plain[jax.random.permutation(own_key(key), len(x))], plain)
         return mixed if rotation is None else self.rotate(mixed, rotation)
+
+    def _check_points(self, argument: str, value: Any, rows: int | None = None) -> None:
+        """Raise ValueError unless each row of an array is a point."""
+        shape: tuple[int, ...] = getattr(value, "shape", ())
+        if len(shape) != 2 or shape != (rows or shape[0], self.dim):
+            arrived = shape if hasattr(value, "shape") else value
+            raise fail(argument, arrived, f"shape ({rows or 'rows'}, {self.dim})")
 
 
 def draw_uniforms(

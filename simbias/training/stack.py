@@ -6,6 +6,7 @@ least far go first, so that they end together and no core waits. On an accelerat
 runs under ``vmap`` over as many networks as fit the memory, sharded over the devices.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,8 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxtyping import Float, Int
 
-from simbias._checks import fail, whole
+from simbias._checks import each, fail, instance, whole
+from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias._types import Params
 from simbias.networks import Network
@@ -142,13 +144,13 @@ class Stack:
 
     def index(self, seed: int) -> int:
         """The position of a seed; raises ValueError."""
-        if seed not in self.seeds:
+        if whole("seed", seed, least=0, most=2**63 - 1) not in self.seeds:
             raise fail("seed", seed, f"one of {list(self.seeds)}")
         return self.seeds.index(seed)
 
     def some(self, seeds: Sequence[int]) -> "Stack":
         """The stack of some of its networks, in the order given; raises ValueError."""
-        places = [self.index(seed) for seed in seeds]
+        places = [self.index(seed) for seed in seed_list(each("seeds", seeds, object))]
         params, initial = jax.tree.map(lambda leaf: leaf[places], (self.params, self.initial))
         return Stack(
             cell=self.cell,
@@ -224,6 +226,7 @@ def replay(
     Raises:
         ValueError: an argument out of range.
     """
+    instance("cell", cell, Cell)
     every, most = cell.stop.interval, cell.stop.max_updates
     if whole("updates", updates, most=most) % every:
         raise fail("updates", updates, f"a multiple of check_every = {every} up to {most}")
@@ -275,8 +278,10 @@ def train_jobs(
         The snapshot of every job, ended.
 
     Raises:
+        ValueError: more than fits the memory.
         DrawsError: a snapshot to go on from was drawn from other numbers than are drawn here.
     """
+    check_memory(jobs[0].cell, len(jobs), n_select)
     vectorised = jax.default_backend() != "cpu" if vectorised is None else vectorised
     program = fit.program(jobs[0].cell, n_select)
     problems = {job: fit.problem(*job) for job in jobs}
@@ -305,6 +310,20 @@ def _judged(stop: Stop, snapshot: Snapshot) -> Snapshot:
     """A network that has ended, its last training loss considered."""
     end = stop.judged(End(int(snapshot.state.end)), float(snapshot.trace[-1, _LOSS]))
     return replace(snapshot, state=snapshot.state._replace(end=np.int32(end)))
+
+
+def check_memory(cell: Cell, networks: int, n_select: int = N_SELECT) -> None:
+    """Raise ValueError where the networks of a program surely do not fit the memory."""
+    dim, network = cell.task.dim, cell.network
+    fits("dim", dim, 4.0 * dim**2)
+    shapes = jax.eval_shape(lambda key: network.init(key, dim), jax.random.key(0))
+    params = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+    at_once = min(networks, len(jax.devices()))
+    fits("network", network.label, 3 * params * at_once, where="device")  # their gradients too
+    for argument, rows in (("n_train", cell.n_train), ("n_select", n_select)):
+        fits(argument, rows, 4.0 * rows * dim * at_once, where="device")
+    kept = 2 * params + 4.0 * cell.n_train + 4.0 * dim**2  # of each, on the host
+    fits("seeds", f"{networks} networks", kept * networks)
 
 
 @pinned

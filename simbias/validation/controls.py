@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simbias._checks import known
+from simbias._checks import instance, known
 from simbias._pinned import pinned
 from simbias.networks import MLP
 from simbias.tasks.oracle import achievable_rule, explicit_network, simple_rule
@@ -36,6 +36,7 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
         ValueError: an unknown rule, a task without a simple set, another kind of network, or one
             too narrow for the rule's cuts.
     """
+    instance("cell", cell, Cell)
     made = RULES[known("rule", rule, RULES)](cell.task)
     if made is None:
         raise ValueError(f"rule: {cell.task.name} has no simple set, so no simple rule")

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from simbias._checks import fail, instance, real
+from simbias._checks import each, fail, instance, real
 from simbias.networks import MLP
 from simbias.tasks.oracle import Layer, Part, parts_of
 from simbias.tasks.task import Task
@@ -253,6 +253,9 @@ def exact_risk(task: Task, layers: Sequence[Layer]) -> float:
         raise fail("task", f"{task.dim} coordinates", "a task of 2")
     if any(block.is_normal for block in task.blocks):
         raise fail("task", "a normal coordinate", "piecewise uniform coordinates")
+    layers = each("layers", layers, Layer)
+    if not layers:
+        raise fail("layers", layers, "at least one")
     flat = restrict(layers, Plane(np.zeros(2), np.eye(2)))
     risk = 0.0
     kinds = groupby(sorted(product(*map(parts_of, task.blocks)), key=_extents), key=_extents)

@@ -24,7 +24,7 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 from scipy.special import stdtrit
 
-from simbias._checks import fail, instance, real, whole
+from simbias._checks import each, fail, instance, real, whole
 from simbias._keys import network_key, own_key, stream
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
@@ -251,7 +251,7 @@ def slab_coordinates(task: Task, coordinates: Sequence[int] | None, most: int = 
     outside = [j for j in range(task.dim) if j not in task.simple_set]
     if coordinates is None:
         return list(islice((j for j in outside if _attains(task, j)), most))
-    chosen = list(coordinates)
+    chosen = [whole("coordinates", j, least=0) for j in each("coordinates", coordinates, object)]
     distinct = bool(chosen) and len(set(chosen)) == len(chosen)
     if not distinct or not all(j in outside and _attains(task, j) for j in chosen):
         allowed = "distinct coordinates outside the simple set that attain the Bayes risk"
