@@ -87,7 +87,10 @@ def test_a_plugin_that_cannot_be_imported_is_named_and_the_others_work(installed
     assert tasks.get("mine", dim=3).dim == 3
 
 
-def test_a_bound_that_cannot_be_imported_is_inapplicable_beside_the_others(installed, trained):
+def test_a_bound_that_cannot_be_imported_is_inapplicable_beside_the_others(
+    installed, trained, monkeypatch
+):
+    monkeypatch.setattr(BOUNDS, "_builtin", {"occam": BOUNDS.entries()["occam"]})
     evidence = evidence_from(trained, 0)
     found = {one.bound: one for one in records(evidence)}
     assert set(found) == set(BOUNDS.entries()) and found["occam"].applicable
