@@ -20,6 +20,7 @@ from simbias.bounds import descent, judged
 from simbias.tasks.oracle import Layer
 from simbias.tasks.task import quantile
 from simbias.training import Cell, fit
+from simbias.training.draws import fingerprint
 from simbias.training.stack import N_SELECT
 from simbias.validation import N_CERTIFY, control, islands, paired, risk
 from simbias.validation.grids import draw_lines
@@ -258,6 +259,7 @@ def test_draws_of_a_fixed_network_are_the_recorded_ones():
     turn = problem.rotation[0].tolist()
     assert turn == pytest.approx([-0.22448, 0.42164, 0.85460, 0.20369], abs=1e-4)
     assert jax.random.bits(fit._stream(problem, "order"), (2,)).tolist() == [4181069610, 1759935829]
+    assert fingerprint(problem, fit.training_set(cell.n_train, problem)) == "48e0ce4c48820c7b"
     mask = fit.draw_mask(fit.problem(cell, 3, 1), 8)
     assert mask.tolist() == [False, False, True, True, True, False, True, False]
 
