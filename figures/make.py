@@ -29,12 +29,14 @@ from simbias.results.claims import read_verdicts
 from simbias.results.summary import INTERVAL
 from simbias.training import Stack, replay
 from simbias.training.stack import Job
+from simbias.training.words import phrases, value_words
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "recorded"
 NARROW, WIDE, JUMPING = (2, 10, 50), "(100,1)", 20  # dimensions drawn; cell drawn; of the jump
 NOISE = 0.1  # of the cell whose bounds are drawn
 HALFWAY = "halfway.safetensors"
+COARSE = {"claims": 200}  # dots an inch of a page-long figure
 
 
 def main() -> None:
@@ -58,7 +60,8 @@ def main() -> None:
                 archive.extractall(Path(folder, name), filter="data")
             runs[name] = Store(Path(folder, name))
         for name, (run, draw) in FIGURES.items():
-            png = draw(runs[run]).save(Path(folder, f"{name}.png"))[0]
+            path = Path(folder, f"{name}.png")
+            png = draw(runs[run]).save(path, dpi=COARSE.get(name, plots.DPI))[0]
             (HERE / png.name).write_bytes(png.read_bytes())
             print(HERE / png.name, flush=True)
 
@@ -153,7 +156,7 @@ def jump(halfway: bool) -> Callable[[Store], Any]:
             kept = load_file(store.directory / HALFWAY)
             stack = records.stack_from_tensors(stack.cell, {seed: kept}, stack.traces)
         display = plots.boundary(stack, seed=seed, coordinate=coordinate)
-        display.name += f", after {int(stack.updates[0]):,} updates"
+        display.name += f", after {value_words(int(stack.updates[0]))} updates"
         return display
 
     return draw
@@ -165,7 +168,8 @@ def certified(store: Store) -> Any:
         if (cell.task.name, cell.network.label, cell.n_train) == ("noisy-lms-7", WIDE, 40_000):
             if cell.task.settings["noise"] == NOISE:
                 seeds = {one.seed for one in judged}
-                name = f"noisy-lms-7 {WIDE}, $n$ = {cell.n_train:,}, {len(seeds)} networks"
+                words = phrases({"n_train": cell.n_train})
+                name = f"noisy-lms-7 {WIDE}, {words}, {len(seeds)} networks"
                 return plots.bounds(judged, name=name)
     raise ValueError(f"bounds: no cell noisy-lms-7 {WIDE} with noise {NOISE}")
 

@@ -15,6 +15,10 @@ def test_the_recorded_runs_are_small():
     assert sum(path.stat().st_size for path in RECORDED) < 5e6
 
 
+def test_no_figure_takes_a_megabyte():
+    assert all(path.stat().st_size < 1e6 for path in FOLDER.glob("*.png"))
+
+
 def test_every_figure_is_named_with_its_suite_and_every_name_is_a_figure():
     text = (FOLDER / "README.md").read_text()
     named = set(re.findall(r"`(\S+\.png)`", text))

@@ -1,5 +1,6 @@
 """Figures: a data object first, drawing second, the plotted data beside every file."""
 
+from simbias.plots._figure import DPI
 from simbias.plots.boundary import BoundaryDisplay, boundary
 from simbias.plots.bounds import BoundsDisplay, bounds
 from simbias.plots.claims import ClaimsDisplay, claims
@@ -10,6 +11,7 @@ from simbias.plots.phase import PhaseDisplay, phase
 from simbias.plots.training import TrainingDisplay, training
 
 __all__ = [
+    "DPI",
     "BoundaryDisplay",
     "BoundsDisplay",
     "ClaimsDisplay",

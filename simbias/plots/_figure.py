@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 
-from simbias._checks import fail, place
+from simbias._checks import fail, place, whole
 from simbias._escape import csv_text
 from simbias.plots._room import Room, wrapped
 from simbias.training.stack import Stack
@@ -104,7 +104,7 @@ class Display(ABC):
         self.figure_ = axes[0].figure.canvas.figure
         return self
 
-    def save(self, path: str | Path) -> list[Path]:
+    def save(self, path: str | Path, *, dpi: int = DPI) -> list[Path]:
         """Write the figure, and the plotted data as CSV beside it; draws first where need be.
 
         The same display gives the same bytes. Files appear whole or not at all.
@@ -112,12 +112,13 @@ class Display(ABC):
         Args:
             path: where to; the suffix, .png or .pdf, decides the format. One table of data goes to
                 the same stem with .csv, each of several to stem-NAME.csv.
+            dpi: dots an inch of a .png.
 
         Returns:
             The paths written, the figure's first.
 
         Raises:
-            ValueError: another suffix.
+            ValueError: another suffix, or dpi < 1.
             OSError: a place that cannot be written to.
         """
         path = place("path", path)
@@ -125,7 +126,7 @@ class Display(ABC):
             raise fail("path", str(path), "a file name that ends in .png or .pdf")
         if self.figure_ is None:
             self.plot()
-        files = {path: _rendered(self.figure_, path.suffix.lower())}
+        files = {path: _rendered(self.figure_, path.suffix.lower(), whole("dpi", dpi))}
         tables = self.tables()
         for name, table in tables.items():
             stem = path.stem if len(tables) == 1 else f"{path.stem}-{name}"
@@ -149,7 +150,7 @@ class Display(ABC):
     def _heading(self, ax: Axes, text: str) -> None:
         """A title: over the whole figure where it is the display's own."""
         if self._room is None:
-            width = 72 * (ax.figure.canvas.figure.get_size_inches()[0] - 0.1)
+            width = 72 * (ax.figure.canvas.figure.get_size_inches()[0] - 0.05)
             ax.figure.suptitle(wrapped(text, _LOOK["figure.titlesize"], width))
         else:
             self._room.title(ax, text)
@@ -185,10 +186,10 @@ def look() -> Iterator[None]:
         yield
 
 
-def _rendered(figure: Figure, suffix: str) -> bytes:
+def _rendered(figure: Figure, suffix: str, dpi: int) -> bytes:
     buffer = BytesIO()
     with look():
-        figure.savefig(buffer, format=suffix[1:], dpi=DPI, metadata=_NO_METADATA[suffix])
+        figure.savefig(buffer, format=suffix[1:], dpi=dpi, metadata=_NO_METADATA[suffix])
     return buffer.getvalue()
 
 

@@ -16,16 +16,16 @@ from matplotlib.legend import Legend
 from matplotlib.textpath import text_to_path
 from matplotlib.transforms import Bbox, ScaledTranslation, blended_transform_factory
 
-_HINTED = 1.06  # small type is this much wider on a coarse screen
+HINTED = 1.06  # small type is this much wider on a coarse screen
 _PAD = 0.03  # inches, between the edge of the figure and what is drawn
 _LEAST = 0.2  # of the size of the axes, which nothing around them takes
 _TALLEST = 0.5  # of the height of the axes, for a legend in the user's own type
 
 
 def text_width(text: str, size: float) -> float:
-    """Width of a text of a type size, both in points."""
+    """Width of a text of a type size, both in points; mathematics counts as its letters."""
     font = FontProperties(size=size)
-    return _HINTED * text_to_path.get_text_width_height_descent(text, font, False)[0]
+    return text_to_path.get_text_width_height_descent(text.replace("$", ""), font, False)[0]
 
 
 def wrapped(text: str, size: float, width: float) -> str:
@@ -82,7 +82,7 @@ class Room:
         middle = (ax.bbox.x0 + ax.bbox.x1) / 2
         width = 2 * min(middle - self.space.x0, self.space.x1 - middle)
         size = ax.title.get_fontproperties().get_size_in_points()
-        ax.set_title(wrapped(text, size, 72 * width / self.figure.dpi))
+        ax.set_title(wrapped(text, size, 72 * width / self.figure.dpi / HINTED))
 
     def legend(self, ax: Axes, ncols: int, small: float, **options: Any) -> None:
         """A legend under the labels of an axes, no wider than the space.

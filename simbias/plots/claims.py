@@ -16,7 +16,7 @@ from simbias._checks import each, fail, known
 from simbias.claims.inference import QUANTIFIERS
 from simbias.claims.verdict import VERDICTS
 from simbias.plots import _figure as style
-from simbias.plots._room import text_width
+from simbias.plots._room import HINTED, text_width
 
 _LINE_HEIGHT = 0.142  # inches
 _AROUND, _BELOW = 0.42, 0.75  # inches: title and legend; headings and x axis of a panel
@@ -159,7 +159,8 @@ class ClaimsDisplay(style.Display):
         tables = [_table(lines, self._level, room) for lines in self.panels]
         full = [line.texts for table in tables for line in table if len(line.texts) > 1]
         widths = [
-            max(text_width(text, _TEXT) for text in column) for column in zip(*full, strict=True)
+            HINTED * max(text_width(text, _TEXT) for text in column)
+            for column in zip(*full, strict=True)
         ]
         for ax, lines, table in zip(axes, self.panels, tables, strict=True):
             _panel(ax, lines)
