@@ -306,3 +306,14 @@ def test_two_noisy_coordinates_have_no_one_coordinate_achievable_rule():
         oracle.achievable_rule(task)
     with pytest.raises(ValueError, match=r"^simple_set: "):
         oracle.simple_rule(task)
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_parts_of_a_coordinate_begin_and_end_where_its_pieces_do(name):
+    for block in set(tasks.get(name, dim=8).blocks):
+        pieces = [piece for law in block.laws for piece in law]
+        ends = {round(float(end), 9) for piece in pieces for end in (piece.low, piece.high)}
+        parts = oracle.parts_of(block)
+        assert {round(float(end), 9) for part in parts for end in (part.low, part.high)} <= ends
+        for k, law in enumerate(block.laws):
+            assert sum(part[2 + k] for part in parts) == pytest.approx(sum(p.mass for p in law))

@@ -1,6 +1,9 @@
 """Trained networks are those of a hand-written loop, however the work is divided."""
 
+import itertools
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -202,6 +205,21 @@ def test_every_segment_is_reported_with_the_networks_that_moved(cell):
     for seed in range(3):
         updates = [moved[seed] for moved in seen if seed in moved]
         assert updates == sorted(set(updates)) and updates[-1] == 200
+
+
+def test_the_seconds_of_a_network_are_its_share_of_the_devices(cell, monkeypatch):
+    # a clock that goes on by 3 a look: a segment takes 3 on each of two devices
+    clock = SimpleNamespace(perf_counter=itertools.count(0, 3.0).__next__)
+    monkeypatch.setattr(sys.modules["simbias.training.stack"], "time", clock)
+    shares = dict.fromkeys(range(3), 0.0)
+
+    def counted(moved):
+        for job in moved:
+            shares[job.seed] += 3 * 2 / len(moved)
+
+    jobs = [Job(cell, seed) for seed in range(3)]
+    made = train_jobs(jobs, n_select=SELECT, after_segment=counted)
+    assert {job.seed: snapshot.seconds for job, snapshot in made.items()} == shares
 
 
 def test_last_check_equals_a_recomputation_from_the_returned_weights(cell, trained, forward):
