@@ -8,8 +8,9 @@ or computes is entered through ``pinned``; outside, settings stay as the user ha
 
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -43,18 +44,30 @@ _OTHERWISE = re.compile(
     r"--xla_\w*fast_math(=true|=1)?|--xla_backend_optimization_level=[012]", re.IGNORECASE
 )
 
+_ARITHMETIC: dict[str, Any] = {  # as NumPy has it by default
+    "divide": "warn",
+    "over": "warn",
+    "under": "ignore",
+    "invalid": "warn",
+}
+_NO_MESH = jax.sharding.Mesh(np.empty((), object), ())
+_thread = threading.local()  # JAX's contexts are those of a thread
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 @contextmanager
 def settings() -> Iterator[None]:
-    """Compute under the settings of simbias, on this thread.
+    """Compute under the settings of simbias, on this thread; within them, nothing more is done.
 
     Raises:
         ValueError: a setting that would change numbers and cannot be set aside, or a platform that
             JAX cannot start.
     """
+    if getattr(_thread, "entered", False):
+        yield
+        return
     for name, sound in _REFUSED.items():
         if jax.config.values.get(name, sound) != sound:
             raise fail(name, jax.config.values[name], f"{sound}, as numbers hang on it")
@@ -66,8 +79,11 @@ def settings() -> Iterator[None]:
     with ExitStack() as entered:
         for setting, value in [*_PINNED, (jax.default_matmul_precision, products)]:
             entered.enter_context(setting(value))
-        entered.enter_context(np.errstate(divide="warn", over="warn", under="ignore"))
-        entered.enter_context(np.errstate(invalid="warn"))
+        with suppress(ValueError):  # within a caller's program its mesh stays
+            entered.enter_context(jax.set_mesh(_NO_MESH))
+        entered.enter_context(np.errstate(**_ARITHMETIC))
+        _thread.entered = True
+        entered.callback(setattr, _thread, "entered", False)
         yield
 
 
