@@ -220,6 +220,8 @@ def describe_file(name: str) -> None:
 
 
 def _print_claim(claim: Any) -> None:
+    from simbias.training.words import phrase, phrases
+
     print(f"{claim.id}: {claim.title}\nsource: {claim.source}\nclaims: {claim.says}")
     for premise in claim.premises:
         share = "" if premise.share == 1 else f", in {premise.share:g} of the {claim.unit}s"
@@ -227,9 +229,7 @@ def _print_claim(claim: Any) -> None:
     for name, cell in claim.populations.items():
         print(f"population{f' {name}' * bool(name)}: {cell.name}")
         for part, value in cell.settings.items():
-            inside = value.items() if isinstance(value, dict) else ()
-            words = ", ".join(f"{key} = {one}" for key, one in inside if one is not None)
-            print(f"  {part}: {words or value}")
+            print(f"  {phrases(value) if isinstance(value, dict) else phrase(part, value)}")
     print(f"unit: a {claim.unit}, redrawing {', '.join(claim.redraws)}; at most {claim.units}")
     print(f"measured on {claim.n_certify} fresh points, with confidence {claim.confidence:g}")
     corrected = f", {claim.correction} over {claim.family_size}" if claim.family_size > 1 else ""

@@ -3,17 +3,23 @@
 import json
 import os
 import time
+from dataclasses import replace
 
+import jax
 import pytest
 
 from simbias import suites
 from simbias._files import read_text
 from simbias.claims import load
 from simbias.cli import main
+from simbias.plots import boundary
 from simbias.results import Store
 from simbias.results.claims import _said
 from simbias.results.store import to_toml
+from simbias.runner.execute import prepare
 from simbias.runner.plan import make_plan
+from simbias.training.stack import Job, check_memory, train_jobs
+from simbias.validation import measure_grids
 
 SUITE = """
 name = "tiny"
@@ -239,3 +245,49 @@ def test_an_override_nested_without_end_is_named(capsys):
     deep = "[" * 5000 + "]" * 5000
     assert main(["run", "pitfalls", "--dry-run", "--set", f"task.dim={deep}"]) == 2
     assert capsys.readouterr().err.startswith("simbias: set: got 'task.dim=[[[[")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("n_train=2000000000", "n_train: got 2000000000"),
+        ("network.width=1000000", "network: got '(1000000,2)'"),
+        ("task.dim=100000", "dim: got 100000"),
+    ],
+)
+def test_what_does_not_fit_the_memory_is_refused_before_it_is_taken(
+    tmp_path, capsys, monkeypatch, change, words
+):
+    monkeypatch.setattr("simbias._memory.host_memory", lambda: 16e9)
+    sets = [change, "network.depth=2", "stop.max_updates=40"]
+    line = ["run", "pitfalls", "--preset", "smoke", "--seeds", "1", "--set", *sets]
+    assert main([*line, "--out", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"{words}, allowed: what fits into 16 GB" in said
+    assert not list(tmp_path.rglob("*.toml"))
+    assert main([*line, "--dry-run"]) == 0  # it may be meant for another machine
+
+
+def test_a_cell_that_does_not_fit_stops_a_run_only_where_none_does(tmp_path, monkeypatch):
+    monkeypatch.setattr("simbias._memory.host_memory", lambda: 5e7)
+    path = tmp_path / "my.toml"
+    path.write_text(suite(dim="50", width="[8, 100000]"))
+    plan = planned(str(path))
+    prepare(plan, Store(tmp_path / "run", create=True))
+    small, large = plan.cells
+    with pytest.raises(ValueError, match=r"network: got '\(100000,1\)', allowed: what fits"):
+        train_jobs([Job(large, 0)])
+    check_memory(small, 1)
+    alone = replace(plan, cells=(large,), published=({},))
+    with pytest.raises(ValueError, match=r"network: got '\(100000,1\)', allowed: what fits"):
+        prepare(alone, Store(tmp_path / "other", create=True))
+    assert not (tmp_path / "other").exists()
+
+
+def test_grids_and_samples_that_do_not_fit_are_refused(trained, cell):
+    with pytest.raises(ValueError, match="rows: got 2000000000, allowed: what fits"):
+        cell.task.sample(jax.random.key(0), 2_000_000_000)
+    with pytest.raises(ValueError, match="resolution: got 2000000, allowed: what fits"):
+        boundary(trained, resolution=2_000_000)
+    with pytest.raises(ValueError, match="resolution: got 2000000, allowed: what fits"):
+        measure_grids(trained, resolution=2_000_000)

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 
 from simbias._checks import fail, instance, whole
 from simbias._keys import network_key, seed_key, stream
+from simbias._memory import fits
 from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines, plane_rules, rule_labels, rule_lines
 from simbias.plots._plane import (
@@ -109,7 +110,7 @@ class BoundaryDisplay(style.Display):
             whole("label", label, least=0, most=1)
         if whole("contexts", contexts, least=8) % 2:
             raise fail("contexts", contexts, "an even integer >= 8")
-        whole("resolution", resolution, least=2)
+        fits("resolution", whole("resolution", resolution, least=2), 4.0 * resolution**2 * task.dim)
         whole("shown", shown, least=0)
         turn = np.eye(task.dim, dtype=np.float32) if rotation is None else np.asarray(rotation)
         if turn.shape != (task.dim, task.dim):

@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from simbias._checks import each, fail, whole
 from simbias._keys import own_key
+from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Settings
 from simbias.tasks.blocks import Block
@@ -104,7 +105,8 @@ class Task:
         """
         if rotation is not None:
             self._check_points("rotation", rotation, self.dim)
-        x, y = draw(self.tables, own_key(key), whole("rows", rows))
+        fits("rows", whole("rows", rows), 4.0 * rows * self.dim, where="device")
+        x, y = draw(self.tables, own_key(key), rows)
         return (x if rotation is None else self.rotate(x, rotation)), y
 
     @pinned

@@ -26,6 +26,7 @@ from scipy.special import stdtrit
 
 from simbias._checks import each, fail, instance, real, whole
 from simbias._keys import network_key, own_key, stream
+from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
 from simbias.networks import Network
@@ -161,7 +162,8 @@ def measure_grids(
     if simple is None:
         raise fail("stack", f"networks on {task.name}", "networks on a task with a simple set")
     rules = [achievable_rule(task, j) for j in slab_coordinates(task, coordinates)]
-    whole("resolution", resolution, least=2)
+    cells = len(stack) * whole("resolution", resolution, least=2) ** 2
+    fits("resolution", resolution, 8.0 * cells)
     if whole("contexts", contexts, least=4) % 2:
         raise fail("contexts", contexts, "an even integer >= 4")
     whole("planes", planes, most=contexts)
