@@ -98,7 +98,7 @@ def read(directory, expected, seed, pause):
     Path(f"{directory}.{os.getpid()}.reads").write_text(str(reads))
 
 
-def stress(kills, writers, readers, folder, *, each=10, seed=0, say=partial(print, flush=True)):
+def stress(kills, writers, readers, folder, *, each=10, seed=0, say=print):
     """Rounds of at most ``each`` kills; returns kills, reads and what went wrong."""
     os.environ |= {"XDG_CACHE_HOME": str(folder / "cache"), "JAX_ENABLE_COMPILATION_CACHE": "true"}
     context = multiprocessing.get_context("forkserver")
@@ -165,7 +165,12 @@ if __name__ == "__main__":
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         killed, reads, wrong = stress(
-            options.kills, options.writers, options.readers, Path(made), each=options.each
+            options.kills,
+            options.writers,
+            options.readers,
+            Path(made),
+            each=options.each,
+            say=partial(print, flush=True),
         )
     print(f"{killed} kills, {options.writers} writers, {options.readers} readers, {reads} reads")
     print(f"rows lost, doubled or different, and failures: {len(wrong)}")
