@@ -104,15 +104,16 @@ def fill(
                 faults += told([(Path(filename).name, why)])
             else:
                 alike.setdefault(schema, []).append(Path(filename).name)
-        extra: dict[str, str] = {}
-        known = {column.name for column in columns}
+        extra: dict[str, tuple[str, str]] = {}  # name and type, by the name in small letters
+        known = {column.name for column in columns} | {FILE}
         describe = f"DESCRIBE SELECT * FROM {_READ}"
         for some in alike.values():
             for answer in _by_halves(lambda part: ask(describe, part), some)[0]:
                 for name, kind, *_ in answer:
-                    if name.lower() not in known | {FILE}:
-                        extra[name] = kind if extra.get(name, kind) == kind else "VARCHAR"
-        added = "".join(f", {_name(name)} {kind}" for name, kind in extra.items())
+                    if name.lower() not in known:
+                        first, same = extra.get(name.lower(), (name, kind))
+                        extra[name.lower()] = first, kind if kind == same else "VARCHAR"
+        added = "".join(f", {_name(name)} {kind}" for name, kind in extra.values())
         connection.execute(f'CREATE TABLE {table} ({_typed(columns)}, "{FILE}" VARCHAR{added})')
         insert = f"INSERT INTO {table} BY NAME SELECT * FROM {_READ}"
         for some in alike.values():

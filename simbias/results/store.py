@@ -97,6 +97,7 @@ class Store:
     ) -> None:
         self.directory = place("out" if create else "DIR", directory)
         self._note, self._noted = note, set[Path]()
+        self._verified: dict[Path, tuple[Any, ...]] = {}
         self._read: tuple[dict[str, tuple[int, ...]], dict[str, dict[str, Any]]] = {}, {}
         if create:
             check_writable(self.directory)
@@ -216,13 +217,7 @@ class Store:
 
     def weights(self, name: str) -> dict[str, np.ndarray]:
         """The tensors of a network; raises StoreError where they are not those of its row."""
-        path = self.weights_path(name)
-
-        def load() -> tuple[dict[str, np.ndarray], str]:
-            tensors, _ = _load(path)
-            return tensors, checksums.of_tensors(tensors)
-
-        return self._matching(name, "weights_checksum", path, load)
+        return self._weights(name, self.networks().get(name, {}))
 
     def trace(self, name: str, columns: Sequence[str]) -> np.ndarray:
         """The trace of a network as float32 (checks, columns); none where none was kept.
@@ -231,7 +226,8 @@ class Store:
             StoreError: it cannot be read, or is not that of the network's row.
         """
         path = self.trace_path(name)
-        if not self._matching(name, "trace_checksum", path, partial(_trace, path)):
+        row = self.networks().get(name, {})
+        if not self._matching(row, "trace_checksum", path, partial(_trace, path)):
             return np.zeros((0, len(columns)), np.float32)
         rows, faults = parquet.read(TRACES, [path])
         for fault in faults:
@@ -243,14 +239,24 @@ class Store:
         """How many networks have a row from before checksums."""
         return sum(row[CHECKSUM.name] is None for row in self.networks().values())
 
-    def _matching(self, name: str, column: str, path: Path, load: Callable[[], tuple[T, str]]) -> T:
+    def _weights(self, name: str, row: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        path = self.weights_path(name)
+
+        def load() -> tuple[dict[str, np.ndarray], str]:
+            tensors, _ = _load(path)
+            return tensors, checksums.of_tensors(tensors)
+
+        return self._matching(row, "weights_checksum", path, load)
+
+    def _matching(
+        self, row: Mapping[str, Any], column: str, path: Path, load: Callable[[], tuple[T, str]]
+    ) -> T:
         """A file of a network; raises StoreError where it is not the one that its row speaks of."""
-        row = self.networks().get(name, {})
         for _ in range(2):  # another process may have written both in between
             content, found = load()
             if row.get(column) in (None, found):
                 return content
-            rows, _ = parquet.read(NETWORKS, [self.directory / "networks" / f"{name}.parquet"])
+            rows, _ = parquet.read(NETWORKS, [self.directory / "networks" / f"{path.stem}.parquet"])
             row = rows[0] if rows else row
         raise _unusable(path, checksums.CHANGED if found else "it is missing")
 
@@ -355,28 +361,51 @@ class Store:
         with parquet.connect() as connection:
             for table in _COLUMNS:
                 found += self._fill(connection, table)
+        rows = self.networks()
         weights = {path.stem for path in (self.directory / "weights").glob("*.safetensors")}
-        kept = {name for name, row in self.networks().items() if row["weights_checksum"]}
-        checkpoints = (self.directory / "checkpoints").glob("*.safetensors")
+        kept = {name for name, row in rows.items() if row["weights_checksum"]}
         whole = [self.weights_path(name) for name in sorted(weights | kept)]
-        for path in [*whole, *sorted(checkpoints)]:
-            load = self.weights if path.parent.name == "weights" else self.checkpoint
+        whole += sorted((self.directory / "checkpoints").glob("*.safetensors"))
+        for path in whole:
+            seal = rows.get(path.stem, {}).get("weights_checksum")
+            now = (seal, *_stamp(path))
+            if self._verified.get(path) == now:
+                continue
             try:
-                missing = sorted(_KEPT[path.parent.name] - set(load(path.stem) or {}))
+                if path.parent.name == "weights":
+                    tensors = self._weights(path.stem, rows.get(path.stem, {}))
+                else:
+                    tensors = self.checkpoint(path.stem) or {}
+                missing = sorted(_KEPT[path.parent.name] - set(tensors))
                 if missing and path.exists():
                     found.append(Fault(path, f"no tensor {missing[0]}: not a file of simbias"))
+                else:
+                    self._verified[path] = now
             except StoreError as error:
                 found.append(Fault(path, error.why))
         return found
 
+    def mend(self) -> list[str]:
+        """Move damaged files out of the way, keeping them; returns a line each.
+
+        What they were of counts as missing, and is computed again.
+        """
+        lines = []
+        for path, why in self.damaged():
+            aside = self.set_aside(path)
+            moved = f"moved to {aside}, " if aside.exists() else ""
+            lines.append(f"{path} cannot be used ({why}): {moved}computed again")
+        return lines
+
     def set_aside(self, path: Path) -> Path:
-        """Move a damaged file out of the way, keeping it; its network counts as missing."""
-        target = self.directory / "set-aside" / path.parent.name / f"{path.name}.{time.time_ns()}"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # missing, or another process was faster
-            os.replace(path, target)
-        if path.parent.name in ("weights", "traces"):
-            (self.directory / "networks" / f"{path.stem}.parquet").unlink(missing_ok=True)
+        """Move a damaged file, and with it its network's row; returns where the file is then."""
+        row = self.directory / "networks" / f"{path.stem}.parquet"
+        both = (row, path) if path.parent.name in ("weights", "traces") else (path,)
+        for one in both:
+            target = self.directory / "set-aside" / one.parent.name / f"{one.name}.{time.time_ns()}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # missing, or another process was faster
+                os.replace(one, target)
         return target
 
     # -- inside -----------------------------------------------------------------------------
@@ -405,22 +434,19 @@ class Store:
 
     def _listing(self) -> dict[str, tuple[int, ...]]:
         """What tells whether a row of networks was written since."""
-        found: dict[str, tuple[int, ...]] = {}
-        for path in self._files("networks"):
-            with contextlib.suppress(OSError):  # another process set it aside
-                known = path.stat()
-                found[path.name] = (known.st_mtime_ns, known.st_size, known.st_ino)
-        return found
+        return {path.name: _stamp(path) for path in self._files("networks")}
 
     def _other_traces(self, paths: Sequence[Path]) -> list[Fault]:
         """The traces that are not those of which the rows of networks speak."""
         present = {path.stem for path in paths}
-        kept = {name: row["trace_checksum"] for name, row in self.networks().items()}
+        rows = self.networks()
+        kept = {name for name, row in rows.items() if row["trace_checksum"]}
         found = []
-        for name in sorted(present | {name for name in kept if kept[name]}):
+        for name in sorted(present | kept):
             path = self.trace_path(name)
             try:
-                self._matching(name, "trace_checksum", path, partial(_trace, path))
+                load = partial(_trace, path)
+                self._matching(rows.get(name, {}), "trace_checksum", path, load)
             except StoreError as error:
                 found.append(Fault(path, error.why))
         return found
@@ -487,6 +513,15 @@ def _toml(value: Any) -> str:
         return str(value)
     # text, integers and booleans are those of JSON, but for escapes in pairs and the last of ASCII
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What tells whether a file was written since; nothing where there is none."""
+    try:
+        known = path.stat()
+    except OSError:
+        return ()
+    return known.st_mtime_ns, known.st_size, known.st_ino
 
 
 def _unusable(path: Path, why: str) -> StoreError:

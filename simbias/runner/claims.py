@@ -130,8 +130,8 @@ def run(
     feasible(claims)
     for claim in claims:
         kept.check_family(store, claim)
-    for path, why in store.damaged():
-        note(f"{path} cannot be used ({why}): moved to {store.set_aside(path)}, computed again")
+    for line in store.mend():
+        note(line)
     first = {}
     for claim in claims:
         first[claim.id], changed = kept.say(store, claim)

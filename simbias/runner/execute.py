@@ -100,9 +100,8 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
         Interrupted: the user asked to stop.
         StoreError: nothing can be written any more (a full disk).
     """
-    for path, why in store.damaged():
-        aside = store.set_aside(path)
-        reporter.note(f"{path} cannot be used ({why}): moved to {aside}, computed again")
+    for line in store.mend():
+        reporter.note(line)
     finished = store.finished()
     for name in finished:  # another run's late checkpoint of a network that has ended
         store.drop_checkpoint(name)
