@@ -12,6 +12,7 @@ import io
 import multiprocessing
 import os
 import random
+import signal
 import tempfile
 import time
 from functools import partial
@@ -41,6 +42,7 @@ stop = { train_accuracy = [0.8, 0.9, 1.0] }
 """
 APART = ("train_seconds", "validate_seconds", "finished", "device", "checksum")
 NETWORKS = 9
+MOMENTS = ("any", "while it writes", "after a row")
 
 
 def called(*words):
@@ -99,6 +101,25 @@ def read(directory, expected, seed, pause):
     Path(f"{directory}.{os.getpid()}.reads").write_text(str(reads))
 
 
+def sought(moment, running, directory, life, chosen):
+    """The writer to kill, when its moment has come; None where all are done."""
+    end = time.monotonic() + chosen.uniform(0, life if moment == "any" else 3 * life)
+    before = len(list(directory.glob("networks/*.parquet")))
+    while time.monotonic() < end:
+        time.sleep(0.005)
+        alive = {str(process.pid): process for process in running if process.is_alive()}
+        if not alive:
+            return None
+        if moment == "while it writes":
+            at_it = {path.name.split(".")[1] for path in directory.glob("*/.*.tmp")} & set(alive)
+            if at_it:
+                return alive[min(at_it)]
+        there = len(list(directory.glob("networks/*.parquet")))
+        if moment == "after a row" and (there > before or there == NETWORKS):
+            break
+    return chosen.choice([process for process in running if process.is_alive()] or [None])
+
+
 def stress(kills, writers, readers, folder, *, each=10, seed=0, say=print):
     """Rounds of at most ``each`` kills; returns kills, reads and what went wrong."""
     os.environ |= {"XDG_CACHE_HOME": str(folder / "cache"), "JAX_ENABLE_COMPILATION_CACHE": "true"}
@@ -120,20 +141,24 @@ def stress(kills, writers, readers, folder, *, each=10, seed=0, say=print):
     expected = rows(folder / "undisturbed")
     assert len(expected) == NETWORKS
     say(f"a run that nobody disturbs: {len(expected)} rows in {life:.1f} s")
-    chosen, killed, reads, wrong = random.Random(seed), 0, 0, []
+    chosen, killed, reads, torn, wrong = random.Random(seed), 0, 0, 0, []
     while killed < kills:
         directory = folder / f"round-{killed}"
         wanted = min(each, kills - killed)
-        running = {begin(write, suite, directory): writer for writer in range(writers)}
+        running = [begin(write, suite, directory) for _ in range(writers)]
         reading = [begin(read, directory, expected, i, 2 * readers) for i in range(readers)]
-        present = []
-        for _ in range(wanted):
-            time.sleep(chosen.expovariate(wanted / (life * writers / 2)))
-            victim = chosen.choice(list(running))
-            present.append(len(list(directory.glob("networks/*.parquet"))))
+        present: list[str] = []
+        for moment in chosen.choices(MOMENTS, k=wanted):
+            victim = sought(moment, running, directory, life, chosen)
+            if victim is None:
+                break  # all writers are done
             victim.kill()
             victim.join()
-            running[begin(write, suite, directory)] = running.pop(victim)
+            if victim.exitcode == -signal.SIGKILL:
+                killed += 1
+                present.append(str(len(list(directory.glob("networks/*.parquet")))))
+                torn += bool(list(directory.glob(f"*/.{victim.pid}.*.tmp")))
+            running[running.index(victim)] = begin(write, suite, directory)
         for process in running:
             process.join()
         Path(f"{directory}.over").touch()
@@ -144,11 +169,11 @@ def stress(kills, writers, readers, folder, *, each=10, seed=0, say=print):
         wrong += [f"lost {place}" for place in set(expected) - set(found)]
         wrong += [f"different {place}" for place in found if found[place] != expected.get(place)]
         reads += sum(int(path.read_text()) for path in folder.glob(f"{directory.name}.*.reads"))
-        killed += wanted
         aside = len(list(directory.glob("set-aside/*/*")))
         say(
-            f"{killed} kills, with {present} rows there; {len(found)} rows in the end, {aside} set"
-            f" aside, {reads} reads so far; wrong: {wrong or 'nothing'}"
+            f"{killed} kills, {torn} of them while a file was written; rows there at each:"
+            f" {' '.join(present)}; {len(found)} rows in the end, {aside} files set aside, {reads}"
+            f" reads; wrong: {wrong or 'nothing'}"
         )
     return killed, reads, wrong
 
