@@ -99,9 +99,13 @@ def test_every_uncensored_seed_is_drawn_and_the_censored_are_counted():
 
 
 def test_a_run_without_transitions_or_without_numbers_that_vary_is_refused():
-    with pytest.raises(ValueError, match="^kind: got phase, allowed: .*select_accuracy"):
+    with pytest.raises(
+        ValueError, match="^summaries: got .none for kind phase., allowed: .*select_accuracy"
+    ):
         phase([replace(RUN[0], transitions=None)])
-    with pytest.raises(ValueError, match="^kind: got phase, allowed: .*varies"):
+    with pytest.raises(
+        ValueError, match="^summaries: got .none for kind phase., allowed: .*varies"
+    ):
         phase([replace(RUN[0], settings={})])
 
 

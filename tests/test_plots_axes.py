@@ -240,6 +240,10 @@ def test_a_comparison_has_a_panel_for_every_task_and_quantity(drawn):
 def test_the_legend_and_title_of_a_comparison(drawn):
     display = drawn("comparison")
     assert list(legend(display)) == ["measured, 95% interval", "published"]
+    (found,) = display.figure_.legends
+    measured, published = found.legend_handles
+    assert (measured.get_color(), measured.get_marker()) == (style.BLUE, "o")
+    assert (published.get_markeredgecolor(), published.get_marker()) == (style.VERMILLION, "D")
     assert display.figure_.get_suptitle() == (
         "0 of 4 published values inside the 95% interval;\n"
         "largest difference from a published value 0.020 (noisy-lms-7 (100,1), train accuracy)"

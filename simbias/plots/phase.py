@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from simbias._checks import each
+from simbias._checks import each, fail
 from simbias.plots import _figure as style
 from simbias.results.summary import Mean, Summary
 from simbias.results.transitions import Transitions
@@ -67,14 +67,16 @@ class PhaseDisplay(style.Display):
         asked = [summary for summary in summaries if summary.transitions is not None]
         if not asked:
             allowed = "where networks with a stop at a select_accuracy have ended"
-            raise ValueError(f"summaries: got none for kind phase, allowed: {allowed}")
+            raise fail("summaries", "none for kind phase", allowed)
         values = {
             key: {summary.settings[key] for summary in asked}
             for key in asked[0].settings
             if all(isinstance(summary.settings[key], int | float) for summary in asked)
         }
         if not values:
-            raise ValueError("kind: got phase, allowed: where a number varies, as the dimension")
+            raise fail(
+                "summaries", "none for kind phase", "where a number varies, as the dimension"
+            )
         setting = "dim" if "dim" in values else max(values, key=lambda key: len(values[key]))
         several = len({summary.task for summary in asked}) > 1
         points = []
