@@ -21,6 +21,7 @@ import sys, time
 import simbias
 simbias.configure(2)
 import jax
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)  # all, however busy the machine
 hits = []
 jax.monitoring.register_event_listener(lambda name, **_: hits.append(name))
 stack = simbias.train(
