@@ -181,6 +181,12 @@ def test_a_query_leaves_the_current_directory_alone(store, tmp_path, monkeypatch
     assert [path.name for path in here.rglob("*")] == [".tmp", "mine.csv"]
 
 
+def test_a_long_question_prints_nothing(store, capfd):
+    setting = "SELECT current_setting('enable_progress_bar')"  # a bar comes after two seconds
+    assert store.query(setting)[1] == [(False,)]
+    assert capfd.readouterr() == ("", "")
+
+
 def test_sql_cannot_change_the_stored_rows(store):
     put(store, "a")
     store.query("DELETE FROM networks")

@@ -33,8 +33,10 @@ class Fault(NamedTuple):
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """An empty database in memory that touches no folder of its own accord."""
-    return duckdb.connect(config={"temp_directory": ""})  # else .tmp in the current directory
+    """An empty database in memory that touches no folder and prints nothing of its own accord."""
+    connection = duckdb.connect(config={"temp_directory": ""})  # else .tmp in the current directory
+    connection.execute("SET enable_progress_bar = false")  # else on standard output after 2 seconds
+    return connection
 
 
 def write(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> None:
