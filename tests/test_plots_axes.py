@@ -258,12 +258,17 @@ def test_the_phase_diagram_has_every_cell_at_its_setting(drawn):
     above, between, below = display.ax_
     assert [ax.get_xscale() for ax in display.ax_] == ["log"] * 3 and below.get_yscale() == "log"
     assert below.get_xlabel() == "dimension $d$"
-    assert [label.get_text() for label in below.get_xticklabels()] == ["2", "10", "50"]
+    assert [label.get_text() for label in below.get_xticklabels()] == ["2", "5", "10", "50"]
     assert above.get_ylabel() == "share of seeds that\nreach the boundary"
     assert between.get_ylabel() == "memorised fraction\n(mean, t interval)"
     assert below.get_ylabel() == "transition (updates)"
     expected = {
-        style.BLUE: ([2, 10, 50], [1, 5 / 6, 0], [0.1, 0.2, 0.6], [35, 350, np.nan]),
+        style.BLUE: (
+            [2, 5, 10, 50],
+            [1, 1, 5 / 6, 0],
+            [0.1, 0.15, 0.2, 0.6],
+            [35, 70, 350, np.nan],
+        ),
         style.VERMILLION: ([2, 10], [5 / 6, 1], [0.3, 0.4], [135, 210]),
     }
     for colour, (at, share, memorised, median) in expected.items():
@@ -313,7 +318,7 @@ def test_the_legend_and_title_of_the_phase_diagram(drawn):
     ]
     assert display.figure_.get_suptitle() == (
         "noisy-lms-7: which networks reach the achievable boundary\n"
-        "(100,2), n 100: every seed up to d 2, none from 50 on"
+        "(100,2), n 100: every seed up to d 5, none from 50 on"
     )
 
 
@@ -351,6 +356,8 @@ def test_risks_of_bounds_are_drawn_with_their_intervals_and_what_would_be_valid(
     assert [x for x, _ in intervals] == [pytest.approx([r.low, r.high]) for r in with_value]
     assert [y[0] for _, y in intervals] == [y for _, y in risks]
     boxes = [part.get_paths()[0].get_extents() for part in ax.collections]
+    colours = [to_hex(part.get_facecolor()[0]) for part in ax.collections]
+    assert colours == ["#dcefe7", "#efefef"] * len(with_value)
     valid, vacuous = boxes[::2], boxes[1::2]
     assert [(box.x0, box.x1) for box in valid] == [(row.risk, 0.5) for row in with_value]
     assert all((box.x0, box.x1) == (0.5, ax.get_xlim()[1]) for box in vacuous)
@@ -409,7 +416,7 @@ def test_claims_stand_at_their_numbers_beside_their_thresholds(drawn):
     assert holds(shares, [0, 1], [1, 2]) and holds(others, [-1, 0.25], [1, 2])
 
 
-def test_what_favours_a_claim_and_its_margin_are_shaded(drawn):
+def test_what_favours_claims_is_shaded(drawn):
     shares, others = drawn("claims").ax_
     favour = to_rgba("#E8F1F8")
     for ax, starts in ((shares, [0.95, 0.8]), (others, [0.2, 0])):
