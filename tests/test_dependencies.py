@@ -3,12 +3,15 @@
 import ast
 import sys
 import tomllib
+from importlib import import_module
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from simbias.results import records
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -64,3 +67,10 @@ def test_what_is_installed_lies_within_its_declared_range(requirement):
     stated = Requirement(requirement)
     if stated.marker is None or stated.marker.evaluate():
         assert stated.specifier.contains(version(stated.name), prereleases=True)
+
+
+def test_the_versions_kept_with_a_result_are_those_of_the_modules_that_run():
+    kept = {
+        name: kept for name, kept in records.versions().items() if name not in ("python", "keys")
+    }
+    assert kept == {name: import_module(name).__version__ for name in kept}

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from simbias import _keys
+from simbias import __version__, _keys
 from simbias._checks import fail, instance, whole
 from simbias._pinned import PRODUCTS
 from simbias.results import checksums
@@ -361,8 +361,9 @@ def _path(path: Any) -> str:
 @lru_cache
 def versions() -> dict[str, str]:
     """Versions of what produced a result."""
-    libraries = ("simbias", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
+    libraries = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
     found = {"python": platform.python_version(), "keys": str(_keys.VERSION)}
+    found["simbias"] = __version__  # of the code that runs, wherever another copy is installed
     return found | {name: version(name) for name in libraries}
 
 
