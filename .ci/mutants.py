@@ -90,14 +90,14 @@ def places(room: str, at: str | None) -> list[list]:
 
 
 def compiles(mistake) -> bool:
-    """Whether the mutant is Python."""
+    """Whether the mutant is Python: Cosmic Ray cannot plant an exception by its dotted name."""
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator
 
     operator = get_operator(mistake.operator_name)(**mistake.operator_args)
     try:
         ast.parse(mutate_code(mistake.module_path.read_text(), operator, mistake.occurrence))
-    except SyntaxError:
+    except (SyntaxError, AttributeError):
         return False
     return True
 

@@ -316,6 +316,28 @@ def test_learned_and_stuck_are_decided_by_the_limits_of_the_risk():
     assert (wider.learned, wider.stuck, wider.neither) == (2, 2, 0)
 
 
+def test_a_risk_whose_limit_is_the_threshold_itself_is_learned_or_stuck():
+    grid = [network({"width": i}, risk, half=0.125, x=risk) for i, risk in enumerate((0.25, 0.75))]
+    found = score(grid, learned_risk=0.375, stuck_risk=(0.625, 0.875))
+    assert (found.learned, found.stuck, found.neither) == (1, 1, 0)
+
+
+def test_an_auc_rests_on_as_many_pairs_as_learned_times_stuck_networks():
+    grid = [network({"width": 1}, LOW, seed, x=2.0 * seed) for seed in range(3)]
+    grid += [network({"width": 2}, HIGH, seed, x=2.0 * seed + 1) for seed in range(2)]
+    assert np.isfinite(score(grid, least_pairs=6).auc).all()
+    assert np.isnan(score(grid, least_pairs=7).auc.low)
+
+
+def test_a_tau_below_0_stands_before_none():
+    grid = [
+        network({"width": i}, risk, none=np.nan, down=-risk, up=risk)
+        for i, risk in enumerate((LOW, 0.01))
+    ]
+    _, lines = table(discriminate(grid, kinds(grid), least_pairs=1))
+    assert [line[0] for line in lines] == ["up", "down", "none"]
+
+
 def test_a_network_at_chance_is_not_a_stuck_one():
     grid = [network({"width": i}, risk, x=risk) for i, risk in enumerate((LOW, HIGH, 0.5))]
     found = score(grid)

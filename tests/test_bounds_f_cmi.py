@@ -121,6 +121,10 @@ def test_which_point_of_a_pair_is_the_first_does_not_matter():
             dict(mask=np.zeros((1, 3))),
             r"^masked: mask: got 'shape \(1, 3\)', allowed: at least two",
         ),
+        (
+            dict(mask=np.zeros((2, 0))),
+            r"^masked: mask: got 'shape \(2, 0\)', allowed: at least two",
+        ),
         (dict(mask=np.zeros(2)), r"^masked: mask: got 'shape \(2,\)'"),
         (
             dict(predictions=np.zeros((2, 3))),

@@ -298,6 +298,15 @@ def test_what_was_found_on_other_networks_or_by_other_versions_is_not_read(
     assert kept.read_all(store) == []
 
 
+def test_what_was_found_is_listed_down_to_one_record_and_past_a_file_that_is_no_table(
+    trained, judged, store
+):
+    asked = kept.Asked(trained.cell, trained.seeds[:1], FEW[:1], 0.05, POINTS, 0)
+    kept.write_bounds(store, asked, judged[:1])
+    (asked.path(store).with_name("0.parquet")).write_text("no table")
+    assert kept.read_all(store) == [(trained.cell, judged[:1])]
+
+
 def test_terms_that_overflow_are_kept_as_text():
     one = made(0.2, (0.1, 0.08, 0.125))
     record = replace(one.record, terms={"complexity": float("inf"), "n": 2.0})

@@ -8,6 +8,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from simbias import MLP, sgd, tasks
@@ -73,6 +74,37 @@ def counted(problem, pairs=descent.ROWS):
 
 def same(one, other):
     return all(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), one, other)))
+
+
+def test_a_posterior_is_descended_by_adam_on_the_quadratic_bound(problem):
+    n = N - FIRST
+    start = jax.tree.map(lambda leaf: jnp.full_like(leaf, np.log(0.03)), problem.mean)
+    free = descent.Free(problem.mean, start, jnp.full(2, 2 * np.log(0.03), jnp.float32))
+    rate = optax.exponential_decay(0.01 * 0.003 ** (1 / STEPS), STEPS, 0.003)
+    adam = optax.adam(rate, b1=0.9, b2=0.999, eps=1e-8)
+
+    def bound(free, x, sign, key):
+        deviation = jax.tree.map(jnp.exp, free.log_deviation)
+        output, width = descent._output(jax.nn.relu, free.mean, deviation, x, key)
+        error = jax.scipy.stats.norm.cdf(-sign * output / width).mean()
+        divergence = descent._divergence(free, problem.centre)
+        rest = (divergence + np.log(2 * np.sqrt(n) / 0.05)) / (2 * n)
+        return (jnp.sqrt(error + rest) + jnp.sqrt(rest)) ** 2
+
+    @jax.jit
+    def step(i, free, state):
+        key_rows, key_units = jax.random.split(jax.random.fold_in(jax.random.key(1), i))
+        rows = jax.random.randint(key_rows, (descent.BATCH,), FIRST, N)
+        slope = jax.grad(bound)(free, problem.x[rows], problem.sign[rows], key_units)
+        with jax.numpy_dtype_promotion("standard"):  # optax counts in integers
+            moves, state = adam.update(slope, state)
+        return optax.apply_updates(free, moves), state
+
+    state = adam.init(free)
+    for i in range(STEPS):
+        free, state = step(i, free, state)
+    for one, other in zip(*map(jax.tree.leaves, (descended(problem), free)), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5)
 
 
 def test_the_sample_is_split_in_halves_of_which_the_first_is_the_priors(problem):

@@ -427,6 +427,9 @@ def test_the_rate_that_a_simulation_tells_is_where_its_power_is(repetitions):
     assert stats.binom.pmf(counts, repetitions, rate) @ (low > 0.05) == pytest.approx(0.9)
     assert detectable(0.05, repetitions, power=0.5) < rate
     assert detectable(0.9, 1) == 1  # no count of one repetition exceeds
+    for power in (0, 1, 1.5):
+        with pytest.raises(ValueError, match="^power: got "):
+            detectable(0.05, repetitions, power=power)
 
 
 # wrong on purpose

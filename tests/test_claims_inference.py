@@ -598,6 +598,7 @@ def test_mcnemar_compares_with_zero_only():
     "low, high, message",
     (
         ([], [], "not none"),
+        (np.zeros((3, 0)), np.zeros((3, 0)), "not none"),
         ([0.0], [0.0, 1.0], "one entry a unit"),
         ([math.nan], [1.0], "got 'NaN'"),
         ([0.0], [math.nan], "got 'NaN'"),

@@ -10,6 +10,7 @@ from scipy.stats import binom
 from simbias import MLP, Stop, sgd, tasks, validate
 from simbias.bounds import Evidence, evaluate, records
 from simbias.claims import measure
+from simbias.claims.grammar import parse
 from simbias.claims.measure import DELTA, Look, best_checks, points_to_exclude
 from simbias.claims.quantities import QUANTITIES
 from simbias.tasks import blocks
@@ -466,3 +467,8 @@ def test_a_cell_on_which_a_quantity_has_no_meaning_is_known_before_training(
     suits(CELL, argument)
     with pytest.raises(ValueError, match=words):
         suits(replace(CELL, **change), argument)
+
+
+@pytest.mark.parametrize("name", ("dim", "n_train", "batch", "width", "depth"))
+def test_a_cell_has_at_least_one_of_what_it_counts(name):
+    assert parse("q", f"1 / {name}", quantities=QUANTITIES).range() == (0, 1)

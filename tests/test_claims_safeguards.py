@@ -79,6 +79,15 @@ def test_a_bootstrap_never_gives_less_than_its_resamples_can_show():
     assert means.least_p(1999) == 1 / (5 * 1999)
 
 
+def test_resamples_are_the_same_in_whatever_blocks_they_are_drawn(monkeypatch):
+    x = np.random.default_rng(5).normal(-0.3, 1, 30)
+    monkeypatch.setattr(means, "RESAMPLES", 99)
+    whole = means._studentised(x)[2]
+    for work in (31, 30, 1000):  # a block of two draws, of one, and of 33
+        monkeypatch.setattr(means, "_WORK", work)
+        np.testing.assert_allclose(means._studentised(x)[2], whole, rtol=1e-12)
+
+
 @pytest.mark.parametrize("bad", (np.inf, -np.inf))
 def test_one_unit_without_an_end_leaves_nothing_to_be_said(bad):
     x = -1 - np.random.default_rng(0).random(30)

@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from simbias.results.schema import NETWORKS
+from simbias.results.schema import EVIDENCE, NETWORKS, VERDICTS
 from simbias.results.store import Store, StoreError, check_writable, to_toml
 from simbias.training.fit import TRACE
 
@@ -263,6 +263,7 @@ def test_a_file_of_another_version_is_read_what_it_lacks_empty_what_it_adds_kept
         ("* REPLACE ('much' AS risk)", "much"),
         ("* EXCLUDE (status)", "no column status"),
         ("* REPLACE (NULL AS cell)", "a row without cell"),
+        ("* REPLACE (NULL AS settings)", "a row without settings"),
     ],
 )
 def test_a_file_without_what_makes_a_row_is_named_in_one_line(store, notes, change, why):
@@ -274,6 +275,19 @@ def test_a_file_without_what_makes_a_row_is_named_in_one_line(store, notes, chan
     (note,) = notes
     assert str(path) in note and why in note and "\n" not in note
     assert set(store.finished()) == {kept}
+
+
+@pytest.mark.parametrize(
+    ("columns", "needed"),
+    [(VERDICTS, ("id", "hash", "verdict", "premises")), (EVIDENCE, ("id", "hash", "outcome"))],
+)
+def test_what_speaks_of_no_claim_or_concludes_nothing_is_not_read(store, notes, columns, needed):
+    row = dict.fromkeys(needed, "x")
+    for lacking in needed:
+        path = store.directory / "rows" / f"{lacking}.parquet"
+        store.write_rows(path, columns, [row | {lacking: None}])
+        assert store.read_rows(path, columns) is None
+        assert f"a row without {lacking}" in notes[-1]
 
 
 # every character of a pattern, a partition, another file system, a home or an option

@@ -1,5 +1,7 @@
 """Means over seeds: their interval by hand, and where there is none to be shown."""
 
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,11 @@ def test_the_interval_of_three_seeds_is_students():
     assert found.value == pytest.approx(0.92) and found.half == pytest.approx(0.049683, abs=1e-6)
     assert (found.low, found.high) == pytest.approx((0.870317, 0.969683), abs=1e-6)
     assert _measured(found) == "0.920 ±0.050"
+
+
+def test_a_mean_cannot_be_changed_after_it_was_made():
+    with pytest.raises(FrozenInstanceError):
+        _mean([0.5], None).value = 1.0
 
 
 @pytest.mark.parametrize("values", ([1.0], [1.0, 1.0, 1.0], [0.3, 0.3]))
