@@ -155,7 +155,8 @@ def _parse(arguments: list[str]) -> Callable[[], int]:
 
 def _unboxed(text: str) -> str:
     """The first paragraph of a box, in one line; its borders are ASCII where the output is."""
-    lines = [line.strip(" │") for line in text.splitlines()]
+    plain = re.sub(r"\x1b\[[\d;]*m", "", text)  # colours, where the output is a terminal
+    lines = [line.strip(" │") for line in plain.splitlines()]
     borders = [i for i, line in enumerate(lines) if re.match(r"[╭╰]|[─-]{3,}", line)]
     first, end = [*borders, len(lines), len(lines)][:2] if borders else (-1, len(lines))
     words = " ".join(lines[first + 1 : end]).split("Got errors:")[0].replace("(required)", "")

@@ -46,6 +46,17 @@ def test_the_module_is_the_program():
     assert shell("simbias frobnicate").stderr.count("\n") == 1
 
 
+def test_usage_errors_are_plain_on_a_terminal_too():
+    leader, terminal = os.openpty()
+    command = [*SIMBIAS, "run", "pitfalls", "--bogus", "3"]
+    done = subprocess.run(
+        command, env=ENVIRONMENT, stdout=terminal, stderr=subprocess.PIPE, text=True
+    )
+    os.close(terminal), os.close(leader)
+    assert done.returncode == 2
+    assert done.stderr == "simbias: Unrecognized options: --bogus, 3\n"
+
+
 @pytest.mark.slow
 def test_nothing_is_printed_into_a_file_opened_in_place_of_a_closed_stream(tmp_path):
     out = tmp_path / "run"
