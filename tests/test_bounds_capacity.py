@@ -51,6 +51,13 @@ def test_growth_counts_at_most_all_labellings_and_all_of_few_points():
     assert log_growth((2, 5, 5, 1), 1000) > log_growth((2, 5, 1), 1000)
 
 
+def test_growth_of_two_layers_by_hand():
+    # 2(2e m k i/W)^W patterns a layer: 9 weights to 3 units, then 13 in all to the single one
+    first = math.log(2) + 9 * math.log(2 * math.e * 1000 * 3 * 1 / 9)
+    second = math.log(2) + 13 * math.log(2 * math.e * 1000 * 1 * 2 / 13)
+    assert log_growth((2, 3, 1), 1000) == pytest.approx(first + second, rel=1e-12)
+
+
 def test_growth_of_one_layer_is_at_least_the_exact_count_of_half_lines():
     # one input, no hidden layer: m points have 2m labellings by a threshold
     for m in (2, 5, 50, 500):

@@ -8,7 +8,9 @@ import pytest
 from scipy.stats import binom
 
 from simbias.claims import builtin, check, choose, feasible, load, session
+from simbias.claims.expression import Reference
 from simbias.claims.inference import fewest
+from simbias.claims.quantities import QUANTITIES
 from simbias.claims.session import InMemory
 from simbias.claims.verdict import Met, Units, conclude, intervals
 from simbias.results.store import to_toml
@@ -666,3 +668,12 @@ def test_a_claim_is_checked_on_networks_that_are_trained_here(written):
     refuted = check(replace(found.claim, rule=replace(found.claim.rule, op=">=")))
     assert refuted.verdict == "refuted"
     np.testing.assert_array_equal(refuted.units.quantity, found.units.quantity)
+
+
+def test_networks_are_measured_a_few_at_a_time_and_points_a_network_at_a_time():
+    point = next(name for name, quantity in QUANTITIES.items() if quantity.of == "point")
+    for name, sizes in (("risk", [8, 8, 4]), (point, [1] * 20)):
+        key = session.Key(None, Reference("", name), 1, 0.9)
+        parts = list(session._parts(key, {i: (i,) for i in range(20)}))
+        assert [len(part) for part in parts] == sizes
+        assert [i for part in parts for i in part] == list(range(20))
