@@ -33,7 +33,13 @@ def make_console() -> "Console":
     """Standard output; as wide as its lines where it is no terminal, so that nothing is cut."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 240)
+    class Piped(Console):
+        """One that leaves it to the program what a reader that has gone away means."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Piped(width=None if sys.stdout.isatty() else 240)
 
 
 def say(console: "Console", text: str) -> None:
