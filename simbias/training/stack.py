@@ -20,6 +20,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxtyping import Float, Int
 
 from simbias._checks import each, fail, instance, whole
+from simbias._keys import seed_key
 from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias._types import Params
@@ -316,7 +317,7 @@ def check_memory(cell: Cell, networks: int, n_select: int = N_SELECT) -> None:
     """Raise ValueError where the networks of a program surely do not fit the memory."""
     dim, network = cell.task.dim, cell.network
     fits("dim", dim, 4.0 * dim**2)
-    shapes = jax.eval_shape(lambda key: network.init(key, dim), jax.random.key(0))
+    shapes = jax.eval_shape(lambda key: network.init(key, dim), seed_key(0))
     params = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
     at_once = min(networks, len(jax.devices()))
     fits("network", network.label, 3 * params * at_once, where="device")  # their gradients too
