@@ -147,7 +147,7 @@ def poisoned(trained):
         (dict(n_certify=0), "^n_certify: got 0, allowed: an integer >= 1$"),
         (dict(confidence=1), "^confidence: got 1"),
         (dict(bounds=["vc-additve"]), "^bound: unknown name 'vc-additve', nearest: vc-additive"),
-        (dict(bounds="occam"), "^bounds: got 'occam', allowed: a list of names$"),
+        (dict(bounds="occam"), "^bounds: got 'occam', allowed: a list, each a str$"),
         (dict(bounds=[]), "^bounds: got "),
     ),
 )

@@ -97,6 +97,9 @@ class Named:
     cell: Cell
     seeds: tuple[int, ...]
 
+    def __len__(self):
+        return len(self.seeds)
+
     def some(self, seeds):
         assert set(seeds) <= set(self.seeds)
         return Named(self.cell, tuple(seeds))
@@ -420,6 +423,7 @@ def test_in_memory_a_network_is_trained_once(written, says, monkeypatch):
 
     monkeypatch.setattr(session, "train_jobs", train_jobs)
     monkeypatch.setattr(session, "assemble", lambda cell, found: Named(cell, tuple(found)))
+    monkeypatch.setattr(session, "classifiers", lambda stack: stack)
     says("risk", among(100))
     claims = load(written(table("a"), table("b", inference=SEQUENTIAL)))
     networks = InMemory()

@@ -88,7 +88,7 @@ def drawn():
         risk.count(stack, POINTS, counts[1].append)
         paired.paired(stack, best, points=POINTS)
         for i in range(len(SEEDS)):
-            judged._stochastic_risk(stack, i, None, POINTS, 0.95)
+            judged._stochastic_risk(stack, i, None, judged._Effort(POINTS, 0.95))
         fresh = islands.measure_islands(stack, sample=10, directions=3).fresh
         jax.effects_barrier()
         found = Drawn(
@@ -271,7 +271,7 @@ def test_draws_of_a_fixed_network_are_the_recorded_ones():
     fresh = found.fresh[0].position[:, 1].tolist()
     assert fresh == pytest.approx([-0.583411, 0.030389, -0.911008], abs=1e-5)
     counts = [int(part[0]) for part in risk.count(simple, 25_000)]
-    assert counts == [25_000, 23_745, 12_577, 23_745, 1255, 0, 25_000, 23_745]
+    assert counts == [25_000, 23_745, 12_577, 23_745, 1255, 0, 25_000, 23_745, 0]
     pairs = paired.paired(simple, best, points=25_000)
     assert [int(part[0]) for part in pairs] == [25_000, 23_747, 1253, 0]
 

@@ -7,6 +7,7 @@ import pytest
 from simbias import MLP, sgd, tasks, validate
 from simbias.tasks.shifts import shifted
 from simbias.training import Cell
+from simbias.training.draws import DrawsError
 from simbias.validation import control
 from simbias.validation.paired import Paired, paired
 from simbias.validation.risk import clopper_pearson
@@ -43,10 +44,11 @@ def test_networks_of_other_rotations_agree_on_the_same_unrotated_points(rules):
     assert paired(first, second, points=POINTS).agree == POINTS
 
 
-def test_without_its_own_rotation_a_network_says_something_else(rules):
+def test_a_network_without_its_own_rotation_is_refused(rules):
     first, second = rules["achievable"].some([0]), rules["achievable"].some([1])
     object.__setattr__(second, "rotation", first.rotation)
-    assert paired(first, second, points=POINTS).agreement(0.99).high[0] < 0.9
+    with pytest.raises(DrawsError, match="another rotation"):
+        paired(first, second, points=POINTS)
 
 
 def test_points_of_another_task_are_asked_about(rules):

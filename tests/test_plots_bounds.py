@@ -97,5 +97,5 @@ def test_the_data_are_beside_the_figure(tmp_path):
 
 
 def test_nothing_to_draw_is_refused_in_one_line():
-    with pytest.raises(ValueError, match="^rows: got '1 without a value', allowed: a bound with"):
+    with pytest.raises(ValueError, match="^judged: got '1 without a value', allowed: a bound with"):
         BoundsDisplay("cell", bounds(example(), name="cell").rows[-1:])

@@ -310,6 +310,8 @@ def train_jobs(
 def _judged(stop: Stop, snapshot: Snapshot) -> Snapshot:
     """A network that has ended, its last training loss considered."""
     end = stop.judged(End(int(snapshot.state.end)), float(snapshot.trace[-1, _LOSS]))
+    if end == int(snapshot.state.end):
+        return snapshot
     return replace(snapshot, state=snapshot.state._replace(end=np.int32(end)))
 
 
