@@ -84,7 +84,10 @@ def places(room: str, at: str | None) -> list[list]:
         return not bare and (not line or row == int(line))
 
     found = list(filter(counts, found))
-    place = lambda mistake: (str(mistake.module_path), mistake.start_pos)  # noqa: E731
+
+    def place(mistake):
+        return str(mistake.module_path), mistake.start_pos
+
     found.sort(key=lambda mistake: (place(mistake), mistake.operator_name, mistake.occurrence))
     return [list(mistakes) for _, mistakes in groupby(found, key=place)]
 

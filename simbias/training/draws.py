@@ -14,21 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt
 
-from simbias._keys import key_of, stream
+from simbias._keys import STREAMS, key_of, stream
 from simbias._pinned import pinned
 from simbias.training.fit import Data, Problem
 
 ROTATION_TOLERANCE = 1e-4
-_STREAMS = (
-    "rotation",
-    "train",
-    "select",
-    "certify",
-    "initialisation",
-    "order",
-    "context",
-    "holdout",
-)
+# those of a network itself; streams that are added later change no kept fingerprint
+_STREAMS = STREAMS[: STREAMS.index("holdout") + 1]
 _BITS = 32  # of each stream, in words
 
 
