@@ -22,6 +22,7 @@ _ROOMS = (
     "claims",
     "networks",
     "plots",
+    "quantities",
     "results",
     "suites",
     "tasks",

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simbias._checks import fail
+from simbias._checks import fail, known
 from simbias._columns import laid_out
 from simbias.registry import REGISTRIES
 
@@ -130,16 +130,16 @@ def print_claims(console: "Console", claims: Sequence[Any]) -> None:
 
 def print_vocabulary(console: "Console") -> None:
     """The quantities that a claim may be about."""
-    from simbias.claims import QUANTITIES
+    from simbias.quantities import declared
 
     rows = [
         (
-            one.name if one.argument is None else f"{one.name}({one.argument.upper()})",
+            one.call,
             one.of,
-            f"[{one.low:g}, {one.high:g}]",
+            f"[{one.low:g}, {one.high:g}] {one.unit}".strip(),
             one.summary,
         )
-        for one in QUANTITIES.values()
+        for one in declared().values()
     ]
     print_rows(console, ("quantity", "of a", "range", "meaning"), rows)
 
@@ -202,6 +202,21 @@ def describe_bound(name: str) -> None:
     print(f"constants: {made.constants or 'not proved'}")
     module = REGISTRIES["bounds"].entries()[name].reference.split(":")[0]
     print(f"\n{(import_module(module).__doc__ or '').strip()}")
+
+
+def describe_quantity(name: str) -> None:
+    """What a quantity means, and what follows from its declaration."""
+    from simbias.quantities import NEEDS, declared
+
+    made = declared()[known("quantity", name, declared())]
+    unit = f", {made.unit}" * bool(made.unit)
+    print(f"{made.call}: {made.summary}")
+    print(f"of a {made.of}, in [{made.low:g}, {made.high:g}]{unit}")
+    print(f"interval: {made.interval or 'none, it is known without error'}")
+    print(f"needs: {'; '.join(NEEDS[need].allowed for need in made.needs) or 'nothing more'}")
+    ends = [f"{name}_low", f"{name}_high"] * (made.column == "interval")
+    kept = [] if made.column == "none" else [name, *ends]
+    print(f"columns: {', '.join(kept) or 'none'}; in tables: {made.word or 'not shown'}")
 
 
 def describe_claim(name: str) -> None:

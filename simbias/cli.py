@@ -29,6 +29,7 @@ from simbias._tell import (
     describe_claim,
     describe_factory,
     describe_file,
+    describe_quantity,
     describe_suite,
     describe_task,
     explain,
@@ -178,7 +179,7 @@ def list_(kind: Kind = None) -> int:
     """List the registered names.
 
     Args:
-        kind: tasks, networks, methods, bounds, suites or claims; default: all.
+        kind: tasks, networks, methods, quantities, bounds, suites or claims; default: all.
     """
     if kind is not None:
         known("kind", kind, [*REGISTRIES, "claims"])
@@ -196,7 +197,7 @@ def list_(kind: Kind = None) -> int:
 
 @_verb()
 def info(name: Name) -> int:
-    """Show what is known of a task, network, method, bound, suite or claim.
+    """Show what is known of a task, network, method, quantity, bound, suite or claim.
 
     Args:
         name: a name that `simbias list` shows, or the path of a file of claims or of a suite,
@@ -205,17 +206,19 @@ def info(name: Name) -> int:
     if name.endswith(".toml"):
         describe_file(name)
         return DONE
-    kinds = {entry: kind for kind, registry in REGISTRIES.items() for entry in registry.entries()}
-    if name not in kinds:
-        kinds = dict.fromkeys(listed()[0], "claims") | kinds
-    kind = kinds[known("name", name, kinds)]
+    names = {kind: list(registry.entries()) for kind, registry in REGISTRIES.items()}
+    names["claims"] = list(listed()[0])
+    known("name", name, dict.fromkeys(one for several in names.values() for one in several))
     describe: dict[str, Callable[[str], Any]] = {
         "tasks": describe_task,
         "suites": describe_suite,
+        "quantities": describe_quantity,
         "bounds": describe_bound,
         "claims": describe_claim,
     }
-    describe.get(kind, lambda name: describe_factory(kind, name))(name)
+    for i, kind in enumerate(kind for kind, several in names.items() if name in several):
+        print("\n" * (i > 0), end="")
+        describe.get(kind, functools.partial(describe_factory, kind))(name)
     return DONE
 
 

@@ -7,7 +7,7 @@ says of itself is read from its source: one that cannot be imported must not sto
 """
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import entry_points
@@ -33,15 +33,32 @@ class Registry:
 
     Args:
         kind: plural word, also the suffix of the entry-point group.
-        entries: the built-in entries by name.
+        entries: the built-in entries by name; one without a summary says it in its source.
     """
 
     def __init__(self, kind: str, entries: Mapping[str, Entry]) -> None:
         self.kind = kind
+        self.word = f"{kind.removesuffix('ies')}y" if kind.endswith("ies") else kind.rstrip("s")
         self._builtin = dict(entries)
 
     def entries(self) -> dict[str, Entry]:
         """All entries by name; a built-in name wins over an installed one."""
+        for name, entry in self._builtin.items():
+            if not entry.summary:
+                said = summary(entry.reference).removesuffix(".")
+                self._builtin[name] = entry._replace(summary=said)
+        return self._all
+
+    def names(self) -> list[str]:
+        """The built-in names in their order, then those of other packages by name."""
+        return [*self._builtin, *sorted(self._installed.keys() - self._builtin.keys())]
+
+    def owns(self, name: str) -> bool:
+        """Whether a name is a built-in one."""
+        return name in self._builtin
+
+    @property
+    def _all(self) -> dict[str, Entry]:
         return self._installed | self._builtin
 
     @cached_property
@@ -59,8 +76,8 @@ class Registry:
         Raises:
             ValueError: an unknown name, with the nearest; an installed one that cannot be imported.
         """
-        entries = self.entries()
-        known(self.kind.rstrip("s"), name, entries)
+        entries = self._all
+        known(self.word, name, entries)
         module, _, attribute = entries[name].reference.partition(":")
         try:
             return attrgetter(attribute)(import_module(module))
@@ -68,7 +85,7 @@ class Registry:
             if name in self._builtin:
                 raise
             words = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            at = f"{self.kind.rstrip('s')}: plug-in {name!r}, {entries[name].reference}"
+            at = f"{self.word}: plug-in {name!r}, {entries[name].reference}"
             raise ValueError(f"{at}, cannot be imported: {words}") from error
 
     def make(self, name: str, settings: Mapping[str, Any]) -> Any:
@@ -77,11 +94,9 @@ class Registry:
 
         factory = self.factory(name)
         if not callable(factory):
-            raise fail(f"{self.kind.rstrip('s')}: plug-in {name!r}", factory, "a function")
+            raise fail(f"{self.word}: plug-in {name!r}", factory, "a function")
         for setting in settings:
-            known(
-                f"{self.kind.rstrip('s')} {name}: setting", setting, signature(factory).parameters
-            )
+            known(f"{self.word} {name}: setting", setting, signature(factory).parameters)
         return factory(**settings)
 
 
@@ -121,6 +136,14 @@ def _spec(module: str) -> ModuleSpec:
     return found
 
 
+@lru_cache(maxsize=8)
+def _parsed(source: bytes) -> list[Any]:
+    """The statements of a module."""
+    import ast
+
+    return ast.parse(source).body
+
+
 def _docstring(module: str, name: str, hops: int = 5) -> str:
     """The docstring of what a module defines or takes from another, from its source."""
     import ast
@@ -128,7 +151,7 @@ def _docstring(module: str, name: str, hops: int = 5) -> str:
     spec = _spec(module)
     if not hops or spec.origin is None:
         return ""
-    for node in ast.parse(Path(spec.origin).read_bytes()).body:
+    for node in _parsed(Path(spec.origin).read_bytes()):
         match node:
             case ast.FunctionDef(name=own) | ast.ClassDef(name=own) if own == name:
                 return ast.get_docstring(node) or ""
@@ -241,8 +264,37 @@ BOUNDS = Registry(
     },
 )
 
+# All else, the summary too, stands where a quantity is declared; the order is that of columns.
+QUANTITIES = Registry(
+    "quantities",
+    {
+        name: Entry(f"simbias.{module}:{name}", "")
+        for module, names in {
+            "quantities.settings": (
+                "dim", "noise", "n_train", "batch", "width", "depth", "learning_rate",
+                "weight_decay",
+            ),
+            "quantities.reported": (
+                "updates", "train_loss", "train_accuracy", "train_error", "risk", "test_accuracy",
+                "s_randomised_accuracy", "sc_randomised_accuracy", "s_randomised_auc",
+                "sc_randomised_auc", "exceptions", "exceptions_fitted", "exceptions_fresh",
+                "memorised", "simple_agreement", "achievable_agreement",
+            ),
+            "quantities.learned": (
+                "gap", "excess_risk", "transition_updates", "early_stopping_gain",
+                "island_excess", "log_weight_ratio", "shifted_accuracy", "control_risk",
+                "early_stopping_difference", "seed_agreement",
+            ),
+            "bounds.quantities": ("held_out_points", "bound_value", "bound_valid"),
+        }.items()
+        for name in names
+    },
+)  # fmt: skip
+
 # A claim file's reference is a package and a TOML file in it; those of this package are found in
 # simbias/claims/builtin.
 CLAIMS = Registry("claims", {})
 
-REGISTRIES = {registry.kind: registry for registry in (TASKS, NETWORKS, METHODS, BOUNDS, SUITES)}
+REGISTRIES = {
+    registry.kind: registry for registry in (TASKS, NETWORKS, METHODS, QUANTITIES, BOUNDS, SUITES)
+}

@@ -3,13 +3,13 @@
 import itertools
 from dataclasses import replace
 from functools import lru_cache
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from simbias.bounds import Judged
+from simbias.bounds.quantities import validity
 from simbias.bounds.record import Record
 from simbias.claims import sequential, session, verdict
 from simbias.claims.calibration import (
@@ -31,7 +31,6 @@ from simbias.claims.controls import (
 )
 from simbias.claims.family import holm
 from simbias.claims.inference import Rule, along, find, p_values
-from simbias.claims.measure import bound_valid
 from simbias.validation.risk import clopper_pearson
 
 NORMAL = Located("normal", lambda g, s: g.normal(size=s), 0.0, 0.0)
@@ -216,9 +215,7 @@ def test_simulated_validity_is_told_as_that_of_measured_bounds():
         value = float(certificate[0, i])
         return Judged(replace(record, value=value), i, float(np.mean(risk)), *map(float, risk))
 
-    stack = type("Seeds", (), {"seeds": seeds, "__len__": lambda self: 300})()
-    look = SimpleNamespace(stack=stack, judged={("limit", i): judged(i) for i in seeds})
-    found = bound_valid(look, "limit")
+    found = validity([judged(i) for i in seeds])
     np.testing.assert_array_equal([found.low, found.high], [told[0][0], told[1][0]])
     kinds = {(a, b) for a, b in zip(found.low, found.high, strict=True)}
     assert kinds == {(0, 0), (0, 1), (1, 1)}

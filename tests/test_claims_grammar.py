@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from simbias._checks import known, real
 from simbias.claims.expression import Reference
 from simbias.claims.grammar import parse
-from simbias.claims.quantities import Quantity
+from simbias.quantities import Argument, Quantity
 from simbias.validation.risk import Estimate
 
 
 def word(name, low=0.0, high=1.0, of="network", argument=None, check=None):
-    return Quantity(name, "", low, high, of, measure=None, argument=argument, check=check)
+    given = None if argument is None else Argument(argument, check)
+    return Quantity(name, "", low, high, measure=None, of=of, argument=given)
 
 
 WORDS = {

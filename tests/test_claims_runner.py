@@ -15,6 +15,7 @@ import pytest
 from simbias.claims import builtin, load, session
 from simbias.claims.verdict import Units, conclude
 from simbias.cli import main
+from simbias.quantities import declared
 from simbias.results import Store
 from simbias.results import claims as kept
 from simbias.results.store import to_toml
@@ -144,13 +145,13 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(execute, "train_jobs", train)
     for name in ("risk", "train_accuracy", "seed_agreement"):
-        quantity = session.QUANTITIES[name]
+        quantity = declared()[name]
 
         def measure(look, argument, quantity=quantity):
             measured.extend((quantity.name, seed) for seed in look.stack.seeds)
             return quantity.measure(look, argument)
 
-        monkeypatch.setitem(session.QUANTITIES, name, quantity._replace(measure=measure))
+        monkeypatch.setitem(declared(), name, quantity._replace(measure=measure))
     return trained, measured
 
 
@@ -167,8 +168,8 @@ def test_the_vocabulary_is_shown_with_what_a_quantity_is_of():
     code, out, err = call("claims", "vocabulary")
     assert (code, err) == (0, "")
     lines = {line.split()[0].split("(")[0]: line for line in out.splitlines()[1:]}
-    assert set(lines) == set(session.QUANTITIES)
-    for name, quantity in session.QUANTITIES.items():
+    assert set(lines) == set(declared())
+    for name, quantity in declared().items():
         assert f" {quantity.of} " in lines[name] and quantity.summary in lines[name]
 
 
@@ -380,7 +381,7 @@ def test_an_interrupted_measurement_goes_on_where_it_was(whole, again, copied, a
         shutil.rmtree(copied / kind)
     monkeypatch.setattr(session, "_TOGETHER", 2)
     trained, measured = asked
-    quantity, calls = session.QUANTITIES["risk"], []
+    quantity, calls = declared()["risk"], []
 
     def stopping(look, argument):
         calls.append(look.stack.seeds)
@@ -388,13 +389,13 @@ def test_an_interrupted_measurement_goes_on_where_it_was(whole, again, copied, a
             raise KeyboardInterrupt
         return quantity.measure(look, argument)
 
-    monkeypatch.setitem(session.QUANTITIES, "risk", quantity._replace(measure=stopping))
+    monkeypatch.setitem(declared(), "risk", quantity._replace(measure=stopping))
     code, _, err = again(copied)
     assert code == 1 and one_line(err)
     assert (
         calls == [(FIRST, FIRST + 1), (FIRST + 2, FIRST + 3)] and not (copied / "verdicts").exists()
     )
-    monkeypatch.setitem(session.QUANTITIES, "risk", quantity)
+    monkeypatch.setitem(declared(), "risk", quantity)
     code, out, _ = again(copied)
     assert code == 0 and table(out) == table(whole[1])
     assert trained == [] and len(measured) == len(set(measured)) == 6 + 6 + 12
@@ -622,8 +623,8 @@ def test_what_was_measured_in_another_way_is_not_recalled(monkeypatch):
 
     def stem(name, version=None):
         if version is not None:
-            quantity = session.QUANTITIES[name]._replace(version=version)
-            monkeypatch.setitem(session.QUANTITIES, name, quantity)
+            quantity = declared()[name]._replace(version=version)
+            monkeypatch.setitem(declared(), name, quantity)
         reference = session.Reference("", name)
         return kept.measured_stem(session.Key(cell, reference, 1000, 0.95))
 

@@ -10,9 +10,9 @@ from scipy.stats import binom
 from simbias.claims import builtin, check, choose, feasible, load, session
 from simbias.claims.expression import Reference
 from simbias.claims.inference import fewest
-from simbias.claims.quantities import QUANTITIES
 from simbias.claims.session import InMemory
 from simbias.claims.verdict import Met, Units, conclude, intervals
+from simbias.quantities import declared
 from simbias.results.store import to_toml
 from simbias.training.cell import Cell
 from simbias.validation.risk import Estimate
@@ -146,7 +146,7 @@ def says(monkeypatch):
     """Let a quantity be what a function of a unit's seeds says: a triple, or a number."""
 
     def install(name, of):
-        quantity = session.QUANTITIES[name]
+        quantity = declared()[name]
 
         def measure(look, _):
             seeds, units = look.stack.seeds, [(seed,) for seed in look.stack.seeds]
@@ -156,7 +156,7 @@ def says(monkeypatch):
                 units = [(*seeds, i) for i in range(look.n_certify)]  # of a single network
             return Estimate(*np.array([np.broadcast_to(of(*unit), 3) for unit in units], float).T)
 
-        monkeypatch.setitem(session.QUANTITIES, name, quantity._replace(measure=measure))
+        monkeypatch.setitem(declared(), name, quantity._replace(measure=measure))
 
     return install
 
@@ -675,7 +675,7 @@ def test_a_claim_is_checked_on_networks_that_are_trained_here(written):
 
 
 def test_networks_are_measured_a_few_at_a_time_and_points_a_network_at_a_time():
-    point = next(name for name, quantity in QUANTITIES.items() if quantity.of == "point")
+    point = next(name for name, quantity in declared().items() if quantity.of == "point")
     for name, sizes in (("risk", [8, 8, 4]), (point, [1] * 20)):
         key = session.Key(None, Reference("", name), 1, 0.9)
         parts = list(session._parts(key, {i: (i,) for i in range(20)}))

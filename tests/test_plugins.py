@@ -22,6 +22,8 @@ small = mine:small.toml
 [simbias.claims]
 said = mine:said.toml
 lost = mine:lost.toml
+[simbias.quantities]
+doubled = mine.numbers:doubled
 [simbias.bounds]
 unwell = mine.unwell:bound
 """
@@ -37,6 +39,14 @@ def mine(*, dim=2):
 
 halved = partial(mine, dim=1)
 '''
+NUMBERS = '''
+from simbias.quantities import quantity
+raise SystemExit("a list must import nothing")
+
+@quantity(0, 2)
+def doubled(subject):
+    """Twice the risk."""
+'''
 
 
 @pytest.fixture
@@ -50,6 +60,7 @@ def installed(tmp_path, monkeypatch):
     (info / "entry_points.txt").write_text(ENTRIES)
     (package / "__init__.py").write_text("from mine.tasks import mine as shared\n")
     (package / "tasks.py").write_text(TASKS)
+    (package / "numbers.py").write_text(NUMBERS)
     (package / "unwell.py").write_text("import no_such_library\n")
     (package / "small.toml").write_text('summary = "a suite of my own"\n')
     (package / "said.toml").write_text('id = "mine-{i}"\ntitle = "i is {i}"\neach = {i = [1, 2]}')
@@ -69,6 +80,7 @@ def test_a_list_has_what_plugins_say_of_themselves_and_imports_none(installed, c
     lines = {" ".join(line.split()) for line in found.out.splitlines()}
     for name in ("mine", "shared", "halved"):
         assert f"{name} A task of my own. (from mine)" in lines
+    assert "doubled Twice the risk. (from mine)" in lines
     assert {"absent (from mine)", "small a suite of my own (from mine)"} <= lines
     assert {"mine-1 i is 1", "mine-2 i is 2"} <= lines
     assert not any(name.startswith("mine") for name in sys.modules)

@@ -39,5 +39,10 @@ def test_a_memorised_fraction_may_lie_below_0_and_a_share_may_not():
     )
 
 
+def test_seeds_some_of_which_never_arrive_have_no_finite_mean_and_no_interval():
+    found = _mean([200.0, np.inf], None, most=np.inf)
+    assert np.isinf(found.value) and np.isnan(found.half)
+
+
 def test_the_caption_calls_the_interval_approximate():
     assert INTERVAL.startswith("approximate") and INTERVAL in CAPTION

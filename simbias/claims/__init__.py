@@ -10,18 +10,15 @@ from difflib import get_close_matches
 from simbias._checks import each, fail, known
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.inference import TESTS, Finding, Rule
-from simbias.claims.quantities import QUANTITIES, Quantity
 from simbias.claims.reading import builtin, get, load
 from simbias.claims.session import InMemory, feasible, judge
 from simbias.claims.verdict import Units, Verdict
 
 __all__ = [
-    "QUANTITIES",
     "TESTS",
     "Claim",
     "Finding",
     "Premise",
-    "Quantity",
     "Rule",
     "Units",
     "Verdict",

@@ -20,8 +20,8 @@ from simbias.claims.claim import Claim, Premise
 from simbias.claims.family import holm, reaches
 from simbias.claims.grammar import parse
 from simbias.claims.inference import TESTS, Rule, along, p_values
-from simbias.claims.quantities import QUANTITIES
 from simbias.claims.session import Key, Triple, judge
+from simbias.quantities import declared
 from simbias.registry import METHODS
 from simbias.training.cell import Cell
 from simbias.training.stack import Stack
@@ -191,7 +191,7 @@ class Certified:
     A certificate is the upper limit that Clopper and Pearson give for ``held_out`` points. It is
     violated at ``errors`` or fewer of them; the risk, and with it the limit's delta, is such that
     this has probability 1 - truth. Where the interval of the measured risk holds the certificate,
-    validity lies between 0 and 1, as in ``measure.bound_valid``.
+    validity lies between 0 and 1, as in ``bounds.quantities.validity``.
 
     Attributes:
         name: for tables.
@@ -409,7 +409,7 @@ def _claims(rule: Rule, units: int, count: int) -> list[Claim]:
     network, method = networks.get("mlp", width=2, depth=1), METHODS.make("sgd", {})
     cell = Cell(tasks.get("lms-7", dim=2), network, method, n_train=1, batch=1)
     risk, fitted = (
-        parse("quantity", name, quantities=QUANTITIES) for name in ("risk", "train_accuracy")
+        parse("quantity", name, quantities=declared()) for name in ("risk", "train_accuracy")
     )
     return [
         Claim(

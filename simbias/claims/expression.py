@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simbias._checks import fail
-from simbias.claims.quantities import Quantity
+from simbias.quantities import Quantity
 from simbias.validation.risk import Estimate
 
 _MOST = sys.float_info.max

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from simbias._checks import known
 from simbias.claims.expression import Expression, Node, Operation, Reference
-from simbias.claims.quantities import Quantity
+from simbias.quantities import Quantity
 
 _LENGTH, _DEPTH, _TERMS = 500, 50, 1000
 _MOST = sys.float_info.max
@@ -197,10 +197,8 @@ class _Reader:
             if arguments is not None:
                 raise self.fail(tree, f"{quantity.name} without an argument")
             return None
-        number = quantity.argument == "number"
-        allowed = (
-            f"{quantity.name}(NUMBER)" if number else f'{quantity.name}("{quantity.argument}")'
-        )
+        number = quantity.argument.kind == "number"
+        allowed = quantity.call if number else f'{quantity.name}("{quantity.argument.kind}")'
         match [_literal(each) for each in arguments or ()]:
             case [str() as name] if not number and re.fullmatch(r"[\w.-]+", name):
                 value: str | float = name
@@ -208,11 +206,10 @@ class _Reader:
                 value = self.number(tree, size)
             case _:
                 raise self.fail(tree, allowed)
-        if quantity.check is not None:
-            try:
-                quantity.check(value)
-            except ValueError as error:
-                raise ValueError(f"{self.place}: {quantity.name}: {error}") from None
+        try:
+            quantity.argument.check(value)
+        except ValueError as error:
+            raise ValueError(f"{self.place}: {quantity.name}: {error}") from None
         return value
 
     def number(self, tree: ast.expr, literal: float) -> float:

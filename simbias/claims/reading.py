@@ -20,8 +20,8 @@ from simbias.claims.claim import Claim, Premise
 from simbias.claims.expression import Expression, Reference
 from simbias.claims.grammar import parse
 from simbias.claims.inference import TESTS, Rule, fewest
-from simbias.claims.measure import setting
-from simbias.claims.quantities import QUANTITIES
+from simbias.quantities import declared
+from simbias.quantities.settings import setting
 from simbias.registry import CLAIMS, resource
 from simbias.training.cell import Cell, cell_from_settings
 
@@ -135,7 +135,7 @@ def _claim(place: str, table: dict[str, Any]) -> Claim:
         found = parse(
             at,
             text,
-            quantities=QUANTITIES,
+            quantities=declared(),
             populations=tuple(populations),
             definitions=definitions,
         )

@@ -5,7 +5,7 @@ round every open claim asks for more units; a claim with a sequential test close
 decided, any other when it has all its units.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,8 +14,6 @@ from simbias._checks import fail
 from simbias.claims.claim import Claim
 from simbias.claims.expression import Expression, Reference
 from simbias.claims.inference import TESTS, decided, find, more
-from simbias.claims.measure import Look, setting
-from simbias.claims.quantities import BOUNDS, QUANTITIES
 from simbias.claims.verdict import (
     Units,
     Verdict,
@@ -25,6 +23,8 @@ from simbias.claims.verdict import (
     outcome,
     settings_unmet,
 )
+from simbias.quantities import Subject, declared
+from simbias.quantities.settings import setting
 from simbias.training.cell import Cell
 from simbias.training.stack import Job, Snapshot, Stack, assemble, group_key, train_jobs
 from simbias.validation.risk import Estimate
@@ -160,15 +160,13 @@ def feasible(claims: Sequence[Claim]) -> None:
         if claim.correction == "holm":
             families.setdefault(claim.family, []).append(claim)
         for reference, key in _keys(claim).items():
-            suits = QUANTITIES[reference.quantity].suits
             try:
-                if suits is not None:
-                    suits(key.cell, reference.argument)
+                declared()[reference.quantity].suits(key.cell, reference.argument)
             except ValueError as error:
                 raise ValueError(f"{claim.id}: {reference}: {error}") from None
     for name, members in families.items():
-        declared = {(claim.family_size, claim.rule.alpha) for claim in members}
-        if len(declared) > 1 or len(members) > members[0].family_size:
+        said = {(claim.family_size, claim.rule.alpha) for claim in members}
+        if len(said) > 1 or len(members) > members[0].family_size:
             raise fail("family", name, "claims of one file, which are corrected together")
 
 
@@ -226,7 +224,7 @@ def _behind(unit: str, i: int, first: int) -> Seeds:
 
 def _parts(key: Key, behind: Mapping[int, Seeds]) -> Iterator[dict[int, Seeds]]:
     """Units that are measured in one go: some networks or pairs, or all points of a network."""
-    together = 1 if QUANTITIES[key.reference.quantity].of == "point" else _TOGETHER
+    together = 1 if declared()[key.reference.quantity].of == "point" else _TOGETHER
     groups = sorted(set(behind.values()))
     for start in range(0, len(groups), together):
         chosen = set(groups[start : start + together])
@@ -234,7 +232,7 @@ def _parts(key: Key, behind: Mapping[int, Seeds]) -> Iterator[dict[int, Seeds]]:
 
 
 class _Asked(NamedTuple):
-    """Networks to look at together."""
+    """Networks to measure together."""
 
     cell: Cell
     n_certify: int
@@ -249,7 +247,7 @@ def _measure(
     networks: Networks,
     note: Callable[[str], None],
 ) -> None:
-    """Measure whatever is missing; quantities of the same networks share a look."""
+    """Measure whatever is missing; quantities of the same networks share what they can."""
     missing: dict[Key, dict[int, Seeds]] = {}  # units, and the seeds behind each
     for claim in claims:
         ids = _ids(claim, have[claim.id], first[claim.id])
@@ -257,13 +255,13 @@ def _measure(
             known = networks.recall(key, ids)
             behind = {i: _behind(claim.unit, i, first[claim.id]) for i in ids if i not in known}
             missing.setdefault(key, {}).update(behind)
-    looks: dict[_Asked, dict[Key, dict[int, Seeds]]] = {}
+    together: dict[_Asked, dict[Key, dict[int, Seeds]]] = {}
     for key, behind in missing.items():
         for part in _parts(key, behind):
             seeds = tuple(sorted({seed for seeds in part.values() for seed in seeds}))
             asked = _Asked(key.cell, key.n_certify, key.confidence, seeds)
-            looks.setdefault(asked, {})[key] = part
-    for asked, wanted in looks.items():
+            together.setdefault(asked, {})[key] = part
+    for asked, wanted in together.items():
         stack = networks.stack(asked.cell, asked.seeds)
         if stack is None:
             continue
@@ -277,23 +275,27 @@ def _measure(
             continue
         words = ", ".join(dict.fromkeys(key.reference.quantity for key in keys))
         note(f"{asked.cell.name}, seeds {asked.seeds[0]} to {asked.seeds[-1]}: {words}")
-        names = [key.reference.argument for key in keys if key.reference.quantity in BOUNDS]
-        bounds = [str(name) for name in dict.fromkeys(names)]
-
-        def look(stack: Stack, asked: _Asked = asked, bounds: list[str] = bounds) -> Look:
-            return Look(
-                stack, n_certify=asked.n_certify, confidence=asked.confidence, bounds=bounds
-            )
-
-        whole = look(stack)
+        whole = _subject(stack, asked, keys)
         for key, units in keys.items():
-            quantity = QUANTITIES[key.reference.quantity]
-            at = whole
+            quantity = declared()[key.reference.quantity]
+            subject = whole
             if quantity.of == "pair":
-                at = look(stack.some([seed for seeds in units.values() for seed in seeds]))
-            estimate = quantity.measure(at, key.reference.argument)
+                members = stack.some([seed for seeds in units.values() for seed in seeds])
+                subject = _subject(members, asked, keys)
+            estimate = quantity.measure(subject, key.reference.argument)
             found = zip(*(ends.tolist() for ends in estimate), strict=True)
             networks.keep(key, dict(zip(units, found, strict=True)))
+
+
+def _subject(stack: Stack, asked: _Asked, keys: Iterable[Key]) -> Subject:
+    """Networks with the arguments that will be asked for, by kind."""
+    arguments: dict[str, list[Any]] = {}
+    for reference in dict.fromkeys(key.reference for key in keys):
+        argument = declared()[reference.quantity].argument
+        if argument is not None:
+            arguments.setdefault(argument.kind, []).append(reference.argument)
+    kinds = {kind: list(dict.fromkeys(given)) for kind, given in arguments.items()}
+    return Subject(stack, n_certify=asked.n_certify, confidence=asked.confidence, arguments=kinds)
 
 
 def _units(claim: Claim, have: int, first: int, networks: Networks) -> Units:

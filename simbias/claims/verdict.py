@@ -9,7 +9,7 @@ import numpy as np
 
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.inference import TESTS, Finding, find, holm, more
-from simbias.claims.measure import setting
+from simbias.quantities.settings import setting
 from simbias.validation.risk import Estimate
 
 _ROUNDING = 1e-9  # a share that is met exactly in exact arithmetic is met
@@ -84,7 +84,7 @@ def settings_unmet(claim: Claim) -> list[str]:
     found = [
         words
         for one, quantity in claim.quantity.quantities.items()
-        if quantity.never is not None and (words := quantity.never(one.argument))
+        if (words := quantity.never(one.argument))
     ]
     for premise in claim.settings_premises:
         values = {

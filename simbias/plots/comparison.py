@@ -12,15 +12,10 @@ from matplotlib.ticker import MaxNLocator
 
 from simbias._checks import each, fail
 from simbias.plots import _figure as style
+from simbias.quantities import declared
 
 _PANEL_HEIGHT, _ROW_HEIGHT = 0.75, 0.17  # inches
 _LEAST_SPAN = 0.02  # of a horizontal axis: less would make much of nothing
-_TITLES = {
-    "train_accuracy": "train accuracy",
-    "test_accuracy": "test accuracy",
-    "s_randomised_accuracy": "$S$-randomised accuracy",
-    "sc_randomised_accuracy": "$S^c$-randomised accuracy",
-}
 _MEASURED: dict[str, Any] = {
     "color": style.BLUE,
     "marker": "o",
@@ -190,7 +185,8 @@ def _panel(ax: Axes, rows: Sequence[Row], networks: Sequence[str]) -> None:
 
 
 def _title(quantity: str) -> str:
-    return _TITLES.get(quantity, quantity)
+    known = declared()
+    return known[quantity].title if quantity in known else quantity
 
 
 def _unique(names: Iterable[str]) -> list[str]:

@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 
 from simbias._checks import each, fail
 from simbias.plots import _figure as style
+from simbias.quantities import declared
 from simbias.results.summary import Mean, Summary
 from simbias.results.transitions import Transitions
 from simbias.training.words import phrases, word
@@ -217,7 +218,8 @@ class PhaseDisplay(style.Display):
         if any(np.isinf(point.found.updates).any() for point in self.points):
             below.set_ylim(top=1.25 * budget * 1.25 ** (len(self.lines) + 0.5))
         above.set(ylim=(-0.04, 1.04), ylabel="share of seeds that\nreach the boundary")
-        between.set(ylim=(-0.04, 1.04), ylabel="memorised fraction\n(mean, t interval)")
+        memorised = declared()["memorised"].title
+        between.set(ylim=(-0.04, 1.04), ylabel=f"{memorised}\n(mean, t interval)")
         below.set(ylabel="transition (updates)", xlabel=_AXES.get(self.setting, word(self.setting)))
         if log:
             below.set_xscale("log")

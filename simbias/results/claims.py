@@ -21,9 +21,9 @@ from simbias._checks import fail, whole
 from simbias._files import read_json
 from simbias.claims.claim import Claim
 from simbias.claims.inference import outcomes
-from simbias.claims.quantities import QUANTITIES
 from simbias.claims.session import GENERATION, Key, Triple
 from simbias.claims.verdict import Verdict, intervals
+from simbias.quantities import declared
 from simbias.results import checksums
 from simbias.results.records import device, versions, weights_of
 from simbias.results.schema import CHECKSUM, EVIDENCE, MEASURED, VERDICTS
@@ -114,7 +114,7 @@ def _said(path: Path) -> dict[str, Any]:
 
 def measured_stem(key: Key) -> str:
     """What the file names of a measurement begin with."""
-    version = QUANTITIES[key.reference.quantity].version
+    version = declared()[key.reference.quantity].version
     words = [key.cell.identity, str(key.reference), key.n_certify, key.confidence]
     words += [version] if version > 1 else []
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]
@@ -132,7 +132,7 @@ def _common(key: Key) -> dict[str, Any]:
 
 def _behind(store: Store, key: Key, unit: int) -> str | None:
     """A hash of the weights of the networks behind a unit; None where they are not there."""
-    pair = QUANTITIES[key.reference.quantity].of == "pair"
+    pair = declared()[key.reference.quantity].of == "pair"
     return weights_of(store, key.cell, (unit, unit + 1) if pair else (unit,))
 
 

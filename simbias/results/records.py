@@ -15,7 +15,9 @@ import numpy as np
 from simbias import __version__, _keys
 from simbias._checks import fail, instance, whole
 from simbias._pinned import PRODUCTS
+from simbias.quantities import Subject
 from simbias.results import checksums
+from simbias.results.numbers import numbers
 from simbias.results.schema import FINAL
 from simbias.results.store import Store, StoreError
 from simbias.training.cell import Cell, cell_from_settings
@@ -57,6 +59,7 @@ def rows(
     suite: str, stack: Stack, report: Report | None, validate_seconds: float
 ) -> list[dict[str, Any]]:
     """A row of results for every network of a stack; without numbers where there is no report."""
+    measured = [] if report is None else numbers(Subject.validated(stack, report))
     found = []
     for i, seed in enumerate(stack.seeds):
         status, reason = stack.outcome(i)
@@ -65,41 +68,14 @@ def rows(
         if report is None:
             row["reason"] += "; not validated"
         else:
-            row |= _measured(report, i) | {"validate_seconds": validate_seconds / len(stack)}
+            row |= measured[i].columns | {"n_certify": report.n_certify}
+            row |= {"validate_seconds": validate_seconds / len(stack)}
             if report.faults[i]:
                 row |= {"status": "diverged", "reason": f"{reason}; {report.faults[i]}"}
-            if not report.exceptions.counts[i]:
-                why = "no exceptions" if stack.cell.task.simple_set else "no simple set"
-                row["reason"] += f"; {why}: columns about them are empty"
+            else:
+                row["reason"] = "; ".join([reason, *measured[i].reasons])
         found.append(row)
     return found
-
-
-def _measured(report: Report, i: int) -> dict[str, Any]:
-    exceptions, reliance = report.exceptions, report.reliance
-    estimates = {
-        "risk": report.risk,
-        "s_randomised_accuracy": reliance.s_accuracy,
-        "sc_randomised_accuracy": reliance.sc_accuracy,
-        "s_randomised_auc": reliance.s_auc,
-        "sc_randomised_auc": reliance.sc_auc,
-        "exceptions_fitted": exceptions.fitted,
-        "exceptions_fresh": exceptions.fresh,
-        "memorised": exceptions.memorised,
-        "simple_agreement": report.simple_agreement,
-        "achievable_agreement": report.achievable_agreement,
-    }
-    row: dict[str, Any] = {}
-    for name, estimate in estimates.items():
-        row[name] = estimate.value[i]
-        row[f"{name}_low"], row[f"{name}_high"] = estimate.low[i], estimate.high[i]
-    return row | {
-        "train_loss": report.train_loss[i],
-        "train_accuracy": report.train_accuracy[i],
-        "test_accuracy": 1 - report.risk.value[i],
-        "exceptions": exceptions.counts[i],
-        "n_certify": report.n_certify,
-    }
 
 
 def trace_rows(suite: str, stack: Stack, i: int) -> list[dict[str, Any]]:

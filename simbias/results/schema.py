@@ -1,7 +1,10 @@
 """The columns of the results: one list, from which files are written, checked and explained."""
 
+import warnings
 from typing import NamedTuple
 
+from simbias.quantities import Quantity, declared
+from simbias.registry import QUANTITIES
 from simbias.training.fit import TRACE
 
 
@@ -21,7 +24,9 @@ CHECKSUM = Column("checksum", "VARCHAR", "hash of the rows written together; emp
 STATUSES = ("done", "not-converged", "diverged", "error", "interrupted")
 FINAL = ("done", "not-converged", "diverged")  # the others are computed again by a rerun
 
-NETWORKS = (
+_BESIDE = ("risk",)  # the ends of its interval stand beside it, of all others behind the values
+
+_FIRST = (
     Column("suite", "VARCHAR", "suite that asked for the network"),
     Column(
         "cell",
@@ -36,40 +41,8 @@ NETWORKS = (
     Column("n_train", "BIGINT", "training points"),
     Column("status", "VARCHAR", "done, not-converged, diverged, error or interrupted", needed=True),
     Column("reason", "VARCHAR", "why the status, and why any empty column is empty"),
-    Column("updates", "BIGINT", "parameter updates made"),
-    Column("train_loss", "DOUBLE", "mean cross-entropy on the training set, nats"),
-    Column("train_accuracy", "DOUBLE", "accuracy on the training set"),
-    Column("risk", "DOUBLE", "1 - accuracy on fresh certify draws"),
-    Column("risk_low", "DOUBLE", "lower end of its 95% Clopper-Pearson interval"),
-    Column("risk_high", "DOUBLE", "upper end"),
-    Column("test_accuracy", "DOUBLE", "1 - risk"),
-    Column("s_randomised_accuracy", "DOUBLE", "accuracy with the simple set randomised"),
-    Column("sc_randomised_accuracy", "DOUBLE", "accuracy with all but the simple set randomised"),
-    Column("s_randomised_auc", "DOUBLE", "ROC AUC with the simple set randomised"),
-    Column("sc_randomised_auc", "DOUBLE", "ROC AUC with all but the simple set randomised"),
-    Column("exceptions", "BIGINT", "training points that the simple rule labels wrongly"),
-    Column(
-        "exceptions_fitted", "DOUBLE", "fraction of them that the network labels correctly (exact)"
-    ),
-    Column("exceptions_fresh", "DOUBLE", "the same on fresh draws of the same conditional law"),
-    Column("memorised", "DOUBLE", "exceptions_fitted - exceptions_fresh"),
-    Column("simple_agreement", "DOUBLE", "share of fresh points labelled as the simple rule does"),
-    Column("achievable_agreement", "DOUBLE", "the same for the achievable rule"),
-    *(
-        Column(f"{name}_{end}", "DOUBLE", f"{word} end of the 95% interval of {name}")
-        for name in (
-            "s_randomised_accuracy",
-            "sc_randomised_accuracy",
-            "s_randomised_auc",
-            "sc_randomised_auc",
-            "exceptions_fitted",
-            "exceptions_fresh",
-            "memorised",
-            "simple_agreement",
-            "achievable_agreement",
-        )
-        for end, word in (("low", "lower"), ("high", "upper"))
-    ),
+)
+_LAST = (
     Column("n_certify", "BIGINT", "fresh certify draws"),
     Column("dim", "BIGINT", "input coordinates"),
     Column("batch", "BIGINT", "points an update"),
@@ -83,6 +56,53 @@ NETWORKS = (
     Column("trace_checksum", "VARCHAR", "hash of its trace file; empty where there is none"),
     CHECKSUM,
 )
+
+
+def _numbers() -> dict[str, Quantity]:
+    """The quantities that are columns; one of another package only under names that are free."""
+    taken = {column.name for column in _FIRST + _LAST}
+    found = {name: made for name, made in declared().items() if made.column != "none"}
+    for name in [name for name in found if name in taken]:
+        warnings.warn(f"left out: quantity: plug-in {name!r}, the name of a column", stacklevel=2)
+        del found[name]
+    return found
+
+
+NUMBERS = _numbers()
+TABLED = {name: made for name, made in NUMBERS.items() if made.word}  # that tables show
+
+
+def _value(quantity: Quantity) -> Column:
+    meaning = ", ".join(filter(None, [quantity.summary, quantity.unit]))
+    return Column(quantity.name, "BIGINT" if quantity.counts else "DOUBLE", meaning)
+
+
+def _ends(quantity: Quantity) -> list[Column]:
+    if quantity.column != "interval":
+        return []
+    of = f"of its 95% interval{f' ({quantity.interval})' * bool(quantity.interval)}"
+    return [
+        Column(f"{quantity.name}_{end}", "DOUBLE", f"{word} end {of}")
+        for end, word in (("low", "lower"), ("high", "upper"))
+    ]
+
+
+def _number_columns() -> list[Column]:
+    """Values of this package, their intervals, then those of other packages."""
+    values, ends, added = [], [], []
+    for name, quantity in NUMBERS.items():
+        both = [_value(quantity), *_ends(quantity)]
+        if not QUANTITIES.owns(name):
+            added += both
+        elif name in _BESIDE:
+            values += both
+        else:
+            values.append(both[0])
+            ends += both[1:]
+    return values + ends + added
+
+
+NETWORKS = (*_FIRST, *_number_columns(), *_LAST)
 
 TRACES = (
     Column("suite", "VARCHAR", "suite that asked for the network"),

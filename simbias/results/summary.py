@@ -14,19 +14,13 @@ from scipy.special import stdtrit
 
 from simbias._checks import instance
 from simbias._escape import tex
+from simbias.registry import QUANTITIES
+from simbias.results.schema import TABLED
 from simbias.results.store import Store
 from simbias.results.transitions import Transitions, transitions
 from simbias.training.cell import cell_from_settings
 from simbias.training.words import task_words, told_apart, value_words, varied, word
 
-QUANTITIES = {
-    "train_accuracy": "train",
-    "test_accuracy": "test",
-    "s_randomised_accuracy": "S-rand.",
-    "sc_randomised_accuracy": "S^c-rand.",
-    "exceptions_fitted": "exc. fitted",
-    "memorised": "memorised",
-}
 CONFIDENCE = 0.95
 
 
@@ -39,13 +33,14 @@ class Mean:
         half: half-width of its 95% interval by Student's t over seeds, approximate: it assumes that
             they vary by a normal law; NaN for a single seed, and where all seeds are the same.
         published: the published value, if there is one.
-        least: that the mean can be.
+        least, most: that the mean can be.
     """
 
     value: float
     half: float
     published: float | None
     least: float = 0.0
+    most: float = 1.0
 
     @property
     def low(self) -> float:
@@ -54,8 +49,8 @@ class Mean:
 
     @property
     def high(self) -> float:
-        """Upper end of the interval, cut at 1."""
-        return min(self.value + self.half, 1.0)
+        """Upper end of the interval, cut at the most possible."""
+        return min(self.value + self.half, self.most)
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,8 @@ class Summary:
         settings: those of its settings that are not the same in every cell of the run, other than
             the names of task and network.
         statuses: how many networks have which status.
-        means: by quantity.
+        means: by quantity, those that tables show; one of another package only where some network
+            of the run has a value.
         transitions: when its networks reach the achievable boundary; None where the run does not
             ask, or no network was measured.
     """
@@ -94,9 +90,9 @@ def summarise(store: Store) -> list[Summary]:
     instance("store", store, Store)
     entries = (store.config() or {}).get("names", [])
     published = {entry["cell"]: entry["published"] for entry in entries}
+    listed = ", ".join(f'"{name}"' for name in TABLED)
     names, rows = store.query(
-        f"SELECT cell, task, network, settings, status, {', '.join(QUANTITIES)}"
-        " FROM networks ORDER BY seed"
+        f"SELECT cell, task, network, settings, status, {listed} FROM networks ORDER BY seed"
     )
     members: dict[str, list[dict]] = {}
     for row in rows:
@@ -106,6 +102,12 @@ def summarise(store: Store) -> list[Summary]:
     settings = [json.loads(members[name][0]["settings"]) for name in order]
     asking = [one for one in settings if "select_accuracy" in one["stop"]]
     known = transitions(store, [cell_from_settings(one) for one in asking]) if asking else {}
+    shown = {
+        quantity: made
+        for quantity, made in TABLED.items()
+        if QUANTITIES.owns(quantity)
+        or any(member[quantity] is not None for own in members.values() for member in own)
+    }
     found = []
     for name, one, varies in zip(order, settings, varied(settings), strict=True):
         statuses = [member["status"] for member in members[name]]
@@ -113,9 +115,10 @@ def summarise(store: Store) -> list[Summary]:
             quantity: _mean(
                 [member[quantity] for member in members[name]],
                 published.get(name, {}).get(quantity),
-                least=-1.0 if quantity == "memorised" else 0.0,
+                least=made.low,
+                most=made.high,
             )
-            for quantity in QUANTITIES
+            for quantity, made in shown.items()
         }
         counted = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
         task, network = task_words(one["task"], but=varies), members[name][0]["network"]
@@ -123,16 +126,21 @@ def summarise(store: Store) -> list[Summary]:
     return found
 
 
-def _mean(values: list[float | None], published: float | None, least: float = 0.0) -> Mean:
+def _mean(
+    values: list[float | None],
+    published: float | None,
+    least: float = 0.0,
+    most: float = 1.0,
+) -> Mean:
     present = np.array([value for value in values if value is not None], float)
     if not len(present):
-        return Mean(np.nan, np.nan, published, least)
+        return Mean(np.nan, np.nan, published, least, most)
     mean = float(present.mean())
-    if len(present) < 2 or np.ptp(present) == 0:
-        return Mean(mean, np.nan, published, least)
+    if len(present) < 2 or np.isinf(present).any() or np.ptp(present) == 0:
+        return Mean(mean, np.nan, published, least, most)
     error = present.std(ddof=1) / np.sqrt(len(present))
     half = float(stdtrit(len(present) - 1, (1 + CONFIDENCE) / 2) * error)
-    return Mean(mean, half, published, least)
+    return Mean(mean, half, published, least, most)
 
 
 _TRANSITIONS = ("reached", "transition", "came back", "after fit")
@@ -153,8 +161,9 @@ CAPTION_TRANSITIONS = (
 def head(summaries: list[Summary]) -> list[str]:
     """The table's column names."""
     settings = map(word, summaries[0].settings) if summaries else []
+    words = [TABLED[name].word for name in (summaries[0].means if summaries else TABLED)]
     asked = _TRANSITIONS if _asked(summaries) else ()
-    return ["task", "network", *settings, "networks", *QUANTITIES.values(), *asked]
+    return ["task", "network", *settings, "networks", *words, *asked]
 
 
 def caption(summaries: list[Summary]) -> str:
@@ -167,7 +176,7 @@ def lines(summaries: list[Summary]) -> list[list[str]]:
     found = []
     for summary in summaries:
         counts = ", ".join(f"{count} {status}" for status, count in summary.statuses.items())
-        means = [summary.means[quantity] for quantity in QUANTITIES]
+        means = list(summary.means.values())
         settings = list(map(value_words, summary.settings.values()))
         line = [summary.task, summary.network, *settings, counts, *map(_measured, means)]
         found.append(line + (_moved(summary.transitions) if _asked(summaries) else []))

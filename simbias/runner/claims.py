@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from simbias.claims.claim import Claim
-from simbias.claims.quantities import QUANTITIES
 from simbias.claims.session import GENERATION, Key, Triple, classifiers, feasible, judge
 from simbias.claims.verdict import Verdict
+from simbias.quantities import declared
 from simbias.results import claims as kept
 from simbias.results import records
 from simbias.results.schema import FINAL
@@ -76,7 +76,7 @@ class InStore:
     def keep(self, key: Key, found: Mapping[int, Triple]) -> None:
         """Keep measurements; points are many and soon asked again, so not on disk."""
         self._found.setdefault(key, {}).update(found)
-        if found and QUANTITIES[key.reference.quantity].of != "point":
+        if found and declared()[key.reference.quantity].of != "point":
             kept.write_measured(self._store, key, found)
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from simbias._checks import fail, instance, known, real, whole
 from simbias._files import read_toml
 from simbias.registry import SUITES, resource
-from simbias.results.summary import QUANTITIES
+from simbias.results.schema import TABLED
 from simbias.training.stack import MOST_NETWORKS
 
 __all__ = ["Preset", "Published", "Suite", "load"]
@@ -98,8 +98,8 @@ def _suite(file: str, table: dict[str, Any]) -> Suite:
     for i, entry in enumerate(published):
         _check(file, f"published[{i}]", entry, _PUBLISHED, _CELL | {"task": None})
         for key, value in entry["values"].items():
-            known(f"{file}: published[{i}].values: key", key, QUANTITIES)
-            real(f"{file}: published[{i}].values.{key}", value)
+            made = TABLED[known(f"{file}: published[{i}].values: key", key, TABLED)]
+            real(f"{file}: published[{i}].values.{key}", value, made.low, made.high)
     presets, total = {}, 0
     for name, preset in table["presets"].items():
         at = f"presets.{name}"

@@ -9,10 +9,12 @@ from scipy.stats import binom
 
 from simbias import MLP, Stop, sgd, tasks, validate
 from simbias.bounds import Evidence, evaluate, records
-from simbias.claims import measure
+from simbias.bounds.quantities import DELTA, judged, points_to_exclude
 from simbias.claims.grammar import parse
-from simbias.claims.measure import DELTA, Look, best_checks, points_to_exclude
-from simbias.claims.quantities import QUANTITIES
+from simbias.quantities import Subject, declared, learned, settings
+from simbias.quantities.learned import best_checks
+from simbias.registry import QUANTITIES
+from simbias.results.schema import NETWORKS, NUMBERS
 from simbias.tasks import blocks
 from simbias.tasks.oracle import Layer, achievable_risk
 from simbias.tasks.shifts import BENIGN, SHIFTS
@@ -40,12 +42,18 @@ ARGUMENTS = {
     "bound": ["clopper-pearson", "occam"],
     "shift": BENIGN,
 }
+
+
+def kind(quantity):
+    return quantity.argument and quantity.argument.kind
+
+
 APART = ("early_stopping_difference", "island_excess")  # for one network, see below
 EVERY = [
     (name, argument)
-    for name, quantity in QUANTITIES.items()
+    for name, quantity in declared().items()
     if name not in APART
-    for argument in (SHIFTS if name == "seed_agreement" else ARGUMENTS[quantity.argument])
+    for argument in (SHIFTS if name == "seed_agreement" else ARGUMENTS[kind(quantity)])
 ]
 
 
@@ -69,22 +77,20 @@ def stack():
 
 
 @pytest.fixture(scope="module")
-def look(stack):
-    return Look(stack, n_certify=POINTS, confidence=CONFIDENCE, bounds=NAMES)
+def subject(stack):
+    return Subject(stack, n_certify=POINTS, confidence=CONFIDENCE, arguments={"bound": NAMES})
 
 
 @pytest.fixture(scope="module")
 def controls():
     return {
-        rule: Look(
-            control(CELL, rule, seeds=SEEDS), n_certify=POINTS, confidence=CONFIDENCE, bounds=()
-        )
+        rule: Subject(control(CELL, rule, seeds=SEEDS), n_certify=POINTS, confidence=CONFIDENCE)
         for rule in ("achievable", "simple")
     }
 
 
-def measured(look, name, argument=None):
-    return QUANTITIES[name].measure(look, argument)
+def measured(subject, name, argument=None):
+    return declared()[name].measure(subject, argument)
 
 
 def encloses(estimate, truth):
@@ -95,9 +101,9 @@ def encloses(estimate, truth):
 
 
 @pytest.mark.parametrize(("name", "argument"), EVERY)
-def test_a_quantity_has_an_entry_a_unit_within_its_range_and_its_interval(look, name, argument):
-    quantity = QUANTITIES[name]
-    found = quantity.measure(look, argument)
+def test_a_quantity_has_an_entry_a_unit_within_its_range_and_its_interval(subject, name, argument):
+    quantity = declared()[name]
+    found = quantity.measure(subject, argument)
     assert [part.shape for part in found] == [(SEEDS // 2 if quantity.of == "pair" else SEEDS,)] * 3
     assert not np.isnan(found).any()
     for part in found:
@@ -106,11 +112,29 @@ def test_a_quantity_has_an_entry_a_unit_within_its_range_and_its_interval(look, 
 
 
 def test_every_name_of_the_vocabulary_is_that_of_its_quantity():
-    assert all(name == quantity.name for name, quantity in QUANTITIES.items())
-    assert {name for name, _ in EVERY} | set(APART) == set(QUANTITIES)
+    assert all(name == quantity.name for name, quantity in declared().items())
+    assert {name for name, _ in EVERY} | set(APART) == set(declared())
 
 
-def test_settings_are_the_numbers_of_the_cell_whichever_part_has_them(look):
+def test_a_list_says_of_a_quantity_what_its_declaration_says():
+    said = {name: entry.summary for name, entry in QUANTITIES.entries().items()}
+    assert said == {name: quantity.summary for name, quantity in declared().items()}
+    assert all(said.values())
+
+
+def test_intervals_are_columns_behind_the_values_but_for_that_of_the_risk():
+    names = [column.name for column in NETWORKS]
+    values = names[: names.index("achievable_agreement") + 1]
+    assert [name for name in values if name.endswith(("_low", "_high"))] == [
+        "risk_low",
+        "risk_high",
+    ]
+    kept = [name for name, one in NUMBERS.items() if one.column == "interval" and name != "risk"]
+    ends = [f"{name}_{end}" for name in kept for end in ("low", "high")]
+    assert len(kept) == 9 and names[len(values) : names.index("n_certify")] == ends
+
+
+def test_settings_are_the_numbers_of_the_cell_whichever_part_has_them(subject):
     cell = replace(CELL, method=sgd(learning_rate=0.2, weight_decay=5e-4))
     expected = {
         "dim": 4,
@@ -122,59 +146,59 @@ def test_settings_are_the_numbers_of_the_cell_whichever_part_has_them(look):
         "learning_rate": 0.2,
         "weight_decay": 5e-4,
     }
-    assert set(expected) == {name for name, one in QUANTITIES.items() if one.of == "setting"}
+    assert set(expected) == {name for name, one in declared().items() if one.of == "setting"}
     for name, number in expected.items():
-        assert measure.setting(cell, name) == number
-    assert (measured(look, "learning_rate").value == 0.1).all()
+        assert settings.setting(cell, name) == number
+    assert (measured(subject, "learning_rate").value == 0.1).all()
 
 
 def test_a_setting_that_the_cell_has_not_is_refused():
     cell = replace(CELL, task=tasks.get("ms-7", dim=4))
     with pytest.raises(ValueError, match="^quantity: got 'noise', allowed: a setting of ms-7/"):
-        measure.setting(cell, "noise")
+        settings.setting(cell, "noise")
 
 
-def test_gap_and_excess_are_the_risk_from_other_origins(look, stack):
-    risk, fitted = measured(look, "risk"), (stack.fitted_since >= 0).mean(axis=1)
-    np.testing.assert_allclose(measured(look, "train_accuracy").value, fitted, atol=1 / 256)
+def test_gap_and_excess_are_the_risk_from_other_origins(subject, stack):
+    risk, fitted = measured(subject, "risk"), (stack.fitted_since >= 0).mean(axis=1)
+    np.testing.assert_allclose(measured(subject, "train_accuracy").value, fitted, atol=1 / 256)
     for name, origin in (
-        ("gap", 1 - measured(look, "train_accuracy").value),
+        ("gap", 1 - measured(subject, "train_accuracy").value),
         ("excess_risk", 0.0),
     ):
-        for part, own in zip(measured(look, name), risk, strict=True):
+        for part, own in zip(measured(subject, name), risk, strict=True):
             np.testing.assert_allclose(part, own - origin, atol=1e-12)
-    accuracy = measured(look, "test_accuracy")
+    accuracy = measured(subject, "test_accuracy")
     np.testing.assert_allclose(accuracy, 1 - np.array([risk.value, risk.high, risk.low]))
     np.testing.assert_allclose(
-        measured(look, "train_error").value, 1 - measured(look, "train_accuracy").value
+        measured(subject, "train_error").value, 1 - measured(subject, "train_accuracy").value
     )
 
 
-def test_memorised_is_what_is_fitted_beyond_fresh_exceptions(look):
-    fitted, fresh = measured(look, "exceptions_fitted"), measured(look, "exceptions_fresh")
-    np.testing.assert_allclose(measured(look, "memorised").value, fitted.value - fresh.value)
+def test_memorised_is_what_is_fitted_beyond_fresh_exceptions(subject):
+    fitted, fresh = measured(subject, "exceptions_fitted"), measured(subject, "exceptions_fresh")
+    np.testing.assert_allclose(measured(subject, "memorised").value, fitted.value - fresh.value)
 
 
 # -- controls ---------------------------------------------------------------------------------
 
 
 def test_the_achievable_network_never_errs_whatever_the_benign_shift(controls):
-    look = controls["achievable"]
-    assert (measured(look, "risk").value == 0).all()
-    assert (measured(look, "excess_risk").value == 0).all()
+    subject = controls["achievable"]
+    assert (measured(subject, "risk").value == 0).all()
+    assert (measured(subject, "excess_risk").value == 0).all()
     for kind in BENIGN:
-        assert (measured(look, "shifted_accuracy", kind).value == 1).all()
+        assert (measured(subject, "shifted_accuracy", kind).value == 1).all()
 
 
 def test_the_simple_network_owes_half_the_noise_and_all_it_knows_to_the_simple_set(controls):
-    look = controls["simple"]
-    assert encloses(measured(look, "excess_risk"), CELL.task.settings["noise"] / 2)
-    assert encloses(measured(look, "s_randomised_accuracy"), 0.5)
-    assert encloses(measured(look, "s_randomised_auc"), 0.5)
-    assert encloses(measured(look, "sc_randomised_accuracy"), 0.95)
-    assert (measured(look, "simple_agreement").value == 1).all()
-    assert (measured(look, "exceptions_fitted").value == 0).all()
-    assert (measured(look, "exceptions_fresh").value == 0).all()
+    subject = controls["simple"]
+    assert encloses(measured(subject, "excess_risk"), CELL.task.settings["noise"] / 2)
+    assert encloses(measured(subject, "s_randomised_accuracy"), 0.5)
+    assert encloses(measured(subject, "s_randomised_auc"), 0.5)
+    assert encloses(measured(subject, "sc_randomised_accuracy"), 0.95)
+    assert (measured(subject, "simple_agreement").value == 1).all()
+    assert (measured(subject, "exceptions_fitted").value == 0).all()
+    assert (measured(subject, "exceptions_fresh").value == 0).all()
 
 
 def test_in_the_margin_only_the_simple_network_guesses(controls):
@@ -190,27 +214,27 @@ def test_networks_of_one_rule_agree_across_rotations(controls, rule):
     assert found.value.tolist() == [1, 1] and (found.high == 1).all() and (found.low < 1).all()
 
 
-def test_pairs_are_neighbours_in_the_order_of_the_stack(look, controls):
+def test_pairs_are_neighbours_in_the_order_of_the_stack(subject, controls):
     # planted: the achievable network beside the simple one of another seed
     one, other = (controls[rule].stack for rule in ("achievable", "simple"))
     params = jax.tree.map(lambda a, b: np.stack([a[0], b[1], a[2], a[3]]), one.params, other.params)
-    mixed = Look(replace(one, params=params), n_certify=POINTS, confidence=CONFIDENCE)
+    mixed = Subject(replace(one, params=params), n_certify=POINTS, confidence=CONFIDENCE)
     found = measured(mixed, "seed_agreement", "none")
     assert found.low[0] <= 0.95 <= found.high[0] and found.value[1] == 1
 
 
-def test_what_the_architecture_could_compute_does_not_depend_on_what_it_learned(look, controls):
-    assert (measured(look, "control_risk", "achievable").value == 0).all()
-    simple = measured(look, "control_risk", "simple")
+def test_what_the_architecture_could_compute_does_not_depend_on_what_it_learned(subject, controls):
+    assert (measured(subject, "control_risk", "achievable").value == 0).all()
+    simple = measured(subject, "control_risk", "simple")
     np.testing.assert_array_equal(simple, measured(controls["simple"], "risk"))
 
 
 def test_islands_are_those_of_what_was_fitted(stack, controls):
-    one = Look(stack.some([0]), n_certify=POINTS, confidence=CONFIDENCE)
+    one = Subject(stack.some([0]), n_certify=POINTS, confidence=CONFIDENCE)
     found = measured(one, "island_excess")
     assert found.value.shape == (1,) and found.low < found.value < found.high
     # the simple network labels every exception wrongly, so it keeps no label anywhere
-    none = Look(controls["simple"].stack.some([0]), n_certify=POINTS, confidence=CONFIDENCE)
+    none = Subject(controls["simple"].stack.some([0]), n_certify=POINTS, confidence=CONFIDENCE)
     assert measured(none, "island_excess").value == 0
 
 
@@ -220,12 +244,14 @@ def test_excess_is_over_what_can_be_achieved_where_nothing_can_be_perfect():
     task = Task("noisy-linear", {"dim": 2, "noise": 0.1}, laws, (0,))
     assert achievable_risk(task) == pytest.approx(0.05)
     cell = replace(CELL, task=task)
-    look = Look(control(cell, "simple", seeds=2), n_certify=POINTS, confidence=CONFIDENCE)
-    assert encloses(measured(look, "risk"), 0.05) and encloses(measured(look, "excess_risk"), 0)
+    subject = Subject(control(cell, "simple", seeds=2), n_certify=POINTS, confidence=CONFIDENCE)
+    assert encloses(measured(subject, "risk"), 0.05)
+    assert encloses(measured(subject, "excess_risk"), 0)
     trace = np.zeros((2, len(TRACE)), np.float32)
     trace[:, TRACE.index("updates")] = 50, 100
-    traced = with_select(replace(look.stack, traces=(trace,) * 2), [[0.93, 0.945], [0.93, 0.939]])
-    reached = measured(Look(traced, n_certify=1, confidence=0.9), "transition_updates")
+    selected = [[0.93, 0.945], [0.93, 0.939]]
+    traced = with_select(replace(subject.stack, traces=(trace,) * 2), selected)
+    reached = measured(Subject(traced, n_certify=1, confidence=0.9), "transition_updates")
     assert reached.value.tolist() == [100, np.inf]
 
 
@@ -242,7 +268,7 @@ def test_a_transition_is_the_first_check_from_which_on_the_error_stays_low(stack
             [0.9, 0.9, 0.9, 0.995],
         ],
     )
-    found = measured(Look(by_hand, n_certify=1, confidence=0.9), "transition_updates")
+    found = measured(Subject(by_hand, n_certify=1, confidence=0.9), "transition_updates")
     assert found.value.tolist() == [100, 150, np.inf, 200]
     np.testing.assert_array_equal(found.low, found.value)
 
@@ -272,7 +298,7 @@ def test_of_equally_good_checks_the_first_is_the_best(stack, monkeypatch):
         asked.append((updates, seeds))
         return stack.some(seeds)
 
-    monkeypatch.setattr(measure, "replay", earlier)
+    monkeypatch.setattr(learned, "replay", earlier)
     tied = with_select(
         stack, [[0.9, 0.95, 0.95, 0.9], [0.9] * 4, [0.9, 0.9, 0.9, 1], [0.9, 0.95, 0.9, 0.95]]
     )
@@ -280,12 +306,12 @@ def test_of_equally_good_checks_the_first_is_the_best(stack, monkeypatch):
     assert asked == [(100, [0, 3]), (50, [1]), (200, [2])]
 
 
-def test_early_stopping_gains_what_the_last_check_errs_more(look, stack):
-    gain = measured(look, "early_stopping_gain")
+def test_early_stopping_gains_what_the_last_check_errs_more(subject, stack):
+    gain = measured(subject, "early_stopping_gain")
     # by other points: the two risks, each with its own interval
-    last, best = measured(look, "risk"), validate(best_checks(stack), n_certify=POINTS).risk
+    last, best = measured(subject, "risk"), validate(best_checks(stack), n_certify=POINTS).risk
     assert (last.low - best.high <= gain.value).all() and (gain.value <= last.high - best.low).all()
-    points = measured(look, "early_stopping_difference")
+    points = measured(subject, "early_stopping_difference")
     assert [part.shape for part in points] == [(POINTS,)] * 3
     assert set(np.unique(points.value)) <= {-1, 0, 1}
     np.testing.assert_array_equal(points.low, points.high)
@@ -293,7 +319,7 @@ def test_early_stopping_gains_what_the_last_check_errs_more(look, stack):
 
 
 def test_a_network_whose_last_check_is_its_best_gains_nothing(stack):
-    last = Look(
+    last = Subject(
         with_select(stack, [[0.9, 0.9, 0.9, 0.95]] * SEEDS), n_certify=POINTS, confidence=0.9
     )
     gain = measured(last, "early_stopping_gain")
@@ -304,16 +330,16 @@ def test_a_network_whose_last_check_is_its_best_gains_nothing(stack):
 def test_points_of_a_network_come_in_no_order(stack, controls, monkeypatch):
     # planted: the last check follows the simple rule, the best one the achievable one
     simple, achievable = (controls[rule].stack for rule in ("simple", "achievable"))
-    monkeypatch.setattr(measure, "best_checks", lambda stack: achievable)
-    look = Look(simple, n_certify=POINTS, confidence=CONFIDENCE)
-    values = measured(look, "early_stopping_difference").value
+    monkeypatch.setattr(learned, "best_checks", lambda stack: achievable)
+    subject = Subject(simple, n_certify=POINTS, confidence=CONFIDENCE)
+    values = measured(subject, "early_stopping_difference").value
     errors = int(values.sum())
     assert errors == np.count_nonzero(values)
     assert abs(errors - 0.05 * POINTS) < 4 * np.sqrt(0.05 * 0.95 * POINTS)
     # in any quarter about a quarter of them: hypergeometric, four standard deviations
     for quarter in values.reshape(4, -1):
         assert abs(quarter.sum() - errors / 4) <= 4 * np.sqrt(errors * 3 / 16)
-    np.testing.assert_array_equal(values, measured(look, "early_stopping_difference").value)
+    np.testing.assert_array_equal(values, measured(subject, "early_stopping_difference").value)
 
 
 # -- held-out points --------------------------------------------------------------------------
@@ -356,8 +382,8 @@ def test_no_number_of_points_excludes_an_error_that_is_not_exceeded():
     assert points_to_exclude(0.01 + 1e-6, 0.01) == np.inf
 
 
-def test_a_larger_risk_needs_fewer_points(look):
-    risk, found = measured(look, "risk"), measured(look, "held_out_points", 0.01)
+def test_a_larger_risk_needs_fewer_points(subject):
+    risk, found = measured(subject, "risk"), measured(subject, "held_out_points", 0.01)
     for one, other in (
         (found.value, risk.value), (found.low, risk.high), (found.high, risk.low)
     ):  # fmt: skip
@@ -382,7 +408,7 @@ def test_the_weight_ratio_is_read_before_rotation(controls):
     weight[0] = np.repeat([3.0, 4.0], 8)  # root mean square: sqrt(12.5)
     weight[1:] = [[2.0], [1.0], [0.5]]  # sqrt(5.25 / 3)
     stack = with_first_layer(controls["simple"].stack, weight)
-    found = measured(Look(stack, n_certify=1, confidence=0.9), "log_weight_ratio")
+    found = measured(Subject(stack, n_certify=1, confidence=0.9), "log_weight_ratio")
     np.testing.assert_allclose(found.value, 0.5 * np.log(12.5 / 1.75), rtol=1e-5)
     np.testing.assert_array_equal(found.low, found.high)
 
@@ -392,46 +418,48 @@ def test_normal_coordinates_are_no_slabs():
     weight = np.full((4, 16), 100.0)
     weight[0], weight[1] = 6, 2
     stack = with_first_layer(control(cell, "simple"), weight)
-    found = measured(Look(stack, n_certify=1, confidence=0.9), "log_weight_ratio")
+    found = measured(Subject(stack, n_certify=1, confidence=0.9), "log_weight_ratio")
     np.testing.assert_allclose(found.value, np.log(3), rtol=1e-4)
 
 
 # -- bounds -----------------------------------------------------------------------------------
 
 
-def test_bounds_are_those_that_are_evaluated(look, stack):
-    judged = evaluate(stack, delta=DELTA, bounds=NAMES, n_certify=POINTS, confidence=CONFIDENCE)
+def test_bounds_are_those_that_are_evaluated(subject, stack):
+    every = evaluate(stack, delta=DELTA, bounds=NAMES, n_certify=POINTS, confidence=CONFIDENCE)
     for name in NAMES:
-        own = [one for one in judged if one.record.bound == name]
+        own = [one for one in every if one.record.bound == name]
         values = [np.nan if one.record.value is None else one.record.value for one in own]
         valid = [np.nan if one.valid is None else float(one.valid) for one in own]
-        np.testing.assert_array_equal(measured(look, "bound_value", name).value, values)
-        np.testing.assert_array_equal(measured(look, "bound_valid", name).value, valid)
-    assert (measured(look, "bound_valid", "clopper-pearson").value == 1).all()
+        np.testing.assert_array_equal(measured(subject, "bound_value", name).value, values)
+        np.testing.assert_array_equal(measured(subject, "bound_valid", name).value, valid)
+    assert (measured(subject, "bound_valid", "clopper-pearson").value == 1).all()
 
 
-def test_an_inapplicable_bound_has_no_value_and_a_measure_none_to_violate(look):
-    assert np.isnan(measured(look, "bound_value", "stability")).all()
-    assert np.isnan(measured(look, "bound_valid", "stability")).all()
-    assert (measured(look, "bound_value", "l2-norm").value > 0).all()
-    assert np.isnan(measured(look, "bound_valid", "l2-norm")).all()
+def test_an_inapplicable_bound_has_no_value_and_a_measure_none_to_violate(subject):
+    assert np.isnan(measured(subject, "bound_value", "stability")).all()
+    assert np.isnan(measured(subject, "bound_valid", "stability")).all()
+    assert (measured(subject, "bound_value", "l2-norm").value > 0).all()
+    assert np.isnan(measured(subject, "bound_valid", "l2-norm")).all()
 
 
-def test_a_certificate_below_the_risk_is_violated_and_one_within_its_interval_may_be(look, stack):
+def test_a_certificate_below_the_risk_is_violated_and_one_within_its_interval_may_be(
+    subject, stack
+):
     # planted: a value that the whole interval of the risk exceeds, and values within it
-    judged = dict(look.judged)
+    found = dict(judged(subject))
     for seed, value in (
         (1, lambda one: (one.risk + one.risk_high) / 2),
         (2, lambda one: one.risk_low * 0.99),
         (3, lambda one: (one.risk_low + one.risk) / 2),
     ):
-        one = judged["occam", seed]
-        judged["occam", seed] = replace(one, record=replace(one.record, value=value(one)))
-    planted = Look(stack, n_certify=POINTS, confidence=CONFIDENCE)
-    planted.judged = judged
-    found = measured(planted, "bound_valid", "occam")
-    assert found.value.tolist() == [1, 1, 0, 0]
-    assert found.low.tolist() == [1, 0, 0, 0] and found.high.tolist() == [1, 1, 0, 1]
+        one = found["occam", seed]
+        found["occam", seed] = replace(one, record=replace(one.record, value=value(one)))
+    planted = Subject(stack, n_certify=POINTS, confidence=CONFIDENCE)
+    planted.shared("bounds", lambda: found)
+    valid = measured(planted, "bound_valid", "occam")
+    assert valid.value.tolist() == [1, 1, 0, 0]
+    assert valid.low.tolist() == [1, 0, 0, 0] and valid.high.tolist() == [1, 1, 0, 1]
 
 
 def test_sharpness_may_be_negative():
@@ -441,7 +469,7 @@ def test_sharpness_may_be_negative():
     layers[-1].weight[0, 0], layers[-1].bias[0] = 0, 20
     evidence = Evidence(layers=tuple(layers), x=np.ones((1, 1)), y=np.ones(1, int))
     (record,) = records(evidence, bounds=["sharpness"])
-    assert QUANTITIES["bound_value"].low <= record.value < -2
+    assert declared()["bound_value"].low <= record.value < -2
 
 
 # -- where a quantity cannot be measured ------------------------------------------------------
@@ -463,7 +491,7 @@ def test_sharpness_may_be_negative():
 def test_a_cell_on_which_a_quantity_has_no_meaning_is_known_before_training(
     name, argument, change, words
 ):
-    suits = QUANTITIES[name].suits
+    suits = declared()[name].suits
     suits(CELL, argument)
     with pytest.raises(ValueError, match=words):
         suits(replace(CELL, **change), argument)
@@ -471,4 +499,4 @@ def test_a_cell_on_which_a_quantity_has_no_meaning_is_known_before_training(
 
 @pytest.mark.parametrize("name", ("dim", "n_train", "batch", "width", "depth"))
 def test_a_cell_has_at_least_one_of_what_it_counts(name):
-    assert parse("q", f"1 / {name}", quantities=QUANTITIES).range() == (0, 1)
+    assert parse("q", f"1 / {name}", quantities=declared()).range() == (0, 1)

@@ -1,0 +1,122 @@
+"""Bounds as quantities: their values, whether they hold, and what a certificate costs."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import betaincinv
+
+from simbias._checks import real
+from simbias.bounds.judged import Judged, bound_names, evaluate
+from simbias.bounds.record import violated
+from simbias.quantities import Argument, Estimate, Subject, quantity
+from simbias.registry import BOUNDS
+
+DELTA = 0.05  # with which bounds are evaluated
+_MOST_HELD_OUT = 10_000_000
+
+
+def _check(name: str) -> None:
+    bound_names([name])
+
+
+def _never(name: str) -> str:
+    applies = BOUNDS.factory(name).compute is not None
+    return "" if applies else f"{name}: {BOUNDS.entries()[name].summary}"
+
+
+_BOUND = Argument("bound", _check, never=_never)
+
+
+def judged(subject: Subject) -> dict[tuple[str, int], Judged]:
+    """The bounds that will be asked for, evaluated together, by name and seed."""
+
+    def evaluated() -> dict[tuple[str, int], Judged]:
+        found = evaluate(
+            subject.stack,
+            delta=DELTA,
+            bounds=subject.arguments.get("bound", ()),
+            n_certify=subject.n_certify,
+            confidence=subject.confidence,
+        )
+        return {(one.record.bound, one.seed): one for one in found}
+
+    return subject.shared("bounds", evaluated)
+
+
+# no less than 0 but for sharpness, the curvature that is largest in size
+@quantity(-math.inf, math.inf, needs=("exact risk",), argument=_BOUND)
+def bound_value(subject: Subject, name: str) -> list[float]:
+    """A bound at delta .05; inapplicable: not measured.
+
+    The value is not clipped.
+    """
+    values = [judged(subject)[name, seed].record.value for seed in subject.stack.seeds]
+    return [math.nan if value is None else value for value in values]
+
+
+@quantity(0, 1, needs=("exact risk",), interval="that of the risk", argument=_BOUND)
+def bound_valid(subject: Subject, name: str) -> Estimate:
+    """1 where the risk is surely at most the bound, 0 where it surely is not.
+
+    The risk is that of what the bound certifies. Where its interval holds the value, validity lies
+    between 0 and 1. Measures and bounds that do not apply: not measured.
+    """
+    return validity([judged(subject)[name, seed] for seed in subject.stack.seeds])
+
+
+def validity(found: Sequence[Judged]) -> Estimate:
+    """Whether each of some bounds holds: 1, 0, or between them where that is not sure."""
+    ends = np.full((3, len(found)), np.nan)
+    for i, one in enumerate(found):
+        if one.valid is not None:
+            limits = (one.risk, one.risk_high, one.risk_low)
+            ends[:, i] = [not violated(one.record, float(limit or 0)) for limit in limits]
+    return Estimate(*ends)
+
+
+@quantity(
+    1,
+    math.inf,
+    unit="points",
+    interval="that of the risk",
+    argument=Argument("number", lambda error: real("argument", error, 0, 1, open_high=True)),
+)
+def held_out_points(subject: Subject, error: float) -> Estimate:
+    """Fewest held-out points whose 95% certificate at the true risk excludes an error."""
+    risk = subject.report.risk
+    return Estimate(
+        np.array([points_to_exclude(r, error) for r in risk.value]),
+        np.array([points_to_exclude(r, error) for r in risk.high]),
+        np.array([points_to_exclude(r, error) for r in risk.low]),
+    )
+
+
+def points_to_exclude(risk: float, error: float, *, confidence: float = 0.95) -> float:
+    """The least m at which floor(m risk) errors in m points exclude a smaller error.
+
+    The one-sided Clopper-Pearson lower limit of the risk then lies above ``error``.
+
+    Args:
+        risk: of the network, in [0, 1].
+        error: to be excluded, in [0, 1).
+        confidence: of the certificate.
+
+    Returns:
+        m; inf where the risk is no larger, or more than ten million points would be needed; NaN
+        where the risk is.
+    """
+    if np.isnan(risk):
+        return np.nan
+    if risk <= error:
+        return np.inf
+    # with k errors the limit falls as m grows, so the least m for each k is its first, ceil(k/r)
+    errors, most = 1, 64
+    while errors <= risk * _MOST_HELD_OUT:
+        k = np.arange(errors, errors + most)
+        m = np.ceil(k / risk - 1e-9)
+        enough = betaincinv(k, m - k + 1, 1 - confidence) > error
+        if enough.any():
+            return float(m[np.argmax(enough)])
+        errors, most = errors + most, 2 * most
+    return np.inf

@@ -1,0 +1,22 @@
+"""Measured numbers: one declaration each, from which columns, words in claims and titles follow.
+
+A declaration stands on the function that measures: its name, meaning, range, unit, what it needs
+and how its interval is made. ``simbias.registry`` lists them, and other packages add their own.
+"""
+
+from simbias.quantities.declared import declared
+from simbias.quantities.needs import NEEDS, Need
+from simbias.quantities.quantity import Argument, Quantity, quantity
+from simbias.quantities.subject import Subject
+from simbias.validation.risk import Estimate
+
+__all__ = [
+    "NEEDS",
+    "Argument",
+    "Estimate",
+    "Need",
+    "Quantity",
+    "Subject",
+    "declared",
+    "quantity",
+]

@@ -1,0 +1,175 @@
+"""What else tells what a network learned: from other origins, along training, in its weights."""
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from simbias._checks import known
+from simbias.quantities.quantity import Argument, quantity
+from simbias.quantities.subject import Subject
+from simbias.tasks.oracle import achievable_risk
+from simbias.tasks.shifts import BENIGN, SHIFTS, shifted
+from simbias.training.cell import Cell
+from simbias.training.fit import TRACE
+from simbias.training.stack import Stack, replay, stacked
+from simbias.validation import control, faults, measure_islands, validate
+from simbias.validation.controls import RULES
+from simbias.validation.geometry import layers_of
+from simbias.validation.paired import paired
+from simbias.validation.risk import Estimate, clopper_pearson, count
+from simbias.validation.transition import EXCESS, first_update, settled
+
+_COUNTED = "Clopper-Pearson"
+
+
+def _of_kind(kinds: Collection[str]) -> Callable[[Any], Any]:
+    return lambda name: known("argument", name, kinds)
+
+
+def _move(cell: Cell, kind: str) -> None:
+    shifted(cell.task, kind)
+
+
+def _build(cell: Cell, rule: str) -> None:
+    control(replace(cell, n_train=1, batch=1), rule)
+
+
+@quantity(-1, 1, interval=_COUNTED, column="none")
+def gap(subject: Subject) -> Estimate:
+    """risk - train_error."""
+    train_error = 1 - subject.report.train_accuracy
+    return Estimate(*(part - train_error for part in subject.report.risk))
+
+
+@quantity(-1, 1, interval=_COUNTED, column="none")
+def excess_risk(subject: Subject) -> Estimate:
+    """Risk less the achievable risk."""
+    achievable = achievable_risk(subject.stack.cell.task)
+    return Estimate(*(part - achievable for part in subject.report.risk))
+
+
+@quantity(0, math.inf, unit="updates", column="none")
+def transition_updates(subject: Subject) -> list[float]:
+    """Updates until the select error stays within .01 of the achievable; inf: never."""
+    most = achievable_risk(subject.stack.cell.task) + EXCESS
+    at, select = TRACE.index("updates"), TRACE.index("select_accuracy")
+    return [
+        first_update(trace[:, at], settled(1 - trace[:, select] < most))
+        for trace in subject.stack.traces
+    ]
+
+
+@quantity(
+    0,
+    1,
+    interval=_COUNTED,
+    argument=Argument("shift", _of_kind(BENIGN), _move),
+)
+def shifted_accuracy(subject: Subject, kind: str) -> Estimate:
+    """Accuracy under a shift that keeps every label right."""
+    cell = subject.stack.cell
+    moved = replace(subject.stack, cell=replace(cell, task=shifted(cell.task, kind)))
+    counts = count(moved, subject.n_certify)
+    return clopper_pearson(counts.correct, counts.points, subject.confidence)
+
+
+@quantity(
+    0,
+    1,
+    of="pair",
+    interval=_COUNTED,
+    argument=Argument("shift", _of_kind(SHIFTS), _move),
+)
+def seed_agreement(subject: Subject, kind: str) -> Estimate:
+    """Share of points of a shift that two seeds label alike.
+
+    The points are the same before each network's own rotation.
+    """
+    seeds = subject.stack.seeds
+    first, second = subject.stack.some(seeds[::2]), subject.stack.some(seeds[1::2])
+    task = shifted(subject.stack.cell.task, kind)
+    pairs = paired(first, second, points=subject.n_certify, task=task)
+    return pairs.agreement(subject.confidence)
+
+
+@quantity(-1, 1, interval="product of two Clopper-Pearson", column="none")
+def early_stopping_gain(subject: Subject) -> Estimate:
+    """Risk at the last check less risk at the best by select accuracy, on the same points."""
+    stack = subject.stack
+    pairs = paired(stack, best_checks(stack), points=subject.n_certify)
+    return pairs.difference(subject.confidence)
+
+
+@quantity(-1, 1, of="point")
+def early_stopping_difference(subject: Subject) -> np.ndarray:
+    """Error at the last check less error at the best, a point: -1, 0 or 1.
+
+    Of independent points any order is as likely as any other given the counts, so one is drawn.
+    """
+    found = paired(subject.stack, best_checks(subject.stack), points=subject.n_certify)
+    if not found.points[0]:
+        return np.full(subject.n_certify, np.nan)
+    worse, better = int(found.first_errs[0]), int(found.second_errs[0])
+    values = np.zeros(subject.n_certify)
+    values[:worse], values[worse : worse + better] = 1, -1
+    return np.random.default_rng(subject.stack.seeds[0]).permutation(values)
+
+
+def best_checks(stack: Stack) -> Stack:
+    """The networks of a stack as they were at their best check: trained once more up to there.
+
+    The best check is the first of those with the highest accuracy on select draws, which have the
+    noise of the task and say nothing about the draws that certify.
+    """
+    at, select = TRACE.index("updates"), TRACE.index("select_accuracy")
+    best = [int(trace[np.argmax(trace[:, select]), at]) for trace in stack.traces]
+    places: dict[int, list[int]] = {}
+    for i, update in enumerate(best):
+        places.setdefault(update, []).append(i)
+    params: dict[int, Any] = {}
+    for update, members in places.items():
+        earlier = replay(stack.cell, update, seeds=[stack.seeds[i] for i in members])
+        for place, i in enumerate(members):
+            params[i] = jax.tree.map(lambda leaf, place=place: leaf[place], earlier.params)
+    return replace(stack, params=stacked([params[i] for i in range(len(stack))]))
+
+
+@quantity(
+    -math.inf,
+    math.inf,
+    unit="input units",
+    needs=("relu layers", "simple set"),
+    interval="bounded means",
+    column="none",
+    version=2,
+)
+def island_excess(subject: Subject) -> Estimate:
+    """How much farther labels are kept around training than fresh exceptions."""
+    return measure_islands(subject.stack, confidence=subject.confidence).toward.excess
+
+
+@quantity(0, 1, interval=_COUNTED, argument=Argument("rule", _of_kind(RULES), _build))
+def control_risk(subject: Subject, rule: str) -> Estimate:
+    """Risk of the explicit network of the same architecture that computes a rule."""
+    explicit = control(subject.stack.cell, rule, seeds=subject.stack.seeds)
+    return validate(explicit, n_certify=subject.n_certify, confidence=subject.confidence).risk
+
+
+@quantity(-math.inf, math.inf, needs=("relu layers", "simple set"), column="none")
+def log_weight_ratio(subject: Subject) -> list[float]:
+    """Log of first-layer weight on simple over slab coordinates, each a root mean square."""
+    stack, task = subject.stack, subject.stack.cell.task
+    simple = np.isin(np.arange(task.dim), task.simple_set)
+    slabs = ~simple & ~np.array([block.is_normal for block in task.blocks])
+    ratios = []
+    for i, fault in enumerate(faults(stack)):
+        if fault:
+            ratios.append(np.nan)
+            continue
+        size = (layers_of(stack, i)[0].weight ** 2).mean(axis=1)  # by unrotated coordinate
+        ratios.append(0.5 * np.log(size[simple].mean() / size[slabs].mean()))
+    return ratios

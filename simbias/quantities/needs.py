@@ -1,0 +1,57 @@
+"""What a quantity may need of a cell, by name, and the words for a cell that lacks it."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from simbias._checks import fail
+from simbias.networks import MLP
+from simbias.tasks.oracle import simple_risk
+from simbias.training.cell import Cell
+
+
+class Need(NamedTuple):
+    """Something that a cell has or lacks, known before training.
+
+    Attributes:
+        met: whether a cell has it.
+        of: what has it, ``"task"`` or ``"network"``.
+        allowed: what that must be.
+        without: why a column is empty where it is not.
+    """
+
+    met: Callable[[Cell], bool]
+    of: str
+    allowed: str
+    without: str
+
+    def require(self, cell: Cell) -> None:
+        """Raise ValueError for a cell that lacks it."""
+        if not self.met(cell):
+            names = {"task": cell.task.name, "network": cell.network.label}
+            raise fail(self.of, names[self.of], self.allowed)
+
+
+def _relu_layers(cell: Cell) -> bool:
+    return isinstance(cell.network, MLP) and cell.network.activation == "relu"
+
+
+NEEDS = {
+    "simple set": Need(
+        lambda cell: bool(cell.task.simple_set), "task", "a task with a simple set", "no simple set"
+    ),
+    "exceptions": Need(
+        lambda cell: bool(simple_risk(cell.task)),
+        "task",
+        "a task with exceptions to its simple rule",
+        "no exceptions",
+    ),
+    "relu layers": Need(
+        _relu_layers, "network", "an MLP of relu units", "no layers of relu units to read"
+    ),
+    "exact risk": Need(
+        lambda cell: not any(block.is_normal for block in cell.task.blocks),
+        "task",
+        "a task of slab and linear coordinates",
+        "no exact risk",
+    ),
+}

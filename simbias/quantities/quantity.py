@@ -1,0 +1,215 @@
+"""How a measured number is declared: what it says beside the function that measures it.
+
+    @quantity(0, 1, interval="Clopper-Pearson", needs=("simple set",))
+    def simple_agreement(subject: Subject) -> Estimate: ...
+
+The first line of the docstring is its meaning. Where a cell lacks what it needs, nothing is
+measured and the value is NaN; what is measured is checked against the range.
+"""
+
+import keyword
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from simbias._checks import fail, known
+from simbias.quantities.needs import NEEDS
+from simbias.quantities.subject import Subject
+from simbias.training.cell import Cell
+from simbias.validation.risk import Estimate
+
+UNITS_OF = ("setting", "network", "pair", "point")
+COLUMNS = ("interval", "value", "none")
+_ROUNDING = 1e-9  # by which a float may lie beyond its range
+
+
+class Argument(NamedTuple):
+    """What stands in brackets behind a quantity's name.
+
+    Attributes:
+        kind: what it is: ``"number"``, or the word for a name.
+        check: raises ValueError for a bad one.
+        suits: raises ValueError for a cell on which it cannot be measured; None: it can on any.
+        never: why it has no value on any network; empty where it may have one.
+    """
+
+    kind: str
+    check: Callable[[Any], Any]
+    suits: Callable[[Cell, Any], Any] | None = None
+    never: Callable[[Any], str] | None = None
+
+
+class Quantity(NamedTuple):
+    """A measured number.
+
+    Attributes:
+        name: its column, and its word in claims.
+        summary: its meaning in one line.
+        low, high: the range that it cannot leave, possibly infinite.
+        measure: networks and the argument to an entry a network, pair or point; NaN: not measured.
+        of: ``"setting"`` (known before training), ``"network"``, ``"pair"`` (of two seeds), or
+            ``"point"`` (a fresh point on which one network is asked).
+        unit: in which it is counted; empty for shares and other plain numbers.
+        needs: names from ``NEEDS``.
+        interval: how it is made; empty where the value is known without error.
+        counts: whether it is a whole number.
+        column: what results keep: its value, also the ends of its interval, or nothing.
+        word: over its column in tables; empty: tables leave it out.
+        title: in figures.
+        argument: None where there is none.
+        version: of how it is measured; what was kept of another one is measured again.
+    """
+
+    name: str
+    summary: str
+    low: float
+    high: float
+    measure: Callable[[Subject, Any], Estimate]
+    of: str = "network"
+    unit: str = ""
+    needs: tuple[str, ...] = ()
+    interval: str = ""
+    counts: bool = False
+    column: str = "none"
+    word: str = ""
+    title: str = ""
+    argument: Argument | None = None
+    version: int = 1
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is known without error once a network is there: its interval is a point."""
+        return not self.interval
+
+    @property
+    def call(self) -> str:
+        """The name, with the kind of its argument: ``shifted_accuracy(SHIFT)``."""
+        return self.name if self.argument is None else f"{self.name}({self.argument.kind.upper()})"
+
+    def suits(self, cell: Cell, argument: Any = None) -> None:
+        """Raise ValueError for a cell on which it cannot be measured."""
+        for need in self.needs:
+            NEEDS[need].require(cell)
+        if self.argument is not None and self.argument.suits is not None:
+            self.argument.suits(cell, argument)
+
+    def never(self, argument: Any) -> str:
+        """Why it has no value on any network with this argument; empty: it may have one."""
+        given = self.argument
+        return given.never(argument) if given is not None and given.never is not None else ""
+
+    def lacking(self, cell: Cell) -> str:
+        """Why a column of a cell is empty: the first need that it lacks; empty: it lacks none."""
+        unmet = (NEEDS[need] for need in self.needs if not NEEDS[need].met(cell))
+        return next((need.without for need in unmet), "")
+
+
+def quantity(
+    low: float,
+    high: float,
+    *,
+    of: str = "network",
+    unit: str = "",
+    needs: tuple[str, ...] = (),
+    interval: str = "",
+    counts: bool = False,
+    column: str | None = None,
+    word: str = "",
+    title: str = "",
+    argument: Argument | None = None,
+    version: int = 1,
+) -> Callable[[Callable[..., Any]], Quantity]:
+    """Declare a function as a quantity of its name.
+
+    The function takes a ``Subject`` and, where there is one, the argument. It returns an
+    ``Estimate`` with an entry a network (of an even stack: a pair; of a single network: a point),
+    or, of what is known without error, the numbers alone.
+
+    Args:
+        low, high: the range that it cannot leave.
+        column: default: the value, with the ends of its interval where it has one, of what is
+            measured of a network without an argument.
+        title: default: the name in words.
+        of, unit, needs, interval, counts, word, argument, version: as in ``Quantity``.
+
+    Raises:
+        ValueError: a name that is no word of small letters, digits and _, or ends as the column of
+            an interval does; an empty range, an unknown need, a column of what is not a number
+            a network, or a word without a column.
+    """
+    if not low < high:
+        raise fail("low", low, f"less than {high:g}")
+    known("of", of, UNITS_OF)
+    for need in needs:
+        known("needs", need, NEEDS)
+    rows = of == "network" and argument is None
+    kept = ("interval" if interval else "value") if rows else "none"
+    kept = kept if column is None else known("column", column, COLUMNS)
+    if kept != "none" and not rows:
+        raise fail("column", kept, "none: it is not one number a network")
+    if word and kept == "none":
+        raise fail("word", word, "none: it has no column for tables to show")
+
+    def declare(function: Callable[..., Any]) -> Quantity:
+        name = function.__name__
+        if not re.fullmatch(r"[a-z][a-z0-9_]*(?<!_low)(?<!_high)", name) or keyword.iskeyword(name):
+            raise fail("quantity", name, "small letters, digits and _, without _low or _high")
+
+        def measure(subject: Subject, given: Any = None) -> Estimate:
+            length = {"point": subject.n_certify, "pair": len(subject.stack) // 2}
+            n = length.get(of, len(subject.stack))
+            if made.lacking(subject.stack.cell):
+                return Estimate(*np.full((3, n), np.nan))
+            found = function(subject) if argument is None else function(subject, given)
+            return _checked(made, found, n)
+
+        made = Quantity(
+            name=name,
+            summary=(function.__doc__ or "").strip().split("\n")[0].removesuffix("."),
+            low=low,
+            high=high,
+            measure=measure,
+            of=of,
+            unit=unit,
+            needs=needs,
+            interval=interval,
+            counts=counts,
+            column=kept,
+            word=word,
+            title=title or name.replace("_", " "),
+            argument=argument,
+            version=version,
+        )
+        return made
+
+    return declare
+
+
+def _checked(made: Quantity, found: Any, n: int) -> Estimate:
+    """What was measured, an entry a unit within the range; raises ValueError."""
+    place = f"quantity {made.name}"
+    parts = []
+    for part in found if isinstance(found, Estimate) else (found,) * 3:
+        try:
+            numbers = np.asarray(part, float)
+        except (TypeError, ValueError):
+            raise fail(place, part, "numbers") from None
+        numbers = np.full(n, numbers) if numbers.ndim == 0 else numbers
+        if numbers.shape != (n,):
+            raise fail(place, f"shape {numbers.shape}", f"({n},): an entry a {made.of}")
+        outside = (numbers < made.low - _ROUNDING) | (numbers > made.high + _ROUNDING)
+        if outside.any():
+            allowed = f"a number in [{made.low:g}, {made.high:g}]"
+            raise fail(place, float(numbers[outside][0]), allowed)
+        parts.append(numbers)
+    value, low, high = parts
+    with np.errstate(invalid="ignore"):  # infinite ends
+        apart = (low - value > _ROUNDING * abs(low)) | (value - high > _ROUNDING * abs(value))
+    if apart.any():
+        i = int(np.argmax(apart))
+        raise fail(place, f"{value[i]:g} in [{low[i]:g}, {high[i]:g}]", "low <= value <= high")
+    if made.exact and not np.array_equal(low, high, equal_nan=True):
+        raise fail(place, "an interval", "a value known without error, or a name for its interval")
+    return Estimate(value, low, high)

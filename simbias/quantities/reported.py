@@ -1,0 +1,116 @@
+"""What the validator reports of a network: its columns in results, in their order."""
+
+import math
+
+import numpy as np
+
+from simbias.quantities.quantity import quantity
+from simbias.quantities.subject import Subject
+from simbias.validation.risk import Estimate
+
+_EXACT = "Clopper-Pearson"
+_PAIRS = "Hoeffding, over pairs of points"
+
+
+@quantity(0, math.inf, unit="updates", counts=True)
+def updates(subject: Subject) -> np.ndarray:
+    """Parameter updates made."""
+    return subject.stack.updates
+
+
+@quantity(0, math.inf, unit="nats")
+def train_loss(subject: Subject) -> np.ndarray:
+    """Mean cross-entropy on the training set."""
+    return subject.report.train_loss
+
+
+@quantity(0, 1, word="train")
+def train_accuracy(subject: Subject) -> np.ndarray:
+    """Accuracy on the training set."""
+    return subject.report.train_accuracy
+
+
+@quantity(0, 1, column="none")
+def train_error(subject: Subject) -> np.ndarray:
+    """1 - train_accuracy."""
+    return 1 - subject.report.train_accuracy
+
+
+@quantity(0, 1, interval=_EXACT)
+def risk(subject: Subject) -> Estimate:
+    """Error on fresh draws: 1 - accuracy."""
+    return subject.report.risk
+
+
+@quantity(0, 1, interval=_EXACT, column="value", word="test")
+def test_accuracy(subject: Subject) -> Estimate:
+    """Accuracy on fresh draws: 1 - risk."""
+    value, low, high = subject.report.risk
+    return Estimate(1 - value, 1 - high, 1 - low)
+
+
+@quantity(0, 1, interval=_EXACT, word="S-rand.", title="$S$-randomised accuracy")
+def s_randomised_accuracy(subject: Subject) -> Estimate:
+    """Accuracy with the simple set independent of the label."""
+    return subject.report.reliance.s_accuracy
+
+
+@quantity(0, 1, interval=_EXACT, word="S^c-rand.", title="$S^c$-randomised accuracy")
+def sc_randomised_accuracy(subject: Subject) -> Estimate:
+    """Accuracy with all but the simple set independent of the label."""
+    return subject.report.reliance.sc_accuracy
+
+
+@quantity(0, 1, interval=_PAIRS, title="$S$-randomised AUC", version=2)
+def s_randomised_auc(subject: Subject) -> Estimate:
+    """ROC AUC with the simple set independent of the label."""
+    return subject.report.reliance.s_auc
+
+
+@quantity(0, 1, interval=_PAIRS, title="$S^c$-randomised AUC", version=2)
+def sc_randomised_auc(subject: Subject) -> Estimate:
+    """ROC AUC with all but the simple set independent of the label."""
+    return subject.report.reliance.sc_auc
+
+
+@quantity(0, math.inf, unit="points", counts=True)
+def exceptions(subject: Subject) -> np.ndarray:
+    """Training points that the simple rule labels wrongly."""
+    return subject.report.exceptions.counts
+
+
+@quantity(0, 1, needs=("simple set", "exceptions"), column="interval", word="exc. fitted")
+def exceptions_fitted(subject: Subject) -> Estimate:
+    """Share of the training exceptions labelled correctly."""
+    return subject.report.exceptions.fitted
+
+
+@quantity(0, 1, needs=("simple set", "exceptions"), interval=_EXACT)
+def exceptions_fresh(subject: Subject) -> Estimate:
+    """The same on fresh exceptions of the same conditional law."""
+    return subject.report.exceptions.fresh
+
+
+@quantity(
+    -1,
+    1,
+    needs=("simple set", "exceptions"),
+    interval="Newcombe's hybrid",
+    word="memorised",
+    title="memorised fraction",
+)
+def memorised(subject: Subject) -> Estimate:
+    """exceptions_fitted - exceptions_fresh."""
+    return subject.report.exceptions.memorised
+
+
+@quantity(0, 1, needs=("simple set",), interval=_EXACT)
+def simple_agreement(subject: Subject) -> Estimate:
+    """Share of fresh points labelled as the simple rule does."""
+    return subject.report.simple_agreement
+
+
+@quantity(0, 1, interval=_EXACT)
+def achievable_agreement(subject: Subject) -> Estimate:
+    """Share of fresh points labelled as the achievable rule does."""
+    return subject.report.achievable_agreement

@@ -1,0 +1,49 @@
+"""What a quantity is measured on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from simbias.training.stack import Stack
+from simbias.validation import Report, validate
+
+
+class Subject:
+    """Trained networks, the effort spent on them, and what quantities share.
+
+    Args:
+        stack: trained networks.
+        n_certify: fresh points a network or pair.
+        confidence: of each network's own interval, in (0, 1).
+        arguments: that will be asked for, by their kind, so that they can be worked on together.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        *,
+        n_certify: int,
+        confidence: float,
+        arguments: Mapping[str, Sequence[Any]] | None = None,
+    ) -> None:
+        self.stack, self.n_certify, self.confidence = stack, n_certify, confidence
+        self.arguments = dict(arguments or {})
+        self._shared: dict[str, Any] = {}
+
+    @classmethod
+    def validated(cls, stack: Stack, report: Report) -> "Subject":
+        """Networks with what the validator has said of them."""
+        found = cls(stack, n_certify=report.n_certify, confidence=report.confidence)
+        found.report = report
+        return found
+
+    @cached_property
+    def report(self) -> Report:
+        """What the validator says."""
+        return validate(self.stack, n_certify=self.n_certify, confidence=self.confidence)
+
+    def shared(self, name: str, make: Callable[[], Any]) -> Any:
+        """What several quantities use, made for the first that asks for it by this name."""
+        if name not in self._shared:
+            self._shared[name] = make()
+        return self._shared[name]
