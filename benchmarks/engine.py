@@ -250,7 +250,7 @@ def update_flops(shape: str) -> int:
     import simbias
 
     width, depth = map(int, shape.split(","))
-    return BATCH * simbias.MLP(width, depth).update_flops(DIM)
+    return BATCH * simbias.MLP(width, depth).update_flops((DIM,))
 
 
 RACE: dict[str, Callable[[str, float], float]] = {

@@ -27,6 +27,7 @@ STREAMS = (
     "holdout",
     "supersample",
     "mask",
+    "method",
 )
 
 

@@ -38,7 +38,7 @@ class Registry:
 
     def __init__(self, kind: str, entries: Mapping[str, Entry]) -> None:
         self.kind = kind
-        self.word = f"{kind.removesuffix('ies')}y" if kind.endswith("ies") else kind.rstrip("s")
+        self.word = _singular(kind)
         self._builtin = dict(entries)
 
     def entries(self) -> dict[str, Entry]:
@@ -98,6 +98,13 @@ class Registry:
         for setting in settings:
             known(f"{self.word} {name}: setting", setting, signature(factory).parameters)
         return factory(**settings)
+
+
+def _singular(kind: str) -> str:
+    """The word for one of a kind."""
+    if kind.endswith("ies"):
+        return kind.removesuffix("ies") + "y"
+    return kind.removesuffix("es" if kind.endswith("sses") else "s")
 
 
 def resource(reference: str) -> Traversable:
@@ -185,7 +192,8 @@ TASKS = Registry(
             "noisy-ms-5-7": "one noisy 5-slab and 7-slabs",
             "lsn": "a linear and a slab coordinate in Gaussian noise",
         }.items()
-    },
+    }
+    | {"xor": Entry("simbias.tasks.xor:XorTask", "exclusive or of two slab coordinates")},
 )
 
 NETWORKS = Registry(
@@ -196,6 +204,19 @@ NETWORKS = Registry(
 METHODS = Registry(
     "methods",
     {"sgd": Entry("simbias.training.sgd:sgd", "minibatch SGD with momentum and weight decay")},
+)
+
+LOSSES = Registry(
+    "losses",
+    {
+        name: Entry(f"simbias.losses.library:{name.replace('-', '_')}", summary)
+        for name, summary in {
+            "cross-entropy": "negative log-likelihood under a softmax",
+            "hinge": "distance of the label's logit from a margin of 1 over all others",
+            "square": "half the squared distance from the label's indicator",
+            "logistic": "a binary cross-entropy a class, on labels that may be smoothed",
+        }.items()
+    },
 )
 
 # A suite's reference is a package and a TOML file in it.
@@ -296,5 +317,6 @@ QUANTITIES = Registry(
 CLAIMS = Registry("claims", {})
 
 REGISTRIES = {
-    registry.kind: registry for registry in (TASKS, NETWORKS, METHODS, QUANTITIES, BOUNDS, SUITES)
+    registry.kind: registry
+    for registry in (TASKS, NETWORKS, LOSSES, METHODS, QUANTITIES, BOUNDS, SUITES)
 }

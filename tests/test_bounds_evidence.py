@@ -60,7 +60,7 @@ def test_bad_evidence_is_refused_in_one_line(change, message):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_logits_in_float64_agree_with_the_network_that_was_trained(activation):
     network = MLP(7, 2, activation)
-    params = network.init(jax.random.key(0), 3)
+    params = network.init(jax.random.key(0), (3,))
     x = np.random.default_rng(0).normal(size=(9, 3))
     logits = np.asarray(network.apply(params, np.float32(x)))
     layers = [

@@ -174,7 +174,7 @@ def test_a_network_is_trained_on_the_masked_half_of_its_supersample(small, maske
     np.testing.assert_array_equal(masked.y, y)
     pairs = np.arange(small.n_train)
     for j in (0, 5):
-        data = fit.training_set(small.n_train, fit.problem(small, 0, j))
+        data = fit.training_set(small, fit.problem(small, 0, j))
         second = masked.mask[j].astype(int)
         np.testing.assert_allclose(data.x, x[pairs, second], atol=1e-5)
         np.testing.assert_array_equal(data.y, y[pairs, second])
@@ -194,7 +194,7 @@ def test_each_mask_has_an_initialisation_and_an_order_of_its_own(small):
     for i, j in ((0, 1), (0, 2), (1, 2)):
         assert np.abs(kernels[i] - kernels[j]).max() > 0.05
         assert orders[i] != orders[j]
-        np.testing.assert_array_equal(problems[i].rotation, problems[j].rotation)
+        np.testing.assert_array_equal(problems[i].law.rotation, problems[j].law.rotation)
 
 
 def test_the_last_check_is_of_the_points_that_the_mask_says(small, masked):

@@ -156,13 +156,13 @@ def test_a_bound_counts_the_points_that_its_prior_has_not_read(problem, prior, n
 
 def test_held_out_errors_are_counted_on_a_stream_that_nothing_else_reads(monkeypatch):
     cell = Cell(tasks.get("noisy-lms-7", dim=3), MLP(2, 1), sgd(), n_train=8, batch=4)
-    asked, original = [], fit.draw_data
+    asked, original = [], fit.draw_points
 
-    def draw_data(problem, name, rows):
+    def draw_points(draw, problem, name, rows):
         asked.append((name, rows))
-        return original(problem, name, rows)
+        return original(draw, problem, name, rows)
 
-    monkeypatch.setattr(fit, "draw_data", draw_data)
+    monkeypatch.setattr(fit, "draw_points", draw_points)
     evidence_from(control(cell, "simple"), 0, held_out=11)
     assert [name for name, rows in asked if rows == 11] == ["holdout"]
     assert "holdout" not in [name for name, rows in asked if rows != 11]

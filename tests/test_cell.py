@@ -167,7 +167,12 @@ def test_what_goes_by_a_registered_name_is_what_is_registered():
         replace(recorded(), method=method)
     assert replace(recorded(), method=replace(method, name="still")).identity != IDENTITY
     with pytest.raises(ValueError, match="^learning_rate: got -1"):
-        replace(recorded(), method=replace(method, settings=(("learning_rate", -1.0),)))
+        replace(
+            recorded(),
+            method=replace(
+                method, settings={"learning_rate": -1.0, "momentum": 0.0, "weight_decay": 0.0}
+            ),
+        )
 
 
 @pytest.mark.parametrize("name", tasks.names())

@@ -14,8 +14,8 @@ from scipy import ndimage
 
 from simbias import MLP, sgd, tasks
 from simbias.tasks import blocks, oracle
+from simbias.tasks.block_task import BlockTask
 from simbias.tasks.oracle import Layer
-from simbias.tasks.task import Task
 from simbias.training import Cell
 from simbias.training.stack import stacked
 from simbias.validation import control, polygons
@@ -547,13 +547,13 @@ def test_exact_risk_lies_in_the_interval_of_ten_million_points(name, spec):
 
 def test_an_atom_beside_an_interval_is_integrated_along_the_line():
     atom = blocks.atoms("sign", {-1: 0.75, 1: 0.25}, {-1: 0.25, 1: 0.75})
-    task = Task("by-hand", {}, (atom, blocks.linear(margin=0.2)), (0,))
+    task = BlockTask("by-hand", {}, (atom, blocks.linear(margin=0.2)), (0,))
     diagonal = drawn([[0.2, 1, 0]])  # 1 where x2 > -x1/5: wrong on none of the linear intervals
     assert exact_risk(task, diagonal) == pytest.approx(0, abs=1e-15)
     # 1 where x2 > -x1/2: given x1 = 1 a label-0 point is wrong on (-0.5, -0.2), 3/8 of its interval
     steeper = drawn([[0.5, 1, 0]])
     assert exact_risk(task, steeper) == pytest.approx(0.25 * 3 / 8)
-    only_atoms = Task("by-hand", {}, (atom, atom), (0,))
+    only_atoms = BlockTask("by-hand", {}, (atom, atom), (0,))
     assert exact_risk(only_atoms, drawn([[1, 0, 0]])) == pytest.approx(0.25)
     assert exact_risk(only_atoms, drawn([[1, 1, 0]])) == pytest.approx(  # a tie is label 0
         (0.25**2 + (1 - 0.75**2)) / 2
@@ -563,7 +563,7 @@ def test_an_atom_beside_an_interval_is_integrated_along_the_line():
 def test_exact_risk_refuses_other_tasks():
     with pytest.raises(ValueError, match="task: got '3 coordinates', allowed: a task of 2"):
         exact_risk(tasks.get("lms-5", dim=3), random(5, 1, 0, dim=3))
-    gaussian = Task("by-hand", {}, (blocks.linear(), blocks.normal()), (0,))
+    gaussian = BlockTask("by-hand", {}, (blocks.linear(), blocks.normal()), (0,))
     with pytest.raises(ValueError, match="task: got 'a normal coordinate'"):
         exact_risk(gaussian, random(5, 1, 0))
 
@@ -578,7 +578,7 @@ def untrained(dim, width=20, depth=2):
     cell = Cell(tasks.get("lms-7", dim=dim), network, sgd(), n_train=256)
     stack = control(cell, "achievable", seeds=2)
     params = stacked(
-        [jax.device_get(network.init(jax.random.key(seed), dim)) for seed in stack.seeds]
+        [jax.device_get(network.init(jax.random.key(seed), (dim,))) for seed in stack.seeds]
     )
     return replace(stack, params=params)
 

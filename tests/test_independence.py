@@ -17,8 +17,8 @@ import pytest
 from simbias import MLP, _keys, sgd, tasks
 from simbias._keys import network_key
 from simbias.bounds import descent, judged
+from simbias.tasks.block_task import quantile
 from simbias.tasks.oracle import Layer
-from simbias.tasks.task import quantile
 from simbias.training import Cell, fit
 from simbias.training.draws import fingerprint
 from simbias.training.stack import N_SELECT
@@ -124,7 +124,7 @@ def whole(labels):
 
 
 def stream(cell, seed, name, rows=ROWS):
-    return fit.draw_data(fit.problem(cell, seed), name, rows).x
+    return fit.draw_points(cell.task.draw, fit.problem(cell, seed), name, rows).x
 
 
 def test_a_draw_that_comes_twice_is_seen():
@@ -214,7 +214,9 @@ def test_what_measures_a_network_has_seen_nothing_that_made_it(drawn):
 
 
 def test_supersamples_and_masks_are_of_one_network():
-    points = [fit.draw_supersample(fit.problem(CELL, seed, 0), ROWS).x for seed in SEEDS]
+    points = [
+        fit.draw_supersample(CELL.task.draw, fit.problem(CELL, seed, 0), ROWS).x for seed in SEEDS
+    ]
     points += [stream(CELL, seed, name, 2 * ROWS) for seed in SEEDS for name in STREAMS[:4]]
     assert apart(points, 5 * len(SEEDS) * 2 * ROWS)
     masks = [fit.draw_mask(fit.problem(CELL, seed, i), ROWS) for seed in SEEDS for i in (0, 1, 2)]
@@ -224,9 +226,12 @@ def test_supersamples_and_masks_are_of_one_network():
 @pytest.mark.parametrize("pairs", (ROWS, 37))  # of a power of two a sum is also a bitwise or
 def test_a_masked_training_set_is_one_point_of_each_pair(pairs):
     problem = fit.problem(CELL, 0, 1)
-    both, second = fit.draw_supersample(problem, pairs), np.asarray(fit.draw_mask(problem, pairs))
+    both, second = (
+        fit.draw_supersample(CELL.task.draw, problem, pairs),
+        np.asarray(fit.draw_mask(problem, pairs)),
+    )
     assert 0 < second.sum() < pairs
-    for part, sets in zip(fit.draw_training_set(problem, pairs), both, strict=True):
+    for part, sets in zip(fit.draw_training_set(CELL.task.draw, problem, pairs), both, strict=True):
         first, other = np.asarray(sets[:pairs]), np.asarray(sets[pairs:])
         chosen = second if first.ndim == 1 else second[:, None]
         np.testing.assert_array_equal(part, np.where(chosen, other, first))
@@ -256,10 +261,10 @@ def test_draws_of_a_fixed_network_are_the_recorded_ones():
     for name, expected in FIRST.items():
         x, _ = cell.task.sample(_keys.stream(key, name), 2)
         assert x[0, :2].tolist() == pytest.approx(expected, abs=1e-5), name
-    turn = problem.rotation[0].tolist()
+    turn = problem.law.rotation[0].tolist()
     assert turn == pytest.approx([-0.22448, 0.42164, 0.85460, 0.20369], abs=1e-4)
     assert jax.random.bits(fit._stream(problem, "order"), (2,)).tolist() == [4181069610, 1759935829]
-    assert fingerprint(problem, fit.training_set(cell.n_train, problem)) == "48e0ce4c48820c7b"
+    assert fingerprint(problem, fit.training_set(cell, problem)) == "48e0ce4c48820c7b"
     mask = fit.draw_mask(fit.problem(cell, 3, 1), 8)
     assert mask.tolist() == [False, False, True, True, True, False, True, False]
 

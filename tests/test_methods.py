@@ -1,5 +1,7 @@
 """What every registered method promises, and each one's recursion against NumPy."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,10 +40,18 @@ REFERENCES = {
 CASES = [(name, settings) for name in NAMES for settings in REFERENCES[name][1]]
 
 
-def loss(params, batch):
-    """A quadratic whose minimum moves with the batch."""
-    shift, scale = batch
-    return 0.5 * jnp.sum(scale * (params["w"] - shift) ** 2)
+class Quadratic(NamedTuple):
+    """A batch whose loss is a quadratic; its minimum moves with the batch."""
+
+    shift: jax.Array
+    scale: jax.Array
+
+    def loss(self, params):
+        return 0.5 * jnp.sum(self.scale * (params["w"] - self.shift) ** 2)
+
+
+def quadratic(step):
+    return Quadratic(*(jnp.asarray(part, jnp.float32) for part in batch_of(step)))
 
 
 def batch_of(step):
@@ -54,13 +64,11 @@ def gradient(weights, step):
 
 
 def run(method, steps, hyper=None):
-    hyper = {key: jnp.float32(value) for key, value in method.settings} if hyper is None else hyper
-    params = {"w": jnp.zeros(3)}
-    state = method.init(hyper, params)
-    for step in range(steps):
-        batch = tuple(jnp.asarray(part, jnp.float32) for part in batch_of(step))
-        params, state = method.step(hyper, loss, params, state, batch)
-    return np.asarray(params["w"])
+    return np.asarray(_unrolled(method, traced(method) if hyper is None else hyper, steps))
+
+
+def traced(method):
+    return {key: jnp.float32(value) for key, value in method.traced.items()}
 
 
 @pytest.mark.parametrize("name, settings", CASES)
@@ -91,40 +99,38 @@ def test_settings_are_sorted_plain_numbers_that_make_the_method_again(name):
     method = METHODS.make(name, {})
     assert method.name == name
     assert list(method.settings) == sorted(method.settings)
-    assert all(type(value) in (int, float) for _, value in method.settings)
-    assert METHODS.make(name, dict(method.settings)) == method
-    assert hash(METHODS.make(name, dict(method.settings))) == hash(method)
+    assert all(type(value) in (int, float) for value in method.settings.values())
+    assert METHODS.make(name, method.settings) == method
+    assert hash(METHODS.make(name, method.settings)) == hash(method)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_descends_on_a_quadratic(name):
-    start = float(loss({"w": jnp.zeros(3)}, tuple(map(jnp.float32, batch_of(0)))))
-    method = METHODS.make(name, {})
-    hyper = {key: jnp.float32(value) for key, value in method.settings}
-    params, batch = {"w": jnp.zeros(3)}, tuple(jnp.float32(part) for part in batch_of(0))
-    state = method.init(hyper, params)
+    method, batch = METHODS.make(name, {}), quadratic(0)
+    hyper, params = traced(method), {"w": jnp.zeros(3)}
+    start = float(batch.loss(params))
+    state = method.init(hyper, params, 1)
     for _ in range(20):
-        params, state = method.step(hyper, loss, params, state, batch)
-    assert float(loss(params, batch)) < 0.5 * start
+        params, state = method.step(hyper, params, state, batch)
+    assert float(batch.loss(params)) < 0.5 * start
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_settings_are_traced_so_that_one_program_serves_all(name):
     one, other = (METHODS.make(name, settings) for settings in REFERENCES[name][1][:2])
-    assert (one.init, one.step) == (other.init, other.step)
-    compiled = jax.jit(lambda hyper: _unrolled(one, hyper))
+    assert one != other
+    assert one.compiled_in == other.compiled_in
+    compiled = jax.jit(lambda hyper: _unrolled(one, hyper, 3))
     for method in (one, other):
-        hyper = {key: jnp.float32(value) for key, value in method.settings}
-        np.testing.assert_allclose(compiled(hyper), run(method, 3), rtol=2e-5)
+        np.testing.assert_allclose(compiled(traced(method)), run(method, 3), rtol=2e-5)
     assert compiled._cache_size() == 1
 
 
-def _unrolled(method, hyper):
+def _unrolled(method, hyper, steps):
     params = {"w": jnp.zeros(3)}
-    state = method.init(hyper, params)
-    for step in range(3):
-        batch = tuple(jnp.asarray(part, jnp.float32) for part in batch_of(step))
-        params, state = method.step(hyper, loss, params, state, batch)
+    state = method.init(hyper, params, 1)
+    for step in range(steps):
+        params, state = method.step(hyper, params, state, quadratic(step))
     return params["w"]
 
 

@@ -21,7 +21,7 @@ NUMPY = {
 
 @pytest.mark.parametrize("depth", (1, 2))
 def test_weights_and_biases_start_uniform_within_one_over_root_fan_in(depth):
-    params = MLP(100, depth).init(jax.random.key(0), 50)
+    params = MLP(100, depth).init(jax.random.key(0), (50,))
     assert len(params["layers"]) == depth + 1
     for i, fan_in in enumerate([50, 100, 100][: depth + 1]):
         bound = 1 / np.sqrt(fan_in)
@@ -37,7 +37,7 @@ def test_weights_and_biases_start_uniform_within_one_over_root_fan_in(depth):
 
 
 def test_initialisation_depends_on_the_key_only():
-    one, again, other = (MLP(100, 1).init(jax.random.key(seed), 50) for seed in (0, 0, 1))
+    one, again, other = (MLP(100, 1).init(jax.random.key(seed), (50,)) for seed in (0, 0, 1))
     jax.tree.map(np.testing.assert_array_equal, one, again)
     assert (
         not np.isclose(one["layers"][0]["kernel"], other["layers"][0]["kernel"]).any(axis=1).all()
@@ -45,7 +45,7 @@ def test_initialisation_depends_on_the_key_only():
 
 
 def test_no_two_layers_start_with_the_same_numbers():
-    layers = MLP(50, 2).init(jax.random.key(0), 50)["layers"]
+    layers = MLP(50, 2).init(jax.random.key(0), (50,))["layers"]
     assert not np.allclose(layers[0]["kernel"], layers[1]["kernel"])
     assert not np.allclose(layers[0]["bias"], layers[1]["bias"])
 
@@ -54,7 +54,7 @@ def test_no_two_layers_start_with_the_same_numbers():
 @pytest.mark.parametrize("depth", (1, 3))
 def test_apply_equals_a_numpy_forward_pass(activation, depth, forward):
     network = MLP(20, depth, activation)
-    params = network.init(jax.random.key(1), 5)
+    params = network.init(jax.random.key(1), (5,))
     x = np.random.default_rng(0).normal(size=(64, 5)).astype(np.float32)
     logits = network.apply(params, jnp.asarray(x))
     assert logits.shape == (64, 2) and logits.dtype == jnp.float32
@@ -78,7 +78,7 @@ def test_apply_by_hand():
 
 def test_explicit_layers_have_the_shape_of_initial_ones():
     network = MLP(20, 2)
-    initial = network.init(jax.random.key(0), 5)
+    initial = network.init(jax.random.key(0), (5,))
     layers = [
         Layer(np.asarray(initial["layers"][i]["kernel"], float), initial["layers"][i]["bias"])
         for i in range(3)
@@ -90,7 +90,7 @@ def test_explicit_layers_have_the_shape_of_initial_ones():
 
 def test_apply_leaves_its_parameters_alone():
     network = MLP(20, 1)
-    one, other = (network.init(jax.random.key(seed), 5) for seed in (0, 1))
+    one, other = (network.init(jax.random.key(seed), (5,)) for seed in (0, 1))
     before = jax.tree.map(np.array, one)
     x = jnp.ones((3, 5))
     first = np.array(network.apply(one, x))
@@ -101,7 +101,7 @@ def test_apply_leaves_its_parameters_alone():
 
 def test_an_update_costs_three_forward_passes():
     # forward: 2 (50 300 + 300 300 + 300 2) = 211200
-    assert MLP(300, 2).update_flops(50) == 3 * 211_200
+    assert MLP(300, 2).update_flops((50,)) == 3 * 211_200
 
 
 def test_labels_are_the_names_of_the_paper():
@@ -121,7 +121,7 @@ def test_every_network_is_made_again_from_its_settings_and_is_hashable(name):
 @pytest.mark.parametrize("name", NETWORKS.entries())
 def test_every_network_gives_two_logits_a_row_independently_of_other_rows(name):
     network = networks.get(name)
-    params = network.init(jax.random.key(0), 50)
+    params = network.init(jax.random.key(0), (50,))
     x = jax.random.normal(jax.random.key(1), (8, 50))
     logits = network.apply(params, x)
     assert logits.shape == (8, 2)
@@ -168,7 +168,7 @@ def test_layers_come_back_as_they_were_given():
 
 def test_the_gradient_of_the_head_is_that_of_the_product():
     network = MLP(6, 1)
-    params = network.init(jax.random.key(3), 4)
+    params = network.init(jax.random.key(3), (4,))
     x = jax.random.normal(jax.random.key(4), (9, 4))
     weight = jax.random.normal(jax.random.key(5), (9, 2))
 

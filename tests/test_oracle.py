@@ -2,6 +2,7 @@
 
 from itertools import combinations, pairwise
 
+import block_tasks
 import jax
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ from hypothesis import strategies as st
 
 from simbias import MLP, tasks
 from simbias.tasks import blocks, oracle
-from simbias.tasks.task import Task
+from simbias.tasks.block_task import BlockTask
 
-SLAB_TASKS = tuple(name for name in tasks.names() if name != "lsn")
+SLAB_TASKS = tuple(name for name in block_tasks.NAMES if name != "lsn")
 ARCHITECTURES = [(width, depth) for depth in (1, 2) for width in (100, 200, 300)]
 CURVES = {
     3: [0.5, 0.75, 1],
@@ -22,7 +23,7 @@ CURVES = {
 
 
 def made_of(*laws, simple=(0,)):
-    return Task("by-hand", {}, laws, simple)
+    return BlockTask("by-hand", {}, laws, simple)
 
 
 @pytest.mark.parametrize("k", CURVES)
@@ -196,7 +197,7 @@ def test_risk_of_a_cut_inside_a_slab_by_hand():
     assert oracle.rule_risk(made_of(blocks.normal()), oracle.Rule(0, (0.5,), 0)) == 0.5
 
 
-@pytest.mark.parametrize("name", tasks.names())
+@pytest.mark.parametrize("name", block_tasks.NAMES)
 def test_exact_risk_of_every_rule_is_met_on_fresh_draws(name, draws):
     x, y = draws(name)
     task = tasks.get(name)
@@ -308,7 +309,7 @@ def test_two_noisy_coordinates_have_no_one_coordinate_achievable_rule():
         oracle.simple_rule(task)
 
 
-@pytest.mark.parametrize("name", tasks.names())
+@pytest.mark.parametrize("name", block_tasks.NAMES)
 def test_parts_of_a_coordinate_begin_and_end_where_its_pieces_do(name):
     for block in set(tasks.get(name, dim=8).blocks):
         pieces = [piece for law in block.laws for piece in law]

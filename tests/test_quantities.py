@@ -16,9 +16,9 @@ from simbias.quantities.learned import best_checks
 from simbias.registry import QUANTITIES
 from simbias.results.schema import NETWORKS, NUMBERS
 from simbias.tasks import blocks
+from simbias.tasks.block_task import BlockTask
 from simbias.tasks.oracle import Layer, achievable_risk
 from simbias.tasks.shifts import BENIGN, SHIFTS
-from simbias.tasks.task import Task
 from simbias.training import Cell
 from simbias.training.fit import TRACE
 from simbias.training.stack import Job, assemble, replay, train_jobs
@@ -241,7 +241,7 @@ def test_islands_are_those_of_what_was_fitted(stack, controls):
 def test_excess_is_over_what_can_be_achieved_where_nothing_can_be_perfect():
     # the only coordinate that tells anything is noisy: its rule has no excess, though it errs
     laws = (blocks.linear(noise=0.1), blocks.slab(5, noise=1.0))
-    task = Task("noisy-linear", {"dim": 2, "noise": 0.1}, laws, (0,))
+    task = BlockTask("noisy-linear", {"dim": 2, "noise": 0.1}, laws, (0,))
     assert achievable_risk(task) == pytest.approx(0.05)
     cell = replace(CELL, task=task)
     subject = Subject(control(cell, "simple", seeds=2), n_certify=POINTS, confidence=CONFIDENCE)

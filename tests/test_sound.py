@@ -47,7 +47,7 @@ def test_every_fault_is_told_in_words(mixed):
         "",
         f"{weights} of {weights} weights not finite",
         "logits not finite on 300 of 300 training points",
-        "diverged: train loss over 100 log(classes) at update 0",
+        "diverged: train loss over 100 times that of a guess at update 0",
     )
 
 

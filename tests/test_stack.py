@@ -69,7 +69,7 @@ def by_hand(cell, seed, updates):
     hyper = dict(cell.method.settings)
     _, x, y = training_set(cell, seed)
     x = x.astype(float)
-    layers = cell.network.init(stream(key, "initialisation"), cell.task.dim)["layers"]
+    layers = cell.network.init(stream(key, "initialisation"), cell.task.shape)["layers"]
     w = [np.asarray(layers[i][name], float) for i in (0, 1) for name in ("kernel", "bias")]
     v = [np.zeros_like(part) for part in w]
     n, epochs = cell.n_train, -(-updates * cell.batch // cell.n_train)
@@ -109,7 +109,7 @@ def test_two_hundred_updates_equal_a_loop_written_by_hand(cell, trained):
 def test_initial_weights_are_those_of_the_initialisation_stream(cell, trained):
     for i, seed in enumerate(trained.seeds):
         key = stream(network_key(cell.identity, seed), "initialisation")
-        fresh = cell.network.init(key, cell.task.dim)
+        fresh = cell.network.init(key, cell.task.shape)
         made = jax.tree.map(lambda leaf, i=i: leaf[i], trained.initial)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), made, fresh)
 

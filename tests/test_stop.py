@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simbias import MLP, Stop, sgd, tasks, train
+from simbias.losses import cross_entropy
+from simbias.tasks import Points
 from simbias.training import Cell, fit, replay
 from simbias.training.fit import _most_errors
 from simbias.training.stack import Snapshot
@@ -69,7 +71,7 @@ def test_check_every_that_divides_is_kept():
         ),
         (Stop(patience=7), End.PATIENCE, "not-converged", "no lower train loss in 7 checks"),
         (Stop(), End.DIVERGED, "diverged", "train loss not finite at update 300"),
-        (Stop(), End.LOST, "diverged", "train loss over 100 log(classes) at update 300"),
+        (Stop(), End.LOST, "diverged", "train loss over 100 times that of a guess at update 300"),
         (Stop(), End.RUNNING, "interrupted", "stopped after 300 updates"),
     ],
 )
@@ -135,9 +137,9 @@ def test_a_huge_learning_rate_is_reported_as_diverged(tiny):
 def test_only_a_run_that_ends_short_of_its_goal_is_lost_by_its_loss(end):
     limit = 100 * np.log(2)
     spent = end in (End.BUDGET, End.PATIENCE)
-    assert Stop().judged(end, limit * (1 - 1e-9)) == end
-    assert Stop().judged(end, limit * (1 + 1e-9)) == (End.LOST if spent else end)
-    assert Stop().judged(end, np.nan) == end
+    assert Stop().judged(end, limit * (1 - 1e-9), np.log(2)) == end
+    assert Stop().judged(end, limit * (1 + 1e-9), np.log(2)) == (End.LOST if spent else end)
+    assert Stop().judged(end, np.nan, np.log(2)) == end
 
 
 def test_a_loss_that_has_left_every_useful_range_is_diverged_one_that_comes_down_is_not(tiny):
@@ -145,7 +147,7 @@ def test_a_loss_that_has_left_every_useful_range_is_diverged_one_that_comes_down
     (lost, back), limit = [trace[:, 1] for trace in stack.traces], 100 * np.log(2)
     assert np.isfinite([lost, back]).all() and max(back) > limit
     assert lost[-1] > limit > back[-1]
-    reason = "train loss over 100 log(classes) at update 500"
+    reason = "train loss over 100 times that of a guess at update 500"
     assert stack.outcome(0) == ("diverged", reason)
     assert stack.outcome(1) == ("done", "trained for 500 updates")
 
@@ -250,7 +252,8 @@ class Reads:
 
 @cache
 def checked(rows, select):
-    program = fit.Program(Reads(), None, None, rows, select, 1, 100)
+    kind, loss = sgd().compiled_in, cross_entropy()
+    program = fit.Program(Reads(), kind, loss, None, (1,), 2, rows, select, 1, 100)
     return jax.jit(partial(fit._check, program))
 
 
@@ -265,7 +268,7 @@ def check(margins, stop=None, *, select=(1, 1, 1, 1), state=None, updates=100):
     for signed in map(np.float32, (margins, select)):
         y = np.arange(len(signed), dtype=np.int32) % 2
         x = np.where(y == 1, signed, -signed)[:, None]
-        data.append(fit.Data(x, y, np.arange(len(y)) < len(y) / 2))
+        data.append(Points(x, y, np.arange(len(y)) < len(y) / 2))
     if state is None:
         none = np.full(len(margins), -1, np.int32)
         zero, far = np.int32(0), np.float32(np.inf)

@@ -112,11 +112,11 @@ ENTRANCES = {
     ),
     "claims.check": lambda given: claims.check(str(given.store.directory / "claim.toml")),
     "results.load_stack": lambda given: load_stack(given.store),
-    "tasks.Task.sample": lambda given: TASK.sample(given.key, 20),
-    "tasks.Task.rotation": lambda given: TASK.rotation(given.key),
-    "tasks.Task.rotate": lambda given: TASK.rotate(given.x, given.rotation),
-    "tasks.Task.randomise": lambda given: TASK.randomise(given.key, given.x, (0,)),
-    "networks.MLP.init": lambda given: CELL.network.init(given.key, 4),
+    "tasks.BlockTask.sample": lambda given: TASK.sample(given.key, 20),
+    "tasks.BlockTask.rotation": lambda given: TASK.rotation(given.key),
+    "tasks.BlockTask.rotate": lambda given: TASK.rotate(given.x, given.rotation),
+    "tasks.BlockTask.randomise": lambda given: TASK.randomise(given.key, given.x, (0,)),
+    "networks.MLP.init": lambda given: CELL.network.init(given.key, (4,)),
     "networks.MLP.from_layers": lambda given: CELL.network.from_layers(layers_of(given.stack, 0)),
 }
 # Public functions that look up, read or draw figures of what was computed.
@@ -382,7 +382,7 @@ def test_commands_that_read_refuse_in_one_line_and_keep_nothing(
 
 def test_the_fingerprint_hangs_on_every_label_exception_and_stream(stack, monkeypatch):
     problem = fit.problem(CELL, 0)
-    data = fit.training_set(CELL.n_train, problem)
+    data = fit.training_set(CELL, problem)
     assert stack.draws[0] == draws.fingerprint(problem, data)
     assert len({*stack.draws, draws.fingerprint(fit.problem(CELL, 2), data)}) == 3
     for i in (0, 150, 299):

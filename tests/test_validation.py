@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import cache
 
+import block_tasks
 import jax
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from simbias.validation.exceptions import difference
 from simbias.validation.reliance import AucSum, auc
 from simbias.validation.risk import Estimate, clopper_pearson, count
 
-SLAB_TASKS = tuple(name for name in tasks.names() if name != "lsn")
+SLAB_TASKS = tuple(name for name in block_tasks.NAMES if name != "lsn")
 SIMPLE = tuple(name for name in SLAB_TASKS if tasks.get(name).simple_set)
 NOISY = tuple(name for name in SLAB_TASKS if "noisy" in name)
 ARCHITECTURES = [(width, depth) for depth in (1, 2) for width in (100, 200, 300)]

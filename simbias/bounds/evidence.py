@@ -18,6 +18,7 @@ from simbias._pinned import pinned
 from simbias.networks import MLP, Network
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import Layer
+from simbias.tasks.task import numbers_of
 from simbias.training import fit
 from simbias.training.stack import Stack, redraw
 
@@ -242,10 +243,11 @@ def evidence_from(stack: Stack, i: int, *, held_out: int | None = None) -> Evide
     initial = None
     if stack.initial is not None:
         initial = tuple(network.to_layers(jax.tree.map(lambda leaf: leaf[i], stack.initial)))
-    _checked("layers", layers, cell.task.dim)  # before labelling points with NaN weights
+    _checked("layers", layers, numbers_of(cell.task))  # before labelling points with NaN weights
     data = jax.device_get(redraw(stack, i))
     problem = fit.problem(cell, stack.seeds[i])
-    errors = int(jax.device_get(_errors(network, points, problem, params)))
+    drawn = (cell.task.draw, network, points)
+    errors = int(jax.device_get(_errors(*drawn, problem, params)))
     settings = dict(cell.method.settings)
     steps = None
     if {"learning_rate", "momentum"} <= settings.keys():
@@ -257,14 +259,14 @@ def evidence_from(stack: Stack, i: int, *, held_out: int | None = None) -> Evide
         initial=initial,
         activation=network.activation,
         held_out=HeldOut(errors, points),
-        blocks=cell.task.blocks,
-        rotation=stack.rotation[i],
+        blocks=getattr(cell.task, "blocks", None),
+        rotation=stack.rotation[i] if stack.rotation.size else None,
         steps=steps,
     )
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _errors(network: Network, points: int, problem: fit.Problem, params: Any) -> Any:
-    data = fit.draw_data(problem, "holdout", points)
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _errors(draw: Any, network: Network, points: int, problem: fit.Problem, params: Any) -> Any:
+    data = fit.draw_points(draw, problem, "holdout", points)
     wrong = (fit.margins(network, params, data.x) > 0) != (data.y == 1)
     return wrong.astype("int32").sum()

@@ -61,9 +61,13 @@ def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
     if diverged:
         arrived = f"{masks}, of which {diverged} diverged, seed {seed}"
         raise fail("masks", arrived, "networks that do not diverge")
+
+    def params(job: MaskedJob) -> Any:
+        return fit.evaluated(fit.program(cell, 1), fit.problem(*job), snapshots[job].state)
+
     said = [
         jax.device_get(
-            _said(cell.network, cell.n_train, fit.problem(*job), snapshots[job].state.params)
+            _said(cell.task.draw, cell.network, cell.n_train, fit.problem(*job), params(job))
         )
         for job in jobs
     ]
@@ -71,10 +75,12 @@ def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
     return Masked(predictions, mask, y[0].astype(np.int64))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _said(network: Network, pairs: int, problem: fit.Problem, params: Any) -> tuple[Any, ...]:
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _said(
+    draw: Any, network: Network, pairs: int, problem: fit.Problem, params: Any
+) -> tuple[Any, ...]:
     """Predictions, mask and labels of one network, as in ``Masked``."""
-    data = fit.draw_supersample(problem, pairs)
+    data = fit.draw_supersample(draw, problem, pairs)
     says = fit.margins(network, params, data.x) > 0
     return says.reshape(2, pairs).T, fit.draw_mask(problem, pairs), data.y.reshape(2, pairs).T
 

@@ -27,7 +27,8 @@ from simbias.bounds.record import Premise, Record, violated
 from simbias.bounds.stochastic import PRIOR_OF
 from simbias.networks import MLP
 from simbias.registry import BOUNDS
-from simbias.tasks.task import Task, draw
+from simbias.tasks.block_task import draw
+from simbias.tasks.task import Task
 from simbias.training import fit
 from simbias.training.stack import Stack, stacked
 from simbias.validation import N_CERTIFY, Estimate, faults
@@ -263,7 +264,7 @@ def made_bound(name: str) -> Bound:
 
 def _exact(task: Task) -> bool:
     """Whether draws follow the task's law exactly, so that the risk on them is exact."""
-    return not any(block.is_normal for block in task.blocks)
+    return not any(block.is_normal for block in getattr(task, "blocks", ()))
 
 
 def _unmet(stack: Stack, fault: str) -> Premise | None:
@@ -273,8 +274,10 @@ def _unmet(stack: Stack, fault: str) -> Premise | None:
         return Premise("the network is a classifier", False, fault)
     if not isinstance(network, MLP):
         return Premise("the network is an MLP", False, network.label)
+    if task.classes != 2:
+        return Premise("there are two classes", False, f"{task.name} has {task.classes}")
     if not _exact(task):
-        normal = sum(block.is_normal for block in task.blocks)
+        normal = sum(block.is_normal for block in getattr(task, "blocks", ()))
         return Premise("the risk is exact", False, f"{task.name} has {normal} normal coordinates")
     return None
 
@@ -314,5 +317,5 @@ def _fresh(rows: int, problem: fit.Problem, chunk: Any) -> tuple[Array, Array, A
     """The points on which the network's own risk is measured, and a key for the weights."""
     certify = stream(key_of(problem.key), "certify")
     key, key_weights = jax.random.split(jax.random.fold_in(certify, chunk))
-    x, y = draw(problem.tables, key, rows)
-    return x @ problem.rotation, y, key_weights
+    x, y = draw(problem.law.tables, key, rows)
+    return x @ problem.law.rotation, y, key_weights

@@ -3,6 +3,7 @@
 from typing import Any
 
 from simbias.networks.mlp import MLP
+from simbias.networks.module import Module
 from simbias.networks.network import Network
 from simbias.registry import NETWORKS
 
@@ -12,4 +13,4 @@ def get(name: str, /, **settings: Any) -> Network:
     return NETWORKS.make(name, settings)
 
 
-__all__ = ["MLP", "Network", "get"]
+__all__ = ["MLP", "Module", "Network", "get"]

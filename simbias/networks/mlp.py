@@ -1,10 +1,11 @@
-"""Fully connected networks: affine layers with one elementwise nonlinearity, two logits.
+"""Fully connected networks: affine layers with one elementwise nonlinearity, a logit a class.
 
 Weights and biases start uniform on +-1/sqrt(fan-in), the default of the code published with Shah
 et al. (2020). The module is written in flax nnx and split once: training and validation see a pure
 ``apply(params, x)`` on a pytree of arrays.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -69,11 +70,15 @@ class _Module(nnx.Module):
         )
         self.layers[-1].dot_general = lambda x, kernel, *_, **__: _narrow_product(x, kernel)
 
-    def __call__(self, x: Float[Array, "rows dim"]) -> Float[Array, "rows classes"]:
-        *hidden, last = self.layers
-        for layer in hidden:
+    def hidden(self, x: Float[Array, "rows dim"]) -> list[Float[Array, "rows width"]]:
+        values = []
+        for layer in self.layers[:-1]:
             x = self.activation(layer(x))
-        return last(x)
+            values.append(x)
+        return values
+
+    def __call__(self, x: Float[Array, "rows dim"]) -> Float[Array, "rows classes"]:
+        return self.layers[-1](self.hidden(x)[-1])
 
 
 def _fan_in_uniform(inputs: int) -> nnx.Initializer:
@@ -123,29 +128,41 @@ class MLP:
         suffix = "" if self.activation == "relu" else f",{self.activation}"
         return f"({self.width},{self.depth}{suffix})"
 
-    def sizes(self, dim: int) -> tuple[int, ...]:
-        """Units of every layer, the input and the two logits included."""
-        return (dim, *[self.width] * self.depth, 2)
+    def sizes(self, dim: int, classes: int = 2) -> tuple[int, ...]:
+        """Units of every layer, the input and the logits included."""
+        return (dim, *[self.width] * self.depth, classes)
 
     @pinned
-    def init(self, key: Key[Array, ""], dim: int) -> Params:
-        """Random parameters for ``dim`` inputs: one ``{"kernel", "bias"}`` a layer."""
-        module = _Module(self.sizes(dim), self.activation, nnx.Rngs(params=own_key(key)))
+    def init(self, key: Key[Array, ""], shape: tuple[int, ...], classes: int = 2) -> Params:
+        """Random parameters: one ``{"kernel", "bias"}`` a layer. Inputs are flattened."""
+        sizes = self.sizes(math.prod(shape), classes)
+        module = _Module(sizes, self.activation, nnx.Rngs(params=own_key(key)))
         return nnx.to_pure_dict(nnx.state(module, nnx.Param))
 
-    def apply(self, params: Params, x: Float[Array, "rows dim"]) -> Float[Array, "rows classes"]:
+    def apply(self, params: Params, x: Float[Array, "rows *shape"]) -> Float[Array, "rows classes"]:
         """The logits of a batch (pure)."""
-        graph, shapes = _split(self, x.shape[-1])
+        return self._module(params)(x.reshape(len(x), -1))
+
+    def activations(
+        self, params: Params, x: Float[Array, "rows *shape"]
+    ) -> list[Float[Array, "rows width"]]:
+        """The values of every hidden layer, first layer first (pure)."""
+        return self._module(params).hidden(x.reshape(len(x), -1))
+
+    def _module(self, params: Params) -> "_Module":
+        layers = params["layers"]
+        inputs, classes = layers[0]["kernel"].shape[0], layers[self.depth]["bias"].shape[0]
+        graph, shapes = _split(self, inputs, classes)
         state = jax.tree.map(lambda shape: shape, shapes)  # a copy to fill
         nnx.replace_by_pure_dict(state, params)
-        return nnx.merge(graph, state)(x)
+        return nnx.merge(graph, state)
 
-    def update_flops(self, dim: int) -> int:
+    def update_flops(self, shape: tuple[int, ...], classes: int = 2) -> int:
         """Floating-point operations of one point's update: three times the forward products.
 
         The usual count; it includes the gradient of the inputs, which is not computed.
         """
-        sizes = self.sizes(dim)
+        sizes = self.sizes(math.prod(shape), classes)
         return 6 * sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
 
     @pinned
@@ -173,9 +190,8 @@ class MLP:
 
 
 @lru_cache
-def _split(network: MLP, dim: int) -> tuple[nnx.GraphDef, nnx.State]:
+def _split(network: MLP, dim: int, classes: int) -> tuple[nnx.GraphDef, nnx.State]:
     """The module's structure, with shapes in place of values."""
-    module = nnx.eval_shape(
-        lambda: _Module(network.sizes(dim), network.activation, nnx.Rngs(params=0))
-    )
+    sizes = network.sizes(dim, classes)
+    module = nnx.eval_shape(lambda: _Module(sizes, network.activation, nnx.Rngs(params=0)))
     return nnx.split(module)

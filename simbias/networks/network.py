@@ -9,7 +9,12 @@ from simbias._types import Params, Settings
 
 @runtime_checkable
 class Network(Protocol):
-    """An architecture: hashable settings, and two pure functions on a pytree of parameters."""
+    """An architecture: hashable settings, and pure functions on a pytree of parameters.
+
+    One that is random in training, as dropout is, has ``apply_in_training(params, x, key)`` too.
+    One whose hidden layers can be looked at has ``activations(params, x)``: a list of their values,
+    each with a leading axis of rows, first layer first.
+    """
 
     def __hash__(self) -> int:
         """Equal settings, equal hash: compiled programs are looked up by architecture."""
@@ -25,14 +30,14 @@ class Network(Protocol):
         """Short name for tables and figures."""
         ...
 
-    def init(self, key: Key[Array, ""], dim: int) -> Params:
-        """Random parameters for inputs of ``dim`` coordinates."""
+    def init(self, key: Key[Array, ""], shape: tuple[int, ...], classes: int) -> Params:
+        """Random parameters for inputs of a shape (without the axis of rows)."""
         ...
 
-    def apply(self, params: Params, x: Float[Array, "rows dim"]) -> Float[Array, "rows classes"]:
-        """Two logits a row."""
+    def apply(self, params: Params, x: Float[Array, "rows *shape"]) -> Float[Array, "rows classes"]:
+        """A logit a class for each row."""
         ...
 
-    def update_flops(self, dim: int) -> int:
+    def update_flops(self, shape: tuple[int, ...], classes: int) -> int:
         """Floating-point operations of one row's forward and backward pass."""
         ...

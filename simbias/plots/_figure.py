@@ -24,6 +24,7 @@ from matplotlib.legend_handler import HandlerTuple
 from simbias._checks import fail, place, whole
 from simbias._escape import csv_text
 from simbias.plots._room import Room, wrapped
+from simbias.tasks.task import numbers_of
 from simbias.training.stack import Stack
 from simbias.training.words import task_words
 
@@ -176,7 +177,8 @@ class Display(ABC):
 def network_title(stack: Stack, seed: int) -> str:
     """What tells a network of a stack apart, in one line."""
     task, network = stack.cell.task, stack.cell.network.label
-    return f"{task_words(task, but=['dim'])}, $d$ = {task.dim}, network {network}, seed {seed}"
+    words = f"{task_words(task, but=['dim'])}, $d$ = {numbers_of(task)}"
+    return f"{words}, network {network}, seed {seed}"
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from contourpy import contour_generator
 from jaxtyping import Float
 from scipy.ndimage import distance_transform_edt
 
-from simbias.tasks import Task
+from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Rule, achievable_rule, simple_rule
 
 Line = Float[np.ndarray, "vertices 2"]
@@ -49,7 +49,7 @@ def majority_lines(
     return [np.asarray(line) for line in lines]
 
 
-def plane_rules(task: Task, coordinates: tuple[int, int]) -> dict[str, Rule]:
+def plane_rules(task: BlockTask, coordinates: tuple[int, int]) -> dict[str, Rule]:
     """The simple rule, and the achievable rule on the vertical coordinate, where they can be drawn.
 
     A rule is left out where the task has none, or none that looks at the plane's coordinates only.

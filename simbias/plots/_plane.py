@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from simbias._checks import fail
-from simbias.tasks.task import Task
+from simbias.tasks.block_task import BlockTask
 
 Classifier = Callable[[Any], Any]
 
@@ -89,7 +89,9 @@ def _filled(x: Float[np.ndarray, "rows dim"], rows: int) -> Float[np.ndarray, "f
     return np.concatenate([x, np.zeros((rows - len(x), x.shape[1]), x.dtype)])
 
 
-def limits(task: Task, coordinate: int, seen: Float[np.ndarray, " rows"]) -> tuple[float, float]:
+def limits(
+    task: BlockTask, coordinate: int, seen: Float[np.ndarray, " rows"]
+) -> tuple[float, float]:
     """An interval that holds a coordinate's law and the values seen, and a little more."""
     block = task.blocks[coordinate]
     ends = [end for law in block.laws for piece in law for end in piece[:2]]

@@ -12,7 +12,7 @@ from simbias._checks import fail
 from simbias._pinned import pinned
 from simbias.plots._figure import BLACK, BLUE, VERMILLION
 from simbias.plots._plane import Classifier, label_rows
-from simbias.tasks import Task
+from simbias.tasks import BlockTask
 from simbias.tasks.oracle import simple_rule
 from simbias.training import fit
 from simbias.training.stack import Stack, redraw
@@ -53,7 +53,7 @@ def _spaced(index: Int[np.ndarray, " rows"], most: int) -> Int[np.ndarray, " cho
 
 
 def asked(
-    classify: Classifier, task: Task, rotation: Float[np.ndarray, "dim dim"], x: Any, y: Any
+    classify: Classifier, task: BlockTask, rotation: Float[np.ndarray, "dim dim"], x: Any, y: Any
 ) -> Points:
     """Inputs and their labels as points; raises ValueError where shapes or labels are others."""
     x, y = np.asarray(x), np.asarray(y)

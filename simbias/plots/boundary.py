@@ -25,7 +25,7 @@ from simbias.plots._plane import (
     share_positive,
 )
 from simbias.plots._points import Points, asked, classifier, draw_points, kinds, training_set
-from simbias.tasks import Task
+from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Rule
 from simbias.training.stack import Stack
 from simbias.training.words import task_words
@@ -59,7 +59,7 @@ class BoundaryDisplay(style.Display):
     """
 
     name: str
-    task: Task
+    task: BlockTask
     coordinates: tuple[int, int]
     across: Float[np.ndarray, " columns"]
     up: Float[np.ndarray, " rows"]
@@ -74,7 +74,7 @@ class BoundaryDisplay(style.Display):
     def from_classifier(
         cls,
         classify: Classifier,
-        task: Task,
+        task: BlockTask,
         rotation: Float[Array, "dim dim"] | None = None,
         *,
         coordinates: tuple[int, int] = (0, 1),
@@ -159,9 +159,9 @@ class BoundaryDisplay(style.Display):
         i, cell = stack.index(seed), stack.cell
         display = cls.from_classifier(
             classifier(stack, i),
-            cell.task,
+            cell.block_task,
             stack.rotation[i],
-            coordinates=((*cell.task.simple_set, 0)[0], coordinate),
+            coordinates=((*cell.block_task.simple_set, 0)[0], coordinate),
             key=stream(network_key(cell.identity, seed), "context"),
             points=training_set(stack, i),
             name=style.network_title(stack, seed),
@@ -299,7 +299,7 @@ def boundary(stack: Stack, *, seed: int | None = None, **options: Any) -> Bounda
     return BoundaryDisplay.from_stack(stack, seed, **options)
 
 
-def _plane(task: Task, coordinates: tuple[int, int]) -> tuple[int, int]:
+def _plane(task: BlockTask, coordinates: tuple[int, int]) -> tuple[int, int]:
     """Two different coordinates of the task; raises ValueError."""
     pair = tuple(whole("coordinates", coordinate, least=0) for coordinate in coordinates)
     if len(pair) != 2 or pair[0] == pair[1] or max(pair) >= task.dim:

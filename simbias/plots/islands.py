@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 
 from simbias._checks import instance, whole
 from simbias.plots import _figure as style
-from simbias.tasks import Task
+from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Rule, achievable_rule, simple_rule
 from simbias.training.stack import Stack
 from simbias.validation.cuts import side
@@ -64,7 +64,7 @@ class IslandsDisplay(style.Display):
     """
 
     name: str
-    task: Task
+    task: BlockTask
     coordinates: tuple[int, int]
     slices: tuple[Slice, Slice]
     report: IslandReport
@@ -92,7 +92,7 @@ class IslandsDisplay(style.Display):
         """
         instance("stack", stack, Stack)
         seed = sound_seed(stack, seed)
-        one, task = stack.some([seed]), stack.cell.task
+        one, task = stack.some([seed]), stack.cell.block_task
         chosen = None if coordinate is None else [whole("coordinate", coordinate, least=0)]
         report = measure_islands(one, coordinates=chosen, **options)
         training, fresh = report.training[0], report.fresh[0]
@@ -280,7 +280,7 @@ def islands(stack: Stack, *, seed: int | None = None, **options: Any) -> Islands
 
 def _slice(stack: Stack, kind: str, found: Islands, k: int, pair: tuple[int, int]) -> Slice:
     """The plane through a point, over the support of its two coordinates and a little more."""
-    task, position = stack.cell.task, found.position[k]
+    task, position = stack.cell.block_task, found.position[k]
     axes = np.eye(task.dim)[list(pair)]
     ends = np.array([side(task.blocks[j]) for j in pair])
     ends += 0.1 * np.array([-1, 1]) * np.diff(ends, axis=1) / 2

@@ -16,6 +16,7 @@ from simbias.plots.training import training
 from simbias.results import Store, StoreError, summarise
 from simbias.results.records import load_sound, trained
 from simbias.results.summary import INTERVAL, Summary
+from simbias.tasks import BlockTask
 from simbias.training.stack import Stack
 from simbias.training.words import phrases
 from simbias.validation.grids import count_slab_cuts, slab_coordinates
@@ -114,7 +115,9 @@ def most_cut(stack: Stack) -> int | None:
     """
     network, task = stack.cell.network, stack.cell.task
     relu = isinstance(network, MLP) and network.activation == "relu"
-    if not relu or not task.simple_set or not slab_coordinates(task, None):
+    if not relu or not isinstance(task, BlockTask) or not task.simple_set:
+        return None
+    if not slab_coordinates(task, None):
         return None
     slabs, cuts = count_slab_cuts(stack)
     return None if np.isnan(cuts[0]).any() else slabs[int(np.argmax(cuts[0]))]

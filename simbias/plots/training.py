@@ -13,7 +13,6 @@ from matplotlib.patches import Patch
 
 from simbias._checks import fail, instance
 from simbias.plots import _figure as style
-from simbias.tasks.oracle import achievable_risk, simple_risk
 from simbias.training.fit import TRACE
 from simbias.training.stack import Stack
 from simbias.training.words import task_words
@@ -38,7 +37,7 @@ class TrainingDisplay(style.Display):
         name: what is drawn, the first line of the title.
         seeds: the networks.
         traces: one array a network, (checks, columns of ``simbias.training.fit.TRACE``).
-        achievable: accuracy of the achievable rule.
+        achievable: accuracy of the achievable rule; None where it is not known.
         simple: accuracy of the simple rule; None where there is none.
         left_out: the seeds whose networks are no classifiers.
     """
@@ -46,7 +45,7 @@ class TrainingDisplay(style.Display):
     name: str
     seeds: tuple[int, ...]
     traces: tuple[Float[np.ndarray, "checks columns"], ...]
-    achievable: float
+    achievable: float | None
     simple: float | None
     left_out: tuple[int, ...] = ()
 
@@ -61,12 +60,12 @@ class TrainingDisplay(style.Display):
         every, stack = stack.seeds, sound(stack)
         if not all(map(len, stack.traces)):
             raise fail("stack", "networks without traces", "a trained stack")
-        task, simple = stack.cell.task, simple_risk(stack.cell.task)
+        task, (simple, achievable) = stack.cell.task, stack.cell.task.truth
         return cls(
             name=f"{task_words(task)}, network {stack.cell.network.label}",
             seeds=stack.seeds,
             traces=stack.traces,
-            achievable=1 - achievable_risk(task),
+            achievable=None if achievable is None else 1 - achievable,
             simple=None if simple is None else 1 - simple,
             left_out=tuple(seed for seed in every if seed not in stack.seeds),
         )

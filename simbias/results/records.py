@@ -20,6 +20,7 @@ from simbias.results import checksums
 from simbias.results.numbers import numbers
 from simbias.results.schema import FINAL
 from simbias.results.store import Store, StoreError
+from simbias.tasks.task import numbers_of
 from simbias.training.cell import Cell, cell_from_settings
 from simbias.training.draws import DrawsError
 from simbias.training.fit import TRACE
@@ -46,7 +47,7 @@ def base_row(suite: str, job: Job, status: str, reason: str) -> dict[str, Any]:
         "n_train": cell.n_train,
         "status": status,
         "reason": reason,
-        "dim": cell.task.dim,
+        "dim": numbers_of(cell.task),
         "batch": cell.batch,
         "settings": cell.identity,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -54,7 +54,9 @@ class Plan:
         """Floating-point operations of the training updates, if every budget is spent."""
         return float(
             sum(
-                cell.stop.max_updates * cell.batch * cell.network.update_flops(cell.task.dim)
+                cell.stop.max_updates
+                * cell.batch
+                * cell.network.update_flops(cell.task.shape, cell.task.classes)
                 for cell, _ in self.jobs
             )
         )

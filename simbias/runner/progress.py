@@ -121,4 +121,8 @@ class Told:
 
 def _budget(job: Job) -> float:
     cell = job.cell
-    return float(cell.stop.max_updates * cell.batch * cell.network.update_flops(cell.task.dim))
+    return float(
+        cell.stop.max_updates
+        * cell.batch
+        * cell.network.update_flops(cell.task.shape, cell.task.classes)
+    )

@@ -1,6 +1,19 @@
-"""What is to be learned: distributions over (x, y) with exactly known ground truth."""
+"""What is to be learned: distributions over (x, y), with exactly known ground truth where it is."""
 
+from simbias.tasks.arrays import ArrayTask
+from simbias.tasks.block_task import BlockTask
 from simbias.tasks.catalogue import content, get, names
-from simbias.tasks.task import Task
+from simbias.tasks.task import Points, Task, Truth
+from simbias.tasks.xor import XorTask
 
-__all__ = ["Task", "content", "get", "names"]
+__all__ = [
+    "ArrayTask",
+    "BlockTask",
+    "Points",
+    "Task",
+    "Truth",
+    "XorTask",
+    "content",
+    "get",
+    "names",
+]

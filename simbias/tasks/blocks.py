@@ -11,7 +11,7 @@ variances of the two classes equal, so that no label information is left in the 
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from simbias._checks import fail, real, whole
 
@@ -49,6 +49,33 @@ class Block:
     def is_normal(self) -> bool:
         """Whether the coordinate is standard normal whatever the label."""
         return not self.laws.positive
+
+
+@runtime_checkable
+class Coordinates(Protocol):
+    """Independent coordinates given a fair label: what exact ground truth is computed from."""
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The law of each coordinate."""
+        ...
+
+    @property
+    def simple_set(self) -> tuple[int, ...]:
+        """Indices of the coordinates with the simplest predictive structure."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        ...
+
+
+def of_coordinates(task: Any) -> Coordinates:
+    """A task as the coordinates it is made of; raises ValueError where it has none."""
+    if not isinstance(task, Coordinates):
+        raise fail("task", getattr(task, "name", task), "a task of independent coordinates")
+    return task
 
 
 # Slab masses given the label, by offset from the centre slab; each holds on both sides.

@@ -11,9 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import jax
+
 from simbias._checks import fail, known, real, whole
+from simbias._keys import seed_key
 from simbias.registry import TASKS
 from simbias.tasks import blocks
+from simbias.tasks.arrays import ArrayTask
+from simbias.tasks.block_task import BlockTask
 from simbias.tasks.shifts import shifted
 from simbias.tasks.task import Task
 
@@ -21,8 +26,8 @@ _MOST_DIM = 100_000
 Margin = float | Mapping[str, float]
 
 
-def get(name: str, /, **settings: Any) -> Task:
-    """The task ``name``, with its defaults replaced by ``settings``.
+def get(name: str, /, **settings: Any) -> Any:
+    """The task ``name`` (a ``Task``), with its defaults replaced by ``settings``.
 
     Args:
         name: a name of ``simbias.tasks.names()``.
@@ -40,17 +45,30 @@ def content(task: Task) -> str:
     """What a task is beyond its name and settings: empty where they say it all.
 
     They do where the task made, and shifted, as they say is this one. Otherwise, for a task that
-    was put together by hand, a hash of its laws, its simple set and whether it is rotated.
+    was put together by hand, a hash of its laws, its simple set and whether it is rotated, or of
+    the arrays of its law.
     """
     settings = dict(task.settings)
     shift = settings.pop("shift", "none")
     try:
-        if shifted(get(task.name, **settings), shift) == task:
+        made = get(task.name, **settings)
+        if (shifted(made, shift) if shift != "none" else made) == task:
             return ""
     except (ValueError, TypeError):  # no such task
         pass
-    parts = repr((task.blocks, task.simple_set, task.rotated))
-    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+    if isinstance(task, ArrayTask):
+        return ""
+    if isinstance(task, BlockTask):
+        parts = repr((task.blocks, task.simple_set, task.rotated)).encode()
+    else:
+        law = jax.device_get(task.law(seed_key(0)))
+        leaves = jax.tree_util.tree_flatten_with_path(law)[0]
+        # what a rotation's last digits are depends on the processor
+        kept = [(str(at), leaf) for at, leaf in leaves if "rotation" not in str(at)]
+        parts = b"".join(
+            f"{at}{leaf.dtype}{leaf.shape}".encode() + leaf.tobytes() for at, leaf in kept
+        )
+    return hashlib.sha256(parts).hexdigest()[:16]
 
 
 def names() -> list[str]:
@@ -81,14 +99,14 @@ def _one_and_rest(
     rest: int,
     *,
     slabs: int | list[int],
-) -> Task:
+) -> BlockTask:
     """One simple coordinate, and dim - 1 coordinates of ``rest`` slabs."""
     whole("dim", dim, least=2, most=_MOST_DIM)  # a simple and a slab coordinate
     first, *_, last = margins.values()
     noise = real("noise", noise, 0, 1)
     settings = {"dim": int(dim), "margin": margins, "noise": noise, "slabs": slabs}
     laws = (simple(margin=first, noise=noise), *[blocks.slab(rest, margin=last)] * (dim - 1))
-    return Task(name, settings, laws, (0,))
+    return BlockTask(name, settings, laws, (0,))
 
 
 def _lms(
@@ -100,7 +118,7 @@ def _lms(
     margin: Margin = 0.1,
     noise: float | None = None,
     slabs: int | None = None,
-) -> Task:
+) -> BlockTask:
     """A linear coordinate and dim - 1 slab coordinates."""
     slabs = blocks.slab_count(default_slabs if slabs is None else slabs)
     noise = default_noise if noise is None else noise
@@ -110,13 +128,13 @@ def _lms(
 
 def _ms(
     name: str, default_slabs: int, *, dim: int = 50, margin: Margin = 0.1, slabs: int | None = None
-) -> Task:
+) -> BlockTask:
     """Slab coordinates only: no coordinate is simpler than another."""
     slabs = blocks.slab_count(default_slabs if slabs is None else slabs)
     margins = _margins(margin, [f"slab-{slabs}"])
     block = blocks.slab(slabs, margin=margins[f"slab-{slabs}"])
     settings = {"dim": whole("dim", dim, most=_MOST_DIM), "margin": margins, "slabs": slabs}
-    return Task(name, settings, (block,) * dim, ())
+    return BlockTask(name, settings, (block,) * dim, ())
 
 
 def _ms_simple(
@@ -127,7 +145,7 @@ def _ms_simple(
     margin: Margin = 0.1,
     noise: float | None = None,
     slabs: Sequence[int] = (5, 7),
-) -> Task:
+) -> BlockTask:
     """A coordinate of few slabs, and dim - 1 coordinates of more."""
     allowed = "two of 3, 5 and 7, the smaller first"
     if not isinstance(slabs, Sequence) or isinstance(slabs, str) or len(slabs) != 2:
@@ -141,7 +159,7 @@ def _ms_simple(
     return _one_and_rest(name, dim, margins, noise, simple, many, slabs=[few, many])
 
 
-def _lsn(name: str, *, dim: int = 50, noise: float = 0.0) -> Task:
+def _lsn(name: str, *, dim: int = 50, noise: float = 0.0) -> BlockTask:
     """x1 = y, x2 is 0 for the negative label and a fair sign for the positive, the rest N(0, 1)."""
     whole("dim", dim, least=2, most=_MOST_DIM)
     wrong = real("noise", noise, 0, 1) / 2
@@ -149,7 +167,7 @@ def _lsn(name: str, *, dim: int = 50, noise: float = 0.0) -> Task:
     slab = blocks.atoms("slab-3", {0: 1}, {-1: 1 / 2, 1: 1 / 2})
     settings = {"dim": int(dim), "noise": float(noise)}
     rest = [blocks.normal()] * (dim - 2)
-    return Task(name, settings, (linear, slab, *rest), (0,), rotated=False)
+    return BlockTask(name, settings, (linear, slab, *rest), (0,), rotated=False)
 
 
 lms_5 = partial(_lms, "lms-5", 5, 0.0)

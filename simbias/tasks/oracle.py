@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simbias._checks import fail, instance, whole
-from simbias.tasks.blocks import Block, Pair, Piece
-from simbias.tasks.task import Task
+from simbias._checks import fail, whole
+from simbias.tasks.blocks import Block, Coordinates, Pair, Piece, of_coordinates
 
 _DIGITS = 12  # endpoints that differ by less than this many decimals are one endpoint
 
@@ -77,7 +76,7 @@ def decided(block: Block) -> list[Part]:
     ]
 
 
-def bayes_rule(task: Task, coordinate: int) -> Rule:
+def bayes_rule(task: Coordinates, coordinate: int) -> Rule:
     """The Bayes rule on one coordinate.
 
     Where the label is a tie or the density is 0, the cut lies in the middle between the decided
@@ -86,7 +85,7 @@ def bayes_rule(task: Task, coordinate: int) -> Rule:
     Raises:
         ValueError: no coordinate of the task.
     """
-    instance("task", task, Task)
+    of_coordinates(task)
     coordinate = whole("coordinate", coordinate, least=0, most=task.dim - 1)
     told = [(part, int(part.positive > part.negative)) for part in decided(task.blocks[coordinate])]
     cuts = tuple(
@@ -97,7 +96,7 @@ def bayes_rule(task: Task, coordinate: int) -> Rule:
     return Rule(coordinate, cuts, told[0][1] if told else 0)
 
 
-def rule_risk(task: Task, rule: Rule) -> float:
+def rule_risk(task: Coordinates, rule: Rule) -> float:
     """The exact error of a one-coordinate rule on the task."""
     wrong = 0.0
     edges = [-np.inf, *rule.cuts, np.inf]
@@ -119,7 +118,7 @@ def _share(piece: Piece, left: float, right: float) -> float:
     return piece.mass * length / (piece.high - piece.low)
 
 
-def bayes_risk(task: Task, coordinates: tuple[int, ...] | None = None) -> float:
+def bayes_risk(task: Coordinates, coordinates: tuple[int, ...] | None = None) -> float:
     """The least error of any rule on a set of coordinates (default: all of them).
 
     Half the overlap of the two joint laws, summed over the values that the joint log-likelihood
@@ -150,12 +149,12 @@ def bayes_risk(task: Task, coordinates: tuple[int, ...] | None = None) -> float:
     return sum(min(pair) for pair in overlap.values()) / 2
 
 
-def achievable_risk(task: Task) -> float:
+def achievable_risk(task: Coordinates) -> float:
     """The Bayes risk on all coordinates."""
     return bayes_risk(task)
 
 
-def achievable_rule(task: Task, coordinate: int | None = None) -> Rule:
+def achievable_rule(task: Coordinates, coordinate: int | None = None) -> Rule:
     """The Bayes rule on all coordinates, as a one-coordinate rule that attains it.
 
     Args:
@@ -175,7 +174,7 @@ def achievable_rule(task: Task, coordinate: int | None = None) -> Rule:
     raise fail("coordinate", coordinate, f"one whose own Bayes risk is the task's, {least:g}")
 
 
-def simple_rule(task: Task) -> Rule | None:
+def simple_rule(task: Coordinates) -> Rule | None:
     """The Bayes rule on the simple set alone; None where the task has no simple set."""
     if not task.simple_set:
         return None
@@ -187,7 +186,7 @@ def simple_rule(task: Task) -> Rule | None:
     raise fail("simple_set", task.simple_set, "coordinates of which one attains the Bayes risk")
 
 
-def simple_risk(task: Task) -> float | None:
+def simple_risk(task: Coordinates) -> float | None:
     """The exact risk of the simple rule; None where the task has no simple set."""
     rule = simple_rule(task)
     return None if rule is None else rule_risk(task, rule)

@@ -10,9 +10,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 from simbias._checks import fail, known
+from simbias.tasks.block_task import BlockTask
 from simbias.tasks.blocks import Block, Pair, Piece
 from simbias.tasks.oracle import parts_of
-from simbias.tasks.task import Task
 
 
 def in_gaps(block: Block) -> Block:
@@ -38,7 +38,9 @@ def evened(block: Block) -> Block:
     return replace(block, laws=Pair(negative, positive))
 
 
-def _changed(task: Task, change: Callable[[Block], Block], *, simple: bool) -> tuple[Block, ...]:
+def _changed(
+    task: BlockTask, change: Callable[[Block], Block], *, simple: bool
+) -> tuple[Block, ...]:
     """The blocks with those of the simple set changed, or all the others."""
     return tuple(
         change(block) if (i in task.simple_set) == simple else block
@@ -46,7 +48,7 @@ def _changed(task: Task, change: Callable[[Block], Block], *, simple: bool) -> t
     )
 
 
-SHIFTS: dict[str, Callable[[Task], tuple[Block, ...]]] = {
+SHIFTS: dict[str, Callable[[BlockTask], tuple[Block, ...]]] = {
     "none": lambda task: task.blocks,
     "margin": lambda task: _changed(task, in_gaps, simple=True),
     "even-slabs": lambda task: _changed(task, evened, simple=False),
@@ -55,7 +57,7 @@ SHIFTS: dict[str, Callable[[Task], tuple[Block, ...]]] = {
 BENIGN = ("none", "margin", "even-slabs")
 
 
-def shifted(task: Task, shift: str) -> Task:
+def shifted(task: BlockTask, shift: str) -> BlockTask:
     """The task under a shift.
 
     Args:

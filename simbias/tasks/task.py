@@ -1,219 +1,118 @@
-"""A task: a distribution over (x, y) made of independent coordinates given the label.
+"""The interface of a task: a law as arrays and one pure draw; what is known of it, where it is.
 
-Labels are fair coins, and everything is drawn independently for every row (the corruption of a
-noisy coordinate included), so that rows are i.i.d. as generalisation bounds require. The inputs of
-a data set are turned by one orthogonal matrix, drawn once a data set.
+A class of one's own needs no more than the attributes below. Training, validation and figures read
+``draw`` and nothing else: a data set is its law, and a law is made from a key.
 """
 
-from copy import deepcopy
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from simbias._checks import each, fail, whole
-from simbias._keys import own_key
-from simbias._memory import fits
+from simbias._checks import fail, instance, whole
+from simbias._keys import seed_key
 from simbias._pinned import pinned
-from simbias._types import AnyArray, Settings
-from simbias.tasks.blocks import Block
+from simbias._types import Settings
+
+SPLITS = ("train", "select", "certify", "holdout")
+_FEW = 3  # rows of the draw by which a task is checked
 
 
-class Tables(NamedTuple):
-    """A task's laws as arrays, so that tasks of one shape share a compiled program.
-
-    ``start[y, j, i]`` is the probability below piece i of coordinate j given label y, ``low`` its
-    left end and ``slope`` its length over its mass: the quantile function is piecewise linear.
-    Unused pieces start at 2, which no uniform draw reaches. ``normal`` marks standard normal
-    coordinates and is None where there are none.
-    """
-
-    start: Float[AnyArray, "labels dim pieces"]
-    low: Float[AnyArray, "labels dim pieces"]
-    slope: Float[AnyArray, "labels dim pieces"]
-    simple: Bool[AnyArray, " dim"]
-    normal: Bool[AnyArray, " dim"] | None
-
-
-@dataclass(frozen=True)
-class Task:
-    """A distribution with exactly known ground truth.
+class Points(NamedTuple):
+    """Drawn points.
 
     Attributes:
-        name: the catalogue name.
-        settings: every tunable value, as given to ``simbias.tasks.get``; a copy is kept.
-        blocks: the law of each coordinate, before rotation.
-        simple_set: indices of the coordinates with the simplest predictive structure, S.
-        rotated: whether a data set's inputs are turned by a random orthogonal matrix.
+        x: inputs, as a network sees them.
+        y: labels, integers in [0, classes).
+        exception: which points the simple rule labels wrongly; none where there is no such rule.
+        group: of each point, an integer; None where the task has no groups.
     """
 
-    name: str
-    settings: Settings = field(hash=False)
-    blocks: tuple[Block, ...]
-    simple_set: tuple[int, ...]
-    rotated: bool = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "settings", deepcopy(dict(self.settings)))
-
-    @property
-    def dim(self) -> int:
-        """Number of input coordinates."""
-        return len(self.blocks)
-
-    @property
-    def margins(self) -> dict[str, float]:
-        """The margin of each kind of coordinate, in input units."""
-        return {block.kind: block.margin for block in self.blocks}
-
-    @cached_property
-    def tables(self) -> Tables:
-        """The laws as NumPy float32 arrays, ready to be passed to a compiled program."""
-        return _tables(self)
-
-    @pinned
-    def rotation(self, key: Key[Array, ""]) -> Float[Array, "dim dim"]:
-        """A Haar-random orthogonal matrix (the identity for a task that is not rotated)."""
-        if not self.rotated:
-            return jnp.eye(self.dim)
-        return jax.random.orthogonal(own_key(key), self.dim)
-
-    @pinned
-    def sample(
-        self,
-        key: Key[Array, ""],
-        rows: int,
-        *,
-        rotation: Float[Array, "dim dim"] | None = None,
-    ) -> tuple[Float[Array, "rows dim"], Int[Array, " rows"]]:
-        """Independent draws.
-
-        Args:
-            key: a JAX random key.
-            rows: number of points.
-            rotation: the data set's matrix; None leaves the coordinates unrotated.
-
-        Returns:
-            Inputs, and labels 0 (negative) or 1 (positive).
-
-        Raises:
-            ValueError: rows < 1, a rotation of another shape, or a key of another generator.
-        """
-        if rotation is not None:
-            self._check_points("rotation", rotation, self.dim)
-        fits("rows", whole("rows", rows), 4.0 * rows * self.dim, where="device")
-        x, y = draw(self.tables, own_key(key), rows)
-        return (x if rotation is None else self.rotate(x, rotation)), y
-
-    @pinned
-    def rotate(
-        self, x: Float[Array, "rows dim"], rotation: Float[Array, "dim dim"]
-    ) -> Float[Array, "rows dim"]:
-        """Turn unrotated points into inputs; ``x @ rotation.T`` turns them back."""
-        self._check_points("rotation", rotation, self.dim)
-        self._check_points("x", x)
-        return x @ rotation
-
-    @pinned
-    def randomise(
-        self,
-        key: Key[Array, ""],
-        x: Float[Array, "rows dim"],
-        coordinates: tuple[int, ...],
-        *,
-        rotation: Float[Array, "dim dim"] | None = None,
-    ) -> Float[Array, "rows dim"]:
-        """Make a set of coordinates independent of the label by permuting its rows jointly.
-
-        Args:
-            key: a JAX random key, for the permutation.
-            x: inputs.
-            coordinates: indices of unrotated coordinates; one permutation serves them all.
-            rotation: the matrix that turned ``x``; None where it is unrotated.
-
-        Returns:
-            Inputs of the same shape, turned as ``x`` was.
-
-        Raises:
-            ValueError: an index that is no coordinate of the task, or a key of another generator.
-        """
-        self._check_points("x", x)
-        coordinates = tuple(each("coordinates", coordinates, object))
-        for coordinate in coordinates:
-            whole("coordinates", coordinate, least=0, most=self.dim - 1)
-        chosen = np.isin(np.arange(self.dim), coordinates)
-        plain = x if rotation is None else self.rotate(x, rotation.T)
-        mixed = jnp.where(chosen, plain[jax.random.permutation(own_key(key), len(x))], plain)
-        return mixed if rotation is None else self.rotate(mixed, rotation)
-
-    def _check_points(self, argument: str, value: Any, rows: int | None = None) -> None:
-        """Raise ValueError unless each row of an array is a point."""
-        shape: tuple[int, ...] = getattr(value, "shape", ())
-        if len(shape) != 2 or shape != (rows or shape[0], self.dim):
-            arrived = shape if hasattr(value, "shape") else value
-            raise fail(argument, arrived, f"shape ({rows or 'rows'}, {self.dim})")
+    x: Float[Array, "rows *shape"]
+    y: Int[Array, " rows"]
+    exception: Bool[Array, " rows"]
+    group: Int[Array, " rows"] | None = None
 
 
-def draw_uniforms(
-    tables: Tables, key: Key[Array, ""], rows: int
-) -> tuple[Float[Array, "rows dim"], Int[Array, " rows"]]:
-    """What a sample is made of: a uniform a coordinate, and fair labels."""
-    key_x, key_y = jax.random.split(key)
-    uniforms = jax.random.uniform(key_x, (rows, tables.low.shape[1]))
-    return uniforms, jax.random.bernoulli(key_y, shape=(rows,)).astype(jnp.int32)
+class Truth(NamedTuple):
+    """What is known exactly of a task; None where it is not.
 
-
-def quantile(
-    tables: Tables, uniforms: Float[Array, "rows dim"], y: Int[Array, " rows"]
-) -> Float[Array, "rows dim"]:
-    """The inverse distribution function of each coordinate given the row's label.
-
-    A chain of selections over the pieces rather than a gather: it fuses into one pass.
+    Attributes:
+        simple_risk: the error of the simple rule.
+        achievable_risk: the least error of any rule.
     """
-    positive = (y == 1)[:, None]
 
-    def piece(i: int) -> tuple[Float[Array, "rows dim"], ...]:
-        return tuple(
-            jnp.where(positive, table[1, None, :, i], table[0, None, :, i])
-            for table in (tables.start, tables.low, tables.slope)
-        )
-
-    start, low, slope = piece(0)
-    x = low + (uniforms - start) * slope
-    for i in range(1, tables.start.shape[-1]):
-        start, low, slope = piece(i)
-        x = jnp.where(uniforms >= start, low + (uniforms - start) * slope, x)
-    if tables.normal is not None:
-        # Half a spacing of the uniform grid keeps the argument off 0, where the quantile is -inf.
-        gauss = jax.scipy.special.ndtri(uniforms + np.float32(2**-24))
-        x = jnp.where(tables.normal[None, :], gauss, x)
-    return x
+    simple_risk: float | None = None
+    achievable_risk: float | None = None
 
 
-def draw(
-    tables: Tables, key: Key[Array, ""], rows: int
-) -> tuple[Float[Array, "rows dim"], Int[Array, " rows"]]:
-    """``rows`` unrotated points and their labels (pure; ``rows`` is static)."""
-    uniforms, y = draw_uniforms(tables, key, rows)
-    return quantile(tables, uniforms, y), y
+@runtime_checkable
+class Task(Protocol):
+    """A distribution over (x, y).
+
+    Attributes:
+        name: the registered name, or one of its own.
+        settings: every tunable value, as plain data.
+        shape: of an input, without the leading axis of points.
+        classes: how many labels there are.
+        truth: what is known exactly.
+        draw: (law, key, split, rows) -> ``Points``, independent and of one law within a split
+            (pure and compiled: ``split``, one of ``SPLITS``, and ``rows`` are static). A function,
+            the same object for all tasks that differ only in their law.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def settings(self) -> Settings: ...  # noqa: D102
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+
+    @property
+    def classes(self) -> int: ...  # noqa: D102
+
+    @property
+    def truth(self) -> Truth: ...  # noqa: D102
+
+    @staticmethod
+    def draw(law: Any, key: Key[Array, ""], split: str, rows: int) -> Points:
+        """Independent points of one data set."""
+        ...
+
+    def law(self, key: Key[Array, ""]) -> Any:
+        """The law of one data set: a pytree of arrays, what is drawn once a set included.
+
+        An entry ``rotation``, where there is one, is the orthogonal matrix that turns its inputs.
+        """
+        ...
 
 
-def _tables(task: Task) -> Tables:
-    laws = [[block.laws[label] for block in task.blocks] for label in (0, 1)]
-    pieces = max(1, *(len(law) for side in laws for law in side))
-    start = np.full((2, task.dim, pieces), 2.0, np.float32)
-    low, slope = np.zeros_like(start), np.zeros_like(start)
-    for label, side in enumerate(laws):
-        for j, law in enumerate(side):
-            below = 0.0
-            for i, (left, right, mass) in enumerate(law):
-                start[label, j, i], low[label, j, i] = below, left
-                slope[label, j, i] = (right - left) / mass
-                below += mass
-    simple = np.isin(np.arange(task.dim), task.simple_set)
-    normal = np.array([block.is_normal for block in task.blocks])
-    return Tables(start, low, slope, simple, normal if normal.any() else None)
+def numbers_of(task: Task) -> int:
+    """How many numbers an input has."""
+    return int(np.prod(task.shape, dtype=np.int64))
+
+
+def rotation_of(law: Any) -> Any:
+    """The matrix that turns a data set's inputs; of no rows where they are not turned."""
+    return getattr(law, "rotation", np.zeros((0, 0), np.float32))
+
+
+@pinned
+def check(task: Any) -> None:
+    """Raise ValueError for what is no task, or draws other points than it says."""
+    instance("task", task, Task)
+    named = f"task {task.name}" if isinstance(task.name, str) else "task"
+    if not isinstance(task.name, str) or not task.name:
+        raise fail("task: name", task.name, "a string of at least one character")
+    for length in task.shape if isinstance(task.shape, tuple) and task.shape else (0,):
+        whole(f"{named}: shape", length)
+    whole(f"{named}: classes", task.classes, least=2)
+    points = jax.eval_shape(lambda key: task.draw(task.law(key), key, "train", _FEW), seed_key(0))
+    wanted = {"x": (_FEW, *task.shape), "y": (_FEW,), "exception": (_FEW,)}
+    for name, shape in wanted.items():
+        drawn = getattr(getattr(points, name, None), "shape", None)
+        if drawn != shape:
+            raise fail(f"{named}: draw: {name} of {_FEW} points", f"shape {drawn}", f"{shape}")

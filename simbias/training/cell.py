@@ -1,18 +1,21 @@
-"""A cell: one setting of task, network, method, sample size, batch size and stop rule."""
+"""A cell: one setting of task, network, method, loss, sample size, batch size and stop rule."""
 
 import hashlib
 import json
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from simbias import networks, tasks
+from simbias import losses, networks, tasks
 from simbias._checks import fail, instance, known, whole
 from simbias._types import Settings
+from simbias.losses import Loss
 from simbias.networks import Network
-from simbias.registry import METHODS, NETWORKS
+from simbias.registry import LOSSES, METHODS, NETWORKS
 from simbias.tasks import Task
+from simbias.tasks.block_task import BlockTask, block_task
+from simbias.tasks.task import check
 from simbias.training.method import Method
 from simbias.training.stop import Stop
 
@@ -32,10 +35,11 @@ class Cell:
         n_train: size of the training set.
         batch: points an update, at most n_train.
         stop: when training ends.
+        loss: what is minimised.
 
     Raises:
-        ValueError: n_train < 1, batch outside [1, n_train], or a network or method that goes by the
-            name of another.
+        ValueError: n_train < 1 or more than the task has, batch outside [1, n_train], a task that
+            cannot be drawn, or a network, method or loss that goes by the name of another.
     """
 
     task: Task
@@ -44,17 +48,26 @@ class Cell:
     n_train: int
     batch: int = 256
     stop: Stop = Stop()
+    loss: Loss = field(default_factory=losses.cross_entropy)
 
     def __post_init__(self) -> None:
-        instance("task", self.task, Task)
+        check(self.task)
         instance("network", self.network, Network)
         instance("method", self.method, Method)
         instance("stop", self.stop, Stop)
-        whole("n_train", self.n_train)
+        instance("loss", self.loss, Loss)
+        most = getattr(self.task, "most", {}).get("train")
+        if whole("n_train", self.n_train) > (self.n_train if most is None else most):
+            raise fail("n_train", self.n_train, f"at most {most}, the points of {self.task.name}")
         if whole("batch", self.batch) > self.n_train:
             raise fail("batch", self.batch, f"an integer in [1, n_train = {self.n_train}]")
-        _check_names(self.network, self.method)
+        _check_names(self.network, self.method, self.loss)
         assert self.identity  # from here on, whatever becomes of dictionaries it is made from
+
+    @property
+    def block_task(self) -> BlockTask:
+        """The task, where it is made of independent coordinates; raises ValueError elsewhere."""
+        return block_task(self.task)
 
     @property
     def settings(self) -> Settings:
@@ -68,10 +81,11 @@ class Cell:
         return {
             "task": {"name": self.task.name, **self.task.settings, **beyond},
             "network": self.network.settings,
-            "method": {"name": self.method.name, **dict(self.method.settings)},
+            "method": {"name": self.method.name, **self.method.settings},
             "n_train": int(self.n_train),
             "batch": int(self.batch),
             "stop": self.stop.settings,
+            **({} if self.loss == losses.cross_entropy() else {"loss": self.loss.identity}),
         }
 
     @cached_property
@@ -86,23 +100,18 @@ class Cell:
         return f"{self.task.name}/{self.network.label}/{digest[:6]}"
 
 
-def _check_names(network: Network, method: Method) -> None:
-    """Raise ValueError for a network or method that is not what is registered by its name."""
+def _check_names(network: Network, method: Method, loss: Loss) -> None:
+    """Raise ValueError for what is not that which is registered by its name."""
     settings = dict(network.settings)
     name = settings.pop("name", None)
     if name in NETWORKS.entries() and type(NETWORKS.make(name, settings)) is not type(network):
         raise fail("network", f"{type(network).__name__} as {name!r}", "a name of its own")
     if method.name in METHODS.entries():
-        made = METHODS.make(method.name, dict(method.settings))
-        if _functions(made) != _functions(method):
+        if METHODS.make(method.name, method.settings).code != method.code:
             arrived = f"other functions as {method.name!r}"
             raise fail("method", arrived, "a name of their own")
-
-
-def _functions(method: Method) -> list[Any]:
-    """Where a method's functions are from: the same for every method that one factory makes."""
-    functions = (method.init, method.step)
-    return [(one.__module__, getattr(one, "__qualname__", type(one))) for one in functions]
+    if loss.name in LOSSES.entries() and LOSSES.make(loss.name, loss.settings) != loss:
+        raise fail("loss", f"another function as {loss.name!r}", "a name of its own")
 
 
 def cell_from_settings(settings: dict[str, Any]) -> Cell:
@@ -126,4 +135,5 @@ def cell_from_settings(settings: dict[str, Any]) -> Cell:
         n_train=settings["n_train"],
         batch=settings["batch"],
         stop=Stop(**settings["stop"]),
+        **({"loss": LOSSES.make(*split("loss"))} if "loss" in settings else {}),
     )

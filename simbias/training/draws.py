@@ -16,7 +16,8 @@ from jaxtyping import Array, UInt
 
 from simbias._keys import STREAMS, key_of, stream
 from simbias._pinned import pinned
-from simbias.training.fit import Data, Problem
+from simbias.tasks.task import Points
+from simbias.training.fit import Problem
 
 ROTATION_TOLERANCE = 1e-4
 # those of a network itself; streams that are added later change no kept fingerprint
@@ -29,7 +30,7 @@ class DrawsError(ValueError):
 
 
 @pinned
-def fingerprint(problem: Problem, data: Data) -> str:
+def fingerprint(problem: Problem, data: Points) -> str:
     """Sixteen hexadecimal digits that hang on a network's training set and on all its streams."""
     digest = hashlib.sha256()
     for part in (data.y, data.exception):
@@ -58,7 +59,7 @@ def compare(network: str, stored: str, now: str, turned: np.ndarray, turn: np.nd
         DrawsError: they differ.
     """
     apart = [] if stored in ("", now) else [f"fingerprint {now}, not {stored}"]
-    if turn.shape != turned.shape or np.abs(turn - turned).max() > ROTATION_TOLERANCE:
+    if turn.shape != turned.shape or np.abs(turn - turned).max(initial=0) > ROTATION_TOLERANCE:
         apart.append("another rotation")
     if apart:
         raise DrawsError(

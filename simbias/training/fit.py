@@ -14,18 +14,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Bool, Float, Int, UInt
 
-from simbias._keys import key_of, network_key, stream
+from simbias._keys import key_of, network_key, seed_key, stream
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
+from simbias.losses import Loss
 from simbias.networks import Network
-from simbias.tasks.oracle import simple_rule
-from simbias.tasks.rules import RuleTable, exceptional, rule_table
-from simbias.tasks.task import Tables, draw
+from simbias.tasks.task import Points
 from simbias.training.cell import Cell
-from simbias.training.method import Batch, Hyper
+from simbias.training.method import Batch, Hyper, Method
 from simbias.training.shuffle import KEY_WORDS, epoch_index
 from simbias.training.stop import End
 
@@ -46,8 +44,11 @@ class Program(NamedTuple):
     """What is compiled in: networks that agree on it (and on shapes) share one program."""
 
     network: Network
-    init: Callable[..., Any]
-    step: Callable[..., Any]
+    method: Method
+    loss: Loss
+    draw: Callable[..., Points]
+    shape: tuple[int, ...]
+    classes: int
     n_train: int
     n_select: int
     batch: int
@@ -62,9 +63,7 @@ class Problem(NamedTuple):
     """
 
     key: UInt[AnyArray, " words"]
-    tables: Tables
-    rotation: Float[AnyArray, "dim dim"]
-    simple: RuleTable
+    law: Any
     hyper: Hyper
     goal_errors: Int[AnyArray, ""]
     goal_loss: Float[AnyArray, ""]
@@ -92,25 +91,19 @@ class State(NamedTuple):
     end: Int[AnyArray, ""]
 
 
-class Data(NamedTuple):
-    """A drawn set: inputs, labels, and which points the simple rule labels wrongly."""
-
-    x: Float[Array, "rows dim"]
-    y: Int[Array, " rows"]
-    exception: Bool[Array, " rows"]
-
-
 def program(cell: Cell, n_select: int) -> Program:
     """The compiled-in part of a cell."""
-    method = cell.method
     return Program(
-        cell.network,
-        method.init,
-        method.step,
-        cell.n_train,
-        n_select,
-        cell.batch,
-        cell.stop.interval,
+        network=cell.network,
+        method=cell.method.compiled_in,
+        loss=cell.loss,
+        draw=cell.task.draw,
+        shape=cell.task.shape,
+        classes=cell.task.classes,
+        n_train=cell.n_train,
+        n_select=n_select,
+        batch=cell.batch,
+        interval=cell.stop.interval,
     )
 
 
@@ -122,10 +115,8 @@ def problem(cell: Cell, seed: int, mask: int | None = None) -> Problem:
     own = key if mask is None else jax.random.fold_in(stream(key, "mask"), mask)
     return Problem(
         key=np.asarray(jax.random.key_data(own)),
-        tables=cell.task.tables,
-        rotation=np.asarray(cell.task.rotation(stream(key, "rotation"))),
-        simple=rule_table(simple_rule(cell.task)),
-        hyper={name: np.float32(value) for name, value in cell.method.settings},
+        law=jax.tree.map(np.asarray, cell.task.law(stream(key, "rotation"))),
+        hyper={name: np.float32(value) for name, value in cell.method.traced.items()},
         goal_errors=np.int32(_most_errors(stop.train_accuracy, cell.n_train)),
         goal_loss=np.float32(-np.inf if stop.train_loss is None else stop.train_loss),
         goal_select_error=np.float32(
@@ -137,10 +128,11 @@ def problem(cell: Cell, seed: int, mask: int | None = None) -> Problem:
     )
 
 
+@pinned
 def shapes(cell: Cell) -> str:
     """The shapes of a cell's problems: what sets compiled programs apart beyond ``program``."""
-    arrays = (cell.task.tables, rule_table(simple_rule(cell.task)), dict(cell.method.settings))
-    return str(jax.tree.map(np.shape, arrays))
+    law = jax.eval_shape(cell.task.law, seed_key(0))
+    return str((jax.tree.map(lambda leaf: leaf.shape, law), list(cell.method.traced)))
 
 
 def _most_errors(accuracy: float | None, n_train: int) -> int:
@@ -148,15 +140,15 @@ def _most_errors(accuracy: float | None, n_train: int) -> int:
     return -1 if accuracy is None else floor((1 - accuracy) * n_train * (1 + 1e-12) + 1e-9)
 
 
-def draw_data(problem: Problem, name: str, rows: int) -> Data:
-    """Rotated points of one of a network's streams (``train``, ``select``)."""
-    x, y = draw(problem.tables, _stream(problem, name), rows)
-    return Data(x @ problem.rotation, y, exceptional(problem.simple, x, y))
+def draw_points(draw: Callable[..., Points], problem: Problem, split: str, rows: int) -> Points:
+    """Points of one of a network's streams (``train``, ``select``, ``holdout``)."""
+    return draw(problem.law, _stream(problem, split), split, rows)
 
 
-def draw_supersample(problem: Problem, pairs: int) -> Data:
+def draw_supersample(draw: Callable[..., Points], problem: Problem, pairs: int) -> Points:
     """The points of a masked network's supersample: pair i is points i and ``pairs`` + i."""
-    return draw_data(problem._replace(key=problem.supersample), "supersample", 2 * pairs)
+    key = stream(key_of(problem.supersample), "supersample")
+    return draw(problem.law, key, "train", 2 * pairs)
 
 
 def draw_mask(problem: Problem, pairs: int) -> Bool[Array, " pairs"]:
@@ -164,32 +156,33 @@ def draw_mask(problem: Problem, pairs: int) -> Bool[Array, " pairs"]:
     return jax.random.bernoulli(_stream(problem, "mask"), shape=(pairs,))
 
 
-def draw_training_set(problem: Problem, n_train: int) -> Data:
+def draw_training_set(draw: Callable[..., Points], problem: Problem, n_train: int) -> Points:
     """The training set: a draw of its own, or the masked half of a supersample."""
     if problem.supersample is None:
-        return draw_data(problem, "train", n_train)
+        return draw_points(draw, problem, "train", n_train)
     chosen = jnp.arange(n_train) + n_train * draw_mask(problem, n_train).astype(jnp.int32)
-    return jax.tree.map(lambda part: part[chosen], draw_supersample(problem, n_train))
+    return jax.tree.map(lambda part: part[chosen], draw_supersample(draw, problem, n_train))
 
 
 @pinned
-def training_set(n_train: int, problem: Problem) -> Data:
+def training_set(cell: Cell, problem: Problem) -> Points:
     """The training set of a network, drawn again (compiled, and left on the device)."""
-    return _training_set(n_train, problem)
+    return draw_once(cell.task.draw, cell.n_train, problem)
 
 
-@partial(jax.jit, static_argnums=0)
-def _training_set(n_train: int, problem: Problem) -> Data:
-    return draw_training_set(problem, n_train)
+@partial(jax.jit, static_argnums=(0, 1))
+def draw_once(draw: Callable[..., Points], n_train: int, problem: Problem) -> Points:
+    """The training set on its own."""
+    return draw_training_set(draw, problem, n_train)
 
 
 def start(program: Program, problem: Problem) -> State:
     """A network before its first update."""
-    dim = problem.tables.low.shape[1]
-    params = program.network.init(_stream(problem, "initialisation"), dim)
+    key = _stream(problem, "initialisation")
+    params = program.network.init(key, program.shape, program.classes)
     return State(
         params=params,
-        method=program.init(problem.hyper, params),
+        method=program.method.init(_hyper(program, problem), params, program.n_train),
         updates=jnp.int32(0),
         epoch=jnp.uint32(0),
         offset=jnp.uint32(0),
@@ -200,6 +193,18 @@ def start(program: Program, problem: Problem) -> State:
     )
 
 
+def _hyper(program: Program, problem: Problem) -> Hyper:
+    """All settings of the method by name."""
+    return {**program.method.settings, **problem.hyper}
+
+
+def evaluated(program: Program, problem: Problem, state: State) -> Params:
+    """The parameters that are measured and kept."""
+    if program.method.evaluated is None:
+        return state.params
+    return program.method.evaluated(_hyper(program, problem), state.params, state.method)
+
+
 def segment(
     program: Program, problem: Problem, state: State, checks: Int[Array, ""]
 ) -> tuple[State, Float[Array, "checks columns"], Int[Array, ""]]:
@@ -208,46 +213,78 @@ def segment(
     Returns:
         The state, the trace (one row of ``TRACE`` a check) and how many of its rows are filled.
     """
-    train = draw_training_set(problem, program.n_train)
-    select = draw_data(problem, "select", program.n_select)
+    train = draw_training_set(program.draw, problem, program.n_train)
+    select = draw_points(program.draw, problem, "select", program.n_select)
     words = jax.random.bits(_stream(problem, "order"), (KEY_WORDS,))
+    hyper, second = _hyper(program, problem), program.method.second
 
-    def loss(params: Params, batch: Batch) -> Float[Array, ""]:
-        x, y = batch
-        logits = program.network.apply(params, x)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+    def batch_of(rows: Array, update: Array) -> Batch:
+        def some(part: Array) -> Array:
+            return part.at[rows].get(mode="promise_in_bounds")
 
-    def update(state: State, _: None) -> tuple[State, None]:
-        n, batch = jnp.uint32(program.n_train), jnp.uint32(program.batch)
-        place = state.offset + jnp.arange(program.batch, dtype=jnp.uint32)
-        wrapped = place >= n
-        rows = epoch_index(
-            words,
-            state.epoch + wrapped.astype(jnp.uint32),
-            jnp.where(wrapped, place - n, place),
-            program.n_train,
+        return Batch(
+            x=some(train.x),
+            y=some(train.y),
+            rows=rows,
+            group=None if train.group is None else some(train.group),
+            key=jax.random.fold_in(_stream(problem, "method"), update),
+            update=update,
+            budget=problem.max_updates,
+            network=program.network,
+            objective=program.loss,
         )
-        batch_data = (
-            train.x.at[rows].get(mode="promise_in_bounds"),
-            train.y.at[rows].get(mode="promise_in_bounds"),
+
+    def updater(step: Callable[..., Any]) -> Callable[[State, Array], tuple[State, None]]:
+        def update(state: State, number: Int[Array, ""]) -> tuple[State, None]:
+            n, batch = jnp.uint32(program.n_train), jnp.uint32(program.batch)
+            place = state.offset + jnp.arange(program.batch, dtype=jnp.uint32)
+            wrapped = place >= n
+            rows = epoch_index(
+                words,
+                state.epoch + wrapped.astype(jnp.uint32),
+                jnp.where(wrapped, place - n, place),
+                program.n_train,
+            )
+            params, method = step(hyper, state.params, state.method, batch_of(rows, number))
+            offset = state.offset + batch
+            over = offset >= n
+            return state._replace(
+                params=params,
+                method=method,
+                epoch=state.epoch + over.astype(jnp.uint32),
+                offset=jnp.where(over, offset - n, offset),
+            ), None
+
+        return update
+
+    def updates(state: State) -> State:
+        numbers = state.updates + jnp.arange(program.interval, dtype=jnp.int32)
+
+        def with_step(step: Callable[..., Any], state: State) -> State:
+            return jax.lax.scan(updater(step), state, numbers)[0]
+
+        if second is None:
+            return with_step(program.method.step, state)
+        begins = second.start(hyper, problem.max_updates)
+
+        def entered(state: State) -> State:
+            every = batch_of(jnp.arange(program.n_train), state.updates)
+            params, method = second.enter(hyper, state.params, state.method, every)
+            return state._replace(params=params, method=method)
+
+        state = jax.lax.cond(state.updates == begins, entered, lambda same: same, state)
+        return jax.lax.cond(
+            state.updates < begins,
+            partial(with_step, program.method.step),
+            partial(with_step, second.step),
+            state,
         )
-        params, method = program.step(problem.hyper, loss, state.params, state.method, batch_data)
-        offset = state.offset + batch
-        over = offset >= n
-        return state._replace(
-            params=params,
-            method=method,
-            epoch=state.epoch + over.astype(jnp.uint32),
-            offset=jnp.where(over, offset - n, offset),
-        ), None
 
     def block(carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         state, trace, done = carry
         # fitted_since is as long as the training set: it stays out of the inner loop's carry
         held = state.fitted_since
-        state, _ = jax.lax.scan(
-            update, state._replace(fitted_since=jnp.zeros(0, jnp.int32)), length=program.interval
-        )
+        state = updates(state._replace(fitted_since=jnp.zeros(0, jnp.int32)))
         state = state._replace(fitted_since=held, updates=state.updates + program.interval)
         state, row = _check(program, problem, state, train, select)
         return state, trace.at[done].set(row), done + 1
@@ -260,18 +297,32 @@ def segment(
     return jax.lax.while_loop(running, block, (state, trace, jnp.int32(0)))
 
 
-def margins(network: Network, params: Params, x: Float[Array, "rows dim"]) -> Float[Array, " rows"]:
-    """The logit difference, positive where the network says 1, in blocks of rows."""
+def logits(
+    network: Network, params: Params, x: Float[Array, "rows *shape"]
+) -> Float[Array, "rows classes"]:
+    """The scores of the classes, in blocks of rows."""
+    return jax.lax.map(
+        lambda row: network.apply(params, row[None])[0], x, batch_size=min(_ROWS, len(x))
+    )
 
-    def one(row: Float[Array, " dim"]) -> Float[Array, ""]:
-        logits = network.apply(params, row[None, :])[0]
-        return logits[1] - logits[0]
 
-    return jax.lax.map(one, x, batch_size=min(_ROWS, len(x)))
+def margins(
+    network: Network, params: Params, x: Float[Array, "rows *shape"]
+) -> Float[Array, " rows"]:
+    """The logit difference of two classes, positive where the network says 1."""
+    scores = logits(network, params, x)
+    return scores[:, 1] - scores[:, 0]
+
+
+def decided(scores: Float[Array, "rows classes"]) -> Int[Array, " rows"]:
+    """The class of the highest score, the first of several; 0 of two that cannot be compared."""
+    if scores.shape[-1] == 2:
+        return (scores[:, 1] - scores[:, 0] > 0).astype(jnp.int32)
+    return jnp.argmax(scores, axis=-1).astype(jnp.int32)
 
 
 @pinned
-def ask(network: Network, params: Params, x: Float[AnyArray, "rows dim"]) -> np.ndarray:
+def ask(network: Network, params: Params, x: Float[AnyArray, "rows *shape"]) -> np.ndarray:
     """``margins`` of one network (compiled, NumPy)."""
     return np.asarray(_ask(network, params, x))
 
@@ -281,14 +332,25 @@ def _ask(network: Network, params: Params, x: Array) -> Array:
     return margins(network, params, x)
 
 
+def mean_loss(
+    loss: Loss, scores: Float[Array, "rows classes"], y: Int[Array, " rows"]
+) -> Float[Array, ""]:
+    """The mean loss of many points."""
+    if loss.name == "cross-entropy" and scores.shape[-1] == 2:
+        margin = scores[:, 1] - scores[:, 0]  # in one pass over the rows
+        return jnp.mean(jax.nn.softplus(jnp.where(y == 1, -margin, margin)))
+    return loss.points(scores, y).mean()
+
+
 def _check(
-    program: Program, problem: Problem, state: State, train: Data, select: Data
+    program: Program, problem: Problem, state: State, train: Points, select: Points
 ) -> tuple[State, Float[Array, " columns"]]:
-    margin = margins(program.network, state.params, train.x)
-    loss = jnp.mean(jax.nn.softplus(jnp.where(train.y == 1, -margin, margin)))
-    correct = (margin > 0) == (train.y == 1)
+    params = evaluated(program, problem, state)
+    scores = logits(program.network, params, train.x)
+    loss = mean_loss(program.loss, scores, train.y)
+    correct = decided(scores) == train.y
     errors = jnp.sum(~correct, dtype=jnp.int32)
-    fresh = (margins(program.network, state.params, select.x) > 0) == (select.y == 1)
+    fresh = decided(logits(program.network, params, select.x)) == select.y
     fresh_errors = jnp.sum(~fresh, dtype=jnp.float32)
 
     since = jnp.where(state.fitted_since < 0, state.updates, state.fitted_since)

@@ -1,33 +1,166 @@
-"""The interface of a training algorithm: a pair of pure functions and its settings."""
+"""The interface of a training algorithm: pure functions, its settings, and what it declares.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+A method with its settings is known by them and by its code, so closures may be its functions. A
+number that is traced can be changed without compiling anew; what decides the shape of a program is
+declared static.
+"""
 
-from jaxtyping import Array, Float
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from simbias._types import Params
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
 
-Batch = tuple[Array, Array]
-Loss = Callable[[Params, Batch], Float[Array, ""]]
-Hyper = dict[str, Any]  # the settings by name, as traced scalars inside a compiled program
+from simbias._checks import fail, known
+from simbias._code import same_code
+from simbias._types import Params, Settings
+from simbias.losses import Loss
+from simbias.networks import Network
+
+Hyper = Mapping[str, Any]  # the settings by name: traced ones as scalars, static ones as given
+State = Any  # a pytree of arrays
+
+
+class Rule(NamedTuple):
+    """An update w <- w - learning_rate v, v <- momentum v + gradient of the mean loss of a batch.
+
+    A bound whose premise is how a network was trained asks for it.
+    """
+
+    learning_rate: float
+    momentum: float
 
 
 @dataclass(frozen=True)
-class Method:
-    """A training algorithm.
+class Batch:
+    """What an update may look at: points, and the network on them as functions of parameters.
 
-    Settings are passed to the functions as traced scalars, so that changing one does not compile
-    anew; a method whose structure changes is another pair of functions.
+    Attributes:
+        x: inputs, a point a row.
+        y: labels.
+        rows: the place of each point in the training set.
+        group: of each point, where the task has groups; None elsewhere.
+        key: of this update alone.
+        update: the updates made before it.
+        budget: the most updates that will be made.
+        network: the architecture.
+        objective: the loss.
+    """
+
+    x: Float[Array, "rows *shape"]
+    y: Int[Array, " rows"]
+    rows: Int[Array, " rows"]
+    group: Int[Array, " rows"] | None
+    key: Key[Array, ""]
+    update: Int[Array, ""]
+    budget: Int[Array, ""]
+    network: Network
+    objective: Loss
+
+    def logits(self, params: Params) -> Float[Array, "rows classes"]:
+        """Of each point, as the network is trained (with its dropout, where it has one)."""
+        train = getattr(self.network, "apply_in_training", None)
+        if train is None:
+            return self.network.apply(params, self.x)
+        return train(params, self.x, self.key)
+
+    def losses(self, params: Params) -> Float[Array, " rows"]:
+        """Of each point."""
+        return self.objective.points(self.logits(params), self.y)
+
+    def loss(self, params: Params) -> Float[Array, ""]:
+        """Their mean."""
+        return self.losses(params).mean()
+
+    def at(self, x: Float[Array, "rows *shape"], y: Array) -> "Batch":
+        """The same with other inputs and labels, which may be soft: mixed or attacked points."""
+        return replace(self, x=x, y=y)
+
+
+class Second(NamedTuple):
+    """A second stage, which goes on from the state that the first one left.
+
+    Attributes:
+        start: (hyper, budget) -> the update at which it begins, a multiple of those between checks.
+        enter: (hyper, params, state, batch) -> (params, state), once; the batch is the whole
+            training set.
+        step: as that of a method.
+    """
+
+    start: Callable[[Hyper, Int[Array, ""]], Int[Array, ""]]
+    enter: Callable[[Hyper, Params, State, Batch], tuple[Params, State]]
+    step: Callable[[Hyper, Params, State, Batch], tuple[Params, State]]
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """A training algorithm; two of one name, settings and code are one.
 
     Attributes:
         name: the registered name.
-        settings: hyper-parameters, sorted pairs of name and number.
-        init: (hyper, params) -> state, a pytree of arrays.
-        step: (hyper, loss, params, state, batch) -> (params, state); one update.
+        settings: of any type that TOML holds.
+        init: (hyper, params, n_train) -> state.
+        step: (hyper, params, state, batch) -> (params, state); one update.
+        static: names of the settings that are compiled in; all that are not numbers must be.
+        evaluated: (hyper, params, state) -> the parameters that are measured and kept, such as an
+            average; None: those that are trained.
+        second: a second stage; None: there is none.
+        rule: (settings) -> its update rule, where that is one of ``Rule``; None elsewhere.
+        uses_budget: whether an update depends on the budget, as a schedule does.
+
+    Raises:
+        ValueError: a static name that is no setting, or a setting that can be neither.
     """
 
     name: str
-    settings: tuple[tuple[str, float], ...]
-    init: Callable[[Hyper, Params], Any]
-    step: Callable[[Hyper, Loss, Params, Any, Batch], tuple[Params, Any]]
+    settings: Mapping[str, Any]
+    init: Callable[[Hyper, Params, int], State]
+    step: Callable[[Hyper, Params, State, Batch], tuple[Params, State]]
+    static: frozenset[str] = frozenset()
+    evaluated: Callable[[Hyper, Params, State], Params] | None = None
+    second: Second | None = None
+    rule: Callable[[Settings], Rule] | None = None
+    uses_budget: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
+        object.__setattr__(self, "static", frozenset(self.static))
+        for name in self.static:
+            known("static", name, self.settings)
+        for name, value in self.traced.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise fail(f"setting {name}", value, "a number, or to be declared static")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Method) and self._known_by == other._known_by
+
+    def __hash__(self) -> int:
+        return hash(self._known_by)
+
+    @property
+    def traced(self) -> Settings:
+        """The settings that are numbers inside a compiled program."""
+        return {name: self.settings[name] for name in sorted(self.settings.keys() - self.static)}
+
+    @property
+    def compiled_in(self) -> "Method":
+        """The method without its traced settings: what programs are compiled for."""
+        return replace(self, settings={name: self.settings[name] for name in sorted(self.static)})
+
+    @cached_property
+    def code(self) -> Any:
+        """What methods of one definition have in common (hashable)."""
+        functions = (self.init, self.step, self.evaluated, *(self.second or ()), self.rule)
+        return tuple(map(same_code, functions))
+
+    @cached_property
+    def _known_by(self) -> Any:
+        return self.name, repr(sorted(self.settings.items())), self.static, self.code
+
+
+def no_state(hyper: Hyper, params: Params, n_train: int) -> State:
+    """The ``init`` of a method that keeps nothing between updates."""
+    return jnp.zeros(0, jnp.float32)

@@ -10,8 +10,8 @@ import jax
 import optax
 
 from simbias._checks import real
-from simbias._types import Params
-from simbias.training.method import Batch, Hyper, Loss, Method
+from simbias._types import Params, Settings
+from simbias.training.method import Batch, Hyper, Method, Rule
 
 _FLOAT32 = 1e-37, 1e37  # what the compiled program can hold without rounding to 0 or infinity
 
@@ -32,7 +32,7 @@ def sgd(*, learning_rate: float = 0.1, momentum: float = 0.0, weight_decay: floa
         "momentum": real("momentum", momentum, 0, 1, open_high=True),
         "weight_decay": real("weight_decay", weight_decay, 0, _FLOAT32[1]),
     }
-    return Method("sgd", tuple(sorted(settings.items())), _init, _step)
+    return Method("sgd", settings, _init, _step, rule=_rule)
 
 
 def _transform(hyper: Hyper) -> optax.GradientTransformation:
@@ -43,11 +43,15 @@ def _transform(hyper: Hyper) -> optax.GradientTransformation:
     )
 
 
-def _init(hyper: Hyper, params: Params) -> Any:
+def _init(hyper: Hyper, params: Params, n_train: int) -> Any:
     return _transform(hyper).init(params)
 
 
-def _step(hyper: Hyper, loss: Loss, params: Params, state: Any, batch: Batch) -> tuple[Params, Any]:
-    gradients = jax.grad(loss)(params, batch)
+def _step(hyper: Hyper, params: Params, state: Any, batch: Batch) -> tuple[Params, Any]:
+    gradients = jax.grad(batch.loss)(params)
     updates, state = _transform(hyper).update(gradients, state, params)
     return optax.apply_updates(params, updates), state
+
+
+def _rule(settings: Settings) -> Rule:
+    return Rule(settings["learning_rate"], settings["momentum"])

@@ -24,12 +24,13 @@ from simbias._keys import seed_key
 from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias._types import Params
+from simbias.losses import Loss, cross_entropy
 from simbias.networks import Network
-from simbias.tasks import Task
+from simbias.tasks.task import Points, Task, numbers_of, rotation_of
 from simbias.training import fit
 from simbias.training.cell import Cell
 from simbias.training.draws import compare, fingerprint
-from simbias.training.fit import TRACE, Data, Problem, Program, State
+from simbias.training.fit import TRACE, Problem, Program, State
 from simbias.training.method import Method
 from simbias.training.stop import End, Stop
 
@@ -99,7 +100,7 @@ class Stack:
         seeds: the integer seed of each network.
         params: parameters as ``cell.network.apply`` takes them, with a leading axis.
         initial: the same before the first update; None where it is not known.
-        rotation: the orthogonal matrix of each data set.
+        rotation: the orthogonal matrix of each data set; of no rows where inputs are not turned.
         updates: updates made.
         end: why training ended, as in ``simbias.training.stop.End``.
         fitted_since: for each training point, the update of the first check from which on it was
@@ -127,11 +128,15 @@ class Stack:
 
     def __post_init__(self) -> None:
         # what is put together from parts must not measure one network on another's data
-        count, dim = len(seed_list(self.seeds)), self.cell.task.dim
+        count, dim = len(seed_list(self.seeds)), numbers_of(self.cell.task)
         for name in ("updates", "end", "seconds", "traces", "draws"):
             if len(getattr(self, name)) != count:
                 raise fail(name, f"{len(getattr(self, name))} entries", f"one a seed, {count}")
-        sizes = {"rotation": (count, dim, dim), "fitted_since": (count, self.cell.n_train)}
+        turned = dim if np.size(self.rotation) else 0
+        sizes = {
+            "rotation": (count, turned, turned),
+            "fitted_since": (count, self.cell.n_train),
+        }
         for name, size in sizes.items():
             if np.shape(getattr(self, name)) != size:
                 raise fail(name, f"shape {np.shape(getattr(self, name))}", f"shape {size}")
@@ -182,6 +187,7 @@ def train(
     seeds: int | Sequence[int] = 1,
     batch: int = 256,
     stop: Stop | None = None,
+    loss: Loss | None = None,
     n_select: int = N_SELECT,
 ) -> Stack:
     """Train a network for each seed, with its own rotation, data, initialisation and order.
@@ -194,6 +200,7 @@ def train(
         seeds: how many (0, 1, ...), or which.
         batch: points an update.
         stop: when training ends; default ``Stop()``.
+        loss: what is minimised; default the cross-entropy.
         n_select: fresh points on which traces are evaluated (never those that certify).
 
     Returns:
@@ -202,7 +209,7 @@ def train(
     Raises:
         ValueError: an argument out of range.
     """
-    cell = Cell(task, network, method, n_train, batch, Stop() if stop is None else stop)
+    cell = Cell(task, network, method, n_train, batch, stop or Stop(), loss or cross_entropy())
     chosen = seed_list(seeds)
     jobs = [Job(cell, seed) for seed in chosen]
     whole("n_select", n_select)
@@ -304,12 +311,13 @@ def train_jobs(
         snapshots |= moved
         if after_segment is not None:
             after_segment(moved)
-    return {job: _judged(job.cell.stop, snapshot) for job, snapshot in snapshots.items()}
+    guess = program.loss.of_equal_logits(program.classes)
+    return {job: _judged(job.cell.stop, snapshot, guess) for job, snapshot in snapshots.items()}
 
 
-def _judged(stop: Stop, snapshot: Snapshot) -> Snapshot:
+def _judged(stop: Stop, snapshot: Snapshot, guess: float) -> Snapshot:
     """A network that has ended, its last training loss considered."""
-    end = stop.judged(End(int(snapshot.state.end)), float(snapshot.trace[-1, _LOSS]))
+    end = stop.judged(End(int(snapshot.state.end)), float(snapshot.trace[-1, _LOSS]), guess)
     if end == int(snapshot.state.end):
         return snapshot
     return replace(snapshot, state=snapshot.state._replace(end=np.int32(end)))
@@ -317,15 +325,18 @@ def _judged(stop: Stop, snapshot: Snapshot) -> Snapshot:
 
 def check_memory(cell: Cell, networks: int, n_select: int = N_SELECT) -> None:
     """Raise ValueError where the networks of a program surely do not fit the memory."""
-    dim, network = cell.task.dim, cell.network
-    fits("dim", dim, 4.0 * dim**2)
-    shapes = jax.eval_shape(lambda key: network.init(key, dim), seed_key(0))
+    task, network = cell.task, cell.network
+    dim = numbers_of(task)
+    law = jax.eval_shape(task.law, seed_key(0))
+    of_law = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(law))
+    fits("dim", dim, of_law)
+    shapes = jax.eval_shape(lambda key: network.init(key, task.shape, task.classes), seed_key(0))
     params = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
     at_once = min(networks, len(jax.devices()))
     fits("network", network.label, 3 * params * at_once, where="device")  # their gradients too
     for argument, rows in (("n_train", cell.n_train), ("n_select", n_select)):
         fits(argument, rows, 4.0 * rows * dim * at_once, where="device")
-    kept = 2 * params + 4.0 * cell.n_train + 4.0 * dim**2  # of each, on the host
+    kept = 2 * params + 4.0 * cell.n_train + of_law  # of each, on the host
     fits("seeds", f"{networks} networks", kept * networks)
 
 
@@ -334,22 +345,23 @@ def check_snapshot(job: Job | MaskedJob, snapshot: Snapshot) -> None:
     """Raise DrawsError where training would go on with another training set."""
     if snapshot.draws:
         problem = fit.problem(*job)
-        now = fingerprint(problem, fit.training_set(job.cell.n_train, problem))
-        named = f"{job.cell.name} seed {job.seed}"
-        compare(named, snapshot.draws, now, problem.rotation, problem.rotation)
+        now = fingerprint(problem, fit.training_set(job.cell, problem))
+        turn = rotation_of(problem.law)
+        compare(f"{job.cell.name} seed {job.seed}", snapshot.draws, now, turn, turn)
 
 
 @pinned
-def redraw(stack: Stack, i: int) -> Data:
+def redraw(stack: Stack, i: int) -> Points:
     """The training set of network ``i``, drawn again and left on the device.
 
     Raises:
         DrawsError: it is not the one that the network was trained on.
     """
     problem = fit.problem(stack.cell, stack.seeds[i])
-    data = fit.training_set(stack.cell.n_train, problem)
+    data = fit.training_set(stack.cell, problem)
     named = f"{stack.cell.name} seed {stack.seeds[i]}"
-    compare(named, stack.draws[i], fingerprint(problem, data), stack.rotation[i], problem.rotation)
+    turn = rotation_of(problem.law)
+    compare(named, stack.draws[i], fingerprint(problem, data), stack.rotation[i], turn)
     return data
 
 
@@ -362,13 +374,19 @@ def group_key(cell: Cell, n_select: int = N_SELECT) -> Any:
 def assemble(cell: Cell, snapshots: dict[int, Snapshot]) -> Stack:
     """The stack of a cell's networks, in the order given."""
     problems = [fit.problem(cell, seed) for seed in snapshots]
+    rotations = [rotation_of(problem.law) for problem in problems]
+    program = fit.program(cell, 1)
     states = [snapshot.state for snapshot in snapshots.values()]
+    params = [
+        fit.evaluated(program, problem, state)
+        for problem, state in zip(problems, states, strict=True)
+    ]
     return Stack(
         cell=cell,
         seeds=tuple(snapshots),
-        params=stacked([state.params for state in states]),
+        params=stacked(params),
         initial=initial_params(cell, problems),
-        rotation=np.stack([problem.rotation for problem in problems]),
+        rotation=np.stack(rotations),
         updates=np.array([int(state.updates) for state in states]),
         end=np.array([int(state.end) for state in states]),
         fitted_since=np.stack([state.fitted_since for state in states]),
@@ -491,7 +509,8 @@ def _start(program: Program, problem: Problem) -> State:
 def _fresh(program: Program, problem: Problem) -> Snapshot:
     draws = ""
     if problem.supersample is None:  # a masked network is asked about its points at once
-        draws = fingerprint(problem, fit.training_set(program.n_train, problem))
+        train = fit.draw_once(program.draw, program.n_train, problem)
+        draws = fingerprint(problem, train)
     return Snapshot(_start(program, problem), np.zeros((0, len(TRACE)), np.float32), draws=draws)
 
 
@@ -500,7 +519,7 @@ def _width(program: Program, problem: Problem, jobs: int, vectorised: bool) -> i
     devices = jax.devices()
     if not vectorised:
         return min(len(devices), jobs)
-    dim = problem.tables.low.shape[1]
+    dim = math.prod(program.shape)
     drawn = program.n_train if problem.supersample is None else 2 * program.n_train
     rows = drawn + program.n_select
     need = 4 * rows * (4 * dim + 8)  # the set, its uniforms, its unrotated points, labels

@@ -1,22 +1,23 @@
 """When training ends."""
 
-import math
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 
 from simbias._checks import fail, real, whole
 from simbias._types import Settings
 
-# A mean training loss above this has left every useful range: it is a hundred times log(classes),
-# the loss of a constant guess. The geometric mean of the likelihoods of true labels is then 1e-30.
-_MOST_LOSS = 100 * math.log(2)
+# A mean training loss above this many times that of a constant guess, log(classes) of
+# cross-entropy, has left every useful range: of two classes, the geometric mean of the likelihoods
+# of true labels is then 1e-30.
+MOST_GUESSES = 100
 
 
 class End(IntEnum):
     """Why a network's training ended, as the compiled program counts it.
 
     ``LOST`` is said afterwards, of a network that ended without reaching a goal at a training loss
-    over 100 log(classes); only the last check counts, so a loss that comes down again is no reason.
+    over a hundred times that of a constant guess; only the last check counts, so a loss that comes
+    down again is no reason.
     """
 
     RUNNING = 0
@@ -36,13 +37,14 @@ class Stop:
     Reaching ``train_accuracy``, ``train_loss`` or ``select_accuracy`` is convergence. With none of
     them set, spending ``max_updates`` is what was asked for; with one set, a run that spends them
     is not converged. A run has diverged as soon as its training loss is not finite, and where it
-    ends, without having reached a goal, at a loss over 100 log(classes), a hundred times that of a
-    constant guess.
+    ends, without having reached a goal, at a loss over a hundred times that of a constant guess,
+    100 log(classes) of cross-entropy.
 
     Args:
         train_accuracy: converged at this accuracy on the whole training set or above, in (0, 1];
             None: no such rule.
-        train_loss: converged at this mean cross-entropy (nats) or below, >= 0; None: no such rule.
+        train_loss: converged at this mean loss (nats of cross-entropy) or below, >= 0; None: no
+            such rule.
         select_accuracy: converged at this accuracy on fresh select draws (never those that
             certify) or above, in (0, 1]; None: no such rule.
         max_updates: the budget.
@@ -111,10 +113,10 @@ class Stop:
         goals = (self.train_accuracy, self.train_loss, self.select_accuracy)
         return any(goal is not None for goal in goals)
 
-    def judged(self, end: End, loss: float) -> End:
-        """Why a network ended, in view of its last training loss (nats)."""
+    def judged(self, end: End, loss: float, guess: float) -> End:
+        """Why a network ended, in view of its last training loss and that of a constant guess."""
         spent = end in (End.BUDGET, End.PATIENCE)
-        return End.LOST if spent and loss > _MOST_LOSS else end
+        return End.LOST if spent and loss > MOST_GUESSES * guess else end
 
     def outcome(self, end: End, updates: int) -> tuple[str, str]:
         """The status and the reason in words of a network that ended so."""
@@ -134,6 +136,9 @@ class Stop:
             case End.DIVERGED:
                 return "diverged", f"train loss not finite at update {updates}"
             case End.LOST:
-                return "diverged", f"train loss over 100 log(classes) at update {updates}"
+                return (
+                    "diverged",
+                    f"train loss over {MOST_GUESSES} times that of a guess at update {updates}",
+                )
             case _:
                 return "interrupted", f"stopped after {updates} updates"

@@ -136,6 +136,7 @@ def varied(cells: Sequence[Settings]) -> list[dict[str, Any]]:
         {("task", key): value for key, value in plain(task, split).items()}
         | {("", key): cell[key] for key in ("n_train", "batch")}
         | {("method", key): value for key, value in cell["method"].items()}
+        | {("loss", key): value for key, value in cell.get("loss", {}).items()}
         | {("stop", key): value for key, value in cell["stop"].items()}
         for task, cell in zip(bare, cells, strict=True)
     ]

@@ -111,7 +111,7 @@ def validate(stack: Stack, *, n_certify: int = N_CERTIFY, confidence: float = 0.
     def kept(estimate: Estimate) -> Estimate:
         return Estimate(*(np.where(left_out, np.nan, part) for part in estimate))
 
-    has_simple = counts.points if stack.cell.task.simple_set else 0 * counts.points
+    has_simple = counts.points if stack.cell.block_task.simple_set else 0 * counts.points
     return Report(
         faults=found,
         n_certify=n_certify,

@@ -37,7 +37,7 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
             too narrow for the rule's cuts.
     """
     instance("cell", cell, Cell)
-    made = RULES[known("rule", rule, RULES)](cell.task)
+    made = RULES[known("rule", rule, RULES)](cell.block_task)
     if made is None:
         raise ValueError(f"rule: {cell.task.name} has no simple set, so no simple rule")
     network = cell.network
@@ -45,7 +45,7 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
         raise ValueError(f"network: got {network.label}, allowed: an MLP of relu units")
     chosen = seed_list(seeds)
     problems = [fit.problem(cell, seed) for seed in chosen]
-    rotation = np.stack([problem.rotation for problem in problems])
+    rotation = np.stack([problem.law.rotation for problem in problems])
     params = stacked(
         [
             network.from_layers(
@@ -66,7 +66,7 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
         fitted_since=np.full((len(chosen), cell.n_train), -1, np.int32),
         traces=(np.zeros((0, len(fit.TRACE)), np.float32),) * len(chosen),
         seconds=none.astype(float),
-        draws=tuple(fingerprint(p, fit.training_set(cell.n_train, p)) for p in problems),
+        draws=tuple(fingerprint(p, fit.training_set(cell, p)) for p in problems),
     )
     for i, since in enumerate(stack.fitted_since):  # from the beginning, where at all
         margin, y, _ = train_margins(stack, i)

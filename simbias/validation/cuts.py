@@ -54,7 +54,7 @@ def measure_cuts(
             slab coordinate is not used.
         planes: in how many of them, the first, distances are measured.
     """
-    task, (s, j) = stack.cell.task, [rule.coordinate for rule in rules]
+    task, (s, j) = stack.cell.block_task, [rule.coordinate for rule in rules]
     network, planes = stack.cell.network, min(planes, 1) if task.dim == 2 else planes
     relu = isinstance(network, MLP) and network.activation == "relu"
     if not relu or weight_fault(stack, i):

@@ -18,8 +18,8 @@ from jaxtyping import Float
 
 from simbias._checks import each, fail, instance, real
 from simbias.networks import MLP
+from simbias.tasks.block_task import BlockTask
 from simbias.tasks.oracle import Layer, Part, parts_of
-from simbias.tasks.task import Task
 from simbias.training.stack import Stack
 from simbias.validation import polygons as poly
 from simbias.validation.polygons import Curve, Polygons
@@ -234,7 +234,7 @@ def component(
     return min(found, key=lambda one: poly.distance(one.outline, at))  # on an edge of the box
 
 
-def exact_risk(task: Task, layers: Sequence[Layer]) -> float:
+def exact_risk(task: BlockTask, layers: Sequence[Layer]) -> float:
     """The population risk of a network on a task of two piecewise uniform coordinates.
 
     The sum, over the rectangles on which both conditional laws are uniform, of the mass of each
@@ -248,7 +248,7 @@ def exact_risk(task: Task, layers: Sequence[Layer]) -> float:
     Raises:
         ValueError: a task of another dimension or with a normal coordinate.
     """
-    instance("task", task, Task)
+    instance("task", task, BlockTask)
     if task.dim != 2:
         raise fail("task", f"{task.dim} coordinates", "a task of 2")
     if any(block.is_normal for block in task.blocks):

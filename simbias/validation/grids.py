@@ -30,10 +30,10 @@ from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
 from simbias.networks import Network
-from simbias.tasks import Task
+from simbias.tasks import BlockTask
+from simbias.tasks.block_task import Tables, draw_uniforms, quantile
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import Rule, achievable_rule, decided, simple_rule
-from simbias.tasks.task import Tables, draw_uniforms, quantile
 from simbias.training.stack import Stack, seed_mesh, spread, stacked
 from simbias.validation.bounded import betting_interval
 from simbias.validation.cuts import Cuts, measure_cuts, side
@@ -157,7 +157,7 @@ def measure_grids(
         ValueError: an argument out of range, or a task without a simple set.
     """
     instance("stack", stack, Stack)
-    task = stack.cell.task
+    task = stack.cell.block_task
     simple = simple_rule(task)
     if simple is None:
         raise fail("stack", f"networks on {task.name}", "networks on a task with a simple set")
@@ -218,7 +218,7 @@ def count_slab_cuts(
         stack: trained networks, or a control, on a task with a simple set.
         drawn: the contexts of each network, from ``draw_lines``; default 128 of them.
     """
-    task = stack.cell.task
+    task = stack.cell.block_task
     simple = simple_rule(task)
     assert simple is not None
     if drawn is None:
@@ -233,7 +233,7 @@ def count_slab_cuts(
 
 @pinned
 def draw_given(
-    task: Task, key: Key[Array, ""], y: Int[np.ndarray, " rows"]
+    task: BlockTask, key: Key[Array, ""], y: Int[np.ndarray, " rows"]
 ) -> Float[np.ndarray, "rows dim"]:
     """Unrotated draws given labels (float64)."""
     return np.array(_given(task.tables, own_key(key), jnp.asarray(y, jnp.int32)), np.float64)
@@ -244,7 +244,9 @@ def _given(tables: Tables, key: Key[Array, ""], y: Int[Array, " rows"]) -> Array
     return quantile(tables, draw_uniforms(tables, key, len(y))[0], y)
 
 
-def slab_coordinates(task: Task, coordinates: Sequence[int] | None, most: int = 4) -> list[int]:
+def slab_coordinates(
+    task: BlockTask, coordinates: Sequence[int] | None, most: int = 4
+) -> list[int]:
     """Coordinates outside the simple set that attain the Bayes risk: those given, or the first.
 
     Raises:
@@ -261,7 +263,7 @@ def slab_coordinates(task: Task, coordinates: Sequence[int] | None, most: int = 
     return chosen
 
 
-def _attains(task: Task, coordinate: int) -> bool:
+def _attains(task: BlockTask, coordinate: int) -> bool:
     try:
         return achievable_rule(task, coordinate).coordinate == coordinate
     except ValueError:
@@ -273,7 +275,7 @@ def draw_lines(
     stack: Stack, i: int, simple: int, contexts: int
 ) -> Float[np.ndarray, "contexts dim"]:
     """A network's contexts, with the simple coordinate anywhere in its margin."""
-    task = stack.cell.task
+    task = stack.cell.block_task
     key = stream(network_key(stack.cell.identity, stack.seeds[i]), "context")
     key_x, key_place = jax.random.split(key)
     x = draw_given(task, key_x, np.arange(contexts) % 2)
@@ -298,7 +300,7 @@ def _margins(block: Block) -> list[tuple[float, float]]:
     return [pair for pair in found if pair[0] < pair[1]] or found[1:-1]
 
 
-def _check_resolution(task: Task, rules: tuple[Rule, Rule], resolution: int) -> None:
+def _check_resolution(task: BlockTask, rules: tuple[Rule, Rule], resolution: int) -> None:
     """Raise ValueError where grids are too coarse to have a cell in every slab and margin."""
     missing, needed = False, 0
     for rule, cuts in zip(rules, ((), rules[1].cuts), strict=True):
@@ -322,7 +324,7 @@ def _check_resolution(task: Task, rules: tuple[Rule, Rule], resolution: int) -> 
         raise fail("resolution", resolution, allowed)
 
 
-def _centres(task: Task, rule: Rule, resolution: int) -> Float[np.ndarray, " cells"]:
+def _centres(task: BlockTask, rule: Rule, resolution: int) -> Float[np.ndarray, " cells"]:
     low, high = side(task.blocks[rule.coordinate])
     return low + (np.arange(resolution) + 0.5) * (high - low) / resolution
 
@@ -337,7 +339,7 @@ def ask(
         Shares of label 1 (seeds, labels, rows, columns), and for each context the share of matched
         cells on which the network follows a rule (seeds, rules, zones, contexts).
     """
-    task, pair = stack.cell.task, [rule.coordinate for rule in rules]
+    task, pair = stack.cell.block_task, [rule.coordinate for rule in rules]
     centres = [_centres(task, rule, resolution) for rule in rules]
     position = np.stack(np.meshgrid(*centres), axis=-1).reshape(-1, 2)
     labels = np.stack([replace(rule, coordinate=k)(position) for k, rule in enumerate(rules)])

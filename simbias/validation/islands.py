@@ -22,7 +22,7 @@ from simbias._checks import fail, instance, real, whole
 from simbias._keys import network_key, stream
 from simbias._pinned import pinned
 from simbias.networks import MLP
-from simbias.tasks import Task
+from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Layer, Rule, rule_risk, simple_rule
 from simbias.training.stack import Stack
 from simbias.validation.bounded import betting_interval, mean_interval
@@ -179,7 +179,7 @@ def measure_islands(
             set.
     """
     instance("stack", stack, Stack)
-    task = stack.cell.task
+    task = stack.cell.block_task
     rule = simple_rule(task)
     if rule is None:
         raise fail("stack", f"networks on {task.name}", "networks on a task with a simple set")
@@ -239,7 +239,7 @@ class _Plan(NamedTuple):
 
 def _network(stack: Stack, i: int, plan: _Plan) -> tuple[Islands, Islands]:
     """The training and the fresh exceptions of network ``i``."""
-    task, layers = stack.cell.task, layers_of(stack, i)
+    task, layers = stack.cell.block_task, layers_of(stack, i)
     key = network_key(stack.cell.identity, stack.seeds[i])
     # the grids draw from the first two branches of the stream
     branch = jax.random.split(stream(key, "context"), 3)[2]
@@ -262,7 +262,7 @@ def _network(stack: Stack, i: int, plan: _Plan) -> tuple[Islands, Islands]:
     )
 
 
-def _none(task: Task, plan: _Plan) -> Islands:
+def _none(task: BlockTask, plan: _Plan) -> Islands:
     """No points."""
     nothing = np.zeros(0, np.int64)
     planes = np.zeros((0, len(plan.coordinates)))
@@ -280,12 +280,12 @@ def _none(task: Task, plan: _Plan) -> Islands:
     )
 
 
-def _sample(task: Task, key: Key[Array, ""], rows: int) -> tuple[np.ndarray, np.ndarray]:
+def _sample(task: BlockTask, key: Key[Array, ""], rows: int) -> tuple[np.ndarray, np.ndarray]:
     x, y = task.sample(key, rows)
     return np.asarray(x, np.float64), np.asarray(y)
 
 
-def _fresh(task: Task, key: Key[Array, ""], plan: _Plan) -> tuple[np.ndarray, np.ndarray]:
+def _fresh(task: BlockTask, key: Key[Array, ""], plan: _Plan) -> tuple[np.ndarray, np.ndarray]:
     """Draws that the simple rule labels wrongly, and their labels."""
     risk = rule_risk(task, plan.rule)
     # six standard deviations more than are expected to suffice
@@ -316,7 +316,7 @@ def _nearest(
 
 
 def _around(
-    task: Task,
+    task: BlockTask,
     layers: list[Layer],
     position: Float[np.ndarray, "points dim"],
     label: Int[np.ndarray, " points"],
@@ -346,7 +346,7 @@ def _around(
 
 
 def _island(
-    task: Task, layers: list[Layer], x: Float[np.ndarray, " dim"], pair: tuple[int, int]
+    task: BlockTask, layers: list[Layer], x: Float[np.ndarray, " dim"], pair: tuple[int, int]
 ) -> Component:
     """The part with a point's label in a plane, in a box that grows until it holds the part."""
     axes = np.eye(task.dim)[list(pair)]

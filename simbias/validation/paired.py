@@ -18,7 +18,7 @@ from simbias._keys import key_of, network_key, stream
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
 from simbias.networks import Network
-from simbias.tasks.task import Tables, Task, draw
+from simbias.tasks.block_task import BlockTask, Tables, draw
 from simbias.training.fit import margins
 from simbias.training.stack import Stack, seed_mesh, spread, stacked
 from simbias.validation.risk import CHUNK, Estimate, clopper_pearson
@@ -74,7 +74,7 @@ class _Pair(NamedTuple):
 
 
 @pinned
-def paired(first: Stack, second: Stack, *, points: int, task: Task | None = None) -> Paired:
+def paired(first: Stack, second: Stack, *, points: int, task: BlockTask | None = None) -> Paired:
     """Ask the networks of two stacks, one by one, about the same fresh points.
 
     The points come from the certify stream of the first network of each pair.
@@ -92,9 +92,10 @@ def paired(first: Stack, second: Stack, *, points: int, task: Task | None = None
     if len(first) != len(second) or first.cell.network != second.cell.network:
         arrived = f"{len(second)} x {second.cell.network.label}"
         raise fail("second", arrived, f"{len(first)} x {first.cell.network.label}, as the first")
-    task = first.cell.task if task is None else task
-    if {task.dim, first.cell.task.dim, second.cell.task.dim} != {task.dim}:
-        raise fail("task", f"{task.dim} coordinates", f"{first.cell.task.dim}, as the networks")
+    task = first.cell.block_task if task is None else task
+    dims = {stack.cell.block_task.dim for stack in (first, second)}
+    if dims != {task.dim}:
+        raise fail("task", f"{task.dim} coordinates", f"{min(dims)}, as the networks")
     left_out = np.array(
         [bool(one or other) for one, other in zip(faults(first), faults(second), strict=True)]
     )
@@ -114,7 +115,7 @@ def paired(first: Stack, second: Stack, *, points: int, task: Task | None = None
     return Paired(*(np.where(left_out, 0, part) for part in counts))
 
 
-def _pair(first: Stack, second: Stack, i: int, task: Task) -> _Pair:
+def _pair(first: Stack, second: Stack, i: int, task: BlockTask) -> _Pair:
     key = stream(network_key(first.cell.identity, first.seeds[i]), "certify")
     one, other = (jax.tree.map(lambda leaf: leaf[i], s.params) for s in (first, second))
     return _Pair(

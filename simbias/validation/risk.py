@@ -20,9 +20,9 @@ from simbias._keys import key_of, network_key, stream
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
 from simbias.networks import Network
+from simbias.tasks.block_task import Tables, draw_uniforms, quantile
 from simbias.tasks.oracle import achievable_rule, simple_rule
 from simbias.tasks.rules import RuleTable, exceptional, follow, rule_table
-from simbias.tasks.task import Tables, draw_uniforms, quantile
 from simbias.training.fit import margins
 from simbias.training.stack import Stack, seed_mesh, spread, stacked
 
@@ -161,9 +161,9 @@ def _judged(stack: Stack, i: int) -> _Judged:
         key=np.asarray(
             jax.random.key_data(stream(network_key(cell.identity, stack.seeds[i]), "certify"))
         ),
-        tables=cell.task.tables,
-        simple=rule_table(simple_rule(cell.task)),
-        achievable=rule_table(achievable_rule(cell.task)),
+        tables=cell.block_task.tables,
+        simple=rule_table(simple_rule(cell.block_task)),
+        achievable=rule_table(achievable_rule(cell.block_task)),
         rotation=stack.rotation[i],
         params=jax.tree.map(lambda leaf: leaf[i], stack.params),
     )

@@ -1,0 +1,70 @@
+"""The losses that come with simbias, for any number of classes."""
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from simbias._checks import real
+from simbias.losses.loss import Loss
+
+Logits = Float[Array, "rows classes"]
+Points = Float[Array, " rows"]
+
+
+def cross_entropy() -> Loss:
+    """The negative log-likelihood of the label under a softmax, in nats."""
+    return Loss("cross-entropy", {}, _cross_entropy)
+
+
+def hinge() -> Loss:
+    """max(0, 1 - logit of the label + greatest other logit): Crammer and Singer (JMLR 2001)."""
+    return Loss("hinge", {}, _hinge)
+
+
+def square() -> Loss:
+    """Half the squared distance of the logits from the label's indicator."""
+    return Loss("square", {}, _square)
+
+
+def logistic(*, smoothing: float = 0.0) -> Loss:
+    """A binary cross-entropy a class, one class against the rest, on soft labels: their sum, nats.
+
+    Args:
+        smoothing: share of a label that is spread evenly over all classes, in [0, 1): 0 keeps it.
+
+    Raises:
+        ValueError: smoothing out of range.
+    """
+    spread = real("smoothing", smoothing, 0, 1, open_high=True)
+
+    def points(logits: Logits, labels: Array) -> Points:
+        soft = (1 - spread) * _soft(logits, labels) + spread / logits.shape[-1]
+        return optax.sigmoid_binary_cross_entropy(logits, soft).sum(axis=-1)
+
+    return Loss("logistic", {"smoothing": spread}, points)
+
+
+def _cross_entropy(logits: Logits, labels: Array) -> Points:
+    if labels.ndim == logits.ndim:
+        return optax.softmax_cross_entropy(logits, labels)
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+
+
+def _hinge(logits: Logits, labels: Array) -> Points:
+    soft = _soft(logits, labels)
+    # of a soft label: the mean over the labels that it may stand for
+    others = jnp.where(jnp.eye(logits.shape[-1], dtype=bool), -jnp.inf, logits[:, None, :])
+    missed = jax.nn.relu(1 + others.max(axis=-1) - logits)
+    return jnp.sum(soft * missed, axis=-1)
+
+
+def _square(logits: Logits, labels: Array) -> Points:
+    return optax.l2_loss(logits, _soft(logits, labels)).sum(axis=-1)
+
+
+def _soft(logits: Logits, labels: Array) -> Logits:
+    """Labels as distributions over the classes."""
+    if labels.ndim == logits.ndim:
+        return labels
+    return jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)

@@ -1,0 +1,61 @@
+"""The interface of a loss."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from simbias._code import same_code
+from simbias._pinned import pinned
+from simbias._types import Settings
+from simbias.registry import LOSSES
+
+
+@dataclass(frozen=True, eq=False)
+class Loss:
+    """A loss; two of one name, settings and code are one loss.
+
+    Attributes:
+        name: the registered name.
+        settings: what the name leaves open, compiled in.
+        points: (logits (rows, classes), labels) -> loss of each row, >= 0. Labels are integers
+            (rows,), or soft: a distribution over the classes a row, (rows, classes).
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    points: Callable[[Float[Array, "rows classes"], Array], Float[Array, " rows"]]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Loss) and self._known_by == other._known_by
+
+    def __hash__(self) -> int:
+        return hash(self._known_by)
+
+    @property
+    def _known_by(self) -> Any:
+        return self.name, tuple(sorted(self.settings.items())), same_code(self.points)
+
+    @property
+    def identity(self) -> Settings:
+        """Name and settings as plain data."""
+        return {"name": self.name, **self.settings}
+
+    @pinned
+    def of_equal_logits(self, classes: int) -> float:
+        """The mean loss of a constant guess, all logits 0: log(classes) nats of cross-entropy."""
+        logits = jnp.zeros((classes, classes), jnp.float32)
+        return float(np.mean(np.asarray(self.points(logits, jnp.arange(classes, dtype=jnp.int32)))))
+
+
+def get(name: str, /, **settings: Any) -> Loss:
+    """The loss registered as ``name`` with the given settings; raises ValueError."""
+    return LOSSES.make(name, settings)
+
+
+def names() -> list[str]:
+    """All registered losses."""
+    return sorted(LOSSES.entries())

@@ -1,0 +1,121 @@
+"""A flax nnx module as an architecture: split once into pure functions of its parameters."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, Key
+
+from simbias._checks import fail, instance, whole
+from simbias._code import same_code
+from simbias._keys import own_key, seed_key
+from simbias._pinned import pinned
+from simbias._types import Params, Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """Any nnx module that maps inputs (rows, *shape) to logits (rows, classes).
+
+    It is trained with its dropout and measured without; what else a module remembers, such as the
+    running means of batch normalisation, is not kept, and refused.
+
+    Args:
+        name: of its own; two of one name, settings and code are one architecture.
+        make: (shape, classes, rngs) -> module.
+        classes: logits of a row.
+        options: what ``make`` has beyond that, as plain data: part of its identity.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+
+    name: str
+    make: Callable[..., nnx.Module]
+    classes: int = 2
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        instance("name", self.name, str)
+        if not callable(self.make):
+            raise fail("make", self.make, "a function (shape, classes, rngs) -> module")
+        object.__setattr__(self, "classes", whole("classes", self.classes, least=2))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Module) and self._known_by == other._known_by
+
+    def __hash__(self) -> int:
+        return hash(self._known_by)
+
+    @property
+    def _known_by(self) -> Any:
+        return self.name, self.classes, self.options, same_code(self.make)
+
+    @property
+    def settings(self) -> Settings:
+        """The values that identify the architecture."""
+        return {"name": self.name, "classes": self.classes, **dict(self.options)}
+
+    @property
+    def label(self) -> str:
+        """Short name for tables and figures."""
+        options = ",".join(f"{name} {value}" for name, value in self.options)
+        return f"{self.name}({options})" if options else self.name
+
+    @pinned
+    def init(self, key: Key[Array, ""], shape: tuple[int, ...], classes: int) -> Params:
+        """Random parameters; raises ValueError for a task of another number of classes."""
+        if classes != self.classes:
+            raise fail(f"network {self.name}: classes", self.classes, f"{classes}, as the task has")
+        rngs = nnx.Rngs(params=own_key(key), dropout=0)
+        return nnx.to_pure_dict(nnx.state(self.make(shape, classes, rngs), nnx.Param))
+
+    def apply(self, params: Params, x: Float[Array, "rows *shape"]) -> Float[Array, "rows classes"]:
+        """The logits of a batch, without dropout (pure)."""
+        return self._merged(params, x, None)(x)
+
+    def apply_in_training(
+        self, params: Params, x: Float[Array, "rows *shape"], key: Key[Array, ""]
+    ) -> Float[Array, "rows classes"]:
+        """The logits of a batch with dropout drawn from the key (pure)."""
+        return self._merged(params, x, key)(x)
+
+    def _merged(self, params: Params, x: Array, key: Key[Array, ""] | None) -> Any:
+        graph, shapes, streams = _split(self, x.shape[1:], key is not None)
+        state = jax.tree.map(lambda shape: shape, shapes)  # a copy to fill
+        nnx.replace_by_pure_dict(state, params)
+        start = seed_key(0) if key is None else key
+        return nnx.merge(graph, state, jax.tree.map(partial(_restarted, start), streams))
+
+    def update_flops(self, shape: tuple[int, ...], classes: int) -> int:
+        """Floating-point operations of one point's update: three times a forward pass."""
+        params = jax.eval_shape(lambda key: self.init(key, shape, classes), seed_key(0))
+        x = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+        cost = jax.jit(self.apply).lower(params, x).cost_analysis() or {}
+        return int(3 * cost.get("flops", 0))
+
+
+@lru_cache
+def _split(network: Module, shape: tuple[int, ...], training: bool) -> tuple[Any, Any, Any]:
+    """The module's structure, with shapes in place of parameters."""
+
+    def made() -> nnx.Module:
+        module = network.make(shape, network.classes, nnx.Rngs(params=0, dropout=0))
+        module.train() if training else module.eval()
+        return module
+
+    graph, params, rest = nnx.split(nnx.eval_shape(made), nnx.Param, ...)
+    kept = [path for path, leaf in nnx.to_flat_state(rest) if not isinstance(leaf, nnx.RngState)]
+    if kept:
+        raise fail(f"network {network.name}", f"a module that keeps {kept[0]}", "parameters only")
+    return graph, params, rest
+
+
+def _restarted(key: Key[Array, ""], leaf: Any) -> Array:
+    """A part of a random stream at its beginning: its key, or how often it was drawn from."""
+    is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return key if is_key else jnp.zeros(leaf.shape, leaf.dtype)

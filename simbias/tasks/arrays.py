@@ -1,0 +1,178 @@
+"""A task of given points: arrays, or an .npz file, divided once and for all.
+
+What is measured on the certify rows is a statement about the law that the rows were drawn from, so
+each of them is used once and no more points are asked for than there are.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+from numpy.typing import ArrayLike
+
+from simbias._checks import fail, place, real, whole
+from simbias._keys import own_key
+from simbias._pinned import pinned
+from simbias._types import AnyArray, Settings
+from simbias.tasks.task import SPLITS, Points, Truth
+
+MOST_CERTIFY = 20_000  # rows that one pass of the validator takes
+_SHARES = {"train": 0.6, "select": 0.1, "certify": 0.2, "holdout": 0.1}
+
+
+class Law(NamedTuple):
+    """The points, and the rows of each split; those to train on in the order of one data set."""
+
+    x: Float[AnyArray, "points *shape"]
+    y: Int[AnyArray, " points"]
+    rows: dict[str, Int[AnyArray, " rows"]]
+
+
+class ArrayTask:
+    """Points of one's own.
+
+    The rows are dealt out to the splits once, by a shuffle that depends on nothing but their
+    number: a larger training set holds the smaller one of the same seed, and no point of any
+    training set is ever one to select or certify by.
+
+    Args:
+        name: a name of its own.
+        x: inputs, (points, *shape), finite.
+        y: labels, (points,), integers from 0.
+        shares: of ``train``, ``select``, ``certify`` and ``holdout``, each > 0, that add up to 1;
+            default .6, .1, .2, .1.
+
+    Raises:
+        ValueError: an argument out of range, or a split without a point.
+    """
+
+    truth = Truth()
+
+    def __init__(
+        self,
+        name: str,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        shares: Mapping[str, float] | None = None,
+    ) -> None:
+        if not isinstance(name, str) or not name:
+            raise fail("name", name, "a string of at least one character")
+        self.name = name
+        self.x, self.y = _points(x, y)
+        self.shares = _shares(_SHARES if shares is None else shares)
+        for split, rows in self._rows.items():
+            if not len(rows):
+                raise fail("x", f"{len(self.x)} points", f"enough for one to {split}")
+
+    @classmethod
+    def load(cls, file: str | Path, **settings: Any) -> "ArrayTask":
+        """The arrays ``x`` and ``y`` of an .npz file, by the name of the file.
+
+        Args:
+            file: the path.
+            **settings: as for the class; ``name`` too.
+
+        Raises:
+            ValueError: a file that cannot be read, or without these arrays.
+        """
+        path = place("file", file)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                x, y = arrays["x"], arrays["y"]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
+            arrived = f"{path.name} ({' '.join(str(error).split())[:100]})"
+            raise fail("file", arrived, "an .npz file with arrays x and y") from None
+        return cls(settings.pop("name", path.stem), x, y, **settings)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ArrayTask) and (self.name, self.settings) == (
+            other.name,
+            other.settings,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.name, self._digest))
+
+    @property
+    def settings(self) -> Settings:
+        """Shares that are not the usual ones, and a hash of the points."""
+        usual = {} if self.shares == _SHARES else {"shares": self.shares}
+        return {"points": self._digest, **usual}
+
+    @cached_property
+    def _digest(self) -> str:
+        digest = hashlib.sha256(repr((self.x.shape, self.y.shape)).encode())
+        for part in (self.x.astype("<f4"), self.y.astype("<i4")):
+            digest.update(part.tobytes())
+        return digest.hexdigest()[:16]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of an input."""
+        return self.x.shape[1:]
+
+    @cached_property
+    def classes(self) -> int:
+        """One more than the greatest label, at least two."""
+        return max(2, int(self.y.max()) + 1)
+
+    @cached_property
+    def most(self) -> dict[str, int]:
+        """How many points each split has."""
+        return {split: len(rows) for split, rows in self._rows.items()}
+
+    @cached_property
+    def _rows(self) -> dict[str, np.ndarray]:
+        order = np.random.default_rng(0).permutation(len(self.x)).astype(np.int32)
+        ends = np.cumsum([self.shares[split] for split in SPLITS[:-1]])
+        parts = np.split(order, np.round(ends * len(order)).astype(int))
+        rows = dict(zip(SPLITS, parts, strict=True))
+        return rows | {"certify": rows["certify"][:MOST_CERTIFY]}
+
+    @pinned
+    def law(self, key: Key[Array, ""]) -> Law:
+        """The points, and the order in which a data set takes those to train on."""
+        rows = {split: jnp.asarray(part) for split, part in self._rows.items()}
+        order = jax.random.permutation(own_key(key), rows["train"])
+        return Law(jnp.asarray(self.x), jnp.asarray(self.y), rows | {"train": order})
+
+    @staticmethod
+    def draw(law: Law, key: Key[Array, ""], split: str, rows: int) -> Points:
+        """The first rows of a split: nothing is drawn."""
+        chosen = law.rows[split][:rows]
+        return Points(law.x[chosen], law.y[chosen], jnp.zeros(len(chosen), bool))
+
+
+def _points(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs as float32 and labels as int32; raises ValueError."""
+    inputs, labels = np.asarray(x), np.asarray(y)
+    if inputs.ndim < 2 or not len(inputs) or inputs.dtype.kind not in "fiub":
+        raise fail("x", f"{inputs.dtype}{list(inputs.shape)}", "numbers of shape (points, ...)")
+    with np.errstate(over="ignore"):
+        inputs = inputs.astype(np.float32)
+    if not np.isfinite(inputs).all():
+        raise fail("x", f"{np.sum(~np.isfinite(inputs))} entries not finite", "finite numbers")
+    if labels.shape != inputs.shape[:1] or labels.dtype.kind not in "iub":
+        arrived = f"{labels.dtype}{list(labels.shape)}"
+        raise fail("y", arrived, f"{len(inputs)} integers, one a point")
+    whole("y: least label", labels.min(), least=0)
+    whole("y: greatest label", labels.max(), least=0, most=10_000)
+    return inputs, labels.astype(np.int32)
+
+
+def _shares(shares: Mapping[str, float]) -> dict[str, float]:
+    if not isinstance(shares, Mapping) or set(shares) != set(SPLITS):
+        raise fail("shares", shares, f"one of each of {', '.join(SPLITS)}")
+    found = {
+        split: real(f"shares: {split}", shares[split], 0, 1, open_low=True) for split in SPLITS
+    }
+    if abs(sum(found.values()) - 1) > 1e-9:
+        raise fail("shares", sum(found.values()), "numbers that add up to 1")
+    return found

@@ -1,0 +1,277 @@
+"""The block task: a distribution over (x, y) made of independent coordinates given the label.
+
+Labels are fair coins, and everything is drawn independently for every row (the corruption of a
+noisy coordinate included), so that rows are i.i.d. as generalisation bounds require. The inputs of
+a data set are turned by one orthogonal matrix, drawn once a data set.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from simbias._checks import each, fail, whole
+from simbias._keys import own_key
+from simbias._memory import fits
+from simbias._pinned import pinned
+from simbias._types import AnyArray, Settings
+from simbias.tasks.blocks import Block
+from simbias.tasks.oracle import achievable_risk, simple_risk, simple_rule
+from simbias.tasks.rules import RuleTable, exceptional, rule_table
+from simbias.tasks.task import Points, Truth
+
+
+class Tables(NamedTuple):
+    """A task's laws as arrays, so that tasks of one shape share a compiled program.
+
+    ``start[y, j, i]`` is the probability below piece i of coordinate j given label y, ``low`` its
+    left end and ``slope`` its length over its mass: the quantile function is piecewise linear.
+    Unused pieces start at 2, which no uniform draw reaches. ``normal`` marks standard normal
+    coordinates and is None where there are none.
+    """
+
+    start: Float[AnyArray, "labels dim pieces"]
+    low: Float[AnyArray, "labels dim pieces"]
+    slope: Float[AnyArray, "labels dim pieces"]
+    simple: Bool[AnyArray, " dim"]
+    normal: Bool[AnyArray, " dim"] | None
+
+
+class Law(NamedTuple):
+    """The law of one data set of a block task."""
+
+    tables: Tables
+    rotation: Float[AnyArray, "dim dim"]
+    simple: RuleTable
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """A distribution with exactly known ground truth, of two classes.
+
+    Attributes:
+        name: the catalogue name.
+        settings: every tunable value, as given to ``simbias.tasks.get``; a copy is kept.
+        blocks: the law of each coordinate, before rotation.
+        simple_set: indices of the coordinates with the simplest predictive structure, S.
+        rotated: whether a data set's inputs are turned by a random orthogonal matrix.
+
+    Raises:
+        ValueError: no coordinates, or a simple set that is not of them.
+    """
+
+    name: str
+    settings: Settings = field(hash=False)
+    blocks: tuple[Block, ...]
+    simple_set: tuple[int, ...]
+    rotated: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", deepcopy(dict(self.settings)))
+        each("blocks", self.blocks, Block)
+        if not self.blocks:
+            raise fail("blocks", self.blocks, "the law of at least one coordinate")
+        for coordinate in each("simple_set", self.simple_set, object):
+            whole("simple_set", coordinate, least=0, most=self.dim - 1)
+
+    def __init_subclass__(cls) -> None:
+        # training draws from a compiled function: what else a subclass said would be ignored
+        for name in ("sample", "rotate", "tables"):
+            if name in vars(cls):
+                raise fail(name, f"another one in {cls.__name__}", "only draw and law to differ")
+
+    @property
+    def dim(self) -> int:
+        """Number of input coordinates."""
+        return len(self.blocks)
+
+    @property
+    def margins(self) -> dict[str, float]:
+        """The margin of each kind of coordinate, in input units."""
+        return {block.kind: block.margin for block in self.blocks}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of an input."""
+        return (self.dim,)
+
+    @property
+    def classes(self) -> int:
+        """Two: negative and positive."""
+        return 2
+
+    @property
+    def truth(self) -> Truth:
+        """The exact risks of the simple and of the achievable rule."""
+        return Truth(simple_risk(self), achievable_risk(self))
+
+    def law(self, key: Key[Array, ""]) -> Law:
+        """The tables of the task, and a rotation drawn from the key."""
+        return Law(self.tables, self.rotation(key), rule_table(simple_rule(self)))
+
+    @staticmethod
+    def draw(law: Law, key: Key[Array, ""], split: str, rows: int) -> Points:
+        """Fresh rotated points; their group is twice the label, one more for an exception."""
+        x, y = draw(law.tables, key, rows)
+        exception = exceptional(law.simple, x, y)
+        return Points(x @ law.rotation, y, exception, 2 * y + exception.astype(jnp.int32))
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The laws as NumPy float32 arrays, ready to be passed to a compiled program."""
+        return _tables(self)
+
+    @pinned
+    def rotation(self, key: Key[Array, ""]) -> Float[Array, "dim dim"]:
+        """A Haar-random orthogonal matrix (the identity for a task that is not rotated)."""
+        if not self.rotated:
+            return jnp.eye(self.dim)
+        return jax.random.orthogonal(own_key(key), self.dim)
+
+    @pinned
+    def sample(
+        self,
+        key: Key[Array, ""],
+        rows: int,
+        *,
+        rotation: Float[Array, "dim dim"] | None = None,
+    ) -> tuple[Float[Array, "rows dim"], Int[Array, " rows"]]:
+        """Independent draws.
+
+        Args:
+            key: a JAX random key.
+            rows: number of points.
+            rotation: the data set's matrix; None leaves the coordinates unrotated.
+
+        Returns:
+            Inputs, and labels 0 (negative) or 1 (positive).
+
+        Raises:
+            ValueError: rows < 1, a rotation of another shape, or a key of another generator.
+        """
+        if rotation is not None:
+            self._check_points("rotation", rotation, self.dim)
+        fits("rows", whole("rows", rows), 4.0 * rows * self.dim, where="device")
+        x, y = draw(self.tables, own_key(key), rows)
+        return (x if rotation is None else self.rotate(x, rotation)), y
+
+    @pinned
+    def rotate(
+        self, x: Float[Array, "rows dim"], rotation: Float[Array, "dim dim"]
+    ) -> Float[Array, "rows dim"]:
+        """Turn unrotated points into inputs; ``x @ rotation.T`` turns them back."""
+        self._check_points("rotation", rotation, self.dim)
+        self._check_points("x", x)
+        return x @ rotation
+
+    @pinned
+    def randomise(
+        self,
+        key: Key[Array, ""],
+        x: Float[Array, "rows dim"],
+        coordinates: tuple[int, ...],
+        *,
+        rotation: Float[Array, "dim dim"] | None = None,
+    ) -> Float[Array, "rows dim"]:
+        """Make a set of coordinates independent of the label by permuting its rows jointly.
+
+        Args:
+            key: a JAX random key, for the permutation.
+            x: inputs.
+            coordinates: indices of unrotated coordinates; one permutation serves them all.
+            rotation: the matrix that turned ``x``; None where it is unrotated.
+
+        Returns:
+            Inputs of the same shape, turned as ``x`` was.
+
+        Raises:
+            ValueError: an index that is no coordinate of the task, or a key of another generator.
+        """
+        self._check_points("x", x)
+        coordinates = tuple(each("coordinates", coordinates, object))
+        for coordinate in coordinates:
+            whole("coordinates", coordinate, least=0, most=self.dim - 1)
+        chosen = np.isin(np.arange(self.dim), coordinates)
+        plain = x if rotation is None else self.rotate(x, rotation.T)
+        mixed = jnp.where(chosen, plain[jax.random.permutation(own_key(key), len(x))], plain)
+        return mixed if rotation is None else self.rotate(mixed, rotation)
+
+    def _check_points(self, argument: str, value: Any, rows: int | None = None) -> None:
+        """Raise ValueError unless each row of an array is a point."""
+        shape: tuple[int, ...] = getattr(value, "shape", ())
+        if len(shape) != 2 or shape != (rows or shape[0], self.dim):
+            arrived = shape if hasattr(value, "shape") else value
+            raise fail(argument, arrived, f"shape ({rows or 'rows'}, {self.dim})")
+
+
+def draw_uniforms(
+    tables: Tables, key: Key[Array, ""], rows: int
+) -> tuple[Float[Array, "rows dim"], Int[Array, " rows"]]:
+    """What a sample is made of: a uniform a coordinate, and fair labels."""
+    key_x, key_y = jax.random.split(key)
+    uniforms = jax.random.uniform(key_x, (rows, tables.low.shape[1]))
+    return uniforms, jax.random.bernoulli(key_y, shape=(rows,)).astype(jnp.int32)
+
+
+def quantile(
+    tables: Tables, uniforms: Float[Array, "rows dim"], y: Int[Array, " rows"]
+) -> Float[Array, "rows dim"]:
+    """The inverse distribution function of each coordinate given the row's label.
+
+    A chain of selections over the pieces rather than a gather: it fuses into one pass.
+    """
+    positive = (y == 1)[:, None]
+
+    def piece(i: int) -> tuple[Float[Array, "rows dim"], ...]:
+        return tuple(
+            jnp.where(positive, table[1, None, :, i], table[0, None, :, i])
+            for table in (tables.start, tables.low, tables.slope)
+        )
+
+    start, low, slope = piece(0)
+    x = low + (uniforms - start) * slope
+    for i in range(1, tables.start.shape[-1]):
+        start, low, slope = piece(i)
+        x = jnp.where(uniforms >= start, low + (uniforms - start) * slope, x)
+    if tables.normal is not None:
+        # Half a spacing of the uniform grid keeps the argument off 0, where the quantile is -inf.
+        gauss = jax.scipy.special.ndtri(uniforms + np.float32(2**-24))
+        x = jnp.where(tables.normal[None, :], gauss, x)
+    return x
+
+
+def draw(
+    tables: Tables, key: Key[Array, ""], rows: int
+) -> tuple[Float[Array, "rows dim"], Int[Array, " rows"]]:
+    """``rows`` unrotated points and their labels (pure; ``rows`` is static)."""
+    uniforms, y = draw_uniforms(tables, key, rows)
+    return quantile(tables, uniforms, y), y
+
+
+def _tables(task: BlockTask) -> Tables:
+    laws = [[block.laws[label] for block in task.blocks] for label in (0, 1)]
+    pieces = max(1, *(len(law) for side in laws for law in side))
+    start = np.full((2, task.dim, pieces), 2.0, np.float32)
+    low, slope = np.zeros_like(start), np.zeros_like(start)
+    for label, side in enumerate(laws):
+        for j, law in enumerate(side):
+            below = 0.0
+            for i, (left, right, mass) in enumerate(law):
+                start[label, j, i], low[label, j, i] = below, left
+                slope[label, j, i] = (right - left) / mass
+                below += mass
+    simple = np.isin(np.arange(task.dim), task.simple_set)
+    normal = np.array([block.is_normal for block in task.blocks])
+    return Tables(start, low, slope, simple, normal if normal.any() else None)
+
+
+def block_task(task: Any) -> BlockTask:
+    """A task as one made of blocks; raises ValueError where it is none."""
+    if not isinstance(task, BlockTask):
+        raise fail("task", getattr(task, "name", task), "a task made of independent coordinates")
+    return task
