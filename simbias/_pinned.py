@@ -58,6 +58,13 @@ R = TypeVar("R")
 
 
 @contextmanager
+def lenient() -> Iterator[None]:
+    """Promotion of dtypes and ranks as JAX has it by default, for code that is not from here."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
+
+
+@contextmanager
 def settings() -> Iterator[None]:
     """Compute under the settings of simbias, on this thread; within them, nothing more is done.
 

@@ -108,7 +108,8 @@ def _split(network: Module, shape: tuple[int, ...], training: bool) -> tuple[Any
         module.train() if training else module.eval()
         return module
 
-    graph, params, rest = nnx.split(nnx.eval_shape(made), nnx.Param, ...)
+    parts: Any = nnx.split(nnx.eval_shape(made), nnx.Param, ...)
+    graph, params, rest = parts
     kept = [path for path, leaf in nnx.to_flat_state(rest) if not isinstance(leaf, nnx.RngState)]
     if kept:
         raise fail(f"network {network.name}", f"a module that keeps {kept[0]}", "parameters only")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import jax
 import jax.numpy as jnp
@@ -86,7 +87,7 @@ class ArrayTask:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 x, y = arrays["x"], arrays["y"]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             arrived = f"{path.name} ({' '.join(str(error).split())[:100]})"
             raise fail("file", arrived, "an .npz file with arrays x and y") from None
         return cls(settings.pop("name", path.stem), x, y, **settings)

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt
 
 from simbias._keys import key_of, network_key, seed_key, stream
-from simbias._pinned import pinned
+from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, Params
 from simbias.losses import Loss
 from simbias.networks import Network
@@ -142,13 +142,15 @@ def _most_errors(accuracy: float | None, n_train: int) -> int:
 
 def draw_points(draw: Callable[..., Points], problem: Problem, split: str, rows: int) -> Points:
     """Points of one of a network's streams (``train``, ``select``, ``holdout``)."""
-    return draw(problem.law, _stream(problem, split), split, rows)
+    with lenient():
+        return draw(problem.law, _stream(problem, split), split, rows)
 
 
 def draw_supersample(draw: Callable[..., Points], problem: Problem, pairs: int) -> Points:
     """The points of a masked network's supersample: pair i is points i and ``pairs`` + i."""
     key = stream(key_of(problem.supersample), "supersample")
-    return draw(problem.law, key, "train", 2 * pairs)
+    with lenient():
+        return draw(problem.law, key, "train", 2 * pairs)
 
 
 def draw_mask(problem: Problem, pairs: int) -> Bool[Array, " pairs"]:
@@ -179,10 +181,12 @@ def draw_once(draw: Callable[..., Points], n_train: int, problem: Problem) -> Po
 def start(program: Program, problem: Problem) -> State:
     """A network before its first update."""
     key = _stream(problem, "initialisation")
-    params = program.network.init(key, program.shape, program.classes)
+    with lenient():
+        params = program.network.init(key, program.shape, program.classes)
+        method = program.method.init(_hyper(program, problem), params, program.n_train)
     return State(
         params=params,
-        method=program.method.init(_hyper(program, problem), params, program.n_train),
+        method=method,
         updates=jnp.int32(0),
         epoch=jnp.uint32(0),
         offset=jnp.uint32(0),
@@ -202,7 +206,8 @@ def evaluated(program: Program, problem: Problem, state: State) -> Params:
     """The parameters that are measured and kept."""
     if program.method.evaluated is None:
         return state.params
-    return program.method.evaluated(_hyper(program, problem), state.params, state.method)
+    with lenient():
+        return program.method.evaluated(_hyper(program, problem), state.params, state.method)
 
 
 def segment(
@@ -245,7 +250,8 @@ def segment(
                 jnp.where(wrapped, place - n, place),
                 program.n_train,
             )
-            params, method = step(hyper, state.params, state.method, batch_of(rows, number))
+            with lenient():
+                params, method = step(hyper, state.params, state.method, batch_of(rows, number))
             offset = state.offset + batch
             over = offset >= n
             return state._replace(
@@ -265,11 +271,13 @@ def segment(
 
         if second is None:
             return with_step(program.method.step, state)
-        begins = second.start(hyper, problem.max_updates)
+        with lenient():
+            begins = second.start(hyper, problem.max_updates)
 
         def entered(state: State) -> State:
             every = batch_of(jnp.arange(program.n_train), state.updates)
-            params, method = second.enter(hyper, state.params, state.method, every)
+            with lenient():
+                params, method = second.enter(hyper, state.params, state.method, every)
             return state._replace(params=params, method=method)
 
         state = jax.lax.cond(state.updates == begins, entered, lambda same: same, state)
@@ -301,9 +309,10 @@ def logits(
     network: Network, params: Params, x: Float[Array, "rows *shape"]
 ) -> Float[Array, "rows classes"]:
     """The scores of the classes, in blocks of rows."""
-    return jax.lax.map(
-        lambda row: network.apply(params, row[None])[0], x, batch_size=min(_ROWS, len(x))
-    )
+    with lenient():
+        return jax.lax.map(
+            lambda row: network.apply(params, row[None])[0], x, batch_size=min(_ROWS, len(x))
+        )
 
 
 def margins(
