@@ -1,5 +1,7 @@
 """Methods, losses, networks and tasks of one's own, as a user would write them."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,10 +10,12 @@ import pytest
 from flax import nnx
 
 import simbias
-from simbias import tasks
+from simbias import losses, tasks
+from simbias.losses import Loss
 from simbias.networks import Module
-from simbias.training import Method, Stop
+from simbias.training import Cell, Method, Stop, cell_from_settings, replay
 from simbias.training.method import Second, no_state
+from simbias.training.stack import Job, assemble, train_jobs
 
 TASK = tasks.get("noisy-lms-7", dim=4)
 SHORT = Stop(max_updates=200, check_every=100)
@@ -154,6 +158,20 @@ class Recurrent(nnx.Module):
         return self.out(self.cell(x[..., None])[:, -1])
 
 
+def witness():
+    """Changes nothing, and remembers which rows, updates, keys and budget it has seen."""
+
+    def init(hyper, params, n_train):
+        return jnp.zeros(n_train, jnp.int32), jnp.zeros(200, jnp.uint32), jnp.int32(0)
+
+    def step(hyper, params, state, batch):
+        seen, bits, _ = state
+        bits = bits.at[batch.update].set(jax.random.bits(batch.key))
+        return params, (seen.at[batch.rows].add(1), bits, batch.budget)
+
+    return Method("witness", {}, init, step)
+
+
 METHODS = (adam, sam, spectral_decoupling, last_layer, averaged)
 NETWORKS = (Dropout, Convolutional, Recurrent)
 
@@ -168,3 +186,111 @@ def test_a_method_of_ones_own_learns_more_than_a_guess(made):
 def test_a_network_of_ones_own_learns_more_than_a_guess(made):
     ended = final(train(adam(), network=Module(made.__name__.lower(), made)))
     assert (ended["train_loss"] < 0.55).all() and (ended["select_accuracy"] > 0.7).all()
+
+
+def test_an_update_sees_its_rows_its_number_a_key_of_its_own_and_the_budget():
+    cell = Cell(TASK, simbias.MLP(4, 1), witness(), n_train=320, batch=32, stop=SHORT)
+    (snapshot,) = train_jobs([Job(cell, 0)], n_select=10).values()
+    seen, bits, budget = snapshot.state.method
+    assert seen.tolist() == [20] * 320  # 200 updates of 32 points
+    assert len(set(bits.tolist())) == 200
+    assert budget == 200
+
+
+def test_the_second_stage_goes_on_from_the_first_at_the_update_it_says():
+    cell = Cell(TASK, simbias.MLP(16, 1), last_layer(), n_train=400, batch=32, stop=SHORT)
+    half, whole = (replay(cell, updates, seeds=1, n_select=10) for updates in (100, 200))
+    first, then = (stack.params["layers"] for stack in (half, whole))
+    np.testing.assert_array_equal(first[0]["kernel"], then[0]["kernel"])
+    assert np.abs(then[1]["kernel"] - first[1]["kernel"]).max() > 0.05
+    assert np.abs(first[0]["kernel"] - half.initial["layers"][0]["kernel"]).max() > 0.05
+
+
+def test_what_is_measured_and_kept_is_the_average_where_a_method_has_one():
+    cell = Cell(TASK, simbias.MLP(16, 1), averaged(), n_train=400, batch=32, stop=SHORT)
+    (snapshot,) = train_jobs([Job(cell, 0)], n_select=200).values()
+    stack = assemble(cell, {0: snapshot})
+    average, last = snapshot.state.method["layers"], snapshot.state.params["layers"]
+    np.testing.assert_array_equal(stack.params["layers"][0]["kernel"][0], average[0]["kernel"])
+    assert np.abs(average[0]["kernel"] - last[0]["kernel"]).max() > 1e-3
+    report = simbias.validate(stack, n_certify=100)
+    assert report.train_accuracy[0] == pytest.approx(stack.traces[0][-1, 2], abs=1e-6)
+
+
+def test_methods_of_one_name_settings_and_code_are_one_whatever_they_close_over():
+    assert adam() == adam() and hash(adam()) == hash(adam())
+    assert adam() != adam(1e-3) and adam().compiled_in == adam(1e-3).compiled_in
+    assert replace(adam(), step=sam().step) != adam()
+    assert replace(adam(), name="other") != adam()
+
+
+def test_settings_are_numbers_or_declared_static():
+    def made(settings, static=()):
+        return Method("own", settings, no_state, sam().step, static=static)
+
+    method = made({"rate": 0.1, "kind": "slow", "sizes": [1, 2]}, {"kind", "sizes"})
+    assert method.traced == {"rate": 0.1}
+    assert dict(method.compiled_in.settings) == {"kind": "slow", "sizes": [1, 2]}
+    assert made({"kind": "slow"}, {"kind"}) != made({"kind": "fast"}, {"kind"})
+    for value in ("slow", None, True, [1]):
+        with pytest.raises(ValueError, match="^setting kind: got .*declared static$"):
+            made({"kind": value})
+    with pytest.raises(ValueError, match="^static: unknown name 'kinds', nearest: kind"):
+        made({"kind": 1}, {"kinds"})
+
+
+def test_a_loss_of_another_name_is_another_cell_and_is_minimised():
+    cells = [
+        Cell(TASK, simbias.MLP(4, 1), simbias.sgd(), 100, batch=10, **more)
+        for more in ({}, {"loss": losses.cross_entropy()}, {"loss": losses.hinge()})
+    ]
+    assert cells[0].identity == cells[1].identity != cells[2].identity
+    assert cells[2].settings["loss"] == {"name": "hinge"}
+    assert cell_from_settings(cells[2].settings) == cells[2]
+    fitted = final(train(simbias.sgd(learning_rate=0.1, momentum=0.9), loss=losses.hinge()))
+    assert (fitted["train_loss"] < 0.6).all() and (fitted["select_accuracy"] > 0.75).all()
+    with pytest.raises(ValueError, match="^loss: got \"another function as 'hinge'\""):
+        replace(cells[2], loss=Loss("hinge", {}, losses.square().points))
+
+
+def test_hidden_layers_are_those_of_the_forward_pass(forward):
+    network = simbias.MLP(5, 2)
+    params = jax.device_get(network.init(jax.random.key(0), (3,), 4))
+    x = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+    hidden = network.activations(params, x)
+    assert [part.shape for part in hidden] == [(7, 5), (7, 5)]
+    by_hand = np.maximum(x @ params["layers"][0]["kernel"] + params["layers"][0]["bias"], 0)
+    np.testing.assert_allclose(hidden[0], by_hand, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(network.apply(params, x), forward(params, x), rtol=1e-4, atol=1e-5)
+    image = network.init(jax.random.key(0), (2, 2), 3)
+    assert network.apply(image, np.zeros((5, 2, 2), np.float32)).shape == (5, 3)
+
+
+def test_dropout_is_drawn_anew_for_every_update_and_never_when_asked():
+    network = Module("dropout", Dropout)
+    params = network.init(jax.random.key(0), (4,), 2)
+    x = np.ones((6, 4), np.float32)
+    np.testing.assert_array_equal(network.apply(params, x), network.apply(params, x))
+    one, again, other = (
+        network.apply_in_training(params, x, jax.random.key(seed)) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(one, again)
+    assert np.abs(one - other).max() > 0.01
+
+
+def test_a_module_that_remembers_more_than_parameters_is_refused():
+    class Normalised(nnx.Module):
+        def __init__(self, shape, classes, rngs):
+            self.norm = nnx.BatchNorm(shape[0], rngs=rngs)
+            self.out = nnx.Linear(shape[0], classes, rngs=rngs)
+
+        def __call__(self, x):
+            return self.out(self.norm(x))
+
+    with pytest.raises(ValueError, match="^network norm: got .*allowed: parameters only"):
+        network = Module("norm", Normalised)
+        network.apply(network.init(jax.random.key(0), (4,), 2), np.ones((2, 4), np.float32))
+    with pytest.raises(
+        ValueError, match="^network dropout: classes: got 2, allowed: 3, as the task"
+    ):
+        Module("dropout", Dropout).init(jax.random.key(0), (4,), 3)

@@ -241,7 +241,7 @@ def _populations(place: str, table: dict[str, Any]) -> dict[str, Cell]:
             not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or keyword.iskeyword(name)
         ):
             raise fail(f"{place}: populations", name, "a name of letters, digits and _")
-        _check(at, settings, _POPULATION, {"batch": int, "stop": dict})
+        _check(at, settings, _POPULATION, {"batch": int, "stop": dict, "loss": dict})
         try:
             cells[name] = cell_from_settings({"batch": 256, "stop": {}} | settings)
         except ValueError as error:

@@ -230,8 +230,8 @@ def _told_apart(cells: Sequence[Cell]) -> list[dict[str, Any]]:
 
 
 def _of_training(cell: Cell) -> dict[str, Any]:
-    method = {"method": cell.method.name, **dict(cell.method.settings)}
-    return {"batch": cell.batch, **method, **cell.stop.settings}
+    method = {"method": cell.method.name, **cell.method.settings}
+    return {"batch": cell.batch, **method, "loss": cell.loss.name, **cell.stop.settings}
 
 
 def _flat(cell: Cell) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import Any
 
 from simbias._checks import each, fail, instance, known, whole
 from simbias._files import parse_toml
-from simbias.registry import METHODS, NETWORKS, TASKS
+from simbias.registry import LOSSES, METHODS, NETWORKS, TASKS
 from simbias.suites import Preset, Suite
 from simbias.training.cell import Cell, cell_from_settings
 from simbias.training.stack import MOST_NETWORKS, Job, group_key, seed_list
 from simbias.validation import N_CERTIFY
 
-_PARTS = {"task": TASKS, "network": NETWORKS, "method": METHODS, "stop": None}
+_PARTS = {"task": TASKS, "network": NETWORKS, "method": METHODS, "stop": None, "loss": LOSSES}
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _cell(place: str, settings: dict[str, Any], changes: list[tuple[str, str | N
         if setting is None:
             merged[part] = value
         else:
-            merged[part] = merged[part] | {setting: value}
+            merged[part] = merged.get(part, {}) | {setting: value}
     try:
         return cell_from_settings(merged)
     except ValueError as error:

@@ -22,7 +22,7 @@ from simbias.training.stack import MOST_NETWORKS
 
 __all__ = ["Preset", "Published", "Suite", "load"]
 
-_CELL = {"n_train": int, "batch": int, "method": dict, "stop": dict}
+_CELL = {"n_train": int, "batch": int, "method": dict, "stop": dict, "loss": dict}
 _NEEDED = ("n_train", "method")
 _SUITE = {"name": str, "summary": str, "source": str, "tasks": dict, "presets": dict}
 _PRESET = {"summary": str, "seeds": int, "cells": list}
