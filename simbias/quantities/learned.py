@@ -11,7 +11,6 @@ import numpy as np
 from simbias._checks import known
 from simbias.quantities.quantity import Argument, quantity
 from simbias.quantities.subject import Subject
-from simbias.tasks.oracle import achievable_risk
 from simbias.tasks.shifts import BENIGN, SHIFTS, shifted
 from simbias.training.cell import Cell
 from simbias.training.fit import TRACE
@@ -31,7 +30,7 @@ def _of_kind(kinds: Collection[str]) -> Callable[[Any], Any]:
 
 
 def _move(cell: Cell, kind: str) -> None:
-    shifted(cell.task, kind)
+    shifted(cell.block_task, kind)
 
 
 def _build(cell: Cell, rule: str) -> None:
@@ -45,17 +44,23 @@ def gap(subject: Subject) -> Estimate:
     return Estimate(*(part - train_error for part in subject.report.risk))
 
 
-@quantity(-1, 1, interval=_COUNTED, column="none")
+def _achievable(subject: Subject) -> float:
+    known_risk = subject.stack.cell.task.truth.achievable_risk
+    assert known_risk is not None  # it is needed
+    return known_risk
+
+
+@quantity(-1, 1, interval=_COUNTED, needs=("achievable risk",), column="none")
 def excess_risk(subject: Subject) -> Estimate:
     """Risk less the achievable risk."""
-    achievable = achievable_risk(subject.stack.cell.task)
+    achievable = _achievable(subject)
     return Estimate(*(part - achievable for part in subject.report.risk))
 
 
-@quantity(0, math.inf, unit="updates", column="none")
+@quantity(0, math.inf, unit="updates", needs=("achievable risk",), column="none")
 def transition_updates(subject: Subject) -> list[float]:
     """Updates until the select error stays within .01 of the achievable; inf: never."""
-    most = achievable_risk(subject.stack.cell.task) + EXCESS
+    most = _achievable(subject) + EXCESS
     at, select = TRACE.index("updates"), TRACE.index("select_accuracy")
     return [
         first_update(trace[:, at], settled(1 - trace[:, select] < most))
@@ -72,7 +77,7 @@ def transition_updates(subject: Subject) -> list[float]:
 def shifted_accuracy(subject: Subject, kind: str) -> Estimate:
     """Accuracy under a shift that keeps every label right."""
     cell = subject.stack.cell
-    moved = replace(subject.stack, cell=replace(cell, task=shifted(cell.task, kind)))
+    moved = replace(subject.stack, cell=replace(cell, task=shifted(cell.block_task, kind)))
     counts = count(moved, subject.n_certify)
     return clopper_pearson(counts.correct, counts.points, subject.confidence)
 
@@ -91,7 +96,7 @@ def seed_agreement(subject: Subject, kind: str) -> Estimate:
     """
     seeds = subject.stack.seeds
     first, second = subject.stack.some(seeds[::2]), subject.stack.some(seeds[1::2])
-    task = shifted(subject.stack.cell.task, kind)
+    task = shifted(subject.stack.cell.block_task, kind)
     pairs = paired(first, second, points=subject.n_certify, task=task)
     return pairs.agreement(subject.confidence)
 
@@ -162,7 +167,7 @@ def control_risk(subject: Subject, rule: str) -> Estimate:
 @quantity(-math.inf, math.inf, needs=("relu layers", "simple set"), column="none")
 def log_weight_ratio(subject: Subject) -> list[float]:
     """Log of first-layer weight on simple over slab coordinates, each a root mean square."""
-    stack, task = subject.stack, subject.stack.cell.task
+    stack, task = subject.stack, subject.stack.cell.block_task
     simple = np.isin(np.arange(task.dim), task.simple_set)
     slabs = ~simple & ~np.array([block.is_normal for block in task.blocks])
     ratios = []

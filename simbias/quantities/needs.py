@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from simbias._checks import fail
 from simbias.networks import MLP
-from simbias.tasks.oracle import simple_risk
+from simbias.tasks import BlockTask
 from simbias.training.cell import Cell
 
 
@@ -37,10 +37,13 @@ def _relu_layers(cell: Cell) -> bool:
 
 NEEDS = {
     "simple set": Need(
-        lambda cell: bool(cell.task.simple_set), "task", "a task with a simple set", "no simple set"
+        lambda cell: cell.task.truth.simple_risk is not None,
+        "task",
+        "a task with a simple set",
+        "no simple set",
     ),
     "exceptions": Need(
-        lambda cell: bool(simple_risk(cell.task)),
+        lambda cell: bool(cell.task.truth.simple_risk),
         "task",
         "a task with exceptions to its simple rule",
         "no exceptions",
@@ -49,9 +52,27 @@ NEEDS = {
         _relu_layers, "network", "an MLP of relu units", "no layers of relu units to read"
     ),
     "exact risk": Need(
-        lambda cell: not any(block.is_normal for block in cell.task.blocks),
+        lambda cell: not any(block.is_normal for block in getattr(cell.task, "blocks", ())),
         "task",
         "a task of slab and linear coordinates",
         "no exact risk",
+    ),
+    "coordinates": Need(
+        lambda cell: isinstance(cell.task, BlockTask),
+        "task",
+        "a task made of independent coordinates",
+        "no independent coordinates",
+    ),
+    "achievable risk": Need(
+        lambda cell: cell.task.truth.achievable_risk is not None,
+        "task",
+        "a task whose achievable risk is known",
+        "the achievable risk is not known",
+    ),
+    "two classes": Need(
+        lambda cell: cell.task.classes == 2,
+        "task",
+        "a task of two classes",
+        "more than two classes",
     ),
 }
