@@ -125,7 +125,7 @@ OTHERS = {
     "claims": {"builtin", "choose", "feasible", "get", "load"},
     "networks": {"get"},
     "plots": {"bounds", "claims", "comparison", "discrimination", "phase"},
-    "quantities": {"declared", "quantity"},
+    "quantities": {"quantity"},
     "results": {"summarise"},
     "suites": {"load"},
     "tasks": {"content", "get", "names"},
