@@ -1,5 +1,6 @@
 """Two CPU devices, strict promotion, and the data that several modules share."""
 
+import gc
 import os
 
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # a test compiles what it runs
@@ -18,6 +19,12 @@ settings.register_profile("simbias", deadline=None, database=None, derandomize=T
 settings.load_profile("simbias")
 
 ROWS = 20_000  # one sample size for all tests of the laws, so that programs are shared
+
+
+def pytest_collection_finish():
+    """What is imported stays: the collector, which asks JAX too, need not see it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _forward(params, x, activation=lambda h: np.maximum(h, 0)):

@@ -163,7 +163,9 @@ def test_what_is_no_stack_is_refused_in_one_line():
 
 def test_a_network_of_bad_weights_is_inapplicable_and_the_others_are_as_without_it(trained, judged):
     bad = replace(poisoned(trained), end=np.array([End.BUDGET, End.LOST, End.BUDGET, End.BUDGET]))
-    found = evaluate(bad, bounds=FEW, n_certify=POINTS)
+    names = [name for name in FEW if name != "pac-bayes-kl"]  # whose networks are apart elsewhere
+    judged = [one for one in judged if one.record.bound in names]
+    found = evaluate(bad, bounds=names, n_certify=POINTS)
     assert [one.seed for one in found] == [one.seed for one in judged]
     for one, before in zip(found, judged, strict=True):
         if one.seed in (0, 3):
@@ -174,7 +176,7 @@ def test_a_network_of_bad_weights_is_inapplicable_and_the_others_are_as_without_
     }
     for seed, reason in why.items():
         own = [one for one in found if one.seed == seed]
-        assert [one.record.bound for one in own] == list(FEW)
+        assert [one.record.bound for one in own] == names
         for one in own:
             assert one.record.reason.startswith(f"the network is a classifier: {reason}")
             assert one.record.value is one.risk is one.risk_low is one.risk_high is None

@@ -25,13 +25,12 @@ EXTREMES = {
     "slabs that are points": dict(margin=float(np.nextafter(NARROW, 0))),
     "slabs of float32": dict(margin=NARROW * (1 - 1e-7)),
     "a line of points": dict(margin={"linear": MOST, "slab-7": 0.1}),
-    "one coordinate more": dict(dim=2),
 }
 
 
 @cache
 def stack_of(name, extreme):
-    task = tasks.get(name, **{"dim": 3} | EXTREMES[extreme])
+    task = tasks.get(name, **{"dim": 2} | EXTREMES[extreme])
     return control(Cell(task, MLP(8, 1), sgd(), n_train=200, batch=50), "achievable")
 
 

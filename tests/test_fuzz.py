@@ -378,7 +378,7 @@ CALLED = {
     ("claims.load", "source"): "claims|source",
     ("claims.choose", "words"): "claim",
     ("Store", "directory"): "DIR",
-    ("make_plan", "overrides"): "",  # the one of the cell's settings
+    ("make_plan", "overrides"): "set: |overrides: ",
 }
 
 

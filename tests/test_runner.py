@@ -194,16 +194,31 @@ def test_an_interrupted_run_resumes_to_the_same_results(whole, plan, tmp_path):
     assert measured(store) == [row for row in measured(whole[0]) if row[1] < 2]
 
 
-def test_killed_at_any_moment_a_run_resumes_to_the_same_table(whole, plan, file, tmp_path):
+@pytest.fixture(scope="module")
+def begin(file, tmp_path_factory):
+    """Begins the run in a process of its own; what one has compiled the others find."""
     code = (
         "import simbias; simbias.configure(2)\n"
         "import sys; sys.path.insert(0, sys.argv[3])\n"
         "from test_runner import *\n"
         "run(make_plan(suites.load(sys.argv[1]), 'only'), sys.argv[2])\n"
     )
+    environment = os.environ | {
+        "JAX_ENABLE_COMPILATION_CACHE": "true",
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+    def process(directory):
+        words = [sys.executable, "-c", code, str(file), str(directory), os.path.dirname(__file__)]
+        return subprocess.Popen(words, env=environment)
+
+    return process
+
+
+def test_killed_at_any_moment_a_run_resumes_to_the_same_table(whole, plan, begin, tmp_path):
     out = tmp_path / "run"
-    here = os.path.dirname(__file__)
-    child = subprocess.Popen([sys.executable, "-c", code, str(file), str(out), here])
+    child = begin(out)
     while not list(out.glob("checkpoints/*.safetensors")) and child.poll() is None:
         time.sleep(0.01)
     child.kill()
@@ -212,17 +227,9 @@ def test_killed_at_any_moment_a_run_resumes_to_the_same_table(whole, plan, file,
     assert measured(Store(out)) == [row for row in measured(whole[0]) if row[1] < 2]
 
 
-def test_two_runs_into_one_directory_lose_and_double_no_row(whole, plan, file, tmp_path):
-    code = (
-        "import simbias; simbias.configure(1)\n"
-        "import sys; sys.path.insert(0, sys.argv[3])\n"
-        "from test_runner import *\n"
-        "run(make_plan(suites.load(sys.argv[1]), 'only'), sys.argv[2])\n"
-    )
+def test_two_runs_into_one_directory_lose_and_double_no_row(whole, begin, tmp_path):
     out = tmp_path / "run"
-    here = os.path.dirname(__file__)
-    command = [sys.executable, "-c", code, str(file), str(out), here]
-    children = [subprocess.Popen(command) for _ in range(2)]
+    children = [begin(out) for _ in range(2)]
     assert [child.wait() for child in children] == [0, 0]
     expected = [row for row in measured(whole[0]) if row[1] < 2]
     found = measured(Store(out))
