@@ -216,7 +216,7 @@ def describe_quantity(name: str) -> None:
     print(f"needs: {'; '.join(NEEDS[need].allowed for need in made.needs) or 'nothing more'}")
     ends = [f"{name}_low", f"{name}_high"] * (made.column == "interval")
     kept = [] if made.column == "none" else [name, *ends]
-    print(f"columns: {', '.join(kept) or 'none'}; in tables: {made.word or 'not shown'}")
+    print(f"columns: {', '.join(kept) or 'none'}; in tables: {made.heading or 'not shown'}")
 
 
 def describe_claim(name: str) -> None:

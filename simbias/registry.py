@@ -38,7 +38,7 @@ class Registry:
 
     def __init__(self, kind: str, entries: Mapping[str, Entry]) -> None:
         self.kind = kind
-        self.word = _singular(kind)
+        self.singular = _singular(kind)
         self._builtin = dict(entries)
 
     def entries(self) -> dict[str, Entry]:
@@ -77,7 +77,7 @@ class Registry:
             ValueError: an unknown name, with the nearest; an installed one that cannot be imported.
         """
         entries = self._all
-        known(self.word, name, entries)
+        known(self.singular, name, entries)
         module, _, attribute = entries[name].reference.partition(":")
         try:
             return attrgetter(attribute)(import_module(module))
@@ -85,7 +85,7 @@ class Registry:
             if name in self._builtin:
                 raise
             words = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            at = f"{self.word}: plug-in {name!r}, {entries[name].reference}"
+            at = f"{self.singular}: plug-in {name!r}, {entries[name].reference}"
             raise ValueError(f"{at}, cannot be imported: {words}") from error
 
     def make(self, name: str, settings: Mapping[str, Any]) -> Any:
@@ -94,9 +94,9 @@ class Registry:
 
         factory = self.factory(name)
         if not callable(factory):
-            raise fail(f"{self.word}: plug-in {name!r}", factory, "a function")
+            raise fail(f"{self.singular}: plug-in {name!r}", factory, "a function")
         for setting in settings:
-            known(f"{self.word} {name}: setting", setting, signature(factory).parameters)
+            known(f"{self.singular} {name}: setting", setting, signature(factory).parameters)
         return factory(**settings)
 
 

@@ -497,6 +497,21 @@ def test_a_cell_on_which_a_quantity_has_no_meaning_is_known_before_training(
         suits(replace(CELL, **change), argument)
 
 
+@pytest.mark.parametrize(
+    ("task", "unmet"),
+    [
+        ("noisy-lms-7", ("", "", "")),
+        ("lms-5", ("", "", "no exceptions")),
+        ("ms-7", ("", "no simple set", "no simple set")),
+        ("xor", ("no independent coordinates", "no simple set", "no simple set")),
+    ],
+)
+def test_why_a_column_is_empty_is_the_first_need_that_the_cell_lacks(task, unmet):
+    cell = replace(CELL, task=tasks.get(task, dim=4))
+    names = ("s_randomised_accuracy", "simple_agreement", "memorised")
+    assert tuple(declared()[name].lacking(cell) for name in names) == unmet
+
+
 @pytest.mark.parametrize("name", ("dim", "n_train", "batch", "width", "depth"))
 def test_a_cell_has_at_least_one_of_what_it_counts(name):
     assert parse("q", f"1 / {name}", quantities=declared()).range() == (0, 1)

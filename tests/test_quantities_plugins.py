@@ -28,7 +28,7 @@ MINE = '''
 import numpy as np
 from simbias.quantities import Estimate, Subject, quantity
 
-@quantity(0, 2, interval="twice that of the risk", unit="risks", word="twice")
+@quantity(0, 2, interval="twice that of the risk", unit="risks", heading="twice")
 def doubled(subject: Subject) -> Estimate:
     """Twice the risk."""
     return Estimate(*(2 * part for part in subject.report.risk))
@@ -219,7 +219,7 @@ def doubled_high(subject):
         ({"needs": ("luck",)}, number, "^needs: unknown name 'luck'"),
         ({"of": "forest"}, number, "^of: unknown name 'forest'"),
         ({"of": "pair", "column": "value"}, number, "^column: got 'value', allowed: none"),
-        ({"of": "pair", "word": "pairs"}, number, "^word: got 'pairs', allowed: none"),
+        ({"of": "pair", "heading": "pairs"}, number, "^heading: got 'pairs', allowed: none"),
         ({"column": "ends"}, number, "^column: unknown name 'ends'"),
     ],
 )

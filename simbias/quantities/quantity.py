@@ -56,7 +56,7 @@ class Quantity(NamedTuple):
         interval: how it is made; empty where the value is known without error.
         counts: whether it is a whole number.
         column: what results keep: its value, also the ends of its interval, or nothing.
-        word: over its column in tables; empty: tables leave it out.
+        heading: over its column in tables; empty: tables leave it out.
         title: in figures.
         argument: None where there is none.
         version: of how it is measured; what was kept of another one is measured again.
@@ -73,7 +73,7 @@ class Quantity(NamedTuple):
     interval: str = ""
     counts: bool = False
     column: str = "none"
-    word: str = ""
+    heading: str = ""
     title: str = ""
     argument: Argument | None = None
     version: int = 1
@@ -116,7 +116,7 @@ def quantity(
     interval: str = "",
     counts: bool = False,
     column: str | None = None,
-    word: str = "",
+    heading: str = "",
     title: str = "",
     argument: Argument | None = None,
     version: int = 1,
@@ -132,12 +132,12 @@ def quantity(
         column: default: the value, with the ends of its interval where it has one, of what is
             measured of a network without an argument.
         title: default: the name in words.
-        of, unit, needs, interval, counts, word, argument, version: as in ``Quantity``.
+        of, unit, needs, interval, counts, heading, argument, version: as in ``Quantity``.
 
     Raises:
         ValueError: a name that is no word of small letters, digits and _, or ends as the column of
             an interval does; an empty range, an unknown need, a column of what is not a number
-            a network, or a word without a column.
+            a network, or a heading without a column.
     """
     if not low < high:
         raise fail("low", low, f"less than {high:g}")
@@ -149,8 +149,8 @@ def quantity(
     kept = kept if column is None else known("column", column, COLUMNS)
     if kept != "none" and not rows:
         raise fail("column", kept, "none: it is not one number a network")
-    if word and kept == "none":
-        raise fail("word", word, "none: it has no column for tables to show")
+    if heading and kept == "none":
+        raise fail("heading", heading, "none: it has no column for tables to show")
 
     def declare(function: Callable[..., Any]) -> Quantity:
         name = function.__name__
@@ -177,7 +177,7 @@ def quantity(
             interval=interval,
             counts=counts,
             column=kept,
-            word=word,
+            heading=heading,
             title=title or name.replace("_", " "),
             argument=argument,
             version=version,

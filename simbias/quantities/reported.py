@@ -24,7 +24,7 @@ def train_loss(subject: Subject) -> np.ndarray:
     return subject.report.train_loss
 
 
-@quantity(0, 1, word="train")
+@quantity(0, 1, heading="train")
 def train_accuracy(subject: Subject) -> np.ndarray:
     """Accuracy on the training set."""
     return subject.report.train_accuracy
@@ -42,32 +42,60 @@ def risk(subject: Subject) -> Estimate:
     return subject.report.risk
 
 
-@quantity(0, 1, interval=_EXACT, column="value", word="test")
+@quantity(0, 1, interval=_EXACT, column="value", heading="test")
 def test_accuracy(subject: Subject) -> Estimate:
     """Accuracy on fresh draws: 1 - risk."""
     value, low, high = subject.report.risk
     return Estimate(1 - value, 1 - high, 1 - low)
 
 
-@quantity(0, 1, interval=_EXACT, word="S-rand.", title="$S$-randomised accuracy")
+@quantity(
+    0,
+    1,
+    needs=("coordinates",),
+    interval=_EXACT,
+    heading="S-rand.",
+    title="$S$-randomised accuracy",
+)
 def s_randomised_accuracy(subject: Subject) -> Estimate:
     """Accuracy with the simple set independent of the label."""
     return subject.report.reliance.s_accuracy
 
 
-@quantity(0, 1, interval=_EXACT, word="S^c-rand.", title="$S^c$-randomised accuracy")
+@quantity(
+    0,
+    1,
+    needs=("coordinates",),
+    interval=_EXACT,
+    heading="S^c-rand.",
+    title="$S^c$-randomised accuracy",
+)
 def sc_randomised_accuracy(subject: Subject) -> Estimate:
     """Accuracy with all but the simple set independent of the label."""
     return subject.report.reliance.sc_accuracy
 
 
-@quantity(0, 1, interval=_PAIRS, title="$S$-randomised AUC", version=2)
+@quantity(
+    0,
+    1,
+    needs=("coordinates", "two classes"),
+    interval=_PAIRS,
+    title="$S$-randomised AUC",
+    version=2,
+)
 def s_randomised_auc(subject: Subject) -> Estimate:
     """ROC AUC with the simple set independent of the label."""
     return subject.report.reliance.s_auc
 
 
-@quantity(0, 1, interval=_PAIRS, title="$S^c$-randomised AUC", version=2)
+@quantity(
+    0,
+    1,
+    needs=("coordinates", "two classes"),
+    interval=_PAIRS,
+    title="$S^c$-randomised AUC",
+    version=2,
+)
 def sc_randomised_auc(subject: Subject) -> Estimate:
     """ROC AUC with all but the simple set independent of the label."""
     return subject.report.reliance.sc_auc
@@ -79,7 +107,7 @@ def exceptions(subject: Subject) -> np.ndarray:
     return subject.report.exceptions.counts
 
 
-@quantity(0, 1, needs=("simple set", "exceptions"), column="interval", word="exc. fitted")
+@quantity(0, 1, needs=("simple set", "exceptions"), column="interval", heading="exc. fitted")
 def exceptions_fitted(subject: Subject) -> Estimate:
     """Share of the training exceptions labelled correctly."""
     return subject.report.exceptions.fitted
@@ -96,7 +124,7 @@ def exceptions_fresh(subject: Subject) -> Estimate:
     1,
     needs=("simple set", "exceptions"),
     interval="Newcombe's hybrid",
-    word="memorised",
+    heading="memorised",
     title="memorised fraction",
 )
 def memorised(subject: Subject) -> Estimate:

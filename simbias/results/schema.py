@@ -69,7 +69,7 @@ def _numbers() -> dict[str, Quantity]:
 
 
 NUMBERS = _numbers()
-TABLED = {name: made for name, made in NUMBERS.items() if made.word}  # that tables show
+TABLED = {name: made for name, made in NUMBERS.items() if made.heading}  # that tables show
 
 
 def _value(quantity: Quantity) -> Column:

@@ -161,9 +161,9 @@ CAPTION_TRANSITIONS = (
 def head(summaries: list[Summary]) -> list[str]:
     """The table's column names."""
     settings = map(word, summaries[0].settings) if summaries else []
-    words = [TABLED[name].word for name in (summaries[0].means if summaries else TABLED)]
+    headings = [TABLED[name].heading for name in (summaries[0].means if summaries else TABLED)]
     asked = _TRANSITIONS if _asked(summaries) else ()
-    return ["task", "network", *settings, "networks", *words, *asked]
+    return ["task", "network", *settings, "networks", *headings, *asked]
 
 
 def caption(summaries: list[Summary]) -> str:
