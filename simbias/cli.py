@@ -294,7 +294,7 @@ def status(directory: Directory, /) -> int:
     config = store.config() or {}
     counts: dict[str, Counter[str]] = {}
     for row in store.networks().values():
-        counts.setdefault(row["cell"], Counter())[row["status"]] += 1
+        counts.setdefault(row.cell, Counter())[row.status] += 1
     seeds = len(config["seeds"])
     print(f"{config['suite']} --preset {config['preset']}, {seeds} seeds")
     for cell, settings in cell_settings(store).items():

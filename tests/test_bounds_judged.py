@@ -15,7 +15,7 @@ from simbias.bounds.compression import compress
 from simbias.cli import main
 from simbias.results import Store, records
 from simbias.results import bounds as kept
-from simbias.results.store import to_toml
+from simbias.results.config import to_toml
 from simbias.training import Cell
 from simbias.training.stack import Job
 from simbias.training.stop import End

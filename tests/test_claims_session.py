@@ -13,7 +13,7 @@ from simbias.claims.inference import fewest
 from simbias.claims.session import InMemory
 from simbias.claims.verdict import Met, Units, conclude, intervals
 from simbias.quantities import declared
-from simbias.results.store import to_toml
+from simbias.results.config import to_toml
 from simbias.training.cell import Cell
 from simbias.validation.risk import Estimate
 

@@ -14,8 +14,8 @@ from simbias import bounds, claims, plots, suites, tasks, validation
 from simbias.bounds import evidence_from, records
 from simbias.cli import main
 from simbias.results import Store, load_stack, summarise
+from simbias.results.config import to_toml
 from simbias.results.records import network_name, rows, tensors, trace_rows
-from simbias.results.store import to_toml
 from simbias.runner.plan import make_plan
 from simbias.tasks import oracle
 from simbias.training import Cell, train

@@ -15,7 +15,7 @@ from simbias.cli import main
 from simbias.plots import boundary
 from simbias.results import Store
 from simbias.results.claims import _said
-from simbias.results.store import to_toml
+from simbias.results.config import to_toml
 from simbias.runner.execute import prepare
 from simbias.runner.plan import make_plan
 from simbias.training.stack import Job, check_memory, train_jobs

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import simbias
-from simbias.results.store import Store, to_toml
+from simbias.results.config import to_toml
+from simbias.results.store import Store
 
 SIMBIAS = [sys.executable, "-m", "simbias"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(simbias.__file__).parents[1])}

@@ -9,8 +9,9 @@ import duckdb
 import pytest
 
 from simbias.cli import main
+from simbias.results.config import to_toml
 from simbias.results.schema import NETWORKS
-from simbias.results.store import Store, to_toml
+from simbias.results.store import Store
 
 RUN = {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0, 1], "names": []}
 

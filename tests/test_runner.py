@@ -112,8 +112,10 @@ def test_a_run_holds_a_row_weights_and_a_trace_a_network(whole, plan):
     assert statuses == ["done", "done", "not-converged", "not-converged"]
     assert len(plan.groups) == 1
     names = {records.network_name(job) for job in plan.jobs}
+    (path,) = (store.directory / "networks").iterdir()  # the rows of a group in one file
+    assert duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchall() == [(4,)]
+    assert not list((store.directory / "pending").rglob("*.*"))
     for folder, suffix in [
-        ("networks", "parquet"),
         ("traces", "parquet"),
         ("weights", "safetensors"),
     ]:
@@ -237,11 +239,23 @@ def test_two_runs_into_one_directory_lose_and_double_no_row(whole, begin, tmp_pa
     np.testing.assert_allclose([r[4:] for r in found], [r[4:] for r in expected], atol=2e-3)
 
 
+def changed(store, job):
+    """Change the risk of a network where many rows are kept; returns the file."""
+    here = f"seed = {job.seed} AND cell = '{job.cell.name}'"
+    (path,) = (
+        path
+        for path in (store.directory / "networks").iterdir()
+        if duckdb.execute(f"SELECT count(*) FROM '{path}' WHERE {here}").fetchall() == [(1,)]
+    )
+    one = f"SELECT * REPLACE (CASE WHEN {here} THEN 0.0 ELSE risk END AS risk) FROM '{path}'"
+    duckdb.execute(f"COPY ({one}) TO '{path}.new' (FORMAT parquet)").fetchall()
+    path.with_name(f"{path.name}.new").replace(path)
+    return path
+
+
 def test_damaged_files_are_named_set_aside_and_computed_again(whole, plan, tmp_path):
     store, _ = run(plan, tmp_path / "run")
-    name = records.network_name(plan.jobs[0])
-    row = store.directory / "networks" / f"{name}.parquet"
-    row.write_bytes(row.read_bytes()[:50])
+    changed(store, plan.jobs[0])
     weights = store.weights_path(records.network_name(plan.jobs[1]))
     weights.write_bytes(b"foreign")
     again = Quiet()
@@ -346,10 +360,7 @@ def test_tampered_networks_are_named_set_aside_and_computed_again(whole, plan, t
     store = Store(tmp_path / "run", note=notes.append)
     names = [records.network_name(job) for job in plan.jobs]
     weights = [store.weights_path(name) for name in names]
-    row = store.directory / "networks" / f"{names[0]}.parquet"
-    changed = f"SELECT * REPLACE (0.0 AS risk) FROM '{row}'"
-    duckdb.execute(f"COPY ({changed}) TO '{row}.new' (FORMAT parquet)")
-    row.with_name(f"{row.name}.new").replace(row)
+    row = changed(store, plan.jobs[0])
     spoilt = store.weights(names[1]) | {"params.layers.0.bias": np.full(20, np.nan, np.float32)}
     save_file(spoilt, weights[1])
     weights[2].write_bytes(weights[3].read_bytes())
@@ -358,7 +369,7 @@ def test_tampered_networks_are_named_set_aside_and_computed_again(whole, plan, t
     for command in ("status", "table", "query"):
         sql = ["select risk from networks"] if command == "query" else []
         _, _, err = call(command, store.directory, *sql)
-        assert f"{row} cannot be used" in err and err.count("\n") == 1
+        assert f"{row} cannot be used (1 of 4 rows: changed" in err and err.count("\n") == 1
     for path in wrong - {row}:
         with pytest.raises(StoreError, match=path.name):
             store.weights(path.stem), store.trace(path.stem, TRACE)

@@ -11,8 +11,10 @@ import duckdb
 import numpy as np
 import pytest
 
+from simbias.results.config import to_toml
+from simbias.results.files import check_writable
 from simbias.results.schema import EVIDENCE, NETWORKS, VERDICTS
-from simbias.results.store import Store, StoreError, check_writable, to_toml
+from simbias.results.store import Store, StoreError
 from simbias.training.fit import TRACE
 
 CONFIG = to_toml(
@@ -47,6 +49,20 @@ def put(store, settings, *, trace=(), **values):
     return name
 
 
+def file_of(store, name):
+    """The file of a row that has not been compacted."""
+    (path,) = (store.directory / "pending" / "networks").glob(f"{name}-*.parquet")
+    return path
+
+
+def settled(store):
+    """The rows that another reader finds: the network's name and its risk."""
+    place = store.directory / "networks" / "*.parquet"
+    sql = f"SELECT left(sha256(settings || '|' || seed), 16), risk FROM '{place}'"
+    with duckdb.connect() as connection:
+        return sorted(connection.execute(sql).fetchall())
+
+
 def test_columns_of_the_contract_come_first_and_in_order(store):
     name = put(store, "a", risk=0.05)
     names, rows = store.query("SELECT * FROM networks")
@@ -57,9 +73,10 @@ def test_columns_of_the_contract_come_first_and_in_order(store):
         "exceptions_fitted, exceptions_fresh, memorised, simple_agreement, achievable_agreement"
     ).split(", ")
     assert names[: len(first)] == first
-    path = store.directory / "networks" / f"{name}.parquet"
-    raw = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)])
-    assert [column[0] for column in raw.description] == names
+    for path in (file_of(store, name), store.directory / "networks" / "*.parquet"):
+        raw = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)])
+        assert [column[0] for column in raw.description] == names
+        store.compact()
     assert dict(zip(names, rows[0], strict=True))["risk"] == 0.05
 
 
@@ -68,10 +85,15 @@ def test_nan_is_kept_as_an_empty_cell(store):
     assert store.query("SELECT risk, memorised FROM networks")[1] == [(None, None)]
 
 
-def test_writing_a_network_twice_leaves_one_row(store):
+@pytest.mark.parametrize("between", [lambda store: None, Store.compact])
+def test_writing_a_network_twice_leaves_one_row(store, between):
     put(store, "a", risk=0.1)
-    put(store, "a", risk=0.2)
+    between(store)
+    name = put(store, "a", risk=0.2)
     assert store.query("SELECT risk FROM networks")[1] == [(0.2,)]
+    store.compact()
+    assert store.query("SELECT risk FROM networks")[1] == [(0.2,)]
+    assert settled(store) == [(name, 0.2)]
 
 
 def test_only_final_statuses_with_weights_count_as_finished(store):
@@ -90,20 +112,21 @@ def test_no_temporary_file_is_left_behind(store):
 def test_truncated_and_foreign_files_are_named_and_set_aside(store, notes):
     kinds = ("good", "cut", "foreign", "text", "headless")
     good, *bad = (put(store, kind) for kind in kinds)
-    cut, foreign, text, headless = (store.directory / "networks" / f"{one}.parquet" for one in bad)
+    cut, foreign, text = (file_of(store, name) for name in bad[:3])
     cut.write_bytes(cut.read_bytes()[:100])
     duckdb.execute(f"COPY (SELECT 1 AS other) TO '{foreign}' (FORMAT parquet)")
     text.write_text("not parquet")
-    weights = store.weights_path(headless.stem)
+    weights = store.weights_path(bad[3])
     weights.write_bytes(weights.read_bytes()[:-4])
     damaged = store.damaged()
-    assert {path.stem for path, _ in damaged} == set(bad)
+    assert {path for path, _ in damaged} == {cut, foreign, text, weights}
     assert all(why and "\n" not in why for _, why in damaged)
     assert store.query("SELECT count(*) FROM networks")[1] == [(2,)]  # good and headless
     assert len(notes) == 3 and all(str(path) in "".join(notes) for path in (cut, foreign, text))
-    for path, _ in damaged:
-        aside = store.set_aside(path)
-        assert aside.is_file() and not path.exists()
+    assert all("moved to" in line for line in store.mend())
+    assert not any(path.exists() for path, _ in damaged)
+    aside = [path.name for path in store.directory.glob("set-aside/*/*")]
+    assert {name.split(".")[0].split("-")[0] for name in aside} == set(bad)
     assert set(store.finished()) == {good}
     assert store.damaged() == []
 
@@ -117,13 +140,15 @@ def test_failing_sql_is_one_line_that_offers_the_column(store):
         store.query("SELEKT")
 
 
-def test_a_row_under_another_networks_name_is_not_a_second_row(store):
+def test_a_row_in_two_files_is_read_once_and_kept_once(store):
     name = put(store, "{}")
-    assert store.damaged() == []
-    path = store.directory / "networks" / f"{name}.parquet"
-    (store.directory / "networks" / "copy.parquet").write_bytes(path.read_bytes())
-    assert [found.stem for found, _ in store.damaged()] == ["copy"]
-    assert store.query("SELECT count(*) FROM networks")[1] == [(1,)]
+    store.compact()
+    (path,) = (store.directory / "networks").iterdir()
+    path.with_name("copy.parquet").write_bytes(path.read_bytes())
+    assert store.query("SELECT count(*) FROM networks")[1] == [(1,)] and store.damaged() == []
+    put(store, "{}")
+    store.compact()
+    assert [known for known, _ in settled(store)] == [name]
 
 
 def test_whole_safetensors_files_with_other_tensors_are_foreign(store):
@@ -138,7 +163,7 @@ def test_a_directory_in_place_of_a_file_is_set_aside(store):
     (store.directory / "networks" / "odd.parquet").mkdir()
     ((path, why),) = store.damaged()
     assert why == "not a file" and store.query("SELECT * FROM networks")[1] == []
-    store.set_aside(path)
+    assert path.name in store.mend()[0] and not path.exists()
     assert store.damaged() == []
 
 
@@ -246,15 +271,15 @@ def test_export_writes_every_row(store, tmp_path):
 
 def test_a_file_of_another_version_is_read_what_it_lacks_empty_what_it_adds_kept(store, notes):
     older, newer = put(store, "older", risk=0.1), put(store, "newer", risk=0.2)
-    networks = store.directory / "networks"
-    for name, change in ((older, "* EXCLUDE (risk_low, dim)"), (newer, "*, 7 AS colour")):
-        changed = f"COPY (SELECT {change} FROM '{networks / name}.parquet') TO '{networks / 'new'}'"
-        duckdb.execute(f"{changed} (FORMAT parquet)")
-        (networks / "new").replace(networks / f"{name}.parquet")
-    rows = store.query("SELECT risk, risk_low, dim, colour FROM networks ORDER BY risk")[1]
-    assert rows == [(0.1, None, None, None), (0.2, None, None, 7)]
-    assert store.damaged() == [] and notes == []
-    assert set(store.finished()) == {older, newer}  # nothing is trained again for a column
+    planted(file_of(store, older), "* EXCLUDE (risk_low, dim)")
+    planted(file_of(store, newer), "*, 7 AS colour")
+    for _ in range(2):
+        rows = store.query("SELECT risk, risk_low, dim, colour FROM networks ORDER BY risk")[1]
+        assert rows == [(0.1, None, None, None), (0.2, None, None, 7)]
+        assert store.damaged() == [] and notes == []
+        assert set(store.finished()) == {older, newer}  # nothing is trained again for a column
+        store.compact()
+    assert settled(store) == sorted([(older, 0.1), (newer, 0.2)])
 
 
 @pytest.mark.parametrize(
@@ -268,9 +293,8 @@ def test_a_file_of_another_version_is_read_what_it_lacks_empty_what_it_adds_kept
 )
 def test_a_file_without_what_makes_a_row_is_named_in_one_line(store, notes, change, why):
     kept, name = put(store, "kept", risk=0.1), put(store, "changed", risk=0.2)
-    path = store.directory / "networks" / f"{name}.parquet"
-    duckdb.execute(f"COPY (SELECT {change} FROM '{path}') TO '{path}.new' (FORMAT parquet)")
-    path.with_name(f"{path.name}.new").replace(path)
+    path = file_of(store, name)
+    planted(path, change)
     assert store.query("SELECT risk FROM networks")[1] == [(0.1,)]
     (note,) = notes
     assert str(path) in note and why in note and "\n" not in note
@@ -353,12 +377,12 @@ def trace(start):
 
 def test_a_changed_number_is_named_left_out_and_its_network_computed_again(store, notes):
     kept, changed = put(store, "kept", risk=0.1), put(store, "changed", risk=0.2)
-    path = store.directory / "networks" / f"{changed}.parquet"
+    path = file_of(store, changed)
     planted(path, "* REPLACE (0.0 AS risk)")
     assert store.query("SELECT risk FROM networks")[1] == [(0.1,)]
     assert "checksum differs" in notes[0] and str(path) in notes[0] and len(notes) == 1
     assert [found for found, _ in store.damaged()] == [path]
-    store.set_aside(path)
+    store.mend()
     assert set(store.finished()) == {kept} and store.damaged() == []
 
 
@@ -415,7 +439,7 @@ def test_traces_of_other_networks_are_not_in_the_table_of_traces(store, notes):
 def test_what_was_kept_before_checksums_is_unverified_not_damaged(store, notes):
     name = put(store, "a", risk=0.1, trace=trace(0))
     planted(
-        store.directory / "networks" / f"{name}.parquet",
+        file_of(store, name),
         "* EXCLUDE (checksum, weights_checksum, trace_checksum)",
     )
     assert store.unverified() == 1 and store.damaged() == notes == []
@@ -455,3 +479,19 @@ def test_toml_reads_back_as_it_was_written():
         "a key = 𝛼": {"b.c": {"d": []}},
     }
     assert tomllib.loads(to_toml(table)) == table
+
+
+def test_a_run_of_a_file_a_network_is_read_and_becomes_one_of_large_files(store, notes):
+    names = [put(store, text, risk=risk, trace=trace(0)) for text, risk in (("a", 0.1), ("b", 0.2))]
+    for name in names:  # as earlier versions left them
+        file_of(store, name).replace(store.directory / "networks" / f"{name}.parquet")
+    earlier = Store(store.directory, note=notes.append)
+    assert earlier.query("SELECT risk FROM networks ORDER BY 1")[1] == [(0.1,), (0.2,)]
+    assert set(earlier.finished()) == set(names) and len(earlier.trace(names[0], TRACE)) == 3
+    earlier.compact()
+    assert {path.stem for path in (store.directory / "networks").iterdir()} == set(names)
+    put(earlier, "a", risk=0.3)
+    earlier.compact()
+    assert settled(store) == sorted(zip(names, (0.3, 0.2), strict=True))
+    assert names[0] not in {path.stem for path in (store.directory / "networks").iterdir()}
+    assert store.damaged() == notes == []

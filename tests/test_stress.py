@@ -42,7 +42,9 @@ stop = { train_accuracy = [0.8, 0.9, 1.0] }
 """
 APART = ("train_seconds", "validate_seconds", "finished", "device", "checksum")
 NETWORKS = 9
-MOMENTS = ("any", "while it writes", "after a row")
+MOMENTS = ("any", "while it writes", "after a row", "while it compacts")
+CLAIMS = "pending/networks/claim/*"
+PLACES = ("networks/*.parquet", "pending/networks/*.parquet")
 
 
 def called(*words):
@@ -92,6 +94,8 @@ def read(directory, expected, seed, pause):
                 for place, row in found.items():
                     assert row == expected[place], f"different: {place}"
                 seen = set(found)
+                every, different = raw_rows(directory)
+                assert every == different, f"doubled for another reader: {every - different}"
                 result = called(chosen.choice(["status", "table"]), directory)
                 assert result == (0, ""), result
                 reads += 1
@@ -101,10 +105,27 @@ def read(directory, expected, seed, pause):
     Path(f"{directory}.{os.getpid()}.reads").write_text(str(reads))
 
 
+def written(directory):
+    """The files that rows are in."""
+    return {path for place in PLACES for path in directory.glob(place)}
+
+
+def raw_rows(directory):
+    """How many rows another reader finds, and how many of them are of different networks."""
+    import duckdb
+
+    sql = f"SELECT count(*), count(DISTINCT (cell, seed)) FROM '{directory}/networks/*.parquet'"
+    with duckdb.connect(config={"threads": 1}) as connection:
+        try:
+            return connection.execute(sql).fetchall()[0]
+        except duckdb.IOException:  # none yet, or one that was moved meanwhile
+            return 0, 0
+
+
 def sought(moment, running, directory, life, chosen):
     """The writer to kill, when its moment has come; None where all are done."""
     end = time.monotonic() + chosen.uniform(0, life if moment == "any" else 3 * life)
-    before = len(list(directory.glob("networks/*.parquet")))
+    before = written(directory)
     while time.monotonic() < end:
         time.sleep(0.005)
         alive = {str(process.pid): process for process in running if process.is_alive()}
@@ -114,8 +135,11 @@ def sought(moment, running, directory, life, chosen):
             at_it = {path.name.split(".")[1] for path in directory.glob("*/.*.tmp")} & set(alive)
             if at_it:
                 return alive[min(at_it)]
-        there = len(list(directory.glob("networks/*.parquet")))
-        if moment == "after a row" and (there > before or there == NETWORKS):
+        if moment == "while it compacts":
+            at_it = {path.name.split(".")[0] for path in directory.glob(CLAIMS)} & set(alive)
+            if at_it:
+                return alive[min(at_it)]
+        if moment == "after a row" and written(directory) != before:
             break
     return chosen.choice([process for process in running if process.is_alive()] or [None])
 
@@ -156,7 +180,7 @@ def stress(kills, writers, readers, folder, *, each=10, seed=0, say=print):
             victim.join()
             if victim.exitcode == -signal.SIGKILL:
                 killed += 1
-                present.append(str(len(list(directory.glob("networks/*.parquet")))))
+                present.append(str(len(written(directory))))
                 torn += bool(list(directory.glob(f"*/.{victim.pid}.*.tmp")))
             running[running.index(victim)] = begin(write, suite, directory)
         for process in running:
@@ -165,13 +189,15 @@ def stress(kills, writers, readers, folder, *, each=10, seed=0, say=print):
         for process in reading:
             process.join()
         found = rows(directory)
+        raw = raw_rows(directory)
+        wrong += [f"another reader finds {raw}"] if raw != (NETWORKS, NETWORKS) else []
         wrong += [path.read_text() for path in folder.glob(f"{directory.name}.*.failed")]
         wrong += [f"lost {place}" for place in set(expected) - set(found)]
         wrong += [f"different {place}" for place in found if found[place] != expected.get(place)]
         reads += sum(int(path.read_text()) for path in folder.glob(f"{directory.name}.*.reads"))
         aside = len(list(directory.glob("set-aside/*/*")))
         say(
-            f"{killed} kills, {torn} of them while a file was written; rows there at each:"
+            f"{killed} kills, {torn} of them while a file was written; files there at each:"
             f" {' '.join(present)}; {len(found)} rows in the end, {aside} files set aside, {reads}"
             f" reads; wrong: {wrong or 'nothing'}"
         )

@@ -18,7 +18,7 @@ from simbias.claims import session
 from simbias.cli import main
 from simbias.results import Store, load_stack, records
 from simbias.results import claims as kept
-from simbias.results.store import to_toml
+from simbias.results.config import to_toml
 from simbias.runner import execute
 from simbias.runner.plan import Plan
 from simbias.training import draws, fit

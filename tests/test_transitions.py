@@ -6,7 +6,7 @@ import pytest
 from simbias import MLP, Stop, sgd, tasks
 from simbias.plots.run import table_rows
 from simbias.results import Store, records, summarise
-from simbias.results.store import to_toml
+from simbias.results.config import to_toml
 from simbias.results.summary import caption, head, latex, lines
 from simbias.results.transitions import Transitions, transitions
 from simbias.training import Cell

@@ -7,35 +7,35 @@ one that is not known here is kept. What cannot be read is named with its reason
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import numpy as np
 
 from simbias.results import checksums
+from simbias.results.files import Fault, first_lines
 from simbias.results.schema import CHECKSUM, Column
 
 FILE = "_file"  # the column that names the file of a row
+ENTRY = "_entry"  # and the one that names what it is of
+_ROW = "_row"
+_APART = (FILE, ENTRY, _ROW, CHECKSUM.name)  # columns of which a row's checksum is not
+_AT_ONCE = 200  # files
 _READ = f"read_parquet(?, filename = '{FILE}', hive_partitioning = false)"
 _SCHEMAS = """SELECT file_name, list_sort(list(concat_ws(' ', name, type, converted_type,
     logical_type)))::VARCHAR, list(lower(name)) FROM parquet_schema(?) GROUP BY file_name"""
 T = TypeVar("T")
 
 
-class Fault(NamedTuple):
-    """A file that cannot be used, and why, in one line."""
-
-    path: Path
-    why: str
-
-
 def connect() -> duckdb.DuckDBPyConnection:
     """An empty database in memory that touches no folder and prints nothing of its own accord."""
     connection = duckdb.connect(config={"temp_directory": ""})  # else .tmp in the current directory
     connection.execute("SET enable_progress_bar = false")  # else on standard output after 2 seconds
+    connection.execute("SET threads = 1")  # every thread would take its buffers for every file
     return connection
 
 
@@ -56,18 +56,22 @@ def write(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, Any
         copy(connection, "rows", path)
 
 
-def copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+def copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, options: str = "") -> None:
     """Write a table, or a query in brackets, to a Parquet file; raises duckdb.Error."""
     with _reach(path.parent) as folder:
         target = str(folder / path.name).replace("'", "''")
-        connection.execute(f"COPY {query} TO '{target}' (FORMAT parquet)")
+        connection.execute(f"COPY {query} TO '{target}' (FORMAT parquet{options})")
 
 
 def fill(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     columns: Sequence[Column],
-    paths: Sequence[Path],
+    folder: Path,
+    files: Sequence[str],
+    *,
+    entry: str = "",
+    sealed: Container[str] = frozenset(),
 ) -> list[Fault]:
     """Make a table with the rows of files, and the file of each row as column ``FILE``.
 
@@ -75,39 +79,48 @@ def fill(
         connection: where to.
         table: its name.
         columns: what it has at least; what files hold besides is added.
-        paths: of one folder.
+        folder: below which the files are.
+        files: their paths, from there.
+        entry: SQL of the text that names what a row is of, which becomes column ``ENTRY``; without
+            it the rows of a file stand together, and one that is wrong takes all of them along.
+        sealed: files that are known to be what was written.
 
     Returns:
-        The files without which it was made.
+        The files of which rows are left out; some may have been moved by another process.
     """
-    faults = [Fault(path, "not a file") for path in paths if path.exists() and not path.is_file()]
-    names = [path.name for path in paths if path.is_file()]
+    faults = [
+        Fault(path, "not a file")
+        for path in (folder / name for name in files)
+        if path.exists() and not path.is_file()
+    ]
+    odd = {fault.path for fault in faults}
+    names = [name for name in files if folder / name not in odd]
+    own = f', "{FILE}" VARCHAR, "{ENTRY}" VARCHAR'
+    needed = [column.name for column in columns if column.needed]
     if not names:
-        connection.execute(f'CREATE TABLE {table} ({_typed(columns)}, "{FILE}" VARCHAR)')
+        connection.execute(f"CREATE TABLE {table} ({_typed(columns)}{own})")
         return faults
 
     def told(found: Iterable[tuple[str, str]]) -> list[Fault]:
-        wrong = [Fault(paths[0].parent / name, why) for name, why in found]
-        return [fault for fault in wrong if fault.path.exists()]  # or another process moved it
+        return [Fault(folder / name, why) for name, why in found]
 
-    with _reach(paths[0].parent) as folder:
+    with _reach(folder) as place:
+        start = len(f"{place}/")
 
         def ask(sql: str, some: Sequence[str]) -> list[tuple]:
-            return connection.execute(sql, [[str(folder / name) for name in some]]).fetchall()
+            return connection.execute(sql, [[str(place / name) for name in some]]).fetchall()
 
-        schemas, unread = _by_halves(lambda some: ask(_SCHEMAS, some), names)
+        schemas, unread = _by_parts(lambda some: ask(_SCHEMAS, some), names)
         faults += told(unread)
         alike: dict[str, list[str]] = {}
-        needed = [column.name for column in columns if column.needed]
-        for filename, schema, present in (row for answer in schemas for row in answer):
+        for path, schema, present in (row for answer in schemas for row in answer):
             missing = [name for name in needed if name not in present]
             if missing:
-                why = f"no column {missing[0]}: not a file of simbias"
-                faults += told([(Path(filename).name, why)])
+                faults += told([(path[start:], f"no column {missing[0]}: not a file of simbias")])
             else:
-                alike.setdefault(schema, []).append(Path(filename).name)
+                alike.setdefault(schema, []).append(path[start:])
         extra: dict[str, tuple[str, str]] = {}  # name and type, by the name in small letters
-        known = {column.name for column in columns} | {FILE}
+        known = {column.name for column in columns} | {FILE, ENTRY}
         describe = f"DESCRIBE SELECT * FROM {_READ}"
         for some in alike.values():
             for answer in _by_halves(lambda part: ask(describe, part), some)[0]:
@@ -116,42 +129,30 @@ def fill(
                         first, same = extra.get(name.lower(), (name, kind))
                         extra[name.lower()] = first, kind if kind == same else "VARCHAR"
         added = "".join(f", {_name(name)} {kind}" for name, kind in extra.values())
-        connection.execute(f'CREATE TABLE {table} ({_typed(columns)}, "{FILE}" VARCHAR{added})')
+        connection.execute(f"CREATE TABLE {table} ({_typed(columns)}{own}{added})")
         insert = f"INSERT INTO {table} BY NAME SELECT * FROM {_READ}"
         for some in alike.values():
-            faults += told(_by_halves(lambda part: ask(insert, part), some)[1])
-    connection.execute(f"UPDATE {table} SET {FILE} = parse_filename({FILE})")
-    wrong = {}
+            faults += told(_by_parts(lambda part: ask(insert, part), some)[1])
+        connection.execute(
+            f"UPDATE {table} SET {FILE} = {FILE}[{start + 1}:], {ENTRY} = {entry or 'NULL'}"
+        )
+    wrong: dict[int, str] = {}
     if CHECKSUM in columns:
-        changed = _changed(rows(connection, table), [column.name for column in columns])
-        wrong = dict.fromkeys(changed, checksums.CHANGED)
+        wrong = _changed(connection, table, [column.name for column in columns], sealed)
     wrong |= _incomplete(connection, table, needed)
-    leave_out(connection, table, wrong)
-    return faults + told(wrong.items())
+    return faults + told(_left_out(connection, table, wrong, alone=bool(entry)))
 
 
-def read(columns: Sequence[Column], paths: Sequence[Path]) -> tuple[list[dict], list[Fault]]:
-    """The rows of files of one folder, file by file as they were written, and the faulty files."""
+def read(columns: Sequence[Column], path: Path) -> tuple[list[dict], list[Fault]]:
+    """The rows of a file as they were written, and what is wrong with it."""
     with connect() as connection:
-        faults = fill(connection, "found", columns, paths)
-        return rows(connection, "found"), faults
+        faults = fill(connection, "found", columns, path.parent, [path.name])
+        return rows(connection, "found"), [fault for fault in faults if path.exists()]
 
 
 def rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[dict[str, Any]]:
     """The rows of a table that ``fill`` made, file by file as they were written."""
     return _records(connection.execute(f"SELECT * FROM {table} ORDER BY {FILE}, rowid"))
-
-
-def leave_out(connection: duckdb.DuckDBPyConnection, table: str, names: Iterable[str]) -> None:
-    """Take the rows of some files out of a table that ``fill`` made."""
-    for name in names:
-        connection.execute(f"DELETE FROM {table} WHERE {FILE} = ?", [name])
-
-
-def first_lines(error: BaseException) -> str:
-    """An error's message in one line, without the query it came from."""
-    lines = [line.strip() for line in str(error).split("LINE 1:")[0].splitlines() if line.strip()]
-    return " ".join(lines)
 
 
 def _by_halves(
@@ -168,38 +169,87 @@ def _by_halves(
     return left[0] + right[0], left[1] + right[1]
 
 
+def _by_parts(
+    ask: Callable[[Sequence[str]], T], names: Sequence[str]
+) -> tuple[list[T], list[tuple[str, str]]]:
+    """As ``_by_halves``, a part of the files after the other: the memory is that of a part."""
+    answers, unread = [], []
+    for start in range(0, len(names), _AT_ONCE):
+        some, wrong = _by_halves(ask, names[start : start + _AT_ONCE])
+        answers += some
+        unread += wrong
+    return answers, unread
+
+
 def _incomplete(
     connection: duckdb.DuckDBPyConnection, table: str, needed: Sequence[str]
-) -> dict[str, str]:
-    """The files with a row that lacks what makes it one of the table."""
+) -> dict[int, str]:
+    """The rows that lack what makes them rows of the table."""
     return {
-        filename: f"a row without {name}"
+        row: f"a row without {name}"
         for name in needed
-        for (filename,) in connection.execute(
-            f"SELECT DISTINCT {FILE} FROM {table} WHERE {name} IS NULL"
+        for (row,) in connection.execute(
+            f"SELECT rowid FROM {table} WHERE {_name(name)} IS NULL"
         ).fetchall()
     }
 
 
-def _changed(rows: Sequence[Mapping[str, Any]], known: Sequence[str]) -> set[str]:
-    """The files whose rows are not those that were written together.
+def _changed(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    known: Sequence[str],
+    sealed: Container[str],
+) -> dict[int, str]:
+    """The rows that are not those that were written together.
 
     Columns that are not known are another version's, or were added by hand: they may count or not.
     """
-    together: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        if row[CHECKSUM.name] is not None:
-            together.setdefault((row[FILE], row[CHECKSUM.name]), []).append(row)
+    files = connection.execute(f"SELECT DISTINCT {FILE} FROM {table}").fetchall()
+    asked = [name for (name,) in files if name not in sealed]
+    if not asked:
+        return {}
+    together: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    found = connection.execute(
+        f"SELECT rowid AS {_ROW}, * FROM {table} WHERE {CHECKSUM.name} IS NOT NULL"
+        f" AND {FILE} IN (SELECT unnest(?)) ORDER BY rowid",
+        [asked],
+    )
+    for row in _records(found):
+        together.setdefault((row[FILE], row[CHECKSUM.name]), []).append(row)
     return {
-        filename
-        for (filename, seal), some in together.items()
+        row[_ROW]: checksums.CHANGED
+        for (_, seal), some in together.items()
         if seal not in (checksums.of_rows(_content(some, names)) for names in (some[0], known))
+        for row in some
     }
+
+
+def _left_out(
+    connection: duckdb.DuckDBPyConnection, table: str, wrong: dict[int, str], *, alone: bool
+) -> list[tuple[str, str]]:
+    """Delete rows, and what stands with them; returns the files and why."""
+    if not wrong:
+        return []
+    found = connection.execute(
+        f"SELECT rowid, {FILE}, count(*) OVER (PARTITION BY {FILE}) FROM {table}"
+        f" WHERE {FILE} IN (SELECT {FILE} FROM {table} WHERE rowid IN (SELECT unnest(?)))"
+        " ORDER BY rowid",
+        [list(wrong)],
+    ).fetchall()
+    faults: dict[str, str] = {}
+    counts = Counter(name for row, name, _ in found if row in wrong)
+    for row, name, of in found:
+        if row in wrong and name not in faults:
+            part = f"{counts[name]} of {of} rows: " if alone and counts[name] < of else ""
+            faults[name] = part + wrong[row]
+    gone = [row for row, _, _ in found if not alone or row in wrong]
+    connection.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT unnest(?))", [gone])
+    return list(faults.items())
 
 
 def _content(rows: Sequence[Mapping[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
     """What a checksum of rows is of."""
-    counted = [name for name in names if name not in (FILE, CHECKSUM.name)]
+    counted = [name for name in names if name not in _APART]
     return [{name: row[name] for name in counted} for row in rows]
 
 

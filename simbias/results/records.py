@@ -256,7 +256,7 @@ def weights_of(store: Store, cell: Cell, seeds: Sequence[int]) -> str | None:
         if name not in rows or not store.weights_path(name).is_file():
             return None
         try:
-            own = rows[name]["weights_checksum"] or checksums.of_tensors(store.weights(name))
+            own = rows[name].weights_checksum or checksums.of_tensors(store.weights(name))
         except StoreError:
             return None
         found.append(own)

@@ -20,6 +20,23 @@ class Column(NamedTuple):
     needed: bool = False
 
 
+class Table(NamedTuple):
+    """A kind of rows, kept in a folder of its name.
+
+    Attributes:
+        name: of the folder, and in SQL.
+        columns: what its files have.
+        entry: SQL of the text that names what a row is of, one row each: files of many rows are
+            made of such rows. Without it rows stay in the files in which they were written.
+        final: SQL of whether a row stands above one of the same entry that is not.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    entry: str = ""
+    final: str = "true"
+
+
 CHECKSUM = Column("checksum", "VARCHAR", "hash of the rows written together; empty: unverified")
 STATUSES = ("done", "not-converged", "diverged", "error", "interrupted")
 FINAL = ("done", "not-converged", "diverged")  # the others are computed again by a rerun
@@ -227,7 +244,19 @@ MEASURED = (
     CHECKSUM,
 )
 
-TABLES = {"networks": NETWORKS, "traces": TRACES}
-# tables that other verbs add to a run
-ADDED = {"bounds": BOUNDS, "verdicts": VERDICTS, "evidence": EVIDENCE}
-OTHERS = {"measured": MEASURED}  # what is kept besides
+# an entry has the hash of its network (see ``records.network_name``)
+NETWORK_ROWS = Table(
+    "networks", NETWORKS, "left(sha256(settings || '|' || seed), 16)", f"status IN {FINAL}"
+)
+TABLES = {
+    table.name: table
+    for table in (
+        NETWORK_ROWS,
+        Table("traces", TRACES),
+        # tables that other verbs add to a run
+        Table("bounds", BOUNDS),
+        Table("verdicts", VERDICTS),
+        Table("evidence", EVIDENCE),
+    )
+}
+UNASKED = {"measured": Table("measured", MEASURED)}  # kept besides, no part of a question

@@ -11,8 +11,9 @@ from simbias.claims.verdict import Verdict
 from simbias.quantities import declared
 from simbias.results import claims as kept
 from simbias.results import records
+from simbias.results.config import to_toml
 from simbias.results.schema import FINAL
-from simbias.results.store import Store, to_toml
+from simbias.results.store import Store
 from simbias.runner.execute import Reporter, execute
 from simbias.runner.plan import Plan
 from simbias.training.cell import Cell

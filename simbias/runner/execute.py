@@ -13,8 +13,9 @@ from types import FrameType
 from typing import Any, Protocol
 
 from simbias.results import records
+from simbias.results.config import to_toml
 from simbias.results.schema import FINAL
-from simbias.results.store import Store, StoreError, to_toml
+from simbias.results.store import Store, StoreError
 from simbias.runner.plan import Plan
 from simbias.training.stack import Job, Snapshot, assemble, check_memory, check_snapshot, train_jobs
 from simbias.validation import validate
@@ -123,8 +124,10 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
             except Exception as error:  # one group's failure must not lose the others
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
                 _give_up(plan, jobs, "error", reason, store, reporter)
+            store.compact()
         if interrupted:
             raise Interrupted
+    store.compact(wait=True)
     statuses = store.statuses()
     return [statuses.get(records.network_name(job), "error") for job in plan.jobs]
 
@@ -164,6 +167,7 @@ def _run_group(
                 raise Interrupted
     except Interrupted:
         _give_up(plan, jobs, "interrupted", "stopped by the user", store, reporter)
+        store.compact()
         raise
 
 

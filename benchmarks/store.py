@@ -1,0 +1,154 @@
+"""Reading large runs: time and peak memory of each command, at ever more networks.
+
+    python benchmarks/store.py                        # 1,000, 10,000 and 100,000 networks
+    python benchmarks/store.py --networks 1000 10000 --one-file-each      # a network a file
+
+The rows are made up: real cells, numbers drawn at random, a hundred seeds a cell, and as many rows
+in a file as a compiled group of four cells leaves. Each command is a process of its own, from its
+start; seconds of its processor are told beside those of the clock, on which other programs count.
+"""
+
+import argparse
+import hashlib
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+import numpy as np
+
+from simbias import suites
+from simbias.results import checksums, parquet
+from simbias.results.records import base_row, network_name
+from simbias.results.schema import CHECKSUM, NETWORKS
+from simbias.results.store import Store
+from simbias.runner.execute import prepare
+from simbias.runner.plan import Plan, make_plan
+from simbias.training.stack import Job
+
+SEEDS = 100
+TOGETHER = 400  # rows in a file
+SUITE = """
+name = "many"
+summary = "cells of every width"
+source = "none"
+
+[tasks.noisy-lms-7]
+n_train = 1000
+method = {{ name = "sgd", learning_rate = 0.1, momentum = 0.9 }}
+
+[presets.full]
+summary = "one size"
+seeds = {seeds}
+n_certify = 2000
+stop = {{ max_updates = 1000, check_every = 50 }}
+
+[[presets.full.cells]]
+task = "noisy-lms-7"
+network = {{ name = "mlp", width = {widths} }}
+"""
+# the system's count of a child would begin with what its parent had in memory
+CHILD = """
+import re, resource, sys
+from simbias.cli import main
+code = main(sys.argv[1:])
+used = resource.getrusage(resource.RUSAGE_SELF)
+peak = re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1]
+print(used.ru_utime + used.ru_stime, peak)
+sys.exit(code)
+"""
+COMMANDS = {
+    "status": ["status"],
+    "table": ["table"],
+    "query": ["query", "select network, avg(risk) from networks group by all order by 2 limit 5"],
+}
+
+
+def plan_of(networks: int, folder: Path) -> Plan:
+    """A plan with so many networks."""
+    seeds = min(SEEDS, networks)
+    widths = list(range(1, 1 + networks // seeds))
+    path = folder / "many.toml"
+    path.write_text(SUITE.format(seeds=seeds, widths=widths))
+    return make_plan(suites.load(str(path)), "full")
+
+
+def made_up(job: Job, draw: np.random.Generator) -> dict[str, Any]:
+    """A row of a network that ended, with every column."""
+    row = base_row("many", job, "done", "train accuracy reached")
+    for column in NETWORKS:
+        if column.type == "DOUBLE":
+            row[column.name] = float(draw.random())
+        elif column.type == "BIGINT" and column.name not in row:
+            row[column.name] = int(draw.integers(1000))
+    row["weights_checksum"], row["trace_checksum"] = (draw.bytes(16).hex() for _ in range(2))
+    kept = {name: row.get(name) for name in (column.name for column in NETWORKS)}
+    kept[CHECKSUM.name] = checksums.of_rows([{k: v for k, v in kept.items() if v is not None}])
+    return kept
+
+
+def write(rows: list[dict[str, Any]], path: Path) -> None:
+    """One file with rows as they are."""
+    typed = ", ".join(f"{column.name} {column.type}" for column in NETWORKS)
+    with parquet.connect() as connection:
+        connection.execute(f"CREATE TABLE rows ({typed})")
+        connection.execute("INSERT INTO rows BY NAME SELECT unnest(?, recursive := true)", [rows])
+        parquet.copy(connection, "rows", path)
+
+
+def make(networks: int, folder: Path, one_file_each: bool) -> Path:
+    """A run directory of so many networks."""
+    plan = plan_of(networks, folder)
+    store = Store(folder / f"run-{networks}", create=True)
+    prepare(plan, store)
+    draw = np.random.default_rng(0)
+    rows_folder = store.directory / "networks"
+    jobs = plan.jobs
+    for start in range(0, networks, 1 if one_file_each else TOGETHER):
+        some = jobs[start : start + (1 if one_file_each else TOGETHER)]
+        path = rows_folder / f"{network_name(some[0])}.parquet"
+        write([made_up(job, draw) for job in some], path)
+        if not one_file_each:
+            name = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+            path.replace(rows_folder / f"{name}.parquet")
+    return store.directory
+
+
+def measured(words: list[str]) -> tuple[float, float, float]:
+    """Seconds of the clock and of the processor, and peak megabytes, by a command's own account."""
+    clock = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", CHILD, *words], stdout=PIPE, text=True, check=True)
+    busy, kilobytes = done.stdout.split()[-2:]
+    return time.perf_counter() - clock, float(busy), int(kilobytes) / 1024
+
+
+def main() -> None:
+    """Make runs, and print what reading each takes."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--networks", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--one-file-each", action="store_true")
+    parser.add_argument("--keep", type=Path, help="folder for the runs; default: a temporary one")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        folder = options.keep or Path(made)
+        folder.mkdir(parents=True, exist_ok=True)
+        for networks in options.networks:
+            directory = folder / f"run-{networks}"
+            if not directory.exists():
+                make(networks, folder, options.one_file_each)
+            files = len(list(directory.rglob("*.parquet")))
+            print(f"{networks:,} networks in {files:,} files", flush=True)
+            for name, (verb, *rest) in COMMANDS.items():
+                clock, busy, megabytes = measured([verb, str(directory), *rest])
+                print(
+                    f"  {name:<8} {clock:6.1f} s, {busy:6.1f} s of the processor,"
+                    f" {megabytes:6,.0f} MB",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

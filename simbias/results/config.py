@@ -1,0 +1,66 @@
+"""``DIR/run.toml``: what a run is of, written as TOML and checked when it is read."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import date, time
+from pathlib import Path
+from typing import Any
+
+from simbias._checks import whole
+from simbias._files import read_toml
+from simbias.training.stack import seed_list
+
+_RUN = {"suite": str, "preset": str, "n_certify": int, "cells": list, "seeds": list, "names": list}
+_CELL = {"task": dict, "network": dict, "method": dict, "stop": dict, "n_train": int, "batch": int}
+_MOST_BYTES = 16_000_000  # it says every cell
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """What the file says; ValueError where it is not one that simbias writes."""
+    config = read_toml(str(path), path, _MOST_BYTES)
+    for key, kind in _RUN.items():
+        if not isinstance(config.get(key), kind):
+            raise ValueError(f"{path}: key {key!r} is missing or odd: not a file of simbias")
+    try:
+        whole("n_certify", config["n_certify"])
+        if config["seeds"]:  # a directory of claims has none
+            seed_list(config["seeds"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if not all(
+        isinstance(entry, dict)
+        and isinstance(entry.get("cell"), str)
+        and isinstance(entry.get("published"), dict)
+        and all(isinstance(value, int | float) for value in entry["published"].values())
+        for entry in config["names"]
+    ):
+        raise ValueError(f"{path}: key 'names' is odd: not a file of simbias")
+    if not all(
+        isinstance(cell, dict)
+        and all(isinstance(cell.get(key), kind) for key, kind in _CELL.items())
+        and isinstance(cell["task"].get("name"), str)
+        for cell in config["cells"]
+    ):
+        raise ValueError(f"{path}: key 'cells' is odd: not a file of simbias")
+    return config
+
+
+def to_toml(table: Mapping[str, Any]) -> str:
+    """A flat or nested mapping of plain values as TOML text."""
+    return "".join(f"{_key(key)} = {_toml(value)}\n" for key, value in table.items())
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{_key(key)} = {_toml(item)}' for key, item in value.items())} }}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, date | time | float):
+        return str(value)
+    # text, integers and booleans are those of JSON, but for escapes in pairs and the last of ASCII
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,115 @@
+"""Files of a run directory: written at once or not at all, and what is said of those that fail."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+from safetensors import SafetensorError
+
+FAILURES = (OSError, duckdb.Error, SafetensorError)  # of reading and writing
+
+
+class StoreError(OSError):
+    """Something could not be written or read; the message is one line that names it.
+
+    Args:
+        message: the line.
+        why: its part without the file's name.
+    """
+
+    def __init__(self, message: str, why: str = "") -> None:
+        super().__init__(message)
+        self.why = why or message
+
+
+class Fault(NamedTuple):
+    """A file that cannot be used, in all or in part, and why, in one line."""
+
+    path: Path
+    why: str
+
+
+def write(path: Path, content: Callable[[Path], Any]) -> None:
+    """Write under a temporary name, sync, rename; leaves nothing behind on failure.
+
+    Args:
+        path: the file.
+        content: writes it to the path that it is given.
+
+    Raises:
+        StoreError: it could not be written.
+    """
+    temporary = path.parent / f".{os.getpid()}.{time.time_ns()}.tmp"
+    try:
+        content(temporary)
+        sync(temporary)
+        os.replace(temporary, path)
+    except FAILURES as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(f"cannot write {path}: {first_lines(error)}") from error
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or what a folder says of its files, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def set_aside(directory: Path, kind: str, path: Path) -> Path:
+    """Move a damaged file of a run to ``DIR/set-aside/KIND``; returns where it is then."""
+    target = directory / "set-aside" / kind / f"{path.name}.{time.time_ns()}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):  # missing, or another process was faster
+        os.replace(path, target)
+    return target
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """What tells whether a file was written since; nothing where there is none."""
+    try:
+        return stamp_of(path.stat())
+    except OSError:
+        return ()
+
+
+def stamp_of(known: os.stat_result) -> tuple[int, ...]:
+    """The stamp of a file of which so much is known."""
+    return known.st_mtime_ns, known.st_size, known.st_ino
+
+
+def first_lines(error: BaseException) -> str:
+    """An error's message in one line, without the query it came from."""
+    lines = [line.strip() for line in str(error).split("LINE 1:")[0].splitlines() if line.strip()]
+    return " ".join(lines)
+
+
+def unusable(path: Path, why: str) -> StoreError:
+    """The error of a file that cannot be used."""
+    return StoreError(f"{path} cannot be used ({why})", why)
+
+
+def check_writable(directory: Path) -> None:
+    """Raise ValueError unless a run directory can be made or written there; leaves no trace."""
+    at = directory.absolute()
+    while not at.parent.exists():
+        at = at.parent
+    try:  # permissions do not tell (root, read-only and virtual file systems): try it
+        if at.exists():
+            with tempfile.TemporaryFile(dir=at):
+                pass
+        else:
+            at.mkdir()
+            at.rmdir()
+    except OSError as error:
+        raise ValueError(
+            f"out: got {str(directory)!r} ({error.strerror}), allowed: a directory that can be"
+            " written or made"
+        ) from None

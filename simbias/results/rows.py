@@ -1,0 +1,257 @@
+"""The rows of one table of a run directory: written one by one, kept many a file, read once each.
+
+A row is written into a file of its own, and compaction gathers such files into large ones (see
+``claimed``). The name of a large file is the hash of its bytes, so that one look tells whether it
+is as it was written; the checksum of each row tells, where it is not, which rows still are. Of two
+rows of one entry the later counts, and one that is final before one that is not.
+"""
+
+import re
+import time
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import duckdb
+
+from simbias.results import checksums, files, parquet
+from simbias.results.claimed import Claim, Listing, Places, pending_name
+from simbias.results.files import FAILURES, Fault, StoreError, first_lines
+from simbias.results.parquet import ENTRY, FILE
+from simbias.results.schema import Table
+
+Known = TypeVar("Known")
+OWN = f"EXCLUDE ({FILE}, {ENTRY})"  # of all columns, leaves those of the table
+_SEALED = re.compile(r"[0-9a-f]{32}\.parquet")
+_WRITTEN = f"coalesce(try_cast(regexp_extract({FILE}, '-([0-9]+)[.]parquet$', 1) AS BIGINT), 0)"
+_SMALL, _MANY = 1_000_000, 100  # so many large files of fewer bytes become one
+_TRIES = 100
+_PAUSE = 0.02  # seconds
+
+
+class _Found(NamedTuple):
+    """What is known of a row: of two of one entry the greater ``rank`` counts."""
+
+    entry: str
+    rank: tuple[bool, int, str]
+    known: Any
+
+
+class Rows(Generic[Known]):
+    """The rows of a table.
+
+    Args:
+        directory: of the run.
+        table: which; it has entries.
+        known: makes what is kept in memory of a row's columns ``fields``, given in order.
+        fields: their names.
+    """
+
+    def __init__(
+        self, directory: Path, table: Table, known: Callable[..., Known], fields: Sequence[str]
+    ) -> None:
+        self.directory, self.table = directory, table
+        self._known, self._fields = known, ", ".join(fields)
+        self._places = Places(directory, table.name)
+        self._sealed: Listing = {}  # files whose bytes are known to be what was written
+        self._listed: Listing = {}
+        self._by_file: dict[str, list[_Found]] = {}
+        self._index: dict[str, Known] = {}
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file is one of those of the table."""
+        return path.parent == self._places.settled or self._places.pending in path.parents
+
+    def write(self, entry: str, row: Mapping[str, Any]) -> None:
+        """Keep a row; raises StoreError."""
+
+        def content(temporary: Path) -> None:
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            parquet.write(temporary, self.table.columns, [row])
+
+        files.write(self._places.pending / pending_name(entry), content)
+
+    def fill(self, connection: duckdb.DuckDBPyConnection) -> list[Fault]:
+        """Make a table of the sound rows, each entry once; returns what was left out."""
+        _, faults = self._read(connection, {})
+        self._once(connection)
+        return faults
+
+    def index(self) -> tuple[dict[str, Known], list[Fault]]:
+        """What is known of each entry, and what was left out; reads only what has changed."""
+        if self._places.listing() == self._listed:
+            return self._index, []
+        with parquet.connect() as connection:
+            listed, faults = self._read(connection, self._listed)
+            found = connection.execute(
+                f"SELECT {FILE}, {ENTRY}, {self.table.final}, {_WRITTEN}, {self._fields}"
+                f" FROM {self.table.name}"
+            ).fetchall()
+        before = self._listed
+        same = [name for name in self._by_file if listed.get(name) == before[name]]
+        self._by_file = {name: [] for name in listed} | {name: self._by_file[name] for name in same}
+        for name, entry, final, written, *values in found:
+            one = _Found(entry, (final, written, name), self._known(*values))
+            self._by_file[name].append(one)
+        best: dict[str, _Found] = {}
+        for rows in self._by_file.values():
+            for one in rows:
+                if one.entry not in best or best[one.entry].rank < one.rank:
+                    best[one.entry] = one
+        self._index, self._listed = {entry: one.known for entry, one in best.items()}, listed
+        return self._index, faults
+
+    def compact(
+        self,
+        *,
+        without: Collection[str] = (),
+        damaged: Collection[Path] = (),
+        wait: float = 0.0,
+    ) -> dict[str, Path]:
+        """Gather rows into large files, unless another process is doing so.
+
+        Args:
+            without: entries to leave out.
+            damaged: files of which only the sound rows are to stay.
+            wait: seconds to wait for another process.
+
+        Returns:
+            Where the files that were damaged, or held what was left out, were moved, by their name.
+
+        Raises:
+            StoreError: nothing can be written; everything is where it was.
+        """
+        small = self._small()
+        if not (small or without or damaged or self._places.unsettled()):
+            return {}
+        try:
+            claim = self._claim(wait)
+            if claim is None:
+                return {}
+            try:
+                aside = self._rewrite(claim, set(without), {*small, *damaged})
+            except BaseException as error:
+                lost = not claim.folder.exists()
+                claim.give_back()
+                if lost and isinstance(error, FAILURES):  # another process has taken over
+                    return {}
+                raise
+            claim.release()
+        except FAILURES as error:
+            why = first_lines(error)
+            raise StoreError(f"cannot write {self.directory / self.table.name}: {why}") from error
+        return aside
+
+    def _claim(self, wait: float) -> Claim | None:
+        end = time.monotonic() + wait
+        while True:
+            claim = self._places.claim()
+            if claim is not None or time.monotonic() >= end:
+                return claim
+            time.sleep(_PAUSE)
+
+    def _small(self) -> list[Path]:
+        """Settled files that are worth being made one."""
+        small = [
+            self.directory / name
+            for name, (_, size, _) in self._places.settled_files().items()
+            if size < _SMALL
+        ]
+        return small if len(small) >= _MANY else []
+
+    def _rewrite(self, claim: Claim, without: set[str], chosen: set[Path]) -> dict[str, Path]:
+        """Write what is claimed as one file, with what else is known of the same entries."""
+        claim.take_pending()
+        for path in chosen:
+            claim.take(path)
+        self.index()
+        held = {self._below(path) for path in claim.held()}
+        entries = {one.entry for name in held for one in self._by_file.get(name, [])} | without
+        bad: set[str] = set()
+        for name, rows in self._by_file.items():
+            own = {one.entry for one in rows}
+            if not own.isdisjoint(without):
+                bad.add(Path(name).name)
+            if name.startswith(f"{self.table.name}/") and not own.isdisjoint(entries):
+                claim.take(self.directory / name)
+        paths = claim.held()
+        with parquet.connect() as connection:
+            names = {self._below(path): files.stamp(path) for path in paths}
+            faults = self._fill(connection, names)
+            if not all(path.exists() for path in paths):
+                raise FileNotFoundError(claim.folder)
+            bad |= {path.name for path, _ in faults}
+            connection.execute(
+                f"DELETE FROM {self.table.name} WHERE {ENTRY} IN (SELECT unnest(?))",
+                [list(without)],
+            )
+            self._once(connection)
+            ((count,),) = connection.execute(f"SELECT count(*) FROM {self.table.name}").fetchall()
+            if count:
+                whole = f"(SELECT * {OWN} FROM {self.table.name} ORDER BY {ENTRY})"
+                # without compression a flipped bit spoils few rows
+                parquet.copy(connection, whole, claim.written, ", COMPRESSION uncompressed")
+        if count:
+            files.sync(claim.written)
+            claim.settle(checksums.of_bytes(claim.written.read_bytes()))
+        aside = {}
+        for path in paths:
+            if path.name in bad:
+                aside[path.name] = files.set_aside(self.directory, self.table.name, path)
+            else:
+                path.unlink(missing_ok=True)
+        return aside
+
+    def _read(
+        self, connection: duckdb.DuckDBPyConnection, known: Listing
+    ) -> tuple[Listing, list[Fault]]:
+        """Make a table of what is not known already; returns all files that there are, and faults.
+
+        A file that another process moves meanwhile is found again where it went.
+        """
+        for _ in range(_TRIES):
+            connection.execute(f"DROP TABLE IF EXISTS {self.table.name}")
+            listed = self._places.listing()
+            changed = {name: mark for name, mark in listed.items() if known.get(name) != mark}
+            faults = self._fill(connection, changed)
+            if all(path.exists() for path, _ in faults):
+                break
+        return listed, faults
+
+    def _fill(self, connection: duckdb.DuckDBPyConnection, names: Listing) -> list[Fault]:
+        table = self.table
+        return parquet.fill(
+            connection,
+            table.name,
+            table.columns,
+            self.directory,
+            sorted(names),
+            entry=table.entry,
+            sealed=self._as_written(names),
+        )
+
+    def _as_written(self, names: Listing) -> Container[str]:
+        """The files whose bytes are those of which their name speaks."""
+        for name, mark in names.items():
+            path = self.directory / name
+            if _SEALED.fullmatch(path.name) and self._sealed.get(name) != mark:
+                try:
+                    found = checksums.of_bytes(path.read_bytes())
+                except OSError:  # reading it will say why
+                    continue
+                if found == path.stem:
+                    self._sealed[name] = mark
+        return {name for name, mark in names.items() if self._sealed.get(name) == mark}
+
+    def _once(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Leave one row of each entry."""
+        name = self.table.name
+        connection.execute(
+            f"""DELETE FROM {name} WHERE rowid IN (SELECT row FROM (
+                SELECT rowid AS row, row_number() OVER (PARTITION BY {ENTRY}
+                ORDER BY {self.table.final} DESC, {_WRITTEN} DESC, {FILE} DESC) AS place
+                FROM {name}) WHERE place > 1)"""
+        )
+
+    def _below(self, path: Path) -> str:
+        return path.relative_to(self.directory).as_posix()

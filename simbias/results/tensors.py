@@ -1,0 +1,26 @@
+"""Tensors in safetensors files."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+
+from simbias.results.files import FAILURES, StoreError, first_lines
+
+
+def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Tensors and what the file says of itself; raises StoreError."""
+    with reading(path), safe_open(path, "np") as handle:
+        return {name: handle.get_tensor(name) for name in handle.keys()}, handle.metadata() or {}
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what goes wrong into a StoreError that names the file."""
+    try:
+        yield
+    except FAILURES as error:
+        why = first_lines(error)
+        raise StoreError(f"cannot read {path}: {why}", why) from error

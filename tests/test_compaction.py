@@ -1,0 +1,345 @@
+"""Rows become large files: whoever is stopped at whatever moment, each is there, and there once.
+
+The table is one of this file: rows know nothing of networks.
+"""
+
+import multiprocessing
+import os
+import random
+import struct
+import time
+import traceback
+
+import duckdb
+import pytest
+
+from simbias.results import claimed, files, parquet
+from simbias.results.files import StoreError
+from simbias.results.rows import Rows
+from simbias.results.schema import CHECKSUM, Column, Table
+
+TOYS = Table(
+    "toys",
+    (
+        Column("name", "VARCHAR", "of the toy", needed=True),
+        Column("price", "DOUBLE", "of it"),
+        Column("sold", "BOOLEAN", "whether it is"),
+        CHECKSUM,
+    ),
+    entry="name",
+    final="sold",
+)
+
+
+def opened(directory):
+    return Rows(directory, TOYS, lambda price, sold: (price, sold), ("price", "sold"))
+
+
+def put(rows, name, price, *, sold=True):
+    rows.write(name, {"name": name, "price": price, "sold": sold})
+
+
+def prices(directory):
+    """What a reader that has just come finds, in either way of reading."""
+    known, faults = opened(directory).index()
+    assert not faults
+    with parquet.connect() as connection:
+        assert not opened(directory).fill(connection)
+        pairs = connection.execute("SELECT name, price FROM toys").fetchall()
+    found = {name: price for name, (price, _) in known.items()}
+    assert len(dict(pairs)) == len(pairs)
+    assert found.items() <= dict(pairs).items()  # a row may have been written in between
+    return found
+
+
+def raw(directory):
+    """What any other reader finds, which must not be a row twice."""
+    if not list((directory / "toys").glob("*.parquet")):
+        return {}
+    with duckdb.connect() as connection:
+        found = connection.execute(f"SELECT name, price FROM '{directory}/toys/*.parquet'")
+        pairs = found.fetchall()
+    assert len(dict(pairs)) == len(pairs), f"doubled: {sorted(pairs)}"
+    return dict(pairs)
+
+
+def settled(directory):
+    return list((directory / "toys").iterdir())
+
+
+class Killed(BaseException):
+    """What a process that is killed does not notice."""
+
+
+@pytest.fixture
+def killed(monkeypatch):
+    """Runs something until its n-th change of the disk; returns whether it got that far."""
+
+    def run(work, moment):
+        count = 0
+
+        def counting(real):
+            def call(*arguments, **named):
+                nonlocal count
+                count += 1
+                if count > moment:
+                    raise Killed
+                return real(*arguments, **named)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for name in ("rename", "replace", "unlink", "rmdir", "fsync"):
+                patch.setattr(os, name, counting(getattr(os, name)))
+            patch.setattr(parquet, "copy", counting(parquet.copy))
+            for name in ("give_back", "release"):  # all that a dying process would do as well
+                real = getattr(claimed.Claim, name)
+                patch.setattr(claimed.Claim, name, counting(real))
+            try:
+                work()
+            except Killed:
+                return True
+        return False
+
+    monkeypatch.setattr(claimed, "_lives", lambda pid: False)
+    return run
+
+
+def test_rows_of_an_ended_group_become_one_file(tmp_path):
+    rows = opened(tmp_path)
+    for i in range(3):
+        put(rows, f"toy {i}", i / 10)
+    assert raw(tmp_path) == {} and len(prices(tmp_path)) == 3
+    rows.compact()
+    assert len(settled(tmp_path)) == 1 and raw(tmp_path) == prices(tmp_path)
+    assert raw(tmp_path) == {f"toy {i}": i / 10 for i in range(3)}
+    assert not list((tmp_path / "pending" / "toys").iterdir())
+    put(rows, "toy 3", 0.3)
+    rows.compact()
+    assert len(settled(tmp_path)) == 2 and len(raw(tmp_path)) == 4
+
+
+def test_a_process_killed_at_any_moment_loses_doubles_and_changes_nothing(tmp_path, killed):
+    moment, stopped = 0, True
+    while stopped:
+        place = tmp_path / str(moment)
+        rows = opened(place)
+        put(rows, "settled", 0.1)
+        put(rows, "changed", 0.2)
+        rows.compact()
+        put(rows, "changed", 0.3)
+        put(rows, "new", 0.4)
+        expected = {"settled": 0.1, "changed": 0.3, "new": 0.4}
+        stopped = killed(opened(place).compact, moment)
+        assert prices(place) == expected, moment
+        assert raw(place).items() <= expected.items() | {("changed", 0.2)}, moment
+        put(opened(place), "newer", 0.5)
+        opened(place).compact()
+        assert raw(place) == prices(place) == expected | {"newer": 0.5}, moment
+        moment += 1
+    assert moment > 12
+
+
+@pytest.mark.slow
+def test_a_process_killed_twice_at_any_moments_loses_nothing(tmp_path, killed):
+    for moment in range(0, 12, 3):
+        for second in range(0, 16, 3):
+            place = tmp_path / f"{moment} {second}"
+            for name in "ab":
+                put(opened(place), name, 0.1)
+            killed(opened(place).compact, moment)
+            put(opened(place), "b", 0.2)
+            killed(opened(place).compact, second)
+            assert prices(place) == {"a": 0.1, "b": 0.2}
+            assert raw(place).items() <= {("a", 0.1), ("b", 0.1), ("b", 0.2)}
+            opened(place).compact()
+            assert raw(place) == {"a": 0.1, "b": 0.2}
+
+
+def test_one_that_was_taken_for_dead_settles_nothing_when_it_goes_on(tmp_path, monkeypatch):
+    rows, real = opened(tmp_path), claimed.Claim.settle
+    put(rows, "a", 0.1)
+    monkeypatch.setattr(claimed, "_lives", lambda pid: False)
+    lost = []
+
+    def slow(claim, name):
+        if not lost:
+            lost.append(name)
+            opened(tmp_path).compact()  # another process takes over
+            assert raw(tmp_path) == {"a": 0.1}
+            put(opened(tmp_path), "b", 0.2)
+        real(claim, name)
+
+    monkeypatch.setattr(claimed.Claim, "settle", slow)
+    assert rows.compact() == {} and lost
+    assert raw(tmp_path) == {"a": 0.1} and prices(tmp_path) == {"a": 0.1, "b": 0.2}
+    rows.compact()
+    assert raw(tmp_path) == {"a": 0.1, "b": 0.2}
+
+
+def test_nobody_compacts_beside_another(tmp_path, monkeypatch):
+    rows, real = opened(tmp_path), parquet.copy
+    put(rows, "a", 0.1)
+    beside = []
+
+    def slow(*arguments):
+        if len(arguments) == 4 and not beside:
+            put(opened(tmp_path), "b", 0.2)
+            beside.append(opened(tmp_path).compact())
+            assert raw(tmp_path) == {} and len(prices(tmp_path)) == 2
+        real(*arguments)
+
+    monkeypatch.setattr(parquet, "copy", slow)
+    rows.compact()
+    assert beside == [{}] and raw(tmp_path) == {"a": 0.1}
+
+
+def test_a_full_disk_leaves_every_row_where_it_was(tmp_path, monkeypatch):
+    rows = opened(tmp_path)
+    put(rows, "a", 0.1)
+    rows.compact()
+    put(rows, "a", 0.2)
+    put(rows, "b", 0.3)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "sync", full)
+    with pytest.raises(StoreError, match=r"cannot write \S+toys: .*No space left"):
+        rows.compact()
+    monkeypatch.undo()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")} == before
+    assert not list(tmp_path.rglob(".*"))
+    rows.compact()
+    assert raw(tmp_path) == {"a": 0.2, "b": 0.3}
+
+
+def test_what_is_final_stands_whenever_it_was_written(tmp_path):
+    for order in ((True, False), (False, True)):
+        for between in (lambda rows: None, Rows.compact):
+            rows = opened(tmp_path / f"{order} {between}")
+            for sold in order:
+                put(rows, "a", float(sold), sold=sold)
+                between(rows)
+            assert prices(rows.directory) == {"a": 1.0}
+            rows.compact()
+            assert raw(rows.directory) == {"a": 1.0}
+
+
+def test_a_changed_row_of_a_large_file_does_not_take_the_others_along(tmp_path):
+    rows = opened(tmp_path)
+    for i in range(5):
+        put(rows, f"toy {i}", i / 7)
+    rows.compact()
+    (path,) = settled(tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(struct.pack("<d", 3 / 7), struct.pack("<d", 0.5)))
+    known, faults = opened(tmp_path).index()
+    assert sorted(known) == ["toy 0", "toy 1", "toy 2", "toy 4"]
+    ((where, why),) = faults
+    assert where == path and why.startswith("1 of 5 rows: changed")
+    aside = rows.compact(damaged=[path])
+    assert aside[path.name].exists() and sorted(raw(tmp_path)) == sorted(known)
+    assert prices(tmp_path).keys() == known.keys()
+
+
+def test_an_entry_is_left_out_of_a_large_file_and_the_file_kept_aside(tmp_path):
+    rows = opened(tmp_path)
+    for i in range(3):
+        put(rows, f"toy {i}", i / 7)
+    rows.compact()
+    (path,) = settled(tmp_path)
+    aside = rows.compact(without=["toy 1"])
+    assert sorted(raw(tmp_path)) == ["toy 0", "toy 2"] == sorted(prices(tmp_path))
+    assert aside[path.name].parent == tmp_path / "set-aside" / "toys"
+
+
+def test_many_small_files_become_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("simbias.results.rows._MANY", 3)
+    rows = opened(tmp_path)
+    for i in range(6):
+        put(rows, f"toy {i}", i / 7)
+        rows.compact()
+        assert len(settled(tmp_path)) <= 3 and len(raw(tmp_path)) == i + 1
+
+
+def test_a_directory_that_cannot_be_written_is_read(tmp_path):
+    rows = opened(tmp_path)
+    put(rows, "a", 0.1)
+    rows.compact()
+    put(rows, "b", 0.2)
+    every = [tmp_path, *(path for path in tmp_path.rglob("*"))]
+    before = {path: path.stat().st_mtime_ns for path in every}
+    assert prices(tmp_path) == {"a": 0.1, "b": 0.2}
+    assert {path: path.stat().st_mtime_ns for path in every} == before
+
+
+def write_on(directory, names, seed):
+    """A life of a writer: rows in an order of its own, compacted as it goes."""
+    chosen = random.Random(seed)
+    rows = opened(directory)
+    for name in chosen.sample(names, len(names)):
+        put(rows, name, float(name))
+        if chosen.random() < 0.5:
+            rows.compact()
+    rows.compact(wait=60)
+
+
+def read_on(directory, failed):
+    """Readers, of either kind, until the end."""
+    seen = set()
+    try:
+        while not (directory / "over").exists():
+            found = prices(directory)
+            assert seen <= set(found), f"lost: {seen - set(found)}"
+            assert all(price == float(name) for name, price in found.items())
+            seen = set(found)
+            try:
+                raw(directory)
+            except duckdb.IOException:  # a file that was moved before it was opened
+                pass
+    except BaseException:
+        failed.write_text(traceback.format_exc())
+
+
+@pytest.mark.slow
+def test_writers_killed_beside_readers_lose_double_and_change_nothing(tmp_path):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["simbias.results.rows", "pytest"])
+    names, chosen, kills = [str(i) for i in range(20)], random.Random(0), 0
+    directory = tmp_path / "run"
+    directory.mkdir()
+
+    def begin(target, *arguments):
+        process = context.Process(target=target, args=arguments)
+        process.start()
+        return process
+
+    reading = [begin(read_on, directory, tmp_path / f"{i}.failed") for i in range(2)]
+    writing = [begin(write_on, directory, names, i) for i in range(3)]
+    caught = 0  # while they compact
+    while kills < 30:
+        end = time.monotonic() + chosen.uniform(0, 4)
+        while time.monotonic() < end:
+            time.sleep(0.001)
+            pids = {path.name.split(".")[0] for path in directory.glob("pending/toys/claim/*")}
+            at_it = [place for place, one in enumerate(writing) if str(one.pid) in pids]
+            if at_it and kills % 2:
+                break
+        place = at_it[0] if at_it else chosen.randrange(len(writing))
+        caught += bool(at_it)
+        time.sleep(chosen.uniform(0, 0.2))
+        writing[place].kill()
+        writing[place].join()
+        kills += writing[place].exitcode < 0
+        writing[place] = begin(write_on, directory, names, 100 + kills)
+    for process in writing:
+        process.join()
+        assert process.exitcode == 0
+    (directory / "over").touch()
+    for process in reading:
+        process.join()
+    assert [path.read_text() for path in tmp_path.glob("*.failed")] == []
+    expected = {name: float(name) for name in names}
+    assert raw(directory) == prices(directory) == expected and caught > 9
