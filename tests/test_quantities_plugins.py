@@ -9,8 +9,8 @@ import pytest
 from simbias import MLP, Stop, sgd, tasks
 from simbias.quantities import quantity
 from simbias.results import Store, records
+from simbias.results.config import to_toml
 from simbias.results.schema import NETWORKS
-from simbias.results.store import to_toml
 from simbias.training import Cell
 from simbias.training.stack import Job
 

@@ -100,9 +100,11 @@ def test_an_export_to_standard_output_is_the_file(directory, capfdbinary, tmp_pa
         assert not err
         if kind == "parquet":
             (tmp_path / "out").write_bytes(out)
-            both = [
-                duckdb.read_parquet(str(tmp_path / name)).fetchall() for name in ("out", "file")
-            ]
+            with duckdb.connect() as connection:
+                both = [
+                    connection.read_parquet(str(tmp_path / name)).fetchall()
+                    for name in ("out", "file")
+                ]
             assert both[0] == both[1] and len(both[0]) == 2
         else:
             assert out == path.read_bytes()
