@@ -20,6 +20,7 @@ _WHERE = {
 _ROOMS = (
     "bounds",
     "claims",
+    "losses",
     "networks",
     "plots",
     "quantities",

@@ -172,8 +172,13 @@ def witness():
     return Method("witness", {}, init, step)
 
 
-METHODS = (adam, sam, spectral_decoupling, last_layer, averaged)
-NETWORKS = (Dropout, Convolutional, Recurrent)
+def one_now(first, *others):
+    """Each compiles a program of its own: one in every run of the tests, the others in slow ones."""
+    return (first, *(pytest.param(other, marks=pytest.mark.slow) for other in others))
+
+
+METHODS = one_now(adam, sam, spectral_decoupling, last_layer, averaged)
+NETWORKS = one_now(Recurrent, Convolutional, Dropout)
 
 
 @pytest.mark.parametrize("made", METHODS)

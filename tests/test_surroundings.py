@@ -123,6 +123,7 @@ ENTRANCES = {
 OTHERS = {
     "bounds": {"bound", "bound_names", "inapplicable", "left_out", "violated"},
     "claims": {"builtin", "choose", "feasible", "get", "load"},
+    "losses": {"cross_entropy", "get", "hinge", "logistic", "names", "square"},
     "networks": {"get"},
     "plots": {"bounds", "claims", "comparison", "discrimination", "phase"},
     "quantities": {"quantity"},
