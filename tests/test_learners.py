@@ -173,7 +173,7 @@ def witness():
 
 
 def one_now(first, *others):
-    """Each compiles a program of its own: one in every run of the tests, the others in slow ones."""
+    """Each compiles a program: one in every run of the tests, the others in slow ones."""
     return (first, *(pytest.param(other, marks=pytest.mark.slow) for other in others))
 
 
