@@ -13,14 +13,17 @@ _WHERE = {
     "Stack": "simbias.training",
     "Stop": "simbias.training",
     "configure": "simbias._devices",
+    "data": "simbias.models",
+    "estimator": "simbias.models",
     "sgd": "simbias.training",
-    "train": "simbias.training",
+    "train": "simbias.models",
     "validate": "simbias.validation",
 }
 _ROOMS = (
     "bounds",
     "claims",
     "losses",
+    "models",
     "networks",
     "plots",
     "quantities",

@@ -7,6 +7,7 @@ import math
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -264,3 +265,12 @@ def describe_factory(kind: str, name: str) -> None:
 
     factory = REGISTRIES[kind].factory(name)
     print(f"{name}{signature(factory)}\n\n{cleandoc(factory.__doc__ or '')}")
+
+
+def describe_estimator(name: str) -> None:
+    """A learner of another library: what it is, and where its settings are explained."""
+    factory = REGISTRIES["estimators"].factory(name)
+    print(f"{name}: {REGISTRIES['estimators'].entries()[name].summary}")
+    if isinstance(factory, partial):
+        print(f"settings: the arguments of {'.'.join(factory.args[-1].split(':'))}")
+    print(f'simbias.train(task, simbias.estimator("{name}"), n_train=4_000, seeds=4)')

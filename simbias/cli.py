@@ -27,6 +27,7 @@ from simbias._process import DONE, FAILED, USAGE, program, stopped, tell
 from simbias._tell import (
     describe_bound,
     describe_claim,
+    describe_estimator,
     describe_factory,
     describe_file,
     describe_quantity,
@@ -214,6 +215,7 @@ def info(name: Name) -> int:
         "suites": describe_suite,
         "quantities": describe_quantity,
         "bounds": describe_bound,
+        "estimators": describe_estimator,
         "claims": describe_claim,
     }
     for i, kind in enumerate(kind for kind, several in names.items() if name in several):

@@ -219,6 +219,22 @@ LOSSES = Registry(
     },
 )
 
+ESTIMATORS = Registry(
+    "estimators",
+    {
+        name: Entry(f"simbias.models.scikit:{name.replace('-', '_')}", summary)
+        for name, summary in {
+            "random-forest": "averaged trees on resampled points",
+            "gradient-boosting": "trees fitted one after the other, on histograms",
+            "decision-tree": "one tree, grown to pure leaves",
+            "nearest-neighbours": "the label of the nearest training points",
+            "logistic-regression": "a linear rule of least cross-entropy",
+            "linear-svm": "a linear rule of largest margin",
+            "svm": "a rule of largest margin in a kernel's space",
+        }.items()
+    },
+)
+
 # A suite's reference is a package and a TOML file in it.
 SUITES = Registry(
     "suites",
@@ -318,5 +334,5 @@ CLAIMS = Registry("claims", {})
 
 REGISTRIES = {
     registry.kind: registry
-    for registry in (TASKS, NETWORKS, LOSSES, METHODS, QUANTITIES, BOUNDS, SUITES)
+    for registry in (TASKS, NETWORKS, LOSSES, METHODS, ESTIMATORS, QUANTITIES, BOUNDS, SUITES)
 }

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 import simbias
 from simbias import plots
+from simbias.models import classifier
 from simbias.plots._lines import majority_lines
 from simbias.plots._plane import share_positive
 from simbias.tasks.oracle import achievable_rule, simple_rule
@@ -107,7 +108,9 @@ def test_share_does_not_depend_on_the_blocks(monkeypatch):
     contexts = np.random.default_rng(0).uniform(-1, 1, (8, 3))
 
     def share():
-        return share_positive(lambda x: x.sum(axis=1) > 0, turn, (0, 2), grid, grid, contexts)
+        return share_positive(
+            classifier(lambda x: x.sum(axis=1) > 0), turn, (0, 2), grid, grid, contexts
+        )
 
     whole = share()
     monkeypatch.setattr("simbias.plots._plane._ROWS", 20)
@@ -226,11 +229,11 @@ def test_bad_options_are_named(options, argument):
 
 
 @pytest.mark.parametrize(
-    "classify", [lambda x: x[:, :1] > 0, lambda x: 2 * x[:, 0], lambda x: np.full(len(x), -1)]
+    "classify", [lambda x: x, lambda x: x[1:, 0], lambda x: np.full(len(x), -1), lambda x: "1"]
 )
-def test_a_classifier_must_answer_with_one_label_a_row(classify):
+def test_a_classifier_must_answer_with_scores_of_two_classes_or_a_label_a_row(classify):
     task = simbias.tasks.get("lms-5", dim=3)
-    with pytest.raises(ValueError, match="^classify: got "):
+    with pytest.raises(ValueError, match="^classifier: got "):
         plots.BoundaryDisplay.from_classifier(classify, task, **SMALL)
 
 

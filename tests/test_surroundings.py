@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import simbias
-from simbias import _keys, _pinned, bounds, claims, plots, tasks, training, validation
+from simbias import _keys, _pinned, bounds, claims, models, plots, tasks, training, validation
 from simbias.claims import session
 from simbias.cli import main
 from simbias.results import Store, load_stack, records
@@ -104,6 +104,10 @@ ENTRANCES = {
     "bounds.evidence_from": lambda given: evidence(given.stack),
     "bounds.records": lambda given: bounds.records(evidence(given.stack), bounds=["sharpness"]),
     "bounds.masked_predictions": lambda given: bounds.masked_predictions(CELL, 0, masks=2),
+    "models.data": lambda given: models.data(TASK, 300, seed=1).x,
+    "models.ensemble": lambda given: validated(models.ensemble(given.stack)),
+    "models.train": lambda given: fitted(given.x),
+    "models.quantised": lambda given: models.quantised(given.stack, bits=4).members[0].params,
     "plots.boundary": lambda given: boundary(given.stack),
     "plots.training": lambda given: plots.training(given.stack).tables(),
     "plots.islands": lambda given: plots.islands(given.stack, sample=2, directions=2).tables(),
@@ -124,6 +128,7 @@ OTHERS = {
     "bounds": {"bound", "bound_names", "inapplicable", "left_out", "violated"},
     "claims": {"builtin", "choose", "feasible", "get", "load"},
     "losses": {"cross_entropy", "get", "hinge", "logistic", "names", "square"},
+    "models": {"classifier", "edited", "estimator", "member", "panel"},
     "networks": {"get"},
     "plots": {"bounds", "claims", "comparison", "discrimination", "phase"},
     "quantities": {"quantity"},
@@ -138,6 +143,20 @@ OTHERS = {
 def trained():
     options = {"n_train": 300, "batch": 50, "stop": CELL.stop, "n_select": 50}
     return simbias.train(TASK, CELL.network, CELL.method, seeds=2, **options)
+
+
+def fitted(x):
+    """Scores of an estimator that guesses the share of ones."""
+
+    class Share:
+        def fit(self, x, y):
+            self.ones = y.mean()
+
+        def __call__(self, x):
+            return np.full(len(x), self.ones - 0.5)
+
+    made = models.train(TASK, models.Estimator("share", {}, lambda state: Share()), n_train=50)
+    return made.members[0].scores(x)
 
 
 def validated(stack):
@@ -164,7 +183,7 @@ def leaves(found, path=""):
         parts = enumerate(found)
     else:
         return {path: found}
-    kept = [(name, part) for name, part in parts if name not in ("seconds", "_stack", "cell")]
+    kept = [(name, part) for name, part in parts if name not in ("seconds", "_panel", "cell")]
     return {k: v for name, part in kept for k, v in leaves(part, f"{path}.{name}").items()}
 
 

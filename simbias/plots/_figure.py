@@ -23,6 +23,8 @@ from matplotlib.legend_handler import HandlerTuple
 
 from simbias._checks import fail, place, whole
 from simbias._escape import csv_text
+from simbias.models.classifier import Classifier, Traced
+from simbias.models.panel import Panel, panel
 from simbias.plots._room import Room, wrapped
 from simbias.tasks.task import numbers_of
 from simbias.training.stack import Stack
@@ -174,11 +176,17 @@ class Display(ABC):
         return (figure.add_subplot(),)
 
 
-def network_title(stack: Stack, seed: int) -> str:
-    """What tells a network of a stack apart, in one line."""
-    task, network = stack.cell.task, stack.cell.network.label
+def noun(member: Classifier) -> str:
+    """What a classifier is called."""
+    return "network" if isinstance(member, Traced) else "classifier"
+
+
+def network_title(learned: Stack | Panel, seed: int) -> str:
+    """What tells a network of a stack, or another classifier, apart, in one line."""
+    asked = panel(learned)
+    task, one = asked.task, asked.members[asked.index(seed)]
     words = f"{task_words(task, but=['dim'])}, $d$ = {numbers_of(task)}"
-    return f"{words}, network {network}, seed {seed}"
+    return f"{words}, {noun(one)} {one.label}, seed {seed}"
 
 
 @contextmanager

@@ -4,16 +4,11 @@ A point of the plane fixes two coordinates; a context is a draw of the others. B
 inputs, so that any classifier of inputs can be asked.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float, Int
 
-from simbias._checks import fail
+from simbias.models.classifier import Classifier, labels
 from simbias.tasks.block_task import BlockTask
-
-Classifier = Callable[[Any], Any]
 
 _ROWS = 2**15  # inputs of one call: memory is flat in the resolution and in the contexts
 _NORMAL_REACH = 3.0  # standard deviations of a normal coordinate that are shown
@@ -24,24 +19,19 @@ def label_rows(classify: Classifier, x: Float[np.ndarray, "rows dim"]) -> Int[np
     """The classifier's labels, asked in blocks of one shape.
 
     Args:
-        classify: maps inputs (rows, dim) to labels (rows,).
+        classify: what is asked.
         x: inputs.
 
     Raises:
-        ValueError: an answer of another shape, or with other values than 0 and 1.
+        ValueError: an answer that is none.
     """
-    labels = np.empty(len(x), np.int64)
+    found = np.empty(len(x), np.int64)
     for start in range(0, len(x), _ROWS):
         block = x[start : start + _ROWS]
         spare = _ROWS - len(block) if start else 0
         asked = np.concatenate([block, x[:spare]]) if spare else block
-        said = np.asarray(classify(asked))
-        if said.shape != (len(asked),):
-            raise fail("classify", f"an answer of shape {said.shape}", f"shape ({len(asked)},)")
-        if not np.isin(said, (0, 1)).all():
-            raise fail("classify", f"labels such as {said[~np.isin(said, (0, 1))][0]}", "0 and 1")
-        labels[start : start + len(block)] = said[: len(block)]
-    return labels
+        found[start : start + len(block)] = labels(classify, asked)[: len(block)]
+    return found
 
 
 def share_positive(
@@ -58,7 +48,7 @@ def share_positive(
     and not those of the draws.
 
     Args:
-        classify: maps inputs (rows, dim) to labels (rows,).
+        classify: what is asked.
         rotation: the matrix that turns unrotated points into inputs.
         coordinates: the horizontal and the vertical coordinate.
         across: horizontal positions, input units.
@@ -66,7 +56,7 @@ def share_positive(
         contexts: unrotated points; their two coordinates of the plane are not used.
 
     Raises:
-        ValueError: the classifier's answer is no array of 0 and 1, one a row.
+        ValueError: the classifier's answer is none.
     """
     rotation = np.asarray(rotation, np.float32)
     others = np.array(contexts, np.float32)

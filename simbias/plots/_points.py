@@ -2,20 +2,17 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from simbias._checks import fail
-from simbias._pinned import pinned
+from simbias.models.classifier import Classifier
 from simbias.plots._figure import BLACK, BLUE, VERMILLION
-from simbias.plots._plane import Classifier, label_rows
+from simbias.plots._plane import label_rows
 from simbias.tasks import BlockTask
 from simbias.tasks.oracle import simple_rule
-from simbias.training import fit
-from simbias.training.stack import Stack, redraw
 
 _COLOUR = (BLUE, VERMILLION)  # of the negative and of the positive label
 
@@ -65,19 +62,6 @@ def asked(
     position, rule = x @ rotation.T, simple_rule(task)
     exception = np.zeros(len(x), bool) if rule is None else rule(position) != y
     return Points(position, y.astype(np.int64), exception, label_rows(classify, x) == y)
-
-
-@pinned
-def training_set(stack: Stack, i: int) -> tuple[np.ndarray, np.ndarray]:
-    """The training inputs and labels of network ``i`` of a stack, drawn again."""
-    data = jax.device_get(redraw(stack, i))
-    return data.x, data.y
-
-
-def classifier(stack: Stack, i: int) -> Classifier:
-    """Network ``i`` of a stack as a function from inputs (rows, dim) to labels (rows,)."""
-    params = jax.tree.map(lambda leaf: leaf[i], stack.params)
-    return lambda x: fit.ask(stack.cell.network, params, x) > 0
 
 
 def draw_points(

@@ -4,30 +4,29 @@ The background is the share of on-distribution contexts in which the classifier 
 through a single context would show what the classifier does there, not on the task.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
+import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
 
-from simbias._checks import fail, instance, whole
-from simbias._keys import network_key, seed_key, stream
+from simbias._checks import fail, whole
+from simbias._keys import seed_key
 from simbias._memory import fits
+from simbias._types import AnyArray
+from simbias.models import DataSet, classifier, panel
 from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines, plane_rules, rule_labels, rule_lines
-from simbias.plots._plane import (
-    Classifier,
-    limits,
-    share_positive,
-)
-from simbias.plots._points import Points, asked, classifier, draw_points, kinds, training_set
+from simbias.plots._plane import limits, share_positive
+from simbias.plots._points import Points, asked, draw_points, kinds
 from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Rule
-from simbias.training.stack import Stack
 from simbias.training.words import task_words
 from simbias.validation.grids import draw_given
 from simbias.validation.sound import sound_seed
@@ -56,6 +55,7 @@ class BoundaryDisplay(style.Display):
         points: labelled points with the classifier's answers; None: none are known.
         shown: most points to draw, up to a third of them exceptions.
         what: what the points are called.
+        noun: what the classifier is called.
     """
 
     name: str
@@ -69,13 +69,14 @@ class BoundaryDisplay(style.Display):
     points: Points | None
     shown: int
     what: str = "points"
+    noun: str = "network"
 
     @classmethod
     def from_classifier(
         cls,
-        classify: Classifier,
+        classify: Any,
         task: BlockTask,
-        rotation: Float[Array, "dim dim"] | None = None,
+        rotation: Float[AnyArray, "dim dim"] | None = None,
         *,
         coordinates: tuple[int, int] = (0, 1),
         label: int | None = None,
@@ -89,7 +90,7 @@ class BoundaryDisplay(style.Display):
         """Ask any classifier.
 
         Args:
-            classify: maps inputs (rows, dim) to labels (rows,), 0 or 1.
+            classify: anything that scores or labels inputs (``simbias.models.classifier``).
             task: the task whose law the contexts follow.
             rotation: the matrix that turns unrotated points into inputs; None: they are inputs.
             coordinates: the horizontal and the vertical coordinate of the unrotated space.
@@ -105,6 +106,7 @@ class BoundaryDisplay(style.Display):
         Raises:
             ValueError: an argument out of range, or a classifier that answers something else.
         """
+        classify = classifier(classify)
         horizontal, vertical = _plane(task, coordinates)
         if label is not None:
             whole("label", label, least=0, most=1)
@@ -139,13 +141,20 @@ class BoundaryDisplay(style.Display):
 
     @classmethod
     def from_stack(
-        cls, stack: Stack, seed: int | None = None, *, coordinate: int = 1, **options: Any
+        cls,
+        learned: Any,
+        seed: int | None = None,
+        *,
+        data: DataSet | Sequence[DataSet] | None = None,
+        coordinate: int = 1,
+        **options: Any,
     ) -> Self:
-        """Ask one network of a stack, with its training set on top.
+        """Ask one network of a stack, or another classifier, with its training set on top.
 
         Args:
-            stack: trained networks, or a control.
-            seed: the network's seed; default: the first that is a classifier.
+            learned: a stack, or any classifiers, as for ``simbias.validate``.
+            seed: of the data set; default: the first whose classifier is one.
+            data: for a classifier that does not know its training set.
             coordinate: the vertical coordinate; the horizontal one is the first of the simple set,
                 or 0 where there is none.
             **options: ``label``, ``resolution``, ``contexts`` and ``shown`` of ``from_classifier``.
@@ -154,20 +163,22 @@ class BoundaryDisplay(style.Display):
             ValueError: a seed that is not in the stack or no classifier, or an argument out of
                 range.
         """
-        instance("stack", stack, Stack)
-        seed = sound_seed(stack, seed)
-        i, cell = stack.index(seed), stack.cell
+        known = panel(learned, data)
+        seed = sound_seed(known, seed)
+        i = known.index(seed)
+        own, member = known.data[i], known.members[i]
+        training = jax.device_get(own.draw())
         display = cls.from_classifier(
-            classifier(stack, i),
-            cell.block_task,
-            stack.rotation[i],
-            coordinates=((*cell.block_task.simple_set, 0)[0], coordinate),
-            key=stream(network_key(cell.identity, seed), "context"),
-            points=training_set(stack, i),
-            name=style.network_title(stack, seed),
+            member,
+            known.block_task,
+            own.rotation,
+            coordinates=((*known.block_task.simple_set, 0)[0], coordinate),
+            key=own.stream("context"),
+            points=(training.x, training.y),
+            name=style.network_title(known, seed),
             **options,
         )
-        display.what = "training points"
+        display.what, display.noun = "training points", style.noun(member)
         return display
 
     @cached_property
@@ -248,7 +259,7 @@ class BoundaryDisplay(style.Display):
         bar = ax.figure.colorbar(mesh, ax=ax, ticks=[0, 0.25, 0.5, 0.75, 1], aspect=30, pad=0.03)
         given = {None: "", 0: " given \u2212", 1: " given +"}[self.label]
         share = f" (share of {self.contexts} contexts{given})" if self.contexts else ""
-        bar.set_label(f"the network says +{share}")
+        bar.set_label(f"the {self.noun} says +{share}")
         bar.outline.set_linewidth(0.6)
         handles: list[Any] = []
         for name, found in self._lines().items():
@@ -278,25 +289,32 @@ class BoundaryDisplay(style.Display):
     def _line_label(self, name: str) -> str:
         if name == "learned":
             return "learned boundary"
-        return f"{name} rule (the network agrees on {self.agreement(name):.0%} of the plane)"
+        return f"{name} rule (the {self.noun} agrees on {self.agreement(name):.0%} of the plane)"
 
     def _axis_label(self, axis: int) -> str:
         coordinate = self.coordinates[axis]
         return f"{self.task.blocks[coordinate].kind} coordinate $x_{{{coordinate}}}$ (input units)"
 
 
-def boundary(stack: Stack, *, seed: int | None = None, **options: Any) -> BoundaryDisplay:
-    """The boundary of one network, ready to be drawn: ``boundary(stack).save("boundary.png")``.
+def boundary(
+    learned: Any,
+    data: DataSet | Sequence[DataSet] | None = None,
+    *,
+    seed: int | None = None,
+    **options: Any,
+) -> BoundaryDisplay:
+    """The boundary of one classifier, ready to be drawn: ``boundary(stack).save("boundary.png")``.
 
     Args:
-        stack: trained networks, or a control.
-        seed: the network's seed; default: the first that is a classifier.
+        learned: a stack, or any classifiers, as for ``simbias.validate``.
+        data: for a classifier that does not know its training set.
+        seed: of the data set; default: the first whose classifier is one.
         **options: as for ``BoundaryDisplay.from_stack``.
 
     Raises:
         ValueError: a seed that is not in the stack or no classifier, or an option out of range.
     """
-    return BoundaryDisplay.from_stack(stack, seed, **options)
+    return BoundaryDisplay.from_stack(learned, seed, data=data, **options)
 
 
 def _plane(task: BlockTask, coordinates: tuple[int, int]) -> tuple[int, int]:

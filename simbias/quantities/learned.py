@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from simbias._checks import known
+from simbias.models import panel
 from simbias.quantities.quantity import Argument, quantity
 from simbias.quantities.subject import Subject
 from simbias.tasks.shifts import BENIGN, SHIFTS, shifted
@@ -76,9 +77,7 @@ def transition_updates(subject: Subject) -> list[float]:
 )
 def shifted_accuracy(subject: Subject, kind: str) -> Estimate:
     """Accuracy under a shift that keeps every label right."""
-    cell = subject.stack.cell
-    moved = replace(subject.stack, cell=replace(cell, task=shifted(cell.block_task, kind)))
-    counts = count(moved, subject.n_certify)
+    counts = count(panel(subject.stack).under(kind), subject.n_certify)
     return clopper_pearson(counts.correct, counts.points, subject.confidence)
 
 

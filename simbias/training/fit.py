@@ -21,6 +21,7 @@ from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, Params
 from simbias.losses import Loss
 from simbias.networks import Network
+from simbias.networks.scorer import Scorer
 from simbias.tasks.task import Points
 from simbias.training.cell import Cell
 from simbias.training.method import Batch, Hyper, Method
@@ -306,7 +307,7 @@ def segment(
 
 
 def logits(
-    network: Network, params: Params, x: Float[Array, "rows *shape"]
+    network: Scorer, params: Params, x: Float[Array, "rows *shape"]
 ) -> Float[Array, "rows classes"]:
     """The scores of the classes, in blocks of rows."""
     with lenient():
@@ -316,7 +317,7 @@ def logits(
 
 
 def margins(
-    network: Network, params: Params, x: Float[Array, "rows *shape"]
+    network: Scorer, params: Params, x: Float[Array, "rows *shape"]
 ) -> Float[Array, " rows"]:
     """The logit difference of two classes, positive where the network says 1."""
     scores = logits(network, params, x)
@@ -331,13 +332,13 @@ def decided(scores: Float[Array, "rows classes"]) -> Int[Array, " rows"]:
 
 
 @pinned
-def ask(network: Network, params: Params, x: Float[AnyArray, "rows *shape"]) -> np.ndarray:
+def ask(network: Scorer, params: Params, x: Float[AnyArray, "rows *shape"]) -> np.ndarray:
     """``margins`` of one network (compiled, NumPy)."""
     return np.asarray(_ask(network, params, x))
 
 
 @partial(jax.jit, static_argnums=0)
-def _ask(network: Network, params: Params, x: Array) -> Array:
+def _ask(network: Scorer, params: Params, x: Array) -> Array:
     return margins(network, params, x)
 
 

@@ -1,18 +1,21 @@
 """What was learned: population risk, reliance, exceptions and agreement, each with an interval.
 
-``validate`` measures a stack on fresh draws; ``measure_grids`` lays dense grids over planes and
+``validate`` asks classifiers about fresh draws; ``measure_grids`` lays dense grids over planes and
 counts cuts, ``measure_islands`` looks around memorised exceptions, and ``geometry`` has the exact
 boundary of a ReLU network on any plane, and the exact risk on a task of two coordinates.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from simbias._checks import instance, real, whole
+from simbias._checks import real, whole
 from simbias._pinned import pinned
-from simbias.training.stack import Stack
+from simbias.models.data import DataSet
+from simbias.models.panel import panel
 from simbias.validation.controls import control
 from simbias.validation.exceptions import Ledger, ledger, train_fit
 from simbias.validation.geometry import exact_risk
@@ -20,7 +23,7 @@ from simbias.validation.grids import GridReport, measure_grids
 from simbias.validation.islands import IslandReport, measure_islands
 from simbias.validation.reliance import Randomised, Reliance
 from simbias.validation.risk import Estimate, clopper_pearson, count
-from simbias.validation.sound import faults, logit_fault, weight_fault
+from simbias.validation.sound import faults, score_fault, weight_fault
 
 __all__ = [
     "Estimate",
@@ -43,25 +46,29 @@ Counted = Int[np.ndarray, " seeds"]
 
 @dataclass(frozen=True)
 class Report:
-    """What ``validate`` found; every estimate has one entry a network.
+    """What ``validate`` found; every estimate has one entry a classifier.
 
-    A network that is no classifier, because it diverged or its weights or logits are not finite,
-    has NaN for every number but the count of its training exceptions.
+    One that cannot be judged, because it diverged or its weights or scores are not finite, has NaN
+    for every number but the count of its training exceptions.
 
     Attributes:
-        faults: for each network why it is no classifier; empty where it is one.
-        n_certify: fresh points a network.
+        seeds: of the data set of each.
+        faults: for each why it is no classifier; empty where it is one.
+        unmeasured: what is NaN for all of them, by name, with the reason.
+        n_certify: fresh points a classifier.
         confidence: coverage of each interval.
         train_loss, train_accuracy: mean cross-entropy (nats) and accuracy on the training set.
         risk: 1 - accuracy on fresh draws.
         reliance: accuracy and AUC on randomised inputs.
         exceptions: the ledger of the points that the simple rule labels wrongly.
-        simple_agreement: share of fresh points on which the network says what the simple rule says;
-            NaN where the task has no simple set.
+        simple_agreement: share of fresh points on which the classifier says what the simple rule
+            says; NaN where the task has no simple set.
         achievable_agreement: the same for the achievable rule.
     """
 
+    seeds: tuple[int, ...]
     faults: tuple[str, ...]
+    unmeasured: Mapping[str, str]
     n_certify: int
     confidence: float
     train_loss: Float[np.ndarray, " seeds"]
@@ -74,46 +81,61 @@ class Report:
 
 
 @pinned
-def validate(stack: Stack, *, n_certify: int = N_CERTIFY, confidence: float = 0.95) -> Report:
-    """Measure what the networks of a stack learned, on fresh draws.
+def validate(
+    learned: Any,
+    data: DataSet | Sequence[DataSet] | None = None,
+    *,
+    shift: str = "none",
+    n_certify: int = N_CERTIFY,
+    confidence: float = 0.95,
+) -> Report:
+    """Measure what classifiers learned, on fresh draws.
 
-    The draws come from each network's own certify stream: independent of its training set and of
-    the points its traces were evaluated on.
+    The draws come from each data set's own certify stream: independent of its training set and of
+    the points that traces were evaluated on.
 
     Args:
-        stack: trained networks, or a control.
-        n_certify: fresh points a network; memory does not depend on it.
+        learned: a stack, what ``simbias.train`` made of an estimator, or any classifier: a callable
+            that scores inputs, a fitted estimator, a torch module (``simbias.models.classifier``);
+            or a list of such, one a data set.
+        data: what ``simbias.data`` gave, for a classifier that does not know its training set.
+        shift: draw from the shifted task (``simbias.tasks.shifts``); rules stay those of the task.
+        n_certify: fresh points a classifier; memory does not depend on it.
         confidence: coverage of each two-sided interval, in (0, 1).
 
     Raises:
-        ValueError: an argument out of range.
+        ValueError: an argument out of range, or data that a stack was not trained on.
     """
-    instance("stack", stack, Stack)
+    asked = panel(learned, data).under(shift)
     n_certify = whole("n_certify", n_certify)
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
     randomised = Randomised()
-    counts = count(stack, n_certify, randomised)
-    trained = train_fit(stack)
+    counts = count(asked, n_certify, randomised)
+    trained = train_fit(asked)
     found = tuple(
-        weight_fault(stack, i)
-        or logit_fault(trained.unscored[i], stack.cell.n_train, "training")
-        or logit_fault(counts.unscored[i], n_certify, "fresh")
-        for i in range(len(stack))
+        weight_fault(asked, i)
+        or score_fault(asked, i, trained.unscored[i], asked.n_train, "training")
+        or score_fault(asked, i, counts.unscored[i], n_certify, "fresh")
+        for i in range(len(asked))
     )
     left_out = np.array([bool(fault) for fault in found])
     counts = counts.without(left_out)
     loss, accuracy = (np.where(left_out, np.nan, part) for part in trained[:2])
     trained = trained._replace(loss=loss, accuracy=accuracy)
+    kinds = {one.kind for one in asked.members}
+    ordered = np.where([one.kind == "labels" for one in asked.members], np.nan, 1.0)
 
     def share(successes: Counted, trials: Counted = counts.points) -> Estimate:
         return clopper_pearson(successes, trials, confidence)
 
     def kept(estimate: Estimate) -> Estimate:
-        return Estimate(*(np.where(left_out, np.nan, part) for part in estimate))
+        return Estimate(*(np.where(left_out, np.nan, part) * ordered for part in estimate))
 
-    has_simple = counts.points if stack.cell.block_task.simple_set else 0 * counts.points
+    has_simple = counts.points if asked.block_task.simple_set else 0 * counts.points
     return Report(
+        seeds=asked.seeds,
         faults=found,
+        unmeasured=_unmeasured(kinds, bool(asked.block_task.simple_set)),
         n_certify=n_certify,
         confidence=confidence,
         train_loss=trained.loss,
@@ -125,7 +147,18 @@ def validate(stack: Stack, *, n_certify: int = N_CERTIFY, confidence: float = 0.
             kept(randomised.s_auc.estimate(confidence)),
             kept(randomised.sc_auc.estimate(confidence)),
         ),
-        exceptions=ledger(stack, trained, counts, confidence),
+        exceptions=ledger(asked, trained, counts, confidence),
         simple_agreement=share(counts.simple_agreed, has_simple),
         achievable_agreement=share(counts.achievable_agreed),
     )
+
+
+def _unmeasured(kinds: set[str], has_simple: bool) -> dict[str, str]:
+    """What nothing is known of, with the reason."""
+    found: dict[str, str] = {}
+    if kinds == {"labels"}:
+        found |= dict.fromkeys(("s_auc", "sc_auc"), "labels have no order")
+    if not kinds & {"logits", "probabilities"}:
+        (kind, *_) = sorted(kinds)
+        found["train_loss"] = f"{kind} are neither logits nor probabilities"
+    return found if has_simple else found | {"simple_agreement": "the task has no simple set"}

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from simbias.networks import MLP
+from simbias.models.panel import Panel, panel
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import Rule, cut_curve, parts_of
 from simbias.training.stack import Stack
-from simbias.validation.geometry import Box, Plane, decide, layers_of, margin, restrict
+from simbias.validation.geometry import Box, Plane, decide, has_layers, layers_of, margin, restrict
 from simbias.validation.polygons import Curve
 from simbias.validation.rays import crossings, majority_changes
 from simbias.validation.sound import weight_fault
@@ -42,25 +42,25 @@ class Cuts(NamedTuple):
 
 
 def measure_cuts(
-    stack: Stack, i: int, rules: tuple[Rule, Rule], lines: np.ndarray, planes: int
+    stack: Stack | Panel, i: int, rules: tuple[Rule, Rule], lines: np.ndarray, planes: int
 ) -> Cuts:
-    """Measure network ``i`` of a stack; all NaN where it is no MLP of ReLUs of finite weights.
+    """Measure classifier ``i``; all NaN where it is no MLP of ReLUs of finite weights.
 
     Args:
-        stack: trained networks, or a control.
-        i: position in the stack.
+        stack: trained networks, or a panel of classifiers.
+        i: position among them.
         rules: the simple rule, and the achievable rule on the slab coordinate.
         lines: a context for each line, (lines, dim), with its simple coordinate in the margin; the
             slab coordinate is not used.
         planes: in how many of them, the first, distances are measured.
     """
-    task, (s, j) = stack.cell.block_task, [rule.coordinate for rule in rules]
-    network, planes = stack.cell.network, min(planes, 1) if task.dim == 2 else planes
-    relu = isinstance(network, MLP) and network.activation == "relu"
-    if not relu or weight_fault(stack, i):
+    asked = panel(stack)
+    task, (s, j) = asked.block_task, [rule.coordinate for rule in rules]
+    planes = min(planes, 1) if task.dim == 2 else planes
+    if not has_layers(asked.members[i]) or weight_fault(asked, i):
         nothing = np.full(len(lines), np.nan)
         return Cuts(nothing, nothing, np.nan, np.full((planes, 2), np.nan))
-    layers = layers_of(stack, i)
+    layers = layers_of(asked, i)
     low, high = side(task.blocks[j])
     origins = np.where(np.arange(task.dim) == j, low, lines)
     axes = np.eye(task.dim)[[s, j]]

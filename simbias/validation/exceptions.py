@@ -7,13 +7,13 @@ the same conditional law no better than before: the difference is the memorised 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
 
 from simbias._pinned import pinned
-from simbias.training import fit
-from simbias.training.stack import Stack, redraw
+from simbias.models.classifier import differences
+from simbias.models.panel import Panel, panel
+from simbias.training.stack import Stack
 from simbias.validation.risk import Counts, Estimate, clopper_pearson
 
 
@@ -24,8 +24,9 @@ class Rows:
     Attributes:
         index: place in the training set.
         label: true label.
-        margin: logit difference in favour of that label, positive where the point is fitted.
-        fitted_since: update of the first check from which on it was fitted for good; -1: it is not.
+        margin: score difference in favour of that label, positive where the point is fitted.
+        fitted_since: update of the first check from which on it was fitted for good; -1: it is not;
+            0 for a fitted point of a classifier of whose training nothing is known.
     """
 
     index: Int[np.ndarray, " exceptions"]
@@ -36,12 +37,12 @@ class Rows:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Exceptions of a stack.
+    """Exceptions of classifiers.
 
     Attributes:
-        counts: training exceptions of each network.
-        fitted: fraction of them that the network labels correctly; known exactly, so its interval
-            is a point.
+        counts: training exceptions of each data set.
+        fitted: fraction of them that the classifier labels correctly; known exactly, so its
+            interval is a point.
         fresh: the same on fresh draws from the same conditional law.
         memorised: fitted - fresh.
     """
@@ -50,21 +51,22 @@ class Ledger:
     fitted: Estimate
     fresh: Estimate
     memorised: Estimate
-    _stack: Stack = field(repr=False)
+    _panel: Panel = field(repr=False)
 
     def rows(self, seed: int) -> Rows:
-        """Every training exception of the network with this seed; raises ValueError."""
-        i = self._stack.index(seed)
-        margin, y, exception = train_margins(self._stack, i)
+        """Every training exception of the data set with this seed; raises ValueError."""
+        i = self._panel.index(seed)
+        margin, y, exception = train_margins(self._panel, i)
         index = np.flatnonzero(exception)
         signed = np.where(y == 1, margin, -margin)
-        return Rows(index, y[index], signed[index], self._stack.fitted_since[i][index])
+        return Rows(index, y[index], signed[index], fitted_since(self._panel, i)[index])
 
 
 class TrainFit(NamedTuple):
-    """How the networks of a stack label their own training sets.
+    """How classifiers label their own training sets.
 
-    ``unscored`` counts points without a finite logit difference.
+    ``loss`` is NaN where scores are no logits or probabilities; ``unscored`` counts points without
+    a finite score difference.
     """
 
     loss: Float[np.ndarray, " seeds"]
@@ -74,26 +76,37 @@ class TrainFit(NamedTuple):
     unscored: Int[np.ndarray, " seeds"]
 
 
-def train_fit(stack: Stack) -> TrainFit:
+def train_fit(asked: Panel) -> TrainFit:
     """Draw each training set again and label it."""
     found = []
-    for i in range(len(stack)):
-        margin, y, exception = train_margins(stack, i)
+    for i, one in enumerate(asked.members):
+        margin, y, exception = train_margins(asked, i)
         correct = (margin > 0) == (y == 1)
-        with np.errstate(invalid="ignore"):  # a network without finite logits
-            loss = np.logaddexp(0, np.where(y == 1, -margin, margin).astype(float)).mean()
+        loss = cross_entropy(np.where(y == 1, margin, -margin).astype(float), one.kind)
         fitted, unscored = (correct & exception).sum(), (~np.isfinite(margin)).sum()
         found.append((loss, correct.mean(), exception.sum(), fitted, unscored))
     return TrainFit(*map(np.array, zip(*found, strict=True)))
 
 
-def ledger(stack: Stack, trained: TrainFit, counts: Counts, confidence: float) -> Ledger:
-    """Put training and fresh exceptions side by side; NaN for networks without accuracy."""
+def cross_entropy(margin: Float[np.ndarray, " rows"], kind: str) -> float:
+    """The mean cross-entropy (nats) of two classes' scores, given their margin for the true label.
+
+    Infinite where a probability of 0 is given to a label that occurs; NaN where scores are neither
+    logits nor probabilities.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if kind == "logits":
+            return float(np.logaddexp(0, -margin).mean())
+        return float(-np.log((1 + margin) / 2).mean()) if kind == "probabilities" else np.nan
+
+
+def ledger(asked: Panel, trained: TrainFit, counts: Counts, confidence: float) -> Ledger:
+    """Put training and fresh exceptions side by side; NaN for classifiers without accuracy."""
     exact = clopper_pearson(trained.exceptions_correct, trained.exceptions, confidence).value
     exact = np.where(np.isnan(trained.accuracy), np.nan, exact)
     fitted = Estimate(exact, exact, exact)
     fresh = clopper_pearson(counts.exceptions_correct, counts.exceptions, confidence)
-    return Ledger(trained.exceptions, fitted, fresh, difference(fitted, fresh), stack)
+    return Ledger(trained.exceptions, fitted, fresh, difference(fitted, fresh), asked)
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:
@@ -107,10 +120,21 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value, value - down, value + up)
 
 
+def fitted_since(asked: Panel, i: int) -> Int[np.ndarray, " n_train"]:
+    """The update from which on each training point was fitted for good; -1: it is not.
+
+    0 for the points that a classifier fits of whose training nothing is known.
+    """
+    if asked.fitted_since is not None:
+        return asked.fitted_since[i]
+    margin, y, _ = train_margins(asked, i)
+    return np.where((margin > 0) == (y == 1), 0, -1)
+
+
 @pinned
-def train_margins(stack: Stack, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Logit difference, label and whether it is an exception, for network i's training points."""
-    data = redraw(stack, i)
-    params = jax.tree.map(lambda leaf: leaf[i], stack.params)
-    margin = fit.ask(stack.cell.network, params, data.x)
+def train_margins(learned: Stack | Panel, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Score difference, label and whether it is an exception, of classifier i's training points."""
+    asked = panel(learned)
+    data = asked.data[i].draw()
+    margin = differences(asked.members[i], data.x)
     return margin, np.asarray(data.y), np.asarray(data.exception)

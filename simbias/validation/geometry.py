@@ -10,13 +10,15 @@ The network says 1 where f > 0, so a region where f is 0 belongs to label 0.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self, TypeGuard
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import each, fail, instance, real
+from simbias._types import Params
+from simbias.models.classifier import Classifier, Traced
+from simbias.models.panel import Panel, panel
 from simbias.networks import MLP
 from simbias.tasks.block_task import BlockTask
 from simbias.tasks.oracle import Layer, Part, parts_of
@@ -26,6 +28,16 @@ from simbias.validation.polygons import Curve, Polygons
 from simbias.validation.subdivision import subdivide
 
 _JOIN = 1e-9  # of the box's diagonal: ends of segments that are nearer are one
+
+
+class _ReluMLP(Protocol):
+    """A classifier that is an MLP of ReLUs."""
+
+    @property
+    def network(self) -> MLP: ...
+
+    @property
+    def params(self) -> Params: ...
 
 
 class Plane(NamedTuple):
@@ -102,29 +114,35 @@ class Component(NamedTuple):
     holes: tuple[Curve, ...]
 
 
-def layers_of(stack: Stack, i: int) -> list[Layer]:
-    """Network ``i`` of a stack as float64 layers that take unrotated points.
+def layers_of(learned: Stack | Panel, i: int) -> list[Layer]:
+    """Network ``i`` of a stack or panel as float64 layers that take unrotated points.
 
     Args:
-        stack: trained networks.
-        i: position on the leading axis.
+        learned: trained networks.
+        i: position among them.
 
     Raises:
         ValueError: the network is no MLP of ReLUs, its weights are not finite, or there is no such
             position.
     """
-    instance("stack", stack, Stack)
-    network = stack.cell.network
-    if not isinstance(network, MLP) or network.activation != "relu":
-        raise fail("network", getattr(network, "label", network), "an MLP of relu units")
-    if i not in range(len(stack)):
-        raise fail("i", i, f"an integer in [0, {len(stack)})")
-    layers = network.to_layers(jax.tree.map(lambda leaf: leaf[i], stack.params))
+    asked = panel(learned)
+    if i not in range(len(asked)):
+        raise fail("i", i, f"an integer in [0, {len(asked)})")
+    member = asked.members[i]
+    if not has_layers(member):
+        raise fail("network", member.label, "an MLP of relu units")
+    layers = member.network.to_layers(member.params)
     bad = sum(int(np.sum(~np.isfinite(part))) for layer in layers for part in layer)
     if bad:
-        raise fail("stack", f"seed {stack.seeds[i]}, {bad} weights not finite", "finite weights")
-    turned = np.asarray(stack.rotation[i], np.float64) @ layers[0].weight
+        raise fail("stack", f"seed {asked.seeds[i]}, {bad} weights not finite", "finite weights")
+    turned = np.asarray(asked.data[i].rotation, np.float64) @ layers[0].weight
     return [Layer(turned, layers[0].bias), *layers[1:]]
+
+
+def has_layers(member: Classifier) -> TypeGuard[_ReluMLP]:
+    """Whether a classifier is an MLP of ReLUs, whose geometry is exact."""
+    network = member.network if isinstance(member, Traced) else None
+    return isinstance(network, MLP) and network.activation == "relu"
 
 
 def margin(layers: Sequence[Layer], x: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, " rows"]:

@@ -24,12 +24,15 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 from scipy.special import stdtrit
 
-from simbias._checks import each, fail, instance, real, whole
-from simbias._keys import network_key, own_key, stream
+from simbias._checks import each, fail, real, whole
+from simbias._keys import own_key
 from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
-from simbias.networks import Network
+from simbias.models.classifier import Classifier, said, score
+from simbias.models.data import DataSet
+from simbias.models.panel import Panel, panel
+from simbias.networks.scorer import Scorer
 from simbias.tasks import BlockTask
 from simbias.tasks.block_task import Tables, draw_uniforms, quantile
 from simbias.tasks.blocks import Block
@@ -132,7 +135,8 @@ class _Slice(NamedTuple):
 
 @pinned
 def measure_grids(
-    stack: Stack,
+    learned: Any,
+    data: DataSet | Sequence[DataSet] | None = None,
     *,
     coordinates: Sequence[int] | None = None,
     resolution: int = 100,
@@ -140,29 +144,31 @@ def measure_grids(
     planes: int = 4,
     confidence: float = 0.95,
 ) -> GridReport:
-    """Lay grids over planes of the simple and a slab coordinate, and ask every network.
+    """Lay grids over planes of the simple and a slab coordinate, and ask every classifier.
 
-    Contexts, and the positions in the margin at which cuts are counted, are drawn from each
-    network's own context stream.
+    Contexts, and the positions in the margin at which cuts are counted, are drawn from each data
+    set's own context stream.
 
     Args:
-        stack: trained networks, or a control, on a task with a simple set.
+        learned: a stack, or any classifiers, as for ``simbias.validate``, on a task with a simple
+            set.
+        data: for a classifier that does not know its training set.
         coordinates: slab coordinates, each attaining the Bayes risk; default the first 4.
         resolution: cells on each side of the support; enough that some lie in every margin.
-        contexts: contexts of a network, an even number.
+        contexts: contexts of a classifier, an even number.
         planes: contexts in whose planes the boundary's distance is measured.
         confidence: coverage of each two-sided interval, in (0, 1).
 
     Raises:
         ValueError: an argument out of range, or a task without a simple set.
     """
-    instance("stack", stack, Stack)
-    task = stack.cell.block_task
+    asked = panel(learned, data)
+    task = asked.block_task
     simple = simple_rule(task)
     if simple is None:
         raise fail("stack", f"networks on {task.name}", "networks on a task with a simple set")
     rules = [achievable_rule(task, j) for j in slab_coordinates(task, coordinates)]
-    cells = len(stack) * whole("resolution", resolution, least=2) ** 2
+    cells = len(asked) * whole("resolution", resolution, least=2) ** 2
     fits("resolution", resolution, 8.0 * cells)
     if whole("contexts", contexts, least=4) % 2:
         raise fail("contexts", contexts, "an even integer >= 4")
@@ -170,17 +176,17 @@ def measure_grids(
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
     for rule in rules:
         _check_resolution(task, (simple, rule), resolution)
-    found = faults(stack)
+    found = faults(asked)
     left_out = np.array([bool(fault) for fault in found])
-    drawn = [draw_lines(stack, i, simple.coordinate, contexts) for i in range(len(stack))]
-    asked = [ask(stack, (simple, rule), drawn, resolution) for rule in rules]
-    given, agreed = (np.stack(part, axis=1) for part in zip(*asked, strict=True))
+    drawn = [draw_lines(asked, i, simple.coordinate, contexts) for i in range(len(asked))]
+    answers = [ask(asked, (simple, rule), drawn, resolution) for rule in rules]
+    given, agreed = (np.stack(part, axis=1) for part in zip(*answers, strict=True))
     given[left_out], agreed[left_out] = np.nan, np.nan
     exact = [
-        [measure_cuts(stack, i, (simple, rule), x, planes) for rule in rules]
+        [measure_cuts(asked, i, (simple, rule), x, planes) for rule in rules]
         for i, x in enumerate(drawn)
     ]
-    slabs, slab_cuts = count_slab_cuts(stack, drawn)
+    slabs, slab_cuts = count_slab_cuts(asked, drawn)
     counts, worth, majority, distances = (
         np.array([[getattr(one, name) for one in row] for row in exact]) for name in Cuts._fields
     )
@@ -210,23 +216,24 @@ def measure_grids(
 
 @pinned
 def count_slab_cuts(
-    stack: Stack, drawn: Sequence[Float[np.ndarray, "lines dim"]] | None = None
+    learned: Stack | Panel, drawn: Sequence[Float[np.ndarray, "lines dim"]] | None = None
 ) -> tuple[tuple[int, ...], Float[np.ndarray, "seeds slabs"]]:
-    """The slab coordinates of a task, and each network's majority cuts along them.
+    """The slab coordinates of a task, and each classifier's majority cuts along them.
 
     Args:
-        stack: trained networks, or a control, on a task with a simple set.
-        drawn: the contexts of each network, from ``draw_lines``; default 128 of them.
+        learned: trained networks, or a panel of classifiers, on a task with a simple set.
+        drawn: the contexts of each classifier, from ``draw_lines``; default 128 of them.
     """
-    task = stack.cell.block_task
+    asked = panel(learned)
+    task = asked.block_task
     simple = simple_rule(task)
     assert simple is not None
     if drawn is None:
-        drawn = [draw_lines(stack, i, simple.coordinate, 128) for i in range(len(stack))]
+        drawn = [draw_lines(asked, i, simple.coordinate, 128) for i in range(len(asked))]
     slabs = slab_coordinates(task, None, most=task.dim)
     rules = [(simple, achievable_rule(task, j)) for j in slabs]
     found = [
-        [measure_cuts(stack, i, pair, x, 0).majority for pair in rules] for i, x in enumerate(drawn)
+        [measure_cuts(asked, i, pair, x, 0).majority for pair in rules] for i, x in enumerate(drawn)
     ]
     return tuple(slabs), np.array(found)
 
@@ -272,11 +279,11 @@ def _attains(task: BlockTask, coordinate: int) -> bool:
 
 @pinned
 def draw_lines(
-    stack: Stack, i: int, simple: int, contexts: int
+    learned: Stack | Panel, i: int, simple: int, contexts: int
 ) -> Float[np.ndarray, "contexts dim"]:
-    """A network's contexts, with the simple coordinate anywhere in its margin."""
-    task = stack.cell.block_task
-    key = stream(network_key(stack.cell.identity, stack.seeds[i]), "context")
+    """The contexts of a data set, with the simple coordinate anywhere in its margin."""
+    asked = panel(learned)
+    task, key = asked.block_task, asked.data[i].stream("context")
     key_x, key_place = jax.random.split(key)
     x = draw_given(task, key_x, np.arange(contexts) % 2)
     gaps = np.array(_margins(task.blocks[simple]))
@@ -331,15 +338,16 @@ def _centres(task: BlockTask, rule: Rule, resolution: int) -> Float[np.ndarray, 
 
 @pinned
 def ask(
-    stack: Stack, rules: tuple[Rule, Rule], drawn: Sequence[np.ndarray], resolution: int
+    learned: Stack | Panel, rules: tuple[Rule, Rule], drawn: Sequence[np.ndarray], resolution: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Every network on one plane.
+    """Every classifier on one plane: networks in one compiled program, others on the host.
 
     Returns:
         Shares of label 1 (seeds, labels, rows, columns), and for each context the share of matched
-        cells on which the network follows a rule (seeds, rules, zones, contexts).
+        cells on which the classifier follows a rule (seeds, rules, zones, contexts).
     """
-    task, pair = stack.cell.block_task, [rule.coordinate for rule in rules]
+    asked = panel(learned)
+    task, pair = asked.block_task, [rule.coordinate for rule in rules]
     centres = [_centres(task, rule, resolution) for rule in rules]
     position = np.stack(np.meshgrid(*centres), axis=-1).reshape(-1, 2)
     labels = np.stack([replace(rule, coordinate=k)(position) for k, rule in enumerate(rules)])
@@ -360,15 +368,20 @@ def ask(
     kinds = (np.float32, np.float32, np.int32)
     parts = zip((position, zone, labels.T), kinds, strict=True)
     cells = _Cells(*(blocks(part.astype(kind)) for part, kind in parts))
-    seeds, devices = len(stack), tuple(jax.devices()[: len(stack)])
-    outside = ~np.isin(np.arange(task.dim), pair)
+    seeds, outside = len(asked), ~np.isin(np.arange(task.dim), pair)
     slices = []
-    for i in np.minimum(np.arange(-(-seeds // len(devices)) * len(devices)), seeds - 1):
-        own, turn = jax.tree.map(lambda leaf, i=i: leaf[i], stack.params), stack.rotation[i]
+    for i, member in enumerate(asked.members):
+        turn = asked.data[i].rotation
         context = (drawn[i][:rows] * outside).astype(np.float32) @ turn
-        slices.append(_Slice(own, context, turn[pair]))
-    laid = spread(seed_mesh(devices), stacked(slices))
-    hits, share = jax.device_get(_compiled(stack.cell.network, devices)(cells, laid))
+        slices.append(_Slice(getattr(member, "params", None), context, turn[pair]))
+    if asked.network is None:
+        found = [_answer(*one, cells) for one in zip(asked.members, slices, strict=True)]
+        hits, share = (np.stack(part) for part in zip(*found, strict=True))
+    else:
+        devices = tuple(jax.devices()[:seeds])
+        spare = -seeds % len(devices)
+        laid = spread(seed_mesh(devices), stacked(slices + slices[-1:] * spare))
+        hits, share = jax.device_get(_compiled(asked.network, devices)(cells, laid))
     given = share[:seeds].reshape(seeds, -1, 2)[:, : len(position)]
     matched = np.stack([zone[labels[1] == y].sum(axis=0) for y in (0, 1)], axis=1)
     matched = np.tile(matched, rows // 2)  # contexts are given each label in turn
@@ -378,7 +391,7 @@ def ask(
 
 
 @lru_cache
-def _compiled(network: Network, devices: tuple[jax.Device, ...]) -> Callable[..., Any]:
+def _compiled(network: Scorer, devices: tuple[jax.Device, ...]) -> Callable[..., Any]:
     def each(cells: _Cells, slices: _Slice) -> Any:
         return jax.lax.map(lambda own: _plane(network, cells, own), slices)
 
@@ -394,23 +407,47 @@ def _compiled(network: Network, devices: tuple[jax.Device, ...]) -> Callable[...
     )
 
 
-def _plane(network: Network, cells: _Cells, own: _Slice) -> tuple[Array, Array]:
+def _answer(member: Classifier, own: _Slice, cells: _Cells) -> tuple[np.ndarray, np.ndarray]:
+    """What ``_plane`` gives, of a classifier that answers for itself."""
+    total: Any = np.zeros((2, len(ZONES), len(own.contexts)))
+    shares = []
+    for parts in zip(*cells, strict=True):
+        some = _Cells(*parts)
+        labels = said(score(member, _points(some, own))).reshape(len(some.position), -1)
+        total, share = _tallied(total, some, labels)
+        shares.append(share)
+    return np.asarray(total), np.stack(shares)
+
+
+def _points(some: _Cells, own: _Slice) -> Any:
+    """Every cell of a block in every context, as inputs, (cells * contexts, dim)."""
+    point = some.position[:, :1] * own.axes[:1] + some.position[:, 1:] * own.axes[1:]
+    x = point[:, None, :] + own.contexts[None]
+    return x.reshape(-1, x.shape[-1])
+
+
+def _plane(network: Scorer, cells: _Cells, own: _Slice) -> tuple[Array, Array]:
     """Matched pairs on which the network follows a rule, and its shares of label 1."""
     many, contexts = cells.position.shape[1], len(own.contexts)
-    y = jnp.arange(contexts) % 2
 
     def block(total: Array, some: _Cells) -> tuple[Array, Array]:
-        point = some.position[:, :1] * own.axes[:1] + some.position[:, 1:] * own.axes[1:]
-        x = (point[:, None, :] + own.contexts[None]).reshape(many * contexts, -1)
-        logits = network.apply(own.params, x)
-        said = (logits[:, 1] > logits[:, 0]).reshape(many, contexts).astype(jnp.int32)
-        matched = some.rules[:, 1:] == y[None]
-        hits = (said[:, None] == some.rules[:, :, None]) & matched[:, None]
-        total += jnp.einsum("cz,crx->rzx", some.zone, hits.astype(jnp.float32))
-        return total, said.reshape(many, -1, 2).mean(axis=1, dtype=jnp.float32)
+        logits = network.apply(own.params, _points(some, own))
+        labels = (logits[:, 1] > logits[:, 0]).reshape(many, -1).astype(jnp.int32)
+        return _tallied(total, some, labels)
 
     zeros = jnp.zeros((2, len(ZONES), contexts))
     return jax.lax.scan(block, zeros, cells)
+
+
+def _tallied(total: Any, some: _Cells, labels: Any) -> tuple[Any, Any]:
+    """Matched pairs so far, with those of a block of cells, and its shares of label 1."""
+    many, contexts = labels.shape
+    y = np.arange(contexts, dtype=np.int32) % 2
+    matched = some.rules[:, 1:] == y[None]
+    hits = (labels[:, None] == some.rules[:, :, None]) & matched[:, None]
+    numpy: Any = np if isinstance(labels, np.ndarray) else jnp
+    total += numpy.einsum("cz,crx->rzx", some.zone, hits.astype(np.float32))
+    return total, labels.reshape(many, -1, 2).mean(axis=1, dtype=np.float32)
 
 
 def _share_over_contexts(values: np.ndarray, confidence: float) -> Estimate:

@@ -18,21 +18,21 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 from scipy.special import stdtrit
 
-from simbias._checks import fail, instance, real, whole
-from simbias._keys import network_key, stream
+from simbias._checks import fail, real, whole
 from simbias._pinned import pinned
-from simbias.networks import MLP
+from simbias.models.data import DataSet
+from simbias.models.panel import Panel, panel
 from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Layer, Rule, rule_risk, simple_rule
-from simbias.training.stack import Stack
 from simbias.validation.bounded import betting_interval, mean_interval
 from simbias.validation.cuts import side
-from simbias.validation.exceptions import train_margins
+from simbias.validation.exceptions import fitted_since
 from simbias.validation.geometry import (
     Box,
     Component,
     Plane,
     component,
+    has_layers,
     layers_of,
     margin,
     restrict,
@@ -151,7 +151,8 @@ class IslandReport:
 
 @pinned
 def measure_islands(
-    stack: Stack,
+    learned: Any,
+    data: DataSet | Sequence[DataSet] | None = None,
     *,
     sample: int = 50,
     directions: int = 20,
@@ -166,7 +167,9 @@ def measure_islands(
     fresh ones where it errs on less than one in thousands: what is drawn to find some fits memory.
 
     Args:
-        stack: trained MLPs of ReLUs, or a control, on a task with a simple set.
+        learned: a stack of MLPs of ReLUs, or other such classifiers (``simbias.validate``), on a
+            task with a simple set.
+        data: for a classifier that does not know its training set.
         sample: exceptions of each kind, a network; fewer where the training set has fewer.
         directions: draws to go toward from each.
         coordinates: slab coordinates, each attaining the Bayes risk; default the first.
@@ -178,8 +181,8 @@ def measure_islands(
         ValueError: an argument out of range, another kind of network, or a task without a simple
             set.
     """
-    instance("stack", stack, Stack)
-    task = stack.cell.block_task
+    asked = panel(learned, data)
+    task = asked.block_task
     rule = simple_rule(task)
     if rule is None:
         raise fail("stack", f"networks on {task.name}", "networks on a task with a simple set")
@@ -191,12 +194,12 @@ def measure_islands(
         real("reach", reach, 0, open_low=True),
     )
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
-    network = stack.cell.network
-    if not isinstance(network, MLP) or network.activation != "relu":
-        raise fail("network", network.label, "an MLP of relu units")
-    left_out = faults(stack)
+    for member in asked.members:
+        if not has_layers(member):
+            raise fail("network", member.label, "an MLP of relu units")
+    left_out = faults(asked)
     found = [
-        (_none(task, plan),) * 2 if fault else _network(stack, i, plan)
+        (_none(task, plan),) * 2 if fault else _network(asked, i, plan)
         for i, fault in enumerate(left_out)
     ]
     training, fresh = zip(*found, strict=True)
@@ -237,16 +240,18 @@ class _Plan(NamedTuple):
     reach: float
 
 
-def _network(stack: Stack, i: int, plan: _Plan) -> tuple[Islands, Islands]:
+def _network(asked: Panel, i: int, plan: _Plan) -> tuple[Islands, Islands]:
     """The training and the fresh exceptions of network ``i``."""
-    task, layers = stack.cell.block_task, layers_of(stack, i)
-    key = network_key(stack.cell.identity, stack.seeds[i])
+    task, layers = asked.block_task, layers_of(asked, i)
+    own = asked.data[i]
     # the grids draw from the first two branches of the stream
-    branch = jax.random.split(stream(key, "context"), 3)[2]
+    branch = jax.random.split(own.stream("context"), 3)[2]
     key_choice, key_fresh, key_training, key_new = jax.random.split(branch, 4)
-    x, y = _sample(task, stream(key, "train"), stack.cell.n_train)
+    x, y = _sample(task, own.stream("train"), asked.n_train)
     order = np.asarray(jax.random.uniform(key_choice, (len(x),))).argsort()
-    chosen = np.sort(order[train_margins(stack, i)[2][order]][: plan.sample])
+    exception = np.asarray(own.draw().exception)
+    chosen = np.sort(order[exception[order]][: plan.sample])
+    since = fitted_since(asked, i)
     new_x, new_y = _fresh(task, key_fresh, plan)
     none = np.full(len(new_x), -1)
 
@@ -257,7 +262,7 @@ def _network(stack: Stack, i: int, plan: _Plan) -> tuple[Islands, Islands]:
         return Islands(index, label, position, since, nearest, *around)
 
     return (
-        look(chosen, stack.fitted_since[i][chosen], x[chosen], y[chosen], key_training),
+        look(chosen, since[chosen], x[chosen], y[chosen], key_training),
         look(none, none, new_x, new_y, key_new),
     )
 

@@ -1,12 +1,13 @@
 """Population risk: error counts on fresh draws, and exact intervals.
 
-One pass over fresh draws of a stack's certify streams counts everything the validator reports.
-Points come in chunks with a key each, so memory is flat in their number, and a network meets the
-same points however the work is divided.
+One pass over fresh draws of the certify streams counts everything the validator reports. Points
+come in chunks with a key each, so memory is flat in their number, and a classifier meets the same
+points however the work is divided: networks inside one compiled program, any other classifier on
+the host.
 """
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,11 +17,13 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, UInt
 from scipy.special import betaincinv
 
-from simbias._keys import key_of, network_key, stream
+from simbias._keys import key_of
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
-from simbias.networks import Network
-from simbias.tasks.block_task import Tables, draw_uniforms, quantile
+from simbias.models.classifier import Traced, difference, said, score
+from simbias.models.panel import Panel, panel
+from simbias.networks.scorer import Scorer
+from simbias.tasks.block_task import Tables, block_task, draw_uniforms, quantile
 from simbias.tasks.oracle import achievable_rule, simple_rule
 from simbias.tasks.rules import RuleTable, exceptional, follow, rule_table
 from simbias.training.fit import margins
@@ -40,7 +43,7 @@ class Estimate(NamedTuple):
 class Counts(NamedTuple):
     """What one pass counts, each an array (seeds,) of integers.
 
-    ``unscored`` points have no finite logit difference, randomised or not.
+    ``unscored`` points have no finite score difference, randomised or not.
     """
 
     points: Int[AnyArray, " seeds"]
@@ -59,22 +62,38 @@ class Counts(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """The logit differences of one chunk's randomised points, with the labels."""
+    """The score differences of one chunk's randomised points, with the labels."""
 
     y: Int[AnyArray, "seeds rows"]
     s_randomised: Float[AnyArray, "seeds rows"]
     sc_randomised: Float[AnyArray, "seeds rows"]
 
 
-class _Judged(NamedTuple):
-    """What is traced of a network that is validated."""
+class _Law(NamedTuple):
+    """What is traced of a data set."""
 
     key: UInt[AnyArray, " words"]
     tables: Tables
     simple: RuleTable
     achievable: RuleTable
     rotation: Float[AnyArray, "dim dim"]
+
+
+class _Judged(NamedTuple):
+    """What is traced of a network that is validated."""
+
+    law: _Law
     params: Params
+
+
+class _Chunk(NamedTuple):
+    """Fresh points with what the rules say; ``x`` as drawn, S-randomised and S^c-randomised."""
+
+    x: Float[AnyArray, "three rows dim"]
+    y: Int[AnyArray, " rows"]
+    exception: Bool[AnyArray, " rows"]
+    simple: Int[AnyArray, " rows"]
+    achievable: Int[AnyArray, " rows"]
 
 
 def clopper_pearson(
@@ -99,25 +118,24 @@ def clopper_pearson(
 
 @pinned
 def count(
-    stack: Stack, n_certify: int, on_scores: Callable[[Scores], None] | None = None
+    learned: Stack | Panel, n_certify: int, on_scores: Callable[[Scores], None] | None = None
 ) -> Counts:
-    """Run a stack over fresh draws.
+    """Ask classifiers about fresh draws.
 
     Args:
-        stack: trained networks.
-        n_certify: points a network, of which all count or, where one is unscored, none.
+        learned: trained networks, or a panel of classifiers.
+        n_certify: points a classifier, of which all count or, where one is unscored, none.
         on_scores: called with each chunk's scores, which are not kept.
 
     Returns:
-        The counts of every network.
+        The counts of every classifier.
     """
-    seeds, devices = len(stack), tuple(jax.devices())
-    judged = [_judged(stack, i) for i in range(seeds)]
+    asked = panel(learned)
+    seeds = len(asked)
     total = Counts(*np.zeros((len(Counts._fields), seeds), np.int64))
-    waiting: list[Scores] = []  # of a chunk whose other networks are still to come
-
-    def take_in(members: list[int], made: tuple[Counts, Scores]) -> None:
-        counts, scores = jax.device_get(made)
+    waiting: list[Scores] = []  # of a chunk whose other classifiers are still to come
+    found = _by_program if asked.network is not None else _by_host
+    for members, counts, scores in found(asked, n_certify):
         for place, i in enumerate(members):
             for kept, part in zip(total, counts, strict=True):
                 kept[i] += part[place]
@@ -126,24 +144,73 @@ def count(
                 if on_scores is not None:
                     on_scores(stacked(waiting))
                 waiting.clear()
+    return total.without(total.unscored > 0)._replace(unscored=total.unscored)
 
-    # a chunk of one network is a device's unit of work, so that no device waits for another; the
-    # devices work on one batch of units while the host takes in the one before
+
+@pinned
+def errors(learned: Panel, n_certify: int, confidence: float) -> Estimate:
+    """The risk of classifiers, with its interval: the points of ``count``, and no randomised ones.
+
+    A stochastic classifier draws anew for every point, so that its errors are independent too. One
+    without finite scores has NaN.
+    """
+    if learned.network is not None:
+        counts = count(learned, n_certify)
+        return clopper_pearson(counts.points - counts.correct, counts.points, confidence)
+    wrong, unscored = np.zeros((2, len(learned)), np.int64)
+    for rows, units in _units(n_certify, len(learned)):
+        for chunk, i in units:
+            drawn, key = _drawn(rows, _law(learned, i), np.uint32(chunk))
+            scores = score(learned.members[i], drawn.x[0], key)
+            wrong[i] += np.sum(said(scores) != drawn.y)
+            unscored[i] += np.sum(~np.isfinite(difference(scores)))
+    scored = unscored == 0
+    return clopper_pearson(np.where(scored, wrong, 0), n_certify * scored, confidence)
+
+
+Found = Iterator[tuple[list[int], Counts, Scores]]  # classifiers, and of each one's chunk
+
+
+def _by_program(asked: Panel, n_certify: int) -> Found:
+    """Counts of networks that share a compiled program.
+
+    A chunk of one network is a device's unit of work, so that no device waits for another; the
+    devices work on one batch of units while the host takes in the one before.
+    """
+    devices, network = tuple(jax.devices()), asked.network
+    assert network is not None
+    judged = [
+        _Judged(_law(asked, i), one.params)
+        for i, one in enumerate(asked.members)
+        if isinstance(one, Traced)
+    ]
     ahead: tuple[list[int], Any] | None = None
-    for rows, units in _units(n_certify, seeds):
+    for rows, units in _units(n_certify, len(asked)):
         for start in range(0, len(units), len(devices)):
             batch = units[start : start + len(devices)]
-            members = [i for _, i in batch]
             filled = batch + batch[-1:] * (len(devices) - len(batch))
             laid = spread(seed_mesh(devices), stacked([judged[i] for _, i in filled]))
             chunks = spread(seed_mesh(devices), np.array([chunk for chunk, _ in filled], np.uint32))
-            made = _compiled(stack.cell.network, rows, devices)(laid, chunks)
+            made = _compiled(network, rows, devices)(laid, chunks)
             if ahead is not None:
-                take_in(*ahead)
-            ahead = members, made
+                yield ahead[0], *jax.device_get(ahead[1])
+            ahead = [i for _, i in batch], made
     assert ahead is not None
-    take_in(*ahead)
-    return total.without(total.unscored > 0)._replace(unscored=total.unscored)
+    yield ahead[0], *jax.device_get(ahead[1])
+
+
+def _by_host(asked: Panel, n_certify: int) -> Found:
+    """Counts of any classifiers, each asked on the host about one chunk after the other."""
+    for rows, units in _units(n_certify, len(asked)):
+        for chunk, i in units:
+            drawn, key = _drawn(rows, _law(asked, i), np.uint32(chunk))
+            keys = [key, *jax.random.split(key)]
+            scores = [score(asked.members[i], x, own) for x, own in zip(drawn.x, keys, strict=True)]
+            margin = np.stack([difference(one) for one in scores])
+            labels = np.stack([said(one) for one in scores])
+            counts = _tally(drawn, labels, np.isfinite(margin))
+            each = Counts(*(np.asarray(part)[None] for part in counts))
+            yield [i], each, Scores(drawn.y[None], margin[None, 1], margin[None, 2])
 
 
 def _units(n_certify: int, seeds: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
@@ -155,60 +222,85 @@ def _units(n_certify: int, seeds: int) -> Iterator[tuple[int, list[tuple[int, in
         yield rest, [(whole, i) for i in range(seeds)]
 
 
-def _judged(stack: Stack, i: int) -> _Judged:
-    cell = stack.cell
-    return _Judged(
-        key=np.asarray(
-            jax.random.key_data(stream(network_key(cell.identity, stack.seeds[i]), "certify"))
-        ),
-        tables=cell.block_task.tables,
-        simple=rule_table(simple_rule(cell.block_task)),
-        achievable=rule_table(achievable_rule(cell.block_task)),
-        rotation=stack.rotation[i],
-        params=jax.tree.map(lambda leaf: leaf[i], stack.params),
+def _law(asked: Panel, i: int) -> _Law:
+    data, task = asked.data[i], asked.block_task
+    return _Law(
+        key=np.asarray(jax.random.key_data(data.stream("certify"))),
+        tables=block_task(data.fresh).tables,
+        simple=rule_table(simple_rule(task)),
+        achievable=rule_table(achievable_rule(task)),
+        rotation=data.rotation,
     )
 
 
-def _score(
-    network: Network, rows: int, judged: _Judged, chunk: UInt[Array, ""]
-) -> tuple[Counts, Scores]:
-    """Count over one chunk of a network's points.
+def _draw(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[_Chunk, Array]:
+    """One chunk of fresh points, unrotated, and a key for what is drawn beside them.
 
     A randomised coordinate is drawn given an independent label: that is the limit of permuting the
     rows of an ever larger sample, and it keeps rows independent, as exact intervals require.
     """
-    key, key_other = jax.random.split(jax.random.fold_in(key_of(judged.key), chunk))
-    uniforms, y = draw_uniforms(judged.tables, key, rows)
+    key, key_other = jax.random.split(jax.random.fold_in(key_of(law.key), chunk))
+    uniforms, y = draw_uniforms(law.tables, key, rows)
     other = jax.random.bernoulli(key_other, shape=(rows,)).astype(jnp.int32)
-    plain, mixed = quantile(judged.tables, uniforms, y), quantile(judged.tables, uniforms, other)
-    simple = judged.tables.simple[None, :]
-
-    # mapped over, so that the forward pass is compiled once
+    plain, mixed = quantile(law.tables, uniforms, y), quantile(law.tables, uniforms, other)
+    simple = law.tables.simple[None, :]
     kinds = (plain, jnp.where(simple, mixed, plain), jnp.where(simple, plain, mixed))
-    margin, without_s, without_sc = jax.lax.map(
-        lambda x: margins(network, judged.params, x @ judged.rotation), jnp.stack(kinds)
-    )
-    said = (margin > 0).astype(jnp.int32)
-    exception = exceptional(judged.simple, plain, y)
+    return _Chunk(
+        x=jnp.stack(kinds),
+        y=y,
+        exception=exceptional(law.simple, plain, y),
+        # -1: no rule, with which no label agrees
+        simple=jnp.where(law.simple.defined, follow(law.simple, plain), -1),
+        achievable=follow(law.achievable, plain),
+    ), key_other
 
-    def total(hits: Array) -> Int[Array, ""]:
-        return jnp.sum(hits, dtype=jnp.int32)
 
+def _drawn(rows: int, law: _Law, chunk: Any) -> tuple[_Chunk, Array]:
+    """A chunk on the host, its points turned into inputs."""
+    drawn, key = _drawn_inputs(rows, law, chunk)
+    return jax.device_get(drawn), key
+
+
+@partial(jax.jit, static_argnums=0)
+def _drawn_inputs(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[_Chunk, Array]:
+    drawn, key = _draw(rows, law, chunk)
+    return drawn._replace(x=drawn.x @ law.rotation), key
+
+
+def _tally(drawn: _Chunk, said: Any, finite: Any) -> Counts:
+    """What the labels of a chunk's three kinds of points (three, rows) count."""
+
+    def total(hits: Any) -> Any:
+        return hits.sum(dtype=np.int32)
+
+    right = said == drawn.y[None]
     return Counts(
-        points=jnp.int32(rows),
-        correct=total(said == y),
-        s_correct=total((without_s > 0) == (y == 1)),
-        sc_correct=total((without_sc > 0) == (y == 1)),
-        exceptions=total(exception),
-        exceptions_correct=total(exception & (said == y)),
-        simple_agreed=total((said == follow(judged.simple, plain)) & judged.simple.defined),
-        achievable_agreed=total(said == follow(judged.achievable, plain)),
-        unscored=total(~jnp.isfinite(jnp.stack([margin, without_s, without_sc])).all(axis=0)),
-    ), Scores(y, without_s, without_sc)
+        points=np.int32(len(drawn.y)),
+        correct=total(right[0]),
+        s_correct=total(right[1]),
+        sc_correct=total(right[2]),
+        exceptions=total(drawn.exception),
+        exceptions_correct=total(drawn.exception & right[0]),
+        simple_agreed=total(said[0] == drawn.simple),
+        achievable_agreed=total(said[0] == drawn.achievable),
+        unscored=total(~finite.all(axis=0)),
+    )
+
+
+def _score(
+    network: Scorer, rows: int, judged: _Judged, chunk: UInt[Array, ""]
+) -> tuple[Counts, Scores]:
+    """Count over one chunk of a network's points."""
+    law, params = judged
+    drawn, _ = _draw(rows, law, chunk)
+    # mapped over, so that the forward pass is compiled once
+    margin = jax.lax.map(lambda x: margins(network, params, x @ law.rotation), drawn.x)
+    counts = _tally(drawn, (margin > 0).astype(jnp.int32), jnp.isfinite(margin))
+    return counts, Scores(drawn.y, margin[1], margin[2])
 
 
 @lru_cache
-def _compiled(network: Network, rows: int, devices: tuple[jax.Device, ...]) -> Callable[..., Any]:
+def _compiled(network: Scorer, rows: int, devices: tuple[jax.Device, ...]) -> Callable[..., Any]:
     def each(judged: _Judged, chunk: UInt[Array, " units"]) -> Any:
         return jax.lax.map(lambda unit: _score(network, rows, *unit), (judged, chunk))
 

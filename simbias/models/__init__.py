@@ -1,0 +1,27 @@
+"""What came out: classifiers of every kind, each beside the data set that it is asked about."""
+
+from simbias.models.classifier import Classifier, Traced
+from simbias.models.copies import edited, ensemble, quantised
+from simbias.models.data import DataSet, data
+from simbias.models.estimators import Estimator, Fitted, estimator
+from simbias.models.foreign import classifier
+from simbias.models.panel import Panel, member, panel
+from simbias.models.train import train
+
+__all__ = [
+    "Classifier",
+    "DataSet",
+    "Estimator",
+    "Fitted",
+    "Panel",
+    "Traced",
+    "classifier",
+    "data",
+    "edited",
+    "ensemble",
+    "estimator",
+    "member",
+    "panel",
+    "quantised",
+    "train",
+]

@@ -1,0 +1,122 @@
+"""What came out: anything that scores inputs.
+
+Scores are one number a class, larger where the class is thought likelier; the label is the class of
+the largest, the first of several. A classifier answers for itself, in NumPy; one that is ``Traced``
+is a pure JAX function of parameters too, and is asked inside compiled programs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, runtime_checkable
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from simbias._checks import known
+from simbias._pinned import pinned
+from simbias._types import AnyArray, Params
+from simbias.networks.scorer import Scorer
+from simbias.training import fit
+
+# What scores are: logits and probabilities have a cross-entropy, labels no order beyond their own.
+KINDS = ("logits", "probabilities", "scores", "labels")
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """Anything that scores inputs.
+
+    Attributes:
+        label: short name for tables and figures.
+        kind: what its scores are, one of ``KINDS``.
+        stochastic: whether it draws something for every row that it is asked about; ``scores`` then
+            takes a JAX random key as well.
+    """
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def stochastic(self) -> bool: ...
+
+    @property
+    def scores(self) -> Callable[..., Float[np.ndarray, "rows classes"]]:
+        """From inputs (rows, dim), NumPy float32, to scores."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """A classifier that is a pure JAX function: a network and its parameters.
+
+    Attributes:
+        network: what is compiled in; classifiers of equal networks share a program.
+        params: a pytree of arrays, the function's first argument.
+        kind: what its scores are, one of ``KINDS``.
+        fault: why it is no classifier, such as a training that diverged; "" where it is one.
+    """
+
+    network: Scorer
+    params: Params
+    kind: str = "logits"
+    fault: str = ""
+
+    def __post_init__(self) -> None:
+        known("kind", self.kind, KINDS)
+
+    @property
+    def label(self) -> str:
+        """That of its network."""
+        return self.network.label
+
+    @property
+    def stochastic(self) -> bool:
+        """Its scores are a function of the inputs."""
+        return False
+
+    @pinned
+    def scores(self, x: Float[AnyArray, "rows dim"]) -> Float[np.ndarray, "rows classes"]:
+        """Scores (compiled, NumPy), in blocks of rows."""
+        return np.asarray(_scores(self.network, self.params, x))
+
+
+@partial(jax.jit, static_argnums=0)
+def _scores(network: Scorer, params: Params, x: Array) -> Array:
+    return fit.logits(network, params, x)
+
+
+def score(
+    classifier: Classifier, x: Float[AnyArray, "rows dim"], key: Key[Array, ""] | None = None
+) -> Float[np.ndarray, "rows classes"]:
+    """A classifier's scores; ``key`` is for one that is stochastic."""
+    return classifier.scores(x, key) if classifier.stochastic else classifier.scores(x)
+
+
+def said(scores: Float[np.ndarray, "rows classes"]) -> Int[np.ndarray, " rows"]:
+    """The labels that scores mean: the first class of the largest."""
+    return scores.argmax(axis=1)
+
+
+def difference(scores: Float[np.ndarray, "rows 2"]) -> Float[np.ndarray, " rows"]:
+    """Of two classes the second's score less the first's, positive where label 1 is said."""
+    with np.errstate(invalid="ignore"):  # infinities: no finite difference
+        return scores[:, 1] - scores[:, 0]
+
+
+def differences(
+    classifier: Classifier, x: Float[AnyArray, "rows dim"], key: Key[Array, ""] | None = None
+) -> Float[np.ndarray, " rows"]:
+    """``difference`` of a classifier's scores."""
+    return difference(score(classifier, x, key))
+
+
+def labels(
+    classifier: Classifier, x: Float[AnyArray, "rows dim"], key: Key[Array, ""] | None = None
+) -> Int[np.ndarray, " rows"]:
+    """The labels that a classifier says."""
+    return said(score(classifier, x, key))

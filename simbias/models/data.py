@@ -1,0 +1,156 @@
+"""Data sets as any learner can use them: a training set, and the streams of its fresh points."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, UInt
+
+from simbias import tasks
+from simbias._checks import instance, whole
+from simbias._keys import key_of, network_key, stream
+from simbias._memory import fits
+from simbias._pinned import lenient, pinned
+from simbias._types import AnyArray, Settings
+from simbias.tasks import BlockTask, Task
+from simbias.tasks.block_task import block_task
+from simbias.tasks.shifts import shifted
+from simbias.tasks.task import Points, numbers_of, rotation_of
+from simbias.training.stack import seed_list
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """The training set of one seed, and the streams from which its fresh points are drawn.
+
+    Attributes:
+        task: the distribution.
+        seed: the integer seed.
+        n_train: points of the training set.
+        rotation: the matrix that turned unrotated points into inputs, (dim, dim); of no rows where
+            the task turns none.
+        fresh: the task that fresh points follow: ``task``, or one that it was shifted to.
+    """
+
+    task: Task
+    seed: int
+    n_train: int
+    rotation: Float[np.ndarray, "dim dim"]
+    fresh: Task
+    _identity: Callable[[Task], str] = field(repr=False)  # of a task: its streams hang from it
+    _draw: Callable[[], Points] = field(repr=False)
+
+    @property
+    def classes(self) -> int:
+        """How many labels there are."""
+        return self.task.classes
+
+    @cached_property
+    def _drawn(self) -> Points:
+        return jax.device_get(self._draw())
+
+    @property
+    def x(self) -> Float[AnyArray, "n_train dim"]:
+        """Training inputs, float32."""
+        return self._drawn.x
+
+    @property
+    def y(self) -> Int[AnyArray, " n_train"]:
+        """Training labels, 0 or 1."""
+        return self._drawn.y
+
+    @property
+    def exception(self) -> Bool[AnyArray, " n_train"]:
+        """Which training points the simple rule labels wrongly."""
+        return self._drawn.exception
+
+    @pinned
+    def draw(self) -> Points:
+        """The training set, drawn again and left on the device.
+
+        Raises:
+            DrawsError: it is not the one that the classifier it belongs to was trained on.
+        """
+        return self._draw()
+
+    @cached_property
+    @pinned
+    def key(self) -> UInt[np.ndarray, " words"]:
+        """The words of the key from which the streams of fresh points hang."""
+        return np.asarray(jax.random.key_data(network_key(self._identity(self.fresh), self.seed)))
+
+    @property
+    def block_task(self) -> BlockTask:
+        """The task, where it is made of independent coordinates; raises ValueError elsewhere."""
+        return block_task(self.task)
+
+    @pinned
+    def stream(self, name: str) -> Key[Array, ""]:
+        """The key of one of the streams of fresh points, a name of ``simbias._keys.STREAMS``."""
+        return stream(key_of(self.key), name)
+
+    @cached_property
+    @pinned
+    def law(self) -> Any:
+        """What the points of this data set are drawn from, its rotation included (NumPy)."""
+        key = network_key(self._identity(self.task), self.seed)
+        return jax.tree.map(np.asarray, self.task.law(stream(key, "rotation")))
+
+    def under(self, shift: str) -> "DataSet":
+        """The same training set, with fresh points from the shifted task.
+
+        Raises:
+            ValueError: an unknown shift, or one that the task does not have.
+        """
+        return self if shift == "none" else replace(self, fresh=shifted(self.block_task, shift))
+
+
+def task_settings(task: Task) -> Settings:
+    """What identifies a task: its name, settings and, where these do not say it all, content."""
+    content = tasks.content(task)
+    beyond = {"content": content} if content else {}
+    return {"name": task.name, **task.settings, **beyond}
+
+
+def data_identity(task: Task) -> str:
+    """What the draws of a task hang from, beside the seed."""
+    return json.dumps(task_settings(task), sort_keys=True, separators=(",", ":"))
+
+
+@pinned
+def data(task: Task, n_train: int, seed: int = 0) -> DataSet:
+    """The data set of a seed: rotation, training set and fresh points, whatever the learner.
+
+    Args:
+        task: the distribution.
+        n_train: points of the training set.
+        seed: an integer >= 0.
+
+    Returns:
+        NumPy arrays ``x``, ``y``, ``exception`` and ``rotation``; ``simbias.validate`` takes it.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+    instance("task", task, Task)
+    size = 4.0 * whole("n_train", n_train) * numbers_of(task)
+    fits("n_train", n_train, size, where="device")
+    (seed,) = seed_list([seed])
+    key = network_key(data_identity(task), seed)
+    law = jax.tree.map(np.asarray, task.law(stream(key, "rotation")))
+    draw_set = partial(drawn, task.draw, "train", n_train, jax.random.key_data(key), law)
+    turn = np.asarray(rotation_of(law))
+    return DataSet(task, seed, int(n_train), turn, task, data_identity, draw_set)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def drawn(
+    draw: Callable[..., Points], split: str, rows: int, key: UInt[Array, " words"], law: Any
+) -> Points:
+    """Points of one of a data set's streams, see ``Task.draw``."""
+    with lenient():
+        return draw(law, stream(key_of(key), split), split, rows)

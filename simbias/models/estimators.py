@@ -1,0 +1,245 @@
+"""Estimators: learners of other libraries, refitted from their seed whenever they are asked again.
+
+An estimator is a name, settings and a function that makes an unfitted object with ``fit(x, y)``;
+what it was fitted to and its random state come from the seed, so nothing of it needs to be stored.
+"""
+
+import json
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import version
+from inspect import signature
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from simbias._checks import each, fail, instance, known, whole
+from simbias._keys import network_key, stream
+from simbias._pinned import pinned
+from simbias._types import Settings
+from simbias.models.classifier import Classifier
+from simbias.models.data import DataSet, data, task_settings
+from simbias.models.foreign import classifier
+from simbias.models.panel import Panel
+from simbias.registry import ESTIMATORS
+from simbias.tasks import Task
+from simbias.training.stack import seed_list
+
+_OWN = ("random_state", "n_jobs", "verbose", "warm_start")  # of the library, and not the user's
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A learner that fits itself.
+
+    Attributes:
+        name: the registered name.
+        settings: what sets it apart from the library's defaults: numbers, words and lists of such.
+        make: an integer, its random state, to an unfitted object with ``fit(x, y)``, of which
+            ``simbias.models.classifier`` makes a classifier.
+        library: the distribution that it is from; its version is kept with every result.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(hash=False)
+    make: Callable[[int], Any] = field(repr=False, compare=False)
+    library: str = ""
+
+    def __post_init__(self) -> None:
+        instance("name", self.name, str)
+        try:
+            json.dumps(dict(self.settings))
+        except (TypeError, ValueError):
+            raise fail("settings", self.settings, "numbers, words and lists of such") from None
+
+    @property
+    def label(self) -> str:
+        """Short name for tables and figures."""
+        words = (f"{name}={value}" for name, value in sorted(self.settings.items()))
+        return f"{self.name}({','.join(words)})" if self.settings else self.name
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of its library."""
+        return {self.library: version(self.library)} if self.library else {}
+
+
+@dataclass(frozen=True)
+class EstimatorCell:
+    """What is fitted; seeds replicate it.
+
+    Args:
+        task: the distribution.
+        estimator: the learner.
+        n_train: points of the training set.
+
+    Raises:
+        ValueError: n_train < 1.
+    """
+
+    task: Task
+    estimator: Estimator
+    n_train: int
+
+    def __post_init__(self) -> None:
+        instance("task", self.task, Task)
+        instance("estimator", self.estimator, Estimator)
+        whole("n_train", self.n_train)
+
+    @property
+    def settings(self) -> Settings:
+        """Every value that identifies the cell, as plain data."""
+        return {
+            "task": task_settings(self.task),
+            "estimator": {"name": self.estimator.name, **self.estimator.settings},
+            "n_train": int(self.n_train),
+        }
+
+    @property
+    def identity(self) -> str:
+        """The settings in one canonical string."""
+        return json.dumps(self.settings, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What an estimator made of the data sets of some seeds.
+
+    Attributes:
+        cell: what was fitted.
+        members: the classifier of each seed.
+        data: the data set of each.
+        seconds: fitting time of each.
+        warned: what the library warned of while fitting each; "" where it did not.
+    """
+
+    cell: EstimatorCell
+    members: tuple[Classifier, ...]
+    data: tuple[DataSet, ...]
+    seconds: Float[np.ndarray, " seeds"]
+    warned: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The integer seed of each."""
+        return tuple(one.seed for one in self.data)
+
+    def index(self, seed: int) -> int:
+        """The position of a seed; raises ValueError."""
+        return self.panel().index(seed)
+
+    def some(self, seeds: Sequence[int]) -> "Fitted":
+        """Those of some seeds, in the order given; raises ValueError."""
+        places = [self.index(seed) for seed in seed_list(each("seeds", seeds, object))]
+        return Fitted(
+            cell=self.cell,
+            members=tuple(self.members[i] for i in places),
+            data=tuple(self.data[i] for i in places),
+            seconds=self.seconds[places],
+            warned=tuple(self.warned[i] for i in places),
+        )
+
+    def panel(self) -> Panel:
+        """The classifiers beside their data: what every measurement takes."""
+        return Panel(self.members, self.data)
+
+    def outcome(self, i: int) -> tuple[str, str]:
+        """Status and reason of the one at a place."""
+        if self.warned[i]:
+            return "not-converged", self.warned[i]
+        return "done", "fitted"
+
+
+@pinned
+def fit(
+    task: Task, estimator: Estimator, *, n_train: int, seeds: int | Sequence[int] = 1
+) -> Fitted:
+    """Fit an estimator to the data set of each seed.
+
+    Args:
+        task: the distribution.
+        estimator: the learner.
+        n_train: points of each training set.
+        seeds: how many (0, 1, ...), or which.
+
+    Raises:
+        ValueError: an argument out of range, or a set that the library cannot be fitted to.
+    """
+    cell = EstimatorCell(task, estimator, n_train)
+    sets = tuple(data(task, n_train, seed) for seed in seed_list(seeds))
+    made = [_fitted(estimator, one) for one in sets]
+    members, seconds, warned = zip(*made, strict=True)
+    return Fitted(cell, members, sets, np.array(seconds), warned)
+
+
+def _fitted(estimator: Estimator, own: DataSet) -> tuple[Classifier, float, str]:
+    model = estimator.make(random_state(estimator, own.seed))
+    clock = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model.fit(own.x, own.y)
+        except ValueError as error:
+            words = " ".join(str(error).split())
+            raise ValueError(f"{estimator.name}: seed {own.seed}: {words}") from error
+    seconds = time.perf_counter() - clock
+    said = dict.fromkeys(" ".join(str(one.message).split()) for one in caught)
+    made = classifier(model, label=estimator.label, classes=own.classes)
+    return made, seconds, "; ".join(said)
+
+
+def random_state(estimator: Estimator, seed: int) -> int:
+    """The random state of an estimator of this name and settings, in [0, 2**31)."""
+    settings = {"name": estimator.name, **estimator.settings}
+    identity = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    words = jax.random.bits(stream(network_key(identity, seed), "initialisation"))
+    return int(words) >> 1
+
+
+def estimator(name: str, /, **settings: Any) -> Estimator:
+    """The estimator registered as ``name`` with the given settings.
+
+    Raises:
+        ValueError: an unknown name or setting, with the nearest, or a library that is missing.
+    """
+    made = ESTIMATORS.factory(name)(**settings)
+    instance(f"estimator {name}", made, Estimator)
+    return made
+
+
+def scikit(name: str, reference: str, /, **settings: Any) -> Estimator:
+    """An estimator of scikit-learn.
+
+    Args:
+        name: the registered name.
+        reference: ``"module:class"``.
+        **settings: arguments of the class, but for those that come from the seed.
+
+    Raises:
+        ValueError: an argument that the class does not have, or scikit-learn is missing.
+    """
+    module, _, attribute = reference.partition(":")
+    try:
+        made = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] != "sklearn":
+            raise
+        words = "needs scikit-learn, which is not installed: pip install 'simbias[learners]'"
+        raise ValueError(f"estimator: {name} {words}") from None
+    accepted = signature(made).parameters
+    for setting in settings:
+        known(f"estimator {name}: setting", setting, [a for a in accepted if a not in _OWN])
+
+    def make(state: int) -> Any:
+        own = {"random_state": state, "n_jobs": 1}
+        return made(**settings, **{key: own[key] for key in own if key in accepted})
+
+    return Estimator(name, dict(sorted(settings.items())), make, "scikit-learn")

@@ -1,0 +1,170 @@
+"""Classifiers of other libraries and of users, as they are: callables, estimators, torch modules.
+
+Nothing is imported for them: an object that comes from a library has brought it along.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from simbias._checks import fail, known
+from simbias.models.classifier import KINDS, Classifier
+
+_ROWS = 2**15  # rows of one question
+_KIND_OF = {"predict_proba": "probabilities", "decision_function": "scores", "predict": "labels"}
+_ALLOWED = "an array with a row a point: a number a class, one number (> 0: label 1), or labels"
+
+
+class Foreign:
+    """A classifier that answers for itself.
+
+    Args:
+        ask: maps inputs (rows, dim), float32, to numbers a class (rows, classes), to one number a
+            row, positive where it says 1, or to labels, which are integers or booleans.
+        kind: what its answers are, one of ``KINDS``; default: labels where they are integers, else
+            scores.
+        label: short name for figures.
+        columns: the class of each column of its answers; default: 0, 1, ...
+        classes: how many there are.
+
+    Raises:
+        ValueError: an unknown kind, or columns that are no classes.
+    """
+
+    stochastic = False
+
+    def __init__(
+        self,
+        ask: Callable[[np.ndarray], Any],
+        *,
+        kind: str | None = None,
+        label: str = "classifier",
+        columns: Sequence[int] | None = None,
+        classes: int = 2,
+    ) -> None:
+        self.label, self._ask, self._classes = label, ask, classes
+        self._kind = None if kind is None else known("kind", kind, KINDS)
+        self._columns = None if columns is None else np.asarray(columns)
+        if columns is not None and not np.isin(columns, range(classes)).all():
+            raise fail("classes", list(columns), f"labels in [0, {classes - 1}]")
+
+    @property
+    def kind(self) -> str:
+        """As given, or as its first answer shows."""
+        return self._kind or "scores"
+
+    def scores(self, x: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows classes"]:
+        """Its answers as numbers a class, asked in blocks of rows.
+
+        Raises:
+            ValueError: an answer that is none.
+        """
+        x = np.asarray(x)
+        parts = [self._read(x[i : i + _ROWS]) for i in range(0, len(x), _ROWS)]
+        return np.concatenate(parts) if parts else np.zeros((0, self._classes))
+
+    def _read(self, x: np.ndarray) -> np.ndarray:
+        answer = np.asarray(self._ask(x))
+        if answer.ndim not in (1, 2) or len(answer) != len(x) or answer.dtype.kind not in "fiub":
+            raise fail("classifier", f"{answer.dtype} of shape {answer.shape}", _ALLOWED)
+        whole = answer.ndim == 1 and answer.dtype.kind in "iub"
+        if self._kind is None:
+            self._kind = "labels" if whole else "scores"
+        if whole or (self._kind == "labels" and answer.ndim == 1):
+            return _one_hot(answer, self._classes)
+        columns = answer.reshape(len(answer), -1).astype(np.result_type(answer, np.float32))
+        if self._columns is not None and len(self._columns) == columns.shape[1]:
+            made = np.zeros((len(columns), self._classes), columns.dtype)
+            made[:, self._columns] = columns
+            return made
+        if columns.shape[1] == 1 and self._classes == 2:
+            return np.concatenate([np.zeros_like(columns), columns], axis=1)
+        if columns.shape[1] != self._classes:
+            arrived = f"scores of {columns.shape[1]} classes"
+            raise fail("classifier", arrived, f"{self._classes} classes")
+        return columns
+
+
+def _one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    made = labels[:, None] == np.arange(classes)[None]
+    if not made.any(axis=1).all():
+        bad = labels[~made.any(axis=1)][0]
+        raise fail("classifier", f"labels such as {bad}", f"labels in [0, {classes - 1}]")
+    return made.astype(np.float32)
+
+
+def classifier(
+    model: Any, *, kind: str | None = None, label: str | None = None, classes: int = 2
+) -> Classifier:
+    """Anything that scores inputs, as a classifier.
+
+    Args:
+        model: a classifier, which is returned as it is; a fitted estimator with ``predict_proba``,
+            ``decision_function`` or ``predict``, in this order, or one of these methods; a torch
+            module, which is asked in evaluation mode and without gradients; or a callable.
+        kind: what its scores are, one of ``KINDS``; default: what its methods are named, logits of
+            a torch module, and otherwise what its answers show.
+        label: short name; default: that of its class or function.
+        classes: how many there are.
+
+    Raises:
+        ValueError: something else.
+    """
+    if isinstance(model, Classifier):
+        return model
+    own = getattr(model, "__self__", None)
+    if label is None:
+        named = own if hasattr(own, "classes_") else model
+        label = getattr(named, "__name__", type(named).__name__)
+    if _is_torch(model):
+        return Foreign(_torch_answers(model), kind=kind or "logits", label=label, classes=classes)
+    if hasattr(own, "classes_"):  # a method of an estimator
+        return _of_estimator(own, model, model.__name__, kind, label, classes)
+    for name in _KIND_OF:
+        if hasattr(model, name):
+            return _of_estimator(model, getattr(model, name), name, kind, label, classes)
+    if callable(model):
+        return Foreign(model, kind=kind, label=label, classes=classes)
+    raise fail(
+        "classifier", model, "a callable, an estimator that is fitted, a torch module, a Classifier"
+    )
+
+
+def _of_estimator(
+    model: Any, ask: Callable[..., Any], name: str, kind: str | None, label: str, classes: int
+) -> Foreign:
+    columns = getattr(model, "classes_", None)
+    if columns is not None:
+        columns = [int(one) if float(one).is_integer() else -1 for one in columns]
+    kind = kind or _KIND_OF.get(name)
+    one_column = kind == "scores" and columns is not None and len(columns) == 2
+    columns = None if one_column else columns
+    return Foreign(ask, kind=kind, label=label, columns=columns, classes=classes)
+
+
+def _is_torch(model: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
+def _torch_answers(model: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """A torch module's answers, on its own device; its modes are left as they were."""
+    torch = sys.modules["torch"]
+
+    def ask(x: np.ndarray) -> np.ndarray:
+        modes = [(part, part.training) for part in model.modules()]
+        with ExitStack() as kept:
+            for part, mode in modes:
+                kept.callback(setattr, part, "training", mode)
+            kept.enter_context(torch.no_grad())
+            model.eval()
+            own = next(model.parameters(), None)
+            given = torch.from_numpy(np.array(x))
+            given = given if own is None else given.to(own.device, own.dtype)
+            return model(given).detach().cpu().numpy()
+
+    return ask

@@ -1,0 +1,174 @@
+"""Classifiers, each beside the data set that it is asked about: what every measurement takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import numpy as np
+from jaxtyping import Int
+
+from simbias._checks import each, fail, whole
+from simbias.models.classifier import Classifier, Traced
+from simbias.models.data import DataSet
+from simbias.models.foreign import classifier
+from simbias.networks.scorer import Scorer
+from simbias.tasks import BlockTask, Task
+from simbias.training.stack import Stack, redraw, seed_list
+from simbias.training.stop import End
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Classifiers, each beside the data set of a seed, all of one task, size and law.
+
+    Attributes:
+        members: the classifiers.
+        data: the data set of each.
+        fitted_since: of each the update of the first check from which on each training point was
+            labelled correctly, see ``Stack``; None where nothing is known of their training.
+    """
+
+    members: tuple[Classifier, ...]
+    data: tuple[DataSet, ...]
+    fitted_since: Int[np.ndarray, "seeds n_train"] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.members or len(self.members) != len(self.data):
+            raise fail("data", f"{len(self.data)} data sets", "one a classifier, at least one")
+        seed_list(self.seeds)
+        first = self.data[0]
+        for one in self.data:
+            if (one.task, one.fresh, one.n_train) != (first.task, first.fresh, first.n_train):
+                raise fail("data", f"{one.n_train} points of {one.task.name}", "sets of one kind")
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    @property
+    def task(self) -> Task:
+        """The task that they were trained for."""
+        return self.data[0].task
+
+    @property
+    def block_task(self) -> BlockTask:
+        """The task, where it is made of independent coordinates; raises ValueError elsewhere."""
+        return self.data[0].block_task
+
+    @property
+    def n_train(self) -> int:
+        """Points of each training set."""
+        return self.data[0].n_train
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed of each data set."""
+        return tuple(one.seed for one in self.data)
+
+    @property
+    def network(self) -> Scorer | None:
+        """What is compiled in of all of them; None where they are not traced, or differ."""
+        networks = {one.network if isinstance(one, Traced) else None for one in self.members}
+        return networks.pop() if len(networks) == 1 else None
+
+    def index(self, seed: int) -> int:
+        """The position of a seed; raises ValueError."""
+        if whole("seed", seed, least=0, most=2**63 - 1) not in self.seeds:
+            raise fail("seed", seed, f"one of {list(self.seeds)}")
+        return self.seeds.index(seed)
+
+    def under(self, shift: str) -> "Panel":
+        """The same classifiers, asked about fresh points of the shifted task; raises ValueError."""
+        return replace(self, data=tuple(one.under(shift) for one in self.data))
+
+
+@runtime_checkable
+class Judgeable(Protocol):
+    """Classifiers that know their data sets, such as those of an estimator."""
+
+    def panel(self) -> Panel: ...
+
+
+def panel(learned: Any, data: DataSet | Sequence[DataSet] | None = None) -> Panel:
+    """What is asked, and about which data.
+
+    Args:
+        learned: a stack, a panel, what ``simbias.train`` made of an estimator, anything that
+            ``classifier`` takes, or a list of such, one a data set.
+        data: the data set of each; a stack knows its own.
+
+    Raises:
+        ValueError: no classifiers, data that are missing, or other than a stack was trained on.
+    """
+    own = _own(learned)
+    if own is not None:
+        if data is not None:
+            _check_own(own, data)
+        return own
+    if data is None:
+        raise fail("stack", learned, "a Stack, or a classifier and its data")
+    sets = [data] if isinstance(data, DataSet) else each("data", data, DataSet)
+    models = learned if isinstance(learned, list | tuple) else [learned]
+    classes = sets[0].classes if sets else 2
+    return Panel(tuple(classifier(model, classes=classes) for model in models), tuple(sets))
+
+
+def _own(learned: Any) -> Panel | None:
+    """The panel of what knows its data."""
+    if isinstance(learned, Panel):
+        return learned
+    if isinstance(learned, Stack):
+        return _of_stack(learned)
+    return learned.panel() if isinstance(learned, Judgeable) else None
+
+
+def _of_stack(stack: Stack) -> Panel:
+    cell = stack.cell
+
+    def identity(task: Task) -> str:
+        return cell.identity if task is cell.task else replace(cell, task=task).identity
+
+    places = range(len(stack))
+    data = tuple(
+        DataSet(
+            cell.task,
+            stack.seeds[i],
+            cell.n_train,
+            stack.rotation[i],
+            cell.task,
+            identity,
+            partial(redraw, stack, i),
+        )
+        for i in places
+    )
+    return Panel(tuple(member(stack, i) for i in places), data, stack.fitted_since)
+
+
+def member(stack: Stack, i: int) -> Traced:
+    """Network ``i`` of a stack as a classifier."""
+    lost = stack.end[i] in (End.DIVERGED, End.LOST)
+    return Traced(
+        stack.cell.network,
+        jax.tree.map(lambda leaf: leaf[i], stack.params),
+        fault=f"diverged: {stack.outcome(i)[1]}" if lost else "",
+    )
+
+
+def _check_own(own: Panel, data: DataSet | Sequence[DataSet]) -> None:
+    """Raise ValueError for training sets that are not those of the panel."""
+    sets = [data] if isinstance(data, DataSet) else each("data", data, DataSet)
+    same = [one.seed for one in sets] == list(own.seeds)
+    if not same or not all(_equal(*pair) for pair in zip(own.data, sets, strict=True)):
+        arrived = f"{len(sets)} data sets, of seeds {[one.seed for one in sets]}"
+        raise fail("data", arrived, "those that the stack was trained on, or none")
+
+
+def _equal(one: DataSet, other: DataSet) -> bool:
+    """Whether two training sets are the same."""
+    return one is other or (
+        one.task == other.task
+        and one.n_train == other.n_train
+        and np.array_equal(one.y, other.y)
+        and np.allclose(one.x, other.x, atol=1e-4)
+    )
