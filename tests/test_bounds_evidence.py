@@ -35,7 +35,7 @@ def nan(layers):
         (dict(x=X * np.inf), "^x: got '12 entries not finite'"),
         (dict(y=Y[:2]), r"^y: got 'shape \(2,\)', allowed: 4 labels 0 or 1"),
         (dict(y=2 * Y), "^y: got "),
-        (dict(layers=()), "^layers: got 'no layers'"),
+        (dict(layers=(), initial=LAYERS), "^initial: got 'layers', allowed: None"),
         (dict(layers=LAYERS[1:]), r"^layers: got 'layer 0 of shapes \(5, 2\) and \(2,\)'"),
         (dict(layers=LAYERS[:1]), r"^layers: got 'layer 0 of shapes .*two logits"),
         (dict(initial=(Layer(np.ones((3, 2)), np.ones(2)),)), r"^initial: got 'sizes \(3, 2\)'"),
@@ -132,7 +132,7 @@ def test_bad_stacks_are_refused_in_one_line(trained):
     poisoned = jax.tree.map(np.copy, trained.params)
     poisoned["layers"][0]["kernel"][0, 0, 0] = np.nan
     for call, message in (
-        (lambda: evidence_from("run", 0), "^stack: got 'run', allowed: a Stack$"),
+        (lambda: evidence_from("run", 0), "^stack: got 'run', allowed: a Stack, or a cl"),
         (lambda: evidence_from(trained, 4), r"^i: got 4, allowed: an integer in \[0, 3\]$"),
         (lambda: evidence_from(trained, 0, held_out=0), "^held_out: got 0"),
         (

@@ -157,7 +157,7 @@ def test_bad_settings_are_refused_in_one_line(trained, change, message):
 
 
 def test_what_is_no_stack_is_refused_in_one_line():
-    with pytest.raises(ValueError, match="^stack: got 'run', allowed: a Stack$"):
+    with pytest.raises(ValueError, match="^stack: got 'run', allowed: a Stack, or a cl"):
         evaluate("run", bounds=["occam"], n_certify=100)
 
 
@@ -205,9 +205,11 @@ def test_a_task_without_exact_risk_is_inapplicable():
 
 def test_another_architecture_is_inapplicable_beside_its_risk(trained):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("simbias.bounds.judged.MLP", Store)  # as if the stack's were none
-        (one,) = evaluate(trained.some([1]), bounds=["occam"], n_certify=POINTS)
-    assert one.record.reason == "the network is an MLP: (100,1)"
+        patch.setattr("simbias.bounds.evidence.MLP", Store)  # as if the stack's were none
+        found = evaluate(trained.some([1]), bounds=["occam", "hoeffding"], n_certify=POINTS)
+    one, held_out = found
+    assert one.record.reason == "the network is an MLP: no layers"
+    assert held_out.valid and held_out.record.value > one.risk
     assert one.risk == validate(trained, n_certify=POINTS).risk.value[1]
     assert kept.set_apart([one]) == {}
 

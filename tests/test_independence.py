@@ -16,7 +16,8 @@ import pytest
 
 from simbias import MLP, _keys, sgd, tasks
 from simbias._keys import network_key
-from simbias.bounds import descent, judged
+from simbias.bounds import descent
+from simbias.models import Panel, panel
 from simbias.tasks.block_task import quantile
 from simbias.tasks.oracle import Layer
 from simbias.training import Cell, fit
@@ -73,26 +74,30 @@ def drawn():
         program.cache_clear()
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(jax, "devices", lambda *_: device)
-        for module in (risk, paired, judged):
+        for module in (risk, paired):
             monkeypatch.setattr(module, "CHUNK", ROWS)
         counts = (written_down(monkeypatch, risk, "draw_uniforms"), [])
         pairs = written_down(monkeypatch, paired, "draw")
         ways = written_down(monkeypatch, islands, "draw_given")
         stochastic = []
 
-        def errors(_, x, y, key):
-            stochastic.append((np.asarray(x), np.asarray(y), jax.random.key_data(key).tolist()))
-            return 0
+        class Recorder:
+            label, kind, stochastic = "recorder", "logits", True
 
-        monkeypatch.setattr(judged, "stochastic_errors", errors)
+            def scores(self, x, key):
+                stochastic.append((np.asarray(x), jax.random.key_data(key).tolist()))
+                return np.zeros((len(x), 2))
+
         risk.count(stack, POINTS, counts[1].append)
+        jax.effects_barrier()
+        counted = list(counts[0])  # without those of the recorder
         paired.paired(stack, best, points=POINTS)
         for i in range(len(SEEDS)):
-            judged._stochastic_risk(stack, i, None, judged._Effort(POINTS, 0.95))
+            risk.errors(Panel((Recorder(),), (panel(stack).data[i],)), POINTS, 0.95)
         fresh = islands.measure_islands(stack, sample=10, directions=3).fresh
         jax.effects_barrier()
         found = Drawn(
-            list(counts[0]),
+            counted,
             list(counts[1]),
             list(pairs),
             stochastic,
@@ -108,6 +113,7 @@ def drawn():
         )
     for program in programs:
         program.cache_clear()
+    risk._drawn_inputs.clear_cache()
     return found
 
 
@@ -283,4 +289,4 @@ def test_draws_of_a_fixed_network_are_the_recorded_ones():
 
 def test_sizes_that_recorded_results_rest_on_are_what_they_were():
     assert (N_SELECT, N_CERTIFY) == (10_000, 200_000)
-    assert risk.CHUNK == paired.CHUNK == judged.CHUNK == 20_000
+    assert risk.CHUNK == paired.CHUNK == 20_000

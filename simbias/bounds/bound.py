@@ -8,14 +8,15 @@ The premises are checked first; the function runs only where all of them hold.
 
 import math
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from simbias._checks import instance, known, real
 from simbias._pinned import pinned
 from simbias.bounds.evidence import Evidence
 from simbias.bounds.record import Premise, Record
+from simbias.models.classifier import Classifier
 
 # What a value may be invariant to: the order of hidden units; multiplying what enters a unit by
 # c > 0 and dividing what leaves it by c; the same for all units of a layer at once.
@@ -25,11 +26,16 @@ _LOG_MOST = math.log(sys.float_info.max)
 
 
 class Found(NamedTuple):
-    """A value with its terms; ``log10`` is given where the value may overflow."""
+    """A value with its terms; ``log10`` is given where the value may overflow.
+
+    ``classifier`` is what the bound certifies where that is not the network itself but a copy that
+    was made of it: it is judged by its own risk.
+    """
 
     value: float
     terms: Mapping[str, float]
     log10: float | None = None
+    classifier: Classifier | None = None
 
 
 def from_log(log: float, terms: Mapping[str, float]) -> Found:
@@ -49,6 +55,10 @@ class Bound:
         compute: evidence and delta to the value; None where no network of this library can meet
             the premises.
         summary: one line.
+        prepare: makes what the bound shares with others, for many networks side by side, and keeps
+            it; None: nothing to make.
+        layers: whether it reads the network's layers, so that it is inapplicable to a classifier
+            without.
     """
 
     name: str
@@ -60,6 +70,8 @@ class Bound:
     invariant: tuple[str, ...]
     compute: Callable[[Evidence, float], Found] | None
     summary: str
+    layers: bool = True
+    prepare: Callable[[Sequence[Evidence]], object] | None = None
 
     def __post_init__(self) -> None:
         for name in self.invariant:
@@ -78,6 +90,10 @@ class Bound:
         """
         instance("evidence", evidence, Evidence)
         delta = real("delta", delta, 0, 1, open_low=True, open_high=True)
+        if self.layers and not evidence.layers:
+            return inapplicable(
+                self, delta, (Premise("the network is an MLP", False, "no layers"),)
+            )
         premises = tuple(premise(evidence) for premise in self.premises)
         unmet = [premise for premise in premises if not premise.holds]
         if unmet or self.compute is None:
@@ -86,7 +102,8 @@ class Bound:
         log10 = found.log10
         if log10 is None:
             log10 = math.log10(found.value) if found.value > 0 else -math.inf
-        return self._record(delta, premises, found.value, log10, dict(found.terms), "")
+        made = self._record(delta, premises, found.value, log10, dict(found.terms), "")
+        return replace(made, classifier=found.classifier)
 
     def _record(
         self,
@@ -129,14 +146,15 @@ def bound(
     constants: str = "",
     premises: tuple[Callable[[Evidence], Premise], ...] = (),
     invariant: tuple[str, ...] = ("permutation",),
+    layers: bool = True,
+    prepare: Callable[[Sequence[Evidence]], object] | None = None,
 ) -> Callable[[Callable[[Evidence, float], Found]], Bound]:
     """Declare a function as a bound; its docstring's first line is the summary."""
 
     def declare(compute: Callable[[Evidence, float], Found]) -> Bound:
         summary = (compute.__doc__ or "").strip().split("\n")[0]
-        return Bound(
-            name, family, certifies, kind, constants, premises, invariant, compute, summary
-        )
+        claim = (name, family, certifies, kind, constants)
+        return Bound(*claim, premises, invariant, compute, summary, layers, prepare)
 
     return declare
 

@@ -123,6 +123,7 @@ _ANY = ("permutation", "unit-rescaling", "layer-rescaling")  # only labels are l
     constants="Hoeffding 1963",
     premises=(has_held_out,),
     invariant=_ANY,
+    layers=False,
 )
 def hoeffding(evidence: Evidence, delta: float) -> Found:
     """Hoeffding's limit on held-out points."""
@@ -136,6 +137,7 @@ def hoeffding(evidence: Evidence, delta: float) -> Found:
     constants="Maurer and Pontil 2009, theorem 4",
     premises=(has_held_out, _two_held_out),
     invariant=_ANY,
+    layers=False,
 )
 def empirical_bernstein(evidence: Evidence, delta: float) -> Found:
     """Maurer and Pontil's limit from the sample variance on held-out points."""
@@ -149,6 +151,7 @@ def empirical_bernstein(evidence: Evidence, delta: float) -> Found:
     constants="Chernoff 1952",
     premises=(has_held_out,),
     invariant=_ANY,
+    layers=False,
 )
 def chernoff_kl(evidence: Evidence, delta: float) -> Found:
     """The relative-entropy limit on held-out points."""
@@ -162,6 +165,7 @@ def chernoff_kl(evidence: Evidence, delta: float) -> Found:
     constants="Clopper and Pearson 1934",
     premises=(has_held_out,),
     invariant=_ANY,
+    layers=False,
 )
 def clopper_pearson(evidence: Evidence, delta: float) -> Found:
     """The exact binomial limit on held-out points."""
@@ -175,6 +179,7 @@ def clopper_pearson(evidence: Evidence, delta: float) -> Found:
     constants="Robbins 1970",
     premises=(has_held_out,),
     invariant=_ANY,
+    layers=False,
 )
 def beta_binomial(evidence: Evidence, delta: float) -> Found:
     """The limit on held-out points that holds at every number of points at once."""

@@ -192,4 +192,5 @@ def compression(evidence: Evidence, delta: float) -> Found:
         "code length": made.length,
         "nats a point": made.nats(evidence.n, delta),
     }
-    return Found(value, terms | {f"bits of {name}": part for name, part in made.lengths.items()})
+    terms |= {f"bits of {name}": part for name, part in made.lengths.items()}
+    return Found(value, terms, classifier=evidence.copy(made.layers))

@@ -119,10 +119,17 @@ def wrong(
     key: Array,
 ) -> Int[Array, ""]:
     """Errors of the stochastic network, its weights drawn for every row."""
+    drawn = outputs(act, mean, deviation, x, key)
+    return jnp.sum((drawn > 0) != positive, dtype=jnp.int32)
+
+
+def outputs(
+    act: Act, mean: Layers, deviation: Layers, x: Float[Array, "rows dim"], key: Array
+) -> Float[Array, " rows"]:
+    """What the stochastic network says of each row, its weights drawn for every one."""
     key_units, key_output = jax.random.split(key)
     output, width = _output(act, mean, deviation, x, key_units)
-    drawn = output + width * jax.random.normal(key_output, output.shape)
-    return jnp.sum((drawn > 0) != positive, dtype=jnp.int32)
+    return output + width * jax.random.normal(key_output, output.shape)
 
 
 def _output(

@@ -13,14 +13,19 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from simbias._checks import fail, instance, known, whole
+from simbias._checks import fail, known, whole
 from simbias._pinned import pinned
-from simbias.networks import MLP, Network
+from simbias.models.classifier import Classifier, Traced, labels
+from simbias.models.data import DataSet, drawn
+from simbias.models.foreign import Foreign
+from simbias.models.panel import panel
+from simbias.networks import MLP
+from simbias.networks.scorer import Scorer
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import Layer
 from simbias.tasks.task import numbers_of
 from simbias.training import fit
-from simbias.training.stack import Stack, redraw
+from simbias.training.stack import Stack
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -74,7 +79,8 @@ class Evidence:
     as it runs, in float32, which may label otherwise where the logits agree to seven digits.
 
     Attributes:
-        layers: affine layers, the last with two logits.
+        layers: affine layers, the last with two logits; none, (), for a classifier that is no MLP:
+            then only bounds that look at labels apply.
         x: training inputs as the network sees them, (n, dim).
         y: training labels 0 or 1, (n,).
         initial: the layers before the first update; None where they are not stored.
@@ -117,8 +123,10 @@ class Evidence:
         known("activation", self.activation, ACTIVATIONS)
         if self.bits not in (16, 32, 64):
             raise fail("bits", self.bits, "16, 32 or 64")
-        layers = _checked("layers", self.layers, x.shape[1])
+        layers = _checked("layers", self.layers, x.shape[1]) if self.layers else ()
         initial = None if self.initial is None else _checked("initial", self.initial, x.shape[1])
+        if initial is not None and not layers:
+            raise fail("initial", "layers", "None, as there are no layers")
         if initial is not None and _sizes(initial) != _sizes(layers):
             raise fail("initial", f"sizes {_sizes(initial)}", f"those of layers, {_sizes(layers)}")
         if self.held_out is not None:
@@ -164,6 +172,15 @@ class Evidence:
         """Margins, for the training labels, of other inputs or of another network."""
         score = logit_difference(self.layers if layers is None else layers, x, self.activation)
         return np.where(self.y == 1, score, -score)
+
+    def copy(self, layers: Sequence[Layer]) -> Classifier:
+        """A copy of the network with these layers in place of its own, as a classifier."""
+        widths = [len(layer.bias) for layer in layers[:-1]]
+        if len(set(widths)) != 1:  # no MLP of the library, which is as wide everywhere
+            ask = partial(logit_difference, layers, activation=self.activation)
+            return Foreign(ask, kind="logits", label="copy")
+        network = MLP(widths[0], len(widths), self.activation)
+        return Traced(network, network.from_layers(layers))
 
 
 def _checked(name: str, layers: Any, dim: int) -> tuple[Layer, ...]:
@@ -220,53 +237,69 @@ def logit_difference(layers: Sequence[Layer], x: Matrix, activation: str = "relu
 
 
 @pinned
-def evidence_from(stack: Stack, i: int, *, held_out: int | None = None) -> Evidence:
-    """The evidence on network ``i`` of a stack: its training set is drawn again.
+def evidence_from(
+    learned: Any,
+    i: int = 0,
+    *,
+    data: DataSet | Sequence[DataSet] | None = None,
+    held_out: int | None = None,
+) -> Evidence:
+    """The evidence on one classifier, whose training set is drawn again.
 
     Args:
-        stack: trained networks, or a control.
-        i: position in the stack.
+        learned: a stack, or any classifiers, as for ``simbias.validate``.
+        i: position among them.
+        data: for a classifier that does not know its training set.
         held_out: held-out points to count errors on; default as many as training points.
 
     Raises:
-        ValueError: a position outside the stack, a network that is no MLP, held_out < 1, or
-            weights that are not finite.
+        ValueError: a position outside the stack, held_out < 1, or weights that are not finite.
     """
-    instance("stack", stack, Stack)
-    i = whole("i", i, least=0, most=len(stack) - 1)
-    network, cell = stack.cell.network, stack.cell
-    if not isinstance(network, MLP):
-        raise fail("stack", f"a network {network.label}", "an MLP")
-    points = cell.n_train if held_out is None else whole("held_out", held_out)
-    params = jax.tree.map(lambda leaf: leaf[i], stack.params)
-    layers = tuple(network.to_layers(params))
-    initial = None
-    if stack.initial is not None:
-        initial = tuple(network.to_layers(jax.tree.map(lambda leaf: leaf[i], stack.initial)))
-    _checked("layers", layers, numbers_of(cell.task))  # before labelling points with NaN weights
-    data = jax.device_get(redraw(stack, i))
-    problem = fit.problem(cell, stack.seeds[i])
-    drawn = (cell.task.draw, network, points)
-    errors = int(jax.device_get(_errors(*drawn, problem, params)))
-    settings = dict(cell.method.settings)
-    steps = None
-    if {"learning_rate", "momentum"} <= settings.keys():
-        steps = Steps(settings["learning_rate"], settings["momentum"], int(stack.updates[i]))
+    asked = panel(learned, data)
+    i = whole("i", i, least=0, most=len(asked) - 1)
+    member, own, task = asked.members[i], asked.data[i], asked.task
+    points = own.n_train if held_out is None else whole("held_out", held_out)
+    network = member.network if isinstance(member, Traced) else None
+    layers: tuple[Layer, ...] = ()
+    initial, steps = None, None
+    if isinstance(network, MLP) and isinstance(member, Traced):
+        layers = tuple(network.to_layers(member.params))
+        _checked("layers", layers, numbers_of(task))  # before labelling points with NaN weights
+    if isinstance(learned, Stack):
+        settings = dict(learned.cell.method.settings)
+        if {"learning_rate", "momentum"} <= settings.keys():
+            updates = int(learned.updates[i])
+            steps = Steps(settings["learning_rate"], settings["momentum"], updates)
+        if isinstance(network, MLP) and learned.initial is not None:
+            start = jax.tree.map(lambda leaf: leaf[i], learned.initial)
+            initial = tuple(network.to_layers(start))
+    training = jax.device_get(own.draw())
     return Evidence(
         layers=layers,
-        x=data.x,
-        y=data.y,
+        x=training.x,
+        y=training.y,
         initial=initial,
-        activation=network.activation,
-        held_out=HeldOut(errors, points),
-        blocks=getattr(cell.task, "blocks", None),
-        rotation=stack.rotation[i] if stack.rotation.size else None,
+        activation=network.activation if isinstance(network, MLP) else "relu",
+        held_out=HeldOut(_held_out_errors(member, own, points), points),
+        blocks=getattr(task, "blocks", None),
+        rotation=own.rotation if own.rotation.size else None,
         steps=steps,
     )
 
 
+def _held_out_errors(member: Classifier, own: DataSet, points: int) -> int:
+    """Errors on fresh points of the held-out stream."""
+    if isinstance(member, Traced):
+        where = (own.task.draw, member.network, points)
+        return int(jax.device_get(_errors(*where, own.key, own.law, member.params)))
+    fresh = jax.device_get(drawn(own.task.draw, "holdout", points, own.key, own.law))
+    # grids and islands draw from the first three branches of the stream
+    key = jax.random.split(own.stream("context"), 4)[3]
+    return int(np.sum(labels(member, fresh.x, key) != fresh.y))
+
+
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _errors(draw: Any, network: Network, points: int, problem: fit.Problem, params: Any) -> Any:
-    data = fit.draw_points(draw, problem, "holdout", points)
-    wrong = (fit.margins(network, params, data.x) > 0) != (data.y == 1)
+def _errors(draw: Any, network: Scorer, points: int, key: Any, law: Any, params: Any) -> Any:
+    fresh = drawn(draw, "holdout", points, key, law)
+    wrong = (fit.margins(network, params, fresh.x) > 0) != (fresh.y == 1)
     return wrong.astype("int32").sum()

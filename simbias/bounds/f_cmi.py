@@ -121,6 +121,7 @@ def _trained_on_masks(evidence: Evidence) -> Premise:
     kind="measure",
     premises=(independent, _trained_on_masks),
     invariant=("permutation", "unit-rescaling", "layer-rescaling"),
+    layers=False,
 )
 def f_cmi(evidence: Evidence, delta: float) -> Found:
     """Estimate of the f-CMI bound on the expected gap, from masks of one supersample.

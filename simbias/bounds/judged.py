@@ -1,40 +1,33 @@
 """Bounds held against the exact risk of the classifier that each of them certifies.
 
 The risk comes from each network's certify stream, which neither training nor any bound has seen:
-of the network itself, of its quantised copy, or of the stochastic network that draws its weights
-for every point, each with its exact interval.
+of the network itself, or of the copy of it that the bound has made and returned, such as a
+quantised one or one that draws its weights for every point, each with its exact interval.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
-from jaxtyping import Array
 
-from simbias._checks import each, fail, instance, known, real, whole
-from simbias._keys import key_of, stream
+from simbias._checks import each, fail, known, real, whole
 from simbias._pinned import pinned
 from simbias.bounds.bound import Bound, inapplicable
-from simbias.bounds.compression import CODEBOOKS, compress
 from simbias.bounds.evidence import Evidence, evidence_from
 from simbias.bounds.f_cmi import masked_predictions
-from simbias.bounds.posterior import Posterior, posterior, posteriors, stochastic_errors
 from simbias.bounds.record import Premise, Record, violated
-from simbias.bounds.stochastic import PRIOR_OF
-from simbias.networks import MLP
+from simbias.models.data import DataSet
+from simbias.models.panel import Panel, panel
 from simbias.registry import BOUNDS
-from simbias.tasks.block_task import draw
 from simbias.tasks.task import Task
-from simbias.training import fit
-from simbias.training.stack import Stack, stacked
+from simbias.training.stack import Stack
 from simbias.validation import N_CERTIFY, Estimate, faults
-from simbias.validation.risk import CHUNK, clopper_pearson, count
+from simbias.validation.risk import errors
 
 GUESSING = 0.5
+COPIES = ("a compressed network", "a stochastic network")  # what is certified in place of a network
 LOADED = "the network can be read"  # the premise of one whose files are broken
 
 
@@ -59,8 +52,7 @@ class Judged:
     @property
     def own_risk(self) -> bool:
         """Whether the risk is that of the network itself, not of a copy of it."""
-        copies = ("a compressed network", "a stochastic network")
-        return not (self.record.applicable and self.record.certifies in copies)
+        return not (self.record.applicable and self.record.certifies in COPIES)
 
     @property
     def gap(self) -> float | None:
@@ -93,16 +85,10 @@ class Judged:
         return None if self.record.kind == "measure" else self.record.value
 
 
-class _Effort(NamedTuple):
-    """What risks are measured with: points, and the coverage of intervals."""
-
-    n_certify: int
-    confidence: float
-
-
 @pinned
 def evaluate(
-    stack: Stack,
+    learned: Any,
+    data: DataSet | Sequence[DataSet] | None = None,
     *,
     delta: float = 0.05,
     bounds: Sequence[str] | None = None,
@@ -110,14 +96,17 @@ def evaluate(
     confidence: float = 0.95,
     masks: int = 0,
 ) -> list[Judged]:
-    """Registered bounds on every network of a stack, each beside the exact risk.
+    """Registered bounds on every network of a stack or any classifiers, beside the exact risk.
 
-    A network that is no classifier (see ``simbias.validation.faults``) or no MLP, one on a task
-    whose risk is not exact, and one on which a computation fails have records without a value that
-    give the reason; the others go on.
+    One that is no classifier (see ``simbias.validation.faults``), one on a task whose risk is not
+    exact, and one on which a computation fails have records without a value that give the reason;
+    the others go on. Of what is no MLP, only bounds that do not look at layers, such as held-out
+    certificates, have a value.
 
     Args:
-        stack: trained networks, with their initialisation for the bounds that refer to it.
+        learned: a stack, with its initialisation for the bounds that refer to it, or any
+            classifiers, as for ``simbias.validate``.
+        data: for a classifier that does not know its training set.
         delta: probability, over the sample, with which each bound may fail, in (0, 1).
         bounds: registered names; default: all.
         n_certify: fresh points on which each risk is measured.
@@ -126,59 +115,55 @@ def evaluate(
             as its cell says; at least 2, or 0: none, and ``f-cmi`` is inapplicable.
 
     Returns:
-        One a network and bound, networks in the stack's order.
+        One a classifier and bound, classifiers in the order given.
 
     Raises:
         ValueError: an argument out of range, or an unknown name.
     """
-    instance("stack", stack, Stack)
+    asked = panel(learned, data)
     delta, n_certify = check_effort(delta, n_certify, masks)
     names = bound_names(bounds)
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
-    effort = _Effort(n_certify, confidence)
-    found = faults(stack)
-    unmet = [_unmet(stack, fault) for fault in found]
-    evidences = {i: evidence_from(stack, i) for i, premise in enumerate(unmet) if premise is None}
+    found = faults(asked)
+    unmet = [_unmet(asked.task, fault) for fault in found]
+    looked_at = learned if isinstance(learned, Stack) else asked
+    evidences = {
+        i: evidence_from(looked_at, i) for i, premise in enumerate(unmet) if premise is None
+    }
     spoiled: dict[int, Premise] = {}
-    if masks and "f-cmi" in names:
+    if masks and "f-cmi" in names and isinstance(learned, Stack):
         for i in evidences:
-            if stack.updates[i]:  # a control was not trained: there is no training to repeat
+            if learned.updates[i]:  # a control was not trained: there is no training to repeat
                 try:
-                    masked = masked_predictions(stack.cell, stack.seeds[i], masks=masks)
+                    masked = masked_predictions(learned.cell, learned.seeds[i], masks=masks)
                     evidences[i] = replace(evidences[i], masked=masked)
                 except ValueError as error:
                     spoiled[i] = Premise("masked networks are classifiers", False, str(error))
-    for prior in dict.fromkeys(PRIOR_OF[name] for name in names if name in PRIOR_OF):
-        if stack.cell.n_train >= 2 and evidences:
-            # side by side: the bounds find them made, and say on which network that failed
+    for prepare in dict.fromkeys(made_bound(name).prepare for name in names):
+        if prepare is not None and evidences:
+            # side by side: the bounds find it made, and say on which network that failed
             with suppress(ValueError, ArithmeticError):
-                posteriors(list(evidences.values()), prior)
-    own = _risk(stack, n_certify, confidence) if _exact(stack.cell.task) else None
+                prepare(list(evidences.values()))
+    own = errors(asked, n_certify, confidence) if _exact(asked.task) else None
     judged: list[Judged] = []
     for i, premise in enumerate(unmet):
         risk = None if own is None or found[i] else Estimate(*(part[i] for part in own))
-        if premise is not None:
-            judged += [
-                _beside(inapplicable(made_bound(name), delta, (premise,)), stack.seeds[i], risk)
-                for name in names
-            ]
-            continue
-        of_prior: dict[str, Estimate] = {}
+        of_copy: dict[int, Estimate] = {}  # several bounds may certify one copy
         for name in names:
-            if name == "f-cmi" and i in spoiled:
-                record = inapplicable(made_bound(name), delta, (spoiled[i],))
+            unheld = premise or (spoiled.get(i) if name == "f-cmi" else None)
+            if unheld is not None:
+                record = inapplicable(made_bound(name), delta, (unheld,))
             else:
                 record = _record(name, evidences[i], delta)
-            certified = risk
-            if record.applicable and record.certifies == "a compressed network":
-                certified = _compressed_risk(stack, i, evidences[i], record, effort)
-            elif record.applicable and record.certifies == "a stochastic network":
-                prior_of = PRIOR_OF.get(name)
-                if prior_of is not None and prior_of not in of_prior:
-                    made = posterior(evidences[i], prior_of)
-                    of_prior[prior_of] = _stochastic_risk(stack, i, made, effort)
-                certified = None if prior_of is None else of_prior[prior_of]
-            judged.append(_beside(record, stack.seeds[i], certified))
+            certified, copy = risk, record.classifier
+            if copy is not None:
+                if id(copy) not in of_copy:
+                    one = errors(Panel((copy,), (asked.data[i],)), n_certify, confidence)
+                    of_copy[id(copy)] = Estimate(*(part[0] for part in one))
+                certified = of_copy[id(copy)]
+            elif record.applicable and record.certifies in COPIES:
+                certified = None
+            judged.append(_beside(record, asked.seeds[i], certified))
     return judged
 
 
@@ -267,55 +252,13 @@ def _exact(task: Task) -> bool:
     return not any(block.is_normal for block in getattr(task, "blocks", ()))
 
 
-def _unmet(stack: Stack, fault: str) -> Premise | None:
-    """What keeps a network of a stack from being looked at; None: nothing."""
-    task, network = stack.cell.task, stack.cell.network
+def _unmet(task: Task, fault: str) -> Premise | None:
+    """What keeps a classifier from being looked at; None: nothing."""
     if fault:
         return Premise("the network is a classifier", False, fault)
-    if not isinstance(network, MLP):
-        return Premise("the network is an MLP", False, network.label)
     if task.classes != 2:
         return Premise("there are two classes", False, f"{task.name} has {task.classes}")
     if not _exact(task):
         normal = sum(block.is_normal for block in getattr(task, "blocks", ()))
         return Premise("the risk is exact", False, f"{task.name} has {normal} normal coordinates")
     return None
-
-
-def _risk(stack: Stack, n_certify: int, confidence: float) -> Estimate:
-    counts = count(stack, n_certify)
-    return clopper_pearson(counts.points - counts.correct, counts.points, confidence)
-
-
-def _compressed_risk(
-    stack: Stack, i: int, evidence: Evidence, record: Record, effort: _Effort
-) -> Estimate | None:
-    """The risk of the quantised network that a record is about."""
-    if record.bound != "compression":
-        return None
-    bits, codebook = int(record.terms["bits a weight"]), CODEBOOKS[int(not record.terms["k-means"])]
-    layers = compress(evidence.layers, bits, codebook).layers
-    network = stack.cell.network
-    assert isinstance(network, MLP)
-    one = replace(stack.some([stack.seeds[i]]), params=stacked([network.from_layers(layers)]))
-    return Estimate(*(part[0] for part in _risk(one, effort.n_certify, effort.confidence)))
-
-
-def _stochastic_risk(stack: Stack, i: int, made: Posterior, effort: _Effort) -> Estimate:
-    """The mean error over weights drawn anew for every fresh point: independent, so exact."""
-    problem = fit.problem(stack.cell, stack.seeds[i])
-    wrong = 0
-    for start in range(0, effort.n_certify, CHUNK):
-        rows = min(CHUNK, effort.n_certify - start)
-        x, y, key = _fresh(rows, problem, np.uint32(start // CHUNK))
-        wrong += stochastic_errors(made, x, y, key)
-    return clopper_pearson(np.array(wrong), np.array(effort.n_certify), effort.confidence)
-
-
-@partial(jax.jit, static_argnums=0)
-def _fresh(rows: int, problem: fit.Problem, chunk: Any) -> tuple[Array, Array, Array]:
-    """The points on which the network's own risk is measured, and a key for the weights."""
-    certify = stream(key_of(problem.key), "certify")
-    key, key_weights = jax.random.split(jax.random.fold_in(certify, chunk))
-    x, y = draw(problem.law.tables, key, rows)
-    return x @ problem.law.rotation, y, key_weights

@@ -7,14 +7,14 @@ on the first half of the training set, with a variance for each layer from the d
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Key
 
 from simbias._checks import fail, known
 from simbias._keys import own_key
@@ -38,6 +38,8 @@ _LEAST_ROWS = 4096  # training sets are padded to powers of two: few shapes to c
 class Posterior(NamedTuple):
     """A stochastic network that draws its weights for every prediction, and what it costs.
 
+    It is a classifier, and asked with a key.
+
     Attributes:
         mean, deviation: of each weight and bias, with one output, in float64.
         activation: of the hidden units.
@@ -58,6 +60,32 @@ class Posterior(NamedTuple):
     union: float
     wrong: int
     pairs: int
+
+    @property
+    def label(self) -> str:
+        """Short name for figures."""
+        return "stochastic network"
+
+    @property
+    def kind(self) -> str:
+        """Its scores are logits."""
+        return "logits"
+
+    @property
+    def stochastic(self) -> bool:
+        """It draws weights for every row."""
+        return True
+
+    @pinned
+    def scores(
+        self, x: Float[Any, "rows dim"], key: Key[Array, ""]
+    ) -> Float[np.ndarray, "rows classes"]:
+        """Two logits, the first 0, with weights drawn for each row."""
+        points = jnp.asarray(x, jnp.float32)
+        said = _outputs(self.activation)(
+            _single(self.mean), _single(self.deviation), points, own_key(key)
+        )
+        return np.stack([np.zeros(len(points), np.float32), np.asarray(said)], axis=1)
 
 
 # what was optimised, for as long as the evidence lives: several bounds share a posterior
@@ -96,27 +124,9 @@ def posteriors(evidences: Sequence[Evidence], prior: str) -> list[Posterior]:
     return [_found[one][prior] for one in evidences]
 
 
-@pinned
-def stochastic_errors(
-    made: Posterior, x: Float[Any, "rows dim"], y: Int[Any, " rows"], key: Array
-) -> int:
-    """Errors of the stochastic network on points, with weights drawn for each of them.
-
-    Args:
-        made: the stochastic network.
-        x: inputs, (rows, dim).
-        y: labels 0 or 1, (rows,).
-        key: a JAX random key.
-    """
-    mean, deviation = _single(made.mean), _single(made.deviation)
-    points = jnp.asarray(x, jnp.float32)
-    return int(_counter(made.activation)(mean, deviation, points, y == 1, own_key(key)))
-
-
 @lru_cache
-def _counter(activation: str) -> Any:
-    act = ACTIVATIONS[activation]
-    return jax.jit(lambda *arguments: descent.wrong(act, *arguments))
+def _outputs(activation: str) -> Any:
+    return jax.jit(partial(descent.outputs, ACTIVATIONS[activation]))
 
 
 def _optimise(evidences: Sequence[Evidence], prior: str) -> Optimised:

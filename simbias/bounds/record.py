@@ -7,10 +7,11 @@ not hold has no value.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from simbias._checks import fail, known, real
+from simbias.models.classifier import Classifier
 
 CERTIFIES = (
     "this network",
@@ -47,6 +48,8 @@ class Record:
         terms: what the value is made of, by name.
         premises: the assumptions.
         reason: why there is no value; empty where there is one.
+        classifier: whose error the value bounds, where that is a copy of the network which the
+            bound has made; None where it is the network itself, or is not known (any more).
 
     Raises:
         ValueError: an unknown kind, a bound without proved constants, or a value that is NaN.
@@ -63,6 +66,7 @@ class Record:
     terms: Mapping[str, float]
     premises: tuple[Premise, ...]
     reason: str = ""
+    classifier: Classifier | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         known("certifies", self.certifies, CERTIFIES)

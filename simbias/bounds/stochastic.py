@@ -8,22 +8,19 @@ compare with its risk. Sources of the formulas: ``pac_bayes``.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from simbias.bounds import pac_bayes
 from simbias.bounds.bound import Found, bound, has_initial, independent
 from simbias.bounds.evidence import Evidence
-from simbias.bounds.posterior import posterior
+from simbias.bounds.posterior import posterior, posteriors
 from simbias.bounds.record import Premise
 
 MONTE_CARLO_SHARE = 0.1  # of delta
 
-# The prior of the posterior that each bound certifies.
-PRIOR_OF = {
-    "pac-bayes-kl": "initialisation",
-    "pac-bayes-catoni": "initialisation",
-    "pac-bayes-mcallester": "initialisation",
-    "pac-bayes-data-prior": "first half",
-}
+# Bounds of one prior share the posterior that they certify.
+_FROM_START = partial(posteriors, prior="initialisation")
+_FROM_HALF = partial(posteriors, prior="first half")
 
 
 def _two_points(evidence: Evidence) -> Premise:
@@ -32,12 +29,12 @@ def _two_points(evidence: Evidence) -> Premise:
 
 
 def _found(
-    name: str,
+    prior: str,
     formula: Callable[[float, float, int, float], float],
     evidence: Evidence,
     delta: float,
 ) -> Found:
-    made = posterior(evidence, PRIOR_OF[name])
+    made = posterior(evidence, prior)
     counted = MONTE_CARLO_SHARE * delta
     error = pac_bayes.monte_carlo(made.wrong / made.pairs, made.pairs, counted)
     value = formula(error, made.divergence + made.union, made.n, delta - counted)
@@ -54,7 +51,7 @@ def _found(
         f"prior variance, layer {i + 1}": pac_bayes.prior_variance(j)
         for i, j in enumerate(made.prior)
     }
-    return Found(value, terms | layers)
+    return Found(value, terms | layers, classifier=made)
 
 
 @bound(
@@ -63,10 +60,11 @@ def _found(
     certifies="a stochastic network",
     constants="Maurer 2004, theorem 5",
     premises=(independent, has_initial),
+    prepare=_FROM_START,
 )
 def pac_bayes_kl(evidence: Evidence, delta: float) -> Found:
     """Maurer and Seeger's bound, prior at the initialisation."""
-    return _found("pac-bayes-kl", pac_bayes.maurer_seeger, evidence, delta)
+    return _found("initialisation", pac_bayes.maurer_seeger, evidence, delta)
 
 
 @bound(
@@ -75,10 +73,11 @@ def pac_bayes_kl(evidence: Evidence, delta: float) -> Found:
     certifies="a stochastic network",
     constants="Catoni 2007, theorem 1.2.1, with a union over lambda",
     premises=(independent, has_initial),
+    prepare=_FROM_START,
 )
 def pac_bayes_catoni(evidence: Evidence, delta: float) -> Found:
     """Catoni's bound at the best lambda of a data-free grid, prior at the initialisation."""
-    return _found("pac-bayes-catoni", pac_bayes.catoni_uniform, evidence, delta)
+    return _found("initialisation", pac_bayes.catoni_uniform, evidence, delta)
 
 
 @bound(
@@ -87,10 +86,11 @@ def pac_bayes_catoni(evidence: Evidence, delta: float) -> Found:
     certifies="a stochastic network",
     constants="McAllester 2003; Maurer 2004",
     premises=(independent, has_initial),
+    prepare=_FROM_START,
 )
 def pac_bayes_mcallester(evidence: Evidence, delta: float) -> Found:
     """McAllester's bound, prior at the initialisation."""
-    return _found("pac-bayes-mcallester", pac_bayes.mcallester, evidence, delta)
+    return _found("initialisation", pac_bayes.mcallester, evidence, delta)
 
 
 @bound(
@@ -99,7 +99,8 @@ def pac_bayes_mcallester(evidence: Evidence, delta: float) -> Found:
     certifies="a stochastic network",
     constants="Maurer 2004, theorem 5",
     premises=(independent, has_initial, _two_points),
+    prepare=_FROM_HALF,
 )
 def pac_bayes_data_prior(evidence: Evidence, delta: float) -> Found:
     """Maurer and Seeger's bound on half the points, prior trained on the others."""
-    return _found("pac-bayes-data-prior", pac_bayes.maurer_seeger, evidence, delta)
+    return _found("first half", pac_bayes.maurer_seeger, evidence, delta)

@@ -1,0 +1,426 @@
+"""Any classifier goes where a trained network goes: validated, drawn, shifted, on grids."""
+
+import sys
+import warnings
+
+import jax
+import numpy as np
+import pytest
+
+import simbias
+from simbias import plots, tasks, validate
+from simbias.bounds import Found, bound, evaluate
+from simbias.models import Estimator, classifier, edited, ensemble, panel, quantised
+from simbias.models.estimators import random_state
+from simbias.registry import ESTIMATORS
+from simbias.tasks.oracle import achievable_rule, simple_rule
+from simbias.validation import measure_grids
+
+FIRST, COUNTS = [0.098736, -0.456324, 0.559837, 0.648343], (46, 4)
+TASK = tasks.get("noisy-lms-7", dim=4)
+N = 20_500  # a whole chunk and a part of one
+GRID = {"resolution": 21, "contexts": 4, "planes": 1, "coordinates": [2]}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return simbias.data(TASK, n_train=600, seed=3)
+
+
+def rule_of(data, rule, answer):
+    """A callable that knows the truth: a rule on unrotated points."""
+    return lambda x: answer(rule(np.asarray(x, np.float64) @ np.float64(data.rotation).T))
+
+
+def column(labels):
+    return (labels - 0.5)[:, None]
+
+
+def two(labels):
+    return np.stack([-labels, labels], axis=1)
+
+
+# data
+
+
+def test_a_data_set_is_drawn_from_the_law_and_turned(data):
+    plain = data.x @ data.rotation.T
+    np.testing.assert_allclose(data.rotation @ data.rotation.T, np.eye(4), atol=1e-5)
+    assert data.x.dtype == np.float32 and data.x.shape == (600, 4) and data.y.shape == (600,)
+    assert np.array_equal(achievable_rule(TASK)(plain), data.y)
+    assert np.array_equal(simple_rule(TASK)(plain) != data.y, data.exception)
+    assert 10 < data.exception.sum() < 60
+
+
+def test_a_data_set_hangs_from_task_and_seed_alone(data):
+    again, other = (simbias.data(TASK, n_train=600, seed=seed) for seed in (3, 4))
+    assert np.array_equal(again.x, data.x) and not np.array_equal(again.x, other.x)
+    noisier = simbias.data(tasks.get("noisy-lms-7", dim=4, noise=0.2), n_train=600, seed=3)
+    assert not np.array_equal(noisier.rotation, data.rotation)
+
+
+def test_draws_of_a_fixed_data_set_are_the_recorded_ones():
+    made = simbias.data(TASK, n_train=100, seed=3)
+    assert made.x[0].tolist() == pytest.approx(FIRST, abs=1e-5)
+    assert (int(made.y.sum()), int(made.exception.sum())) == COUNTS
+
+
+# callables
+
+
+@pytest.mark.parametrize("answer", [np.asarray, column, two, lambda y: column(y)[:, 0]])
+def test_a_callable_that_knows_the_rule_is_the_positive_control(data, answer):
+    found = validate(rule_of(data, achievable_rule(TASK), answer), data, n_certify=N)
+    assert found.seeds == (3,) and found.faults == ("",)
+    assert found.risk.value == 0 and found.train_accuracy == 1
+    assert found.achievable_agreement.value == 1 and found.exceptions.fitted.value == 1
+    assert found.reliance.s_accuracy.value == 1 and 0.48 < found.reliance.sc_accuracy.value < 0.52
+    assert found.exceptions.memorised.value == 0
+
+
+def test_a_callable_that_follows_the_simple_rule_has_its_risk_and_memorises_nothing(data):
+    found = validate(rule_of(data, simple_rule(TASK), column), data, n_certify=N)
+    assert found.risk.low < 0.05 < found.risk.high and found.simple_agreement.value == 1
+    assert found.exceptions.fitted.value == found.exceptions.fresh.value == 0
+    assert found.exceptions.counts == data.exception.sum()
+    assert found.train_accuracy == 1 - data.exception.mean()
+
+
+def test_labels_have_no_auc_and_no_loss_and_the_report_says_why(data):
+    found = validate(rule_of(data, simple_rule(TASK), np.asarray), data, n_certify=500)
+    assert np.isnan(found.reliance.s_auc.value) and np.isnan(found.train_loss)
+    assert found.unmeasured["s_auc"] == "labels have no order"
+    assert found.unmeasured["train_loss"] == "labels are neither logits nor probabilities"
+    scored = validate(rule_of(data, simple_rule(TASK), column), data, n_certify=500)
+    assert scored.unmeasured.keys() == {"train_loss"} and scored.reliance.sc_auc.value > 0.9
+
+
+def test_probabilities_have_the_cross_entropy_of_what_they_give_the_label(data):
+    def sure(labels):
+        return np.stack([0.9 - 0.8 * labels, 0.1 + 0.8 * labels], axis=1)
+
+    model = classifier(rule_of(data, simple_rule(TASK), sure), kind="probabilities")
+    wrong = data.exception.mean()
+    expected = -(1 - wrong) * np.log(0.9) - wrong * np.log(0.1)
+    assert validate(model, data, n_certify=500).train_loss == pytest.approx(expected)
+
+
+def test_scores_that_are_not_finite_are_a_fault(data):
+    found = validate(lambda x: np.where(x[:, 0] > 0, np.nan, 1.0), data, n_certify=500)
+    (fault,) = found.faults
+    assert fault.startswith("scores not finite on ") and fault.endswith(" of 600 training points")
+    assert np.isnan(found.risk.value) and np.isnan(found.train_accuracy)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("forest", "^classifier: got 'forest', allowed: a callable"),
+        (lambda x: x, "^classifier: got 'scores of 4 classes', allowed: 2 classes"),
+        (lambda x: np.full(len(x), 2), "^classifier: got 'labels such as 2'"),
+        (lambda x: np.zeros(3), "^classifier: got 'float64 of shape \\(3,\\)'"),
+        (lambda x: np.full(len(x), "a"), "^classifier: got '<U1 of shape"),
+    ],
+)
+def test_what_is_no_classifier_is_refused_in_one_line(data, model, words):
+    with pytest.raises(ValueError, match=words) as error:
+        validate(model, data, n_certify=500)
+    assert "\n" not in str(error.value)
+
+
+def test_a_classifier_needs_data_and_a_stack_takes_no_other(trained, data):
+    with pytest.raises(ValueError, match="allowed: a Stack, or a classifier and its data$"):
+        validate(lambda x: x[:, 0])
+    with pytest.raises(ValueError, match="^data: got '1 data sets, of seeds \\[3\\]', allowed: t"):
+        validate(trained, data)
+    with pytest.raises(ValueError, match="^data: got '4 data sets, .*', allowed: those that the"):
+        validate(trained, [simbias.data(trained.cell.task, 4000, seed) for seed in range(4)])
+
+
+# stacks
+
+
+def test_a_member_that_answers_for_itself_meets_the_points_of_the_compiled_program(trained):
+    own = panel(trained)
+    asked = [lambda x, one=one: one.scores(x) for one in own.members]
+    compiled, host = validate(trained, n_certify=N), validate(asked, own.data, n_certify=N)
+    for name in ("risk", "simple_agreement", "achievable_agreement"):
+        one, other = (getattr(report, name).value for report in (compiled, host))
+        np.testing.assert_allclose(one, other, atol=2 / N)  # sums may round otherwise
+    np.testing.assert_allclose(compiled.reliance.s_auc.value, host.reliance.s_auc.value, atol=1e-4)
+    assert np.array_equal(compiled.exceptions.counts, host.exceptions.counts)
+    grids = [measure_grids(one, sets, **GRID) for one, sets in ((trained, None), (asked, own.data))]
+    np.testing.assert_allclose(grids[0].given, grids[1].given, atol=0.51)
+    assert np.mean(grids[0].given != grids[1].given) < 1e-3
+    assert np.isnan(grids[1].counts).all() and not np.isnan(grids[0].counts).any()
+
+
+def test_a_stack_is_asked_about_its_own_data_whichever_way(trained):
+    own = panel(trained).data
+    one, other = validate(trained, n_certify=500), validate(trained, own, n_certify=500)
+    assert np.array_equal(one.risk.value, other.risk.value)
+
+
+def test_under_a_shift_only_the_achievable_rule_is_right(data):
+    simple, best = (rule_of(data, rule(TASK), column) for rule in (simple_rule, achievable_rule))
+    assert validate(best, data, shift="margin", n_certify=N).risk.value == 0
+    found = validate(simple, data, shift="margin", n_certify=N)
+    assert found.risk.low < 0.5 < found.risk.high and found.train_accuracy > 0.9
+    assert found.simple_agreement.value == 1  # the rule stays that of the task
+    with pytest.raises(ValueError, match="^shift: unknown name"):
+        validate(simple, data, shift="sideways")
+
+
+# copies
+
+
+def test_an_ensemble_asks_each_network_in_its_own_frame(trained):
+    votes = ensemble(trained, seed=2)
+    found, alone = (validate(one, n_certify=N) for one in (votes, trained))
+    assert found.seeds == (2,) and found.risk.value < alone.risk.value.max()
+    assert 0 < found.train_loss < 1
+    (member,), (one,) = votes.members, votes.data
+    x, own = one.x[:50], panel(trained)
+    parts = [
+        m.scores(x @ one.rotation.T @ d.rotation)
+        for m, d in zip(own.members, own.data, strict=True)
+    ]
+    powers = np.exp(np.array(parts, np.float64))
+    expected = (powers / powers.sum(axis=2, keepdims=True)).mean(axis=0)
+    np.testing.assert_allclose(member.scores(x), expected, atol=1e-4)
+    host = ensemble([classifier(m.scores, kind="logits") for m in own.members], own.data, seed=2)
+    np.testing.assert_allclose(host.members[0].scores(x), expected, atol=1e-4)
+
+
+def test_a_quantised_copy_of_many_bits_is_the_network_and_one_of_few_is_not(trained):
+    risks = [validate(quantised(trained, bits=bits), n_certify=N).risk.value for bits in (16, 1)]
+    np.testing.assert_allclose(risks[0], validate(trained, n_certify=N).risk.value, atol=2e-3)
+    assert np.all(risks[1] > risks[0])
+    values = panel(quantised(trained, bits=2)).members[0].params["layers"][0]["kernel"]
+    assert len(np.unique(values)) == 4
+
+
+def test_activations_that_are_cut_leave_the_last_bias(trained):
+    cut = edited(trained, lambda h: 0 * h)
+    last = [member.params["layers"][1]["bias"] for member in cut.members]
+    labels = [bias[1] > bias[0] for bias in last]
+    found = validate(cut, n_certify=500)
+    y = [one.y.mean() for one in cut.data]
+    np.testing.assert_allclose(found.train_accuracy, np.where(labels, y, 1 - np.array(y)))
+    same = validate(edited(trained, lambda h: h), n_certify=500)
+    assert np.array_equal(same.risk.value, validate(trained, n_certify=500).risk.value)
+
+
+def test_copies_that_cannot_be_made_are_refused(trained, data):
+    model = classifier(lambda x: x[:, 0])
+    with pytest.raises(ValueError, match="^classifier: got '<lambda>', allowed: networks, which"):
+        quantised(model, data)
+    with pytest.raises(ValueError, match="^classifier: got 'scores of <lambda>'"):
+        ensemble(model, data)
+    with pytest.raises(ValueError, match="^layer: got 1, allowed: an integer in \\[0, 0\\]$"):
+        edited(trained, abs, layer=1)
+
+
+# figures
+
+
+def test_a_callable_is_drawn_with_its_training_set_on_top(data):
+    model = classifier(rule_of(data, simple_rule(TASK), column), label="simple rule")
+    shown = plots.boundary(model, data, resolution=45, contexts=8)
+    assert shown.name.endswith("classifier simple rule, seed 3") and shown.what == "training points"
+    assert shown.agreement("simple") > 0.99 and len(shown.points.label) == 600
+    assert "0% of" in shown.finding and len(shown.learned) == 1
+    shown.plot()
+    assert "the classifier says +" in [ax.get_ylabel() for ax in shown.figure_.axes][1]
+
+
+# other libraries
+
+
+class Fitted:
+    """A fitted estimator of another library, by its methods alone."""
+
+    classes_ = np.array([1, 0])
+
+    def predict_proba(self, x):
+        p = 1 / (1 + np.exp(-x[:, :1]))
+        return np.concatenate([p, 1 - p], axis=1)
+
+
+def test_columns_of_an_estimator_are_its_classes():
+    x = np.linspace(-1, 1, 20, dtype=np.float32)[:, None]
+    for model in (Fitted(), Fitted().predict_proba):
+        made = classifier(model)
+        assert (made.kind, made.label) == ("probabilities", "Fitted")
+        assert np.array_equal(made.scores(x).argmax(axis=1), (x[:, 0] > 0).astype(int))
+    one = Fitted()
+    one.classes_, one.predict_proba = np.array([0]), lambda x: np.ones((len(x), 1))
+    assert not classifier(one).scores(x).argmax(axis=1).any()  # it has seen label 0 alone
+    one.classes_ = np.array([0, 2])
+    with pytest.raises(ValueError, match=r"^classes: got \[0, 2\], allowed: labels in \[0, 1\]$"):
+        classifier(one)
+
+
+def test_a_random_forest_is_a_classifier(data):
+    ensemble_ = pytest.importorskip("sklearn.ensemble")
+    forest = ensemble_.RandomForestClassifier(30, random_state=0).fit(data.x, data.y)
+    found = validate(forest.predict_proba, data, n_certify=2000)
+    assert found.train_accuracy > 0.99 and 0.01 < found.risk.value < 0.2
+    assert np.isfinite(found.train_loss) and found.exceptions.memorised.value > 0.3
+    assert np.array_equal(validate(forest, data, n_certify=2000).risk.value, found.risk.value)
+    assert measure_grids(forest, data, **GRID).simple_agreement.value[0, 0, 0] > 0.8
+    shown = plots.boundary(forest, data, resolution=12, contexts=8)
+    assert "RandomForestClassifier" in shown.name and shown.points.fitted.mean() > 0.99
+
+
+def test_a_torch_module_is_asked_in_evaluation_mode_and_left_as_it_was(data):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(4, 50), torch.nn.ReLU(), torch.nn.Dropout(0.5)]
+    module = torch.nn.Sequential(*layers, torch.nn.Linear(50, 2))
+    optimiser = torch.optim.Adam(module.parameters(), 0.01)
+    x, y = torch.tensor(data.x), torch.tensor(data.y).long()
+    for _ in range(100):
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(module(x), y).backward()
+        optimiser.step()
+    layers[1].eval()  # frozen by its user
+    found = validate(module, data, n_certify=2000)
+    assert found.risk.value < 0.15 and 0 < found.train_loss < 0.4
+    again = validate(module, data, n_certify=2000)
+    assert np.array_equal(found.risk.value, again.risk.value)  # dropout is off
+    assert module.training and not layers[1].training and not found.faults[0]
+    assert plots.boundary(module, data, resolution=12, contexts=8).points.fitted.mean() > 0.85
+
+
+def test_no_library_is_imported_for_a_classifier_that_is_not_of_it(data, monkeypatch):
+    for name in ("sklearn", "torch", "pandas"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert validate([lambda x: x[:, 0]], data, n_certify=500).faults == ("",)
+    assert classifier(Fitted()).kind == "probabilities"
+
+
+# estimators
+
+
+def test_a_random_forest_is_trained_as_a_network_is_and_certified(tmp_path):
+    pytest.importorskip("sklearn")
+    forest = simbias.estimator("random-forest", n_estimators=20)
+    stack = simbias.train(TASK, forest, n_train=600, seeds=[3, 5])
+    found = validate(stack, n_certify=2000)
+    assert found.seeds == stack.seeds == (3, 5) and found.faults == ("", "")
+    assert np.all(found.train_accuracy > 0.98) and np.all(found.exceptions.memorised.low > 0.1)
+    rows = found.exceptions.rows(5)
+    assert np.array_equal(rows.fitted_since >= 0, rows.margin > 0)
+    certificate, norm = evaluate(
+        stack.some([5]), bounds=["clopper-pearson", "l2-norm"], n_certify=2000
+    )
+    assert certificate.valid and certificate.risk == found.risk.value[1]
+    assert found.risk.value[1] < certificate.record.value < found.risk.value[1] + 0.1
+    assert norm.record.reason == "the network is an MLP: no layers"
+    assert plots.boundary(stack, seed=5, resolution=12, contexts=8).save(tmp_path / "forest.png")
+    assert measure_grids(stack, **GRID).given.shape == (2, 1, 2, 21, 21)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS.entries())
+def test_every_estimator_is_the_same_when_it_is_fitted_again_from_its_seed(name):
+    pytest.importorskip("sklearn")
+    made = [simbias.train(TASK, simbias.estimator(name), n_train=300, seeds=[3]) for _ in range(2)]
+    (one,), (other,) = (stack.members for stack in made)
+    x = simbias.data(TASK, n_train=300, seed=4).x
+    assert np.array_equal(one.scores(x), other.scores(x))
+    assert np.array_equal(made[0].data[0].x, simbias.data(TASK, n_train=300, seed=3).x)
+    assert validate(made[0], n_certify=1000).train_accuracy > 0.9
+
+
+def test_seeds_and_settings_give_other_random_states():
+    one, other = Estimator("e", {}, int), Estimator("e", {"depth": 2}, int)
+    states = [random_state(made, seed) for made in (one, other) for seed in (0, 1, 2**40)]
+    assert len(set(states)) == 6 and min(states) >= 0 and max(states) < 2**31
+    assert random_state(Estimator("e", {}, float), 1) == states[1]
+
+
+def test_a_learner_of_another_package_needs_a_fit_and_scores(data):
+    class Nearest:
+        def fit(self, x, y):
+            self.means = np.stack([x[y == label].mean(axis=0) for label in (0, 1)])
+
+        def __call__(self, x):
+            return -((x[:, None] - self.means) ** 2).sum(axis=2)
+
+    means = Estimator("means", {}, lambda state: Nearest())
+    made = simbias.train(TASK, means, n_train=600, seeds=2)
+    found = validate(made, n_certify=2000)
+    assert np.all(found.risk.value < 0.1) and made.outcome(0) == ("done", "fitted")
+    assert made.cell.settings["estimator"] == {"name": "means"}
+
+
+def test_a_learner_that_warns_has_not_converged():
+    class Loud:
+        def fit(self, x, y):
+            warnings.warn("gave up\nearly", stacklevel=1)
+
+        def predict(self, x):
+            return np.zeros(len(x), int)
+
+    made = simbias.train(TASK, Estimator("loud", {}, lambda state: Loud()), n_train=20)
+    assert made.outcome(0) == ("not-converged", "gave up early")
+
+
+def test_what_an_estimator_does_not_have_is_refused(monkeypatch):
+    made = Estimator("e", {}, int)
+    with pytest.raises(ValueError, match="^method: got .*, allowed: nothing: an estimator fits"):
+        simbias.train(TASK, made, simbias.sgd(), n_train=20)
+    with pytest.raises(ValueError, match="^batch: got 5, allowed: nothing"):
+        simbias.train(TASK, made, n_train=20, batch=5)
+    with pytest.raises(ValueError, match="^method: got None, allowed: a Method$"):
+        simbias.train(TASK, simbias.MLP(8, 1), n_train=20)
+    with pytest.raises(ValueError, match="^settings: got .*, allowed: numbers, words and lists"):
+        Estimator("e", {"kernel": abs}, int)
+    with pytest.raises(ValueError, match="^estimator: unknown name 'random-forests', nearest: r"):
+        simbias.estimator("random-forests")
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
+    with pytest.raises(ValueError, match="needs scikit-learn, which is not installed: pip install"):
+        simbias.estimator("random-forest")
+
+
+def test_an_unknown_setting_of_an_estimator_has_its_nearest():
+    pytest.importorskip("sklearn")
+    with pytest.raises(ValueError, match="unknown name 'n_estimator', nearest: n_estimators"):
+        simbias.estimator("random-forest", n_estimator=10)
+    with pytest.raises(ValueError, match="unknown name 'random_state'"):
+        simbias.estimator("random-forest", random_state=1)
+
+
+# bounds
+
+
+def test_a_bound_of_another_package_is_judged_by_the_copy_that_it_returns(trained, monkeypatch):
+    class Coin:
+        label, kind, stochastic = "coin", "labels", True
+
+        def scores(self, x, key):
+            heads = np.asarray(jax.random.bernoulli(key, shape=(len(x),)))
+            return np.stack([~heads, heads], axis=1).astype(float)
+
+    @bound("coin", family="toy", certifies="a stochastic network", constants="none needed")
+    def coin(evidence, delta):
+        """Half of all points."""
+        return Found(0.5, {}, classifier=Coin())
+
+    monkeypatch.setattr("simbias.bounds.judged.made_bound", lambda name: coin)
+    one, other = evaluate(trained.some([0, 1]), bounds=["occam"], n_certify=N)
+    assert 0.48 < one.risk < 0.52 and one.risk_low < 0.5 < one.risk_high and one.valid
+    assert one.risk != other.risk and not one.own_risk
+
+
+def test_an_ensemble_a_quantised_copy_and_a_callable_are_certified(trained, data):
+    for subject, own in (
+        (ensemble(trained), None),
+        (quantised(trained.some([1]), bits=6), None),
+        (rule_of(data, simple_rule(TASK), column), data),
+    ):
+        (found,) = evaluate(subject, own, bounds=["beta-binomial"], n_certify=N)
+        held = found.record.premises[0].detail
+        assert found.valid and found.risk < found.record.value < 0.3, held
