@@ -50,6 +50,7 @@ class DataSet:
         return self.task.classes
 
     @cached_property
+    @pinned
     def _drawn(self) -> Points:
         return jax.device_get(self._draw())
 
