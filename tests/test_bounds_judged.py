@@ -340,6 +340,8 @@ def test_the_table_by_hand():
     ]
     (nothing,) = kept.bound_lines([made(None, (0.1, 0.08, 0.125))])
     assert nothing[3:] == ["inapplicable", "0.1 [0.08, 0.125]", "", "", "", ""]
+    (unknown,) = kept.bound_lines([made(None, (None,) * 3)])  # no others: it has a line
+    assert unknown[3:] == ["inapplicable", "", "", "", "", ""]
 
 
 def test_the_verb_prints_a_table_and_writes_rows_and_a_figure(trained, store, capsys):

@@ -163,3 +163,19 @@ def test_union_over_prior_variances_costs_at_most_one():
 def test_bad_input_is_refused_in_one_line(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("error", (-0.1, 1.1))
+@pytest.mark.parametrize(
+    "bound",
+    (
+        pb.maurer_seeger,
+        pb.mcallester,
+        pb.quadratic,
+        lambda *given: pb.catoni(*given, lam=10),
+        pb.catoni_uniform,
+    ),
+)
+def test_an_error_that_is_no_share_is_refused_by_every_bound(bound, error):
+    with pytest.raises(ValueError, match=rf"^error: got {error}, allowed: a number in \[0, 1\]$"):
+        bound(error, 1, 10, 0.05)
