@@ -13,7 +13,7 @@ from simbias.bounds.evidence import ACTIVATIONS, logit_difference
 from simbias.tasks.oracle import Layer
 from simbias.training import Cell
 from simbias.validation import control
-from simbias.validation.exceptions import train_margins
+from simbias.validation.exceptions import train_answers
 
 X = np.ones((4, 3))
 Y = np.array([0, 1, 0, 1])
@@ -81,9 +81,9 @@ def test_ties_say_the_negative_label():
 def test_evidence_is_that_of_the_training_set(trained):
     for i in (0, 3):
         evidence = evidence_from(trained, i, held_out=1000)
-        margin, y, _ = train_margins(trained, i)
-        np.testing.assert_array_equal(evidence.y, y)
-        np.testing.assert_allclose(evidence.margins, np.where(y == 1, margin, -margin), atol=1e-4)
+        answers = train_answers(trained, i)
+        np.testing.assert_array_equal(evidence.y, answers.y)
+        np.testing.assert_allclose(evidence.margins, answers.margin, atol=1e-4)
         assert evidence.train_error == pytest.approx(1 - trained.traces[i][-1, 2], abs=3e-4)
         assert evidence.n == 4000 and evidence.sizes == (50, 100, 2)
         assert evidence.steps == (pytest.approx(0.1), pytest.approx(0.9), 200)

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from simbias._checks import known
 from simbias._pinned import pinned
@@ -108,11 +108,11 @@ def difference(scores: Float[np.ndarray, "rows 2"]) -> Float[np.ndarray, " rows"
         return scores[:, 1] - scores[:, 0]
 
 
-def differences(
-    classifier: Classifier, x: Float[AnyArray, "rows dim"], key: Key[Array, ""] | None = None
-) -> Float[np.ndarray, " rows"]:
-    """``difference`` of a classifier's scores."""
-    return difference(score(classifier, x, key))
+def finite(scores: Float[np.ndarray, "rows classes"]) -> Bool[np.ndarray, " rows"]:
+    """Which rows have scores that can be compared."""
+    if scores.shape[1] == 2:
+        return np.isfinite(difference(scores))
+    return np.isfinite(scores).all(axis=1)
 
 
 def labels(

@@ -27,12 +27,15 @@ class Points(NamedTuple):
         y: labels, integers in [0, classes).
         exception: which points the simple rule labels wrongly; none where there is no such rule.
         group: of each point, an integer; None where the task has no groups.
+        achievable: what the achievable rule says of each point; None where no such rule is known,
+            or is asked of the oracle.
     """
 
     x: Float[Array, "rows *shape"]
     y: Int[Array, " rows"]
     exception: Bool[Array, " rows"]
     group: Int[Array, " rows"] | None = None
+    achievable: Int[Array, " rows"] | None = None
 
 
 class Truth(NamedTuple):
@@ -60,6 +63,8 @@ class Task(Protocol):
         draw: (law, key, split, rows) -> ``Points``, independent and of one law within a split
             (pure and compiled: ``split``, one of ``SPLITS``, and ``rows`` are static). A function,
             the same object for all tasks that differ only in their law.
+
+    A task of which there are only so many points has ``most``: their number by split.
     """
 
     @property
@@ -101,6 +106,13 @@ def rotation_of(law: Any) -> Any:
 
 
 @pinned
+def draws(task: Task) -> Points:
+    """The shapes of a draw of three points."""
+    with lenient():
+        return jax.eval_shape(lambda key: task.draw(task.law(key), key, "train", _FEW), seed_key(0))
+
+
+@pinned
 def check(task: Any) -> None:
     """Raise ValueError for what is no task, or draws other points than it says."""
     instance("task", task, Task)
@@ -110,10 +122,7 @@ def check(task: Any) -> None:
     for length in task.shape if isinstance(task.shape, tuple) and task.shape else (0,):
         whole(f"{named}: shape", length)
     whole(f"{named}: classes", task.classes, least=2)
-    with lenient():
-        points = jax.eval_shape(
-            lambda key: task.draw(task.law(key), key, "train", _FEW), seed_key(0)
-        )
+    points = draws(task)
     wanted = {"x": (_FEW, *task.shape), "y": (_FEW,), "exception": (_FEW,)}
     for name, shape in wanted.items():
         drawn = getattr(getattr(points, name, None), "shape", None)

@@ -107,4 +107,5 @@ class XorTask:
         coin = jax.random.bernoulli(key_label, shape=(rows,)).astype(jnp.int32)
         y = jnp.where(jax.random.bernoulli(key_coin, law.noise, (rows,)), coin, clean)
         exception = jnp.zeros(rows, bool)
-        return Points(x.at[:, :2].set(telling) @ law.rotation, y, exception)
+        x = x.at[:, :2].set(telling) @ law.rotation
+        return Points(x, y, exception, achievable=clean)

@@ -15,13 +15,15 @@ from jaxtyping import Float, Int
 from simbias._checks import real, whole
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
-from simbias.models.panel import panel
+from simbias.models.panel import Panel, panel
+from simbias.tasks import BlockTask
+from simbias.tasks.task import draws
 from simbias.validation.controls import control
 from simbias.validation.exceptions import Ledger, ledger, train_fit
 from simbias.validation.geometry import exact_risk
 from simbias.validation.grids import GridReport, measure_grids
 from simbias.validation.islands import IslandReport, measure_islands
-from simbias.validation.reliance import Randomised, Reliance
+from simbias.validation.reliance import AucSum, Randomised, Reliance
 from simbias.validation.risk import Estimate, clopper_pearson, count
 from simbias.validation.sound import faults, score_fault, weight_fault
 
@@ -107,10 +109,12 @@ def validate(
         ValueError: an argument out of range, or data that a stack was not trained on.
     """
     asked = panel(learned, data).under(shift)
-    n_certify = whole("n_certify", n_certify)
+    most = getattr(asked.task, "most", {}).get("certify", n_certify)
+    n_certify = min(whole("n_certify", n_certify), most)
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
     randomised = Randomised()
-    counts = count(asked, n_certify, randomised)
+    unmeasured = _unmeasured(asked)
+    counts = count(asked, n_certify, None if "s_auc" in unmeasured else randomised)
     trained = train_fit(asked)
     found = tuple(
         weight_fault(asked, i)
@@ -122,43 +126,56 @@ def validate(
     counts = counts.without(left_out)
     loss, accuracy = (np.where(left_out, np.nan, part) for part in trained[:2])
     trained = trained._replace(loss=loss, accuracy=accuracy)
-    kinds = {one.kind for one in asked.members}
-    ordered = np.where([one.kind == "labels" for one in asked.members], np.nan, 1.0)
 
     def share(successes: Counted, trials: Counted = counts.points) -> Estimate:
         return clopper_pearson(successes, trials, confidence)
 
-    def kept(estimate: Estimate) -> Estimate:
-        return Estimate(*(np.where(left_out, np.nan, part) * ordered for part in estimate))
+    def among(name: str) -> Counted:
+        return 0 * counts.points if name in unmeasured else counts.points
 
-    has_simple = counts.points if asked.block_task.simple_set else 0 * counts.points
+    def area(name: str, sums: AucSum) -> Estimate:
+        if name in unmeasured:
+            return Estimate(*np.full((3, len(asked)), np.nan))
+        no_order = [one.kind == "labels" for one in asked.members]
+        return Estimate(
+            *(np.where(left_out | no_order, np.nan, part) for part in sums.estimate(confidence))
+        )
+
     return Report(
         seeds=asked.seeds,
         faults=found,
-        unmeasured=_unmeasured(kinds, bool(asked.block_task.simple_set)),
+        unmeasured=unmeasured,
         n_certify=n_certify,
         confidence=confidence,
         train_loss=trained.loss,
         train_accuracy=trained.accuracy,
         risk=share(counts.points - counts.correct),
         reliance=Reliance(
-            share(counts.s_correct),
-            share(counts.sc_correct),
-            kept(randomised.s_auc.estimate(confidence)),
-            kept(randomised.sc_auc.estimate(confidence)),
+            share(counts.s_correct, among("s_accuracy")),
+            share(counts.sc_correct, among("sc_accuracy")),
+            area("s_auc", randomised.s_auc),
+            area("sc_auc", randomised.sc_auc),
         ),
         exceptions=ledger(asked, trained, counts, confidence),
-        simple_agreement=share(counts.simple_agreed, has_simple),
-        achievable_agreement=share(counts.achievable_agreed),
+        simple_agreement=share(counts.simple_agreed, among("simple_agreement")),
+        achievable_agreement=share(counts.achievable_agreed, among("achievable_agreement")),
     )
 
 
-def _unmeasured(kinds: set[str], has_simple: bool) -> dict[str, str]:
-    """What nothing is known of, with the reason."""
+def _unmeasured(asked: Panel) -> dict[str, str]:
+    """What nothing is known of any classifier, with the reason."""
     found: dict[str, str] = {}
+    kinds, task = {one.kind for one in asked.members}, asked.task
     if kinds == {"labels"}:
         found |= dict.fromkeys(("s_auc", "sc_auc"), "labels have no order")
     if not kinds & {"logits", "probabilities"}:
         (kind, *_) = sorted(kinds)
         found["train_loss"] = f"{kind} are neither logits nor probabilities"
-    return found if has_simple else found | {"simple_agreement": "the task has no simple set"}
+    if task.truth.simple_risk is None:
+        found["simple_agreement"] = "the task has no simple rule"
+    if not isinstance(task, BlockTask):
+        names = ("s_accuracy", "sc_accuracy", "s_auc", "sc_auc")
+        found |= dict.fromkeys(names, "the task has no independent coordinates")
+        if draws(task).achievable is None:
+            found["achievable_agreement"] = "the achievable rule is not known"
+    return found

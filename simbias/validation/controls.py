@@ -18,7 +18,7 @@ from simbias.training.cell import Cell
 from simbias.training.draws import fingerprint
 from simbias.training.stack import Stack, initial_params, seed_list, stacked
 from simbias.training.stop import End
-from simbias.validation.exceptions import train_margins
+from simbias.validation.exceptions import train_answers
 
 RULES = {"achievable": achievable_rule, "simple": simple_rule}
 
@@ -69,6 +69,5 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
         draws=tuple(fingerprint(p, fit.training_set(cell, p)) for p in problems),
     )
     for i, since in enumerate(stack.fitted_since):  # from the beginning, where at all
-        margin, y, _ = train_margins(stack, i)
-        since[(margin > 0) == (y == 1)] = 0
+        since[train_answers(stack, i).correct] = 0
     return stack

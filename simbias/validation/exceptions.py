@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from simbias._pinned import pinned
-from simbias.models.classifier import differences
+from simbias.models.classifier import difference as difference_of
+from simbias.models.classifier import finite, said, score
 from simbias.models.panel import Panel, panel
 from simbias.training.stack import Stack
 from simbias.validation.risk import Counts, Estimate, clopper_pearson
@@ -56,10 +57,10 @@ class Ledger:
     def rows(self, seed: int) -> Rows:
         """Every training exception of the data set with this seed; raises ValueError."""
         i = self._panel.index(seed)
-        margin, y, exception = train_margins(self._panel, i)
-        index = np.flatnonzero(exception)
-        signed = np.where(y == 1, margin, -margin)
-        return Rows(index, y[index], signed[index], fitted_since(self._panel, i)[index])
+        trained = train_answers(self._panel, i)
+        index = np.flatnonzero(trained.exception)
+        since = fitted_since(self._panel, i)[index]
+        return Rows(index, trained.y[index], trained.margin[index], since)
 
 
 class TrainFit(NamedTuple):
@@ -80,24 +81,30 @@ def train_fit(asked: Panel) -> TrainFit:
     """Draw each training set again and label it."""
     found = []
     for i, one in enumerate(asked.members):
-        margin, y, exception = train_margins(asked, i)
-        correct = (margin > 0) == (y == 1)
-        loss = cross_entropy(np.where(y == 1, margin, -margin).astype(float), one.kind)
-        fitted, unscored = (correct & exception).sum(), (~np.isfinite(margin)).sum()
-        found.append((loss, correct.mean(), exception.sum(), fitted, unscored))
+        at = train_answers(asked, i)
+        fitted, unscored = (at.correct & at.exception).sum(), (~at.finite).sum()
+        loss = cross_entropy(at, one.kind)
+        found.append((loss, at.correct.mean(), at.exception.sum(), fitted, unscored))
     return TrainFit(*map(np.array, zip(*found, strict=True)))
 
 
-def cross_entropy(margin: Float[np.ndarray, " rows"], kind: str) -> float:
-    """The mean cross-entropy (nats) of two classes' scores, given their margin for the true label.
+def cross_entropy(at: "Answers", kind: str) -> float:
+    """The mean cross-entropy (nats) of scores.
 
     Infinite where a probability of 0 is given to a label that occurs; NaN where scores are neither
     logits nor probabilities.
     """
+    if kind not in ("logits", "probabilities"):
+        return np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
-        if kind == "logits":
-            return float(np.logaddexp(0, -margin).mean())
-        return float(-np.log((1 + margin) / 2).mean()) if kind == "probabilities" else np.nan
+        if at.scores.shape[1] == 2:
+            margin = at.margin.astype(float)
+            of_each = np.logaddexp(0, -margin) if kind == "logits" else -np.log((1 + margin) / 2)
+            return float(of_each.mean())
+        scores = at.scores.astype(float)
+        own = scores[np.arange(len(at.y)), at.y]
+        total = np.logaddexp.reduce(scores, axis=1) if kind == "logits" else 0.0
+        return float((total - (own if kind == "logits" else np.log(own))).mean())
 
 
 def ledger(asked: Panel, trained: TrainFit, counts: Counts, confidence: float) -> Ledger:
@@ -127,14 +134,47 @@ def fitted_since(asked: Panel, i: int) -> Int[np.ndarray, " n_train"]:
     """
     if asked.fitted_since is not None:
         return asked.fitted_since[i]
-    margin, y, _ = train_margins(asked, i)
-    return np.where((margin > 0) == (y == 1), 0, -1)
+    return np.where(train_answers(asked, i).correct, 0, -1)
+
+
+class Answers(NamedTuple):
+    """What a classifier says of points whose labels are known.
+
+    Attributes:
+        scores: of each class.
+        y: the true labels.
+        exception: which points the simple rule labels wrongly.
+    """
+
+    scores: Float[np.ndarray, "rows classes"]
+    y: Int[np.ndarray, " rows"]
+    exception: Bool[np.ndarray, " rows"]
+
+    @property
+    def correct(self) -> Bool[np.ndarray, " rows"]:
+        """Which labels are said as they are."""
+        return said(self.scores) == self.y
+
+    @property
+    def finite(self) -> Bool[np.ndarray, " rows"]:
+        """Which points have scores that can be compared."""
+        return finite(self.scores)
+
+    @property
+    def margin(self) -> Float[np.ndarray, " rows"]:
+        """The score of the true label less the greatest of the others."""
+        if self.scores.shape[1] == 2:
+            ahead = difference_of(self.scores)
+            return np.where(self.y == 1, ahead, -ahead)
+        own = np.eye(self.scores.shape[1], dtype=bool)[self.y]
+        with np.errstate(invalid="ignore"):
+            return self.scores[own] - np.where(own, -np.inf, self.scores).max(axis=1)
 
 
 @pinned
-def train_margins(learned: Stack | Panel, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Score difference, label and whether it is an exception, of classifier i's training points."""
+def train_answers(learned: Stack | Panel, i: int) -> Answers:
+    """What classifier ``i`` says of its training points."""
     asked = panel(learned)
     data = asked.data[i].draw()
-    margin = differences(asked.members[i], data.x)
-    return margin, np.asarray(data.y), np.asarray(data.exception)
+    scores = score(asked.members[i], data.x)
+    return Answers(scores, np.asarray(data.y), np.asarray(data.exception))

@@ -18,15 +18,16 @@ from jaxtyping import Array, Bool, Float, Int, UInt
 from scipy.special import betaincinv
 
 from simbias._keys import key_of
-from simbias._pinned import pinned
+from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, Params
-from simbias.models.classifier import Traced, difference, said, score
+from simbias.models.classifier import Traced, difference, finite, said, score
 from simbias.models.panel import Panel, panel
 from simbias.networks.scorer import Scorer
-from simbias.tasks.block_task import Tables, block_task, draw_uniforms, quantile
+from simbias.tasks.block_task import BlockTask, Tables, block_task, draw_uniforms, quantile
 from simbias.tasks.oracle import achievable_rule, simple_rule
 from simbias.tasks.rules import RuleTable, exceptional, follow, rule_table
-from simbias.training.fit import margins
+from simbias.tasks.task import Points
+from simbias.training.fit import decided, logits, margins
 from simbias.training.stack import Stack, seed_mesh, spread, stacked
 
 CHUNK = 20_000
@@ -79,17 +80,27 @@ class _Law(NamedTuple):
     rotation: Float[AnyArray, "dim dim"]
 
 
+class _OwnLaw(NamedTuple):
+    """The same of a task that is not made of independent coordinates."""
+
+    key: UInt[AnyArray, " words"]
+    law: Any
+
+
 class _Judged(NamedTuple):
     """What is traced of a network that is validated."""
 
-    law: _Law
+    law: _Law | _OwnLaw
     params: Params
 
 
 class _Chunk(NamedTuple):
-    """Fresh points with what the rules say; ``x`` as drawn, S-randomised and S^c-randomised."""
+    """Fresh points with what the rules say, -1 where there is none.
 
-    x: Float[AnyArray, "three rows dim"]
+    ``x`` is as drawn and, of independent coordinates, S-randomised and S^c-randomised.
+    """
+
+    x: Float[AnyArray, "kinds rows *shape"]
     y: Int[AnyArray, " rows"]
     exception: Bool[AnyArray, " rows"]
     simple: Int[AnyArray, " rows"]
@@ -160,10 +171,10 @@ def errors(learned: Panel, n_certify: int, confidence: float) -> Estimate:
     wrong, unscored = np.zeros((2, len(learned)), np.int64)
     for rows, units in _units(n_certify, len(learned)):
         for chunk, i in units:
-            drawn, key = _drawn(rows, _law(learned, i), np.uint32(chunk))
+            drawn, key = _drawn(learned, rows, i, chunk)
             scores = score(learned.members[i], drawn.x[0], key)
             wrong[i] += np.sum(said(scores) != drawn.y)
-            unscored[i] += np.sum(~np.isfinite(difference(scores)))
+            unscored[i] += np.sum(~finite(scores))
     scored = unscored == 0
     return clopper_pearson(np.where(scored, wrong, 0), n_certify * scored, confidence)
 
@@ -191,7 +202,7 @@ def _by_program(asked: Panel, n_certify: int) -> Found:
             filled = batch + batch[-1:] * (len(devices) - len(batch))
             laid = spread(seed_mesh(devices), stacked([judged[i] for _, i in filled]))
             chunks = spread(seed_mesh(devices), np.array([chunk for chunk, _ in filled], np.uint32))
-            made = _compiled(network, rows, devices)(laid, chunks)
+            made = _compiled(network, _own_draw(asked), rows, devices)(laid, chunks)
             if ahead is not None:
                 yield ahead[0], *jax.device_get(ahead[1])
             ahead = [i for _, i in batch], made
@@ -203,14 +214,17 @@ def _by_host(asked: Panel, n_certify: int) -> Found:
     """Counts of any classifiers, each asked on the host about one chunk after the other."""
     for rows, units in _units(n_certify, len(asked)):
         for chunk, i in units:
-            drawn, key = _drawn(rows, _law(asked, i), np.uint32(chunk))
+            drawn, key = _drawn(asked, rows, i, chunk)
             keys = [key, *jax.random.split(key)]
-            scores = [score(asked.members[i], x, own) for x, own in zip(drawn.x, keys, strict=True)]
-            margin = np.stack([difference(one) for one in scores])
+            scores = [
+                score(asked.members[i], x, own)
+                for x, own in zip(drawn.x, keys[: len(drawn.x)], strict=True)
+            ]
             labels = np.stack([said(one) for one in scores])
-            counts = _tally(drawn, labels, np.isfinite(margin))
+            counts = _tally(drawn, labels, np.stack([finite(one) for one in scores]))
             each = Counts(*(np.asarray(part)[None] for part in counts))
-            yield [i], each, Scores(drawn.y[None], margin[None, 1], margin[None, 2])
+            margin = [difference(one)[None] for one in scores[-2:]]
+            yield [i], each, Scores(drawn.y[None], margin[0], margin[-1])
 
 
 def _units(n_certify: int, seeds: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
@@ -222,15 +236,36 @@ def _units(n_certify: int, seeds: int) -> Iterator[tuple[int, list[tuple[int, in
         yield rest, [(whole, i) for i in range(seeds)]
 
 
-def _law(asked: Panel, i: int) -> _Law:
-    data, task = asked.data[i], asked.block_task
+def _own_draw(asked: Panel) -> Callable[..., Points] | None:
+    """The draw of a task that is not made of independent coordinates."""
+    return None if isinstance(asked.task, BlockTask) else asked.task.draw
+
+
+def _law(asked: Panel, i: int) -> _Law | _OwnLaw:
+    data = asked.data[i]
+    key = np.asarray(jax.random.key_data(data.stream("certify")))
+    if not isinstance(asked.task, BlockTask):
+        return _OwnLaw(key, data.law)
+    task = asked.task
     return _Law(
-        key=np.asarray(jax.random.key_data(data.stream("certify"))),
+        key=key,
         tables=block_task(data.fresh).tables,
         simple=rule_table(simple_rule(task)),
         achievable=rule_table(achievable_rule(task)),
         rotation=data.rotation,
     )
+
+
+def _draw_own(
+    draw: Callable[..., Points], rows: int, law: _OwnLaw, chunk: UInt[Array, ""]
+) -> tuple[_Chunk, Array]:
+    """One chunk of fresh points of a task with a draw of its own, and a key for what is beside."""
+    key, key_other = jax.random.split(jax.random.fold_in(key_of(law.key), chunk))
+    with lenient():
+        points = draw(law.law, key, "certify", rows)
+    none = jnp.full(rows, -1, jnp.int32)
+    achievable = none if points.achievable is None else points.achievable
+    return _Chunk(points.x[None], points.y, points.exception, none, achievable), key_other
 
 
 def _draw(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[_Chunk, Array]:
@@ -255,20 +290,25 @@ def _draw(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[_Chunk, Array]:
     ), key_other
 
 
-def _drawn(rows: int, law: _Law, chunk: Any) -> tuple[_Chunk, Array]:
-    """A chunk on the host, its points turned into inputs."""
-    drawn, key = _drawn_inputs(rows, law, chunk)
+def _drawn(asked: Panel, rows: int, i: int, chunk: int) -> tuple[_Chunk, Array]:
+    """A chunk of one data set's points on the host, as inputs."""
+    drawn, key = _inputs(_own_draw(asked), rows, _law(asked, i), np.uint32(chunk))
     return jax.device_get(drawn), key
 
 
-@partial(jax.jit, static_argnums=0)
-def _drawn_inputs(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[_Chunk, Array]:
+@partial(jax.jit, static_argnums=(0, 1))
+def _inputs(
+    draw: Callable[..., Points] | None, rows: int, law: _Law | _OwnLaw, chunk: UInt[Array, ""]
+) -> tuple[_Chunk, Array]:
+    if isinstance(law, _OwnLaw):
+        assert draw is not None
+        return _draw_own(draw, rows, law, chunk)
     drawn, key = _draw(rows, law, chunk)
     return drawn._replace(x=drawn.x @ law.rotation), key
 
 
 def _tally(drawn: _Chunk, said: Any, finite: Any) -> Counts:
-    """What the labels of a chunk's three kinds of points (three, rows) count."""
+    """What the labels of a chunk's kinds of points (kinds, rows) count; none randomised: 0."""
 
     def total(hits: Any) -> Any:
         return hits.sum(dtype=np.int32)
@@ -277,8 +317,8 @@ def _tally(drawn: _Chunk, said: Any, finite: Any) -> Counts:
     return Counts(
         points=np.int32(len(drawn.y)),
         correct=total(right[0]),
-        s_correct=total(right[1]),
-        sc_correct=total(right[2]),
+        s_correct=total(right[1:2]),
+        sc_correct=total(right[2:]),
         exceptions=total(drawn.exception),
         exceptions_correct=total(drawn.exception & right[0]),
         simple_agreed=total(said[0] == drawn.simple),
@@ -288,10 +328,21 @@ def _tally(drawn: _Chunk, said: Any, finite: Any) -> Counts:
 
 
 def _score(
-    network: Scorer, rows: int, judged: _Judged, chunk: UInt[Array, ""]
+    network: Scorer,
+    draw: Callable[..., Points] | None,
+    rows: int,
+    judged: _Judged,
+    chunk: UInt[Array, ""],
 ) -> tuple[Counts, Scores]:
     """Count over one chunk of a network's points."""
     law, params = judged
+    if isinstance(law, _OwnLaw):
+        assert draw is not None
+        drawn, _ = _draw_own(draw, rows, law, chunk)
+        scores = logits(network, params, drawn.x[0])
+        counts = _tally(drawn, decided(scores)[None], jnp.isfinite(scores).all(axis=-1)[None])
+        margin = scores[:, 1] - scores[:, 0]
+        return counts, Scores(drawn.y, margin, margin)
     drawn, _ = _draw(rows, law, chunk)
     # mapped over, so that the forward pass is compiled once
     margin = jax.lax.map(lambda x: margins(network, params, x @ law.rotation), drawn.x)
@@ -300,9 +351,14 @@ def _score(
 
 
 @lru_cache
-def _compiled(network: Scorer, rows: int, devices: tuple[jax.Device, ...]) -> Callable[..., Any]:
+def _compiled(
+    network: Scorer,
+    draw: Callable[..., Points] | None,
+    rows: int,
+    devices: tuple[jax.Device, ...],
+) -> Callable[..., Any]:
     def each(judged: _Judged, chunk: UInt[Array, " units"]) -> Any:
-        return jax.lax.map(lambda unit: _score(network, rows, *unit), (judged, chunk))
+        return jax.lax.map(lambda unit: _score(network, draw, rows, *unit), (judged, chunk))
 
     laid = PartitionSpec("seeds")
     return jax.jit(

@@ -12,7 +12,7 @@ from simbias._checks import fail
 from simbias.models.classifier import Traced
 from simbias.models.panel import Panel, panel
 from simbias.training.stack import Stack
-from simbias.validation.exceptions import train_margins
+from simbias.validation.exceptions import train_answers
 
 
 def faults(learned: Stack | Panel) -> tuple[str, ...]:
@@ -43,8 +43,8 @@ def score_fault(asked: Panel, i: int, bad: int, points: int, which: str) -> str:
 
 
 def _score_fault(asked: Panel, i: int) -> str:
-    margin = train_margins(asked, i)[0]
-    return score_fault(asked, i, int(np.sum(~np.isfinite(margin))), len(margin), "training")
+    scored = train_answers(asked, i).finite
+    return score_fault(asked, i, int(np.sum(~scored)), len(scored), "training")
 
 
 def sound(stack: Stack) -> Stack:
