@@ -79,10 +79,10 @@ class Evidence:
     as it runs, in float32, which may label otherwise where the logits agree to seven digits.
 
     Attributes:
-        layers: affine layers, the last with two logits; none, (), for a classifier that is no MLP:
-            then only bounds that look at labels apply.
+        layers: affine layers, the last with two logits; none, (), for a classifier that is no MLP
+            of two classes: then only bounds that look at labels apply.
         x: training inputs as the network sees them, (n, dim).
-        y: training labels 0 or 1, (n,).
+        y: training labels, integers from 0, (n,); 0 or 1 beside layers.
         initial: the layers before the first update; None where they are not stored.
         activation: of the hidden units, a key of ``ACTIVATIONS``.
         bits: of the floating-point numbers the weights are stored in: 16, 32 or 64.
@@ -96,7 +96,7 @@ class Evidence:
 
     Raises:
         ValueError: shapes that do not fit, no training points, weights or inputs that are not
-            finite, labels other than 0 and 1, fewer than two masks.
+            finite, labels that are none, fewer than two masks.
     """
 
     layers: tuple[Layer, ...]
@@ -118,8 +118,10 @@ class Evidence:
             raise fail("x", f"shape {x.shape}", "at least one training point, shape (n, dim)")
         if not np.isfinite(x).all():
             raise fail("x", f"{np.sum(~np.isfinite(x))} entries not finite", "finite numbers")
-        if y.shape != x.shape[:1] or not np.isin(y, (0, 1)).all():
-            raise fail("y", f"shape {y.shape}", f"{len(x)} labels 0 or 1")
+        two = bool(self.layers) or not np.issubdtype(y.dtype, np.integer)
+        if y.shape != x.shape[:1] or (not np.isin(y, (0, 1)).all() if two else (y < 0).any()):
+            allowed = "labels 0 or 1" if two else "integers from 0"
+            raise fail("y", f"shape {y.shape}", f"{len(x)} {allowed}")
         known("activation", self.activation, ACTIVATIONS)
         if self.bits not in (16, 32, 64):
             raise fail("bits", self.bits, "16, 32 or 64")
@@ -258,25 +260,26 @@ def evidence_from(
     asked = panel(learned, data)
     i = whole("i", i, least=0, most=len(asked) - 1)
     member, own, task = asked.members[i], asked.data[i], asked.task
+    most = getattr(task, "most", {}).get("holdout")
     points = own.n_train if held_out is None else whole("held_out", held_out)
+    points = points if most is None else min(points, most)
     network = member.network if isinstance(member, Traced) else None
     layers: tuple[Layer, ...] = ()
     initial, steps = None, None
-    if isinstance(network, MLP) and isinstance(member, Traced):
+    if isinstance(network, MLP) and isinstance(member, Traced) and task.classes == 2:
         layers = tuple(network.to_layers(member.params))
         _checked("layers", layers, numbers_of(task))  # before labelling points with NaN weights
     if isinstance(learned, Stack):
-        settings = dict(learned.cell.method.settings)
-        if {"learning_rate", "momentum"} <= settings.keys():
-            updates = int(learned.updates[i])
-            steps = Steps(settings["learning_rate"], settings["momentum"], updates)
-        if isinstance(network, MLP) and learned.initial is not None:
+        method = learned.cell.method
+        if method.rule is not None:
+            steps = Steps(*method.rule(dict(method.settings)), int(learned.updates[i]))
+        if layers and isinstance(network, MLP) and learned.initial is not None:
             start = jax.tree.map(lambda leaf: leaf[i], learned.initial)
             initial = tuple(network.to_layers(start))
     training = jax.device_get(own.draw())
     return Evidence(
         layers=layers,
-        x=training.x,
+        x=training.x.reshape(len(training.x), -1),
         y=training.y,
         initial=initial,
         activation=network.activation if isinstance(network, MLP) else "relu",
@@ -301,5 +304,5 @@ def _held_out_errors(member: Classifier, own: DataSet, points: int) -> int:
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _errors(draw: Any, network: Scorer, points: int, key: Any, law: Any, params: Any) -> Any:
     fresh = drawn(draw, "holdout", points, key, law)
-    wrong = (fit.margins(network, params, fresh.x) > 0) != (fresh.y == 1)
+    wrong = fit.decided(fit.logits(network, params, fresh.x)) != fresh.y
     return wrong.astype("int32").sum()

@@ -131,7 +131,8 @@ def evaluate(
         i: evidence_from(looked_at, i) for i, premise in enumerate(unmet) if premise is None
     }
     spoiled: dict[int, Premise] = {}
-    if masks and "f-cmi" in names and isinstance(learned, Stack):
+    masked_too = masks and "f-cmi" in names and asked.task.classes == 2
+    if masked_too and isinstance(learned, Stack):
         for i in evidences:
             if learned.updates[i]:  # a control was not trained: there is no training to repeat
                 try:
@@ -256,8 +257,6 @@ def _unmet(task: Task, fault: str) -> Premise | None:
     """What keeps a classifier from being looked at; None: nothing."""
     if fault:
         return Premise("the network is a classifier", False, fault)
-    if task.classes != 2:
-        return Premise("there are two classes", False, f"{task.name} has {task.classes}")
     if not _exact(task):
         normal = sum(block.is_normal for block in getattr(task, "blocks", ()))
         return Premise("the risk is exact", False, f"{task.name} has {normal} normal coordinates")

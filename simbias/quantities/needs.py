@@ -6,6 +6,7 @@ from typing import NamedTuple
 from simbias._checks import fail
 from simbias.networks import MLP
 from simbias.tasks import BlockTask
+from simbias.tasks.task import draws
 from simbias.training.cell import Cell
 
 
@@ -68,6 +69,12 @@ NEEDS = {
         "task",
         "a task whose achievable risk is known",
         "the achievable risk is not known",
+    ),
+    "achievable rule": Need(
+        lambda cell: isinstance(cell.task, BlockTask) or draws(cell.task).achievable is not None,
+        "task",
+        "a task whose achievable rule is known",
+        "the achievable rule is not known",
     ),
     "two classes": Need(
         lambda cell: cell.task.classes == 2,

@@ -138,7 +138,7 @@ def simple_agreement(subject: Subject) -> Estimate:
     return subject.report.simple_agreement
 
 
-@quantity(0, 1, interval=_EXACT)
+@quantity(0, 1, needs=("achievable rule",), interval=_EXACT)
 def achievable_agreement(subject: Subject) -> Estimate:
     """Share of fresh points labelled as the achievable rule does."""
     return subject.report.achievable_agreement

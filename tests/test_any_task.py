@@ -1,0 +1,136 @@
+"""Exclusive or, three classes and points of one's own, from training to stored rows."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from test_tasks_of_ones_own import Rings
+
+import simbias
+from simbias import bounds
+from simbias.models import classifier
+from simbias.tasks import ArrayTask, XorTask
+from simbias.validation.exceptions import Answers, cross_entropy
+
+STOP = simbias.Stop(train_accuracy=1, max_updates=4000, check_every=200)
+SGD = simbias.sgd(learning_rate=0.1, momentum=0.9)
+
+
+def train(task, n_train, **more):
+    options = {"n_train": n_train, "batch": 50, "stop": STOP, "n_select": 200} | more
+    return simbias.train(task, simbias.MLP(32, 2), SGD, **options)
+
+
+def images():
+    """Ten-by-ten pictures of a bar, a cross or a frame, with noise."""
+    generator = np.random.default_rng(0)
+    bar, cross, frame = np.zeros((3, 10, 10))
+    bar[:, 4:6] = cross[4:6, :] = cross[:, 4:6] = frame[[0, -1]] = frame[:, [0, -1]] = 1
+    y = generator.integers(0, 3, 600)
+    return np.stack([bar, cross, frame])[y] + 0.3 * generator.normal(size=(600, 10, 10)), y
+
+
+@pytest.fixture(scope="module")
+def exclusive():
+    return train(
+        XorTask(dim=3, margin=0.3, noise=0.2),
+        1000,
+        seeds=2,
+        stop=simbias.Stop(max_updates=1000, check_every=200),
+    )
+
+
+@pytest.fixture(scope="module")
+def rings():
+    return train(Rings(), 600, seeds=2)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    file = tmp_path_factory.mktemp("points") / "pictures.npz"
+    x, y = images()
+    np.savez(file, x=x, y=y)
+    return train(ArrayTask.load(file), 300)
+
+
+def test_exclusive_or_is_learned_and_what_has_no_meaning_there_is_empty(
+    exclusive,
+):
+    report = simbias.validate(exclusive, n_certify=25_000)
+    assert report.faults == ("", "")
+    assert (report.risk.value > 0.1).all() and (report.risk.value < 0.2).all()  # of .1 at least
+    # the coins are wrong as often on either side of the rule: risk = .9 (1 - a) + .1 a
+    implied = 0.9 - 0.8 * report.achievable_agreement.value
+    np.testing.assert_allclose(report.risk.value, implied, atol=0.015)
+    for estimate in (*report.reliance, report.simple_agreement, report.exceptions.fitted):
+        assert np.isnan(estimate).all()
+    assert report.unmeasured["s_auc"] == "the task has no independent coordinates"
+    assert report.unmeasured["simple_agreement"] == "the task has no simple rule"
+    assert "achievable_agreement" not in report.unmeasured
+
+
+def test_a_rule_given_as_a_classifier_has_the_bayes_risk(exclusive):
+    task, turn = exclusive.cell.task, exclusive.rotation[0]
+    data = simbias.data(task, n_train=500, seed=0)
+    rule = classifier(lambda x: task.achievable_rule(x @ data.rotation.T), label="rule")
+    report = simbias.validate(rule, data, n_certify=25_000)
+    assert report.achievable_agreement.value[0] == 1
+    assert abs(report.risk.value[0] - 0.1) <= 5 * np.sqrt(0.09 / 25_000)
+    assert turn.shape == data.rotation.shape == (3, 3)
+
+
+def test_three_classes_are_measured_and_agree_with_a_count_by_hand(rings):
+    report = simbias.validate(rings, n_certify=25_000)
+    assert (report.train_accuracy == 1).all() and (report.risk.value < 0.05).all()
+    assert report.unmeasured["achievable_agreement"] == "the achievable rule is not known"
+    member = simbias.models.member(rings, 0)
+    generator = np.random.default_rng(1)
+    y = generator.integers(0, 3, 25_000)
+    angle = 2 * np.pi * generator.random(25_000)
+    x = (1 + y + 0.2 * generator.random(25_000)) * np.stack([np.cos(angle), np.sin(angle)])
+    wrong = np.mean(member.scores(x.T).argmax(axis=1) != y)
+    assert abs(wrong - report.risk.value[0]) <= 5 * np.sqrt(0.05 / 25_000)
+    assert report.train_loss[0] == pytest.approx(rings.traces[0][-1, 1], rel=1e-3)
+
+
+def test_points_of_ones_own_are_each_certified_by_once(pictures):
+    task = pictures.cell.task
+    report = simbias.validate(pictures)
+    assert report.n_certify == task.most["certify"] == 120
+    law = task.law(jnp.zeros(2, jnp.uint32))
+    x, y = law.x[law.rows["certify"]], law.y[law.rows["certify"]]
+    said = np.asarray(pictures.cell.network.apply(simbias.models.member(pictures, 0).params, x))
+    assert report.risk.value[0] == np.mean(said.argmax(axis=1) != np.asarray(y))
+    assert report.risk.value[0] < 0.05
+    assert pictures.rotation.shape == (1, 0, 0)
+
+
+def test_held_out_certificates_take_any_number_of_classes(rings, pictures):
+    for stack, points in ((rings, 600), (pictures, 60)):
+        (found, *_) = bounds.evaluate(stack, bounds=["clopper-pearson"], n_certify=10_000)
+        assert found.record.applicable, found.record.premises
+        # no errors on so many points
+        assert found.record.value == pytest.approx(1 - 0.05 ** (1 / points))
+        assert found.valid
+
+
+def test_margins_and_losses_of_many_classes_by_hand():
+    scores = np.array([[2.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+    at = Answers(scores, np.array([0, 1, 1]), np.zeros(3, bool))
+    assert at.correct.tolist() == [True, False, False]  # of equal scores the first class is said
+    assert at.margin.tolist() == [1, -1, 0]
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    by_hand = -np.log([p[0, 0], p[1, 1], p[2, 1]]).mean()
+    assert cross_entropy(at, "logits") == pytest.approx(by_hand)
+    assert cross_entropy(at._replace(scores=p), "probabilities") == pytest.approx(by_hand)
+    assert np.isnan(cross_entropy(at, "scores"))
+    assert at._replace(scores=np.where(scores == 2, np.nan, scores)).finite.tolist() == [0, 1, 1]
+
+
+def test_the_loss_of_two_classes_is_that_of_their_difference():
+    scores = np.array([[0.2, 1.7], [3.0, -1.0]])
+    two = Answers(scores, np.array([1, 1]), np.zeros(2, bool))
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    assert cross_entropy(two, "logits") == pytest.approx(-np.log(p[:, 1]).mean())
+    assert cross_entropy(two._replace(scores=p), "probabilities") == pytest.approx(
+        -np.log(p[:, 1]).mean()
+    )
