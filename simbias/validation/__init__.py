@@ -24,7 +24,7 @@ from simbias.validation.geometry import exact_risk
 from simbias.validation.grids import GridReport, measure_grids
 from simbias.validation.islands import IslandReport, measure_islands
 from simbias.validation.reliance import AucSum, Randomised, Reliance
-from simbias.validation.risk import Estimate, clopper_pearson, count
+from simbias.validation.risk import Estimate, clopper_pearson, count, fresh_points
 from simbias.validation.sound import faults, score_fault, weight_fault
 
 __all__ = [
@@ -102,20 +102,20 @@ def validate(
             or a list of such, one a data set.
         data: what ``simbias.data`` gave, for a classifier that does not know its training set.
         shift: draw from the shifted task (``simbias.tasks.shifts``); rules stay those of the task.
-        n_certify: fresh points a classifier; memory does not depend on it.
+        n_certify: fresh points a classifier, at most those that there are; memory does not depend
+            on it.
         confidence: coverage of each two-sided interval, in (0, 1).
 
     Raises:
         ValueError: an argument out of range, or data that a stack was not trained on.
     """
     asked = panel(learned, data).under(shift)
-    most = getattr(asked.task, "most", {}).get("certify", n_certify)
-    n_certify = min(whole("n_certify", n_certify), most)
+    n_certify = fresh_points(asked, whole("n_certify", n_certify))
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
     randomised = Randomised()
-    unmeasured = _unmeasured(asked)
-    counts = count(asked, n_certify, None if "s_auc" in unmeasured else randomised)
+    counts = count(asked, n_certify, randomised if isinstance(asked.task, BlockTask) else None)
     trained = train_fit(asked)
+    unmeasured = _unmeasured(asked)  # what answers are shows with the first of them
     found = tuple(
         weight_fault(asked, i)
         or score_fault(asked, i, trained.unscored[i], asked.n_train, "training")

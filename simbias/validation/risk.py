@@ -127,6 +127,11 @@ def clopper_pearson(
     return Estimate(*(np.where(empty, np.nan, part) for part in (value, low, high)))
 
 
+def fresh_points(asked: Panel, n_certify: int) -> int:
+    """How many fresh points there are, of so many that are asked for."""
+    return min(n_certify, getattr(asked.task, "most", {}).get("certify", n_certify))
+
+
 @pinned
 def count(
     learned: Stack | Panel, n_certify: int, on_scores: Callable[[Scores], None] | None = None
@@ -135,13 +140,15 @@ def count(
 
     Args:
         learned: trained networks, or a panel of classifiers.
-        n_certify: points a classifier, of which all count or, where one is unscored, none.
+        n_certify: points a classifier, at most those that there are, of which all count or, where
+            one is unscored, none.
         on_scores: called with each chunk's scores, which are not kept.
 
     Returns:
         The counts of every classifier.
     """
     asked = panel(learned)
+    n_certify = fresh_points(asked, n_certify)
     seeds = len(asked)
     total = Counts(*np.zeros((len(Counts._fields), seeds), np.int64))
     waiting: list[Scores] = []  # of a chunk whose other classifiers are still to come
@@ -168,6 +175,7 @@ def errors(learned: Panel, n_certify: int, confidence: float) -> Estimate:
     if learned.network is not None:
         counts = count(learned, n_certify)
         return clopper_pearson(counts.points - counts.correct, counts.points, confidence)
+    n_certify = fresh_points(learned, n_certify)
     wrong, unscored = np.zeros((2, len(learned)), np.int64)
     for rows, units in _units(n_certify, len(learned)):
         for chunk, i in units:
