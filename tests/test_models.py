@@ -237,6 +237,16 @@ def test_a_callable_is_drawn_with_its_training_set_on_top(data):
 # other libraries
 
 
+class Guess:
+    """A learner that says 0."""
+
+    def fit(self, x, y):
+        """Learn nothing."""
+
+    def predict(self, x):
+        return np.zeros(len(x), int)
+
+
 class Fitted:
     """A fitted estimator of another library, by its methods alone."""
 
@@ -356,12 +366,9 @@ def test_a_learner_of_another_package_needs_a_fit_and_scores(data):
 
 
 def test_a_learner_that_warns_has_not_converged():
-    class Loud:
+    class Loud(Guess):
         def fit(self, x, y):
             warnings.warn("gave up\nearly", stacklevel=1)
-
-        def predict(self, x):
-            return np.zeros(len(x), int)
 
     made = simbias.train(TASK, Estimator("loud", {}, lambda state: Loud()), n_train=20)
     assert made.outcome(0) == ("not-converged", "gave up early")
@@ -424,3 +431,25 @@ def test_an_ensemble_a_quantised_copy_and_a_callable_are_certified(trained, data
         (found,) = evaluate(subject, own, bounds=["beta-binomial"], n_certify=N)
         held = found.record.premises[0].detail
         assert found.valid and found.risk < found.record.value < 0.3, held
+
+
+# data frames
+
+
+def test_reports_and_stacks_are_data_frames_where_pandas_is_installed(trained, data):
+    pandas = pytest.importorskip("pandas")
+    report = validate(trained, n_certify=500)
+    made, stack = report.to_frame(), trained.to_frame()
+    assert isinstance(made, pandas.DataFrame) and made.seed.tolist() == [0, 1, 2, 3]
+    assert made.risk.tolist() == report.risk.value.tolist()
+    assert (made.risk_low < made.risk).all() and (made.risk < made.risk_high).all()
+    assert stack.updates.tolist() == [200] * 4 and set(stack.status) == {"done"}
+    assert stack.train_accuracy[1] == trained.traces[1][-1, 2]
+    fitted = simbias.train(TASK, Estimator("e", {}, lambda state: Guess()), n_train=20).to_frame()
+    assert fitted.loc[0, ["estimator", "seed", "status"]].tolist() == ["e", 0, "done"]
+
+
+def test_without_pandas_a_data_frame_is_refused_in_one_line(trained, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ValueError, match="^pandas is not installed, and a data frame needs it: pi"):
+        trained.to_frame()

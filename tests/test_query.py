@@ -89,6 +89,15 @@ def test_json_is_a_list_of_objects_without_what_json_lacks(query):
     assert strict(query("select 1 where false", "--format", "json")) == []
 
 
+def test_a_table_is_a_data_frame_where_pandas_is_installed(directory):
+    pytest.importorskip("pandas")
+    found = Store(directory).frame("networks")
+    assert sorted(found.seed) == [0, 1] and sorted(found.risk) == [0.25, 1.25]
+    assert list(found.columns) == [column.name for column in NETWORKS]
+    with pytest.raises(ValueError, match="^table: unknown name 'network', nearest: networks"):
+        Store(directory).frame("network")
+
+
 def test_an_export_to_standard_output_is_the_file(directory, capfdbinary, tmp_path):
     before = {path.name for path in directory.iterdir()}
     for kind in ("csv", "latex", "parquet"):

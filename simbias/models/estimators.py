@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import each, fail, instance, known, whole
+from simbias._frames import frame
 from simbias._keys import network_key, stream
 from simbias._pinned import pinned
 from simbias._types import Settings
@@ -156,6 +157,21 @@ class Fitted:
         if self.warned[i]:
             return "not-converged", self.warned[i]
         return "done", "fitted"
+
+    def to_frame(self) -> Any:
+        """A pandas data frame, a row a seed; raises ValueError where there is no pandas."""
+        status, reason = zip(*(self.outcome(i) for i in range(len(self))), strict=True)
+        return frame(
+            {
+                "task": [self.cell.task.name] * len(self),
+                "estimator": [self.cell.estimator.label] * len(self),
+                "seed": self.seeds,
+                "n_train": [self.cell.n_train] * len(self),
+                "status": status,
+                "reason": reason,
+                "train_seconds": self.seconds,
+            }
+        )
 
 
 @pinned

@@ -23,8 +23,9 @@ import duckdb
 import numpy as np
 from safetensors.numpy import save_file
 
-from simbias._checks import fail, place
+from simbias._checks import fail, known, place
 from simbias._escape import csv_text
+from simbias._frames import frame
 from simbias.results import checksums, files, parquet, tensors
 from simbias.results.config import read_config
 from simbias.results.files import Fault, StoreError, first_lines, stamp, unusable
@@ -271,6 +272,15 @@ class Store:
                 return names, result.fetchall()
             except duckdb.Error as error:
                 raise ValueError(f"SQL: {first_lines(error)}") from None
+
+    def frame(self, table: str) -> Any:
+        """A table as a pandas data frame, a row a network, check, bound, ...
+
+        Raises:
+            ValueError: no such table, or pandas is not installed.
+        """
+        names, rows = self.query(f"FROM {known('table', table, TABLES)}")
+        return frame({name: [row[i] for row in rows] for i, name in enumerate(names)})
 
     def export(self, table: str, path: Path, format: str) -> None:
         """Write a table to one file, ``"csv"`` or ``"parquet"``; raises StoreError."""

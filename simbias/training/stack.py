@@ -20,6 +20,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxtyping import Float, Int
 
 from simbias._checks import each, fail, instance, whole
+from simbias._frames import frame
 from simbias._keys import seed_key
 from simbias._memory import fits
 from simbias._pinned import pinned
@@ -175,6 +176,25 @@ class Stack:
     def outcome(self, i: int) -> tuple[str, str]:
         """Status and reason of network ``i``."""
         return self.cell.stop.outcome(End(int(self.end[i])), int(self.updates[i]))
+
+    def to_frame(self) -> Any:
+        """A pandas data frame, a row a network, the last check of its trace included.
+
+        Raises:
+            ValueError: pandas is not installed.
+        """
+        status, reason = zip(*map(self.outcome, range(len(self))), strict=True)
+        last = [trace[-1] if len(trace) else np.full(len(TRACE), np.nan) for trace in self.traces]
+        columns = {
+            "cell": [self.cell.name] * len(self),
+            "seed": self.seeds,
+            "status": status,
+            "reason": reason,
+            "updates": self.updates,
+            "train_seconds": self.seconds,
+        }
+        checks = dict(zip(TRACE, np.array(last).T, strict=True))
+        return frame(columns | {name: checks[name] for name in TRACE if name not in columns})
 
 
 @pinned

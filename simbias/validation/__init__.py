@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from simbias._checks import real, whole
+from simbias._frames import frame
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
@@ -80,6 +81,32 @@ class Report:
     exceptions: Ledger
     simple_agreement: Estimate
     achievable_agreement: Estimate
+
+    def to_frame(self) -> Any:
+        """A pandas data frame, a row a classifier; raises ValueError where there is no pandas."""
+        columns: dict[str, Any] = {
+            "seed": self.seeds,
+            "fault": self.faults,
+            "n_certify": [self.n_certify] * len(self.seeds),
+            "train_loss": self.train_loss,
+            "train_accuracy": self.train_accuracy,
+            "exceptions": self.exceptions.counts,
+        }
+        estimates = {
+            "risk": self.risk,
+            "s_randomised_accuracy": self.reliance.s_accuracy,
+            "sc_randomised_accuracy": self.reliance.sc_accuracy,
+            "s_randomised_auc": self.reliance.s_auc,
+            "sc_randomised_auc": self.reliance.sc_auc,
+            "exceptions_fitted": self.exceptions.fitted,
+            "exceptions_fresh": self.exceptions.fresh,
+            "memorised": self.exceptions.memorised,
+            "simple_agreement": self.simple_agreement,
+            "achievable_agreement": self.achievable_agreement,
+        }
+        for name, (value, low, high) in estimates.items():
+            columns |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        return frame(columns)
 
 
 @pinned
