@@ -210,7 +210,7 @@ def test_draws_given_labels_have_those_labels():
 
 def test_other_networks_have_shares_but_no_exact_geometry():
     cell = cell_of(activation="tanh")
-    rotation = np.stack([fit.problem(cell, 0).rotation])
+    rotation = np.stack([fit.problem(cell, 0).law.rotation])
     stack = replace(control(cell_of(), "achievable"), cell=cell, rotation=rotation, draws=("",))
     found = measure_grids(stack, resolution=20, contexts=4)
     assert np.isfinite(found.given).all()
