@@ -171,6 +171,34 @@ def test_under_a_shift_only_the_achievable_rule_is_right(data):
         validate(simple, data, shift="sideways")
 
 
+# other tasks
+
+
+def test_three_classes_of_points_of_ones_own_are_told_by_any_learner():
+    made = np.random.default_rng(0)
+    y = made.integers(0, 3, 4000)
+    centres = 3 * np.eye(3)[:, :2]
+    task = tasks.ArrayTask("blobs", made.normal(size=(4000, 2)) + centres[y], y)
+
+    def nearest(x):
+        return -((x[:, None] - centres) ** 2).sum(axis=2) / 2
+
+    own = simbias.data(task, n_train=600, seed=0)
+    model = classifier(nearest, kind="logits", classes=3)
+    found, labels = (validate(one, own) for one in (model, lambda x: nearest(x).argmax(axis=1)))
+    rows = task.draw(task.law(jax.random.key(0)), None, "certify", 10**6)
+    wrong = np.mean(nearest(np.asarray(rows.x)).argmax(axis=1) != rows.y)
+    assert found.risk.value == labels.risk.value and found.risk.value[0] == pytest.approx(wrong)
+    assert found.n_certify == len(rows.y) == 800 and 0.05 < wrong < 0.2
+    shares = np.exp(nearest(own.x.astype(float)))
+    shares /= shares.sum(axis=1, keepdims=True)
+    assert found.train_loss[0] == pytest.approx(-np.log(shares[np.arange(600), own.y]).mean())
+    (held,) = evaluate(model, own, bounds=["clopper-pearson"])
+    assert held.valid and wrong < held.record.value < wrong + 0.1
+    with pytest.raises(ValueError, match="^n_train: got 2401, allowed: at most 2400, the points"):
+        simbias.data(task, n_train=2401)
+
+
 # copies
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt
 
 from simbias import tasks
-from simbias._checks import instance, whole
+from simbias._checks import fail, instance, whole
 from simbias._keys import key_of, network_key, stream
 from simbias._memory import fits
 from simbias._pinned import lenient, pinned
@@ -138,7 +138,10 @@ def data(task: Task, n_train: int, seed: int = 0) -> DataSet:
         ValueError: an argument out of range.
     """
     instance("task", task, Task)
-    size = 4.0 * whole("n_train", n_train) * numbers_of(task)
+    most = getattr(task, "most", {}).get("train")
+    if whole("n_train", n_train) > (n_train if most is None else most):
+        raise fail("n_train", n_train, f"at most {most}, the points of {task.name}")
+    size = 4.0 * n_train * numbers_of(task)
     fits("n_train", n_train, size, where="device")
     (seed,) = seed_list([seed])
     key = network_key(data_identity(task), seed)
