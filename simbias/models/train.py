@@ -28,7 +28,7 @@ def train(
         method: the training algorithm of a network.
         n_train: size of each training set.
         seeds: how many (0, 1, ...), or which.
-        **options: of a network's training: ``batch``, ``stop`` and ``n_select`` of
+        **options: of a network's training: ``batch``, ``stop``, ``loss`` and ``n_select`` of
             ``simbias.training.train``.
 
     Returns:
