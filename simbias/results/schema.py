@@ -131,7 +131,7 @@ TRACES = (
             TRACE,
             (
                 "updates made at the check",
-                "mean cross-entropy on the training set, nats",
+                "mean loss on the training set, nats where it is the cross-entropy",
                 "accuracy on the training set",
                 "accuracy on fresh select draws",
                 "fraction of the training exceptions labelled correctly",
