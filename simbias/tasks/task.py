@@ -52,39 +52,43 @@ class Truth(NamedTuple):
 
 @runtime_checkable
 class Task(Protocol):
-    """A distribution over (x, y).
-
-    Attributes:
-        name: the registered name, or one of its own.
-        settings: every tunable value, as plain data.
-        shape: of an input, without the leading axis of points.
-        classes: how many labels there are.
-        truth: what is known exactly.
-        draw: (law, key, split, rows) -> ``Points``, independent and of one law within a split
-            (pure and compiled: ``split``, one of ``SPLITS``, and ``rows`` are static). A function,
-            the same object for all tasks that differ only in their law.
+    """A distribution over (x, y): a law of arrays, and what is drawn from it.
 
     A task of which there are only so many points has ``most``: their number by split.
     """
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """The registered name, or one of its own."""
+        ...
 
     @property
-    def settings(self) -> Settings: ...  # noqa: D102
+    def settings(self) -> Settings:
+        """Every tunable value, as plain data."""
+        ...
 
     @property
-    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+    def shape(self) -> tuple[int, ...]:
+        """Of an input, without the leading axis of points."""
+        ...
 
     @property
-    def classes(self) -> int: ...  # noqa: D102
+    def classes(self) -> int:
+        """How many labels there are."""
+        ...
 
     @property
-    def truth(self) -> Truth: ...  # noqa: D102
+    def truth(self) -> Truth:
+        """What is known exactly."""
+        ...
 
     @staticmethod
     def draw(law: Any, key: Key[Array, ""], split: str, rows: int) -> Points:
-        """Independent points of one data set."""
+        """Points of one data set, independent and of one law within a split.
+
+        Pure and compiled: ``split``, one of ``SPLITS``, and ``rows`` are static. A function, the
+        same object for all tasks that differ only in their law.
+        """
         ...
 
     def law(self, key: Key[Array, ""]) -> Any:
