@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -14,7 +15,8 @@ from simbias.models import Estimator, classifier, edited, ensemble, panel, quant
 from simbias.models.estimators import random_state
 from simbias.registry import ESTIMATORS
 from simbias.tasks.oracle import achievable_rule, simple_rule
-from simbias.validation import measure_grids
+from simbias.tasks.shifts import shifted
+from simbias.validation import measure_grids, measure_islands
 
 FIRST, COUNTS = [0.098736, -0.456324, 0.559837, 0.648343], (46, 4)
 TASK = tasks.get("noisy-lms-7", dim=4)
@@ -159,6 +161,14 @@ def test_a_stack_is_asked_about_its_own_data_whichever_way(trained):
     own = panel(trained).data
     one, other = validate(trained, n_certify=500), validate(trained, own, n_certify=500)
     assert np.array_equal(one.risk.value, other.risk.value)
+
+
+def test_a_stack_moved_to_another_task_is_refused(trained):
+    cell = trained.cell
+    moved = replace(trained, cell=replace(cell, task=shifted(cell.task, "margin")))
+    for ask in (validate, measure_grids, plots.boundary, evaluate, measure_islands):
+        with pytest.raises(ValueError, match="seed 0: its training set cannot be drawn again"):
+            ask(moved)
 
 
 def test_under_a_shift_only_the_achievable_rule_is_right(data):
