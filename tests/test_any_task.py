@@ -1,5 +1,7 @@
 """Exclusive or, three classes and points of one's own, from training to stored rows."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from test_tasks_of_ones_own import Rings
 import simbias
 from simbias import bounds
 from simbias.models import classifier
-from simbias.tasks import ArrayTask, XorTask
+from simbias.tasks import ArrayTask, BlockTask, XorTask, blocks, oracle
 from simbias.validation.exceptions import Answers, cross_entropy
 
 STOP = simbias.Stop(train_accuracy=1, max_updates=4000, check_every=200)
@@ -81,7 +83,7 @@ def test_a_rule_given_as_a_classifier_has_the_bayes_risk(exclusive):
 def test_three_classes_are_measured_and_agree_with_a_count_by_hand(rings):
     report = simbias.validate(rings, n_certify=25_000)
     assert (report.train_accuracy == 1).all() and (report.risk.value < 0.05).all()
-    assert report.unmeasured["achievable_agreement"] == "the achievable rule is not known"
+    assert report.unmeasured["achievable_agreement"] == "no achievable rule is known"
     member = simbias.models.member(rings, 0)
     generator = np.random.default_rng(1)
     y = generator.integers(0, 3, 25_000)
@@ -111,6 +113,18 @@ def test_held_out_certificates_take_any_number_of_classes(rings, pictures):
         # no errors on so many points
         assert found.record.value == pytest.approx(1 - 0.05 ** (1 / points))
         assert found.valid
+
+
+def test_a_rule_of_three_coordinates_is_no_rule_of_one_and_the_rest_is_measured():
+    task = BlockTask("three", {}, (blocks.linear(noise=0.4),) * 3, ())
+    assert task.truth.achievable_risk < oracle.rule_risk(task, oracle.bayes_rule(task, 0))
+    stack = train(task, 200, stop=simbias.Stop(max_updates=200))
+    report = simbias.validate(stack, n_certify=2000)
+    assert report.unmeasured["achievable_agreement"] == "no achievable rule is known"
+    assert np.isnan(report.achievable_agreement.value).all()
+    assert 0 < report.risk.value[0] < 0.5
+    with pytest.raises(ValueError, match="^simple_set: got .0, 1, 2.*, allowed: coordinates of"):
+        train(replace(task, simple_set=(0, 1, 2)), 200)  # refused before it is trained
 
 
 def test_margins_and_losses_of_many_classes_by_hand():

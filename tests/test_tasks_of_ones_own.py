@@ -9,7 +9,7 @@ import pytest
 import simbias
 from simbias import tasks
 from simbias.tasks import ArrayTask, BlockTask, Points, Truth, XorTask
-from simbias.tasks.task import check
+from simbias.tasks.task import check, rotation_of
 
 ROWS = 20_000
 
@@ -25,17 +25,18 @@ def drawn(task, split="certify", rows=ROWS, key=0, data_set=0):
 @pytest.mark.parametrize("settings", ({}, {"slabs": 4, "margin": 0.05}, {"noise": 0.4}))
 def test_the_rule_of_two_coordinates_is_right_but_for_the_coins(settings):
     task = XorTask(dim=3, **settings)
-    law, (x, y, exception, _) = drawn(task)
-    plain = x @ np.asarray(law.rotation).T
-    wrong = np.mean(task.achievable_rule(plain) != y)
+    law, points = drawn(task)
+    plain = points.x @ np.asarray(law.rotation).T
+    np.testing.assert_array_equal(task.achievable_rule(plain), points.achievable)
+    wrong = np.mean(points.achievable != points.y)
     assert abs(wrong - task.truth.achievable_risk) <= 4 * np.sqrt(0.25 / ROWS)
     assert task.truth == Truth(None, settings.get("noise", 0) / 2)
-    assert not exception.any()
+    assert not points.exception.any()
 
 
 def test_no_coordinate_alone_tells_the_label_and_margins_are_kept():
     task = XorTask(dim=3, slabs=4, margin=0.1)
-    law, (x, y, _, _) = drawn(task)
+    law, (x, y, *_) = drawn(task)
     plain = x @ np.asarray(law.rotation).T
     edges = np.linspace(-1, 1, 5)
     assert np.abs(plain[:, :2, None] - edges[1:-1]).min() >= 0.1 - 1e-5
@@ -194,6 +195,13 @@ def test_a_task_that_draws_other_points_than_it_says_is_refused(changed, words):
     check(Rings())
     with pytest.raises(ValueError, match=f"^{words}"):
         check(without(Rings, **changed))
+
+
+def test_a_rotation_is_found_in_laws_of_either_form():
+    turn = np.eye(2, dtype=np.float32)
+    assert rotation_of({"rotation": turn}) is turn
+    assert rotation_of(XorTask().law(jax.random.key(0))).shape == (10, 10)
+    assert rotation_of({"width": 1}).shape == rotation_of(()).shape == (0, 0)
 
 
 def test_what_is_no_task_is_refused():

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from simbias._checks import fail
 from simbias.networks import MLP
 from simbias.tasks import BlockTask
-from simbias.tasks.task import draws
 from simbias.training.cell import Cell
+from simbias.validation.risk import has_rule
 
 
 class Need(NamedTuple):
@@ -71,10 +71,10 @@ NEEDS = {
         "the achievable risk is not known",
     ),
     "achievable rule": Need(
-        lambda cell: isinstance(cell.task, BlockTask) or draws(cell.task).achievable is not None,
+        lambda cell: has_rule(cell.task),
         "task",
         "a task whose achievable rule is known",
-        "the achievable rule is not known",
+        "no achievable rule is known",
     ),
     "two classes": Need(
         lambda cell: cell.task.classes == 2,

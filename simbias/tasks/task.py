@@ -4,6 +4,7 @@ A class of one's own needs no more than the attributes below. Training, validati
 ``draw`` and nothing else: a data set is its law, and a law is made from a key.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -106,7 +107,10 @@ def numbers_of(task: Task) -> int:
 
 def rotation_of(law: Any) -> Any:
     """The matrix that turns a data set's inputs; of no rows where they are not turned."""
-    return getattr(law, "rotation", np.zeros((0, 0), np.float32))
+    none = np.zeros((0, 0), np.float32)
+    if isinstance(law, Mapping):
+        return law.get("rotation", none)
+    return getattr(law, "rotation", none)
 
 
 @pinned

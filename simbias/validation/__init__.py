@@ -18,14 +18,13 @@ from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
 from simbias.tasks import BlockTask
-from simbias.tasks.task import draws
 from simbias.validation.controls import control
 from simbias.validation.exceptions import Ledger, ledger, train_fit
 from simbias.validation.geometry import exact_risk
 from simbias.validation.grids import GridReport, measure_grids
 from simbias.validation.islands import IslandReport, measure_islands
 from simbias.validation.reliance import AucSum, Randomised, Reliance
-from simbias.validation.risk import Estimate, clopper_pearson, count, fresh_points
+from simbias.validation.risk import Estimate, clopper_pearson, count, fresh_points, has_rule
 from simbias.validation.sound import faults, score_fault, weight_fault
 
 __all__ = [
@@ -203,6 +202,6 @@ def _unmeasured(asked: Panel) -> dict[str, str]:
     if not isinstance(task, BlockTask):
         names = ("s_accuracy", "sc_accuracy", "s_auc", "sc_auc")
         found |= dict.fromkeys(names, "the task has no independent coordinates")
-        if draws(task).achievable is None:
-            found["achievable_agreement"] = "the achievable rule is not known"
+    if not has_rule(task):
+        found["achievable_agreement"] = "no achievable rule is known"
     return found

@@ -24,9 +24,9 @@ from simbias.models.classifier import Traced, difference, finite, said, score
 from simbias.models.panel import Panel, panel
 from simbias.networks.scorer import Scorer
 from simbias.tasks.block_task import BlockTask, Tables, block_task, draw_uniforms, quantile
-from simbias.tasks.oracle import achievable_rule, simple_rule
+from simbias.tasks.oracle import attained_rule, simple_rule
 from simbias.tasks.rules import RuleTable, exceptional, follow, rule_table
-from simbias.tasks.task import Points
+from simbias.tasks.task import Points, Task, draws
 from simbias.training.fit import decided, logits, margins
 from simbias.training.stack import Stack, seed_mesh, spread, stacked
 
@@ -244,6 +244,13 @@ def _units(n_certify: int, seeds: int) -> Iterator[tuple[int, list[tuple[int, in
         yield rest, [(whole, i) for i in range(seeds)]
 
 
+def has_rule(task: Task) -> bool:
+    """Whether fresh points can be held against the achievable rule."""
+    if isinstance(task, BlockTask):
+        return attained_rule(task) is not None
+    return draws(task).achievable is not None
+
+
 def _own_draw(asked: Panel) -> Callable[..., Points] | None:
     """The draw of a task that is not made of independent coordinates."""
     return None if isinstance(asked.task, BlockTask) else asked.task.draw
@@ -259,7 +266,7 @@ def _law(asked: Panel, i: int) -> _Law | _OwnLaw:
         key=key,
         tables=block_task(data.fresh).tables,
         simple=rule_table(simple_rule(task)),
-        achievable=rule_table(achievable_rule(task)),
+        achievable=rule_table(attained_rule(task)),
         rotation=data.rotation,
     )
 
@@ -294,7 +301,7 @@ def _draw(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[_Chunk, Array]:
         exception=exceptional(law.simple, plain, y),
         # -1: no rule, with which no label agrees
         simple=jnp.where(law.simple.defined, follow(law.simple, plain), -1),
-        achievable=follow(law.achievable, plain),
+        achievable=jnp.where(law.achievable.defined, follow(law.achievable, plain), -1),
     ), key_other
 
 
