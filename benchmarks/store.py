@@ -1,7 +1,8 @@
-"""Reading large runs: time and peak memory of each command, at ever more networks.
+"""Large runs: time and peak memory of reading ever more networks, and memory over compiled groups.
 
     python benchmarks/store.py                        # 1,000, 10,000 and 100,000 networks
     python benchmarks/store.py --networks 1000 10000 --one-file-each      # a network a file
+    python benchmarks/store.py --groups 50            # memory while so many groups are computed
 
 The rows are made up: real cells, numbers drawn at random, a hundred seeds a cell, and as many rows
 in a file as a compiled group of four cells leaves. Each command is a process of its own, from its
@@ -10,6 +11,7 @@ start; seconds of its processor are told beside those of the clock, on which oth
 
 import argparse
 import hashlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,12 +22,13 @@ from typing import Any
 
 import numpy as np
 
+import simbias
 from simbias import suites
 from simbias.results import checksums, parquet
 from simbias.results.records import base_row, network_name
 from simbias.results.schema import CHECKSUM, NETWORKS
 from simbias.results.store import Store
-from simbias.runner.execute import prepare
+from simbias.runner.execute import execute, prepare
 from simbias.runner.plan import Plan, make_plan
 from simbias.training.stack import Job
 
@@ -44,7 +47,7 @@ method = {{ name = "sgd", learning_rate = 0.1, momentum = 0.9 }}
 summary = "one size"
 seeds = {seeds}
 n_certify = 2000
-stop = {{ max_updates = 1000, check_every = 50 }}
+stop = {{ max_updates = 20, check_every = 10 }}
 
 [[presets.full.cells]]
 task = "noisy-lms-7"
@@ -67,9 +70,8 @@ COMMANDS = {
 }
 
 
-def plan_of(networks: int, folder: Path) -> Plan:
+def plan_of(networks: int, folder: Path, seeds: int = SEEDS) -> Plan:
     """A plan with so many networks."""
-    seeds = min(SEEDS, networks)
     widths = list(range(1, 1 + networks // seeds))
     path = folder / "many.toml"
     path.write_text(SUITE.format(seeds=seeds, widths=widths))
@@ -125,14 +127,48 @@ def measured(words: list[str]) -> tuple[float, float, float]:
     return time.perf_counter() - clock, float(busy), int(kilobytes) / 1024
 
 
+class Weighed:
+    """A reporter that tells the memory of the process after every tenth group."""
+
+    def __init__(self, seeds: int) -> None:
+        self._each, self._ended = seeds, 0
+
+    def ended(self, row: dict[str, Any]) -> None:
+        """Count a network."""
+        self._ended += 1
+        groups, rest = divmod(self._ended, self._each)
+        if not rest and groups % 10 == 0:
+            told = re.search(r"VmRSS:\s*(\d+)", Path("/proc/self/status").read_text())
+            megabytes = int(told[1]) / 1024 if told else 0
+            print(f"  after {groups:3} groups {megabytes:6,.0f} MB", flush=True)
+
+    def __getattr__(self, name: str) -> Any:
+        """Nothing else is worth a word."""
+        return lambda *_: None
+
+
+def compute(groups: int, folder: Path) -> None:
+    """Train tiny networks of so many widths, a compiled program each."""
+    plan = plan_of(2 * groups, folder, seeds=2)
+    store = Store(folder / "groups", create=True)
+    prepare(plan, store)
+    execute(plan, store, Weighed(len(plan.seeds)))
+
+
 def main() -> None:
     """Make runs, and print what reading each takes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--networks", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--one-file-each", action="store_true")
     parser.add_argument("--keep", type=Path, help="folder for the runs; default: a temporary one")
+    parser.add_argument("--groups", type=int, help="compute so many instead")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
+        if options.groups:
+            simbias.configure()
+            print(f"{options.groups} compiled groups", flush=True)
+            compute(options.groups, Path(made))
+            return
         folder = options.keep or Path(made)
         folder.mkdir(parents=True, exist_ok=True)
         for networks in options.networks:

@@ -2,10 +2,11 @@
 
 A program holds native instructions: there is one folder a processor and library version, all of it
 safe to delete. JAX never replaces an entry that it cannot read, and would warn of it for ever, so
-such entries are removed.
+such entries are removed. In memory they are let go of as a run goes on.
 """
 
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -20,6 +21,7 @@ from pathlib import Path
 
 _KEPT_SECONDS = 0.1  # programs that compile faster are not worth a file
 _ENTRY = "-cache"  # how JAX names one
+_AT_ONCE = 4  # compiled groups whose programs stay in memory: some 40 MB each
 _READ = "read-by-simbias.json"  # size and time of the entries that were found readable
 
 
@@ -40,6 +42,17 @@ def keep() -> None:
         jax.config.update("jax_enable_compilation_cache", False)
     elif not os.access(folder, os.W_OK):
         jax.config.update("jax_persistent_cache_min_compile_time_secs", math.inf)
+
+
+_ended = itertools.count(1)
+
+
+def group_ended() -> None:
+    """Let go of the programs in memory, every few groups: what is asked for again is read back."""
+    import jax
+
+    if next(_ended) % _AT_ONCE == 0:
+        jax.clear_caches()
 
 
 def cache_directory() -> Path:

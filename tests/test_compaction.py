@@ -194,6 +194,38 @@ def test_nobody_compacts_beside_another(tmp_path, monkeypatch):
     assert beside == [{}] and raw(tmp_path) == {"a": 0.1}
 
 
+@pytest.mark.parametrize(
+    ("holder", "name"), [(claimed.Places, "_scan"), (claimed.Places, "_claimed"), (parquet, "fill")]
+)
+def test_a_reader_misses_nothing_that_is_moved_while_it_looks(tmp_path, monkeypatch, holder, name):
+    real = getattr(holder, name)
+    for moment in range(4):
+        place = tmp_path / str(moment)
+        rows = opened(place)
+        for price in (0.1, 0.2):  # the settled row is claimed again
+            put(rows, "a", price)
+            put(rows, f"b {price}", price)
+            if price == 0.1:
+                rows.compact()
+        count = 0
+
+        def moved(*arguments, place=place, moment=moment, **named):
+            nonlocal count
+            count += 1
+            if count == moment + 1:
+                opened(place).compact()
+            return real(*arguments, **named)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(holder, name, moved)
+            known, faults = opened(place).index()
+        assert not faults and {key: price for key, (price, _) in known.items()} == {
+            "a": 0.2,
+            "b 0.1": 0.1,
+            "b 0.2": 0.2,
+        }
+
+
 def test_a_full_disk_leaves_every_row_where_it_was(tmp_path, monkeypatch):
     rows = opened(tmp_path)
     put(rows, "a", 0.1)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import duckdb
+import jax
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -285,6 +286,16 @@ def test_a_failing_group_is_a_row_with_its_reason_and_the_others_go_on(
     monkeypatch.undo()
     _, statuses = run(plan, tmp_path / "run")
     assert statuses == ["done", "done", "not-converged", "not-converged"]
+
+
+def test_programs_of_ended_groups_are_let_go_of(plan, tmp_path, monkeypatch):
+    program = jax.jit(lambda x: x + 1)
+    monkeypatch.setattr(runner, "train_jobs", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(runner._programs, "_AT_ONCE", 1)
+    program(1.0)
+    assert program._cache_size() == 1
+    run(plan, tmp_path / "run")
+    assert program._cache_size() == 0 and program(1.0) == 2
 
 
 def test_a_diverged_network_has_a_status_and_no_numbers(file, tmp_path):

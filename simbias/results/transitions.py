@@ -102,16 +102,16 @@ def transitions(store: Store, cells: Sequence[Cell]) -> dict[str, Transitions]:
         WHERE n.status IN {FINAL} AND n.status <> 'diverged' ORDER BY seed, t.updates
         """
     )
+    by_cell: dict[str, dict[int, list[tuple]]] = {}
+    for name, seed, *check in rows:
+        by_cell.setdefault(name, {}).setdefault(seed, []).append(tuple(check))
     found = {}
     for cell in cells:
         achievable = cell.task.truth.achievable_risk
         if achievable is None:  # there is nothing to come near to
             continue
         most = achievable + EXCESS
-        networks: dict[int, list[tuple]] = {}
-        for name, seed, *check in rows:
-            if name == cell.name:
-                networks.setdefault(seed, []).append(tuple(check))
+        networks = by_cell.get(cell.name)
         if networks:
             seen = [_times(np.array(checks, float).T, most) for checks in networks.values()]
             updates, first, fitted, reached = (np.array(part) for part in zip(*seen, strict=True))

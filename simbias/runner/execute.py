@@ -12,6 +12,7 @@ from itertools import groupby
 from types import FrameType
 from typing import Any, Protocol
 
+from simbias import _programs
 from simbias.results import records
 from simbias.results.config import to_toml
 from simbias.results.schema import FINAL
@@ -125,6 +126,7 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
                 _give_up(plan, jobs, "error", reason, store, reporter)
             store.compact()
+            _programs.group_ended()
         if interrupted:
             raise Interrupted
     store.compact(wait=True)
