@@ -197,7 +197,10 @@ def test_nobody_compacts_beside_another(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("holder", "name"), [(claimed.Places, "_scan"), (claimed.Places, "_claimed"), (parquet, "fill")]
 )
-def test_a_reader_misses_nothing_that_is_moved_while_it_looks(tmp_path, monkeypatch, holder, name):
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_reader_misses_nothing_that_is_moved_while_it_looks(
+    tmp_path, monkeypatch, holder, name, whole
+):
     real = getattr(holder, name)
     for moment in range(4):
         place = tmp_path / str(moment)
@@ -212,8 +215,12 @@ def test_a_reader_misses_nothing_that_is_moved_while_it_looks(tmp_path, monkeypa
         def moved(*arguments, place=place, moment=moment, **named):
             nonlocal count
             count += 1
-            if count == moment + 1:
+            if count == moment + 1 and whole:
                 opened(place).compact()
+            elif count == moment + 1:  # a compaction that goes no further
+                claim = claimed.Places(place, "toys").claim()
+                for path in settled(place):
+                    claim.take(path)
             return real(*arguments, **named)
 
         with monkeypatch.context() as patch:
