@@ -158,9 +158,8 @@ def read_all(store: Store) -> list[tuple[Cell, list[Judged]]]:
     _, settings = store.query("SELECT DISTINCT cell, settings FROM networks")
     cells = {name: cell_from_settings(json.loads(text)) for name, text in settings}
     latest: dict[str, tuple[str, list[Judged]]] = {}
-    for path in sorted((store.directory / FOLDER).glob("*.parquet")):
-        rows = store.read_rows(path, COLUMNS)
-        if not rows or rows[0]["cell"] not in cells:
+    for rows in store.read_table(FOLDER):
+        if rows[0]["cell"] not in cells:
             continue
         name, seeds = rows[0]["cell"], sorted({row["seed"] for row in rows})
         if rows[0]["weights"] not in (None, weights_of(store, cells[name], seeds)):

@@ -181,10 +181,7 @@ def write_verdict(store: Store, verdict: Verdict, version: int) -> None:
 
 def read_verdicts(store: Store) -> list[dict[str, Any]]:
     """The verdicts of a directory, a row each; those that cannot be read are told."""
-    found = []
-    for path in sorted((store.directory / "verdicts").glob("*.parquet")):
-        found += store.read_rows(path, VERDICTS) or []
-    return found
+    return [row for rows in store.read_table("verdicts") for row in rows]
 
 
 def verdict_row(verdict: Verdict) -> dict[str, Any]:

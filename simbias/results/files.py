@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import duckdb
 from safetensors import SafetensorError
 
+_STALE_SECONDS = 3600  # after which a temporary file is a killed process's
 FAILURES = (OSError, duckdb.Error, SafetensorError)  # of reading and writing
 
 
@@ -52,6 +53,14 @@ def write(path: Path, content: Callable[[Path], Any]) -> None:
     except FAILURES as error:
         temporary.unlink(missing_ok=True)
         raise StoreError(f"cannot write {path}: {first_lines(error)}") from error
+
+
+def clear(directory: Path) -> None:
+    """Remove what killed processes have left."""
+    for path in directory.rglob(".*.tmp"):
+        with suppress(FileNotFoundError):  # its writer has renamed it
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                path.unlink()
 
 
 def sync(path: Path) -> None:

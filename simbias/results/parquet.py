@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import duckdb
 import numpy as np
 
+from simbias._checks import fail
 from simbias.results import checksums
 from simbias.results.files import Fault, first_lines
 from simbias.results.schema import CHECKSUM, Column
@@ -148,6 +149,26 @@ def read(columns: Sequence[Column], path: Path) -> tuple[list[dict], list[Fault]
     with connect() as connection:
         faults = fill(connection, "found", columns, path.parent, [path.name])
         return rows(connection, "found"), [fault for fault in faults if path.exists()]
+
+
+def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tuple]]:
+    """Names and rows of the answer to one statement, which cannot touch a file; then no more can.
+
+    Raises:
+        ValueError: SQL that fails, with the database's own first line.
+    """
+    connection.execute("RESET threads")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    try:
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1:
+            raise fail("SQL", sql, "one statement")
+        result = connection.execute(statements[0])
+        names = [column[0] for column in result.description or []]
+        return names, result.fetchall()
+    except duckdb.Error as error:
+        raise ValueError(f"SQL: {first_lines(error)}") from None
 
 
 def rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[dict[str, Any]]:

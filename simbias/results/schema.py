@@ -260,3 +260,17 @@ TABLES = {
     )
 }
 UNASKED = {"measured": Table("measured", MEASURED)}  # kept besides, no part of a question
+
+
+class Known(NamedTuple):
+    """What is kept in memory of the row of a network."""
+
+    cell: str
+    seed: int
+    status: str
+    weights_checksum: str | None
+    trace_checksum: str | None
+    checksum: str | None
+
+
+UNKNOWN = Known("", 0, "", None, None, None)  # known of a network without a row

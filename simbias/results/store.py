@@ -9,15 +9,14 @@ read, a trace or weights when they are loaded, and everything where a run begins
 as reading every file. What was kept before there were checksums passes, as unverified.
 """
 
-import contextlib
-import os
 import re
-import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import numpy as np
@@ -28,33 +27,28 @@ from simbias._escape import csv_text
 from simbias._frames import frame
 from simbias.results import checksums, files, parquet, tensors
 from simbias.results.config import read_config
-from simbias.results.files import Fault, StoreError, first_lines, stamp, unusable
+from simbias.results.files import Fault, StoreError, stamp, unusable
 from simbias.results.parquet import ENTRY, FILE
 from simbias.results.rows import OWN, Rows
-from simbias.results.schema import CHECKSUM, FINAL, NETWORK_ROWS, TABLES, TRACES, UNASKED, Column
+from simbias.results.schema import (
+    CHECKSUM,
+    FINAL,
+    NETWORK_ROWS,
+    TABLES,
+    TRACES,
+    UNASKED,
+    UNKNOWN,
+    Column,
+    Known,
+)
 
 _FOLDERS = ("networks", "traces", "weights", "checkpoints")
 _KEPT = {
     "weights": {"rotation", "fitted_since", "updates", "end", "seconds"},
     "checkpoints": {"trace"},
 }
-_STALE_SECONDS = 3600  # temporary files older than this were left by a killed process
 _WAIT = 600.0  # seconds for another process to end, or be found dead
 T = TypeVar("T")
-
-
-class Known(NamedTuple):
-    """What is kept in memory of the row of a network."""
-
-    cell: str
-    seed: int
-    status: str
-    weights_checksum: str | None
-    trace_checksum: str | None
-    checksum: str | None
-
-
-_NOTHING = Known("", 0, "", None, None, None)  # known of a network without a row
 
 
 class Store:
@@ -95,10 +89,7 @@ class Store:
         """Make the folders, write ``run.toml``, and clear what killed processes left."""
         for folder in _FOLDERS:
             (self.directory / folder).mkdir(parents=True, exist_ok=True)
-        for path in self.directory.rglob(".*.tmp"):
-            with contextlib.suppress(FileNotFoundError):  # its writer has renamed it
-                if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-                    path.unlink()
+        files.clear(self.directory)
         self.write_text(self.directory / "run.toml", config)
 
     def config(self) -> dict[str, Any] | None:
@@ -122,11 +113,11 @@ class Store:
 
     def finished(self) -> dict[str, str]:
         """Status by hash of the networks whose files are whole and whose status is final."""
-        there = _names(self.directory / "weights")
+        there = self._weighed()
         return {
             name: status
             for name, status in self.statuses().items()
-            if status in FINAL and self.weights_path(name).name in there
+            if status in FINAL and name in there
         }
 
     def statuses(self) -> dict[str, str]:
@@ -183,15 +174,20 @@ class Store:
         """Where the trace of a network is."""
         return self.directory / "traces" / f"{name}.parquet"
 
-    def weights(self, name: str) -> dict[str, np.ndarray]:
-        """The tensors of a network; raises StoreError where they are not those of its row."""
+    def weights(self, name: str, rows: Mapping[str, Known] | None = None) -> dict[str, np.ndarray]:
+        """The tensors of a network; raises StoreError where they are not those of its row.
+
+        Args:
+            name: the network's.
+            rows: what ``networks`` gives, where it is at hand.
+        """
         path = self.weights_path(name)
 
         def load() -> tuple[dict[str, np.ndarray], str]:
             found, _ = tensors.load(path)
             return found, checksums.of_tensors(found)
 
-        return self._matching(path, "weights_checksum", load)
+        return self._matching(path, "weights_checksum", load, rows)
 
     def trace(self, name: str, columns: Sequence[str]) -> np.ndarray:
         """The trace of a network as float32 (checks, columns); none where none was kept.
@@ -200,7 +196,7 @@ class Store:
             StoreError: it cannot be read, or is not that of the network's row.
         """
         path = self.trace_path(name)
-        if not self._matching(path, "trace_checksum", partial(_trace, path)):
+        if not self._matching(path, "trace_checksum", partial(tensors.file_checksum, path)):
             return np.zeros((0, len(columns)), np.float32)
         rows, faults = parquet.read(TRACES, path)
         for fault in faults:
@@ -212,9 +208,15 @@ class Store:
         """How many networks have a row from before checksums."""
         return sum(row.checksum is None for row in self.networks().values())
 
-    def _matching(self, path: Path, column: str, load: Callable[[], tuple[T, str]]) -> T:
+    def _matching(
+        self,
+        path: Path,
+        column: str,
+        load: Callable[[], tuple[T, str]],
+        rows: Mapping[str, Known] | None = None,
+    ) -> T:
         """A file of a network; raises StoreError where it is not the one that its row speaks of."""
-        row = self.networks().get(path.stem, _NOTHING)
+        row = (self.networks() if rows is None else rows).get(path.stem, UNKNOWN)
         for _ in range(2):  # another process may have written both in between
             content, found = load()
             if getattr(row, column) in (None, found):
@@ -259,19 +261,7 @@ class Store:
                 self._tell(self._fill(connection, table))
                 for column in (FILE, ENTRY):
                     connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-            connection.execute("RESET threads")
-            # a question must not be able to write, least of all over the results
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
-            try:
-                statements = connection.extract_statements(sql)
-                if len(statements) != 1:
-                    raise fail("SQL", sql, "one statement")
-                result = connection.execute(statements[0])
-                names = [column[0] for column in result.description or []]
-                return names, result.fetchall()
-            except duckdb.Error as error:
-                raise ValueError(f"SQL: {first_lines(error)}") from None
+            return parquet.ask(connection, sql)
 
     def frame(self, table: str) -> Any:
         """A table as a pandas data frame, a row a network, check, bound, ...
@@ -328,6 +318,13 @@ class Store:
         self._tell(faults)
         return None if faults or not path.exists() else rows
 
+    def read_table(self, table: str) -> list[list[dict[str, Any]]]:
+        """The rows of each file of a table; what cannot be used is told."""
+        with parquet.connect() as connection:
+            self._tell(self._fill(connection, table))
+            found = parquet.rows(connection, table)
+        return [list(rows) for _, rows in groupby(found, key=itemgetter(FILE))]
+
     def damaged(self) -> list[Fault]:
         """Files that cannot be used, each with the reason; reads all that there are."""
         found = []
@@ -336,17 +333,16 @@ class Store:
             for table in TABLES | UNASKED:
                 found += self._fill(connection, table)
         rows = self.networks()
-        weights = {path.stem for path in (self.directory / "weights").glob("*.safetensors")}
         kept = {name for name, row in rows.items() if row.weights_checksum}
-        whole = [self.weights_path(name) for name in sorted(weights | kept)]
+        whole = [self.weights_path(name) for name in sorted(self._weighed() | kept)]
         whole += sorted((self.directory / "checkpoints").glob("*.safetensors"))
         for path in whole:
-            now = (rows.get(path.stem, _NOTHING).weights_checksum, *stamp(path))
+            now = (rows.get(path.stem, UNKNOWN).weights_checksum, *stamp(path))
             if self._verified.get(path) == now:
                 continue
             try:
                 if path.parent.name == "weights":
-                    there = self.weights(path.stem)
+                    there = self.weights(path.stem, rows)
                 else:
                     there = self.checkpoint(path.stem) or {}
                 missing = sorted(_KEPT[path.parent.name] - set(there))
@@ -389,6 +385,10 @@ class Store:
     def _checkpoint(self, name: str) -> Path:
         return self.directory / "checkpoints" / f"{name}.safetensors"
 
+    def _weighed(self) -> set[str]:
+        """The networks that have weights."""
+        return {path.stem for path in (self.directory / "weights").glob("*.safetensors")}
+
     def _fill(self, connection: duckdb.DuckDBPyConnection, name: str) -> list[Fault]:
         """Make a table of what is sound; returns the files of which rows are left out."""
         table = (TABLES | UNASKED)[name]
@@ -404,12 +404,13 @@ class Store:
     def _other_traces(self, paths: Sequence[Path]) -> list[Fault]:
         """The traces that are not those of which the rows of networks speak."""
         present = {path.stem for path in paths}
-        kept = {name for name, row in self.networks().items() if row.trace_checksum}
+        rows = self.networks()
+        kept = {name for name, row in rows.items() if row.trace_checksum}
         found = []
         for name in sorted(present | kept):
             path = self.trace_path(name)
             try:
-                self._matching(path, "trace_checksum", partial(_trace, path))
+                self._matching(path, "trace_checksum", partial(tensors.file_checksum, path), rows)
             except StoreError as error:
                 found.append(Fault(path, error.why))
         return found
@@ -425,20 +426,3 @@ def _mentioned(sql: str) -> list[str]:
     """The tables whose names are in a question; all where there is none."""
     words = set(re.findall(r"\w+", sql.lower()))
     return [table for table in TABLES if table in words] or list(TABLES)
-
-
-def _names(folder: Path) -> set[str]:
-    """The names of what is in a folder."""
-    try:
-        return set(os.listdir(folder))
-    except FileNotFoundError:
-        return set()
-
-
-def _trace(path: Path) -> tuple[bool, str]:
-    """Whether there is a trace, and its checksum."""
-    with tensors.reading(path):
-        try:
-            return True, checksums.of_bytes(path.read_bytes())
-        except FileNotFoundError:
-            return False, ""

@@ -1,4 +1,4 @@
-"""Tensors in safetensors files."""
+"""Tensors in safetensors files, and what is known of files by their bytes."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
+from simbias.results import checksums
 from simbias.results.files import FAILURES, StoreError, first_lines
 
 
@@ -24,3 +25,12 @@ def reading(path: Path) -> Iterator[None]:
     except FAILURES as error:
         why = first_lines(error)
         raise StoreError(f"cannot read {path}: {why}", why) from error
+
+
+def file_checksum(path: Path) -> tuple[bool, str]:
+    """Whether there is a file, and the checksum of its bytes; raises StoreError."""
+    with reading(path):
+        try:
+            return True, checksums.of_bytes(path.read_bytes())
+        except FileNotFoundError:
+            return False, ""
