@@ -305,6 +305,18 @@ def test_what_was_found_on_other_networks_or_by_other_versions_is_not_read(
     assert kept.read_all(store) == []
 
 
+def test_a_network_whose_file_was_broken_is_judged_once_it_can_be_read(trained, store):
+    asked = kept.Asked(trained.cell, trained.seeds, FEW[:1], 0.05, 1000, 0)
+    path = store.weights_path(records.network_name(Job(trained.cell, trained.seeds[1])))
+    sound = path.read_bytes()
+    path.write_bytes(b"foreign")
+    for _ in range(2):
+        found = kept.hold(store, asked)
+        assert [one.record.applicable for one in found] == [True, False, True, True]
+    path.write_bytes(sound)
+    assert all(one.record.applicable for one in kept.hold(store, asked))
+
+
 def test_what_was_found_is_listed_down_to_one_record_and_past_a_file_that_is_no_table(
     trained, judged, store
 ):

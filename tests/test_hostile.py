@@ -48,6 +48,7 @@ method = { name = "sgd" }
 n_train = 500
 """
 RUN = {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0], "names": []}
+NAMELESS = {"task": {}, "network": {}, "method": {}, "stop": {}, "n_train": 1, "batch": 1}
 MANY = 1500
 ALL_FILES = {  # what no file may be, whatever it should hold
     "nested": "x = " + "[" * 5000 + "]" * 5000,
@@ -208,6 +209,9 @@ def test_a_claim_nested_without_end_is_refused(refused, text):
         ({"n_certify": -5}, "n_certify: got -5"),
         ({"names": [{"cell": 1, "published": {}}]}, "key 'names' is odd"),
         ({"names": [{"cell": "c", "published": {"risk": "x"}}]}, "key 'names' is odd"),
+        ({"cells": [{}]}, "key 'cells' is odd"),
+        ({"cells": [NAMELESS]}, "key 'cells' is odd"),
+        ({"cells": [NAMELESS | {"task": {"name": "ms-7"}, "batch": "b"}]}, "key 'cells' is odd"),
     ],
 )
 @pytest.mark.parametrize("verb", ["status", "table", "plot", "bounds", "query"])

@@ -129,6 +129,7 @@ def test_no_cell_of_the_table_is_empty_where_something_was_measured(whole):
     names, rows = whole[0].query("SELECT * FROM networks")
     assert names == [column.name for column in NETWORKS]
     assert all(value is not None for row in rows for value in row)
+    assert not any("empty" in row[names.index("reason")] for row in rows)
 
 
 def test_rows_say_what_validation_says_of_the_stored_weights(whole, plan):
@@ -316,6 +317,9 @@ def test_the_summary_averages_over_seeds(whole, plan):
     values = [row[0] for row in rows]
     assert first.means["test_accuracy"].value == pytest.approx(np.mean(values))
     assert first.means["test_accuracy"].low <= np.mean(values) <= first.means["test_accuracy"].high
+    ends = {name: (mean.least, mean.most) for name, mean in first.means.items()}
+    assert ends.pop("memorised") == (-1, 1)  # an excess; the others are shares
+    assert len(ends) >= 4 and set(ends.values()) == {(0, 1)}
 
 
 def test_the_settings_column_rebuilds_the_cell(whole, plan):
