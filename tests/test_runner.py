@@ -134,6 +134,7 @@ def test_no_cell_of_the_table_is_empty_where_something_was_measured(whole):
 
 def test_rows_say_what_validation_says_of_the_stored_weights(whole, plan):
     store, _ = whole
+    assert load_stack(store).cell == plan.cells[0]  # the suite's first
     stack = load_stack(store, plan.cells[1].name)
     report = validate(stack, n_certify=plan.n_certify)
     rows = store.query(
