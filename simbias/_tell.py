@@ -169,6 +169,13 @@ def describe_task(name: str) -> None:
     print(f"{name}: {REGISTRIES['tasks'].entries()[name].summary}")
     settings = plain(task.settings).items()
     print(f"settings: {', '.join(f'{key} = {value_words(value)}' for key, value in settings)}")
+    if not isinstance(task, tasks.BlockTask):
+        print(f"shape of an input: {list(task.shape)}; classes: {task.classes}")
+        for what, risk in zip(
+            ("risk of the simple rule", "achievable risk"), task.truth, strict=True
+        ):
+            print(f"{what}: {'not known' if risk is None else f'{risk:.6g}'}")
+        return
     print(f"simple set: {list(task.simple_set) or 'none'}")
     simple = oracle.simple_risk(task)
     print(f"risk of the simple rule: {'no simple rule' if simple is None else f'{simple:.6g}'}")

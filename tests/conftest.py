@@ -83,3 +83,32 @@ def trained(cell, snapshots):
     from simbias.training.stack import assemble
 
     return assemble(cell, {job.seed: snapshot for job, snapshot in snapshots.items()})
+
+
+@pytest.fixture(scope="session")
+def exclusive():
+    """Two networks that learned an exclusive or of noisy labels."""
+    from own_tasks import train
+
+    stop = simbias.Stop(max_updates=1000, check_every=200)
+    task = simbias.tasks.XorTask(dim=3, margin=0.3, noise=0.2)
+    return train(task, 1000, seeds=2, stop=stop)
+
+
+@pytest.fixture(scope="session")
+def rings():
+    """Two networks that learned three rings."""
+    from own_tasks import Rings, train
+
+    return train(Rings(), 600, seeds=2)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory):
+    """A network that learned pictures of three classes, kept in a file."""
+    from own_tasks import images, train
+
+    file = tmp_path_factory.mktemp("points") / "pictures.npz"
+    x, y = images()
+    np.savez(file, x=x, y=y)
+    return train(simbias.tasks.ArrayTask.load(file), 300)

@@ -8,7 +8,7 @@ import simbias
 from simbias import plots
 from simbias.bounds import Judged, Record
 from simbias.bounds.discrimination import Interval, Score
-from simbias.plots import BoundaryDisplay, Row, TrainingDisplay
+from simbias.plots import BoundaryDisplay, RegionsDisplay, Row, TrainingDisplay
 from simbias.plots._points import Points
 from simbias.results.summary import Mean, Summary
 from simbias.results.transitions import Transitions
@@ -26,6 +26,19 @@ def boundary():
     x = np.array([[-0.9, 0.1, 0.2, 0.0], [0.8, 0.3, 0.4, 0.0], [-0.7, 0.5, -0.6, 0.0]])
     points = Points(x, np.array([0, 1, 1]), np.array([0, 0, 1], bool), np.array([1, 0, 1], bool))
     return BoundaryDisplay("name", task, (0, 2), across, up, share, 64, None, points, 9)
+
+
+def regions():
+    """Ten classes in upright bands, said less often to the right."""
+    task = simbias.tasks.ArrayTask("ten", np.zeros((100, 2, 2)), np.arange(100) % 10)
+    across, up = np.linspace(-1.1, 1.3, 40), np.linspace(-1.2, 1.4, 5)
+    band = np.arange(40) // 4
+    share = np.where(np.arange(10)[:, None] == band, 0.9 - band / 100, (0.1 + band / 100) / 9)
+    share = np.tile(share[:, None], (1, 5, 1))
+    x = np.array([[-0.9, 0.1, 0.2, 0.0], [0.8, 0.3, 0.4, 0.0], [-0.7, 0.5, -0.6, 0.0]])
+    points = Points(x, np.array([0, 1, 9]), np.zeros(3, bool), np.array([1, 0, 1], bool))
+    rule = np.tile(band, (5, 1))
+    return RegionsDisplay("name", task, (0, 2), across, up, share, 64, rule, points, 9)
 
 
 def training():
@@ -184,6 +197,7 @@ def islands():
 
 KINDS = {
     "boundary": boundary,
+    "regions": regions,
     "training": training,
     "comparison": comparison,
     "phase": phase,

@@ -5,53 +5,13 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_tasks_of_ones_own import Rings
+from own_tasks import train
 
 import simbias
 from simbias import bounds
 from simbias.models import classifier
-from simbias.tasks import ArrayTask, BlockTask, XorTask, blocks, oracle
+from simbias.tasks import BlockTask, blocks, oracle
 from simbias.validation.exceptions import Answers, cross_entropy
-
-STOP = simbias.Stop(train_accuracy=1, max_updates=4000, check_every=200)
-SGD = simbias.sgd(learning_rate=0.1, momentum=0.9)
-
-
-def train(task, n_train, **more):
-    options = {"n_train": n_train, "batch": 50, "stop": STOP, "n_select": 200} | more
-    return simbias.train(task, simbias.MLP(32, 2), SGD, **options)
-
-
-def images():
-    """Ten-by-ten pictures of a bar, a cross or a frame, with noise."""
-    generator = np.random.default_rng(0)
-    bar, cross, frame = np.zeros((3, 10, 10))
-    bar[:, 4:6] = cross[4:6, :] = cross[:, 4:6] = frame[[0, -1]] = frame[:, [0, -1]] = 1
-    y = generator.integers(0, 3, 600)
-    return np.stack([bar, cross, frame])[y] + 0.3 * generator.normal(size=(600, 10, 10)), y
-
-
-@pytest.fixture(scope="module")
-def exclusive():
-    return train(
-        XorTask(dim=3, margin=0.3, noise=0.2),
-        1000,
-        seeds=2,
-        stop=simbias.Stop(max_updates=1000, check_every=200),
-    )
-
-
-@pytest.fixture(scope="module")
-def rings():
-    return train(Rings(), 600, seeds=2)
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    file = tmp_path_factory.mktemp("points") / "pictures.npz"
-    x, y = images()
-    np.savez(file, x=x, y=y)
-    return train(ArrayTask.load(file), 300)
 
 
 def test_exclusive_or_is_learned_and_what_has_no_meaning_there_is_empty(

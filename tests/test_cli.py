@@ -144,6 +144,18 @@ def test_info_shows_the_exact_ground_truth(capsys):
     assert "0.5, 0.625, 0.75, 0.84375, 0.9375, 0.96875, 1\n" in out
 
 
+def test_info_shows_what_is_known_of_a_task_without_blocks(capsys):
+    code, out, _ = call(capsys, "info", "xor")
+    assert code == 0
+    assert out == (
+        "xor: exclusive or of two slab coordinates\n"
+        "settings: dim = 10, slabs = 2, margin = .1, noise = 0\n"
+        "shape of an input: [10]; classes: 2\n"
+        "risk of the simple rule: not known\n"
+        "achievable risk: 0\n"
+    )
+
+
 def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys):
     code, out, _ = call(
         capsys, "run", "pitfalls", "--preset", "smoke", "--out", tmp_path / "x", "--dry-run"

@@ -11,7 +11,7 @@ import simbias
 from simbias import plots
 from simbias.models import classifier
 from simbias.plots._lines import majority_lines
-from simbias.plots._plane import share_positive
+from simbias.plots._plane import class_shares
 from simbias.tasks.oracle import achievable_rule, simple_rule
 from simbias.training import fit
 from simbias.training.cell import Cell
@@ -108,16 +108,17 @@ def test_share_does_not_depend_on_the_blocks(monkeypatch):
     contexts = np.random.default_rng(0).uniform(-1, 1, (8, 3))
 
     def share():
-        return share_positive(
-            classifier(lambda x: x.sum(axis=1) > 0), turn, (0, 2), grid, grid, contexts
-        )
+        says = classifier(lambda x: x.sum(axis=1) > 0)
+        task = simbias.tasks.get("lms-5", dim=3)
+        return class_shares(says, task, turn, (0, 2), grid, grid, contexts)
 
     whole = share()
     monkeypatch.setattr("simbias.plots._plane._ROWS", 20)
     np.testing.assert_array_equal(share(), whole)
     monkeypatch.undo()
     exact = [(x + y + contexts[:, 1] > 0).mean() for y in grid for x in grid]
-    np.testing.assert_allclose(whole.ravel(), exact, atol=1 / 8 + 1e-9)
+    np.testing.assert_allclose(whole[1].ravel(), exact, atol=1 / 8 + 1e-9)
+    np.testing.assert_array_equal(whole[0], 1 - whole[1])
 
 
 def test_a_noisy_plateau_at_one_half_has_no_boundary():

@@ -5,10 +5,11 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+from own_tasks import Rings
 
 import simbias
 from simbias import tasks
-from simbias.tasks import ArrayTask, BlockTask, Points, Truth, XorTask
+from simbias.tasks import ArrayTask, BlockTask, Truth, XorTask
 from simbias.tasks.task import check, rotation_of
 
 ROWS = 20_000
@@ -133,27 +134,6 @@ def test_more_points_than_there_are_cannot_be_trained_on():
 
 
 # what cannot be honoured
-
-
-class Rings:
-    """Three rings: written with nothing but the attributes of the protocol."""
-
-    name, shape, classes, truth = "rings", (2,), 3, Truth(None, 0.0)
-
-    def __init__(self, width=0.2):
-        self.settings = {"width": width}
-
-    def law(self, key):
-        return {"width": np.float32(self.settings["width"])}
-
-    @staticmethod
-    def draw(law, key, split, rows):
-        key_y, key_r, key_angle = jax.random.split(key, 3)
-        y = jax.random.randint(key_y, (rows,), 0, 3)
-        radius = 1 + y + law["width"] * jax.random.uniform(key_r, (rows,))
-        angle = 2 * np.pi * jax.random.uniform(key_angle, (rows,))
-        x = radius[:, None] * jax.numpy.stack([jax.numpy.cos(angle), jax.numpy.sin(angle)], 1)
-        return Points(x, y, jax.numpy.zeros(rows, bool))
 
 
 def test_three_classes_are_trained_to_the_end():

@@ -121,6 +121,16 @@ def test_methods_that_vary_are_named():
     assert [phrases(each) for each in found][1] == "method adam"
 
 
+def test_where_losses_vary_a_cell_that_names_none_has_the_cross_entropy():
+    one, two = cell(), cell()
+    two["loss"] = {"name": "hinge"}
+    assert [phrases(each) for each in told_apart([one, two])] == [
+        "loss cross-entropy",
+        "loss hinge",
+    ]
+    assert told_apart([one, one]) == told_apart([two, two]) == [{}, {}]
+
+
 def test_settings_of_two_parts_with_one_name_stay_apart():
     one, two = cell(), cell({"noise": 0.2})
     one["method"] |= {"noise": 1.0}

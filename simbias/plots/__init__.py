@@ -8,6 +8,7 @@ from simbias.plots.comparison import ComparisonDisplay, Row, comparison
 from simbias.plots.discrimination import DiscriminationDisplay, discrimination
 from simbias.plots.islands import IslandsDisplay, islands
 from simbias.plots.phase import PhaseDisplay, phase
+from simbias.plots.regions import RegionsDisplay
 from simbias.plots.training import TrainingDisplay, training
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "DiscriminationDisplay",
     "IslandsDisplay",
     "PhaseDisplay",
+    "RegionsDisplay",
     "Row",
     "TrainingDisplay",
     "boundary",

@@ -36,6 +36,9 @@ DPI = 300
 BLACK, GREY = "#000000", "#7F7F7F"
 BLUE, SKY, GREEN = "#0072B2", "#56B4E9", "#009E73"
 ORANGE, VERMILLION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
+YELLOW, BROWN = "#F0E442", "#7A4B1E"  # brown is none of the palette: it has eight colours
+# of the classes; from the tenth on they are all grey
+CLASSES = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BROWN, YELLOW, BLACK, GREY)
 
 _LOOK: dict[str, Any] = {
     "font.size": 7.5,

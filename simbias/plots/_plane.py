@@ -7,15 +7,27 @@ inputs, so that any classifier of inputs can be asked.
 import numpy as np
 from jaxtyping import Float, Int
 
+from simbias._checks import fail, whole
 from simbias.models.classifier import Classifier, labels
-from simbias.tasks.block_task import BlockTask
+from simbias.tasks import BlockTask, Task
+from simbias.tasks.task import numbers_of
 
 _ROWS = 2**15  # inputs of one call: memory is flat in the resolution and in the contexts
 _NORMAL_REACH = 3.0  # standard deviations of a normal coordinate that are shown
 _PAD = 0.1  # of the half-width, on either side
 
 
-def label_rows(classify: Classifier, x: Float[np.ndarray, "rows dim"]) -> Int[np.ndarray, " rows"]:
+def plane(task: Task, coordinates: tuple[int, int]) -> tuple[int, int]:
+    """Two different coordinates of the task; raises ValueError."""
+    pair, dim = tuple(whole("coordinates", j, least=0) for j in coordinates), numbers_of(task)
+    if len(pair) != 2 or pair[0] == pair[1] or max(pair) >= dim:
+        raise fail("coordinates", coordinates, f"two different integers in [0, {dim})")
+    return pair[0], pair[1]
+
+
+def label_rows(
+    classify: Classifier, x: Float[np.ndarray, "rows *shape"]
+) -> Int[np.ndarray, " rows"]:
     """The classifier's labels, asked in blocks of one shape.
 
     Args:
@@ -34,22 +46,24 @@ def label_rows(classify: Classifier, x: Float[np.ndarray, "rows dim"]) -> Int[np
     return found
 
 
-def share_positive(
+def class_shares(
     classify: Classifier,
+    task: Task,
     rotation: Float[np.ndarray, "dim dim"],
     coordinates: tuple[int, int],
     across: Float[np.ndarray, " columns"],
     up: Float[np.ndarray, " rows"],
     contexts: Float[np.ndarray, "contexts dim"],
-) -> Float[np.ndarray, "rows columns"]:
-    """The share of contexts in which the classifier says 1, at each point of a grid.
+) -> Float[np.ndarray, "classes rows columns"]:
+    """The share of contexts in which the classifier says each class, at each point of a grid.
 
     Every point meets the same contexts, so that differences between points are the classifier's
     and not those of the draws.
 
     Args:
         classify: what is asked.
-        rotation: the matrix that turns unrotated points into inputs.
+        task: what it is asked about, for the shape of an input and the classes.
+        rotation: the matrix that turns unrotated points into inputs; of no rows: they are inputs.
         coordinates: the horizontal and the vertical coordinate.
         across: horizontal positions, input units.
         up: vertical positions, input units.
@@ -58,20 +72,29 @@ def share_positive(
     Raises:
         ValueError: the classifier's answer is none.
     """
-    rotation = np.asarray(rotation, np.float32)
+    rotation, classes = np.asarray(rotation, np.float32), task.classes
     others = np.array(contexts, np.float32)
     others[:, list(coordinates)] = 0
-    base = others @ rotation
     grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2).astype(np.float32)
-    offset = grid @ rotation[list(coordinates)]
-    share = np.empty(len(grid))
+    if len(rotation):
+        base, offset = others @ rotation, grid @ rotation[list(coordinates)]
+    else:
+        base, offset = others, np.zeros((len(grid), others.shape[1]), np.float32)
+        offset[:, list(coordinates)] = grid
+    share = np.empty((classes, len(grid)))
     step = max(1, _ROWS // len(base))
     for start in range(0, len(grid), step):
         block = offset[start : start + step]
-        x = (block[:, None, :] + base[None, :, :]).reshape(-1, base.shape[1])
-        said = label_rows(classify, _filled(x, step * len(base)))[: len(x)]
-        share[start : start + len(block)] = said.reshape(len(block), -1).mean(axis=1)
-    return share.reshape(len(up), len(across))
+        x = _filled(
+            (block[:, None, :] + base[None, :, :]).reshape(-1, base.shape[1]), step * len(base)
+        )
+        said = label_rows(classify, x.reshape(-1, *task.shape))[: len(block) * len(base)]
+        if said.max() >= classes:
+            raise fail("classifier", f"label {said.max()}", f"labels in [0, {classes - 1}]")
+        place = np.arange(len(block)).repeat(len(base)) * classes + said
+        count = np.bincount(place, minlength=len(block) * classes).reshape(-1, classes)
+        share[:, start : start + len(block)] = count.T / len(base)
+    return share.reshape(classes, len(up), len(across))
 
 
 def _filled(x: Float[np.ndarray, "rows dim"], rows: int) -> Float[np.ndarray, "filled dim"]:
@@ -79,13 +102,14 @@ def _filled(x: Float[np.ndarray, "rows dim"], rows: int) -> Float[np.ndarray, "f
     return np.concatenate([x, np.zeros((rows - len(x), x.shape[1]), x.dtype)])
 
 
-def limits(
-    task: BlockTask, coordinate: int, seen: Float[np.ndarray, " rows"]
-) -> tuple[float, float]:
-    """An interval that holds a coordinate's law and the values seen, and a little more."""
-    block = task.blocks[coordinate]
-    ends = [end for law in block.laws for piece in law for end in piece[:2]]
-    ends = ends or [-_NORMAL_REACH, _NORMAL_REACH]
+def limits(task: Task, coordinate: int, seen: Float[np.ndarray, " rows"]) -> tuple[float, float]:
+    """An interval that holds the values seen, a coordinate's law where known, and a little more."""
+    ends: list[float] = []
+    if isinstance(task, BlockTask):
+        laws = task.blocks[coordinate].laws
+        ends = [end for law in laws for piece in law for end in piece[:2]]
+        ends = ends or [-_NORMAL_REACH, _NORMAL_REACH]
     low, high = min([*ends, *seen]), max([*ends, *seen])
-    pad = _PAD * (high - low) / 2
+    # a coordinate that never varies, such as a corner of a picture, has a plane all the same
+    pad = _PAD * (high - low) / 2 or 1.0
     return float(low - pad), float(high + pad)

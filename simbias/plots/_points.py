@@ -1,5 +1,6 @@
 """Labelled points to draw on a plane, with a classifier's answers."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,12 +10,10 @@ from matplotlib.lines import Line2D
 
 from simbias._checks import fail
 from simbias.models.classifier import Classifier
-from simbias.plots._figure import BLACK, BLUE, VERMILLION
+from simbias.plots import _figure as style
 from simbias.plots._plane import label_rows
-from simbias.tasks import BlockTask
+from simbias.tasks import BlockTask, Task
 from simbias.tasks.oracle import simple_rule
-
-_COLOUR = (BLUE, VERMILLION)  # of the negative and of the positive label
 
 
 class Points(NamedTuple):
@@ -43,6 +42,24 @@ class Points(NamedTuple):
         few = _spaced(exceptions, most // 3)
         return self.take(np.concatenate([_spaced(others, most - len(few)), few]))
 
+    def fits(self, what: str) -> str:
+        """How many of the points, and of exceptions, the classifier fits, in one line."""
+        words = f"fits {_percent(self.fitted)} of {len(self.label):,} {what}"
+        if not self.exception.any():
+            return words
+        fitted = self.fitted[self.exception]
+        return f"{words}, {_percent(fitted)} of {len(fitted):,} exceptions"
+
+    def table(self, coordinates: tuple[int, int]) -> style.Table:
+        """The points in a plane, one a row."""
+        x, y = self.position[:, coordinates].T
+        return {"x": x, "y": y} | dict(zip(self._fields[1:], self[1:], strict=True))
+
+
+def _percent(hits: Bool[np.ndarray, " rows"]) -> str:
+    """The share of hits, rounded down: 100% is said of all of them only."""
+    return f"{np.floor(1000 * hits.mean()) / 10:g}%"
+
 
 def _spaced(index: Int[np.ndarray, " rows"], most: int) -> Int[np.ndarray, " chosen"]:
     chosen = min(most, len(index))
@@ -50,39 +67,66 @@ def _spaced(index: Int[np.ndarray, " rows"], most: int) -> Int[np.ndarray, " cho
 
 
 def asked(
-    classify: Classifier, task: BlockTask, rotation: Float[np.ndarray, "dim dim"], x: Any, y: Any
+    classify: Classifier, task: Task, rotation: Float[np.ndarray, "dim dim"], x: Any, y: Any
 ) -> Points:
-    """Inputs and their labels as points; raises ValueError where shapes or labels are others."""
+    """Inputs and their labels as points; raises ValueError where shapes or labels are others.
+
+    Args:
+        classify: what is asked.
+        task: what it is asked about.
+        rotation: the matrix that turns unrotated points into inputs; of no rows: they are inputs.
+        x: inputs (rows, \*shape).
+        y: labels (rows,).
+    """
     x, y = np.asarray(x), np.asarray(y)
-    if x.ndim != 2 or x.shape[1] != task.dim or y.shape != x.shape[:1] or not len(x):
-        allowed = f"at least one row of {task.dim} coordinates, and as many labels"
+    if x.shape[1:] != task.shape or y.shape != x.shape[:1] or not len(x):
+        allowed = f"at least one row of shape {task.shape}, and as many labels"
         raise fail("points", f"shapes {x.shape} and {y.shape}", allowed)
-    if not np.isin(y, (0, 1)).all():
-        raise fail("points", f"labels such as {y[~np.isin(y, (0, 1))][0]}", "labels 0 and 1")
-    position, rule = x @ rotation.T, simple_rule(task)
+    wrong = y[~np.isin(y, range(task.classes))]
+    if len(wrong):
+        raise fail("points", f"labels such as {wrong[0]}", f"labels in [0, {task.classes - 1}]")
+    position = x.reshape(len(x), -1)
+    position = position @ rotation.T if len(rotation) else position
+    rule = simple_rule(task) if isinstance(task, BlockTask) else None
     exception = np.zeros(len(x), bool) if rule is None else rule(position) != y
     return Points(position, y.astype(np.int64), exception, label_rows(classify, x) == y)
 
 
 def draw_points(
-    ax: Axes, points: Points, most: int, coordinates: tuple[int, int], what: str
+    ax: Axes,
+    points: Points,
+    most: int,
+    coordinates: tuple[int, int],
+    what: str,
+    colours: Sequence[str] = style.CLASSES[:2],
+    shown_in: Sequence[str] | None = None,
 ) -> tuple[list[tuple[Line2D, ...]], list[str]]:
     """Draw some of the points; returns the legend's handles and labels, which give the totals.
 
     Colour is the label, a diamond an exception, a hollow marker a point that is not fitted.
+
+    Args:
+        ax: where.
+        points: all of them.
+        most: how many to draw.
+        coordinates: the horizontal and the vertical coordinate.
+        what: what the points are called; "" where nothing needs to be said.
+        colours: of each label.
+        shown_in: the colours of the legend's markers; default: those of the labels.
     """
     handles, labels = [], []
     drawn = points.some(most)
     for exception, fitted in kinds(points):
         chosen = drawn.take((drawn.exception == exception) & (drawn.fitted == fitted))
-        looks = [_marker(label, exception, fitted) for label in (0, 1)]
-        for label, marker in enumerate(looks):
+        for label in range(len(colours)):
             x, y = chosen.position[chosen.label == label][:, coordinates].T
-            ax.plot(x, y, **marker)
+            ax.plot(x, y, **_marker(colours[label], exception, fitted))
+        looks = [_marker(one, exception, fitted) for one in shown_in or colours]
         handles.append(tuple(Line2D([], [], **marker) for marker in looks))
         total = np.sum((points.exception == exception) & (points.fitted == fitted))
         name, no = "exceptions" if exception else what, "" if fitted else "not "
-        labels.append(f"{name}, {no}fitted ({len(chosen.label)} of {total:,} shown)")
+        told = f"{no}fitted ({len(chosen.label)} of {total:,} shown)"
+        labels.append(", ".join(filter(None, [name, told])))
     return handles, labels
 
 
@@ -94,13 +138,13 @@ def kinds(points: Points) -> list[tuple[bool, bool]]:
     ]
 
 
-def _marker(label: int, exception: bool, fitted: bool) -> dict[str, Any]:
+def _marker(colour: str, exception: bool, fitted: bool) -> dict[str, Any]:
     return {
         "linestyle": "",
         "marker": "D" if exception else "o",
         "markersize": 3.2 if exception else 2.2,
-        "markerfacecolor": _COLOUR[label] if fitted else "white",
-        "markeredgecolor": BLACK if exception and fitted else _COLOUR[label],
+        "markerfacecolor": colour if fitted else "white",
+        "markeredgecolor": style.BLACK if exception and fitted else colour,
         "markeredgewidth": 0.5 if exception or not fitted else 0.0,
         "zorder": 4 + 2 * exception + (not fitted),
     }

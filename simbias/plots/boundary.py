@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Float, Key
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
@@ -23,8 +23,9 @@ from simbias._types import AnyArray
 from simbias.models import DataSet, classifier, panel
 from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines, plane_rules, rule_labels, rule_lines
-from simbias.plots._plane import limits, share_positive
+from simbias.plots._plane import class_shares, limits, plane
 from simbias.plots._points import Points, asked, draw_points, kinds
+from simbias.plots.regions import RegionsDisplay
 from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Rule
 from simbias.training.words import task_words
@@ -107,7 +108,7 @@ class BoundaryDisplay(style.Display):
             ValueError: an argument out of range, or a classifier that answers something else.
         """
         classify = classifier(classify)
-        horizontal, vertical = _plane(task, coordinates)
+        horizontal, vertical = plane(task, coordinates)
         if label is not None:
             whole("label", label, least=0, most=1)
         if whole("contexts", contexts, least=8) % 2:
@@ -125,14 +126,14 @@ class BoundaryDisplay(style.Display):
         many = 1 if alone else contexts
         y = np.arange(many) % 2 if label is None else np.full(many, label)
         drawn = draw_given(task, seed_key(0) if key is None else key, y)
-        share = share_positive(classify, turn, (horizontal, vertical), across, up, drawn)
+        share = class_shares(classify, task, turn, (horizontal, vertical), across, up, drawn)
         return cls(
             name=task_words(task) if name is None else name,
             task=task,
             coordinates=(horizontal, vertical),
             across=across,
             up=up,
-            share=share,
+            share=share[1],
             contexts=0 if alone else contexts,
             label=label,
             points=known,
@@ -209,13 +210,7 @@ class BoundaryDisplay(style.Display):
     @property
     def finding(self) -> str:
         """What the numbers say, in at most two lines."""
-        lines = []
-        if self.points is not None:
-            known = self.points
-            lines.append(f"fits {_percent(known.fitted)} of {len(known.label):,} {self.what}")
-            if known.exception.any():
-                fitted = known.fitted[known.exception]
-                lines[0] += f", {_percent(fitted)} of {len(fitted):,} exceptions"
+        lines = [] if self.points is None else [self.points.fits(self.what)]
         if self.mixed > 0.5:
             lines.append(f"the other coordinates decide on {self.mixed:.0%} of this plane")
         return "\n".join(lines)
@@ -236,15 +231,7 @@ class BoundaryDisplay(style.Display):
             "lines": dict(zip(("boundary", "line", "x", "y"), map(list, lines), strict=True)),
         }
         if self.points is not None:
-            points = self.points.some(self.shown)
-            x, y = points.position[:, self.coordinates].T
-            found["points"] = {
-                "x": x,
-                "y": y,
-                "label": points.label,
-                "exception": points.exception,
-                "fitted": points.fitted,
-            }
+            found["points"] = self.points.some(self.shown).table(self.coordinates)
         return found
 
     def _size(self) -> tuple[float, float]:
@@ -302,29 +289,21 @@ def boundary(
     *,
     seed: int | None = None,
     **options: Any,
-) -> BoundaryDisplay:
+) -> BoundaryDisplay | RegionsDisplay:
     """The boundary of one classifier, ready to be drawn: ``boundary(stack).save("boundary.png")``.
+
+    Of a task that is not made of independent coordinates it is that of the regions of its classes.
 
     Args:
         learned: a stack, or any classifiers, as for ``simbias.validate``.
         data: for a classifier that does not know its training set.
         seed: of the data set; default: the first whose classifier is one.
-        **options: as for ``BoundaryDisplay.from_stack``.
+        **options: as for ``BoundaryDisplay.from_stack`` or ``RegionsDisplay.from_stack``.
 
     Raises:
         ValueError: a seed that is not in the stack or no classifier, or an option out of range.
     """
-    return BoundaryDisplay.from_stack(learned, seed, data=data, **options)
-
-
-def _plane(task: BlockTask, coordinates: tuple[int, int]) -> tuple[int, int]:
-    """Two different coordinates of the task; raises ValueError."""
-    pair = tuple(whole("coordinates", coordinate, least=0) for coordinate in coordinates)
-    if len(pair) != 2 or pair[0] == pair[1] or max(pair) >= task.dim:
-        raise fail("coordinates", coordinates, f"two different integers in [0, {task.dim})")
-    return pair[0], pair[1]
-
-
-def _percent(hits: Bool[np.ndarray, " rows"]) -> str:
-    """The share of hits, rounded down: 100% is said of all of them only."""
-    return f"{np.floor(1000 * hits.mean()) / 10:g}%"
+    known = panel(learned, data)
+    if isinstance(known.task, BlockTask):
+        return BoundaryDisplay.from_stack(known, seed, **options)
+    return RegionsDisplay.from_stack(known, seed, **options)

@@ -8,13 +8,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from simbias import tasks
+from simbias import losses, tasks
 from simbias._types import Settings
 from simbias.tasks import Task
 from simbias.training.stop import Stop
 
 _WORDS = {"dim": "d", "n_train": "n", "learning_rate": "lr", "max_updates": "budget"}
 _STOP = {field.name for field in fields(Stop)}
+_USUAL_LOSS = {"name": losses.cross_entropy().name}  # of cells that name none
 _MISSING = object()
 
 
@@ -136,7 +137,7 @@ def varied(cells: Sequence[Settings]) -> list[dict[str, Any]]:
         {("task", key): value for key, value in plain(task, split).items()}
         | {("", key): cell[key] for key in ("n_train", "batch")}
         | {("method", key): value for key, value in cell["method"].items()}
-        | {("loss", key): value for key, value in cell.get("loss", {}).items()}
+        | {("loss", key): value for key, value in cell.get("loss", _USUAL_LOSS).items()}
         | {("stop", key): value for key, value in cell["stop"].items()}
         for task, cell in zip(bare, cells, strict=True)
     ]

@@ -1,0 +1,387 @@
+"""The regions of the classes in a plane of the inputs, for tasks of any law and number of classes.
+
+The colour is the class that is said most often over contexts, which are fresh points of the task,
+and pale where another is said about as often: one slice through a single context would show what
+the classifier does there, not on the task.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Self
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_hex, to_rgb
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+from scipy.ndimage import distance_transform_edt
+
+from simbias._checks import whole
+from simbias._memory import fits
+from simbias._pinned import lenient, pinned
+from simbias.models import DataSet, classifier, panel
+from simbias.plots import _figure as style
+from simbias.plots._lines import majority_lines
+from simbias.plots._plane import class_shares, limits, plane
+from simbias.plots._points import Points, asked, draw_points, kinds
+from simbias.tasks import Task
+from simbias.tasks.task import Points as Drawn
+from simbias.tasks.task import numbers_of
+from simbias.validation.sound import sound_seed
+
+_TINT = 0.45  # of a class's colour, where no other class is said
+_ROOM = 0.05  # of the plane's sides: regions in which a disc of this radius fits are numbered
+_LINES: dict[str, dict[str, Any]] = {
+    "learned": {"color": style.BLACK, "linestyle": "-", "linewidth": 1.2, "zorder": 3},
+    "achievable": {"color": style.GREEN, "linestyle": (0, (1, 1.2)), "linewidth": 2.4, "zorder": 2},
+}
+
+
+@dataclass(eq=False)
+class RegionsDisplay(style.Display):
+    """Which class a classifier says where, on a plane of the unrotated space.
+
+    Attributes:
+        name: what is drawn, the first line of the title.
+        task: the task.
+        coordinates: the horizontal and the vertical coordinate; those of inputs of several axes
+            are counted along the last axis first.
+        across, up: positions of the grid, input units.
+        share: share of contexts in which each class is said, (classes, up, across).
+        contexts: fresh points of the task, of which the other coordinates are taken; 0 where the
+            plane is the whole space.
+        achievable: what the achievable rule says, (up, across); None where no such rule is known,
+            or it looks at other coordinates too.
+        points: labelled points with the classifier's answers; None: none are known.
+        shown: most points to draw.
+        what: what the points are called.
+        noun: what the classifier is called.
+    """
+
+    name: str
+    task: Task
+    coordinates: tuple[int, int]
+    across: Float[np.ndarray, " columns"]
+    up: Float[np.ndarray, " rows"]
+    share: Float[np.ndarray, "classes rows columns"]
+    contexts: int
+    achievable: Int[np.ndarray, "rows columns"] | None
+    points: Points | None
+    shown: int
+    what: str = "points"
+    noun: str = "network"
+
+    @classmethod
+    def from_classifier(
+        cls,
+        classify: Any,
+        data: DataSet,
+        *,
+        coordinates: tuple[int, int] = (0, 1),
+        resolution: int = 200,
+        contexts: int = 64,
+        shown: int = 300,
+        name: str | None = None,
+    ) -> Self:
+        """Ask any classifier, with its training set on top.
+
+        Args:
+            classify: anything that scores or labels inputs (``simbias.models.classifier``).
+            data: its training set, and the law that the contexts follow.
+            coordinates: the horizontal and the vertical coordinate of the unrotated space.
+            resolution: grid points on a side.
+            contexts: draws of the other coordinates, the same at every grid point; of a task of
+                given points no more than it has to select by.
+            shown: most training points to draw, up to a third of them exceptions, where there are
+                some; the legend gives the totals.
+            name: first line of the title; default the task's name.
+
+        Raises:
+            ValueError: an argument out of range, or a classifier that answers something else.
+        """
+        task, turn = data.task, np.asarray(data.rotation)
+        classify = classifier(classify, classes=task.classes)
+        pair, numbers = plane(task, coordinates), numbers_of(task)
+        whole("contexts", contexts, least=8)
+        each = 4.0 * numbers + 16.0 * task.classes  # bytes
+        fits("resolution", whole("resolution", resolution, least=2), each * resolution**2)
+        whole("shown", shown, least=0)
+        training = jax.device_get(data.draw())
+        known = asked(classify, task, turn, training.x, training.y)
+        known = known._replace(exception=np.asarray(training.exception))
+        across, up = (np.linspace(*limits(task, j, known.position[:, j]), resolution) for j in pair)
+        alone = numbers == 2
+        others = np.zeros((1, 2)) if alone else _contexts(data, contexts)
+        share = class_shares(classify, task, turn, pair, across, up, others)
+        return cls(
+            name=task.name if name is None else name,
+            task=task,
+            coordinates=pair,
+            across=across,
+            up=up,
+            share=share,
+            contexts=0 if alone else len(others),
+            achievable=_achievable(task, pair, across, up, others),
+            points=known,
+            shown=shown,
+        )
+
+    @classmethod
+    def from_stack(
+        cls,
+        learned: Any,
+        seed: int | None = None,
+        *,
+        data: DataSet | Sequence[DataSet] | None = None,
+        coordinate: int = 1,
+        horizontal: int = 0,
+        **options: Any,
+    ) -> Self:
+        """Ask one network of a stack, or another classifier, with its training set on top.
+
+        Args:
+            learned: a stack, or any classifiers, as for ``simbias.validate``.
+            seed: of the data set; default: the first whose classifier is one.
+            data: for a classifier that does not know its training set.
+            coordinate: the vertical coordinate.
+            horizontal: the horizontal coordinate.
+            **options: ``resolution``, ``contexts`` and ``shown`` of ``from_classifier``.
+
+        Raises:
+            ValueError: a seed that is not in the stack or no classifier, or an argument out of
+                range.
+        """
+        known = panel(learned, data)
+        seed = sound_seed(known, seed)
+        i = known.index(seed)
+        display = cls.from_classifier(
+            known.members[i],
+            known.data[i],
+            coordinates=(horizontal, coordinate),
+            name=style.network_title(known, seed),
+            **options,
+        )
+        display.what, display.noun = "training points", style.noun(known.members[i])
+        return display
+
+    @property
+    def said(self) -> Int[np.ndarray, "rows columns"]:
+        """The class said most often, the first of several."""
+        return self.share.argmax(axis=0)
+
+    @property
+    def lead(self) -> Float[np.ndarray, "rows columns"]:
+        """By how much of the contexts the class said most often is ahead of the next."""
+        next_, most = np.sort(self.share, axis=0)[-2:]
+        return most - next_
+
+    @cached_property
+    def learned(self) -> dict[int, list[Float[np.ndarray, "vertices 2"]]]:
+        """The outline of each class's region, input units: where it comes to be said most often.
+
+        Of two classes that of the second, which is that of the first too. A line is drawn where
+        the lead over the other classes is more than three standard errors on either side; see
+        ``simbias.plots._lines.majority_lines``.
+        """
+        return self._outlines(self.share, self._tolerance())
+
+    @property
+    def agreement(self) -> float | None:
+        """The mean over plane and contexts of agreeing with the achievable rule; None: none."""
+        if self.achievable is None:
+            return None
+        return float(np.take_along_axis(self.share, self.achievable[None], axis=0).mean())
+
+    @property
+    def mixed(self) -> float:
+        """Share of the plane on which the context matters: other classes are said in 5% or more."""
+        return float(np.mean(self.share.max(axis=0) <= 0.95))
+
+    @property
+    def finding(self) -> str:
+        """What the numbers say, in at most two lines."""
+        lines = [] if self.points is None else [self.points.fits(self.what)]
+        if self.mixed > 0.5:
+            lines.append(f"the other coordinates decide on {self.mixed:.0%} of this plane")
+        return "\n".join(lines)
+
+    def tables(self) -> dict[str, style.Table]:
+        """``share``: the background; ``lines``: the boundaries; ``points``: those drawn."""
+        x, y = np.meshgrid(self.across, self.up)
+        share: dict[str, Any] = {"x": x.ravel(), "y": y.ravel(), "said": self.said.ravel()}
+        share |= {f"share_{label}": one.ravel() for label, one in enumerate(self.share)}
+        rows = [
+            (name, label, number, *vertex)
+            for name, outlines in self._lines().items()
+            for label, lines in outlines.items()
+            for number, line in enumerate(lines)
+            for vertex in line
+        ]
+        columns = zip(*rows, strict=True) if rows else ([], [], [], [], [])
+        names = ("boundary", "class", "line", "x", "y")
+        found: dict[str, style.Table] = {
+            "share": share,
+            "lines": dict(zip(names, map(list, columns), strict=True)),
+        }
+        if self.points is not None:
+            found["points"] = self.points.some(self.shown).table(self.coordinates)
+        return found
+
+    def _size(self) -> tuple[float, float]:
+        marks = len(self._lines()) + (0 if self.points is None else len(kinds(self.points)))
+        entries, columns = marks + len(self._classes()), self._columns()
+        rows = entries if columns == 1 else max(marks, (entries + 1) // 2)
+        return style.SINGLE, 3.2 + 0.13 * (rows + self.finding.count("\n"))
+
+    def _draw(self, axes: tuple[Axes, ...]) -> None:
+        (ax,) = axes
+        colours = [style.CLASSES[self._group(label)] for label in range(self.task.classes)]
+        tints = np.array([to_rgb(_tinted(colour)) for colour in colours])
+        shades = 1 - self.lead[..., None] * (1 - tints[self.said])
+        ax.pcolormesh(self.across, self.up, shades, rasterized=True)
+        if self.contexts:
+            shade = LinearSegmentedColormap.from_list("agree", ["#FFFFFF", _tinted(style.BLACK)])
+            scale = ScalarMappable(Normalize(0, 1), shade)
+            ticks = [0, 0.25, 0.5, 0.75, 1]
+            bar = ax.figure.colorbar(scale, ax=ax, ticks=ticks, aspect=30, pad=0.03)
+            bar.set_label(f"lead over the next class (of {self.contexts} contexts)")
+            bar.outline.set_linewidth(0.6)
+        handles: list[Any] = []
+        labels: list[str] = []
+        for name, outlines in self._lines().items():
+            for line in (line for lines in outlines.values() for line in lines):
+                ax.plot(*line.T, **_LINES[name])
+            handles.append(Line2D([], [], **_LINES[name]))
+            agrees = "" if name == "learned" else f" (agreement {self.agreement:.0%})"
+            labels.append(f"{name} {'boundary' if name == 'learned' else 'rule'}{agrees}")
+        if self.points is not None:
+            marks = draw_points(
+                ax, self.points, self.shown, self.coordinates, "", colours, [style.GREY]
+            )
+            handles += marks[0]
+            labels += marks[1]
+        classes = self._classes()
+        handles += [Patch(color=_tinted(style.CLASSES[group])) for group in classes]
+        spare = len(labels) - len(classes) if self._columns() == 2 else 0
+        labels += classes.values()
+        for _ in range(spare):  # so that the classes, if they are few, have their own column
+            handles.append(Patch(alpha=0))
+            labels.append("")
+        self._number(ax)
+        ax.set(
+            xlim=(self.across[0], self.across[-1]),
+            ylim=(self.up[0], self.up[-1]),
+            xlabel=self._axis_label(0),
+            ylabel=self._axis_label(1),
+        )
+        self._heading(ax, "\n".join(filter(None, [self.name, self.finding])))
+        self._legend(ax, handles, labels, ncols=self._columns())
+
+    def _number(self, ax: Axes) -> None:
+        """Write each class where its region is widest: few tell ten colours apart."""
+        spacing = 1 / (len(self.up) - 1), 1 / (len(self.across) - 1)
+        for label in np.unique(self.said):
+            inside = np.pad((self.said == label) & (self.lead > 2 * self._tolerance()), 1)
+            depth = distance_transform_edt(inside, sampling=spacing)[1:-1, 1:-1]
+            row, column = np.unravel_index(depth.argmax(), depth.shape)
+            if depth[row, column] >= _ROOM:
+                ax.text(
+                    float(self.across[column]),
+                    float(self.up[row]),
+                    str(label),
+                    ha="center",
+                    va="center",
+                    zorder=8,
+                    fontweight="bold",
+                    path_effects=[withStroke(linewidth=2, foreground="white")],
+                )
+
+    def _lines(self) -> dict[str, dict[int, list[np.ndarray]]]:
+        """The vertices of every boundary drawn."""
+        found = {"learned": self.learned} if self.learned else {}
+        if self.achievable is not None:
+            labels = np.arange(self.task.classes)[:, None, None]
+            found["achievable"] = self._outlines((self.achievable == labels).astype(float), 0.0)
+        return found
+
+    def _tolerance(self) -> float:
+        """Three standard errors of half a lead, at most; of few contexts all must agree."""
+        return min(1.5 / np.sqrt(self.contexts), 0.49) if self.contexts else 0.0
+
+    def _outlines(
+        self, share: Float[np.ndarray, "classes rows columns"], tolerance: float
+    ) -> dict[int, list[np.ndarray]]:
+        """The outline of each class that is said most often somewhere, where it has one."""
+        said = np.unique(share.argmax(axis=0))
+        found = {}
+        for label in said if len(share) > 2 else [1]:
+            lead = share[label] - np.delete(share, label, axis=0).max(axis=0)
+            found[int(label)] = majority_lines(self.across, self.up, (1 + lead) / 2, tolerance)
+        return {label: lines for label, lines in found.items() if lines}
+
+    def _columns(self) -> int:
+        """Of the legend; the words on exceptions are too long for two."""
+        return 2 if self.points is None or not self.points.exception.any() else 1
+
+    def _group(self, label: int) -> int:
+        """The colour of a class: beyond the ninth of more than ten classes they share one."""
+        return min(label, len(style.CLASSES) - 1)
+
+    def _classes(self) -> dict[int, str]:
+        """The legend's words on each colour: its classes, and how many points have them."""
+        found, last = {}, len(style.CLASSES) - 1
+        for group in range(min(self.task.classes, last + 1)):
+            more = group == last and self.task.classes > last + 1
+            words = f"classes {group} to {self.task.classes - 1}" if more else f"class {group}"
+            if self.points is not None:
+                label = self.points.label
+                words += f" ({np.sum(label >= group if more else label == group):,} points)"
+            found[group] = words
+        return found
+
+    def _axis_label(self, axis: int) -> str:
+        index = np.unravel_index(self.coordinates[axis], self.task.shape)
+        return f"coordinate $x_{{{','.join(map(str, index))}}}$ (input units)"
+
+
+def _tinted(colour: str) -> str:
+    """The colour as a background."""
+    red, green, blue = (1 - _TINT * (1 - part) for part in to_rgb(colour))
+    return to_hex((red, green, blue))
+
+
+@pinned
+def _contexts(data: DataSet, contexts: int) -> Float[np.ndarray, "contexts dim"]:
+    """Fresh unrotated points, as many of them as there are."""
+    task, turn = data.task, np.asarray(data.rotation)
+    rows = min(contexts, getattr(task, "most", {}).get("select", contexts))
+    x = np.asarray(_drawn(task.draw, rows, data.stream("context"), data.law).x)
+    x = x.reshape(rows, -1)
+    return x @ turn.T if len(turn) else x
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _drawn(draw: Callable[..., Drawn], rows: int, key: Key[Array, ""], law: Any) -> Drawn:
+    with lenient():
+        return draw(law, key, "select", rows)
+
+
+def _achievable(
+    task: Task,
+    coordinates: tuple[int, int],
+    across: Float[np.ndarray, " columns"],
+    up: Float[np.ndarray, " rows"],
+    contexts: Float[np.ndarray, "contexts dim"],
+) -> Int[np.ndarray, "rows columns"] | None:
+    """What a task's rule says in the plane, where it has one that the contexts do not change."""
+    rule = getattr(task, "achievable_rule", None)
+    if rule is None:
+        return None
+    asked_rule = classifier(rule, classes=task.classes)
+    share = class_shares(asked_rule, task, np.zeros((0, 0)), coordinates, across, up, contexts)
+    return share.argmax(axis=0) if (share.max(axis=0) == 1).all() else None
