@@ -132,7 +132,7 @@ def test_bad_stacks_are_refused_in_one_line(trained):
     poisoned = jax.tree.map(np.copy, trained.params)
     poisoned["layers"][0]["kernel"][0, 0, 0] = np.nan
     for call, message in (
-        (lambda: evidence_from("run", 0), "^stack: got 'run', allowed: a Stack, or a cl"),
+        (lambda: evidence_from("run", 0), "^learned: got 'run', allowed: a Stack, or a cl"),
         (lambda: evidence_from(trained, 4), r"^i: got 4, allowed: an integer in \[0, 3\]$"),
         (lambda: evidence_from(trained, 0, held_out=0), "^held_out: got 0"),
         (

@@ -157,7 +157,7 @@ def test_bad_settings_are_refused_in_one_line(trained, change, message):
 
 
 def test_what_is_no_stack_is_refused_in_one_line():
-    with pytest.raises(ValueError, match="^stack: got 'run', allowed: a Stack, or a cl"):
+    with pytest.raises(ValueError, match="^learned: got 'run', allowed: a Stack, or a cl"):
         evaluate("run", bounds=["occam"], n_certify=100)
 
 

@@ -104,7 +104,7 @@ def calls(trained, cell, store):
     task, network, method = cell.task, cell.network, cell.method
     key = jax.random.key(0)
     basis = {"task": task, "network": network, "method": method, "n_train": 500, "batch": 100}
-    one = {"stack": trained}
+    one, many = {"stack": trained}, {"learned": trained}
     stop = {"max_updates": COUNT, "check_every": OPTIONAL, "patience": OPTIONAL}
     stop |= {"train_accuracy": but(SHARE, None, 1)}
     stop |= {"train_loss": but(NUMBER, None) + [-1]}
@@ -190,7 +190,7 @@ def calls(trained, cell, store):
                 "coordinates": [*THING, (50,), (-1,), (0.5,), ("a",)],
             },
         ),
-        "validate": Call(simbias.validate, one, {"stack": THING, "n_certify": COUNT} | level),
+        "validate": Call(simbias.validate, many, {"learned": THING, "n_certify": COUNT} | level),
         "control": Call(
             validation.control,
             {"cell": cell, "rule": "simple"},
@@ -198,9 +198,9 @@ def calls(trained, cell, store):
         ),
         "measure_grids": Call(
             validation.measure_grids,
-            one,
+            many,
             {
-                "stack": THING,
+                "learned": THING,
                 "resolution": [*COUNT, 1],
                 "contexts": [*COUNT, 5, 2],
                 "planes": [*COUNT, 1000],
@@ -210,9 +210,9 @@ def calls(trained, cell, store):
         ),
         "measure_islands": Call(
             validation.measure_islands,
-            one,
+            many,
             {
-                "stack": THING,
+                "learned": THING,
                 "sample": [*COUNT, 1],
                 "directions": COUNT,
                 "coordinates": [*THING[1:], [0], [50], [1.5]],
@@ -227,9 +227,9 @@ def calls(trained, cell, store):
         ),
         "evaluate": Call(
             bounds.evaluate,
-            one,
+            many,
             {
-                "stack": THING,
+                "learned": THING,
                 "delta": SHARE,
                 "bounds": but(NAME, None) + [["nosuch"], [3], "occam"],
                 "n_certify": COUNT,
@@ -239,8 +239,8 @@ def calls(trained, cell, store):
         ),
         "evidence_from": Call(
             evidence_from,
-            {"stack": trained, "i": 0},
-            {"stack": THING, "i": but(COUNT, 0) + [4], "held_out": OPTIONAL},
+            {"learned": trained, "i": 0},
+            {"learned": THING, "i": but(COUNT, 0) + [4], "held_out": OPTIONAL},
         ),
         "records": Call(records, {"evidence": None}, {"evidence": THING}),
         "claims.check": Call(claims.check, {}, {"claim": NAME + FILE}),
@@ -311,9 +311,9 @@ def calls(trained, cell, store):
         "summarise": Call(summarise, {}, {"store": THING}),
         "boundary": Call(
             plots.boundary,
-            one,
+            many,
             {
-                "stack": THING,
+                "learned": THING,
                 "seed": but(COUNT, 0) + [99],
                 "coordinate": [*COUNT, 50],
                 "label": ["x", 2, NAN, -1, [], Odd()],

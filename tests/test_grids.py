@@ -313,7 +313,7 @@ def test_bad_arguments_are_named(options, word):
 
 
 def test_a_task_without_a_simple_set_has_no_planes():
-    with pytest.raises(ValueError, match="^stack: got"):
+    with pytest.raises(ValueError, match="^learned: got"):
         measure_grids(control(cell_of("ms-7"), "achievable"))
 
 

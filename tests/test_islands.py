@@ -296,5 +296,5 @@ def test_bad_arguments_are_named(options, word):
 def test_other_networks_and_tasks_without_a_simple_set_are_refused():
     with pytest.raises(ValueError, match="^network: got"):
         measure_islands(replace(control(cell_of(), "simple"), cell=cell_of(activation="tanh")))
-    with pytest.raises(ValueError, match="^stack: got"):
+    with pytest.raises(ValueError, match="^learned: got"):
         measure_islands(control(cell_of("ms-7"), "achievable"))

@@ -114,7 +114,7 @@ def test_pairs_with_one_of_them_have_no_agreement(mixed):
 
 
 def test_geometry_refuses_weights_that_are_not_finite(mixed, alone):
-    with pytest.raises(ValueError, match="^stack: got 'seed 1, .* weights not finite'"):
+    with pytest.raises(ValueError, match="^learned: got 'seed 1, .* weights not finite'"):
         layers_of(mixed, 1)
     layers, ray = layers_of(alone, 0), np.zeros((1, 4))
     layers[0].bias[0] = np.inf

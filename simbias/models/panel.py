@@ -107,7 +107,7 @@ def panel(learned: Any, data: DataSet | Sequence[DataSet] | None = None) -> Pane
             _check_own(own, data)
         return own
     if data is None:
-        raise fail("stack", learned, "a Stack, or a classifier and its data")
+        raise fail("learned", learned, "a Stack, or a classifier and its data")
     sets = [data] if isinstance(data, DataSet) else each("data", data, DataSet)
     models = learned if isinstance(learned, list | tuple) else [learned]
     classes = sets[0].classes if sets else 2

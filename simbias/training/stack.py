@@ -229,7 +229,9 @@ def train(
     Raises:
         ValueError: an argument out of range.
     """
-    cell = Cell(task, network, method, n_train, batch, stop or Stop(), loss or cross_entropy())
+    rule = Stop() if stop is None else stop
+    objective = cross_entropy() if loss is None else loss
+    cell = Cell(task, network, method, n_train, batch, rule, objective)
     chosen = seed_list(seeds)
     jobs = [Job(cell, seed) for seed in chosen]
     whole("n_select", n_select)

@@ -134,7 +134,7 @@ def layers_of(learned: Stack | Panel, i: int) -> list[Layer]:
     layers = member.network.to_layers(member.params)
     bad = sum(int(np.sum(~np.isfinite(part))) for layer in layers for part in layer)
     if bad:
-        raise fail("stack", f"seed {asked.seeds[i]}, {bad} weights not finite", "finite weights")
+        raise fail("learned", f"seed {asked.seeds[i]}, {bad} weights not finite", "finite weights")
     turned = np.asarray(asked.data[i].rotation, np.float64) @ layers[0].weight
     return [Layer(turned, layers[0].bias), *layers[1:]]
 

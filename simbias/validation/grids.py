@@ -166,7 +166,7 @@ def measure_grids(
     task = asked.block_task
     simple = simple_rule(task)
     if simple is None:
-        raise fail("stack", f"networks on {task.name}", "networks on a task with a simple set")
+        raise fail("learned", f"networks on {task.name}", "networks on a task with a simple set")
     rules = [achievable_rule(task, j) for j in slab_coordinates(task, coordinates)]
     cells = len(asked) * whole("resolution", resolution, least=2) ** 2
     fits("resolution", resolution, 8.0 * cells)

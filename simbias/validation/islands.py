@@ -185,7 +185,7 @@ def measure_islands(
     task = asked.block_task
     rule = simple_rule(task)
     if rule is None:
-        raise fail("stack", f"networks on {task.name}", "networks on a task with a simple set")
+        raise fail("learned", f"networks on {task.name}", "networks on a task with a simple set")
     plan = _Plan(
         rule,
         tuple(slab_coordinates(task, coordinates, most=1)),
