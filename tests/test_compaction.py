@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from simbias.results import claimed, files, parquet
-from simbias.results.files import StoreError
+from simbias.results.files import Fault, StoreError
 from simbias.results.rows import Rows
 from simbias.results.schema import CHECKSUM, Column, Table
 
@@ -340,6 +340,24 @@ def read_on(directory, failed):
                 pass
     except BaseException:
         failed.write_text(traceback.format_exc())
+
+
+def test_a_file_that_is_away_for_a_moment_is_no_fault(tmp_path, monkeypatch):
+    rows, fill, faults = opened(tmp_path), parquet.fill, []
+    put(rows, "a", 1.0)
+    rows.compact()
+    (path,) = (tmp_path / "toys").glob("*.parquet")
+
+    def once_away(connection, name, columns, directory, paths, **more):
+        found = fill(connection, name, columns, directory, [] if not faults else paths, **more)
+        if not faults:  # another process has it, and will put it back
+            faults.append(Fault(path, "No such file"))
+            return list(faults)
+        return found
+
+    monkeypatch.setattr(parquet, "fill", once_away)
+    assert opened(tmp_path).index() == ({"a": (1.0, True)}, [])
+    assert len(faults) == 1
 
 
 @pytest.mark.slow

@@ -207,15 +207,18 @@ class Rows(Generic[Known]):
     ) -> tuple[Listing, list[Fault]]:
         """Make a table of what is not known already; returns all files that there are, and faults.
 
-        A file that another process moves meanwhile is found again where it went.
+        A file that another process moves meanwhile is found again where it went, and one that it
+        moved and put back is no fault: that is what is found twice.
         """
+        before: list[Fault] = []
         for _ in range(_TRIES):
             connection.execute(f"DROP TABLE IF EXISTS {self.table.name}")
             listed = self._places.listing()
             changed = {name: mark for name, mark in listed.items() if known.get(name) != mark}
             faults = self._fill(connection, changed)
-            if all(path.exists() for path, _ in faults):
+            if not faults or (faults == before and all(path.exists() for path, _ in faults)):
                 break
+            before = faults
         return listed, faults
 
     def _fill(self, connection: duckdb.DuckDBPyConnection, names: Listing) -> list[Fault]:
