@@ -13,6 +13,9 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from simbias import _programs  # noqa: E402
+
+_programs._AT_ONCE = 10**9  # runs of one process share their programs
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 settings.register_profile("simbias", deadline=None, database=None, derandomize=True)
