@@ -240,8 +240,8 @@ def segment(
             objective=program.loss,
         )
 
-    def updater(step: Callable[..., Any]) -> Callable[[State, Array], tuple[State, None]]:
-        def update(state: State, number: Int[Array, ""]) -> tuple[State, None]:
+    def updater(step: Callable[..., Any]) -> Callable[[State, None], tuple[State, None]]:
+        def update(state: State, _: None) -> tuple[State, None]:
             n, batch = jnp.uint32(program.n_train), jnp.uint32(program.batch)
             place = state.offset + jnp.arange(program.batch, dtype=jnp.uint32)
             wrapped = place >= n
@@ -252,12 +252,14 @@ def segment(
                 program.n_train,
             )
             with lenient():
-                params, method = step(hyper, state.params, state.method, batch_of(rows, number))
+                batch_data = batch_of(rows, state.updates)
+                params, method = step(hyper, state.params, state.method, batch_data)
             offset = state.offset + batch
             over = offset >= n
             return state._replace(
                 params=params,
                 method=method,
+                updates=state.updates + 1,
                 epoch=state.epoch + over.astype(jnp.uint32),
                 offset=jnp.where(over, offset - n, offset),
             ), None
@@ -265,10 +267,8 @@ def segment(
         return update
 
     def updates(state: State) -> State:
-        numbers = state.updates + jnp.arange(program.interval, dtype=jnp.int32)
-
         def with_step(step: Callable[..., Any], state: State) -> State:
-            return jax.lax.scan(updater(step), state, numbers)[0]
+            return jax.lax.scan(updater(step), state, length=program.interval)[0]
 
         if second is None:
             return with_step(program.method.step, state)
@@ -294,7 +294,7 @@ def segment(
         # fitted_since is as long as the training set: it stays out of the inner loop's carry
         held = state.fitted_since
         state = updates(state._replace(fitted_since=jnp.zeros(0, jnp.int32)))
-        state = state._replace(fitted_since=held, updates=state.updates + program.interval)
+        state = state._replace(fitted_since=held)
         state, row = _check(program, problem, state, train, select)
         return state, trace.at[done].set(row), done + 1
 
