@@ -209,7 +209,7 @@ METHODS = Registry(
 LOSSES = Registry(
     "losses",
     {
-        name: Entry(f"simbias.losses.library:{name.replace('-', '_')}", summary)
+        name: Entry(f"simbias.losses.functions:{name.replace('-', '_')}", summary)
         for name, summary in {
             "cross-entropy": "negative log-likelihood under a softmax",
             "hinge": "distance of the label's logit from a margin of 1 over all others",

@@ -43,13 +43,13 @@ class Estimator:
         settings: what sets it apart from the library's defaults: numbers, words and lists of such.
         make: an integer, its random state, to an unfitted object with ``fit(x, y)``, of which
             ``simbias.models.classifier`` makes a classifier.
-        library: the distribution that it is from; its version is kept with every result.
+        distribution: the installed package that it is from; its version is kept with every result.
     """
 
     name: str
     settings: Mapping[str, Any] = field(hash=False)
     make: Callable[[int], Any] = field(repr=False, compare=False)
-    library: str = ""
+    distribution: str = ""
 
     def __post_init__(self) -> None:
         instance("name", self.name, str)
@@ -67,7 +67,8 @@ class Estimator:
     @property
     def versions(self) -> dict[str, str]:
         """The version of its library."""
-        return {self.library: version(self.library)} if self.library else {}
+        name = self.distribution
+        return {name: version(name)} if name else {}
 
 
 @dataclass(frozen=True)
