@@ -69,7 +69,7 @@ def _spaced(index: Int[np.ndarray, " rows"], most: int) -> Int[np.ndarray, " cho
 def asked(
     classify: Classifier, task: Task, rotation: Float[np.ndarray, "dim dim"], x: Any, y: Any
 ) -> Points:
-    """Inputs and their labels as points; raises ValueError where shapes or labels are others.
+    r"""Inputs and their labels as points; raises ValueError where shapes or labels are others.
 
     Args:
         classify: what is asked.
