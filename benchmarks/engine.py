@@ -277,8 +277,8 @@ def measure(worker: Callable[[str, float], float], shape: str, seconds: float) -
 
 def device() -> str:
     """JAX's default device, asked in a process of its own."""
-    code = "import simbias; simbias.configure(); from simbias.results import records"
-    code += "; print(records.device())"
+    code = "import simbias; simbias.configure(); from simbias.experiments import device"
+    code += "; print(device())"
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.strip()

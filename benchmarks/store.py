@@ -24,13 +24,13 @@ import numpy as np
 
 import simbias
 from simbias import suites
+from simbias.experiments import Ended, Replica, row, row_name
+from simbias.experiments.classify import NETWORKS
+from simbias.experiments.table import CHECKSUM
 from simbias.results import checksums, parquet
-from simbias.results.records import base_row, network_name
-from simbias.results.schema import CHECKSUM, NETWORKS
 from simbias.results.store import Store
 from simbias.runner.execute import execute, prepare
 from simbias.runner.plan import Plan, make_plan
-from simbias.training.stack import Job
 
 SEEDS = 100
 TOGETHER = 400  # rows in a file
@@ -78,16 +78,16 @@ def plan_of(networks: int, folder: Path, seeds: int = SEEDS) -> Plan:
     return make_plan(suites.load(str(path)), "full")
 
 
-def made_up(job: Job, draw: np.random.Generator) -> dict[str, Any]:
+def made_up(job: Replica, draw: np.random.Generator) -> dict[str, Any]:
     """A row of a network that ended, with every column."""
-    row = base_row("many", job, "done", "train accuracy reached")
+    made = row("many", Ended(job, "done", "train accuracy reached"))
     for column in NETWORKS:
         if column.type == "DOUBLE":
-            row[column.name] = float(draw.random())
-        elif column.type == "BIGINT" and column.name not in row:
-            row[column.name] = int(draw.integers(1000))
-    row["weights_checksum"], row["trace_checksum"] = (draw.bytes(16).hex() for _ in range(2))
-    kept = {name: row.get(name) for name in (column.name for column in NETWORKS)}
+            made[column.name] = float(draw.random())
+        elif column.type == "BIGINT" and column.name not in made:
+            made[column.name] = int(draw.integers(1000))
+    made["weights_checksum"], made["trace_checksum"] = (draw.bytes(16).hex() for _ in range(2))
+    kept = {name: made.get(name) for name in (column.name for column in NETWORKS)}
     kept[CHECKSUM.name] = checksums.of_rows([{k: v for k, v in kept.items() if v is not None}])
     return kept
 
@@ -108,10 +108,10 @@ def make(networks: int, folder: Path, one_file_each: bool) -> Path:
     prepare(plan, store)
     draw = np.random.default_rng(0)
     rows_folder = store.directory / "networks"
-    jobs = plan.jobs
+    jobs = plan.replicas
     for start in range(0, networks, 1 if one_file_each else TOGETHER):
         some = jobs[start : start + (1 if one_file_each else TOGETHER)]
-        path = rows_folder / f"{network_name(some[0])}.parquet"
+        path = rows_folder / f"{row_name(some[0])}.parquet"
         write([made_up(job, draw) for job in some], path)
         if not one_file_each:
             name = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
@@ -133,7 +133,7 @@ class Weighed:
     def __init__(self, seeds: int) -> None:
         self._each, self._ended = seeds, 0
 
-    def ended(self, row: dict[str, Any]) -> None:
+    def ended(self, replica: Replica, row: dict[str, Any]) -> None:
         """Count a network."""
         self._ended += 1
         groups, rest = divmod(self._ended, self._each)

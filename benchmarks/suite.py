@@ -108,16 +108,17 @@ def worker(began: float, report: Path, arguments: list[str]) -> int:
     configure()  # before anything else imports JAX
     import jax
 
+    from simbias.experiments import classify
     from simbias.plots import run as plots
     from simbias.results.store import Store
     from simbias.runner import execute
 
     jax.monitoring.register_event_duration_secs_listener(clock.move)
-    for method in ("prepare", "write_network", "write_checkpoint", "write_text"):
+    for method in ("prepare", "write", "write_checkpoint", "write_text"):
         clock.wrap(Store, method, "writing")
-    clock.wrap(execute, "train_jobs", "training")
-    clock.wrap(execute, "assemble", "validation")
-    clock.wrap(execute, "validate", "validation")
+    clock.wrap(classify, "train_jobs", "training")
+    clock.wrap(classify, "assemble", "validation")
+    clock.wrap(classify, "validate", "validation")
     clock.wrap(plots, "draw", "plots")
     inner = execute.execute
 

@@ -22,8 +22,9 @@ from safetensors.numpy import load_file, save_file
 import simbias
 from simbias import plots
 from simbias.bounds.discrimination import discriminate
+from simbias.experiments import arrays, row_name
 from simbias.plots.run import most_cut, table_rows
-from simbias.results import Store, load_stack, records, summarise
+from simbias.results import Store, load_stack, summarise
 from simbias.results.bounds import comparable, read_all
 from simbias.results.claims import read_verdicts
 from simbias.results.summary import INTERVAL
@@ -94,7 +95,7 @@ def record_pitfalls(run: Path) -> None:
     """Keep a run of the suite ``pitfalls``."""
     store = Store(run)
     cell = wide(store).cell
-    pack(store, "pitfalls", [records.network_name(Job(cell, seed)) for seed in wide(store).seeds])
+    pack(store, "pitfalls", [row_name(Job(cell, seed)) for seed in wide(store).seeds])
 
 
 def record_phase(run: Path) -> None:
@@ -105,10 +106,10 @@ def record_phase(run: Path) -> None:
     names = []
     for cell, own in [*drawn, (name, seed)]:
         stack = load_stack(store, cell, seed=own)
-        names.append(records.network_name(Job(stack.cell, own)))
+        names.append(row_name(Job(stack.cell, own)))
     on_its_way = replay(stack.cell, half, seeds=[seed])
     with tempfile.TemporaryDirectory() as folder:
-        save_file(records.tensors(on_its_way, 0), Path(folder, HALFWAY))
+        save_file(arrays.tensors(on_its_way, 0), Path(folder, HALFWAY))
         pack(store, "phase", names, Path(folder, HALFWAY))
 
 
@@ -154,7 +155,7 @@ def jump(halfway: bool) -> Callable[[Store], Any]:
         coordinate = most_cut(stack)
         if halfway:
             kept = load_file(store.directory / HALFWAY)
-            stack = records.stack_from_tensors(stack.cell, {seed: kept}, stack.traces)
+            stack = arrays.stack_from_tensors(stack.cell, {seed: kept}, stack.traces)
         display = plots.boundary(stack, seed=seed, coordinate=coordinate)
         display.name += f", after {value_words(int(stack.updates[0]))} updates"
         return display

@@ -67,26 +67,27 @@ def print_rows(
 
 def print_table(console: "Console", store: Any) -> None:
     """A run's results, a line a cell."""
-    from simbias.results.summary import caption, head, lines, summarise
+    from simbias.results.summary import caption, head, keys, lines, summarise
 
     found = summarise(store)
-    names = head(found)
-    print_rows(console, names, lines(found), keys=names.index("networks") + 1)
+    print_rows(console, head(found), lines(found), keys=keys(found))
     explain(console, caption(found))
 
 
 def print_plan(console: "Console", plan: "Plan") -> None:
     """Cells, compiled groups and an estimate of the time."""
+    from simbias.experiments import experiment_of
     from simbias.runner.machine import matmul_gflops
     from simbias.training.words import phrases, told_apart
 
-    say(console, f"{plan.suite} {plan.preset}: {len(plan.jobs)} networks")
+    what = " and ".join(dict.fromkeys(experiment_of(cell).table.name for cell in plan.cells))
+    say(console, f"{plan.suite} {plan.preset}: {len(plan.replicas)} {what}")
     apart = dict(zip(plan.cells, told_apart([cell.settings for cell in plan.cells]), strict=True))
     for i, group in enumerate(plan.groups, 1):
         say(console, f"compiled group {i}")
-        for cell in dict.fromkeys(job.cell for job in group):
-            seeds = sum(job.cell == cell for job in group)
-            always = {"n_train": cell.n_train, "max_updates": cell.stop.max_updates}
+        for cell in dict.fromkeys(one.cell for one in group):
+            seeds = sum(one.cell == cell for one in group)
+            always = dict(experiment_of(cell).effort(cell))
             say(
                 console,
                 f"  {cell.name}, {phrases(apart[cell] | always)}: {seeds} seed{'s' * (seeds > 1)}",
@@ -272,6 +273,16 @@ def describe_factory(kind: str, name: str) -> None:
 
     factory = REGISTRIES[kind].factory(name)
     print(f"{name}{signature(factory)}\n\n{cleandoc(factory.__doc__ or '')}")
+
+
+def describe_experiment(name: str) -> None:
+    """A kind of experiment: what its cells say, and the table that it fills."""
+    from simbias.experiments import experiments
+
+    made = experiments()[known("experiment", name, experiments())]
+    print(f"{name}: {made.summary}")
+    print(f"a cell says: task, {', '.join(made.keys)}; it must say: {', '.join(made.needed)}")
+    print(f"table: {made.table.name}, of {len(made.table.columns)} columns")
 
 
 def describe_estimator(name: str) -> None:

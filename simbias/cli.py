@@ -28,6 +28,7 @@ from simbias._tell import (
     describe_bound,
     describe_claim,
     describe_estimator,
+    describe_experiment,
     describe_factory,
     describe_file,
     describe_quantity,
@@ -180,7 +181,7 @@ def list_(kind: Kind = None) -> int:
     """List the registered names.
 
     Args:
-        kind: tasks, networks, methods, quantities, bounds, suites or claims; default: all.
+        kind: tasks, networks, methods, quantities, bounds, suites, claims, ...; default: all.
     """
     if kind is not None:
         known("kind", kind, [*REGISTRIES, "claims"])
@@ -216,6 +217,7 @@ def info(name: Name) -> int:
         "quantities": describe_quantity,
         "bounds": describe_bound,
         "estimators": describe_estimator,
+        "experiments": describe_experiment,
         "claims": describe_claim,
     }
     for i, kind in enumerate(kind for kind, several in names.items() if name in several):
@@ -236,13 +238,13 @@ def run(
     cores: int | None = None,
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> int:
-    """Train and validate the networks of a suite; on a directory that holds the run, resume it.
+    """Run the experiments of a suite, train networks say; resume where the directory holds some.
 
     Args:
         suite: a suite's name, or the path of a suite file ending in .toml.
         preset: smoke, standard or full, as the suite has them.
         out: run directory; default runs/SUITE-PRESET.
-        seeds: networks a cell; default: the preset's.
+        seeds: how many a cell; default: the preset's.
         set_: KEY=VALUE overrides for every cell, e.g. task.dim=20 stop.max_updates=5000.
         n_certify: fresh points on which each network is certified; default 200000.
         cores: CPU cores to train on; default: all that the process may use.
@@ -251,6 +253,7 @@ def run(
     sets = _each("--set", set_)
     _start_jax(cores)
     from simbias import suites
+    from simbias.results.summary import tables_of
     from simbias.runner.execute import execute, prepare
     from simbias.runner.plan import make_plan
     from simbias.runner.progress import Told
@@ -267,7 +270,7 @@ def run(
         statuses = execute(plan, store, told)
     print_table(console, store)
     figures = list((directory / "figures").glob("boundary-*.png"))
-    if told.networks or not figures:
+    if "networks" in tables_of(store) and (told.replicas or not figures):
         try:
             drawn = _draw(store, ["boundary"], None, None, None)
             figures = [path for path in drawn if path.suffix == ".png"]
@@ -295,7 +298,7 @@ def status(directory: Directory, /) -> int:
     store = _store(directory)
     config = store.config() or {}
     counts: dict[str, Counter[str]] = {}
-    for row in store.networks().values():
+    for row in store.known().values():
         counts.setdefault(row.cell, Counter())[row.status] += 1
     seeds = len(config["seeds"])
     print(f"{config['suite']} --preset {config['preset']}, {seeds} seeds")
@@ -306,7 +309,7 @@ def status(directory: Directory, /) -> int:
         states += [f"{missing} missing"] * (missing > 0)
         print(f"  {', '.join(filter(None, [cell, phrases(settings)]))}: {', '.join(states)}")
     if unverified := store.unverified():
-        print(f"  unverified, kept before there were checksums: {unverified} networks")
+        print(f"  unverified, kept before there were checksums: {unverified} rows")
     return DONE
 
 
@@ -482,28 +485,39 @@ def export(
     directory: Directory,
     /,
     format: Literal["csv", "latex", "parquet"],
+    table: str | None = None,
     out: Path | None = None,
 ) -> int:
     """Write a run's results to one file: a row a network, or the table as LaTeX.
 
     Args:
         directory: a run directory.
-        format: csv, parquet (a row a network) or latex (a row a cell).
-        out: the file, or - for standard output; default: networks.csv, networks.parquet or
-            table.tex in DIR.
+        format: csv, parquet (a row a network, or what else the table has) or latex (a row a cell).
+        table: networks, estimators, traces, bounds, ...; default: the one that the run is of.
+        out: the file, or - for standard output; default: TABLE.csv, TABLE.parquet or table.tex in
+            DIR.
     """
-    from simbias.results.summary import latex, summarise
+    from simbias.results.schema import TABLES
+    from simbias.results.summary import latex, summarise, tables_of
 
     if str(out) == "-" and format == "parquet" and sys.stdout.isatty():
         raise fail("out", "-", "a file, or standard output that is no terminal, for parquet")
     store = _store(directory)
-    name = "table.tex" if format == "latex" else f"networks.{format}"
+    if table is None and format != "latex":
+        (table, *others) = tables_of(store)
+        if others:
+            raise fail("table", None, f"one of {', '.join([table, *others])}")
+    elif format == "latex" and table is not None:
+        raise fail("table", table, "none for latex, which has a row a cell")
+    elif table is not None:
+        known("table", table, TABLES)
+    name = "table.tex" if table is None else f"{table}.{format}"
     with tempfile.TemporaryDirectory() if str(out) == "-" else nullcontext() as folder:
         path = Path(folder, name) if folder else out or directory / name
-        if format == "latex":
+        if table is None:
             store.write_text(path, latex(summarise(store)))
         else:
-            store.export("networks", path, format)
+            store.export(table, path, format)
         if folder:
             sys.stdout.flush()
             sys.stdout.buffer.write(path.read_bytes())
@@ -516,7 +530,7 @@ def export(
 def query(
     directory: Directory, sql: Sql, /, format: Literal["table", "csv", "json"] = "table"
 ) -> int:
-    """Run SQL (DuckDB's) over a run's tables: networks, traces, bounds, verdicts, evidence.
+    """Run SQL (DuckDB's) over a run's tables: networks, estimators, traces, bounds, verdicts, ...
 
     Args:
         directory: a run directory.

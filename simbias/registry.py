@@ -328,11 +328,24 @@ QUANTITIES = Registry(
     },
 )  # fmt: skip
 
+EXPERIMENTS = Registry(
+    "experiments",
+    {
+        name: Entry(f"simbias.experiments.{name}:{name}", summary)
+        for name, summary in {
+            "classify": "networks are trained, then asked about fresh draws",
+            "estimators": "estimators of other libraries are fitted, then asked about fresh draws",
+        }.items()
+    },
+)
+
 # A claim file's reference is a package and a TOML file in it; those of this package are found in
 # simbias/claims/builtin.
 CLAIMS = Registry("claims", {})
 
 REGISTRIES = {
     registry.kind: registry
-    for registry in (TASKS, NETWORKS, LOSSES, METHODS, ESTIMATORS, QUANTITIES, BOUNDS, SUITES)
-}
+    for registry in (
+        TASKS, NETWORKS, LOSSES, METHODS, ESTIMATORS, QUANTITIES, BOUNDS, EXPERIMENTS, SUITES,
+    )
+}  # fmt: skip

@@ -8,12 +8,13 @@ import jax
 import numpy as np
 import pytest
 
-from simbias import MLP, sgd, tasks, validate
+from simbias import MLP, experiments, sgd, tasks, validate
 from simbias._keys import network_key, stream
 from simbias.bounds import BOUNDS, Judged, Record, evaluate, evidence_from, posterior
 from simbias.bounds.compression import compress
 from simbias.cli import main
-from simbias.results import Store, records
+from simbias.experiments import arrays, row_name
+from simbias.results import Store
 from simbias.results import bounds as kept
 from simbias.results.config import to_toml
 from simbias.training import Cell
@@ -244,8 +245,8 @@ def store(trained, tmp_path):
     store.prepare(to_toml(config | {"names": names}))
     for i, seed in enumerate(trained.seeds):
         job = Job(trained.cell, seed)
-        row = records.base_row("s", job, "done", "r")
-        store.write_network(records.network_name(job), row, tensors=records.tensors(trained, i))
+        row = experiments.row("s", experiments.Ended(job, "done", "r"))
+        store.write("networks", row_name(job), row, tensors=arrays.tensors(trained, i))
     return store
 
 
@@ -293,21 +294,21 @@ def test_what_was_found_on_other_networks_or_by_other_versions_is_not_read(
     assert len(kept.read_all(store)) == 1
 
     kept.write_bounds(store, asked, judged)
-    tensors = records.tensors(trained, 0)
+    tensors = arrays.tensors(trained, 0)
     tensors["seconds"] = np.asarray(tensors["seconds"] + 1)  # trained again, the same
     job = Job(trained.cell, 0)
-    row = records.base_row("s", job, "done", "r")
-    store.write_network(records.network_name(job), row, tensors=tensors)
+    row = experiments.row("s", experiments.Ended(job, "done", "r"))
+    store.write("networks", row_name(job), row, tensors=tensors)
     assert kept.read_bounds(store, asked) == judged
     tensors["params.layers.0.bias"] = np.nextafter(tensors["params.layers.0.bias"], np.float32(1))
-    store.write_network(records.network_name(job), row, tensors=tensors)
+    store.write("networks", row_name(job), row, tensors=tensors)
     assert kept.read_bounds(store, asked) is None
     assert kept.read_all(store) == []
 
 
 def test_a_network_whose_file_was_broken_is_judged_once_it_can_be_read(trained, store):
     asked = kept.Asked(trained.cell, trained.seeds, FEW[:1], 0.05, 1000, 0)
-    path = store.weights_path(records.network_name(Job(trained.cell, trained.seeds[1])))
+    path = store.weights_path(row_name(Job(trained.cell, trained.seeds[1])))
     sound = path.read_bytes()
     path.write_bytes(b"foreign")
     for _ in range(2):
@@ -395,10 +396,10 @@ def test_the_verb_answers_bad_input_in_one_line(trained, store, capsys):
 
 def test_one_bad_network_of_a_run_does_not_stop_its_bounds(trained, store, capsys):
     def without(seed, part, status="done", reason="r"):
-        name = records.network_name(Job(trained.cell, seed))
+        name = row_name(Job(trained.cell, seed))
         tensors = {key: leaf for key, leaf in store.weights(name).items() if part not in key}
-        row = records.base_row("s", Job(trained.cell, seed), status, reason)
-        store.write_network(name, row, tensors=tensors)
+        row = experiments.row("s", experiments.Ended(Job(trained.cell, seed), status, reason))
+        store.write("networks", name, row, tensors=tensors)
 
     without(0, "initial")
     without(1, "params.layers.1.bias")
@@ -419,9 +420,9 @@ def test_one_bad_network_of_a_run_does_not_stop_its_bounds(trained, store, capsy
     reasons = {(seed, bound): reason for seed, bound, _, reason in rows}
     assert reasons[0, "distance-from-initialisation"] == "the initialisation is stored: none given"
     # what could not be read is looked at again once it can
-    name = records.network_name(Job(trained.cell, 1))
-    row = records.base_row("s", Job(trained.cell, 1), "done", "r")
-    store.write_network(name, row, tensors=records.tensors(trained, 1))
+    name = row_name(Job(trained.cell, 1))
+    row = experiments.row("s", experiments.Ended(Job(trained.cell, 1), "done", "r"))
+    store.write("networks", name, row, tensors=arrays.tensors(trained, 1))
     assert main([*line, *names]) == 0
     assert "left out" not in capsys.readouterr().out
 

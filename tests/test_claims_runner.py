@@ -15,11 +15,11 @@ import pytest
 from simbias.claims import builtin, load, session
 from simbias.claims.verdict import Units, conclude
 from simbias.cli import main
+from simbias.experiments import classify
 from simbias.quantities import declared
 from simbias.results import Store
 from simbias.results import claims as kept
 from simbias.results.config import to_toml
-from simbias.runner import execute
 from simbias.validation.risk import Estimate
 
 REDRAWS = '"rotation", "data", "initialisation", "order"'
@@ -137,13 +137,13 @@ def copied(whole, tmp_path):
 def asked(monkeypatch):
     """What is trained and measured, as it happens: (cell, seed) and (quantity, seeds)."""
     trained, measured = [], []
-    train_jobs = execute.train_jobs
+    train_jobs = classify.train_jobs
 
     def train(jobs, **options):
         trained.extend(jobs)
         return train_jobs(jobs, **options)
 
-    monkeypatch.setattr(execute, "train_jobs", train)
+    monkeypatch.setattr(classify, "train_jobs", train)
     for name in ("risk", "train_accuracy", "seed_agreement"):
         quantity = declared()[name]
 
@@ -363,11 +363,11 @@ def test_what_is_said_is_on_disk_before_the_first_network(
         for claim in load(str(file)):
             said = json.loads((directory / "said" / f"{claim.id}.json").read_text())
             seen.append((claim.id, said["hash"] == claim.hash))
-        assert not list((directory / "networks").iterdir())
+        assert not list((directory / "networks").glob("*"))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(execute, "train_jobs", interrupted)
+        patch.setattr(classify, "train_jobs", interrupted)
         code, _, err = again(directory)
     assert code == 1 and one_line(err) and "To go on: " in err and str(file) in err
     assert seen == [(id, True) for id in VERDICTS]
@@ -498,7 +498,7 @@ def test_networks_whose_training_failed_are_trained_by_the_next_run(
         raise MemoryError("planted")
 
     with monkeypatch.context() as patch:
-        patch.setattr(execute, "train_jobs", failing)
+        patch.setattr(classify, "train_jobs", failing)
         code, out, err = again(tmp_path / "run")
     assert code == 1 and "MemoryError: planted" in out
     assert {row["verdict"] for row in rows(tmp_path / "run")} == {"inapplicable"}
@@ -580,7 +580,7 @@ def test_nothing_is_trained_for_claims_whose_settings_do_not_suit(tmp_path, monk
     monkeypatch.chdir(tmp_path)
     head, _, _, last = CLAIMS.split("[[claim]]")
     (tmp_path / "wide.toml").write_text(f"{head}[[claim]]{last}")
-    monkeypatch.setattr(execute, "train_jobs", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(classify, "train_jobs", lambda *_, **__: pytest.fail("trained"))
     code, out, err = call("claims", "run", "wide.toml", "--cores", "2")
     assert (code, err) == (0, "") and "inapplicable: premise not met: dim >= 50: 4" in out
     assert {row["id"] for row in rows(tmp_path / "runs" / "claims")} == {"wide"}

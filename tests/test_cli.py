@@ -46,7 +46,7 @@ def test_run_ends_with_the_table_the_figure_and_the_next_command(directory, caps
         capsys, "run", "pitfalls", "--preset", "smoke", "--out", directory, *options
     )
     assert code == 0 and not err
-    assert "0 networks to train" in out and "noisy-lms-7" in out
+    assert "0 networks to compute" in out and "noisy-lms-7" in out
     figure = next(line for line in out.splitlines() if line.startswith("boundary figure: "))
     assert (directory / "figures" / figure.split("/")[-1]).is_file()
     (hint,) = [line for line in out.splitlines() if line.startswith("the full run: ")]

@@ -13,10 +13,10 @@ import traceback
 import duckdb
 import pytest
 
+from simbias.experiments.table import CHECKSUM, Column, Table
 from simbias.results import claimed, files, parquet
 from simbias.results.files import Fault, StoreError
 from simbias.results.rows import Rows
-from simbias.results.schema import CHECKSUM, Column, Table
 
 TOYS = Table(
     "toys",

@@ -11,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from simbias.results import records
+from simbias.experiments import versions
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -70,7 +70,5 @@ def test_what_is_installed_lies_within_its_declared_range(requirement):
 
 
 def test_the_versions_kept_with_a_result_are_those_of_the_modules_that_run():
-    kept = {
-        name: kept for name, kept in records.versions().items() if name not in ("python", "keys")
-    }
+    kept = {name: kept for name, kept in versions().items() if name not in ("python", "keys")}
     assert kept == {name: import_module(name).__version__ for name in kept}

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from simbias.cli import main
+from simbias.experiments import classify
 from simbias.results import Store
 from simbias.results import bounds as kept
-from simbias.runner import execute as runner
 
 SUITE = """
 name = "frail"
@@ -62,7 +62,7 @@ def failed(file, tmp_path_factory):
         raise RuntimeError("no memory left")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "train_jobs", out_of_memory)
+        patch.setattr(classify, "train_jobs", out_of_memory)
         assert main(["run", str(file), "--out", str(directory), "--cores", "2"]) == 1
     return directory
 
@@ -136,7 +136,7 @@ def test_a_run_whose_networks_all_fail_says_why_and_that_it_failed(
         assert code == 0 and out
     assert "2 error" in call(capsys, "table", failed)[1]
     # and again, as it goes on
-    monkeypatch.setattr(runner, "train_jobs", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(classify, "train_jobs", lambda *_, **__: 1 / 0)
     code, out, err = call(capsys, "run", file, "--out", failed, "--cores", "2")
     assert code == 1 and not err
     assert (

@@ -13,13 +13,14 @@ import simbias
 from simbias import bounds, claims, plots, suites, tasks, validation
 from simbias.bounds import evidence_from, records
 from simbias.cli import main
+from simbias.experiments import row, row_name, trace_rows
+from simbias.experiments.classify import outcomes
 from simbias.results import Store, load_stack, summarise
 from simbias.results.config import to_toml
-from simbias.results.records import network_name, rows, tensors, trace_rows
 from simbias.runner.plan import make_plan
 from simbias.tasks import oracle
 from simbias.training import Cell, train
-from simbias.training.stack import Job, replay
+from simbias.training.stack import replay
 
 MANY = 400
 
@@ -360,9 +361,9 @@ def kept(tmp_path_factory, trained, cell):
     store = Store(tmp_path_factory.mktemp("fuzz") / "run", create=True)
     words = {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0]}
     store.prepare(to_toml(words | {"names": [{"cell": cell.name, "published": {}}]}))
-    for i, row in enumerate(rows("s", trained, None, 0.0)):
-        name = network_name(Job(cell, trained.seeds[i]))
-        store.write_network(name, row, trace_rows("s", trained, i), tensors(trained, i))
+    for one in outcomes(trained, None):
+        name, trace = row_name(one.replica), trace_rows("s", one)
+        store.write("networks", name, row("s", one), trace, one.tensors)
     return store
 
 

@@ -11,10 +11,10 @@ from simbias import MLP, Stop, sgd, tasks, validate
 from simbias.bounds import Evidence, evaluate, records
 from simbias.bounds.quantities import DELTA, judged, points_to_exclude
 from simbias.claims.grammar import parse
+from simbias.experiments.classify import NETWORKS, NUMBERS
 from simbias.quantities import Subject, declared, learned, settings
 from simbias.quantities.learned import best_checks
 from simbias.registry import QUANTITIES
-from simbias.results.schema import NETWORKS, NUMBERS
 from simbias.tasks import blocks
 from simbias.tasks.block_task import BlockTask
 from simbias.tasks.oracle import Layer, achievable_risk

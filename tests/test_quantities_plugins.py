@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from simbias import MLP, Stop, sgd, tasks
+from simbias import MLP, Stop, experiments, sgd, tasks
+from simbias.experiments.classify import NETWORKS
 from simbias.quantities import quantity
-from simbias.results import Store, records
+from simbias.results import Store
 from simbias.results.config import to_toml
-from simbias.results.schema import NETWORKS
 from simbias.training import Cell
 from simbias.training.stack import Job
 
@@ -86,10 +86,10 @@ from simbias import validate
 from simbias.claims import judge, load
 from simbias.claims.session import InMemory
 from simbias.quantities import declared
-from simbias.results import Store, records, summarise
-from simbias.results.schema import NETWORKS
+from simbias.experiments import row, row_name
+from simbias.experiments.classify import NETWORKS, outcomes
+from simbias.results import Store, summarise
 from simbias.results.summary import head, lines
-from simbias.training.stack import Job
 
 def table():
     found = summarise(store)
@@ -104,8 +104,8 @@ networks = InMemory()
 seeds = [int(seed) for seed in verdict.units.seeds]
 stack = networks.stack(verdict.claim.populations[""], seeds)
 report = validate(stack, n_certify=500)
-for seed, row in zip(seeds, records.rows("s", stack, report, 1.0)):
-    store.write_network(records.network_name(Job(stack.cell, seed)), row)
+for ended in outcomes(stack, report):
+    store.write("networks", row_name(ended.replica), row("s", ended))
 asked = "seed, risk, risk_high, doubled, doubled_high, beyond, layered, failing, reason"
 found["rows"] = store.query(f"SELECT {asked} FROM networks ORDER BY seed")[1]
 found["table"] = table()
@@ -130,8 +130,9 @@ def folder(tmp_path_factory):
     config = {"suite": "s", "preset": "p", "n_certify": 500, "cells": [], "seeds": [0]}
     store.prepare(to_toml(config | {"names": names}))
     job = Job(CELL, 0)
-    row = records.base_row("s", job, "done", "r") | {"risk": 0.25, "train_accuracy": 0.5}
-    store.write_network(records.network_name(job), row)
+    known = {"risk": 0.25, "train_accuracy": 0.5}
+    row = experiments.row("s", experiments.Ended(job, "done", "r", known))
+    store.write("networks", experiments.row_name(job), row)
     return folder
 
 

@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from simbias.cli import main
+from simbias.experiments.classify import NETWORKS
 from simbias.results.config import to_toml
-from simbias.results.schema import NETWORKS
 from simbias.results.store import Store
 
 RUN = {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0, 1], "names": []}
@@ -23,8 +23,8 @@ def directory(tmp_path_factory, cell):
     for seed in (0, 1):
         row = {"suite": "s", "cell": "c", "seed": seed, "status": "done", "reason": 'a, "b"\nc'}
         name = hashlib.sha256(f"{cell.identity}|{seed}".encode()).hexdigest()[:16]
-        store.write_network(
-            name, row | {"risk": 0.25 + seed, "network": "n", "settings": cell.identity}
+        store.write(
+            "networks", name, row | {"risk": 0.25 + seed, "network": "n", "settings": cell.identity}
         )
     return store.directory
 

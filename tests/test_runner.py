@@ -19,8 +19,9 @@ from safetensors.numpy import save_file
 
 from simbias import suites
 from simbias.cli import main
-from simbias.results import Store, StoreError, load_stack, records, summarise
-from simbias.results.schema import NETWORKS
+from simbias.experiments import classify, row_name
+from simbias.experiments.classify import NETWORKS
+from simbias.results import Store, StoreError, load_stack, summarise
 from simbias.runner import execute as runner
 from simbias.runner.plan import make_plan
 from simbias.training.fit import TRACE
@@ -62,10 +63,10 @@ class Quiet:
     def advanced(self, moved):
         pass
 
-    def validating(self, jobs):
+    def measuring(self, replicas):
         pass
 
-    def ended(self, row):
+    def ended(self, replica, row):
         self.rows.append(row)
 
     def note(self, text):
@@ -112,7 +113,7 @@ def test_a_run_holds_a_row_weights_and_a_trace_a_network(whole, plan):
     store, statuses = whole
     assert statuses == ["done", "done", "not-converged", "not-converged"]
     assert len(plan.groups) == 1
-    names = {records.network_name(job) for job in plan.jobs}
+    names = {row_name(job) for job in plan.replicas}
     (path,) = (store.directory / "networks").iterdir()  # the rows of a group in one file
     assert duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchall() == [(4,)]
     assert not list((store.directory / "pending").rglob("*.*"))
@@ -258,8 +259,8 @@ def changed(store, job):
 
 def test_damaged_files_are_named_set_aside_and_computed_again(whole, plan, tmp_path):
     store, _ = run(plan, tmp_path / "run")
-    changed(store, plan.jobs[0])
-    weights = store.weights_path(records.network_name(plan.jobs[1]))
+    changed(store, plan.replicas[0])
+    weights = store.weights_path(row_name(plan.replicas[1]))
     weights.write_bytes(b"foreign")
     again = Quiet()
     run(plan, store.directory, again)
@@ -273,14 +274,14 @@ def test_a_failing_group_is_a_row_with_its_reason_and_the_others_go_on(
 ):
     both = make_plan(suites.load(str(file)), "only", overrides=["network.width=20"])
     assert len(both.groups) == 1
-    real = runner.validate
+    real = classify.validate
 
     def failing(stack, **options):
         if stack.cell == plan.cells[1]:
             raise MemoryError("planted\nfailure")
         return real(stack, **options)
 
-    monkeypatch.setattr(runner, "validate", failing)
+    monkeypatch.setattr(classify, "validate", failing)
     store, statuses = run(plan, tmp_path / "run")
     assert statuses == ["done", "done", "error", "error"]
     reasons = store.query("SELECT DISTINCT reason FROM networks WHERE status = 'error'")[1]
@@ -292,7 +293,7 @@ def test_a_failing_group_is_a_row_with_its_reason_and_the_others_go_on(
 
 def test_programs_of_ended_groups_are_let_go_of(plan, tmp_path, monkeypatch):
     program = jax.jit(lambda x: x + 1)
-    monkeypatch.setattr(runner, "train_jobs", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(classify, "train_jobs", lambda *_, **__: 1 / 0)
     monkeypatch.setattr(runner._programs, "_AT_ONCE", 1)
     program(1.0)
     assert program._cache_size() == 1
@@ -329,9 +330,7 @@ def test_the_settings_column_rebuilds_the_cell(whole, plan):
     rows = whole[0].query("SELECT DISTINCT settings FROM networks")[1]
     cells = {cell_from_settings(json.loads(settings)) for (settings,) in rows}
     assert cells == set(plan.cells)
-    assert records.network_name(Job(plan.cells[0], 0)) != records.network_name(
-        Job(plan.cells[0], 1)
-    )
+    assert row_name(Job(plan.cells[0], 0)) != row_name(Job(plan.cells[0], 1))
 
 
 NAMES = ("lr[0.1]*?", "-d", "~", 'it\'s {100}% "odd"\n ü𝛼', "a\\[b]")
@@ -348,7 +347,7 @@ def test_every_command_takes_a_directory_of_any_name(whole, plan, tmp_path, monk
     run(plan, place, again)
     assert again.missing == [] == again.notes
     code, out, err = call("query", place, "select count(*) as n from networks, traces")
-    pairs = len(whole[0].query("SELECT * FROM traces")[1]) * len(whole[0].networks())
+    pairs = len(whole[0].query("SELECT * FROM traces")[1]) * len(whole[0].known())
     assert (code, err) == (0, "") and out.split() == ["n", str(pairs)]
     assert call("status", place) == call("status", whole[0].directory)
     assert call("table", place) == call("table", whole[0].directory)
@@ -374,9 +373,9 @@ def test_tampered_networks_are_named_set_aside_and_computed_again(whole, plan, t
     shutil.copytree(whole[0].directory, tmp_path / "run")
     notes = []
     store = Store(tmp_path / "run", note=notes.append)
-    names = [records.network_name(job) for job in plan.jobs]
+    names = [row_name(job) for job in plan.replicas]
     weights = [store.weights_path(name) for name in names]
-    row = changed(store, plan.jobs[0])
+    row = changed(store, plan.replicas[0])
     spoilt = store.weights(names[1]) | {"params.layers.0.bias": np.full(20, np.nan, np.float32)}
     save_file(spoilt, weights[1])
     weights[2].write_bytes(weights[3].read_bytes())

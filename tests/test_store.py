@@ -11,10 +11,11 @@ import duckdb
 import numpy as np
 import pytest
 
+from simbias.experiments.classify import NETWORKS
 from simbias.results.config import to_toml
-from simbias.results.files import check_writable
-from simbias.results.schema import EVIDENCE, NETWORKS, VERDICTS
-from simbias.results.store import Store, StoreError
+from simbias.results.files import StoreError, check_writable
+from simbias.results.schema import EVIDENCE, VERDICTS
+from simbias.results.store import Store
 from simbias.training.fit import TRACE
 
 CONFIG = to_toml(
@@ -45,7 +46,7 @@ def named(settings, seed=0):
 def put(store, settings, *, trace=(), **values):
     row = {"suite": "s", "cell": "c", "seed": 0, "status": "done", "reason": "r"} | values
     name = named(settings, row["seed"])
-    store.write_network(name, row | {"settings": settings}, trace, TENSORS)
+    store.write("networks", name, row | {"settings": settings}, trace, TENSORS)
     return name
 
 
@@ -160,7 +161,7 @@ def test_whole_safetensors_files_with_other_tensors_are_foreign(store):
 
 
 def test_a_directory_in_place_of_a_file_is_set_aside(store):
-    (store.directory / "networks" / "odd.parquet").mkdir()
+    (store.directory / "networks" / "odd.parquet").mkdir(parents=True)
     ((path, why),) = store.damaged()
     assert why == "not a file" and store.query("SELECT * FROM networks")[1] == []
     assert path.name in store.mend()[0] and not path.exists()
@@ -483,6 +484,7 @@ def test_toml_reads_back_as_it_was_written():
 
 def test_a_run_of_a_file_a_network_is_read_and_becomes_one_of_large_files(store, notes):
     names = [put(store, text, risk=risk, trace=trace(0)) for text, risk in (("a", 0.1), ("b", 0.2))]
+    (store.directory / "networks").mkdir()
     for name in names:  # as earlier versions left them
         file_of(store, name).replace(store.directory / "networks" / f"{name}.parquet")
     earlier = Store(store.directory, note=notes.append)

@@ -43,7 +43,7 @@ def test_every_registered_suite_resolves_in_every_preset(name):
     assert {"smoke", "standard", "full"} <= set(suite.presets)
     for preset in suite.presets:
         plan = make_plan(suite, preset)
-        assert len(plan.jobs) == len(plan.cells) * len(plan.seeds) > 0
+        assert len(plan.replicas) == len(plan.cells) * len(plan.seeds) > 0
         assert len({cell.name for cell in plan.cells}) == len(plan.cells)
 
 

@@ -13,10 +13,22 @@ import numpy as np
 import pytest
 
 import simbias
-from simbias import _keys, _pinned, bounds, claims, models, plots, tasks, training, validation
+from simbias import (
+    _keys,
+    _pinned,
+    bounds,
+    claims,
+    experiments,
+    models,
+    plots,
+    tasks,
+    training,
+    validation,
+)
 from simbias.claims import session
 from simbias.cli import main
-from simbias.results import Store, load_stack, records
+from simbias.experiments import arrays, row_name
+from simbias.results import Store, load_stack
 from simbias.results import claims as kept
 from simbias.results.config import to_toml
 from simbias.runner import execute
@@ -132,7 +144,7 @@ OTHERS = {
     "networks": {"get"},
     "plots": {"bounds", "claims", "comparison", "discrimination", "phase"},
     "quantities": {"quantity"},
-    "results": {"summarise"},
+    "results": {"load_fitted", "summarise"},
     "suites": {"load"},
     "tasks": {"content", "get", "names"},
     "training": {"cell_from_settings", "sgd"},
@@ -234,9 +246,9 @@ def stored(stack, directory, change=lambda tensors: tensors):
     store.write_text(store.directory / "claim.toml", CLAIM)
     for i, seed in enumerate(stack.seeds):
         job = Job(stack.cell, seed)
-        row = records.base_row("s", job, "done", "r")
-        tensors = change(records.tensors(stack, i))
-        store.write_network(records.network_name(job), row, tensors=tensors)
+        row = experiments.row("s", experiments.Ended(job, "done", "r"))
+        tensors = change(arrays.tensors(stack, i))
+        store.write("networks", row_name(job), row, tensors=tensors)
     return store
 
 
@@ -441,7 +453,7 @@ def test_training_does_not_go_on_with_another_training_set(stack, tmp_path, monk
     snapshots = train_jobs([Job(CELL, 0), MaskedJob(CELL, 1, 0)][:1], n_select=50, until=50)
     (job, snapshot), *_ = snapshots.items()
     begun = replace(snapshot, state=snapshot.state._replace(end=np.int32(0)))
-    whole = records.snapshot_from_tensors(CELL, records.snapshot_tensors(begun))
+    whole = arrays.snapshot_from_tensors(CELL, arrays.snapshot_tensors(begun))
     assert whole.draws == begun.draws == stack.draws[0]
     other = replace(begun, draws="0" * 16)
     with pytest.raises(draws.DrawsError, match="fingerprint .*, not 0000000000000000"):
@@ -455,8 +467,8 @@ def test_training_does_not_go_on_with_another_training_set(stack, tmp_path, monk
         note = staticmethod(notes.append)
 
     for one, used in ((begun, 1), (other, 0), (replace(begun, draws=""), 1)):
-        store.write_checkpoint(records.network_name(job), records.snapshot_tensors(one))
-        assert len(execute._checkpoints(plan.jobs, store, Reporter())) == used
+        store.write_checkpoint(row_name(job), arrays.snapshot_tensors(one))
+        assert len(execute._checkpoints(plan.replicas, store, Reporter())) == used
     (note,) = notes
     assert note.startswith(f"checkpoint of {CELL.name} seed 0 not used: {CELL.name} seed 0: its")
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from simbias import MLP, Stop, sgd, tasks
+from simbias import MLP, Stop, experiments, sgd, tasks
+from simbias.experiments import row_name
 from simbias.plots.run import table_rows
-from simbias.results import Store, records, summarise
+from simbias.results import Store, summarise
 from simbias.results.config import to_toml
 from simbias.results.summary import caption, head, latex, lines
 from simbias.results.transitions import Transitions, transitions
@@ -38,7 +39,7 @@ def write(tmp_path):
             for seed, (select, train, risk) in enumerate(seeds):
                 job = Job(cell, seed)
                 status = "diverged" if risk is None else "done"
-                row = records.base_row("hand", job, status, "by hand") | {"risk": risk}
+                ended = experiments.Ended(job, status, "by hand", {"risk": risk})
                 trace = [
                     {
                         "suite": "hand",
@@ -50,7 +51,7 @@ def write(tmp_path):
                     }
                     for i, (accuracy, fitted) in enumerate(zip(select, train, strict=True))
                 ]
-                store.write_network(records.network_name(job), row, trace)
+                store.write("networks", row_name(job), experiments.row("hand", ended), trace)
         return store
 
     return cells

@@ -4,6 +4,7 @@ An estimator is a name, settings and a function that makes an unfitted object wi
 what it was fitted to and its random state come from the seed, so nothing of it needs to be stored.
 """
 
+import hashlib
 import json
 import time
 import warnings
@@ -81,7 +82,7 @@ class EstimatorCell:
         n_train: points of the training set.
 
     Raises:
-        ValueError: n_train < 1.
+        ValueError: n_train < 1, or more than the task has.
     """
 
     task: Task
@@ -91,12 +92,15 @@ class EstimatorCell:
     def __post_init__(self) -> None:
         instance("task", self.task, Task)
         instance("estimator", self.estimator, Estimator)
-        whole("n_train", self.n_train)
+        most = getattr(self.task, "most", {}).get("train")
+        if whole("n_train", self.n_train) > (self.n_train if most is None else most):
+            raise fail("n_train", self.n_train, f"at most {most}, the points of {self.task.name}")
 
     @property
     def settings(self) -> Settings:
         """Every value that identifies the cell, as plain data."""
         return {
+            "experiment": "estimators",
             "task": task_settings(self.task),
             "estimator": {"name": self.estimator.name, **self.estimator.settings},
             "n_train": int(self.n_train),
@@ -106,6 +110,12 @@ class EstimatorCell:
     def identity(self) -> str:
         """The settings in one canonical string."""
         return json.dumps(self.settings, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def name(self) -> str:
+        """Task and estimator in words, and six digits of the identity's hash."""
+        digest = hashlib.sha256(self.identity.encode()).hexdigest()
+        return f"{self.task.name}/{self.estimator.label}/{digest[:6]}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -150,6 +150,7 @@ def table_rows(store: Store) -> list[Row]:
         )
         for summary in summarise(store)
         for quantity in _COMPARED
+        if quantity in summary.means
     ]
 
 

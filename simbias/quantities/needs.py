@@ -33,10 +33,17 @@ class Need(NamedTuple):
 
 
 def _relu_layers(cell: Cell) -> bool:
-    return isinstance(cell.network, MLP) and cell.network.activation == "relu"
+    network = getattr(cell, "network", None)  # an estimator is none
+    return isinstance(network, MLP) and network.activation == "relu"
 
 
 NEEDS = {
+    "network": Need(
+        lambda cell: hasattr(cell, "network"),
+        "network",
+        "a network, which is trained by updates",
+        "no network",
+    ),
     "simple set": Need(
         lambda cell: cell.task.truth.simple_risk is not None,
         "task",

@@ -12,7 +12,7 @@ _EXACT = "Clopper-Pearson"
 _PAIRS = "Hoeffding, over pairs of points"
 
 
-@quantity(0, math.inf, unit="updates", counts=True)
+@quantity(0, math.inf, unit="updates", needs=("network",), counts=True)
 def updates(subject: Subject) -> np.ndarray:
     """Parameter updates made."""
     return subject.stack.updates

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from simbias.models import Fitted
 from simbias.training.stack import Stack
 from simbias.validation import Report, validate
 
@@ -12,7 +13,7 @@ class Subject:
     """Trained networks, the effort spent on them, and what quantities share.
 
     Args:
-        stack: trained networks.
+        stack: trained networks, or fitted estimators, of which only what needs no network is asked.
         n_certify: fresh points a network or pair.
         confidence: of each network's own interval, in (0, 1).
         arguments: that will be asked for, by their kind, so that they can be worked on together.
@@ -20,19 +21,20 @@ class Subject:
 
     def __init__(
         self,
-        stack: Stack,
+        stack: Stack | Fitted,
         *,
         n_certify: int,
         confidence: float,
         arguments: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
-        self.stack, self.n_certify, self.confidence = stack, n_certify, confidence
+        self.stack: Any = stack
+        self.n_certify, self.confidence = n_certify, confidence
         self.arguments = dict(arguments or {})
         self._shared: dict[str, Any] = {}
 
     @classmethod
-    def validated(cls, stack: Stack, report: Report) -> "Subject":
-        """Networks with what the validator has said of them."""
+    def validated(cls, stack: Stack | Fitted, report: Report) -> "Subject":
+        """Networks or estimators, with what the validator has said of them."""
         found = cls(stack, n_certify=report.n_certify, confidence=report.confidence)
         found.report = report
         return found

@@ -20,9 +20,11 @@ from simbias._checks import fail
 from simbias.bounds import Judged, Premise, Record, evaluate, left_out
 from simbias.bounds.discrimination import Network
 from simbias.bounds.judged import LOADED
-from simbias.results.records import load_networks, versions, weights_of
+from simbias.experiments import versions
+from simbias.results.files import StoreError
+from simbias.results.records import load_networks, weights_of
 from simbias.results.schema import BOUNDS as COLUMNS
-from simbias.results.store import Store, StoreError
+from simbias.results.store import Store
 from simbias.training.cell import Cell, cell_from_settings
 from simbias.training.draws import DrawsError
 from simbias.training.stack import Stack, joined

@@ -23,10 +23,12 @@ from simbias.claims.claim import Claim
 from simbias.claims.inference import outcomes
 from simbias.claims.session import GENERATION, Key, Triple
 from simbias.claims.verdict import Verdict, intervals
+from simbias.experiments import device, versions
+from simbias.experiments.table import CHECKSUM
 from simbias.quantities import declared
 from simbias.results import checksums
-from simbias.results.records import device, versions, weights_of
-from simbias.results.schema import CHECKSUM, EVIDENCE, MEASURED, VERDICTS
+from simbias.results.records import weights_of
+from simbias.results.schema import EVIDENCE, MEASURED, VERDICTS
 from simbias.results.store import Store
 
 HEAD = ("claim", "verdict", "estimate", "interval", "asked", "units", "hold/fail/amb.", "premises")

@@ -36,14 +36,19 @@ def read_config(path: Path) -> dict[str, Any]:
         for entry in config["names"]
     ):
         raise ValueError(f"{path}: key 'names' is odd: not a file of simbias")
-    if not all(
-        isinstance(cell, dict)
-        and all(isinstance(cell.get(key), kind) for key, kind in _CELL.items())
-        and isinstance(cell["task"].get("name"), str)
-        for cell in config["cells"]
-    ):
+    if not all(map(_is_cell, config["cells"])):
         raise ValueError(f"{path}: key 'cells' is odd: not a file of simbias")
     return config
+
+
+def _is_cell(cell: Any) -> bool:
+    """Whether something is the settings of a cell: of another experiment, those that all have."""
+    if not isinstance(cell, dict):
+        return False
+    needed = {"task": dict} if "experiment" in cell else _CELL
+    return all(isinstance(cell.get(key), kind) for key, kind in needed.items()) and isinstance(
+        cell["task"].get("name"), str
+    )
 
 
 def to_toml(table: Mapping[str, Any]) -> str:

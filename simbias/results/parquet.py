@@ -17,9 +17,10 @@ import duckdb
 import numpy as np
 
 from simbias._checks import fail
+from simbias.experiments import Column
+from simbias.experiments.table import CHECKSUM
 from simbias.results import checksums
 from simbias.results.files import Fault, first_lines
-from simbias.results.schema import CHECKSUM, Column
 
 FILE = "_file"  # the column that names the file of a row
 ENTRY = "_entry"  # and the one that names what it is of

@@ -14,11 +14,11 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import duckdb
 
+from simbias.experiments import Table
 from simbias.results import checksums, files, parquet
 from simbias.results.claimed import Claim, Listing, Places, pending_name
 from simbias.results.files import FAILURES, Fault, StoreError, first_lines
 from simbias.results.parquet import ENTRY, FILE
-from simbias.results.schema import Table
 
 Known = TypeVar("Known")
 OWN = f"EXCLUDE ({FILE}, {ENTRY})"  # of all columns, leaves those of the table

@@ -1,146 +1,19 @@
-"""The columns of the results: one list, from which files are written, checked and explained."""
+"""The tables of a run directory: those of its experiments, and what other verbs add to them."""
 
-import warnings
 from typing import NamedTuple
 
-from simbias.quantities import Quantity, declared
-from simbias.registry import QUANTITIES
-from simbias.training.fit import TRACE
+from simbias.experiments import Column, Table, experiments
+from simbias.experiments.table import CHECKSUM, OF_TRACE
 
+ROWS = {one.table.name: one.table for one in experiments().values()}  # a table an experiment
 
-class Column(NamedTuple):
-    """A column: its name, DuckDB type, meaning with unit, and whether a row is none without it.
-
-    Files of other versions may lack a column that is not needed, or have more.
-    """
-
-    name: str
-    type: str
-    meaning: str
-    needed: bool = False
-
-
-class Table(NamedTuple):
-    """A kind of rows, kept in a folder of its name.
-
-    Attributes:
-        name: of the folder, and in SQL.
-        columns: what its files have.
-        entry: SQL of the text that names what a row is of, one row each: files of many rows are
-            made of such rows. Without it rows stay in the files in which they were written.
-        final: SQL of whether a row stands above one of the same entry that is not.
-    """
-
-    name: str
-    columns: tuple[Column, ...]
-    entry: str = ""
-    final: str = "true"
-
-
-CHECKSUM = Column("checksum", "VARCHAR", "hash of the rows written together; empty: unverified")
-STATUSES = ("done", "not-converged", "diverged", "error", "interrupted")
-FINAL = ("done", "not-converged", "diverged")  # the others are computed again by a rerun
-
-_BESIDE = ("risk",)  # the ends of its interval stand beside it, of all others behind the values
-
-_FIRST = (
-    Column("suite", "VARCHAR", "suite that asked for the network"),
-    Column(
-        "cell",
-        "VARCHAR",
-        "cell: task, architecture and six digits of its settings' hash",
-        needed=True,
-    ),
-    Column("task", "VARCHAR", "task name"),
-    Column("network", "VARCHAR", "architecture, (width,depth)"),
-    Column("method", "VARCHAR", "training algorithm"),
-    Column("seed", "BIGINT", "integer seed", needed=True),
-    Column("n_train", "BIGINT", "training points"),
-    Column("status", "VARCHAR", "done, not-converged, diverged, error or interrupted", needed=True),
-    Column("reason", "VARCHAR", "why the status, and why any empty column is empty"),
-)
-_LAST = (
-    Column("n_certify", "BIGINT", "fresh certify draws"),
-    Column("dim", "BIGINT", "input coordinates"),
-    Column("batch", "BIGINT", "points an update"),
-    Column("settings", "VARCHAR", "every setting of the cell, as JSON", needed=True),
-    Column("train_seconds", "DOUBLE", "training time, of one core or of its share of a device"),
-    Column("validate_seconds", "DOUBLE", "validation time, the stack's divided by its networks"),
-    Column("finished", "VARCHAR", "UTC time at which the row was written"),
-    Column("device", "VARCHAR", "what it ran on"),
-    Column("versions", "VARCHAR", "versions of simbias, Python and its libraries, as JSON"),
-    Column("weights_checksum", "VARCHAR", "hash of the network's tensors, without the time taken"),
-    Column("trace_checksum", "VARCHAR", "hash of its trace file; empty where there is none"),
-    CHECKSUM,
-)
-
-
-def _numbers() -> dict[str, Quantity]:
-    """The quantities that are columns; one of another package only under names that are free."""
-    taken = {column.name for column in _FIRST + _LAST}
-    found = {name: made for name, made in declared().items() if made.column != "none"}
-    for name in [name for name in found if name in taken]:
-        warnings.warn(f"left out: quantity: plug-in {name!r}, the name of a column", stacklevel=2)
-        del found[name]
-    return found
-
-
-NUMBERS = _numbers()
-TABLED = {name: made for name, made in NUMBERS.items() if made.heading}  # that tables show
-
-
-def _value(quantity: Quantity) -> Column:
-    meaning = ", ".join(filter(None, [quantity.summary, quantity.unit]))
-    return Column(quantity.name, "BIGINT" if quantity.counts else "DOUBLE", meaning)
-
-
-def _ends(quantity: Quantity) -> list[Column]:
-    if quantity.column != "interval":
-        return []
-    of = f"of its 95% interval{f' ({quantity.interval})' * bool(quantity.interval)}"
-    return [
-        Column(f"{quantity.name}_{end}", "DOUBLE", f"{word} end {of}")
-        for end, word in (("low", "lower"), ("high", "upper"))
-    ]
-
-
-def _number_columns() -> list[Column]:
-    """Values of this package, their intervals, then those of other packages."""
-    values, ends, added = [], [], []
-    for name, quantity in NUMBERS.items():
-        both = [_value(quantity), *_ends(quantity)]
-        if not QUANTITIES.owns(name):
-            added += both
-        elif name in _BESIDE:
-            values += both
-        else:
-            values.append(both[0])
-            ends += both[1:]
-    return values + ends + added
-
-
-NETWORKS = (*_FIRST, *_number_columns(), *_LAST)
-
+# the checks of every experiment, each with the columns of its own
 TRACES = (
-    Column("suite", "VARCHAR", "suite that asked for the network"),
-    Column("cell", "VARCHAR", "cell of the network", needed=True),
-    Column("seed", "BIGINT", "integer seed", needed=True),
-    *(
-        Column(name, *(("BIGINT", meaning, True) if name == "updates" else ("DOUBLE", meaning)))
-        for name, meaning in zip(
-            TRACE,
-            (
-                "updates made at the check",
-                "mean loss on the training set, nats where it is the cross-entropy",
-                "accuracy on the training set",
-                "accuracy on fresh select draws",
-                "fraction of the training exceptions labelled correctly",
-                "the same for the exceptions among the select draws",
-            ),
-            strict=True,
-        )
-    ),
+    *OF_TRACE,
+    *dict.fromkeys(column for one in experiments().values() for column in one.trace),
 )
+# the columns of a file of checks, by the table of whose row they are
+ON_THE_WAY = {one.table.name: (*OF_TRACE, *one.trace) for one in experiments().values()}
 
 BOUNDS = (
     Column("cell", "VARCHAR", "cell of the network", needed=True),
@@ -244,14 +117,10 @@ MEASURED = (
     CHECKSUM,
 )
 
-# an entry has the hash of its network (see ``records.network_name``)
-NETWORK_ROWS = Table(
-    "networks", NETWORKS, "left(sha256(settings || '|' || seed), 16)", f"status IN {FINAL}"
-)
 TABLES = {
     table.name: table
     for table in (
-        NETWORK_ROWS,
+        *ROWS.values(),
         Table("traces", TRACES),
         # tables that other verbs add to a run
         Table("bounds", BOUNDS),
@@ -263,7 +132,7 @@ UNASKED = {"measured": Table("measured", MEASURED)}  # kept besides, no part of 
 
 
 class Known(NamedTuple):
-    """What is kept in memory of the row of a network."""
+    """What is kept in memory of a row of an experiment."""
 
     cell: str
     seed: int
@@ -273,4 +142,4 @@ class Known(NamedTuple):
     checksum: str | None
 
 
-UNKNOWN = Known("", 0, "", None, None, None)  # known of a network without a row
+UNKNOWN = Known("", 0, "", None, None, None)  # known of what has no row

@@ -11,47 +11,33 @@ as reading every file. What was kept before there were checksums passes, as unve
 
 import re
 import warnings
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 import numpy as np
-from safetensors.numpy import save_file
 
 from simbias._checks import fail, known, place
 from simbias._escape import csv_text
 from simbias._frames import frame
-from simbias.results import checksums, files, parquet, tensors
+from simbias.experiments import FINAL, Column
+from simbias.results import files, parquet
+from simbias.results.beside import Beside
 from simbias.results.config import read_config
-from simbias.results.files import Fault, StoreError, stamp, unusable
+from simbias.results.files import Fault, stamp
 from simbias.results.parquet import ENTRY, FILE
 from simbias.results.rows import OWN, Rows
-from simbias.results.schema import (
-    CHECKSUM,
-    FINAL,
-    NETWORK_ROWS,
-    TABLES,
-    TRACES,
-    UNASKED,
-    UNKNOWN,
-    Column,
-    Known,
-)
+from simbias.results.schema import ON_THE_WAY, ROWS, TABLES, UNASKED, Known
 
-_FOLDERS = ("networks", "traces", "weights", "checkpoints")
-_KEPT = {
-    "weights": {"rotation", "fitted_since", "updates", "end", "seconds"},
-    "checkpoints": {"trace"},
-}
+_FOLDERS = ("traces", "weights", "checkpoints")
 _WAIT = 600.0  # seconds for another process to end, or be found dead
-T = TypeVar("T")
 
 
-class Store:
+class Store(Beside):
     """A run directory.
 
     Args:
@@ -70,17 +56,18 @@ class Store:
         create: bool = False,
         note: Callable[[str], None] = warnings.warn,
     ) -> None:
-        self.directory = place("out" if create else "DIR", directory)
+        super().__init__(place("out" if create else "DIR", directory))
         self._note, self._noted = note, set[Path]()
-        self._verified: dict[Path, tuple[Any, ...]] = {}
         self._config: tuple[tuple[int, ...], dict[str, Any]] = (), {}
         self._order: dict[str, int] = {}
-        self._rows = Rows(self.directory, NETWORK_ROWS, Known, Known._fields)
+        self._rows = {
+            name: Rows(self.directory, table, Known, Known._fields) for name, table in ROWS.items()
+        }
         if create:
             files.check_writable(self.directory)
         if self.config() is None and not create:
             raise fail("DIR", str(directory), "a run directory (made by simbias run)")
-        for folder in _FOLDERS:
+        for folder in (*_FOLDERS, *ROWS):
             path = self.directory / folder
             if path.exists() and not path.is_dir():
                 raise ValueError(f"{path} is a file: not a run directory of simbias")
@@ -109,146 +96,72 @@ class Store:
         self.config()
         return self._order.get(cell, len(self._order))
 
-    # -- networks ---------------------------------------------------------------------------
+    # -- rows ---------------------------------------------------------------------------------
 
     def finished(self) -> dict[str, str]:
-        """Status by hash of the networks whose files are whole and whose status is final."""
+        """Status by hash of the rows whose files are whole and whose status is final."""
         there = self._weighed()
         return {
-            name: status
-            for name, status in self.statuses().items()
-            if status in FINAL and name in there
+            name: row.status
+            for table, rows in self._known().items()
+            for name, row in rows.items()
+            if row.status in FINAL
+            and (name in there or not (ROWS[table].weighed or row.weights_checksum))
         }
 
     def statuses(self) -> dict[str, str]:
         """Status by hash of every row."""
-        return {name: row.status for name, row in self.networks().items()}
+        return {name: row.status for name, row in self.known().items()}
 
-    def networks(self) -> dict[str, Known]:
-        """What is known of each network with a sound row, by hash; reads only what has changed."""
-        known, faults = self._rows.index()
-        self._tell(faults)
-        return known
+    def known(self) -> Mapping[str, Known]:
+        """What is known of each sound row, by hash; reads only what has changed."""
+        some = [rows for rows in self._known().values() if rows]
+        return some[0] if len(some) == 1 else ChainMap(*some)
 
-    def write_network(
+    def write(
         self,
+        table: str,
         name: str,
         row: Mapping[str, Any],
         trace: Sequence[Mapping[str, Any]] = (),
         tensors: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """Keep a network: weights and trace first, then its row with their checksums.
+        """Keep an outcome: weights and trace first, then its row with their checksums.
 
-        A row with a status that is not final never takes the place of one that is. Raises
-        StoreError.
+        A row with a status that is not final never takes the place of one that is.
+
+        Args:
+            table: which, one of ``ROWS``.
+            name: the hash of the row.
+            row, trace: by column name; what is missing or NaN is empty.
+            tensors: what is kept beside it.
+
+        Raises:
+            StoreError: it could not be written.
         """
-        row = dict(row)
         if row["status"] not in FINAL:
-            before = self.networks().get(name)
+            before = self.known().get(name)
             if before is not None and before.status in FINAL:
                 return
-        if tensors is not None:
-            row["weights_checksum"] = checksums.of_tensors(tensors)
-            files.write(self.weights_path(name), lambda path: save_file(dict(tensors), path))
-        if trace:
-
-            def write(temporary: Path) -> None:
-                parquet.write(temporary, TRACES, trace)
-                row["trace_checksum"] = checksums.of_bytes(temporary.read_bytes())
-
-            files.write(self.trace_path(name), write)
-        self._rows.write(name, row)
+        kept = self._write_files(name, ON_THE_WAY[table], trace, tensors)
+        self._rows[table].write(name, {**row, **kept})
 
     def compact(self, *, wait: bool = False) -> None:
         """Gather rows into large files, unless another process does, which may be waited for.
 
         Raises StoreError.
         """
-        self._rows.compact(wait=_WAIT if wait else 0.0)
-
-    def weights_path(self, name: str) -> Path:
-        """Where the weights of a network are."""
-        return self.directory / "weights" / f"{name}.safetensors"
-
-    def trace_path(self, name: str) -> Path:
-        """Where the trace of a network is."""
-        return self.directory / "traces" / f"{name}.parquet"
-
-    def weights(self, name: str, rows: Mapping[str, Known] | None = None) -> dict[str, np.ndarray]:
-        """The tensors of a network; raises StoreError where they are not those of its row.
-
-        Args:
-            name: the network's.
-            rows: what ``networks`` gives, where it is at hand.
-        """
-        path = self.weights_path(name)
-
-        def load() -> tuple[dict[str, np.ndarray], str]:
-            found, _ = tensors.load(path)
-            return found, checksums.of_tensors(found)
-
-        return self._matching(path, "weights_checksum", load, rows)
-
-    def trace(self, name: str, columns: Sequence[str]) -> np.ndarray:
-        """The trace of a network as float32 (checks, columns); none where none was kept.
-
-        Raises:
-            StoreError: it cannot be read, or is not that of the network's row.
-        """
-        path = self.trace_path(name)
-        if not self._matching(path, "trace_checksum", partial(tensors.file_checksum, path)):
-            return np.zeros((0, len(columns)), np.float32)
-        rows, faults = parquet.read(TRACES, path)
-        for fault in faults:
-            raise StoreError(f"cannot read {path}: {fault.why}")
-        found = [[row[name] for name in columns] for row in rows]
-        return np.array(found, np.float32).reshape(len(rows), len(columns))
+        for rows in self._rows.values():
+            rows.compact(wait=_WAIT if wait else 0.0)
 
     def unverified(self) -> int:
-        """How many networks have a row from before checksums."""
-        return sum(row.checksum is None for row in self.networks().values())
-
-    def _matching(
-        self,
-        path: Path,
-        column: str,
-        load: Callable[[], tuple[T, str]],
-        rows: Mapping[str, Known] | None = None,
-    ) -> T:
-        """A file of a network; raises StoreError where it is not the one that its row speaks of."""
-        row = (self.networks() if rows is None else rows).get(path.stem, UNKNOWN)
-        for _ in range(2):  # another process may have written both in between
-            content, found = load()
-            if getattr(row, column) in (None, found):
-                return content
-            row = self.networks().get(path.stem, row)
-        raise unusable(path, checksums.CHANGED if found else "it is missing")
-
-    # -- checkpoints ------------------------------------------------------------------------
-
-    def write_checkpoint(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
-        """Keep the state of a network in training; raises StoreError."""
-        seal = {"network": name, CHECKSUM.name: checksums.of_tensors(tensors)}
-        files.write(self._checkpoint(name), lambda path: save_file(dict(tensors), path, seal))
-
-    def checkpoint(self, name: str) -> dict[str, np.ndarray] | None:
-        """The state of a network in training; None where none was kept; raises StoreError."""
-        path = self._checkpoint(name)
-        if not path.is_file():
-            return None
-        found, seal = tensors.load(path)
-        if seal and seal != {"network": name, CHECKSUM.name: checksums.of_tensors(found)}:
-            raise unusable(path, checksums.CHANGED)
-        return found
-
-    def drop_checkpoint(self, name: str) -> None:
-        """Forget the state of a network that has ended."""
-        self._checkpoint(name).unlink(missing_ok=True)
+        """How many rows are from before checksums."""
+        return sum(row.checksum is None for row in self.known().values())
 
     # -- reading ----------------------------------------------------------------------------
 
     def query(self, sql: str) -> tuple[list[str], list[tuple]]:
-        """Run SQL over the tables ``networks``, ``traces``, ``bounds``, ``verdicts``, ``evidence``.
+        """Run SQL over ``TABLES``: those of experiments, ``traces``, ``bounds``, ``verdicts``, ...
 
         Returns:
             Column names and rows.
@@ -328,31 +241,12 @@ class Store:
     def damaged(self) -> list[Fault]:
         """Files that cannot be used, each with the reason; reads all that there are."""
         found = []
-        self._rows.index()  # its faults are among those of its table
+        for rows in self._rows.values():
+            rows.index()  # its faults are among those of its table
         with parquet.connect() as connection:
             for table in TABLES | UNASKED:
                 found += self._fill(connection, table)
-        rows = self.networks()
-        kept = {name for name, row in rows.items() if row.weights_checksum}
-        whole = [self.weights_path(name) for name in sorted(self._weighed() | kept)]
-        whole += sorted((self.directory / "checkpoints").glob("*.safetensors"))
-        for path in whole:
-            now = (rows.get(path.stem, UNKNOWN).weights_checksum, *stamp(path))
-            if self._verified.get(path) == now:
-                continue
-            try:
-                if path.parent.name == "weights":
-                    there = self.weights(path.stem, rows)
-                else:
-                    there = self.checkpoint(path.stem) or {}
-                missing = sorted(_KEPT[path.parent.name] - set(there))
-                if missing and path.exists():
-                    found.append(Fault(path, f"no tensor {missing[0]}: not a file of simbias"))
-                else:
-                    self._verified[path] = now
-            except StoreError as error:
-                found.append(Fault(path, error.why))
-        return found
+        return found + self._broken()
 
     def mend(self) -> list[str]:
         """Move damaged files out of the way, keeping them; returns a line each.
@@ -365,14 +259,14 @@ class Store:
         aside = {
             path.name: files.set_aside(self.directory, kind, path)
             for path, kind in kinds.items()
-            if not self._rows.holds(path)
+            if not any(rows.holds(path) for rows in self._rows.values())
         }
-        if faults:
-            aside |= self._rows.compact(
-                without={path.stem for path in kinds if kinds[path] in ("weights", "traces")},
-                damaged=[path for path in kinds if self._rows.holds(path)],
-                wait=_WAIT,
-            )
+        again = {path.stem for path in kinds if kinds[path] in ("weights", "traces")}
+        for table, present in self._known().items():
+            rows = self._rows[table]
+            damaged = [path for path in kinds if rows.holds(path)]
+            if damaged or not again.isdisjoint(present):
+                aside |= rows.compact(without=again & set(present), damaged=damaged, wait=_WAIT)
         lines = []
         for path, why in faults:
             target = aside.get(path.name)
@@ -382,38 +276,25 @@ class Store:
 
     # -- inside -----------------------------------------------------------------------------
 
-    def _checkpoint(self, name: str) -> Path:
-        return self.directory / "checkpoints" / f"{name}.safetensors"
-
-    def _weighed(self) -> set[str]:
-        """The networks that have weights."""
-        return {path.stem for path in (self.directory / "weights").glob("*.safetensors")}
+    def _known(self) -> dict[str, dict[str, Known]]:
+        """What is known of the rows of each table."""
+        found = {}
+        for name, rows in self._rows.items():
+            found[name], faults = rows.index()
+            self._tell(faults)
+        return found
 
     def _fill(self, connection: duckdb.DuckDBPyConnection, name: str) -> list[Fault]:
         """Make a table of what is sound; returns the files of which rows are left out."""
         table = (TABLES | UNASKED)[name]
         if table.entry:
-            return self._rows.fill(connection)
+            return self._rows[name].fill(connection)
         paths = sorted((self.directory / name).glob("*.parquet"))
         others = self._other_traces(paths) if name == "traces" else []
         wrong = {fault.path for fault in others}
         sound = [f"{name}/{path.name}" for path in paths if path not in wrong]
         found = parquet.fill(connection, name, table.columns, self.directory, sound)
         return others + [fault for fault in found if fault.path.exists()]
-
-    def _other_traces(self, paths: Sequence[Path]) -> list[Fault]:
-        """The traces that are not those of which the rows of networks speak."""
-        present = {path.stem for path in paths}
-        rows = self.networks()
-        kept = {name for name, row in rows.items() if row.trace_checksum}
-        found = []
-        for name in sorted(present | kept):
-            path = self.trace_path(name)
-            try:
-                self._matching(path, "trace_checksum", partial(tensors.file_checksum, path), rows)
-            except StoreError as error:
-                found.append(Fault(path, error.why))
-        return found
 
     def _tell(self, faults: Sequence[Fault]) -> None:
         for path, why in faults:

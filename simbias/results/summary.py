@@ -14,8 +14,11 @@ from scipy.special import stdtrit
 
 from simbias._checks import instance
 from simbias._escape import tex
+from simbias.experiments import Experiment, experiment_of, experiments
+from simbias.experiments.experiment import Ranged
+from simbias.experiments.registered import USUAL
+from simbias.quantities import Quantity
 from simbias.registry import QUANTITIES
-from simbias.results.schema import TABLED
 from simbias.results.store import Store
 from simbias.results.transitions import Transitions, transitions
 from simbias.training.cell import cell_from_settings
@@ -58,7 +61,7 @@ class Summary:
     """One cell of a run.
 
     Attributes:
-        cell, network: names.
+        cell, network: names; of what else learns, where it is no network.
         task: its name, with what sets it apart from the catalogue's and is not among ``settings``.
         settings: those of its settings that are not the same in every cell of the run, other than
             the names of task and network.
@@ -67,6 +70,8 @@ class Summary:
             of the run has a value.
         transitions: when its networks reach the achievable boundary; None where the run does not
             ask, or no network was measured.
+        learner: the word for what learns; empty where nothing does.
+        table: of its rows.
     """
 
     cell: str
@@ -76,6 +81,8 @@ class Summary:
     statuses: dict[str, int]
     means: dict[str, Mean]
     transitions: Transitions | None
+    learner: str = "network"
+    table: str = "networks"
 
 
 def cell_settings(store: Store) -> dict[str, dict[str, Any]]:
@@ -85,45 +92,63 @@ def cell_settings(store: Store) -> dict[str, dict[str, Any]]:
     return found | dict(zip(found, told_apart(config["cells"]), strict=False))
 
 
+def tables_of(store: Store) -> list[str]:
+    """The tables of the experiments that a run is of, networks where it names none."""
+    cells = (store.config() or {"cells": []})["cells"]
+    made = dict.fromkeys(map(experiment_of, cells)) or {experiments()[USUAL]: None}
+    return [one.table.name for one in made]
+
+
 def summarise(store: Store) -> list[Summary]:
     """Every cell of a run that has a row, in the suite's order."""
     instance("store", store, Store)
-    entries = (store.config() or {}).get("names", [])
-    published = {entry["cell"]: entry["published"] for entry in entries}
-    listed = ", ".join(f'"{name}"' for name in TABLED)
-    names, rows = store.query(
-        f"SELECT cell, task, network, settings, status, {listed} FROM networks ORDER BY seed"
-    )
+    made_by: dict[str, Experiment] = {}
     members: dict[str, list[dict]] = {}
-    for row in rows:
-        record = dict(zip(names, row, strict=True))
-        members.setdefault(record["cell"], []).append(record)
+    for made in experiments().values():
+        for record in _records(store, made):
+            made_by[record["cell"]] = made
+            members.setdefault(record["cell"], []).append(record)
     order = sorted(members, key=store.order)
     settings = [json.loads(members[name][0]["settings"]) for name in order]
-    asking = [one for one in settings if "select_accuracy" in one["stop"]]
+    asking = [one for one in settings if "select_accuracy" in one.get("stop", {})]
     known = transitions(store, [cell_from_settings(one) for one in asking]) if asking else {}
-    shown = {
-        quantity: made
-        for quantity, made in TABLED.items()
-        if QUANTITIES.owns(quantity)
-        or any(member[quantity] is not None for own in members.values() for member in own)
+    entries = (store.config() or {}).get("names", [])
+    published = {entry["cell"]: entry["published"] for entry in entries}
+    shown: dict[str, Ranged] = {
+        column: told
+        for made in dict.fromkeys(made_by.values())
+        for column, told in made.shown.items()
+        if not isinstance(told, Quantity)
+        or QUANTITIES.owns(column)
+        or any(one.get(column) is not None for own in members.values() for one in own)
     }
     found = []
     for name, one, varies in zip(order, settings, varied(settings), strict=True):
         statuses = [member["status"] for member in members[name]]
         means = {
-            quantity: _mean(
-                [member[quantity] for member in members[name]],
-                published.get(name, {}).get(quantity),
-                least=made.low,
-                most=made.high,
+            column: _mean(
+                [member.get(column) for member in members[name]],
+                published.get(name, {}).get(column),
+                least=told.low,
+                most=told.high,
             )
-            for quantity, made in shown.items()
+            for column, told in shown.items()
         }
         counted = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
-        task, network = task_words(one["task"], but=varies), members[name][0]["network"]
-        found.append(Summary(name, task, network, varies, counted, means, known.get(name)))
+        task = task_words(one["task"], but=varies)
+        learner, table = made_by[name].learner, made_by[name].table.name
+        label = members[name][0].get(learner, "")
+        moved = known.get(name)
+        found.append(Summary(name, task, label, varies, counted, means, moved, learner, table))
     return found
+
+
+def _records(store: Store, made: Experiment) -> list[dict[str, Any]]:
+    """What a summary is made of: the rows of an experiment by seed, some of their columns."""
+    asked = ["cell", "settings", "status", *filter(None, [made.learner]), *made.shown]
+    listed = ", ".join(f'"{name}"' for name in asked)
+    names, rows = store.query(f"SELECT {listed} FROM {made.table.name} ORDER BY seed")
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _mean(
@@ -161,9 +186,29 @@ CAPTION_TRANSITIONS = (
 def head(summaries: list[Summary]) -> list[str]:
     """The table's column names."""
     settings = map(word, summaries[0].settings) if summaries else []
-    headings = [TABLED[name].heading for name in (summaries[0].means if summaries else TABLED)]
+    every = [made.shown for made in experiments().values()]
+    told = dict(item for shown in reversed(every) for item in shown.items())  # the first counts
+    named = summaries[0].means if summaries else experiments()[USUAL].shown
+    headings = [told[name].heading for name in named]
     asked = _TRANSITIONS if _asked(summaries) else ()
-    return ["task", "network", *settings, "networks", *headings, *asked]
+    return [*_learns(summaries), *settings, _counted(summaries), *headings, *asked]
+
+
+def keys(summaries: list[Summary]) -> int:
+    """How many columns tell the table's lines apart."""
+    return head(summaries).index(_counted(summaries)) + 1
+
+
+def _learns(summaries: list[Summary]) -> list[str]:
+    """The columns that say what was learned, and by what, if anything learns."""
+    learners = dict.fromkeys(one.learner for one in summaries)
+    word = " or ".join(filter(None, learners)) if summaries else "network"
+    return ["task", *filter(None, [word])]
+
+
+def _counted(summaries: list[Summary]) -> str:
+    """The column that counts rows by status."""
+    return " and ".join(dict.fromkeys(one.table for one in summaries)) or "networks"
 
 
 def caption(summaries: list[Summary]) -> str:
@@ -178,11 +223,12 @@ def lines(summaries: list[Summary]) -> list[list[str]]:
         counts = ", ".join(f"{count} {status}" for status, count in summary.statuses.items())
         means = list(summary.means.values())
         settings = list(map(value_words, summary.settings.values()))
-        line = [summary.task, summary.network, *settings, counts, *map(_measured, means)]
+        names = [summary.task, summary.network][: len(_learns(summaries))]
+        line = [*names, *settings, counts, *map(_measured, means)]
         found.append(line + (_moved(summary.transitions) if _asked(summaries) else []))
         if any(mean.published is not None for mean in means):
             values = ["" if m.published is None else f"{m.published:.3f}" for m in means]
-            found.append(["", "", *[""] * len(settings), "published", *values])
+            found.append(["" for _ in [*names, *settings]] + ["published", *values])
             found[-1] += [""] * (len(found[-2]) - len(found[-1]))
     return found
 
@@ -216,7 +262,7 @@ def latex(summaries: list[Summary]) -> str:
         return " & ".join(map(tex, entries)) + r" \\"
 
     first = head(summaries)
-    words = first.index("networks") + 1 if summaries else 3
+    words = keys(summaries)
     return "\n".join(
         [
             f"% {caption(summaries).replace('%', ' percent')}",

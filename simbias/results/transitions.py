@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import bdtr
 
-from simbias.results.schema import FINAL
+from simbias.experiments import FINAL
 from simbias.results.store import Store
 from simbias.training.cell import Cell
 from simbias.validation import Estimate

@@ -8,11 +8,11 @@ from pathlib import Path
 from simbias.claims.claim import Claim
 from simbias.claims.session import GENERATION, Key, Triple, classifiers, feasible, judge
 from simbias.claims.verdict import Verdict
+from simbias.experiments import FINAL, Replica, device, row_name, versions
 from simbias.quantities import declared
 from simbias.results import claims as kept
-from simbias.results import records
 from simbias.results.config import to_toml
-from simbias.results.schema import FINAL
+from simbias.results.records import load_networks
 from simbias.results.store import Store
 from simbias.runner.execute import Reporter, execute
 from simbias.runner.plan import Plan
@@ -43,7 +43,7 @@ class InStore:
         finished = self._store.finished()
         together: dict[tuple[int, ...], list[Cell]] = {}
         for cell, seeds in wanted.items():
-            if any(records.network_name(Job(cell, seed)) not in finished for seed in seeds):
+            if any(row_name(Replica(cell, seed)) not in finished for seed in seeds):
                 together.setdefault(tuple(seeds), []).append(cell)
         for seeds, cells in together.items():
             plan = Plan(SUITE, "units", tuple(cells), ({},) * len(cells), seeds, N_CERTIFY)
@@ -52,12 +52,12 @@ class InStore:
         statuses = self._store.statuses()
         for cell, seeds in wanted.items():
             for job in (Job(cell, seed) for seed in seeds):
-                self.statuses[job] = statuses.get(records.network_name(job), "error")
+                self.statuses[job] = statuses.get(row_name(Replica(*job)), "error")
 
     def stack(self, cell: Cell, seeds: Sequence[int]) -> Stack | None:
         """The networks that ended and are classifiers."""
         statuses = self._store.finished()
-        names = {seed: records.network_name(Job(cell, seed)) for seed in seeds}
+        names = {seed: row_name(Replica(cell, seed)) for seed in seeds}
         sound = {
             seed: name
             for seed, name in names.items()
@@ -65,7 +65,7 @@ class InStore:
         }
         if not sound:
             return None
-        return classifiers(records.load_networks(self._store, cell, list(sound)))
+        return classifiers(load_networks(self._store, cell, list(sound)))
 
     def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
         """What was measured before, in this directory."""
@@ -95,7 +95,7 @@ def open_store(directory: Path, note: Callable[[str], None] = warnings.warn) -> 
     config = store.config()
     if config is None:
         words = {"suite": SUITE, "preset": "units", "n_certify": N_CERTIFY}
-        environment = {"device": records.device(), "versions": records.versions()}
+        environment = {"device": device(), "versions": versions()}
         store.prepare(to_toml(words | {"cells": [], "seeds": [], "names": []} | environment))
     elif config["suite"] != SUITE:
         raise ValueError(

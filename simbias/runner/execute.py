@@ -1,48 +1,55 @@
-"""Running a plan on this machine: train, validate, write, resume, and stop cleanly.
+"""Running a plan on this machine: compute, write, resume, and stop cleanly.
 
-Every segment is checkpointed and every ended group written, so a rerun does only what is missing.
-One failing group does not stop the others.
+Every checkpoint that an experiment gives and every outcome is written, so a rerun does only what is
+missing. One failing group does not stop the others.
 """
 
 import signal
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
 
 from simbias import _programs
-from simbias.results import records
+from simbias.experiments import (
+    FINAL,
+    Ended,
+    Interrupted,
+    Moved,
+    Progress,
+    Replica,
+    Saved,
+    device,
+    experiment_of,
+    row,
+    row_name,
+    trace_rows,
+    versions,
+)
 from simbias.results.config import to_toml
-from simbias.results.schema import FINAL
-from simbias.results.store import Store, StoreError
+from simbias.results.files import StoreError
+from simbias.results.store import Store
 from simbias.runner.plan import Plan
-from simbias.training.stack import Job, Snapshot, assemble, check_memory, check_snapshot, train_jobs
-from simbias.validation import validate
 
 
 class Reporter(Protocol):
     """Hears how a run goes; every method may do nothing."""
 
-    def begun(self, plan: Plan, missing: list[Job], saved: dict[Job, Snapshot]) -> None:
-        """The networks to compute are known, and those that go on from a checkpoint."""
+    def begun(self, plan: Plan, missing: list[Replica], saved: dict[Replica, Progress]) -> None:
+        """What there is to compute is known, and what goes on from a checkpoint."""
 
-    def advanced(self, moved: dict[Job, Snapshot]) -> None:
-        """Networks trained on."""
+    def advanced(self, moved: Mapping[Replica, Progress]) -> None:
+        """Replicas have come further."""
 
-    def validating(self, jobs: list[Job]) -> None:
-        """A cell's networks are being measured."""
+    def measuring(self, replicas: Sequence[Replica]) -> None:
+        """Some are being measured."""
 
-    def ended(self, row: dict[str, Any]) -> None:
-        """A network's row was written."""
+    def ended(self, replica: Replica, row: dict[str, Any]) -> None:
+        """Its row was written."""
 
     def note(self, text: str) -> None:
         """Something the user should know."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """The user asked to stop; everything so far is on disk."""
 
 
 def check_same(plan: Plan, store: Store) -> None:
@@ -66,12 +73,12 @@ def prepare(plan: Plan, store: Store) -> None:
         ValueError: a directory of another run, or a plan of which nothing fits the memory.
     """
     too_large = [reason for group in plan.groups if (reason := _too_large(group))]
-    if len(too_large) == len(plan.groups):  # else the others can be trained
+    if len(too_large) == len(plan.groups):  # else the others can be computed
         raise too_large[0]
     check_same(plan, store)
     before = store.config() or {}  # whose other keys are another version's
     seeds = sorted({*plan.seeds, *before.get("seeds", [])})
-    environment = {"device": records.device(), "versions": records.versions()}
+    environment = {"device": device(), "versions": versions()}
     names = [
         {"cell": cell.name, "published": published}
         for cell, published in zip(plan.cells, plan.published, strict=True)
@@ -79,9 +86,9 @@ def prepare(plan: Plan, store: Store) -> None:
     store.prepare(to_toml(before | plan.config() | {"seeds": seeds, "names": names} | environment))
 
 
-def _too_large(group: list[Job]) -> ValueError | None:
+def _too_large(group: list[Replica]) -> ValueError | None:
     try:
-        check_memory(group[0].cell, len(group))
+        experiment_of(group[0].cell).check(group)
     except ValueError as error:
         return error
     return None
@@ -96,7 +103,7 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
         reporter: hears how it goes.
 
     Returns:
-        The status of every network of the plan, in the plan's order.
+        The status of every replica of the plan, in the plan's order.
 
     Raises:
         Interrupted: the user asked to stop.
@@ -105,105 +112,106 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
     for line in store.mend():
         reporter.note(line)
     finished = store.finished()
-    for name in finished:  # another run's late checkpoint of a network that has ended
+    for name in finished:  # another run's late checkpoint of what has ended
         store.drop_checkpoint(name)
-    missing = [job for job in plan.jobs if records.network_name(job) not in finished]
+    missing = [one for one in plan.replicas if row_name(one) not in finished]
     saved = _checkpoints(missing, store, reporter)
-    reporter.begun(plan, missing, saved)
+    reporter.begun(plan, missing, {one: found.progress for one, found in saved.items()})
     wanted = set(missing)
     with _interrupts() as interrupted:
         for group in plan.groups:
-            jobs = [job for job in group if job in wanted]
-            if not jobs:
+            replicas = [one for one in group if one in wanted]
+            if not replicas:
                 continue
             if interrupted:
                 raise Interrupted
+            states = {one: saved[one].state for one in replicas if one in saved}
+            work = _Work(plan, store, reporter, states, interrupted)
             try:
-                _run_group(plan, jobs, saved, store, reporter, interrupted)
-            except (Interrupted, StoreError):
+                work.run(replicas)
+            except Interrupted:
+                work.give_up(replicas, "interrupted", "stopped by the user")
+                store.compact()
+                raise
+            except StoreError:
                 raise
             except Exception as error:  # one group's failure must not lose the others
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-                _give_up(plan, jobs, "error", reason, store, reporter)
+                work.give_up(replicas, "error", reason)
             store.compact()
             _programs.group_ended()
         if interrupted:
             raise Interrupted
     store.compact(wait=True)
     statuses = store.statuses()
-    return [statuses.get(records.network_name(job), "error") for job in plan.jobs]
+    return [statuses.get(row_name(one), "error") for one in plan.replicas]
 
 
-def _run_group(
-    plan: Plan,
-    jobs: list[Job],
-    saved: dict[Job, Snapshot],
-    store: Store,
-    reporter: Reporter,
-    interrupted: list[bool],
-) -> None:
-    def after_segment(moved: dict[Job, Snapshot]) -> None:
-        for job, snapshot in moved.items():
-            tensors = records.snapshot_tensors(snapshot)
-            store.write_checkpoint(records.network_name(job), tensors)
-        reporter.advanced(moved)
-        if interrupted:
+@dataclass
+class _Work:
+    """The work of one group: the context that its experiment is given."""
+
+    plan: Plan
+    store: Store
+    reporter: Reporter
+    saved: Mapping[Replica, Any]
+    interrupted: list[bool]
+
+    @property
+    def n_certify(self) -> int:
+        """That of the plan."""
+        return self.plan.n_certify
+
+    def run(self, replicas: Sequence[Replica]) -> None:
+        """Keep what the experiment yields."""
+        for ended in experiment_of(replicas[0].cell).run(replicas, self):
+            self._keep(ended)
+            self.store.drop_checkpoint(row_name(ended.replica))
+        self._heed()
+
+    def advanced(self, moved: Mapping[Replica, Moved]) -> None:
+        """Write checkpoints and tell; raises Interrupted."""
+        for replica, one in moved.items():
+            self.store.write_checkpoint(row_name(replica), one.checkpoint)
+        self.reporter.advanced({replica: one.progress for replica, one in moved.items()})
+        self._heed()
+
+    def measuring(self, replicas: Sequence[Replica]) -> None:
+        """Tell; raises Interrupted."""
+        self._heed()
+        self.reporter.measuring(replicas)
+
+    def give_up(self, replicas: Sequence[Replica], status: str, reason: str) -> None:
+        """Write a row with a status that is not final for each that has none that is."""
+        present = self.store.statuses()
+        for replica in replicas:
+            if present.get(row_name(replica)) not in FINAL:
+                self._keep(Ended(replica, status, reason))
+
+    def _keep(self, ended: Ended) -> None:
+        suite, made = self.plan.suite, experiment_of(ended.replica.cell)
+        known, trace = row(suite, ended), trace_rows(suite, ended)
+        name = row_name(ended.replica)
+        self.store.write(made.table.name, name, known, trace, ended.tensors)
+        self.reporter.ended(ended.replica, known)
+
+    def _heed(self) -> None:
+        if self.interrupted:
             raise Interrupted
 
-    try:
-        snapshots = train_jobs(jobs, saved=saved, after_segment=after_segment)
-        for (cell, diverged), members in _by_cell(jobs, snapshots):
-            same = list(members)
-            reporter.validating(same)
-            clock = time.perf_counter()
-            stack = assemble(cell, {job.seed: snapshots[job] for job in same})
-            report = None if diverged else validate(stack, n_certify=plan.n_certify)
-            found = records.rows(plan.suite, stack, report, time.perf_counter() - clock)
-            for i, row in enumerate(found):
-                name = records.network_name(same[i])
-                trace = records.trace_rows(plan.suite, stack, i)
-                store.write_network(name, row, trace, records.tensors(stack, i))
-                store.drop_checkpoint(name)
-                reporter.ended(row)
-            if interrupted:
-                raise Interrupted
-    except Interrupted:
-        _give_up(plan, jobs, "interrupted", "stopped by the user", store, reporter)
-        store.compact()
-        raise
 
-
-def _by_cell(jobs: list[Job], snapshots: dict[Job, Snapshot]) -> Iterator[Any]:
-    """Networks by cell, those that diverged apart: there is nothing to validate in them."""
-    split = [job for job in jobs if not snapshots[job].diverged]
-    split += [job for job in jobs if snapshots[job].diverged]
-    return groupby(split, key=lambda job: (job.cell, snapshots[job].diverged))
-
-
-def _give_up(
-    plan: Plan, jobs: list[Job], status: str, reason: str, store: Store, reporter: Reporter
-) -> None:
-    """Write a row with a status that is not final for each network that has none that is."""
-    present = store.statuses()
-    for job in jobs:
-        name = records.network_name(job)
-        if present.get(name) not in FINAL:
-            row = records.base_row(plan.suite, job, status, reason)
-            store.write_network(name, row)
-            reporter.ended(row)
-
-
-def _checkpoints(jobs: list[Job], store: Store, reporter: Reporter) -> dict[Job, Snapshot]:
+def _checkpoints(
+    replicas: Sequence[Replica], store: Store, reporter: Reporter
+) -> dict[Replica, Saved]:
     found = {}
-    for job in jobs:
+    for one in replicas:
+        restore = experiment_of(one.cell).restore
         try:
-            tensors = store.checkpoint(records.network_name(job))
-            if tensors is not None:
-                snapshot = records.snapshot_from_tensors(job.cell, tensors)
-                check_snapshot(job, snapshot)
-                found[job] = snapshot
+            tensors = None if restore is None else store.checkpoint(row_name(one))
+            if restore is not None and tensors is not None:
+                found[one] = restore(one, tensors)
         except (StoreError, ValueError) as error:
-            reporter.note(f"checkpoint of {job.cell.name} seed {job.seed} not used: {error}")
+            reporter.note(f"checkpoint of {one.cell.name} seed {one.seed} not used: {error}")
     return found
 
 

@@ -8,7 +8,7 @@ from jax.sharding import PartitionSpec
 
 from simbias._devices import usable_cores
 from simbias._pinned import pinned
-from simbias.results.records import versions
+from simbias.experiments import versions
 from simbias.training.stack import seed_mesh, spread
 
 

@@ -7,13 +7,10 @@ from typing import Any
 
 from simbias._checks import each, fail, instance, known, whole
 from simbias._files import parse_toml
-from simbias.registry import LOSSES, METHODS, NETWORKS, TASKS
+from simbias.experiments import AnyCell, Replica, cell_of, experiment_of
 from simbias.suites import Preset, Suite
-from simbias.training.cell import Cell, cell_from_settings
-from simbias.training.stack import MOST_NETWORKS, Job, group_key, seed_list
+from simbias.training.stack import MOST_NETWORKS, seed_list
 from simbias.validation import N_CERTIFY
-
-_PARTS = {"task": TASKS, "network": NETWORKS, "method": METHODS, "stop": None, "loss": LOSSES}
 
 
 @dataclass(frozen=True)
@@ -24,42 +21,36 @@ class Plan:
         suite, preset: names.
         cells: in the suite's order.
         published: for each cell, published values by column.
-        seeds: each cell is trained with all of them.
-        n_certify: fresh points a network.
+        seeds: each cell is replicated by all of them.
+        n_certify: fresh points on which each replica is measured.
     """
 
     suite: str
     preset: str
-    cells: tuple[Cell, ...]
+    cells: tuple[AnyCell, ...]
     published: tuple[dict[str, float], ...]
     seeds: tuple[int, ...]
     n_certify: int
 
     @cached_property
-    def groups(self) -> list[list[Job]]:
-        """The networks, by the compiled program that trains them."""
-        groups: dict[Any, list[Job]] = {}
+    def groups(self) -> list[list[Replica]]:
+        """The replicas, by what is done together: in one compiled program, say."""
+        groups: dict[Any, list[Replica]] = {}
         for cell in self.cells:
-            jobs = groups.setdefault(group_key(cell), [])
-            jobs += [Job(cell, seed) for seed in self.seeds]
+            made = experiment_of(cell)
+            replicas = groups.setdefault((made.name, made.group(cell)), [])
+            replicas += [Replica(cell, seed) for seed in self.seeds]
         return list(groups.values())
 
     @property
-    def jobs(self) -> list[Job]:
-        """All networks."""
-        return [job for group in self.groups for job in group]
+    def replicas(self) -> list[Replica]:
+        """All of them."""
+        return [one for group in self.groups for one in group]
 
     @property
     def flops(self) -> float:
-        """Floating-point operations of the training updates, if every budget is spent."""
-        return float(
-            sum(
-                cell.stop.max_updates
-                * cell.batch
-                * cell.network.update_flops(cell.task.shape, cell.task.classes)
-                for cell, _ in self.jobs
-            )
-        )
+        """Floating-point operations, as far as they are known, if every budget is spent."""
+        return float(sum(experiment_of(cell).work(cell) for cell, _ in self.replicas))
 
     def config(self) -> dict[str, Any]:
         """What identifies the run; two runs into one directory must agree on it."""
@@ -94,9 +85,9 @@ def make_plan(
         suite: as loaded.
         preset: its name.
         seeds: how many, or which; default: the preset's.
-        n_certify: fresh points a network; default: the preset's, or the validator's.
-        overrides: ``"key=value"`` with a TOML value, for every cell: ``n_train``, ``batch``, or a
-            dotted key into task, network, method or stop, e.g. ``"task.dim=20"``.
+        n_certify: fresh points a replica; default: the preset's, or the validator's.
+        overrides: ``"key=value"`` with a TOML value, for every cell that has the key: ``n_train``,
+            ``batch``, or a dotted key into task, network, method or stop, e.g. ``"task.dim=20"``.
 
     Raises:
         ValueError: an unknown name or a value out of range, before anything is written.
@@ -107,7 +98,8 @@ def make_plan(
     if len(numbers) * len(chosen.cells) > MOST_NETWORKS:
         many = f"{len(numbers)} for each of {len(chosen.cells)} cells"
         raise fail("seeds", many, f"at most {MOST_NETWORKS} networks")
-    changes = [_override(text) for text in each("overrides", overrides, str)]
+    keys = {key: kind for cell in chosen.cells for key, kind in _keys(cell).items()}
+    changes = [_override(text, keys) for text in each("overrides", overrides, str)]
     places = [f"{part}.{setting}" if setting else part for part, setting, _ in changes]
     for place in dict.fromkeys(places):
         if places.count(place) > 1:
@@ -129,14 +121,19 @@ def make_plan(
     )
 
 
-def _override(text: str) -> tuple[str, str | None, Any]:
+def _keys(settings: dict[str, Any]) -> dict[str, type]:
+    """What may be set of a cell: the type of each part of its settings."""
+    return {**experiment_of(settings).keys, "task": dict}
+
+
+def _override(text: str, keys: dict[str, type]) -> tuple[str, str | None, Any]:
     key, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"set: got {text!r}, allowed: KEY=VALUE, for example task.dim=20")
     part, _, setting = key.strip().partition(".")
-    known("set: key", part, ["n_train", "batch", *_PARTS])
-    if (part in _PARTS) != bool(setting):
-        shape = f"{part}.SETTING=VALUE" if part in _PARTS else f"{part}=VALUE"
+    known("set: key", part, keys)
+    if (keys[part] is dict) != bool(setting):
+        shape = f"{part}.SETTING=VALUE" if keys[part] is dict else f"{part}=VALUE"
         raise ValueError(f"set: got {text!r}, allowed: {shape}")
     try:
         parsed = parse_toml(f"value = {value}" if "\n" not in value else "")["value"]
@@ -147,20 +144,18 @@ def _override(text: str) -> tuple[str, str | None, Any]:
     return part, setting or None, parsed
 
 
-def _cell(place: str, settings: dict[str, Any], changes: list[tuple[str, str | None, Any]]) -> Cell:
-    merged: dict[str, Any] = {"batch": 256, "stop": {}} | settings
+def _cell(place: str, settings: dict[str, Any], changes: list[tuple[str, str | None, Any]]) -> Any:
+    merged, own = dict(settings), _keys(settings)
     for part, setting, value in changes:
-        if setting is None:
-            merged[part] = value
-        else:
-            merged[part] = merged.get(part, {}) | {setting: value}
+        if part in own:
+            merged[part] = value if setting is None else merged.get(part, {}) | {setting: value}
     try:
-        return cell_from_settings(merged)
+        return cell_of(merged)
     except ValueError as error:
         raise ValueError(f"{'set' if changes else place}: {error}") from None
 
 
-def _published(preset: Preset, cell: Cell) -> dict[str, float]:
+def _published(preset: Preset, cell: AnyCell) -> dict[str, float]:
     """The published values of a cell: those of entries that are the same in every setting."""
     values: dict[str, float] = {}
     for entry in preset.published:

@@ -1,13 +1,14 @@
 """How a run goes, told to a person: a progress bar on a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import progress
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from simbias.experiments import AnyCell, Progress, Replica, experiment_of
 from simbias.runner.plan import Plan
-from simbias.training.stack import Job, Snapshot
 from simbias.training.words import task_words
 
 _PLAIN_SECONDS = 10  # between plain lines
@@ -16,18 +17,18 @@ _PLAIN_SECONDS = 10  # between plain lines
 class Told:
     """Reports to a console.
 
-    Work is counted in floating-point operations of updates, so that the time left is right for
-    cells of different size; a network that ends early counts as all of its budget.
+    Work is counted in floating-point operations, so that the time left is right for cells of
+    different size; what ends early counts as all of its budget.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[networks]} networks, {task.fields[rate]}"),
-            TimeRemainingColumn(compact=True),
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TaskProgressColumn(),
+            progress.TextColumn("{task.fields[count]}{task.fields[rate]}"),
+            progress.TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -40,51 +41,50 @@ class Told:
         self._bar.stop()
 
     @property
-    def networks(self) -> int:
-        """How many networks there were to train."""
-        return self._networks
+    def replicas(self) -> int:
+        """How many there were to compute."""
+        return self._replicas
 
-    def begun(self, plan: Plan, missing: list[Job], saved: dict[Job, Snapshot]) -> None:
+    def begun(self, plan: Plan, missing: list[Replica], saved: dict[Replica, Progress]) -> None:
         """Say what there is to do."""
-        self._networks, self._ended = len(missing), 0
-        self._updates = {
-            job: int(saved[job].state.updates) if job in saved else 0 for job in missing
-        }
-        self._done: dict[Job, float] = {}
-        self._work = sum(map(_budget, missing))
+        self._replicas, self._ended = len(missing), 0
+        self._steps = {one: saved[one].steps if one in saved else 0 for one in missing}
+        self._done: dict[Replica, float] = {}
+        self._work = sum(_work(one.cell) for one in missing)
         self._clock = self._said = time.monotonic()
-        self._trained = 0
-        present = len(plan.jobs) - len(missing)
+        self._made, self._unit = 0, ""
+        present = len(plan.replicas) - len(missing)
         going = f", {len(saved)} from a checkpoint" if saved else ""
+        self._words = _what([one.cell for one in plan.replicas])
         self._console.print(
-            f"{plan.suite} {plan.preset}: {len(missing)} networks to train{going}"
+            f"{plan.suite} {plan.preset}: {len(missing)} {self._words} to compute{going}"
             + (f", {present} already there" if present else "")
         )
         if missing:
+            count = f"0/{len(missing)} {self._words}"
             self._task = self._bar.add_task(
-                plan.suite, total=self._work, networks=f"0/{len(missing)}", rate="compiling"
+                plan.suite, total=self._work, count=count, rate=", compiling"
             )
             self._bar.start()
 
-    def advanced(self, moved: dict[Job, Snapshot]) -> None:
+    def advanced(self, moved: Mapping[Replica, Progress]) -> None:
         """Move the bar."""
-        for job, snapshot in moved.items():
-            updates = int(snapshot.state.updates)
-            self._trained += updates - self._updates[job]
-            self._updates[job] = updates
-            share = updates / job.cell.stop.max_updates if snapshot.running else 1.0
-            self._done[job] = share * _budget(job)
+        for one, (share, steps) in moved.items():
+            self._made += steps - self._steps[one]
+            self._steps[one] = steps
+            self._done[one] = share * _work(one.cell)
         first = next(iter(moved))
-        elapsed = time.monotonic() - self._clock
-        self._show(f"{task_words(first.cell.task)} {first.cell.network.label}", elapsed)
+        self._unit = experiment_of(first.cell).steps
+        self._show(_label(first.cell))
 
-    def validating(self, jobs: list[Job]) -> None:
+    def measuring(self, replicas: Sequence[Replica]) -> None:
         """Name what is measured."""
-        self._show(f"validating {jobs[0].cell.network.label}", time.monotonic() - self._clock)
+        self._show(f"measuring {_label(replicas[0].cell)}")
 
-    def ended(self, row: dict[str, Any]) -> None:
-        """Count a network, and say a word about one that failed."""
+    def ended(self, replica: Replica, row: dict[str, Any]) -> None:
+        """Count a row, and say a word about one that failed."""
         self._ended += 1
+        self._done[replica] = _work(replica.cell)
         if row["status"] in ("error", "diverged"):
             self._console.print(
                 f"{row['cell']} seed {row['seed']}: {row['status']}, {row['reason']}",
@@ -96,33 +96,35 @@ class Told:
         """Pass a message on."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
-    def _show(self, what: str, elapsed: float) -> None:
-        done = sum(self._done.values())
-        rate = f"{self._trained / max(elapsed, 1e-9):,.0f} updates/s"
+    def _show(self, what: str) -> None:
+        elapsed, done = time.monotonic() - self._clock, sum(self._done.values())
+        count = f"{self._ended}/{self._replicas} {self._words}"
+        speed = self._made / max(elapsed, 1e-9)
+        rate = f", {speed:,.0f} {self._unit}/s" if self._made else ""
         if self._console.is_terminal:
-            self._bar.update(
-                self._task,
-                completed=done,
-                description=what,
-                networks=f"{self._ended}/{self._networks}",
-                rate=rate,
-            )
+            self._bar.update(self._task, completed=done, description=what, count=count, rate=rate)
         elif time.monotonic() - self._said >= _PLAIN_SECONDS:
             self._said = time.monotonic()
             left = elapsed * (self._work - done) / done if done else float("nan")
             share = f"{done / self._work:4.0%}"
             self._console.print(
-                f"{elapsed:5.0f} s  {share}  {what}  {self._ended}/{self._networks} networks,"
-                f" {rate}, {left:.0f} s left",
+                f"{elapsed:5.0f} s  {share}  {what}  {count}{rate}, {left:.0f} s left",
                 highlight=False,
                 soft_wrap=True,
             )
 
 
-def _budget(job: Job) -> float:
-    cell = job.cell
-    return float(
-        cell.stop.max_updates
-        * cell.batch
-        * cell.network.update_flops(cell.task.shape, cell.task.classes)
-    )
+def _work(cell: AnyCell) -> float:
+    """What a replica of a cell counts; something even where it is not known."""
+    return max(experiment_of(cell).work(cell), 1.0)
+
+
+def _what(cells: Sequence[AnyCell]) -> str:
+    """What is computed, in the words of the tables that it goes into."""
+    return " and ".join(dict.fromkeys(experiment_of(cell).table.name for cell in cells))
+
+
+def _label(cell: AnyCell) -> str:
+    """A cell's task, with its departures from the catalogue, and what learns."""
+    learner = experiment_of(cell).known(cell).get(experiment_of(cell).learner, "")
+    return f"{task_words(cell.settings['task'])} {learner}".strip()

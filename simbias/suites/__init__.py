@@ -1,5 +1,8 @@
 """Suites: named lists of cells as TOML, with the published values they should meet.
 
+A cell is of the experiment that it names, by default ``classify``; what its task and its preset say
+counts for it as far as that experiment has such a setting.
+
 Published values stand under the cell that they are for, written as the cells of a preset are: what
 an entry leaves out is what its task and the preset say, else a default. They are shown beside a
 cell that is the same in every setting, and beside no other.
@@ -16,17 +19,15 @@ from typing import Any, NamedTuple
 
 from simbias._checks import fail, instance, known, real, whole
 from simbias._files import read_toml
+from simbias.experiments import Experiment, experiment_of, experiments
+from simbias.experiments.registered import KEY
 from simbias.registry import SUITES, resource
-from simbias.results.schema import TABLED
 from simbias.training.stack import MOST_NETWORKS
 
 __all__ = ["Preset", "Published", "Suite", "load"]
 
-_CELL = {"n_train": int, "batch": int, "method": dict, "stop": dict, "loss": dict}
-_NEEDED = ("n_train", "method")
 _SUITE = {"name": str, "summary": str, "source": str, "tasks": dict, "presets": dict}
 _PRESET = {"summary": str, "seeds": int, "cells": list}
-_PUBLISHED = {"network": dict, "values": dict}
 _MOST_CELLS = 10_000  # of a suite
 _FEW = f"at most {_MOST_CELLS} cells"
 _WORDS = {str: "a string", int: "an integer", dict: "a table", list: "an array"}
@@ -92,25 +93,27 @@ def _suite(file: str, table: dict[str, Any]) -> Suite:
     for at, name in [("name", table["name"]), *(("presets", name) for name in table["presets"])]:
         if not re.fullmatch(r"[\w-]{1,100}", name):  # they name the run's directory
             raise fail(f"{file}: {at}", name, "letters, digits, - and _, at most 100")
+    shared_keys = _shared_keys()
     for task, settings in table["tasks"].items():
-        _check(file, f"tasks.{task}", settings, {}, _CELL)
+        _check(file, f"tasks.{task}", settings, {}, shared_keys)
     published = table.get("published", [])
     for i, entry in enumerate(published):
-        _check(file, f"published[{i}]", entry, _PUBLISHED, _CELL | {"task": None})
+        place = f"published[{i}]"
+        made = _check_cell(file, place, entry, {"values": dict})
         for key, value in entry["values"].items():
-            made = TABLED[known(f"{file}: published[{i}].values: key", key, TABLED)]
-            real(f"{file}: published[{i}].values.{key}", value, made.low, made.high)
+            column = made.shown[known(f"{file}: {place}.values: key", key, made.shown)]
+            real(f"{file}: {place}.values.{key}", value, column.low, column.high)
     presets, total = {}, 0
     for name, preset in table["presets"].items():
         at = f"presets.{name}"
-        _check(file, at, preset, _PRESET, _CELL | {"n_certify": int})
-        shared = {key: preset[key] for key in _CELL if key in preset}
+        _check(file, at, preset, _PRESET, {**shared_keys, "n_certify": int})
+        shared = {key: preset[key] for key in shared_keys if key in preset}
         cells: list[dict[str, Any]] = []
         for i, cell in enumerate(preset["cells"]):
-            _check(file, f"{at}.cells[{i}]", cell, {"network": dict}, _CELL | {"task": None})
             place = f"{at}.cells[{i}]"
+            made = _check_cell(file, place, cell)
             merged = _merged(file, place, table["tasks"], shared, cell)
-            for key in _NEEDED:
+            for key in made.needed:
                 if key not in merged:
                     raise ValueError(f"{file}: {place}: key {key!r} is missing here and in tasks")
             expanded = _expand(f"{file}: {place}", merged)
@@ -132,13 +135,35 @@ def _suite(file: str, table: dict[str, Any]) -> Suite:
     return Suite(table["name"], table["summary"], table["source"], presets)
 
 
+def _shared_keys() -> dict[str, type]:
+    """What tasks and presets may say for their cells: keys of every experiment, but who learns."""
+    made = experiments().values()
+    learners = {one.learner for one in made}
+    return {key: kind for one in made for key, kind in one.keys.items() if key not in learners}
+
+
+def _check_cell(
+    file: str, place: str, cell: Any, more: Mapping[str, type] | None = None
+) -> Experiment:
+    """The experiment of a cell as it is written; raises ValueError for keys that it has not."""
+    if not isinstance(cell, dict):
+        raise fail(f"{file}: {place}", cell, "a table")
+    try:
+        made = experiment_of(cell)
+    except ValueError as error:
+        raise ValueError(f"{file}: {place}: {error}") from None
+    needed = {made.learner: dict} if made.learner else {}
+    _check(file, place, cell, {**needed, **(more or {})}, {**made.keys, "task": None, KEY: str})
+    return made
+
+
 def _entries(file: str, table: dict[str, Any], shared: dict[str, Any]) -> Iterator[Published]:
     """The published values of the cells that are whole with what a preset's cells share."""
     for i, entry in enumerate(table.get("published", [])):
         place = f"published[{i}]"
         cell = {key: value for key, value in entry.items() if key != "values"}
         merged = _merged(file, place, table["tasks"], shared, cell)
-        if all(key in merged for key in _NEEDED):
+        if all(key in merged for key in experiment_of(cell).needed):
             for settings in _expand(f"{file}: {place}", merged):
                 yield Published(f"{file}: {place}", settings, entry["values"])
 
@@ -155,14 +180,15 @@ def _without_grids(settings: dict[str, Any]) -> dict[str, Any]:
 def _merged(
     file: str, at: str, tasks: Mapping[str, Any], shared: dict[str, Any], cell: dict[str, Any]
 ) -> dict[str, Any]:
-    """A cell's settings: the task's, overridden by the preset's, overridden by its own."""
+    """A cell's settings: the task's, under the preset's, under its own."""
     task = cell.get("task")
     task = {"name": task} if isinstance(task, str) else task
     if not isinstance(task, dict) or not isinstance(task.get("name"), str):
         raise fail(f"{file}: {at}.task", task, "a task name, or a table with a name")
     merged: dict[str, Any] = {}
+    own = {*experiment_of(cell).keys, "task", KEY}
     for layer in (tasks.get(task["name"], {}), shared, cell | {"task": task}):
-        for key, value in copy.deepcopy(layer).items():
+        for key, value in copy.deepcopy({key: layer[key] for key in layer if key in own}).items():
             merged[key] = merged.get(key, {}) | value if isinstance(value, dict) else value
     return merged
 

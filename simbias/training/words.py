@@ -16,6 +16,8 @@ from simbias.training.stop import Stop
 _WORDS = {"dim": "d", "n_train": "n", "learning_rate": "lr", "max_updates": "budget"}
 _STOP = {field.name for field in fields(Stop)}
 _USUAL_LOSS = {"name": losses.cross_entropy().name}  # of cells that name none
+_LEARNERS = ("network", "estimator")  # the parts of settings that say what learns
+_ORDER = ("n_train", "batch", "method", "loss", "stop")  # of the others of a network
 _MISSING = object()
 
 
@@ -123,10 +125,11 @@ def task_words(task: Task | Settings, *, but: Collection[str] = ()) -> str:
 def varied(cells: Sequence[Settings]) -> list[dict[str, Any]]:
     """For each cell the settings that are not the same in all, in a fixed order.
 
-    Settings that follow from the names of task and network say nothing new and are left out.
+    Settings that follow from the names of task and learner say nothing new and are left out.
 
     Args:
-        cells: as ``Cell.settings`` has them; values of None may be missing.
+        cells: as ``Cell.settings`` has them, or those of another experiment; values of None may be
+            missing.
 
     Returns:
         For each cell its values of the same settings, None where it lacks one.
@@ -134,24 +137,32 @@ def varied(cells: Sequence[Settings]) -> list[dict[str, Any]]:
     bare = [{key: value for key, value in cell["task"].items() if key != "name"} for cell in cells]
     split = {_stem(key) for task in bare for key in plain(task) if " " in key}
     flat = [
-        {("task", key): value for key, value in plain(task, split).items()}
-        | {("", key): cell[key] for key in ("n_train", "batch")}
-        | {("method", key): value for key, value in cell["method"].items()}
-        | {("loss", key): value for key, value in cell.get("loss", _USUAL_LOSS).items()}
-        | {("stop", key): value for key, value in cell["stop"].items()}
+        {("task", key): value for key, value in plain(task, split).items()} | _settings(cell)
         for task, cell in zip(bare, cells, strict=True)
     ]
-    alike: dict[str, dict[tuple[str, str], Any]] = {}  # the first cell of each task and network
+    alike: dict[str, dict[tuple[str, str], Any]] = {}  # the first cell of each task and learner
     keys: dict[tuple[str, str], bool] = {}
     for one, cell in zip(flat, cells, strict=True):
-        first = alike.setdefault(f"{cell['task']['name']} {cell['network']}", one)
-        for key in [*first, *one]:
-            keys[key] = keys.get(key, False) or first.get(key) != one.get(key)
+        learners = [cell.get(part) for part in _LEARNERS]
+        first = alike.setdefault(f"{cell['task']['name']} {learners}", one)
+        for at in [*first, *one]:
+            keys[at] = keys.get(at, False) or first.get(at) != one.get(at)
     names: dict[str, tuple[str, str]] = {}
-    for part, key in (key for key, varies in keys.items() if varies):
+    for part, key in (at for at, varies in keys.items() if varies):
         name = part if key == "name" else key
         names[f"{part} {key}" if name in names else name] = part, key
-    return [{name: one.get(key) for name, key in names.items()} for one in flat]
+    return [{name: one.get(at) for name, at in names.items()} for one in flat]
+
+
+def _settings(cell: Settings) -> dict[tuple[str, str], Any]:
+    """The settings of a cell by part and name: numbers, then parts, without task and learner."""
+    whole = {"loss": _USUAL_LOSS} | cell if "method" in cell else cell
+    others = [key for key in whole if key not in ("experiment", "task", *_LEARNERS, *_ORDER)]
+    order = [*(key for key in _ORDER if key in whole), *others]
+    parts = {key: whole[key] for key in order if isinstance(whole[key], Mapping)}
+    return {("", key): whole[key] for key in order if key not in parts} | {
+        (part, key): value for part, settings in parts.items() for key, value in settings.items()
+    }
 
 
 def told_apart(cells: Sequence[Settings]) -> list[dict[str, Any]]:

@@ -1,0 +1,209 @@
+"""Train and validate: networks of a cell, what they learned, and how they came to it."""
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from simbias._types import Settings
+from simbias.experiments import table
+from simbias.experiments.arrays import snapshot_from_tensors, snapshot_tensors, tensors
+from simbias.experiments.experiment import (
+    Context,
+    Ended,
+    Experiment,
+    Moved,
+    Progress,
+    Replica,
+    Saved,
+    Tensors,
+)
+from simbias.experiments.numbers import free, number_columns, numbers
+from simbias.experiments.table import Column, rows_table
+from simbias.quantities import Subject
+from simbias.tasks.task import numbers_of
+from simbias.training.cell import Cell, cell_from_settings
+from simbias.training.fit import TRACE
+from simbias.training.stack import (
+    Job,
+    Snapshot,
+    Stack,
+    assemble,
+    check_memory,
+    check_snapshot,
+    group_key,
+    train_jobs,
+)
+from simbias.validation import Report, validate
+
+_FIRST = (
+    table.SUITE,
+    table.CELL,
+    table.TASK,
+    Column("network", "VARCHAR", "architecture, (width,depth)"),
+    Column("method", "VARCHAR", "training algorithm"),
+    table.SEED,
+    table.N_TRAIN,
+    table.STATUS,
+    table.REASON,
+)
+_LAST = (
+    table.N_CERTIFY,
+    table.DIM,
+    Column("batch", "BIGINT", "points an update"),
+    table.SETTINGS,
+    table.TRAIN_SECONDS,
+    table.VALIDATE_SECONDS,
+    table.FINISHED,
+    table.DEVICE,
+    table.VERSIONS,
+    table.WEIGHTS,
+    table.TRACE,
+    table.CHECKSUM,
+)
+NUMBERS = free({column.name for column in _FIRST + _LAST})
+NETWORKS = (*_FIRST, *number_columns(NUMBERS), *_LAST)
+_CHECKS = (
+    "updates made at the check",
+    "mean loss on the training set, nats where it is the cross-entropy",
+    "accuracy on the training set",
+    "accuracy on fresh select draws",
+    "fraction of the training exceptions labelled correctly",
+    "the same for the exceptions among the select draws",
+)
+_USUAL = {"batch": 256, "stop": {}}  # of a cell in a suite file
+
+
+def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
+    """Train networks of one compiled program together, then validate them cell by cell."""
+    jobs = [_job(one) for one in replicas]
+    saved = {_job(one): state for one, state in context.saved.items()}
+
+    def after_segment(moved: dict[Job, Snapshot]) -> None:
+        context.advanced(
+            {
+                Replica(*job): Moved(snapshot_tensors(snapshot), _progress(job, snapshot))
+                for job, snapshot in moved.items()
+            }
+        )
+
+    snapshots = train_jobs(jobs, saved=saved, after_segment=after_segment)
+    for (cell, diverged), members in _by_cell(jobs, snapshots):
+        same = list(members)
+        context.measuring([Replica(*job) for job in same])
+        clock = time.perf_counter()
+        stack = assemble(cell, {job.seed: snapshots[job] for job in same})
+        report = None if diverged else validate(stack, n_certify=context.n_certify)
+        yield from outcomes(stack, report, time.perf_counter() - clock)
+
+
+def _job(replica: Replica) -> Job:
+    assert isinstance(replica.cell, Cell)
+    return Job(replica.cell, replica.seed)
+
+
+def _by_cell(jobs: list[Job], snapshots: dict[Job, Snapshot]) -> Iterator[Any]:
+    """Networks by cell, those that diverged apart: there is nothing to validate in them."""
+    split = [job for job in jobs if not snapshots[job].diverged]
+    split += [job for job in jobs if snapshots[job].diverged]
+    return groupby(split, key=lambda job: (job.cell, snapshots[job].diverged))
+
+
+def outcomes(stack: Stack, report: Report | None, validate_seconds: float = 0.0) -> list[Ended]:
+    """The outcome of every network of a stack; without numbers where there is no report."""
+    measured = [] if report is None else numbers(Subject.validated(stack, report), NUMBERS)
+    found = []
+    for i, seed in enumerate(stack.seeds):
+        status, reason = stack.outcome(i)
+        columns: dict[str, Any] = {"updates": stack.updates[i], "train_seconds": stack.seconds[i]}
+        if report is None:
+            reason += "; not validated"
+        else:
+            columns |= measured[i].columns | {"n_certify": report.n_certify}
+            columns |= {"validate_seconds": validate_seconds / len(stack)}
+            if report.faults[i]:
+                status, reason = "diverged", f"{reason}; {report.faults[i]}"
+            else:
+                reason = "; ".join([reason, *measured[i].reasons])
+        trace = [dict(zip(TRACE, map(float, check), strict=True)) for check in stack.traces[i]]
+        replica = Replica(stack.cell, seed)
+        found.append(Ended(replica, status, reason, columns, trace, tensors(stack, i)))
+    return found
+
+
+def _known(cell: Cell) -> dict[str, Any]:
+    return {
+        "task": cell.task.name,
+        "network": cell.network.label,
+        "method": cell.method.name,
+        "n_train": cell.n_train,
+        "dim": numbers_of(cell.task),
+        "batch": cell.batch,
+    }
+
+
+def _cell(settings: Settings) -> Cell:
+    return cell_from_settings(_USUAL | settings)
+
+
+def _work(cell: Cell) -> float:
+    update = cell.network.update_flops(cell.task.shape, cell.task.classes)
+    return float(cell.stop.max_updates * cell.batch * update)
+
+
+def _effort(cell: Cell) -> dict[str, Any]:
+    return {"n_train": cell.n_train, "max_updates": cell.stop.max_updates}
+
+
+def _check(replicas: Sequence[Replica]) -> None:
+    check_memory(_job(replicas[0]).cell, len(replicas))
+
+
+def _progress(job: Job, snapshot: Snapshot) -> Progress:
+    updates = int(snapshot.state.updates)
+    share = updates / job.cell.stop.max_updates if snapshot.running else 1.0
+    return Progress(share, updates)
+
+
+def restore(replica: Replica, saved: Tensors) -> Saved:
+    """The snapshot of a network in training.
+
+    Raises:
+        ValueError: tensors that are missing.
+        DrawsError: training would go on with another training set.
+    """
+    job = _job(replica)
+    snapshot = snapshot_from_tensors(job.cell, saved)
+    check_snapshot(job, snapshot)
+    return Saved(snapshot, _progress(job, snapshot))
+
+
+classify = Experiment(
+    name="classify",
+    summary="networks are trained, then asked about fresh draws",
+    table=rows_table("networks", NETWORKS, weighed=True),
+    keys={
+        "network": dict,
+        "n_train": int,
+        "batch": int,
+        "method": dict,
+        "stop": dict,
+        "loss": dict,
+    },
+    needed=("network", "n_train", "method"),
+    learner="network",
+    cell=_cell,
+    run=run,
+    known=_known,
+    group=group_key,
+    work=_work,
+    effort=_effort,
+    check=_check,
+    restore=restore,
+    trace=tuple(
+        Column(name, "BIGINT" if name == "updates" else "DOUBLE", meaning)
+        for name, meaning in zip(TRACE, _CHECKS, strict=True)
+    ),
+    shown={name: made for name, made in NUMBERS.items() if made.heading},
+    steps="updates",
+)

@@ -1,0 +1,144 @@
+"""Fit and validate: estimators of other libraries, refitted from their seed when they are needed.
+
+Nothing of an estimator is stored but the scores of its training points: with them it is told
+whether what is fitted again, by whichever version of its library, is what the row is about.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from simbias import tasks
+from simbias._checks import fail
+from simbias._types import Settings
+from simbias.experiments import table
+from simbias.experiments.classify import NUMBERS
+from simbias.experiments.experiment import Context, Ended, Experiment, Replica, Tensors
+from simbias.experiments.numbers import number_columns, numbers
+from simbias.experiments.table import Column, rows_table
+from simbias.models.classifier import score
+from simbias.models.estimators import EstimatorCell, Fitted, estimator, fit
+from simbias.quantities import Subject
+from simbias.tasks.task import numbers_of
+from simbias.validation import validate
+
+_FIRST = (
+    table.SUITE,
+    table.CELL,
+    table.TASK,
+    Column("estimator", "VARCHAR", "name and settings of what was fitted"),
+    table.SEED,
+    table.N_TRAIN,
+    table.STATUS,
+    table.REASON,
+)
+_LAST = (
+    table.N_CERTIFY,
+    table.DIM,
+    table.SETTINGS,
+    table.TRAIN_SECONDS,
+    table.VALIDATE_SECONDS,
+    Column("library", "VARCHAR", "package that it is from, and its version"),
+    *(column for column in table.LAST if column != table.SETTINGS),
+)
+_OWN = {column.name for column in _FIRST + _LAST}
+# what is measured of a classifier, whatever it was trained by
+MEASURED = {
+    name: made for name, made in NUMBERS.items() if "network" not in made.needs and name not in _OWN
+}
+_ROUNDING = 1e-4  # of scores, relative to the largest
+
+
+def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
+    """Fit and validate, seed by seed."""
+    for replica in replicas:
+        context.measuring([replica])
+        cell, seed = replica
+        assert isinstance(cell, EstimatorCell)
+        try:
+            made = fit(cell.task, cell.estimator, n_train=cell.n_train, seeds=[seed])
+        except ValueError as error:  # a training set that the library cannot be fitted to
+            yield Ended(replica, "error", str(error))
+            continue
+        clock = time.perf_counter()
+        report = validate(made, n_certify=context.n_certify)
+        (measured,) = numbers(Subject.validated(made, report), MEASURED)
+        status, reason = made.outcome(0)
+        columns: dict[str, Any] = measured.columns | {
+            "n_certify": report.n_certify,
+            "train_seconds": made.seconds[0],
+            "validate_seconds": time.perf_counter() - clock,
+        }
+        if report.faults[0]:
+            status, reason = "diverged", f"{reason}; {report.faults[0]}"
+        else:
+            reason = "; ".join([reason, *measured.reasons])
+        yield Ended(replica, status, reason, columns, tensors=tensors(made, 0))
+
+
+def tensors(made: Fitted, i: int) -> dict[str, np.ndarray]:
+    """What is kept of the estimator at a place: the scores of its training points."""
+    return {"scores": score(made.members[i], made.data[i].x).astype(np.float32)}
+
+
+def refitted(cell: EstimatorCell, kept: dict[int, Tensors]) -> Fitted:
+    """The estimators of some seeds, fitted again.
+
+    Args:
+        cell: what was fitted.
+        kept: by seed, what ``tensors`` gave.
+
+    Raises:
+        ValueError: one is not what was fitted before: another version of its library, say.
+    """
+    made = fit(cell.task, cell.estimator, n_train=cell.n_train, seeds=list(kept))
+    for i, (seed, before) in enumerate(kept.items()):
+        found, stored = tensors(made, i)["scores"], before.get("scores", np.zeros(0))
+        size = float(np.abs(stored).max(initial=0.0))
+        same = found.shape == stored.shape and np.allclose(
+            found, stored, rtol=0, atol=_ROUNDING * size, equal_nan=True
+        )
+        if not same:
+            place = f"{cell.name} seed {seed}: scores"
+            words = ", ".join(map(" ".join, cell.estimator.versions.items()))
+            raise fail(place, "others than are stored", f"those of the same versions, not {words}")
+    return made
+
+
+def _known(cell: EstimatorCell) -> dict[str, Any]:
+    return {
+        "task": cell.task.name,
+        "estimator": cell.estimator.label,
+        "n_train": cell.n_train,
+        "dim": numbers_of(cell.task),
+        "library": ", ".join(map(" ".join, cell.estimator.versions.items())) or "its own",
+    }
+
+
+def _cell(settings: Settings) -> EstimatorCell:
+    task, given = dict(settings["task"]), dict(settings["estimator"])
+    if not isinstance(given.get("name"), str):
+        raise ValueError("estimator: key 'name' is missing")
+    made = tasks.get(task.pop("name"), **task)
+    return EstimatorCell(made, estimator(given.pop("name"), **given), settings["n_train"])
+
+
+def _effort(cell: EstimatorCell) -> dict[str, Any]:
+    return {"n_train": cell.n_train}
+
+
+estimators = Experiment(
+    name="estimators",
+    summary="estimators of other libraries are fitted, then asked about fresh draws",
+    table=rows_table("estimators", (*_FIRST, *number_columns(MEASURED), *_LAST), weighed=True),
+    keys={"estimator": dict, "n_train": int},
+    needed=("estimator", "n_train"),
+    learner="estimator",
+    cell=_cell,
+    run=run,
+    known=_known,
+    effort=_effort,
+    shown={name: made for name, made in MEASURED.items() if made.heading},
+)

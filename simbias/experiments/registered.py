@@ -1,0 +1,61 @@
+"""Which experiments there are, and which a cell is of."""
+
+import re
+import warnings
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from simbias._checks import fail, known
+from simbias.experiments.experiment import AnyCell, Experiment
+from simbias.registry import EXPERIMENTS
+
+USUAL = "classify"  # the experiment of a cell that names none
+KEY = "experiment"
+# folders of a run directory that are no experiment's
+_TAKEN = {
+    "bounds", "checkpoints", "evidence", "figures", "measured", "pending", "traces", "verdicts",
+    "weights",
+}  # fmt: skip
+
+
+@cache
+def experiments() -> dict[str, Experiment]:
+    """Every experiment by name: those of this package in their order, then installed ones by name.
+
+    An installed one that cannot be imported, is no experiment or bears another name, or the name
+    of whose table is taken, is left out, with a warning.
+    """
+    found: dict[str, Experiment] = {}
+    columns: dict[str, str] = {}
+    for name in EXPERIMENTS.names():
+        try:
+            made = EXPERIMENTS.factory(name)
+            place = f"experiment: plug-in {name!r}"
+            if not isinstance(made, Experiment) or made.name != name:
+                raise fail(place, made, f"an Experiment named {name}")
+            taken = _TAKEN | {one.table.name for one in found.values()}
+            if made.table.name in taken or not re.fullmatch(r"[a-z][a-z0-9_]*", made.table.name):
+                allowed = f"small letters, digits and _, none of {', '.join(sorted(taken))}"
+                raise fail(f"{place}: table", made.table.name, allowed)
+            for column in made.trace:  # the checks of all experiments are one table
+                if columns.setdefault(column.name, column.type) != column.type:
+                    words = f"{column.name} {column.type}"
+                    raise fail(f"{place}: trace", words, columns[column.name])
+            found[name] = made
+        except ValueError as error:
+            warnings.warn(f"left out: {error}", stacklevel=2)
+    return found
+
+
+def experiment_of(cell: AnyCell | Mapping[str, Any]) -> Experiment:
+    """The experiment that a cell, or the cell of some settings, is of; raises ValueError."""
+    settings = cell if isinstance(cell, Mapping) else cell.settings
+    name = settings.get(KEY, USUAL)
+    return experiments()[known(KEY, name, experiments())]
+
+
+def cell_of(settings: Mapping[str, Any]) -> Any:
+    """The cell that has these settings, of whichever experiment; raises ValueError."""
+    own = {key: value for key, value in settings.items() if key != KEY}
+    return experiment_of(settings).cell(own)

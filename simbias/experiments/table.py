@@ -1,0 +1,81 @@
+"""Tables of a run directory: columns, declared once, from which files are written and explained."""
+
+from typing import NamedTuple
+
+STATUSES = ("done", "not-converged", "diverged", "error", "interrupted")
+FINAL = ("done", "not-converged", "diverged")  # the others are computed again by a rerun
+
+
+class Column(NamedTuple):
+    """A column: its name, DuckDB type, meaning with unit, and whether a row is none without it.
+
+    Files of other versions may lack a column that is not needed, or have more.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    needed: bool = False
+
+
+class Table(NamedTuple):
+    """A kind of rows, kept in a folder of its name.
+
+    Attributes:
+        name: of the folder, and in SQL.
+        columns: what its files have.
+        entry: SQL of the text that names what a row is of, one row each: files of many rows are
+            made of such rows. Without it rows stay in the files in which they were written.
+        final: SQL of whether a row stands above one of the same entry that is not.
+        weighed: whether a row with a final status is whole only with its tensors beside it.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    entry: str = ""
+    final: str = "true"
+    weighed: bool = False
+
+
+SUITE = Column("suite", "VARCHAR", "suite that asked for it")
+CELL = Column(
+    "cell", "VARCHAR", "cell: what was done in words, and six digits of its settings' hash", True
+)
+TASK = Column("task", "VARCHAR", "task name")
+SEED = Column("seed", "BIGINT", "integer seed", True)
+N_TRAIN = Column("n_train", "BIGINT", "training points")
+STATUS = Column("status", "VARCHAR", "done, not-converged, diverged, error or interrupted", True)
+REASON = Column("reason", "VARCHAR", "why the status, and why any empty column is empty")
+N_CERTIFY = Column("n_certify", "BIGINT", "fresh certify draws")
+DIM = Column("dim", "BIGINT", "input coordinates")
+SETTINGS = Column("settings", "VARCHAR", "every setting of the cell, as JSON", True)
+TRAIN_SECONDS = Column(
+    "train_seconds", "DOUBLE", "training time, of one core or of its share of a device"
+)
+VALIDATE_SECONDS = Column(
+    "validate_seconds", "DOUBLE", "validation time, the stack's divided by its networks"
+)
+FINISHED = Column("finished", "VARCHAR", "UTC time at which the row was written")
+DEVICE = Column("device", "VARCHAR", "what it ran on")
+VERSIONS = Column("versions", "VARCHAR", "versions of simbias, Python and its libraries, as JSON")
+WEIGHTS = Column("weights_checksum", "VARCHAR", "hash of its tensors, without the time taken")
+TRACE = Column("trace_checksum", "VARCHAR", "hash of its trace file; empty where there is none")
+CHECKSUM = Column("checksum", "VARCHAR", "hash of the rows written together; empty: unverified")
+
+# what every row of an experiment begins and ends with, around the columns of its kind
+FIRST = (SUITE, CELL, SEED, STATUS, REASON)
+LAST = (SETTINGS, FINISHED, DEVICE, VERSIONS, WEIGHTS, TRACE, CHECKSUM)
+OF_TRACE = (SUITE, CELL, SEED)  # and what every check on the way begins with
+
+
+def rows_table(name: str, columns: tuple[Column, ...], *, weighed: bool = False) -> Table:
+    """The table of an experiment's rows, a row a cell and seed.
+
+    Args:
+        name: of the folder, and in SQL.
+        columns: those of ``FIRST`` and ``LAST`` among them, in any order.
+        weighed: as in ``Table``.
+    """
+    # an entry is named as ``experiments.row_name`` names it
+    entry, final = "left(sha256(settings || '|' || seed), 16)", f"status IN {FINAL}"
+    return Table(name, columns, entry, final, weighed)

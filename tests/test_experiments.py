@@ -1,0 +1,446 @@
+"""Experiments: a second kind from another package runs, resumes and is read as the first is."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import duckdb
+import numpy as np
+import pytest
+
+import simbias
+from simbias import suites
+from simbias.bounds import evaluate
+from simbias.cli import main
+from simbias.experiments import (
+    FIRST,
+    LAST,
+    Column,
+    Ended,
+    Experiment,
+    Replica,
+    cell_of,
+    estimators,
+    experiment_of,
+    experiments,
+    row,
+    row_name,
+    rows_table,
+)
+from simbias.experiments.estimators import MEASURED
+from simbias.registry import EXPERIMENTS, Entry
+from simbias.results import Store, load_fitted, load_stack
+from simbias.runner.plan import make_plan
+
+COINS = '''
+"""How often coins come up heads, tossed round after round."""
+
+import hashlib, json, os, time
+from dataclasses import dataclass
+
+import numpy as np
+
+from simbias.experiments import (
+    FIRST, LAST, Column, Ended, Experiment, Moved, Progress, Saved, Shown, rows_table,
+)
+
+
+@dataclass(frozen=True)
+class Coins:
+    task: str
+    bias: float
+    rounds: int = 4
+
+    @property
+    def settings(self):
+        more = {} if self.rounds == 4 else {"rounds": self.rounds}
+        own = {"task": {"name": self.task}, "coin": {"bias": self.bias}}
+        return {"experiment": "coins"} | own | more
+
+    @property
+    def identity(self):
+        return json.dumps(self.settings, sort_keys=True)
+
+    @property
+    def name(self):
+        return f"{self.task}/{hashlib.sha256(self.identity.encode()).hexdigest()[:6]}"
+
+
+def make(settings):
+    settings = {**settings, "task": settings["task"]["name"], **settings["coin"]}
+    settings.pop("coin")
+    return Coins(**settings)
+
+
+def run(replicas, context):
+    """Toss the coins of a group."""
+    for replica in replicas:
+        cell, seed = replica
+        heads = list(context.saved.get(replica, []))
+        while len(heads) < cell.rounds:
+            time.sleep(float(os.environ.get("SLOW", 0)))
+            with open(os.environ["TOSSED"], "a") as file:
+                file.write(f"{seed} {len(heads)}\\n")
+            generator = np.random.default_rng([seed, len(heads)])
+            heads.append(int(generator.binomial(context.n_certify, cell.bias)))
+            progress = Progress(len(heads) / cell.rounds, len(heads))
+            context.advanced({replica: Moved({"heads": np.array(heads)}, progress)})
+        context.measuring([replica])
+        if cell.bias == 1:
+            raise ArithmeticError("no coin")
+        share = sum(heads) / cell.rounds / context.n_certify
+        trace = [{"round": i, "heads": count} for i, count in enumerate(heads)]
+        yield Ended(replica, "done", "tossed", {"bias": cell.bias, "share": share}, trace)
+
+
+coins = Experiment(
+    name="coins",
+    summary="coins are tossed",
+    table=rows_table(
+        "coins",
+        (*FIRST, Column("bias", "DOUBLE", "asked"), Column("share", "DOUBLE", "found"), *LAST),
+    ),
+    keys={"coin": dict, "rounds": int},
+    needed=("coin",),
+    cell=make,
+    run=run,
+    known=lambda cell: {"bias": cell.bias},
+    group=lambda cell: "together",
+    restore=lambda replica, kept: Saved(kept["heads"].tolist(), Progress(0.5, len(kept["heads"]))),
+    trace=(Column("round", "BIGINT", "which"), Column("heads", "BIGINT", "that came up")),
+    shown={"share": Shown("heads", 0, 1)},
+    steps="rounds",
+)
+'''
+TOSSES = """
+name = "tosses"
+summary = "fair and unfair coins"
+source = "none"
+
+[tasks.lms-5]
+rounds = 4
+
+[presets.only]
+summary = "one size"
+seeds = 2
+n_certify = 50
+cells = [{ experiment = "coins", task = "lms-5", coin = { bias = [0.5, 0.9] } }]
+
+[[published]]
+experiment = "coins"
+task = "lms-5"
+coin = { bias = 0.9 }
+values = { share = 0.9 }
+"""
+SIMBIAS = [sys.executable, "-W", "error::UserWarning", "-m", "simbias"]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Another package with an experiment, as pip leaves it, and what calls simbias beside it."""
+    folder = tmp_path_factory.mktemp("site")
+    info = folder / "mine-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[simbias.experiments]\ncoins = mine:coins\n")
+    (folder / "mine.py").write_text(COINS)
+    (folder / "tosses.toml").write_text(TOSSES)
+    home = os.path.dirname(os.path.dirname(simbias.__file__))
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(folder), home]),
+        "TOSSED": str(folder / "tossed"),
+    }
+
+    def begin(*words, **more):
+        return subprocess.Popen(
+            [*SIMBIAS, *map(str, words)],
+            env=environment | more,
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return folder, begin
+
+
+def call(begin, *words, **more):
+    """Exit code, output and errors."""
+    process = begin(*words, **more)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def test_a_kind_of_another_package_is_run_killed_resumed_and_read(installed):
+    folder, begin = installed
+    line = ("run", "tosses.toml", "--preset", "only", "--out", "run", "--cores", "1")
+    child = begin(*line, SLOW="0.3")
+    checkpoints = folder / "run" / "checkpoints"
+    while child.poll() is None and len(list(checkpoints.glob("*.safetensors"))) < 1:
+        time.sleep(0.01)
+    child.kill()
+    child.communicate()
+    assert child.returncode == -signal.SIGKILL
+    code, out, err = call(begin, *line)
+    assert (code, err) == (0, "")
+    assert "coins to compute, 1 from a checkpoint" in out and "boundary" not in out
+    tossed = (folder / "tossed").read_text().splitlines()
+    assert len(tossed) in (16, 17)  # 4 replicas of 4 rounds; one may have been on its way
+    assert not list(checkpoints.iterdir())
+
+    code, out, err = call(begin, *line)
+    assert (code, err) == (0, "") and "0 coins to compute, 4 already there" in out
+    assert len((folder / "tossed").read_text().splitlines()) == len(tossed)
+
+    _, out, _ = call(begin, "status", "run")
+    assert out.count("2 done") == 2 and "bias .5: 2 done" in out
+    _, out, _ = call(begin, "table", "run")
+    assert out.split()[:5] == ["task", "bias", "coins", "heads", "lms-5"] and "published" in out
+    asked = "select seed, share, reason, weights_checksum from coins where bias = .5 order by seed"
+    _, out, _ = call(begin, "query", "run", asked, "--format", "json")
+    draws = [[np.random.default_rng([s, i]).binomial(50, 0.5) for i in range(4)] for s in (0, 1)]
+    assert json.loads(out) == [
+        {"seed": seed, "share": sum(heads) / 200, "reason": "tossed", "weights_checksum": None}
+        for seed, heads in enumerate(draws)
+    ]
+    pairs = "select c.seed, t.heads from coins c join traces t using (cell, seed) where bias = .5"
+    _, out, _ = call(begin, "query", "run", f"{pairs} order by c.seed, round", "--format", "csv")
+    assert out.splitlines()[1:] == [f"{s},{heads}" for s in (0, 1) for heads in draws[s]]
+    assert call(begin, "export", "run", "--format", "csv")[:2] == (0, "run/coins.csv\n")
+    rows = list(csv.DictReader((folder / "run" / "coins.csv").read_text().splitlines()))
+    assert len(rows) == 4 and {one["status"] for one in rows} == {"done"}
+
+
+def test_a_failing_group_of_any_kind_is_rows_with_their_reason(installed):
+    folder, begin = installed
+    line = ("run", "tosses.toml", "--preset", "only", "--out", "bad", "--set", "coin.bias=1.0")
+    code, out, _ = call(begin, *line, "--seeds", "1")
+    assert code == 1 and out.count("ArithmeticError: no coin") == 1
+    _, out, _ = call(begin, "query", "bad", "select bias, status from coins", "--format", "csv")
+    assert out.split() == ["bias,status", "1.0,error"]
+    # without the package the run is told of, and what it is not known here is left alone
+    assert main(["status", str(folder / "bad")]) == 0
+
+
+# estimators
+
+
+FORESTS = """
+name = "forests"
+summary = "forests beside a network"
+source = "none"
+
+[tasks.noisy-lms-7]
+n_train = 400
+method = { name = "sgd", learning_rate = 0.1 }
+stop = { max_updates = 20, check_every = 10 }
+
+[presets.only]
+summary = "one size"
+seeds = 2
+n_certify = 2000
+
+[[presets.only.cells]]
+task = { name = "noisy-lms-7", dim = 4 }
+network = { name = "mlp", width = 8 }
+
+[[presets.only.cells]]
+experiment = "estimators"
+task = { name = "noisy-lms-7", dim = 4 }
+estimator = { name = "random-forest", n_estimators = [5, 10] }
+
+[[presets.only.cells]]
+experiment = "estimators"
+task = { name = "noisy-lms-7", dim = 4 }
+estimator = { name = "linear-svm" }
+"""
+
+
+@pytest.fixture(scope="module")
+def forests(tmp_path_factory):
+    """A run of networks and estimators, and the line that made it."""
+    pytest.importorskip("sklearn")
+    folder = tmp_path_factory.mktemp("forests")
+    (folder / "forests.toml").write_text(FORESTS)
+    line = ["run", str(folder / "forests.toml"), "--preset", "only", "--out", str(folder / "run")]
+    assert main([*line, "--cores", "2"]) == 0
+    return Store(folder / "run"), line
+
+
+def test_estimators_are_rows_of_their_own_with_a_reason_for_what_is_empty(forests):
+    store, _ = forests
+    names, rows = store.query("SELECT * FROM estimators ORDER BY estimator, seed")
+    found = [dict(zip(names, one, strict=True)) for one in rows]
+    labels = ["linear-svm", "random-forest(n_estimators=10)", "random-forest(n_estimators=5)"]
+    assert [(one["estimator"], one["seed"]) for one in found] == [
+        (label, seed) for label in labels for seed in (0, 1)
+    ]
+    assert "updates" not in names and {"risk", "memorised", "library"} < set(names)
+    for one in found:
+        empty = {name for name, value in one.items() if value is None}
+        scores = one["estimator"] == "linear-svm"
+        assert empty == ({"train_loss", "trace_checksum"} if scores else {"trace_checksum"})
+        why = "scores are neither logits nor probabilities: train_loss is empty"
+        assert one["reason"] == "fitted" + f"; {why}" * scores
+        assert one["library"].startswith("scikit-learn ") and one["n_certify"] == 2000
+    assert store.query("SELECT count(*), count(updates) FROM networks")[1] == [(2, 2)]
+
+
+def test_a_rerun_fits_nothing_and_the_table_has_both_kinds(forests, monkeypatch, capsys):
+    store, line = forests
+    monkeypatch.setattr(estimators, "fit", lambda *_, **__: pytest.fail("fitted"))
+    assert main([*line, "--cores", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "0 networks and estimators to compute, 8 already there" in out
+    assert main(["table", str(store.directory)]) == 0
+    out = capsys.readouterr().out
+    assert "network or estimator" in out and "random-forest(n_estimators=5)" in out
+    assert main(["status", str(store.directory)]) == 0
+    assert capsys.readouterr().out.count("2 done") == 4
+    assert main(["export", str(store.directory), "--format", "csv"]) == 2
+    assert "table: got None, allowed: one of networks, estimators" in capsys.readouterr().err
+
+
+def test_a_stored_forest_is_fitted_again_and_certified(forests):
+    store, _ = forests
+    stack = load_fitted(store, "noisy-lms-7/random-forest(n_estimators=10)")
+    (certificate, _) = evaluate(stack, bounds=["clopper-pearson"], n_certify=2000)
+    asked = "SELECT risk FROM estimators WHERE estimator LIKE '%=10)' ORDER BY seed"
+    assert certificate.valid and certificate.risk == store.query(asked)[1][0][0]
+    assert len(load_stack(store)) == 2  # networks beside them are found as ever
+
+
+def test_what_is_fitted_again_is_what_the_row_is_about(forests, monkeypatch):
+    store, _ = forests
+    fit = estimators.fit
+    monkeypatch.setattr(estimators, "fit", lambda *a, seeds, **k: fit(*a, seeds=[7], **k))
+    with pytest.raises(ValueError, match="seed 0: scores: got 'others than are stored', allowed"):
+        load_fitted(store, "noisy-lms-7/linear-svm", seed=0)
+
+
+# the protocol
+
+
+def test_a_row_is_named_by_its_settings_and_seed_as_the_table_names_it(cell):
+    values = {"settings": cell.identity, "seed": 3}
+    entry = experiments()["classify"].table.entry
+    sql = f"SELECT {entry} FROM (SELECT $settings AS settings, $seed AS seed)"
+    assert duckdb.execute(sql, values).fetchall() == [(row_name(Replica(cell, 3)),)]
+
+
+def test_the_usual_experiment_is_no_part_of_an_identity(cell):
+    assert experiment_of(cell).name == "classify" and "experiment" not in cell.settings
+    assert cell_of({"experiment": "classify", **cell.settings}) == cell == cell_of(cell.settings)
+    forest = cell_of(
+        {
+            "experiment": "estimators",
+            "task": {"name": "lms-5"},
+            "estimator": {"name": "decision-tree"},
+            "n_train": 50,
+        }
+    )
+    assert cell_of(forest.settings) == forest and experiment_of(forest).name == "estimators"
+    with pytest.raises(ValueError, match="^experiment: unknown name 'clasify', nearest: classify"):
+        cell_of({**cell.settings, "experiment": "clasify"})
+
+
+@pytest.mark.parametrize("name", experiments())
+def test_every_experiment_has_what_rows_need(name, cell):
+    made = experiments()[name]
+    columns = {column.name for column in made.table.columns}
+    assert {column.name for column in (*FIRST, *LAST)} <= columns
+    assert set(made.needed) <= set(made.keys) and made.learner in {*made.needed, ""}
+    assert len(columns) == len(made.table.columns)
+
+
+def test_estimators_are_asked_what_needs_no_network():
+    classify = experiments()["classify"]
+    numbers = {column.name for column in classify.table.columns}
+    assert {"updates"} == (set(classify.shown) | {"updates"}) - set(MEASURED)
+    assert set(MEASURED) < numbers
+
+
+def test_a_table_without_what_every_row_has_is_refused():
+    def made(columns):
+        return Experiment("odd", "", rows_table("odd", columns), {}, (), dict, lambda *_: iter(()))
+
+    made((*FIRST, *LAST))
+    with pytest.raises(ValueError, match="^experiment odd: table: got 'no column seed'"):
+        made((*(column for column in FIRST if column.name != "seed"), *LAST))
+    with pytest.raises(ValueError, match="got 'no column network'"):
+        Experiment(
+            "odd",
+            "",
+            rows_table("odd", (*FIRST, *LAST)),
+            {},
+            (),
+            dict,
+            lambda *_: iter(()),
+            "network",
+        )
+
+
+def test_columns_that_are_known_beforehand_are_in_rows_of_what_failed(cell):
+    failed = row("s", Ended(Replica(cell, 1), "error", "why"))
+    assert failed["task"] == "noisy-lms-7" and failed["network"] == "(100,1)"
+    assert failed["settings"] == cell.identity and failed["status"] == "error"
+
+
+def test_a_cell_says_only_what_its_experiment_has(tmp_path):
+    def load(old, new):
+        assert old in FORESTS
+        path = tmp_path / "forests.toml"
+        path.write_text(FORESTS.replace(old, new, 1))
+        return suites.load(str(path))
+
+    suite = load("n_train = 400", "n_train = 300")
+    (first, *others) = make_plan(suite, "only", overrides=["n_train=350"]).cells
+    assert first.n_train == others[0].n_train == 350 and "method" not in others[0].settings
+    name = 'estimator = { name = "linear-svm" }'
+    for new, words in [
+        (f"{name}\nbatch = 3", r"cells\[2\]: key: unknown name 'batch'"),
+        ("", r"cells\[2\]: key 'estimator' is missing"),
+        ("estimator = 3", r"cells\[2\]: estimator: got 3, allowed: a table"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            load(name, new)
+    with pytest.raises(
+        ValueError, match="experiment: unknown name 'estimator', nearest: estimators"
+    ):
+        load('experiment = "estimators"', 'experiment = "estimator"')
+    with pytest.raises(ValueError, match="unknown name 'decision-trees', nearest: decision-tree"):
+        make_plan(load(name, 'estimator = { name = "decision-trees" }'), "only")
+
+
+TAKEN = Experiment("taken", "", rows_table("traces", (*FIRST, *LAST)), {}, (), dict, iter)
+OTHER = Experiment("other", "", rows_table("mine", (*FIRST, *LAST)), {}, (), dict, iter)
+TYPED = Experiment(
+    "typed",
+    "",
+    rows_table("typed", (*FIRST, *LAST)),
+    {},
+    (),
+    dict,
+    iter,
+    trace=(Column("updates", "VARCHAR", ""),),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "words"),
+    [
+        ("taken", "TAKEN", "table: got 'traces', allowed: small letters, .*none of bounds"),
+        ("renamed", "OTHER", "allowed: an Experiment named renamed"),
+        ("typed", "TYPED", "trace: got 'updates VARCHAR', allowed: BIGINT"),
+        ("seven", "__name__", "allowed: an Experiment named seven"),
+    ],
+)
+def test_a_kind_that_would_disturb_the_others_is_left_out(name, attribute, words, monkeypatch):
+    entry = Entry(f"{__name__}:{attribute}", "")
+    monkeypatch.setattr(EXPERIMENTS, "_builtin", EXPERIMENTS._builtin | {name: entry})
+    with pytest.warns(UserWarning, match=f"^left out: experiment: plug-in '{name}'.*{words}"):
+        assert list(experiments.__wrapped__()) == ["classify", "estimators"]
