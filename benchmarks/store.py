@@ -108,6 +108,7 @@ def make(networks: int, folder: Path, one_file_each: bool) -> Path:
     prepare(plan, store)
     draw = np.random.default_rng(0)
     rows_folder = store.directory / "networks"
+    rows_folder.mkdir()
     jobs = plan.replicas
     for start in range(0, networks, 1 if one_file_each else TOGETHER):
         some = jobs[start : start + (1 if one_file_each else TOGETHER)]

@@ -12,6 +12,7 @@ from simbias.claims.expression import Reference
 from simbias.claims.inference import fewest
 from simbias.claims.session import InMemory
 from simbias.claims.verdict import Met, Units, conclude, intervals
+from simbias.experiments import classify
 from simbias.quantities import declared
 from simbias.results.config import to_toml
 from simbias.training.cell import Cell
@@ -421,8 +422,13 @@ def test_in_memory_a_network_is_trained_once(written, says, monkeypatch):
         jobs.extend(wanted)
         return {job: type("Ended", (), {"diverged": job.seed == 1}) for job in wanted}
 
-    monkeypatch.setattr(session, "train_jobs", train_jobs)
-    monkeypatch.setattr(session, "assemble", lambda cell, found: Named(cell, tuple(found)))
+    def joined(parts):
+        return Named(parts[0].cell, tuple(seed for part in parts for seed in part.seeds))
+
+    monkeypatch.setattr(classify, "train_jobs", train_jobs)
+    monkeypatch.setattr(classify, "assemble", lambda cell, found: Named(cell, tuple(found)))
+    learned = classify.classify.learned._replace(join=joined)
+    monkeypatch.setattr(session, "_learned", lambda cell: learned)
     monkeypatch.setattr(session, "classifiers", lambda stack: stack)
     says("risk", among(100))
     claims = load(written(table("a"), table("b", inference=SEQUENTIAL)))
@@ -653,7 +659,7 @@ def test_two_files_may_neither_share_an_id_nor_a_family(written):
     ],
 )
 def test_what_cannot_be_checked_is_refused_before_training(claim, message, monkeypatch):
-    monkeypatch.setattr(session, "train_jobs", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(classify, "train_jobs", lambda *_: pytest.fail("trained"))
     with pytest.raises(ValueError, match=message):
         check(claim)
 

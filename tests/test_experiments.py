@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import duckdb
 import numpy as np
 import pytest
 
 import simbias
-from simbias import suites
+from simbias import claims, suites
 from simbias.bounds import evaluate
 from simbias.cli import main
 from simbias.experiments import (
@@ -32,8 +33,10 @@ from simbias.experiments import (
     rows_table,
 )
 from simbias.experiments.estimators import MEASURED
+from simbias.quantities import Subject, declared
+from simbias.quantities.settings import setting
 from simbias.registry import EXPERIMENTS, Entry
-from simbias.results import Store, load_fitted, load_stack
+from simbias.results import Store, StoreError, load_fitted, load_stack
 from simbias.runner.plan import make_plan
 
 COINS = '''
@@ -318,8 +321,96 @@ def test_what_is_fitted_again_is_what_the_row_is_about(forests, monkeypatch):
     store, _ = forests
     fit = estimators.fit
     monkeypatch.setattr(estimators, "fit", lambda *a, seeds, **k: fit(*a, seeds=[7], **k))
-    with pytest.raises(ValueError, match="seed 0: scores: got 'others than are stored', allowed"):
+    with pytest.raises(StoreError, match="seed 0: scores of the training points: got 'others th"):
         load_fitted(store, "noisy-lms-7/linear-svm", seed=0)
+
+
+CLAIM = """
+id = "forests-memorise"
+title = "Forests fit the exceptions that they were shown"
+source = "none"
+quantity = "exceptions_fitted"
+predicate = { op = ">=", value = 0.7, margin = 0.0 }
+quantifier = { kind = "probability", at_least = 0.5 }
+unit = { of = "network", redraws = ["rotation", "data", "initialisation", "order"] }
+effort = { n_certify = 500, confidence = 0.99 }
+inference = { test = "clopper-pearson", alpha = 0.2, units = 3, family = "f", correction = "none" }
+[population]
+experiment = "estimators"
+task = { name = "noisy-lms-7", dim = 4 }
+estimator = { name = "random-forest", n_estimators = 20 }
+n_train = 400
+"""
+
+
+@pytest.fixture
+def claimed(tmp_path):
+    """A file with the claim about forests, some of its words replaced."""
+
+    def write(*changes):
+        text = CLAIM
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / "claim.toml").write_text(text)
+        return str(tmp_path / "claim.toml")
+
+    return write
+
+
+def test_a_claim_about_forests_is_judged_in_memory_and_in_a_directory(claimed, tmp_path, capsys):
+    pytest.importorskip("sklearn")
+    verdict = claims.check(claimed())
+    assert verdict.verdict == "supported" and min(verdict.units.quantity.value) >= 0.7
+    for words in ("3 estimators to compute", "supported"):
+        assert main(["claims", "run", claimed(), "--out", str(tmp_path / "run")]) == 0
+        out = capsys.readouterr().out
+        assert words in out
+    assert "to compute" not in out  # the second time everything is there
+    store = Store(tmp_path / "run")
+    values = store.query("SELECT value FROM evidence ORDER BY seeds")[1]
+    assert [value for (value,) in values] == verdict.units.quantity.value.tolist()
+
+
+@pytest.mark.parametrize("quantity", declared())
+def test_a_quantity_is_measured_on_estimators_or_refused_beforehand(quantity):
+    pytest.importorskip("sklearn")
+    made = declared()[quantity]
+    fitted = simbias.train(
+        simbias.tasks.get("noisy-lms-7", dim=4),
+        simbias.estimator("decision-tree"),
+        n_train=200,
+        seeds=2,
+    )
+    arguments = {"shift": "none", "rule": "simple", "bound": "clopper-pearson", "number": 0.001}
+    given = arguments[made.argument.kind] if made.argument else None
+    try:
+        made.suits(fitted.cell, given)
+    except ValueError as error:
+        assert "allowed: a network" in str(error) or "allowed: an MLP of relu" in str(error)
+        return
+    if made.of == "setting" and quantity not in ("dim", "noise", "n_train"):
+        with pytest.raises(ValueError, match=f"quantity: got '{quantity}', allowed: a setting of"):
+            setting(fitted.cell, quantity)
+        return
+    bounds = {"bound": ["clopper-pearson"]}
+    subject = Subject(fitted, n_certify=500, confidence=0.9, arguments=bounds)
+    assert not np.isnan(made.measure(subject, given).value).any()
+
+
+def test_a_population_is_of_an_experiment_that_is_known(claimed, monkeypatch):
+    for change, words in [
+        (('"estimators"', '"estimator"'), "population: experiment: unknown name 'estimator'"),
+        (("n_train = 400\n", ""), "population: key 'n_train' is missing"),
+        (("n_train = 400", "batch = 3\nn_train = 400"), "population: key: unknown name 'batch'"),
+        (('"exceptions_fitted"', '"transition_updates"'), "allowed: a network"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            claims.feasible(claims.load(claimed(change)))
+    made = replace(experiments()["estimators"], learned=None)
+    monkeypatch.setitem(experiments(), "estimators", made)
+    with pytest.raises(ValueError, match="population: experiment: got 'estimators', allowed: one"):
+        claims.load(claimed())
 
 
 # the protocol

@@ -21,10 +21,10 @@ from simbias.claims.family import holm, reaches
 from simbias.claims.grammar import parse
 from simbias.claims.inference import TESTS, Rule, along, p_values
 from simbias.claims.session import Key, Triple, judge
+from simbias.experiments import AnyCell
 from simbias.quantities import declared
 from simbias.registry import METHODS
 from simbias.training.cell import Cell
-from simbias.training.stack import Stack
 from simbias.validation.risk import Estimate, clopper_pearson
 
 CONFIDENCE = 0.95  # of the rates' own intervals
@@ -388,10 +388,10 @@ class _Known:
     def __init__(self, found: Mapping[str, tuple[NDArray[np.float64], ...]]) -> None:
         self._found = found  # value, low and high by quantity, each (seeds,)
 
-    def train(self, wanted: Mapping[Cell, Sequence[int]]) -> None:
+    def train(self, wanted: Mapping[AnyCell, Sequence[int]]) -> None:
         """Nothing: the measurements are there."""
 
-    def stack(self, cell: Cell, seeds: Sequence[int]) -> Stack | None:
+    def stack(self, cell: AnyCell, seeds: Sequence[int]) -> None:
         """None: there are no weights."""
         return None
 

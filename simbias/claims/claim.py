@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
+from typing import Any
 
 from simbias.claims.expression import Expression
 from simbias.claims.inference import Rule
-from simbias.training.cell import Cell
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Claim:
         id: letters, digits, - and _.
         title, source: words about it.
         quantity: the expression that the predicate is about.
-        populations: cells by name; a single one may have the name "".
+        populations: cells by name, of any experiment in which something is learned; a single one
+            may have the name "".
         unit: what counts once, "network", "pair" (of two seeds) or "point".
         redraws: what differs between units.
         rule: predicate, quantifier and test.
@@ -56,7 +57,7 @@ class Claim:
     title: str
     source: str
     quantity: Expression
-    populations: Mapping[str, Cell]
+    populations: Mapping[str, Any]
     unit: str
     redraws: tuple[str, ...]
     rule: Rule

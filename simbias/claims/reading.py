@@ -20,17 +20,17 @@ from simbias.claims.claim import Claim, Premise
 from simbias.claims.expression import Expression, Reference
 from simbias.claims.grammar import parse
 from simbias.claims.inference import TESTS, Rule, fewest
+from simbias.experiments import cell_of, experiment_of
+from simbias.experiments.registered import KEY
 from simbias.quantities import declared
 from simbias.quantities.settings import setting
 from simbias.registry import CLAIMS, resource
-from simbias.training.cell import Cell, cell_from_settings
 
 OPS = ("<=", ">=")
 CORRECTIONS = ("holm", "none")
 _SEED = ("rotation", "data", "initialisation", "order")
 REDRAWS = {"network": _SEED, "pair": _SEED, "point": ("points",)}  # by what a unit is
 
-_POPULATION = {"task": dict, "network": dict, "method": dict, "n_train": int}
 _INFERENCE = {"test": str, "alpha": float, "units": int, "family": str, "correction": str}
 _WORDS = {
     str: "a string", int: "an integer", float: "a number", dict: "a table", list: "an array",
@@ -227,7 +227,7 @@ def _premise(place: str, table: Any, read: Callable[[str, object], Expression]) 
     return Premise(expression, op, value, share)
 
 
-def _populations(place: str, table: dict[str, Any]) -> dict[str, Cell]:
+def _populations(place: str, table: dict[str, Any]) -> dict[str, Any]:
     if ("population" in table) == ("populations" in table):
         given = [key for key in ("population", "populations") if key in table]
         raise fail(f"{place}: population", given, "one of population and populations")
@@ -241,12 +241,24 @@ def _populations(place: str, table: dict[str, Any]) -> dict[str, Cell]:
             not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or keyword.iskeyword(name)
         ):
             raise fail(f"{place}: populations", name, "a name of letters, digits and _")
-        _check(at, settings, _POPULATION, {"batch": int, "stop": dict, "loss": dict})
-        try:
-            cells[name] = cell_from_settings({"batch": 256, "stop": {}} | settings)
-        except ValueError as error:
-            raise ValueError(f"{at}: {error}") from None
+        cells[name] = _cell(at, settings)
     return cells
+
+
+def _cell(place: str, settings: Any) -> Any:
+    """A population of any experiment in which something is learned."""
+    try:
+        made = experiment_of(settings if isinstance(settings, dict) else {})
+        if made.learned is None:
+            raise fail(KEY, made.name, "one in which something is learned")
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+    needed = {"task": dict, **{key: made.keys[key] for key in made.needed}}
+    _check(place, settings, needed, {**made.keys, KEY: str})
+    try:
+        return cell_of(settings)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
 
 
 def _unit(place: str, table: Any) -> str:

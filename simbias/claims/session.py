@@ -23,10 +23,9 @@ from simbias.claims.verdict import (
     outcome,
     settings_unmet,
 )
+from simbias.experiments import AnyCell, Learned, Replica, experiment_of
 from simbias.quantities import Subject, declared
 from simbias.quantities.settings import setting
-from simbias.training.cell import Cell
-from simbias.training.stack import Job, Snapshot, Stack, assemble, group_key, train_jobs
 from simbias.validation.risk import Estimate
 from simbias.validation.sound import sound
 
@@ -43,7 +42,7 @@ Seeds = tuple[int, ...]
 class Key(NamedTuple):
     """What a measurement is of, but for the seed."""
 
-    cell: Cell
+    cell: Any  # of whichever experiment
     reference: Reference  # without its population
     n_certify: int
     confidence: float
@@ -52,11 +51,11 @@ class Key(NamedTuple):
 class Networks(Protocol):
     """Where networks come from, and where measurements are kept."""
 
-    def train(self, wanted: Mapping[Cell, Sequence[int]]) -> None:
+    def train(self, wanted: Mapping[AnyCell, Sequence[int]]) -> None:
         """Train what is missing of these seeds of these cells."""
 
-    def stack(self, cell: Cell, seeds: Sequence[int]) -> Stack | None:
-        """Those of the networks that are classifiers; None: none of them."""
+    def stack(self, cell: AnyCell, seeds: Sequence[int]) -> Any:
+        """What quantities are measured on, of the seeds at which there is a classifier, or None."""
 
     def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
         """Value, low and high of what was measured before, by seed (of a pair: the first)."""
@@ -65,8 +64,8 @@ class Networks(Protocol):
         """Keep measurements."""
 
 
-def classifiers(stack: Stack) -> Stack | None:
-    """The networks of a stack that are classifiers; None: none of them."""
+def classifiers(stack: Any) -> Any:
+    """Those of a stack, or of estimators, that are classifiers; None: none of them."""
     try:
         return sound(stack)
     except ValueError:
@@ -74,28 +73,27 @@ def classifiers(stack: Stack) -> Stack | None:
 
 
 class InMemory:
-    """Networks that are trained here, and kept as long as this object."""
+    """What is learned here, and kept as long as this object."""
 
     def __init__(self) -> None:
-        self._snapshots: dict[Job, Snapshot] = {}
+        self._learned: dict[Replica, Any] = {}
         self._found: dict[Key, dict[int, Triple]] = {}
 
-    def train(self, wanted: Mapping[Cell, Sequence[int]]) -> None:
+    def train(self, wanted: Mapping[AnyCell, Sequence[int]]) -> None:
         """Train what is missing."""
-        groups: dict[Any, list[Job]] = {}
+        groups: dict[Any, list[Replica]] = {}
         for cell, seeds in wanted.items():
-            jobs = [Job(cell, seed) for seed in seeds]
-            missing = [job for job in jobs if job not in self._snapshots]
-            groups.setdefault(group_key(cell), []).extend(missing)
-        for jobs in groups.values():
-            if jobs:
-                self._snapshots |= train_jobs(jobs)
+            made = experiment_of(cell)
+            missing = [one for seed in seeds if (one := Replica(cell, seed)) not in self._learned]
+            groups.setdefault((made.name, made.group(cell)), []).extend(missing)
+        for replicas in filter(None, groups.values()):
+            self._learned |= _learned(replicas[0].cell).make(replicas)
 
-    def stack(self, cell: Cell, seeds: Sequence[int]) -> Stack | None:
-        """The networks that are classifiers."""
-        found = {seed: self._snapshots[Job(cell, seed)] for seed in seeds}
-        ended = {seed: snapshot for seed, snapshot in found.items() if not snapshot.diverged}
-        return classifiers(assemble(cell, ended)) if ended else None
+    def stack(self, cell: AnyCell, seeds: Sequence[int]) -> Any:
+        """What quantities are measured on, of the classifiers."""
+        found = [self._learned[Replica(cell, seed)] for seed in seeds]
+        ended = [one for one in found if one is not None]
+        return classifiers(_learned(cell).join(ended)) if ended else None
 
     def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
         """What was measured before."""
@@ -105,6 +103,12 @@ class InMemory:
     def keep(self, key: Key, found: Mapping[int, Triple]) -> None:
         """Keep it as long as this object."""
         self._found.setdefault(key, {}).update(found)
+
+
+def _learned(cell: AnyCell) -> Learned:
+    learned = experiment_of(cell).learned
+    assert learned is not None  # else it is no population
+    return learned
 
 
 def judge(
@@ -136,7 +140,7 @@ def judge(
     measured: dict[str, Units] = {}
     while open_:
         have |= {claim.id: _next(claim, have[claim.id], measured.get(claim.id)) for claim in open_}
-        wanted: dict[Cell, list[int]] = {}
+        wanted: dict[AnyCell, list[int]] = {}
         for claim in open_:
             seeds = _seeds(claim, have[claim.id], first[claim.id])
             for cell in claim.populations.values():
@@ -234,7 +238,7 @@ def _parts(key: Key, behind: Mapping[int, Seeds]) -> Iterator[dict[int, Seeds]]:
 class _Asked(NamedTuple):
     """Networks to measure together."""
 
-    cell: Cell
+    cell: AnyCell
     n_certify: int
     confidence: float
     seeds: Seeds
@@ -287,7 +291,7 @@ def _measure(
             networks.keep(key, dict(zip(units, found, strict=True)))
 
 
-def _subject(stack: Stack, asked: _Asked, keys: Iterable[Key]) -> Subject:
+def _subject(stack: Any, asked: _Asked, keys: Iterable[Key]) -> Subject:
     """Networks with the arguments that will be asked for, by kind."""
     arguments: dict[str, list[Any]] = {}
     for reference in dict.fromkeys(key.reference for key in keys):
@@ -326,7 +330,7 @@ def _units(claim: Claim, have: int, first: int, networks: Networks) -> Units:
 def _evaluated(
     expression: Expression,
     values: Mapping[Reference, Estimate],
-    cells: Mapping[str, Cell],
+    cells: Mapping[str, Any],
     n: int,
 ) -> Estimate:
     """An expression on the units."""

@@ -5,13 +5,21 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+import numpy as np
+
 from simbias._types import Settings
 from simbias.experiments import table
-from simbias.experiments.arrays import snapshot_from_tensors, snapshot_tensors, tensors
+from simbias.experiments.arrays import (
+    snapshot_from_tensors,
+    snapshot_tensors,
+    stack_from_tensors,
+    tensors,
+)
 from simbias.experiments.experiment import (
     Context,
     Ended,
     Experiment,
+    Learned,
     Moved,
     Progress,
     Replica,
@@ -32,6 +40,7 @@ from simbias.training.stack import (
     check_memory,
     check_snapshot,
     group_key,
+    joined,
     train_jobs,
 )
 from simbias.validation import Report, validate
@@ -178,6 +187,19 @@ def restore(replica: Replica, saved: Tensors) -> Saved:
     return Saved(snapshot, _progress(job, snapshot))
 
 
+def _make(replicas: Sequence[Replica]) -> dict[Replica, Stack | None]:
+    found = train_jobs([_job(one) for one in replicas])
+    return {
+        Replica(*job): None if one.diverged else assemble(job.cell, {job.seed: one})
+        for job, one in found.items()
+    }
+
+
+def _read(replica: Replica, kept: Tensors, trace: np.ndarray) -> Stack:
+    job = _job(replica)
+    return stack_from_tensors(job.cell, {job.seed: kept}, [trace])
+
+
 classify = Experiment(
     name="classify",
     summary="networks are trained, then asked about fresh draws",
@@ -190,7 +212,7 @@ classify = Experiment(
         "stop": dict,
         "loss": dict,
     },
-    needed=("network", "n_train", "method"),
+    needed=("network", "method", "n_train"),
     learner="network",
     cell=_cell,
     run=run,
@@ -200,6 +222,7 @@ classify = Experiment(
     effort=_effort,
     check=_check,
     restore=restore,
+    learned=Learned(_make, _read, joined),
     trace=tuple(
         Column(name, "BIGINT" if name == "updates" else "DOUBLE", meaning)
         for name, meaning in zip(TRACE, _CHECKS, strict=True)

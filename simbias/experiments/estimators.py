@@ -6,6 +6,7 @@ whether what is fitted again, by whichever version of its library, is what the r
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,14 @@ from simbias._checks import fail
 from simbias._types import Settings
 from simbias.experiments import table
 from simbias.experiments.classify import NUMBERS
-from simbias.experiments.experiment import Context, Ended, Experiment, Replica, Tensors
+from simbias.experiments.experiment import (
+    Context,
+    Ended,
+    Experiment,
+    Learned,
+    Replica,
+    Tensors,
+)
 from simbias.experiments.numbers import number_columns, numbers
 from simbias.experiments.table import Column, rows_table
 from simbias.models.classifier import score
@@ -55,10 +63,8 @@ def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
     """Fit and validate, seed by seed."""
     for replica in replicas:
         context.measuring([replica])
-        cell, seed = replica
-        assert isinstance(cell, EstimatorCell)
         try:
-            made = fit(cell.task, cell.estimator, n_train=cell.n_train, seeds=[seed])
+            made = _fit(replica)
         except ValueError as error:  # a training set that the library cannot be fitted to
             yield Ended(replica, "error", str(error))
             continue
@@ -83,28 +89,54 @@ def tensors(made: Fitted, i: int) -> dict[str, np.ndarray]:
     return {"scores": score(made.members[i], made.data[i].x).astype(np.float32)}
 
 
-def refitted(cell: EstimatorCell, kept: dict[int, Tensors]) -> Fitted:
-    """The estimators of some seeds, fitted again.
+def refitted(replica: Replica, kept: Tensors, trace: object = None) -> Fitted:
+    """An estimator, fitted again.
 
     Args:
-        cell: what was fitted.
-        kept: by seed, what ``tensors`` gave.
+        replica: which.
+        kept: what ``tensors`` gave of it.
+        trace: nothing is known of how it was fitted.
 
     Raises:
-        ValueError: one is not what was fitted before: another version of its library, say.
+        ValueError: it is not what was fitted before: another version of its library, say.
     """
-    made = fit(cell.task, cell.estimator, n_train=cell.n_train, seeds=list(kept))
-    for i, (seed, before) in enumerate(kept.items()):
-        found, stored = tensors(made, i)["scores"], before.get("scores", np.zeros(0))
-        size = float(np.abs(stored).max(initial=0.0))
-        same = found.shape == stored.shape and np.allclose(
-            found, stored, rtol=0, atol=_ROUNDING * size, equal_nan=True
-        )
-        if not same:
-            place = f"{cell.name} seed {seed}: scores"
-            words = ", ".join(map(" ".join, cell.estimator.versions.items()))
-            raise fail(place, "others than are stored", f"those of the same versions, not {words}")
+    made = _fit(replica)
+    found, stored = tensors(made, 0)["scores"], kept.get("scores", np.zeros(0))
+    size = float(np.abs(stored).max(initial=0.0))
+    same = found.shape == stored.shape and np.allclose(
+        found, stored, rtol=0, atol=_ROUNDING * size, equal_nan=True
+    )
+    if not same:
+        words = ", ".join(map(" ".join, made.cell.estimator.versions.items()))
+        allowed = f"those of the same versions, not of {words}"
+        raise fail("scores of the training points", "others than are stored", allowed)
     return made
+
+
+def joined(parts: Sequence[Fitted]) -> Fitted:
+    """The estimators of several seeds of one cell."""
+    return Fitted(
+        parts[0].cell,
+        tuple(one for part in parts for one in part.members),
+        tuple(one for part in parts for one in part.data),
+        np.concatenate([part.seconds for part in parts]),
+        tuple(one for part in parts for one in part.warned),
+    )
+
+
+def _make(replicas: Sequence[Replica]) -> dict[Replica, Fitted | None]:
+    found: dict[Replica, Fitted | None] = {}
+    for replica in replicas:
+        with suppress(ValueError):  # a training set that the library cannot be fitted to
+            found[replica] = None
+            found[replica] = _fit(replica)
+    return found
+
+
+def _fit(replica: Replica) -> Fitted:
+    cell, seed = replica
+    assert isinstance(cell, EstimatorCell)
+    return fit(cell.task, cell.estimator, n_train=cell.n_train, seeds=[seed])
 
 
 def _known(cell: EstimatorCell) -> dict[str, Any]:
@@ -140,5 +172,6 @@ estimators = Experiment(
     run=run,
     known=_known,
     effort=_effort,
+    learned=Learned(_make, refitted, joined),
     shown={name: made for name, made in MEASURED.items() if made.heading},
 )

@@ -113,6 +113,21 @@ class Interrupted(KeyboardInterrupt):
     """The user asked to stop; everything so far is on disk."""
 
 
+class Learned(NamedTuple):
+    """What was learned at some seeds of a cell, as quantities are measured on it: a stack, say.
+
+    Attributes:
+        make: of replicas of one group, without measuring anything; None for what is no classifier.
+        read: of a replica, from the tensors beside its row and its trace (checks, columns of
+            ``Experiment.trace``); raises ValueError.
+        join: what several seeds of one cell are together, in that order.
+    """
+
+    make: Callable[[Sequence[Replica]], Mapping[Replica, Any]]
+    read: Callable[[Replica, Tensors, np.ndarray], Any]
+    join: Callable[[Sequence[Any]], Any]
+
+
 class Shown(NamedTuple):
     """A column that tables of means show: its heading, and the range of its values."""
 
@@ -159,6 +174,7 @@ class Experiment:
         effort: settings that say how much is done, for plans.
         check: raises ValueError for a group that would not fit the memory.
         restore: what the checkpoint of a replica means; raises ValueError where nothing of use.
+        learned: what quantities are measured on, in claims; None where there is nothing such.
         trace: columns of the checks on the way, beside those of ``OF_TRACE``.
         shown: the columns that tables of means show.
         steps: what progress is counted in.
@@ -182,6 +198,7 @@ class Experiment:
     effort: Callable[[Any], Mapping[str, Any]] = _nothing
     check: Callable[[Sequence[Replica]], Any] = _nothing
     restore: Callable[[Replica, Tensors], Saved] | None = None
+    learned: Learned | None = None
     trace: tuple[Column, ...] = ()
     shown: Mapping[str, Ranged] = field(default_factory=dict)
     steps: str = "steps"

@@ -12,6 +12,7 @@ from simbias._checks import known
 from simbias.models import panel
 from simbias.quantities.quantity import Argument, quantity
 from simbias.quantities.subject import Subject
+from simbias.tasks.block_task import block_task
 from simbias.tasks.shifts import BENIGN, SHIFTS, shifted
 from simbias.training.cell import Cell
 from simbias.training.fit import TRACE
@@ -31,7 +32,7 @@ def _of_kind(kinds: Collection[str]) -> Callable[[Any], Any]:
 
 
 def _move(cell: Cell, kind: str) -> None:
-    shifted(cell.block_task, kind)
+    shifted(block_task(cell.task), kind)
 
 
 def _build(cell: Cell, rule: str) -> None:
@@ -58,7 +59,7 @@ def excess_risk(subject: Subject) -> Estimate:
     return Estimate(*(part - achievable for part in subject.report.risk))
 
 
-@quantity(0, math.inf, unit="updates", needs=("achievable risk",), column="none")
+@quantity(0, math.inf, unit="updates", needs=("achievable risk", "network"), column="none")
 def transition_updates(subject: Subject) -> list[float]:
     """Updates until the select error stays within .01 of the achievable; inf: never."""
     most = _achievable(subject) + EXCESS
@@ -85,6 +86,7 @@ def shifted_accuracy(subject: Subject, kind: str) -> Estimate:
     0,
     1,
     of="pair",
+    needs=("network",),
     interval=_COUNTED,
     argument=Argument("shift", _of_kind(SHIFTS), _move),
 )
@@ -100,7 +102,7 @@ def seed_agreement(subject: Subject, kind: str) -> Estimate:
     return pairs.agreement(subject.confidence)
 
 
-@quantity(-1, 1, interval="product of two Clopper-Pearson", column="none")
+@quantity(-1, 1, needs=("network",), interval="product of two Clopper-Pearson", column="none")
 def early_stopping_gain(subject: Subject) -> Estimate:
     """Risk at the last check less risk at the best by select accuracy, on the same points."""
     stack = subject.stack
@@ -108,7 +110,7 @@ def early_stopping_gain(subject: Subject) -> Estimate:
     return pairs.difference(subject.confidence)
 
 
-@quantity(-1, 1, of="point")
+@quantity(-1, 1, of="point", needs=("network",))
 def early_stopping_difference(subject: Subject) -> np.ndarray:
     """Error at the last check less error at the best, a point: -1, 0 or 1.
 
@@ -156,7 +158,13 @@ def island_excess(subject: Subject) -> Estimate:
     return measure_islands(subject.stack, confidence=subject.confidence).toward.excess
 
 
-@quantity(0, 1, interval=_COUNTED, argument=Argument("rule", _of_kind(RULES), _build))
+@quantity(
+    0,
+    1,
+    needs=("network",),
+    interval=_COUNTED,
+    argument=Argument("rule", _of_kind(RULES), _build),
+)
 def control_risk(subject: Subject, rule: str) -> Estimate:
     """Risk of the explicit network of the same architecture that computes a rule."""
     explicit = control(subject.stack.cell, rule, seeds=subject.stack.seeds)

@@ -28,8 +28,8 @@ class Need(NamedTuple):
     def require(self, cell: Cell) -> None:
         """Raise ValueError for a cell that lacks it."""
         if not self.met(cell):
-            names = {"task": cell.task.name, "network": cell.network.label}
-            raise fail(self.of, names[self.of], self.allowed)
+            has = getattr(cell, self.of, None)
+            raise fail(self.of, getattr(has, "label", getattr(has, "name", None)), self.allowed)
 
 
 def _relu_layers(cell: Cell) -> bool:

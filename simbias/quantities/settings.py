@@ -10,10 +10,13 @@ from simbias.quantities.subject import Subject
 from simbias.training.cell import Cell
 from simbias.validation.risk import Estimate
 
+_PARTS = ("task", "network", "method", "estimator")
+
 
 def setting(cell: Cell, name: str) -> float:
     """A number among the settings of a cell, whichever part has it; ValueError where none has."""
-    parts = (cell.settings, *(cell.settings[part] for part in ("task", "network", "method")))
+    given = cell.settings
+    parts = (given, *(given[part] for part in _PARTS if part in given))
     for settings in parts:
         if name in settings:
             return float(settings[name])

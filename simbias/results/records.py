@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from simbias._checks import fail, instance, whole
-from simbias.experiments import FINAL, Replica, arrays, cell_of, row_name
-from simbias.experiments.estimators import refitted
+from simbias.experiments import FINAL, AnyCell, Replica, cell_of, experiment_of, row_name
 from simbias.models import Fitted
 from simbias.results import checksums
 from simbias.results.files import StoreError
 from simbias.results.store import Store
 from simbias.training.cell import Cell
 from simbias.training.draws import DrawsError
-from simbias.training.fit import TRACE
 from simbias.training.stack import Job, Stack, joined
 from simbias.validation import faults
 from simbias.validation.sound import sound_seed
@@ -117,12 +115,13 @@ def load_fitted(store: Store, cell: str | None = None, *, seed: int | None = Non
         seed: the only one to fit; default: all of them.
 
     Raises:
-        ValueError: no such cell or seed, or what is fitted is not what was: another version of its
-            library, say.
-        StoreError: no estimator has ended, or a file cannot be read.
+        ValueError: no such cell or seed.
+        StoreError: no estimator has ended, a file cannot be read, or what is fitted is not what was
+            fitted before: by another version of its library, say.
     """
     made, seeds = _asked(store, cell, seed, "estimators")
-    return refitted(made, {own: store.weights(row_name(Replica(made, own))) for own in seeds})
+    found: Fitted = load(store, made, seeds)
+    return found
 
 
 def load_networks(store: Store, cell: Cell, seeds: Sequence[int]) -> Stack:
@@ -132,18 +131,32 @@ def load_networks(store: Store, cell: Cell, seeds: Sequence[int]) -> Stack:
         StoreError: one that is broken, with cell, seed and file.
         DrawsError: the training set of one cannot be drawn again.
     """
-    found = []
+    found: Stack = load(store, cell, seeds)
+    return found
+
+
+def load(store: Store, cell: AnyCell, seeds: Sequence[int]) -> Any:
+    """What was learned at some seeds of a cell, whatever learns: a stack, say.
+
+    Raises:
+        StoreError: one that is broken, with cell, seed and file.
+        DrawsError: the training set of one cannot be drawn again.
+    """
+    made = experiment_of(cell)
+    assert made.learned is not None
+    columns, found = [column.name for column in made.trace], []
     for seed in seeds:
-        name = row_name(Replica(cell, seed))
+        replica = Replica(cell, seed)
+        name = row_name(replica)
         try:
-            kept, trace = store.weights(name), store.trace(name, TRACE)
-            found.append(arrays.stack_from_tensors(cell, {seed: kept}, [trace]))
+            kept, trace = store.weights(name), store.trace(name, columns)
+            found.append(made.learned.read(replica, kept, trace))
         except DrawsError:
             raise
         except (StoreError, ValueError) as error:
             where = "" if isinstance(error, StoreError) else f" {store.weights_path(name)}"
             raise StoreError(f"{cell.name} seed {seed}: {error}{where}") from None
-    return joined(found)
+    return made.learned.join(found)
 
 
 def load_sound(
@@ -194,7 +207,7 @@ def load_sound(
     raise StoreError(f"no network with finite logits in {store.directory}: {said}")
 
 
-def weights_of(store: Store, cell: Cell, seeds: Sequence[int]) -> str | None:
+def weights_of(store: Store, cell: AnyCell, seeds: Sequence[int]) -> str | None:
     """What numbers about networks are of: a hash of their tensors; None where one is not whole."""
     rows, found = store.known(), []
     for seed in sorted(seeds):

@@ -4,20 +4,19 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from simbias.claims.claim import Claim
 from simbias.claims.session import GENERATION, Key, Triple, classifiers, feasible, judge
 from simbias.claims.verdict import Verdict
-from simbias.experiments import FINAL, Replica, device, row_name, versions
+from simbias.experiments import FINAL, AnyCell, Replica, device, row_name, versions
 from simbias.quantities import declared
 from simbias.results import claims as kept
 from simbias.results.config import to_toml
-from simbias.results.records import load_networks
+from simbias.results.records import load
 from simbias.results.store import Store
 from simbias.runner.execute import Reporter, execute
 from simbias.runner.plan import Plan
-from simbias.training.cell import Cell
-from simbias.training.stack import Job, Stack
 
 SUITE = "claims"
 N_CERTIFY = 20_000  # of the rows of networks, for an overview; claims measure with their own effort
@@ -35,13 +34,13 @@ class InStore:
         self, store: Store, reporter: Callable[[], AbstractContextManager[Reporter]]
     ) -> None:
         self._store, self._reporter = store, reporter
-        self.statuses: dict[Job, str] = {}  # of the networks that were asked for
+        self.statuses: dict[Replica, str] = {}  # of the networks that were asked for
         self._found: dict[Key, dict[int, Triple]] = {}
 
-    def train(self, wanted: Mapping[Cell, Sequence[int]]) -> None:
+    def train(self, wanted: Mapping[AnyCell, Sequence[int]]) -> None:
         """Train what is missing; cells that ask for the same seeds together."""
         finished = self._store.finished()
-        together: dict[tuple[int, ...], list[Cell]] = {}
+        together: dict[tuple[int, ...], list[AnyCell]] = {}
         for cell, seeds in wanted.items():
             if any(row_name(Replica(cell, seed)) not in finished for seed in seeds):
                 together.setdefault(tuple(seeds), []).append(cell)
@@ -51,11 +50,11 @@ class InStore:
                 execute(plan, self._store, reporter)
         statuses = self._store.statuses()
         for cell, seeds in wanted.items():
-            for job in (Job(cell, seed) for seed in seeds):
-                self.statuses[job] = statuses.get(row_name(Replica(*job)), "error")
+            for one in (Replica(cell, seed) for seed in seeds):
+                self.statuses[one] = statuses.get(row_name(one), "error")
 
-    def stack(self, cell: Cell, seeds: Sequence[int]) -> Stack | None:
-        """The networks that ended and are classifiers."""
+    def stack(self, cell: AnyCell, seeds: Sequence[int]) -> Any:
+        """What quantities are measured on, of what ended and is a classifier."""
         statuses = self._store.finished()
         names = {seed: row_name(Replica(cell, seed)) for seed in seeds}
         sound = {
@@ -65,7 +64,7 @@ class InStore:
         }
         if not sound:
             return None
-        return classifiers(load_networks(self._store, cell, list(sound)))
+        return classifiers(load(self._store, cell, list(sound)))
 
     def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
         """What was measured before, in this directory."""

@@ -5,17 +5,22 @@ says 0 everywhere. Whatever measures or draws classifiers asks here first and le
 out.
 """
 
+from typing import TypeVar
+
 import jax
 import numpy as np
 
 from simbias._checks import fail
 from simbias.models.classifier import Traced
+from simbias.models.estimators import Fitted
 from simbias.models.panel import Panel, panel
 from simbias.training.stack import Stack
 from simbias.validation.exceptions import train_answers
 
+Several = TypeVar("Several", Stack, Fitted)
 
-def faults(learned: Stack | Panel) -> tuple[str, ...]:
+
+def faults(learned: Stack | Fitted | Panel) -> tuple[str, ...]:
     """For each classifier why it is none, in a few words; empty where it is one.
 
     It has diverged, its weights are not finite, or its scores are not on its own training set.
@@ -47,13 +52,13 @@ def _score_fault(asked: Panel, i: int) -> str:
     return score_fault(asked, i, int(np.sum(~scored)), len(scored), "training")
 
 
-def sound(stack: Stack) -> Stack:
-    """The stack of the networks that are classifiers; ValueError says why there are none."""
-    kept = sound_seeds(stack)
-    return stack if len(kept) == len(stack) else stack.some(kept)
+def sound(learned: Several) -> Several:
+    """Those of a stack, or of estimators, that are classifiers; ValueError says why none is."""
+    kept = sound_seeds(learned)
+    return learned if len(kept) == len(learned) else learned.some(kept)
 
 
-def sound_seeds(learned: Stack | Panel) -> list[int]:
+def sound_seeds(learned: Stack | Fitted | Panel) -> list[int]:
     """The seeds of the classifiers that can be judged; ValueError says why there are none."""
     asked = panel(learned)
     found = faults(asked)
