@@ -366,7 +366,8 @@ def bounds(
 ) -> int:
     """Hold bounds on a run's networks against the exact risk: table, figure, DIR/bounds/*.parquet.
 
-    Where there are several cells, say also which numbers tell networks that generalise from those
+    Of estimators too, for which held-out certificates have a value. Where there are several cells
+    of networks, say also which numbers tell networks that generalise from those
     that do not. A rerun reads what the same settings gave; delete DIR/bounds to compute it anew.
 
     Args:
@@ -384,9 +385,10 @@ def bounds(
     _start_jax(cores)
     from simbias.bounds import bound_names
     from simbias.bounds.judged import check_effort
+    from simbias.experiments import experiment_of
     from simbias.plots.bounds import draw_bounds
     from simbias.results import bounds as kept
-    from simbias.results.records import trained
+    from simbias.results.records import learned
     from simbias.results.summary import cell_settings
     from simbias.training.words import phrases
     from simbias.validation import N_CERTIFY
@@ -397,12 +399,13 @@ def bounds(
     names = tuple(bound_names(chosen or None))
     settings = cell_settings(store)
     found = []
-    for made, networks in trained(store, cell):
+    for made, networks in learned(store, cell):
         asked = kept.Asked(made, tuple(networks), names, delta, n_certify, masks)
         judged = kept.hold(store, asked)
-        found.append((made, judged))
+        what = experiment_of(made).table.name
+        found += [(made, judged)] if what == "networks" else []
         words = phrases({"delta": delta} | settings.get(made.name, {}))
-        say(console, f"{made.name}, {words}, {len(networks)} networks: {asked.path(store)}")
+        say(console, f"{made.name}, {words}, {len(networks)} {what}: {asked.path(store)}")
         print_rows(console, kept.HEAD, kept.bound_lines(judged))
         apart = kept.set_apart(judged)
         for seed, reason in apart.items():

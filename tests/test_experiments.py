@@ -37,7 +37,7 @@ from simbias.quantities import Subject, declared
 from simbias.quantities.settings import setting
 from simbias.registry import EXPERIMENTS, Entry
 from simbias.results import Store, StoreError, load_fitted, load_stack
-from simbias.runner.plan import make_plan
+from simbias.runner.plan import Plan, make_plan
 
 COINS = '''
 """How often coins come up heads, tossed round after round."""
@@ -317,6 +317,26 @@ def test_a_stored_forest_is_fitted_again_and_certified(forests):
     assert len(load_stack(store)) == 2  # networks beside them are found as ever
 
 
+def test_held_out_certificates_of_a_run_of_forests_are_kept(forests, capsys):
+    store, _ = forests
+    line = ["bounds", str(store.directory), "--n-certify", "2000", "--cell", "noisy-lms-7/r"]
+    line += ["--bounds", "clopper-pearson", "--bounds", "l2-norm"]
+    assert main(line) == 0
+    out = capsys.readouterr().out
+    assert "2 estimators: " in out and "tell networks apart" not in out
+    asked = "SELECT network, seed, value, valid, reason FROM bounds ORDER BY ALL"
+    rows = store.query(asked)[1]
+    assert len(rows) == 2 * 2 * 2
+    assert {row[0] for row in rows} == {
+        "random-forest(n_estimators=10)",
+        "random-forest(n_estimators=5)",
+    }
+    certified = [row for row in rows if row[2] is not None]
+    assert len(certified) == 4 and all(row[3] for row in certified)
+    assert {row[4] for row in rows if row[2] is None} == {"the network is an MLP: no layers"}
+    assert len(list((store.directory / "figures").glob("bounds-*.png"))) == 2
+
+
 def test_what_is_fitted_again_is_what_the_row_is_about(forests, monkeypatch):
     store, _ = forests
     fit = estimators.fit
@@ -423,20 +443,34 @@ def test_a_row_is_named_by_its_settings_and_seed_as_the_table_names_it(cell):
     assert duckdb.execute(sql, values).fetchall() == [(row_name(Replica(cell, 3)),)]
 
 
+FOREST = {
+    "experiment": "estimators",
+    "task": {"name": "lms-5"},
+    "estimator": {"name": "decision-tree"},
+    "n_train": 50,
+}
+
+
 def test_the_usual_experiment_is_no_part_of_an_identity(cell):
+    pytest.importorskip("sklearn")
     assert experiment_of(cell).name == "classify" and "experiment" not in cell.settings
     assert cell_of({"experiment": "classify", **cell.settings}) == cell == cell_of(cell.settings)
-    forest = cell_of(
-        {
-            "experiment": "estimators",
-            "task": {"name": "lms-5"},
-            "estimator": {"name": "decision-tree"},
-            "n_train": 50,
-        }
-    )
+    forest = cell_of(FOREST)
     assert cell_of(forest.settings) == forest and experiment_of(forest).name == "estimators"
     with pytest.raises(ValueError, match="^experiment: unknown name 'clasify', nearest: classify"):
         cell_of({**cell.settings, "experiment": "clasify"})
+
+
+def test_what_is_done_together_is_of_one_experiment(cell, monkeypatch):
+    pytest.importorskip("sklearn")
+    forest = cell_of(FOREST)
+    for name, made in experiments().items():
+        monkeypatch.setitem(experiments(), name, replace(made, group=lambda cell: "all"))
+    plan = Plan("s", "p", (cell, forest, replace(cell, n_train=300)), ({},) * 3, (0, 1), 500)
+    assert [[one.cell.n_train for one in group] for group in plan.groups] == [
+        [4000, 4000, 300, 300],
+        [50, 50],
+    ]
 
 
 @pytest.mark.parametrize("name", experiments())

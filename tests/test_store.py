@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from simbias.experiments.classify import NETWORKS
 from simbias.results.config import to_toml
@@ -153,8 +154,6 @@ def test_a_row_in_two_files_is_read_once_and_kept_once(store):
 
 
 def test_whole_safetensors_files_with_other_tensors_are_foreign(store):
-    from safetensors.numpy import save_file
-
     name = put(store, "a")
     save_file({"other": np.zeros(2)}, store.weights_path(name))
     assert [path.stem for path, _ in store.damaged()] == [name]
@@ -417,8 +416,6 @@ def test_weights_and_traces_are_those_of_which_the_row_speaks(store):
 
 
 def test_a_row_is_not_believed_about_another_networks_weights(store):
-    from safetensors.numpy import save_file
-
     name = put(store, "a")
     save_file(TENSORS | {"rotation": np.full(3, np.nan)}, store.weights_path(name))
     with pytest.raises(StoreError, match="checksum differs"):
@@ -448,6 +445,18 @@ def test_what_was_kept_before_checksums_is_unverified_not_damaged(store, notes):
     assert set(store.finished()) == {name}
     put(store, "b")
     assert store.unverified() == 1
+    save_file({"other": np.zeros(2)}, store.weights_path(name))
+    (fault,) = store.damaged()
+    assert fault.why == "no tensor end: not a file of simbias"
+
+
+def test_a_checkpoint_from_before_checksums_has_the_trace_of_a_network(store):
+    path = store.directory / "checkpoints" / "a.safetensors"
+    save_file({"trace": np.zeros(2)}, path)
+    assert store.damaged() == [] and store.checkpoint("a")["trace"].sum() == 0
+    save_file({"other": np.zeros(3)}, path)
+    (fault,) = store.damaged()
+    assert fault.why == "no tensor trace: not a file of simbias"
 
 
 def test_a_changed_checkpoint_is_not_gone_on_from(store):

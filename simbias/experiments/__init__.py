@@ -13,7 +13,7 @@ from simbias.experiments.experiment import (
     Saved,
     Shown,
 )
-from simbias.experiments.registered import cell_of, experiment_of, experiments
+from simbias.experiments.registered import cell_of, experiment_of, experiments, label_of
 from simbias.experiments.rows import device, row, row_name, trace_rows, versions
 from simbias.experiments.table import FINAL, FIRST, LAST, STATUSES, Column, Table, rows_table
 
@@ -39,6 +39,7 @@ __all__ = [
     "device",
     "experiment_of",
     "experiments",
+    "label_of",
     "row",
     "row_name",
     "rows_table",

@@ -55,6 +55,12 @@ def experiment_of(cell: AnyCell | Mapping[str, Any]) -> Experiment:
     return experiments()[known(KEY, name, experiments())]
 
 
+def label_of(cell: AnyCell) -> str:
+    """What learns, in words; "" where nothing does."""
+    made = experiment_of(cell)
+    return str(made.known(cell).get(made.learner, ""))
+
+
 def cell_of(settings: Mapping[str, Any]) -> Any:
     """The cell that has these settings, of whichever experiment; raises ValueError."""
     own = {key: value for key, value in settings.items() if key != KEY}

@@ -15,8 +15,8 @@ from matplotlib.patches import Patch
 from simbias._checks import each, fail
 from simbias._types import Settings
 from simbias.bounds.judged import GUESSING, Judged
+from simbias.experiments import experiment_of, label_of
 from simbias.plots import _figure as style
-from simbias.training.cell import Cell
 from simbias.training.words import departures, phrases
 
 BASELINE = "clopper-pearson"
@@ -215,13 +215,13 @@ def bounds(judged: Iterable[Judged], *, name: str) -> BoundsDisplay:
 
 
 def draw_bounds(
-    folder: Path, cell: Cell, judged: Sequence[Judged], settings: Settings | None = None
+    folder: Path, cell: Any, judged: Sequence[Judged], settings: Settings | None = None
 ) -> list[Path]:
     """Draw the bounds of a cell as ``bounds-CELL.png`` and ``.pdf``, the data beside them as CSV.
 
     Args:
         folder: where to; made if need be.
-        cell: what was trained.
+        cell: what was trained, a network or what else learns.
         judged: what was found on its networks.
         settings: what tells the cell apart from the others of a run; default: what sets its task
             apart from the catalogue's.
@@ -236,8 +236,9 @@ def draw_bounds(
         return []
     networks = len({one.seed for one in judged})
     settings = departures(cell.task) if settings is None else settings
-    words = f"{phrases({'n_train': cell.n_train} | settings)}, {networks} network"
-    name = f"{cell.task.name} {cell.network.label}, {words}{'s' * (networks > 1)}"
+    counted = f"{networks} {experiment_of(cell).learner}{'s' * (networks > 1)}"
+    words = phrases({"n_train": cell.n_train} | settings)
+    name = f"{cell.task.name} {label_of(cell)}, {words}, {counted}"
     display = bounds(judged, name=name)
     stem = "bounds-" + re.sub(r"[^a-z0-9]+", "-", cell.name)
     folder.mkdir(exist_ok=True)

@@ -20,14 +20,13 @@ from simbias._checks import fail
 from simbias.bounds import Judged, Premise, Record, evaluate, left_out
 from simbias.bounds.discrimination import Network
 from simbias.bounds.judged import LOADED
-from simbias.experiments import versions
+from simbias.experiments import experiment_of, label_of, versions
 from simbias.results.files import StoreError
-from simbias.results.records import load_networks, weights_of
+from simbias.results.records import load, weights_of
 from simbias.results.schema import BOUNDS as COLUMNS
 from simbias.results.store import Store
 from simbias.training.cell import Cell, cell_from_settings
 from simbias.training.draws import DrawsError
-from simbias.training.stack import Stack, joined
 from simbias.training.words import plain, value_words
 
 FOLDER = "bounds"
@@ -43,7 +42,7 @@ CAPTION = (
 class Asked(NamedTuple):
     """What was asked of the networks of a cell: with it, what was found is found again."""
 
-    cell: Cell
+    cell: Any  # of whichever experiment
     seeds: tuple[int, ...]
     bounds: tuple[str, ...]
     delta: float
@@ -76,11 +75,11 @@ def hold(store: Store, asked: Asked) -> list[Judged]:
     if known is not None and not any(map(_unread, known)):
         return known
     broken: dict[int, Exception] = {}
-    alike: dict[bool, list[Stack]] = {}  # networks by whether their initialisation is stored
+    alike: dict[bool, list[Any]] = {}  # networks by whether their initialisation is stored
     for seed in asked.seeds:
         try:
-            one = load_networks(store, asked.cell, [seed])
-            alike.setdefault(one.initial is not None, []).append(one)
+            one = load(store, asked.cell, [seed])
+            alike.setdefault(getattr(one, "initial", None) is not None, []).append(one)
         except (StoreError, DrawsError) as error:
             broken[seed] = error
     if not alike:  # then it is not the fault of one network
@@ -90,8 +89,10 @@ def hold(store: Store, asked: Asked) -> list[Judged]:
     effort: dict[str, Any] = {"delta": asked.delta, "bounds": asked.bounds}
     judged = [one for seed, why in broken.items() for one in left_out(seed, str(why), **effort)]
     effort |= {"n_certify": asked.n_certify, "masks": asked.masks}
-    for stacks in alike.values():
-        judged += evaluate(joined(stacks), **effort)
+    learned = experiment_of(asked.cell).learned
+    assert learned is not None
+    for several in alike.values():
+        judged += evaluate(learned.join(several), **effort)
     judged.sort(key=lambda one: asked.seeds.index(one.seed))
     write_bounds(store, asked, judged)
     return judged
@@ -120,7 +121,7 @@ def write_bounds(store: Store, asked: Asked, judged: Sequence[Judged]) -> None:
     common = {
         "cell": cell.name,
         "task": cell.task.name,
-        "network": cell.network.label,
+        "network": label_of(cell),
         "n_train": cell.n_train,
         "n_certify": asked.n_certify,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,11 +1,21 @@
 """From files back to what was trained: the cells of a run, their stacks, their estimators."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from simbias._checks import fail, instance, whole
-from simbias.experiments import FINAL, AnyCell, Replica, cell_of, experiment_of, row_name
+from simbias.experiments import (
+    FINAL,
+    AnyCell,
+    Replica,
+    cell_of,
+    experiment_of,
+    experiments,
+    row_name,
+)
 from simbias.models import Fitted
 from simbias.results import checksums
 from simbias.results.files import StoreError
@@ -37,16 +47,21 @@ def trained(store: Store, cell: str | None = None) -> list[Trained[Cell]]:
         ValueError: no such cell.
         StoreError: no network of the run has ended, with the reasons that are known.
     """
-    return _ended(store, cell, "networks")
+    return _ended(store, cell, ["networks"])
 
 
-def _ended(store: Store, cell: str | None, table: str) -> list[Trained[Any]]:
-    _, rows = store.query(
-        f"SELECT cell, seed, settings, status, reason FROM {table}"
-        f" WHERE status IN {FINAL} ORDER BY seed"
-    )
+def learned(store: Store, cell: str | None = None) -> list[Trained[Any]]:
+    """As ``trained``, the cells of every experiment in which something is learned."""
+    made = [one.table.name for one in experiments().values() if one.learned is not None]
+    return _ended(store, cell, made)
+
+
+def _ended(store: Store, cell: str | None, tables: Sequence[str]) -> list[Trained[Any]]:
+    asked = (f"SELECT cell, seed, settings, status, reason FROM {table}" for table in tables)
+    _, every = store.query(" UNION ALL ".join(asked))
+    rows = sorted((row for row in every if row[3] in FINAL), key=itemgetter(1))
     if not rows:
-        raise _nothing(store, table)
+        raise _nothing(store, tables[0], every)
     by_cell: dict[str, list[tuple]] = {}
     for name, *rest in rows:
         by_cell.setdefault(name, []).append(tuple(rest))
@@ -64,12 +79,11 @@ def _ended(store: Store, cell: str | None, table: str) -> list[Trained[Any]]:
     return found
 
 
-def _nothing(store: Store, table: str) -> StoreError:
+def _nothing(store: Store, table: str, rows: Sequence[tuple]) -> StoreError:
     """The error of a run without a network, or an estimator, that ended."""
-    _, rows = store.query(
-        f"SELECT count(*), status, reason FROM {table} GROUP BY ALL ORDER BY 1 DESC, 2, 3"
-    )
-    words = [f"{count} {status} ({reason})" for count, status, reason in rows]
+    counts = Counter((status, reason) for *_, status, reason in rows)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    words = [f"{count} {status} ({reason})" for (status, reason), count in ordered]
     said = f": {'; '.join(words[:3])}{'; ...' * (len(words) > 3)}" if words else ""
     return StoreError(f"{store.directory} has no trained {table}{said}")
 
@@ -81,7 +95,7 @@ def _asked(store: Store, cell: str | None, seed: int | None, table: str) -> tupl
         instance("cell", cell, str)
     if seed is not None:
         whole("seed", seed, least=0, most=2**63 - 1)
-    found = _ended(store, cell, table)
+    found = _ended(store, cell, [table])
     if cell is not None and len(found) > 1:
         names = ", ".join(one.cell.name for one in found)
         raise fail("cell", cell, f"the beginning of one cell, not of {names}")

@@ -18,7 +18,7 @@ ON_THE_WAY = {one.table.name: (*OF_TRACE, *one.trace) for one in experiments().v
 BOUNDS = (
     Column("cell", "VARCHAR", "cell of the network", needed=True),
     Column("task", "VARCHAR", "task name"),
-    Column("network", "VARCHAR", "architecture, (width,depth)"),
+    Column("network", "VARCHAR", "architecture, (width,depth), or what else learned"),
     Column("seed", "BIGINT", "integer seed", needed=True),
     Column("n_train", "BIGINT", "training points"),
     Column("bound", "VARCHAR", "registered name", needed=True),

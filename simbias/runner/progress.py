@@ -7,7 +7,7 @@ from typing import Any
 from rich import progress
 from rich.console import Console
 
-from simbias.experiments import AnyCell, Progress, Replica, experiment_of
+from simbias.experiments import AnyCell, Progress, Replica, experiment_of, label_of
 from simbias.runner.plan import Plan
 from simbias.training.words import task_words
 
@@ -126,5 +126,4 @@ def _what(cells: Sequence[AnyCell]) -> str:
 
 def _label(cell: AnyCell) -> str:
     """A cell's task, with its departures from the catalogue, and what learns."""
-    learner = experiment_of(cell).known(cell).get(experiment_of(cell).learner, "")
-    return f"{task_words(cell.settings['task'])} {learner}".strip()
+    return f"{task_words(cell.settings['task'])} {label_of(cell)}".strip()
