@@ -253,7 +253,7 @@ def run(
     sets = _each("--set", set_)
     _start_jax(cores)
     from simbias import suites
-    from simbias.results.summary import tables_of
+    from simbias.experiments import experiment_of
     from simbias.runner.execute import execute, prepare
     from simbias.runner.plan import make_plan
     from simbias.runner.progress import Told
@@ -270,7 +270,8 @@ def run(
         statuses = execute(plan, store, told)
     print_table(console, store)
     figures = list((directory / "figures").glob("boundary-*.png"))
-    if "networks" in tables_of(store) and (told.replicas or not figures):
+    learned = any(experiment_of(cell).learned for cell in plan.cells)
+    if learned and (told.replicas or not figures):
         try:
             drawn = _draw(store, ["boundary"], None, None, None)
             figures = [path for path in drawn if path.suffix == ".png"]

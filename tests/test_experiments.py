@@ -337,6 +337,17 @@ def test_held_out_certificates_of_a_run_of_forests_are_kept(forests, capsys):
     assert len(list((store.directory / "figures").glob("bounds-*.png"))) == 2
 
 
+def test_the_boundary_of_a_stored_forest_is_drawn(forests, capsys):
+    store, _ = forests
+    line = ["plot", str(store.directory), "--kind", "boundary", "--cell", "noisy-lms-7/l"]
+    assert main([*line, "--seed", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "boundary-noisy-lms-7-linear-svm" in out and "seed1.png" in out
+    assert main([*line[:3], "training", *line[4:]]) == 2
+    assert "cell: got 'noisy-lms-7/l', allowed: one of the trained" in capsys.readouterr().err
+    assert len(list((store.directory / "figures").glob("boundary-noisy-lms-7-8-1*"))) > 0
+
+
 def test_what_is_fitted_again_is_what_the_row_is_about(forests, monkeypatch):
     store, _ = forests
     fit = estimators.fit

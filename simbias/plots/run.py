@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from simbias.models import Fitted
 from simbias.networks import MLP
 from simbias.plots.boundary import boundary
 from simbias.plots.comparison import Row, comparison
@@ -14,7 +15,7 @@ from simbias.plots.islands import islands
 from simbias.plots.phase import phase
 from simbias.plots.training import training
 from simbias.results import Store, StoreError, summarise
-from simbias.results.records import load_sound, trained
+from simbias.results.records import learned, load_sound, trained
 from simbias.results.summary import INTERVAL, Summary
 from simbias.tasks import BlockTask
 from simbias.training.stack import Stack
@@ -40,7 +41,8 @@ def draw(
         store: the run.
         kinds: some of ``KINDS``; default: all but ``islands``, which takes a minute or more, and
             ``phase`` only where networks trained to an accuracy on select draws.
-        cell: name of the cell, or its beginning; default: the suite's first with a classifier.
+        cell: name of the cell, of networks or (boundary only) of estimators, or its beginning;
+            default: the suite's first with a classifier.
         seed: which network, for the boundary and the islands; default: the cell's first that is a
             classifier.
         coordinate: which coordinate across the simple one, for the same; default: the slab along
@@ -61,7 +63,7 @@ def draw(
         "table": lambda: ("table", comparison(table_rows(store), interval=INTERVAL)),
         "phase": lambda: ("phase", phase(summarise(store))),
     }
-    trained(store, cell)  # raises where there is nothing to draw
+    learned(store, cell)  # raises where there is nothing to draw
     chosen = kinds is not None
     if kinds is None:
         moved = any(summary.transitions is not None for summary in summarise(store))
@@ -91,7 +93,8 @@ def _of_network(
     coordinate: int | None,
     note: Callable[[str], None],
 ) -> tuple[str, Any]:
-    stack, _ = _sound(kind, store, cell, note, seed=seed, first=True)
+    of = learned if kind == "boundary" else trained
+    stack, _ = _sound(kind, store, cell, note, seed=seed, first=True, of=of)
     chosen = most_cut(stack) if coordinate is None else coordinate
     display = draw(stack, **({} if chosen is None else {"coordinate": chosen}))
     suffix = "" if coordinate is None else f"-coordinate{coordinate}"
@@ -100,7 +103,7 @@ def _of_network(
 
 def _sound(
     kind: str, store: Store, cell: str | None, note: Callable[[str], None], **which: Any
-) -> tuple[Stack, tuple[int, ...]]:
+) -> tuple[Any, tuple[int, ...]]:
     """The networks for a figure, and the seeds of others of the cell; those left out are told."""
     stack, left_out = load_sound(store, cell, **which)
     for job, fault in left_out.items():
@@ -108,11 +111,13 @@ def _sound(
     return stack, tuple(job.seed for job in left_out if job.cell == stack.cell)
 
 
-def most_cut(stack: Stack) -> int | None:
+def most_cut(stack: Stack | Fitted) -> int | None:
     """The slab coordinate along which a stack's first network changes its label most often.
 
     None where there is nothing to choose by: no simple set, or no exact geometry.
     """
+    if not isinstance(stack, Stack):
+        return None
     network, task = stack.cell.network, stack.cell.task
     relu = isinstance(network, MLP) and network.activation == "relu"
     if not relu or not isinstance(task, BlockTask) or not task.simple_set:

@@ -20,9 +20,9 @@ from simbias._checks import fail
 from simbias.bounds import Judged, Premise, Record, evaluate, left_out
 from simbias.bounds.discrimination import Network
 from simbias.bounds.judged import LOADED
-from simbias.experiments import experiment_of, label_of, versions
+from simbias.experiments import label_of, versions
 from simbias.results.files import StoreError
-from simbias.results.records import load, weights_of
+from simbias.results.records import joined, load, weights_of
 from simbias.results.schema import BOUNDS as COLUMNS
 from simbias.results.store import Store
 from simbias.training.cell import Cell, cell_from_settings
@@ -89,10 +89,8 @@ def hold(store: Store, asked: Asked) -> list[Judged]:
     effort: dict[str, Any] = {"delta": asked.delta, "bounds": asked.bounds}
     judged = [one for seed, why in broken.items() for one in left_out(seed, str(why), **effort)]
     effort |= {"n_certify": asked.n_certify, "masks": asked.masks}
-    learned = experiment_of(asked.cell).learned
-    assert learned is not None
     for several in alike.values():
-        judged += evaluate(learned.join(several), **effort)
+        judged += evaluate(joined(asked.cell, several), **effort)
     judged.sort(key=lambda one: asked.seeds.index(one.seed))
     write_bounds(store, asked, judged)
     return judged

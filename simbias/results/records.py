@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -22,7 +22,7 @@ from simbias.results.files import StoreError
 from simbias.results.store import Store
 from simbias.training.cell import Cell
 from simbias.training.draws import DrawsError
-from simbias.training.stack import Job, Stack, joined
+from simbias.training.stack import Stack
 from simbias.validation import faults
 from simbias.validation.sound import sound_seed
 
@@ -93,9 +93,14 @@ def _asked(store: Store, cell: str | None, seed: int | None, table: str) -> tupl
     instance("store", store, Store)
     if cell is not None:
         instance("cell", cell, str)
+    return _chosen(_ended(store, cell, [table]), cell, seed)
+
+
+def _chosen(
+    found: Sequence[Trained[Any]], cell: str | None, seed: int | None
+) -> tuple[Any, list[int]]:
     if seed is not None:
         whole("seed", seed, least=0, most=2**63 - 1)
-    found = _ended(store, cell, [table])
     if cell is not None and len(found) > 1:
         names = ", ".join(one.cell.name for one in found)
         raise fail("cell", cell, f"the beginning of one cell, not of {names}")
@@ -157,7 +162,7 @@ def load(store: Store, cell: AnyCell, seeds: Sequence[int]) -> Any:
         DrawsError: the training set of one cannot be drawn again.
     """
     made = experiment_of(cell)
-    assert made.learned is not None
+    assert made.learned is not None  # else it has no classifiers
     columns, found = [column.name for column in made.trace], []
     for seed in seeds:
         replica = Replica(cell, seed)
@@ -170,12 +175,17 @@ def load(store: Store, cell: AnyCell, seeds: Sequence[int]) -> Any:
         except (StoreError, ValueError) as error:
             where = "" if isinstance(error, StoreError) else f" {store.weights_path(name)}"
             raise StoreError(f"{cell.name} seed {seed}: {error}{where}") from None
-    return made.learned.join(found)
+    return joined(cell, found)
 
 
 def load_sound(
-    store: Store, cell: str | None = None, *, seed: int | None = None, first: bool = False
-) -> tuple[Stack, dict[Job, str]]:
+    store: Store,
+    cell: str | None = None,
+    *,
+    seed: int | None = None,
+    first: bool = False,
+    of: Callable[[Store, str | None], list[Trained[Any]]] = trained,
+) -> tuple[Any, dict[Replica, str]]:
     """The networks of one cell that are classifiers, and why others were left out.
 
     Args:
@@ -183,6 +193,7 @@ def load_sound(
         cell: its name, or the beginning of one; default: the suite's first that has a classifier.
         seed: the only network to load; default: all of them.
         first: load the first that there is.
+        of: which cells there are: ``trained``, or ``learned`` for estimators as well.
 
     Raises:
         ValueError: no such cell or seed, or a seed that is no classifier.
@@ -190,19 +201,20 @@ def load_sound(
         DrawsError: no training set can be drawn again.
     """
     if seed is not None:
-        stack = load_stack(store, cell, seed=seed)
+        made, seeds = _chosen(of(store, cell), cell, seed)
+        stack = load(store, made, seeds)
         sound_seed(stack, seed)
         return stack, {}
-    left_out: dict[Job, str] = {}
+    left_out: dict[Replica, str] = {}
     other_draws: list[DrawsError] = []
-    for made, known in trained(store, cell):
-        sound: list[Stack] = []
+    for made, known in of(store, cell):
+        sound: list[Any] = []
         for own, fault in known.items():
             if first and sound:
                 break
             if not fault:
                 try:
-                    one = load_networks(store, made, [own])
+                    one = load(store, made, [own])
                     (fault,) = faults(one)
                 except DrawsError as error:
                     other_draws.append(error)
@@ -210,15 +222,22 @@ def load_sound(
                 except StoreError as error:
                     fault = str(error)
             if fault:
-                left_out[Job(made, own)] = fault
+                left_out[Replica(made, own)] = fault
             else:
                 sound.append(one)
         if sound:
-            return joined(sound), left_out
+            return joined(made, sound), left_out
     if other_draws:
         raise other_draws[0]
-    said = "; ".join(f"{job.cell.name} seed {job.seed} {why}" for job, why in left_out.items())
+    said = "; ".join(f"{one.cell.name} seed {one.seed} {why}" for one, why in left_out.items())
     raise StoreError(f"no network with finite logits in {store.directory}: {said}")
+
+
+def joined(cell: AnyCell, parts: Sequence[Any]) -> Any:
+    """What was learned at several seeds of a cell as one."""
+    learned = experiment_of(cell).learned
+    assert learned is not None  # else there are no parts
+    return learned.join(parts)
 
 
 def weights_of(store: Store, cell: AnyCell, seeds: Sequence[int]) -> str | None:
