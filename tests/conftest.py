@@ -37,6 +37,20 @@ settings.load_profile("simbias")
 ROWS = 20_000  # one sample size for all tests of the laws, so that programs are shared
 
 
+# Files whose tests share a trained network, by its fixture, run in one process.
+TOGETHER = {"snapshots": "cell"} | dict.fromkeys(("exclusive", "rings", "pictures"), "own tasks")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
+def pytest_collection_modifyitems(items):
+    group = {}
+    for item in items:
+        for name in TOGETHER.keys() & set(item.fixturenames):
+            group[item.path] = TOGETHER[name]
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group.get(item.path, item.path.stem)))
+
+
 def pytest_collection_finish():
     """What is imported stays: the collector, which asks JAX too, need not see it again."""
     gc.collect()
