@@ -130,7 +130,7 @@ def rings():
     """Two networks that learned three rings."""
     from own_tasks import Rings, train
 
-    return train(Rings(), 600, seeds=2)
+    return train(Rings(), 600, depth=2, seeds=2)
 
 
 @pytest.fixture(scope="session")

@@ -31,9 +31,9 @@ class Rings:
         return Points(x, y, jax.numpy.zeros(rows, bool))
 
 
-def train(task, n_train, **more):
+def train(task, n_train, *, depth=1, **more):
     options = {"n_train": n_train, "batch": 50, "stop": STOP, "n_select": 200} | more
-    return simbias.train(task, simbias.MLP(32, 2), SGD, **options)
+    return simbias.train(task, simbias.MLP(32, depth), SGD, **options)
 
 
 def images():

@@ -307,7 +307,7 @@ def test_what_was_found_on_other_networks_or_by_other_versions_is_not_read(
 
 
 def test_a_network_whose_file_was_broken_is_judged_once_it_can_be_read(trained, store):
-    asked = kept.Asked(trained.cell, trained.seeds, FEW[:1], 0.05, 1000, 0)
+    asked = kept.Asked(trained.cell, trained.seeds, FEW[:1], 0.05, POINTS, 0)
     path = store.weights_path(row_name(Job(trained.cell, trained.seeds[1])))
     sound = path.read_bytes()
     path.write_bytes(b"foreign")
@@ -362,7 +362,7 @@ def test_the_verb_prints_a_table_and_writes_rows_and_a_figure(trained, store, ca
         "--cores",
         "2",
         "--n-certify",
-        "2000",
+        str(POINTS),
         "--cell",
         "noisy-lms-7",
         "--bounds",
@@ -404,7 +404,7 @@ def test_one_bad_network_of_a_run_does_not_stop_its_bounds(trained, store, capsy
     without(0, "initial")
     without(1, "params.layers.1.bias")
     names = ["occam", "distance-from-initialisation"]
-    line = ["bounds", str(store.directory), "--cores", "2", "--n-certify", "2000", "--bounds"]
+    line = ["bounds", str(store.directory), "--cores", "2", "--n-certify", str(POINTS), "--bounds"]
     assert main([*line, *names]) == 0
     out = capsys.readouterr().out
     assert (

@@ -445,7 +445,14 @@ def test_a_changed_claim_that_becomes_inapplicable_keeps_no_old_evidence(copied,
 # -- failures ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("folder", ["said", "networks", "measured", "verdicts"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "networks",
+        "verdicts",
+        *(pytest.param(x, marks=pytest.mark.slow) for x in ("said", "measured")),
+    ],
+)
 def test_a_full_disk_is_one_line_and_the_same_call_goes_on(
     whole, again, copied, monkeypatch, folder
 ):

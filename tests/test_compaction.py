@@ -6,6 +6,7 @@ The table is one of this file: rows know nothing of networks.
 import multiprocessing
 import os
 import random
+import shutil
 import struct
 import time
 import traceback
@@ -120,15 +121,15 @@ def test_rows_of_an_ended_group_become_one_file(tmp_path):
 
 
 def test_a_process_killed_at_any_moment_loses_doubles_and_changes_nothing(tmp_path, killed):
+    rows = opened(tmp_path / "before")
+    put(rows, "settled", 0.1)
+    put(rows, "changed", 0.2)
+    rows.compact()
+    put(rows, "changed", 0.3)
+    put(rows, "new", 0.4)
     moment, stopped = 0, True
     while stopped:
-        place = tmp_path / str(moment)
-        rows = opened(place)
-        put(rows, "settled", 0.1)
-        put(rows, "changed", 0.2)
-        rows.compact()
-        put(rows, "changed", 0.3)
-        put(rows, "new", 0.4)
+        place = shutil.copytree(tmp_path / "before", tmp_path / str(moment))
         expected = {"settled": 0.1, "changed": 0.3, "new": 0.4}
         stopped = killed(opened(place).compact, moment)
         assert prices(place) == expected, moment

@@ -4,10 +4,14 @@ import re
 
 import pytest
 
+from simbias import MLP, sgd, tasks
 from simbias.cli import main
 from simbias.experiments import classify
+from simbias.plots import boundary
 from simbias.results import Store
 from simbias.results import bounds as kept
+from simbias.training import Cell
+from simbias.validation import control
 
 SUITE = """
 name = "frail"
@@ -30,6 +34,7 @@ task = { name = "lms-5", dim = 3 }
 network = { name = "mlp", width = 8 }
 method = { learning_rate = [1e20, 0.1] }
 """
+PLANELESS = r"coordinates: got \(0, 1\), allowed: two different integers"
 BOUNDS = ["--bounds", "occam", "l2-norm", "--n-certify", "1000"]
 
 
@@ -144,10 +149,17 @@ def test_a_run_whose_networks_all_fail_says_why_and_that_it_failed(
     )
 
 
+def test_one_coordinate_has_no_plane_to_draw():
+    cell = Cell(tasks.get("ms-5", dim=1), MLP(8, 1), sgd(), n_train=200, batch=50)
+    with pytest.raises(ValueError, match=PLANELESS):
+        boundary(control(cell, "achievable"))
+
+
+@pytest.mark.slow
 def test_a_run_without_a_plane_to_draw_is_done(tmp_path, capsys):
     path = tmp_path / "line.toml"
     text = SUITE.replace("lms-5", "ms-5").replace("dim = 3", "dim = 1").replace("1e20", "0.2")
     path.write_text(text)
     code, out, err = call(capsys, "run", path, "--out", tmp_path / "run", "--cores", "2")
     assert code == 0 and not err
-    assert "no boundary figure: coordinates: got (0, 1), allowed: two different integers" in out
+    assert re.search(f"no boundary figure: {PLANELESS}", out)

@@ -222,7 +222,8 @@ def test_a_diverged_network_has_no_exact_geometry():
     stack = control(cell_of(), "achievable", seeds=2)
     for leaf in jax.tree.leaves(stack.params):
         leaf[1] = np.nan
-    found = measure_grids(stack, coordinates=[OWN], resolution=20, contexts=4)
+    options = {"coordinates": [OWN], "resolution": RESOLUTION, "contexts": CONTEXTS}
+    found = measure_grids(stack, **options)
     assert np.isfinite(found.counts[0]).all() and np.isnan(found.counts[1]).all()
 
 

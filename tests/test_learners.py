@@ -177,7 +177,7 @@ def one_now(first, *others):
     return (first, *(pytest.param(other, marks=pytest.mark.slow) for other in others))
 
 
-METHODS = one_now(adam, sam, spectral_decoupling, last_layer, averaged)
+METHODS = one_now(averaged, adam, sam, spectral_decoupling, last_layer)
 NETWORKS = one_now(Recurrent, Convolutional, Dropout)
 
 
@@ -213,8 +213,9 @@ def test_the_second_stage_goes_on_from_the_first_at_the_update_it_says():
 
 def test_what_is_measured_and_kept_is_the_average_where_a_method_has_one():
     cell = Cell(TASK, simbias.MLP(16, 1), averaged(), n_train=400, batch=32, stop=SHORT)
-    (snapshot,) = train_jobs([Job(cell, 0)], n_select=200).values()
-    stack = assemble(cell, {0: snapshot})
+    snapshots = train_jobs([Job(cell, 0), Job(cell, 1)], n_select=200)
+    stack = assemble(cell, {job.seed: snapshot for job, snapshot in snapshots.items()})
+    snapshot = snapshots[Job(cell, 0)]
     average, last = snapshot.state.method["layers"], snapshot.state.params["layers"]
     np.testing.assert_array_equal(stack.params["layers"][0]["kernel"][0], average[0]["kernel"])
     assert np.abs(average[0]["kernel"] - last[0]["kernel"]).max() > 1e-3

@@ -211,7 +211,7 @@ def test_three_classes_of_points_of_ones_own_are_told_by_any_learner():
 
 def test_an_ensemble_asks_each_network_in_its_own_frame(trained):
     votes = ensemble(trained, seed=2)
-    found, alone = (validate(one, n_certify=N) for one in (votes, trained))
+    found, alone = (validate(one, n_certify=20_000) for one in (votes, trained))
     assert found.seeds == (2,) and found.risk.value < alone.risk.value.max()
     assert 0 < found.train_loss < 1
     (member,), (one,) = votes.members, votes.data
@@ -299,10 +299,10 @@ def test_columns_of_an_estimator_are_its_classes():
 def test_a_random_forest_is_a_classifier(data):
     ensemble_ = pytest.importorskip("sklearn.ensemble")
     forest = ensemble_.RandomForestClassifier(30, random_state=0).fit(data.x, data.y)
-    found = validate(forest.predict_proba, data, n_certify=2000)
+    found = validate(forest.predict_proba, data, n_certify=500)
     assert found.train_accuracy > 0.99 and 0.01 < found.risk.value < 0.2
     assert np.isfinite(found.train_loss) and found.exceptions.memorised.value > 0.3
-    assert np.array_equal(validate(forest, data, n_certify=2000).risk.value, found.risk.value)
+    assert np.array_equal(validate(forest, data, n_certify=500).risk.value, found.risk.value)
     assert measure_grids(forest, data, **GRID).simple_agreement.value[0, 0, 0] > 0.8
     shown = plots.boundary(forest, data, resolution=12, contexts=8)
     assert "RandomForestClassifier" in shown.name and shown.points.fitted.mean() > 0.99

@@ -233,6 +233,7 @@ def test_killed_at_any_moment_a_run_resumes_to_the_same_table(whole, plan, begin
     assert measured(Store(out)) == [row for row in measured(whole[0]) if row[1] < 2]
 
 
+@pytest.mark.slow
 def test_two_runs_into_one_directory_lose_and_double_no_row(whole, begin, tmp_path):
     out = tmp_path / "run"
     children = [begin(out) for _ in range(2)]
@@ -295,6 +296,8 @@ def test_programs_of_ended_groups_are_let_go_of(plan, tmp_path, monkeypatch):
     program = jax.jit(lambda x: x + 1)
     monkeypatch.setattr(classify, "train_jobs", lambda *_, **__: 1 / 0)
     monkeypatch.setattr(runner._programs, "_AT_ONCE", 1)
+    # of this test alone: the others of this process share theirs
+    monkeypatch.setattr(jax, "clear_caches", program.clear_cache)
     program(1.0)
     assert program._cache_size() == 1
     run(plan, tmp_path / "run")

@@ -33,6 +33,7 @@ def order(n, seed=0, epoch=0):
     return np.asarray(compiled(n)(words, jnp.uint32(epoch)))
 
 
+@cache
 def many(n, count):
     """The order under many keys, (count, n)."""
     words = jax.random.bits(jax.random.key(1), (count, KEY_WORDS))

@@ -137,7 +137,7 @@ def test_one_device_gives_the_networks_of_two(cell, snapshots, one_device):
         assert gap(snapshot, snapshots[job]) <= TOLERANCE
 
 
-@pytest.mark.parametrize("size", (2, 3, 4))
+@pytest.mark.parametrize("size", (pytest.param(2, marks=pytest.mark.slow), 3, 4))
 def test_vectorised_stacks_give_the_networks_trained_one_a_core(size, cell, snapshots):
     jobs = list(snapshots)[:size]
     for job, snapshot in train_jobs(jobs, n_select=SELECT, vectorised=True).items():
@@ -145,6 +145,7 @@ def test_vectorised_stacks_give_the_networks_trained_one_a_core(size, cell, snap
         np.testing.assert_allclose(snapshot.trace, snapshots[job].trace, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_a_vectorised_stack_on_one_device_gives_the_networks_of_two(cell, snapshots, one_device):
     made = train_jobs(list(snapshots), n_select=SELECT, vectorised=True)
     for job, snapshot in made.items():

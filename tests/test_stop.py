@@ -186,7 +186,7 @@ def test_reaching_the_train_loss_ends_at_the_first_check_that_does(tiny):
 
 @pytest.mark.parametrize("goal", (0.75, 0.8125, 1.0))
 def test_reaching_the_select_accuracy_ends_at_the_first_check_that_does(tiny, goal):
-    stack = tiny(Stop(select_accuracy=goal, max_updates=2000, check_every=10), n_train=512)
+    stack = tiny(Stop(select_accuracy=goal, max_updates=2000, check_every=10))
     accuracy = stack.traces[0][:, 3]
     assert stack.outcome(0) == ("done", f"accuracy on select draws >= {goal:g}")
     assert accuracy[-1] >= goal and np.all(accuracy[:-1] < goal)

@@ -34,7 +34,7 @@ from simbias.results.config import to_toml
 from simbias.runner import execute
 from simbias.runner.plan import Plan
 from simbias.training import draws, fit
-from simbias.training.stack import Job, MaskedJob, redraw, train_jobs
+from simbias.training.stack import N_SELECT, Job, redraw, train_jobs
 from simbias.validation import paired
 from simbias.validation.geometry import layers_of
 
@@ -99,7 +99,7 @@ class Given(NamedTuple):
 # Every public function that computes with JAX: a user may call any of them first.
 ENTRANCES = {
     "training.train": lambda given: trained(),
-    "training.replay": lambda given: training.replay(CELL, 50, seeds=2, n_select=50),
+    "training.replay": lambda given: training.replay(CELL, 50, seeds=2, n_select=N_SELECT),
     "validation.validate": lambda given: validated(given.stack),
     "validation.faults": lambda given: validation.faults(given.stack),
     "validation.control": lambda given: validation.control(CELL, "achievable", seeds=2),
@@ -153,7 +153,7 @@ OTHERS = {
 
 
 def trained():
-    options = {"n_train": 300, "batch": 50, "stop": CELL.stop, "n_select": 50}
+    options = {"n_train": 300, "batch": 50, "stop": CELL.stop, "n_select": N_SELECT}
     return simbias.train(TASK, CELL.network, CELL.method, seeds=2, **options)
 
 
@@ -450,14 +450,14 @@ def test_networks_kept_without_a_fingerprint_are_read_unless_their_rotation_is_a
 
 
 def test_training_does_not_go_on_with_another_training_set(stack, tmp_path, monkeypatch):
-    snapshots = train_jobs([Job(CELL, 0), MaskedJob(CELL, 1, 0)][:1], n_select=50, until=50)
+    snapshots = train_jobs([Job(CELL, 0), Job(CELL, 1)], n_select=N_SELECT, until=50)
     (job, snapshot), *_ = snapshots.items()
     begun = replace(snapshot, state=snapshot.state._replace(end=np.int32(0)))
     whole = arrays.snapshot_from_tensors(CELL, arrays.snapshot_tensors(begun))
     assert whole.draws == begun.draws == stack.draws[0]
     other = replace(begun, draws="0" * 16)
     with pytest.raises(draws.DrawsError, match="fingerprint .*, not 0000000000000000"):
-        train_jobs([job], saved={job: other}, n_select=50)
+        train_jobs([job], saved={job: other}, n_select=N_SELECT)
 
     plan = Plan("s", "p", (CELL,), ({},), (0,), 500)
     store = stored(stack, tmp_path)

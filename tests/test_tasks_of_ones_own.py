@@ -136,23 +136,6 @@ def test_more_points_than_there_are_cannot_be_trained_on():
 # what cannot be honoured
 
 
-def test_three_classes_are_trained_to_the_end():
-    stack = simbias.train(
-        Rings(),
-        simbias.MLP(32, 2),
-        simbias.sgd(learning_rate=0.1, momentum=0.9),
-        n_train=600,
-        batch=50,
-        stop=simbias.Stop(train_accuracy=1, max_updates=3000, check_every=100),
-        n_select=500,
-        seeds=2,
-    )
-    assert [stack.outcome(i)[0] for i in (0, 1)] == ["done", "done"]
-    assert stack.params["layers"][2]["bias"].shape == (2, 3)
-    assert all(trace[-1, 3] > 0.95 for trace in stack.traces)  # of fresh points
-    assert all(trace[0, 1] < 2 * np.log(3) for trace in stack.traces)
-
-
 def without(task, **changed):
     made = type("Broken", (Rings,), changed)
     return made()

@@ -203,8 +203,8 @@ def test_explicit_simple_network_scores_the_simple_risk_and_memorised_zero(name)
 
 
 def test_controls_hold_for_two_hidden_layers():
-    check_achievable("noisy-lms-7", 300, 2)
-    check_simple("noisy-lms-7", 300, 2)
+    check_achievable("noisy-lms-7", 100, 2)
+    check_simple("noisy-lms-7", 100, 2)
 
 
 @pytest.mark.slow
@@ -308,7 +308,7 @@ def test_ledger_lists_every_exception_with_its_margin(planted, forward):
 
 
 def test_ledger_dates_only_the_exceptions_that_are_fitted(trained):
-    found = validate(trained, n_certify=2000).exceptions
+    found = validate(trained, n_certify=N).exceptions
     for i, seed in enumerate(trained.seeds):
         rows = found.rows(seed)
         np.testing.assert_array_equal(rows.fitted_since, trained.fitted_since[i][rows.index])
