@@ -182,8 +182,8 @@ def test_a_kind_of_another_package_is_run_killed_resumed_and_read(installed):
     folder, begin = installed
     line = ("run", "tosses.toml", "--preset", "only", "--out", "run", "--cores", "1")
     child = begin(*line, SLOW="0.3")
-    checkpoints = folder / "run" / "checkpoints"
-    while child.poll() is None and len(list(checkpoints.glob("*.safetensors"))) < 1:
+    checkpoints, tosses = folder / "run" / "checkpoints", folder / "tossed"
+    while child.poll() is None and (not tosses.exists() or len(tosses.read_text()) < 3 * 4):
         time.sleep(0.01)
     child.kill()
     child.communicate()
@@ -191,7 +191,7 @@ def test_a_kind_of_another_package_is_run_killed_resumed_and_read(installed):
     code, out, err = call(begin, *line)
     assert (code, err) == (0, "")
     assert "coins to compute, 1 from a checkpoint" in out and "boundary" not in out
-    tossed = (folder / "tossed").read_text().splitlines()
+    tossed = tosses.read_text().splitlines()
     assert len(tossed) in (16, 17)  # 4 replicas of 4 rounds; one may have been on its way
     assert not list(checkpoints.iterdir())
 
@@ -315,6 +315,34 @@ def test_a_stored_forest_is_fitted_again_and_certified(forests):
     asked = "SELECT risk FROM estimators WHERE estimator LIKE '%=10)' ORDER BY seed"
     assert certificate.valid and certificate.risk == store.query(asked)[1][0][0]
     assert len(load_stack(store)) == 2  # networks beside them are found as ever
+
+
+def test_a_seed_to_which_a_library_cannot_be_fitted_does_not_stop_the_others(monkeypatch):
+    pytest.importorskip("sklearn")
+    fit = estimators.fit
+
+    def failing(task, estimator, *, n_train, seeds):
+        if seeds == [0]:
+            raise ValueError("one class only")
+        return fit(task, estimator, n_train=n_train, seeds=seeds)
+
+    class Context:
+        n_certify, saved = 500, {}
+
+        def measuring(self, replicas):
+            pass
+
+    monkeypatch.setattr(estimators, "fit", failing)
+    cell = cell_of(FOREST)
+    found = list(estimators.run([Replica(cell, 0), Replica(cell, 1)], Context()))
+    assert [(one.status, one.reason) for one in found] == [
+        ("error", "one class only"),
+        ("done", "fitted; no exceptions: exceptions_fitted, exceptions_fresh, memorised are empty"),
+    ]
+    learned = experiments()["estimators"].learned
+    made = learned.make([Replica(cell, 0), Replica(cell, 1), Replica(cell, 2)])
+    assert made[Replica(cell, 0)] is None
+    assert learned.join([made[Replica(cell, 2)], made[Replica(cell, 1)]]).seeds == (2, 1)
 
 
 def test_held_out_certificates_of_a_run_of_forests_are_kept(forests, capsys):
@@ -534,6 +562,9 @@ def test_a_cell_says_only_what_its_experiment_has(tmp_path):
         return suites.load(str(path))
 
     suite = load("n_train = 400", "n_train = 300")
+    written = [set(cell) for cell in suite.preset("only").cells]
+    assert written[0] == {"task", "network", "method", "stop", "n_train"}
+    assert written[3] == {"task", "estimator", "experiment", "n_train"}
     (first, *others) = make_plan(suite, "only", overrides=["n_train=350"]).cells
     assert first.n_train == others[0].n_train == 350 and "method" not in others[0].settings
     name = 'estimator = { name = "linear-svm" }'

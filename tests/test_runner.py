@@ -179,18 +179,21 @@ def test_another_run_in_the_directory_is_refused(whole, file):
         runner.prepare(other, Store(whole[0].directory, create=True))
 
 
-def test_an_interrupted_run_resumes_to_the_same_results(whole, plan, tmp_path):
+@pytest.fixture
+def heeded():
+    """Ctrl-C is heeded; a job in the background of a shell, and what it runs, would ignore it."""
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, ignored)
+
+
+def test_an_interrupted_run_resumes_to_the_same_results(whole, plan, tmp_path, heeded):
     class Stopping(Quiet):
         def advanced(self, moved):
             os.kill(os.getpid(), signal.SIGINT)
 
-    # a job in the background of a shell ignores Ctrl-C, and so would what it runs
-    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(runner.Interrupted):
-            run(plan, tmp_path / "run", Stopping())
-    finally:
-        signal.signal(signal.SIGINT, ignored)
+    with pytest.raises(runner.Interrupted):
+        run(plan, tmp_path / "run", Stopping())
     store = Store(tmp_path / "run")
     assert {row[2] for row in measured(store)} == {"interrupted"}
     assert store.query("SELECT DISTINCT reason FROM networks")[1] == [("stopped by the user",)]
@@ -198,6 +201,20 @@ def test_an_interrupted_run_resumes_to_the_same_results(whole, plan, tmp_path):
     run(plan, tmp_path / "run", again)
     assert len(again.saved) == 2  # the two that had advanced go on from their checkpoints
     assert measured(store) == [row for row in measured(whole[0]) if row[1] < 2]
+
+
+def test_stopped_between_cells_a_run_keeps_what_was_measured(plan, tmp_path, heeded):
+    class Stops(Quiet):
+        def ended(self, replica, row):
+            super().ended(replica, row)
+            if len(self.rows) == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(runner.Interrupted):
+        run(plan, tmp_path / "run", Stops())
+    store = Store(tmp_path / "run")
+    kept = [store.statuses()[row_name(one)] for one in plan.replicas]
+    assert kept == ["done", "done", "interrupted", "interrupted"]
 
 
 @pytest.fixture(scope="module")
