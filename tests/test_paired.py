@@ -12,7 +12,7 @@ from simbias.validation import control
 from simbias.validation.paired import Paired, paired
 from simbias.validation.risk import clopper_pearson
 
-POINTS = 30_000
+POINTS = 40_000  # whole chunks
 CELL = Cell(
     tasks.get("noisy-lms-7", dim=4), MLP(width=16, depth=1), sgd(learning_rate=0.1), n_train=256
 )
