@@ -87,7 +87,9 @@ def test_a_network_is_trained_where_the_simple_coordinate_tells_nothing():
     assert np.isfinite(measure_grids(stack, resolution=20, contexts=4).given).all()
 
 
-@pytest.mark.parametrize("margin, needed", [(0.02, 101), (0.0099, 203), (0.1, 21)])
+@pytest.mark.parametrize(
+    "margin, needed", [(0.02, 101), pytest.param(0.0099, 203, marks=pytest.mark.slow), (0.1, 21)]
+)
 def test_grids_that_are_too_coarse_for_a_margin_name_the_resolution_that_suffices(margin, needed):
     task = tasks.get("noisy-lms-7", dim=2, margin=margin)
     stack = control(Cell(task, MLP(8, 1), sgd(), n_train=200, batch=50), "achievable")

@@ -67,7 +67,9 @@ def test_nothing_is_printed_into_a_file_opened_in_place_of_a_closed_stream(tmp_p
     assert done.stdout.count("(10,1)") == 2
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed", ["<&- >&- 2>&-", *(pytest.param(x, marks=pytest.mark.slow) for x in (">&-", "2>&-"))]
+)
 def test_closed_streams_are_no_failure(directory, closed):
     done = shell(f"simbias query {directory} 'select 1' {closed} && simbias --help {closed}")
     assert done.returncode == 0 and not done.stderr
