@@ -1,6 +1,7 @@
 """Experiments: a second kind from another package runs, resumes and is read as the first is."""
 
 import csv
+import io
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from dataclasses import replace
 import duckdb
 import numpy as np
 import pytest
+from rich.console import Console
 
 import simbias
 from simbias import claims, suites
@@ -31,13 +33,18 @@ from simbias.experiments import (
     row,
     row_name,
     rows_table,
+    trace_rows,
 )
+from simbias.experiments.classify import outcomes
 from simbias.experiments.estimators import MEASURED
 from simbias.quantities import Subject, declared
 from simbias.quantities.settings import setting
 from simbias.registry import EXPERIMENTS, Entry
 from simbias.results import Store, StoreError, load_fitted, load_stack
+from simbias.runner import claims as runner
+from simbias.runner import execute
 from simbias.runner.plan import Plan, make_plan
+from simbias.runner.progress import Told
 
 COINS = '''
 """How often coins come up heads, tossed round after round."""
@@ -139,7 +146,18 @@ task = "lms-5"
 coin = { bias = 0.9 }
 values = { share = 0.9 }
 """
-SIMBIAS = [sys.executable, "-W", "error::UserWarning", "-m", "simbias"]
+# several command lines in one process; of each the exit code, output and errors
+LINES = """
+import contextlib, io, json, sys
+from simbias.cli import main
+found = []
+for line in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(line)
+    found.append([code, out.getvalue(), err.getvalue()])
+json.dump(found, sys.stdout)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -158,75 +176,68 @@ def installed(tmp_path_factory):
         "TOSSED": str(folder / "tossed"),
     }
 
-    def begin(*words, **more):
+    def begin(*lines, **more):
         return subprocess.Popen(
-            [*SIMBIAS, *map(str, words)],
+            [sys.executable, "-W", "error::UserWarning", "-c", LINES, json.dumps(lines)],
             env=environment | more,
             cwd=folder,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
         )
 
     return folder, begin
 
 
-def call(begin, *words, **more):
-    """Exit code, output and errors."""
-    process = begin(*words, **more)
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
-
-
 def test_a_kind_of_another_package_is_run_killed_resumed_and_read(installed):
     folder, begin = installed
-    line = ("run", "tosses.toml", "--preset", "only", "--out", "run", "--cores", "1")
-    child = begin(*line, SLOW="0.3")
+    line = ["run", "tosses.toml", "--preset", "only", "--out", "run", "--cores", "1"]
+    child = begin(line, SLOW="0.3")
     checkpoints, tosses = folder / "run" / "checkpoints", folder / "tossed"
     while child.poll() is None and (not tosses.exists() or len(tosses.read_text()) < 3 * 4):
         time.sleep(0.01)
     child.kill()
     child.communicate()
     assert child.returncode == -signal.SIGKILL
-    code, out, err = call(begin, *line)
-    assert (code, err) == (0, "")
-    assert "coins to compute, 1 from a checkpoint" in out and "boundary" not in out
-    tossed = tosses.read_text().splitlines()
+
+    asked = "select seed, share, reason, weights_checksum from coins where bias = .5 order by seed"
+    pairs = "select c.seed, t.heads from coins c join traces t using (cell, seed) where bias = .5"
+    bad = [*line[:5], "bad", *line[6:], "--set", "coin.bias=1.0", "--seeds", "1"]
+    lines = [
+        line,
+        line,
+        ["status", "run"],
+        ["table", "run"],
+        ["query", "run", asked, "--format", "json"],
+        ["query", "run", f"{pairs} order by c.seed, round", "--format", "csv"],
+        ["export", "run", "--format", "csv"],
+        bad,
+        ["query", "bad", "select bias, status from coins", "--format", "csv"],
+    ]
+    out, _ = begin(*lines).communicate(timeout=120)
+    codes, outs, errs = zip(*json.loads(out), strict=True)
+    assert codes == (0,) * 7 + (1, 0) and set(errs) == {""}
+    resumed, again, status, table, shares, trace, exported, failed, why = outs
+    assert "coins to compute, 1 from a checkpoint" in resumed and "boundary" not in resumed
+    assert "0 coins to compute, 4 already there" in again
+    tossed = tosses.read_text().splitlines()[:-4]  # but for those of the run that fails
     assert len(tossed) in (16, 17)  # 4 replicas of 4 rounds; one may have been on its way
     assert not list(checkpoints.iterdir())
-
-    code, out, err = call(begin, *line)
-    assert (code, err) == (0, "") and "0 coins to compute, 4 already there" in out
-    assert len((folder / "tossed").read_text().splitlines()) == len(tossed)
-
-    _, out, _ = call(begin, "status", "run")
-    assert out.count("2 done") == 2 and "bias .5: 2 done" in out
-    _, out, _ = call(begin, "table", "run")
-    assert out.split()[:5] == ["task", "bias", "coins", "heads", "lms-5"] and "published" in out
-    asked = "select seed, share, reason, weights_checksum from coins where bias = .5 order by seed"
-    _, out, _ = call(begin, "query", "run", asked, "--format", "json")
+    assert status.count("2 done") == 2 and "bias .5: 2 done" in status
+    assert table.split()[:5] == ["task", "bias", "coins", "heads", "lms-5"]
+    assert "published" in table
     draws = [[np.random.default_rng([s, i]).binomial(50, 0.5) for i in range(4)] for s in (0, 1)]
-    assert json.loads(out) == [
+    assert json.loads(shares) == [
         {"seed": seed, "share": sum(heads) / 200, "reason": "tossed", "weights_checksum": None}
         for seed, heads in enumerate(draws)
     ]
-    pairs = "select c.seed, t.heads from coins c join traces t using (cell, seed) where bias = .5"
-    _, out, _ = call(begin, "query", "run", f"{pairs} order by c.seed, round", "--format", "csv")
-    assert out.splitlines()[1:] == [f"{s},{heads}" for s in (0, 1) for heads in draws[s]]
-    assert call(begin, "export", "run", "--format", "csv")[:2] == (0, "run/coins.csv\n")
+    assert trace.splitlines()[1:] == [f"{s},{heads}" for s in (0, 1) for heads in draws[s]]
+    assert exported == "run/coins.csv\n"
     rows = list(csv.DictReader((folder / "run" / "coins.csv").read_text().splitlines()))
     assert len(rows) == 4 and {one["status"] for one in rows} == {"done"}
-
-
-def test_a_failing_group_of_any_kind_is_rows_with_their_reason(installed):
-    folder, begin = installed
-    line = ("run", "tosses.toml", "--preset", "only", "--out", "bad", "--set", "coin.bias=1.0")
-    code, out, _ = call(begin, *line, "--seeds", "1")
-    assert code == 1 and out.count("ArithmeticError: no coin") == 1
-    _, out, _ = call(begin, "query", "bad", "select bias, status from coins", "--format", "csv")
-    assert out.split() == ["bias,status", "1.0,error"]
-    # without the package the run is told of, and what it is not known here is left alone
-    assert main(["status", str(folder / "bad")]) == 0
+    # a group that fails is a row with its reason
+    assert failed.count("ArithmeticError: no coin") == 1
+    assert why.split() == ["bias,status", "1.0,error"]
+    assert main(["status", str(folder / "bad")]) == 0  # without the package too
 
 
 # estimators
@@ -239,17 +250,18 @@ source = "none"
 
 [tasks.noisy-lms-7]
 n_train = 400
-method = { name = "sgd", learning_rate = 0.1 }
-stop = { max_updates = 20, check_every = 10 }
 
 [presets.only]
 summary = "one size"
 seeds = 2
 n_certify = 2000
+method = { name = "sgd", learning_rate = 0.1, momentum = 0.9, weight_decay = 5e-5 }
+stop = { max_updates = 200, check_every = 100 }
 
 [[presets.only.cells]]
-task = { name = "noisy-lms-7", dim = 4 }
-network = { name = "mlp", width = 8 }
+task = "noisy-lms-7"
+network = { name = "mlp", width = 100 }
+n_train = 4000
 
 [[presets.only.cells]]
 experiment = "estimators"
@@ -264,14 +276,21 @@ estimator = { name = "linear-svm" }
 
 
 @pytest.fixture(scope="module")
-def forests(tmp_path_factory):
-    """A run of networks and estimators, and the line that made it."""
+def forests(tmp_path_factory, trained):
+    """A run of networks, which were there before, and of estimators; and the line that makes it."""
     pytest.importorskip("sklearn")
     folder = tmp_path_factory.mktemp("forests")
     (folder / "forests.toml").write_text(FORESTS)
-    line = ["run", str(folder / "forests.toml"), "--preset", "only", "--out", str(folder / "run")]
-    assert main([*line, "--cores", "2"]) == 0
-    return Store(folder / "run"), line
+    plan = make_plan(suites.load(str(folder / "forests.toml")), "only")
+    store = Store(folder / "run", create=True)
+    execute.prepare(plan, store)
+    for one in outcomes(trained.some([0, 1]), None):
+        name, trace = row_name(one.replica), trace_rows("forests", one)
+        store.write("networks", name, row("forests", one), trace, one.tensors)
+    with Told(Console(file=io.StringIO())) as told:
+        assert execute.execute(plan, store, told) == ["done"] * 8
+    assert told.replicas == 6
+    return store, ["run", str(folder / "forests.toml"), "--preset", "only", "--out", folder / "run"]
 
 
 def test_estimators_are_rows_of_their_own_with_a_reason_for_what_is_empty(forests):
@@ -296,7 +315,9 @@ def test_estimators_are_rows_of_their_own_with_a_reason_for_what_is_empty(forest
 def test_a_rerun_fits_nothing_and_the_table_has_both_kinds(forests, monkeypatch, capsys):
     store, line = forests
     monkeypatch.setattr(estimators, "fit", lambda *_, **__: pytest.fail("fitted"))
-    assert main([*line, "--cores", "2"]) == 0
+    (store.directory / "figures").mkdir()
+    (store.directory / "figures" / "boundary-drawn.png").touch()
+    assert main([*map(str, line), "--cores", "2"]) == 0
     out = capsys.readouterr().out
     assert "0 networks and estimators to compute, 8 already there" in out
     assert main(["table", str(store.directory)]) == 0
@@ -327,7 +348,7 @@ def test_a_seed_to_which_a_library_cannot_be_fitted_does_not_stop_the_others(mon
         return fit(task, estimator, n_train=n_train, seeds=seeds)
 
     class Context:
-        n_certify, saved = 500, {}
+        n_certify, saved = 2000, {}
 
         def measuring(self, replicas):
             pass
@@ -337,7 +358,7 @@ def test_a_seed_to_which_a_library_cannot_be_fitted_does_not_stop_the_others(mon
     found = list(estimators.run([Replica(cell, 0), Replica(cell, 1)], Context()))
     assert [(one.status, one.reason) for one in found] == [
         ("error", "one class only"),
-        ("done", "fitted; no exceptions: exceptions_fitted, exceptions_fresh, memorised are empty"),
+        ("done", "fitted"),
     ]
     learned = experiments()["estimators"].learned
     made = learned.make([Replica(cell, 0), Replica(cell, 1), Replica(cell, 2)])
@@ -373,7 +394,6 @@ def test_the_boundary_of_a_stored_forest_is_drawn(forests, capsys):
     assert "boundary-noisy-lms-7-linear-svm" in out and "seed1.png" in out
     assert main([*line[:3], "training", *line[4:]]) == 2
     assert "cell: got 'noisy-lms-7/l', allowed: one of the trained" in capsys.readouterr().err
-    assert len(list((store.directory / "figures").glob("boundary-noisy-lms-7-8-1*"))) > 0
 
 
 def test_what_is_fitted_again_is_what_the_row_is_about(forests, monkeypatch):
@@ -392,7 +412,7 @@ quantity = "exceptions_fitted"
 predicate = { op = ">=", value = 0.7, margin = 0.0 }
 quantifier = { kind = "probability", at_least = 0.5 }
 unit = { of = "network", redraws = ["rotation", "data", "initialisation", "order"] }
-effort = { n_certify = 500, confidence = 0.99 }
+effort = { n_certify = 2000, confidence = 0.99 }
 inference = { test = "clopper-pearson", alpha = 0.2, units = 3, family = "f", correction = "none" }
 [population]
 experiment = "estimators"
@@ -417,8 +437,11 @@ def claimed(tmp_path):
     return write
 
 
-def test_a_claim_about_forests_is_judged_in_memory_and_in_a_directory(claimed, tmp_path, capsys):
+def test_a_claim_about_forests_is_judged_in_memory_and_in_a_directory(
+    claimed, tmp_path, capsys, monkeypatch
+):
     pytest.importorskip("sklearn")
+    monkeypatch.setattr(runner, "N_CERTIFY", 2000)
     verdict = claims.check(claimed())
     assert verdict.verdict == "supported" and min(verdict.units.quantity.value) >= 0.7
     for words in ("3 estimators to compute", "supported"):
@@ -431,29 +454,30 @@ def test_a_claim_about_forests_is_judged_in_memory_and_in_a_directory(claimed, t
     assert [value for (value,) in values] == verdict.units.quantity.value.tolist()
 
 
-@pytest.mark.parametrize("quantity", declared())
-def test_a_quantity_is_measured_on_estimators_or_refused_beforehand(quantity):
+@pytest.fixture(scope="module")
+def tree():
+    """Two decision trees."""
     pytest.importorskip("sklearn")
+    task, made = simbias.tasks.get("noisy-lms-7", dim=4), simbias.estimator("decision-tree")
+    return simbias.train(task, made, n_train=400, seeds=2)
+
+
+@pytest.mark.parametrize("quantity", declared())
+def test_a_quantity_is_measured_on_estimators_or_refused_beforehand(quantity, tree):
     made = declared()[quantity]
-    fitted = simbias.train(
-        simbias.tasks.get("noisy-lms-7", dim=4),
-        simbias.estimator("decision-tree"),
-        n_train=200,
-        seeds=2,
-    )
     arguments = {"shift": "none", "rule": "simple", "bound": "clopper-pearson", "number": 0.001}
     given = arguments[made.argument.kind] if made.argument else None
     try:
-        made.suits(fitted.cell, given)
+        made.suits(tree.cell, given)
     except ValueError as error:
         assert "allowed: a network" in str(error) or "allowed: an MLP of relu" in str(error)
         return
     if made.of == "setting" and quantity not in ("dim", "noise", "n_train"):
         with pytest.raises(ValueError, match=f"quantity: got '{quantity}', allowed: a setting of"):
-            setting(fitted.cell, quantity)
+            setting(tree.cell, quantity)
         return
     bounds = {"bound": ["clopper-pearson"]}
-    subject = Subject(fitted, n_certify=500, confidence=0.9, arguments=bounds)
+    subject = Subject(tree, n_certify=2000, confidence=0.9, arguments=bounds)
     assert not np.isnan(made.measure(subject, given).value).any()
 
 
@@ -484,9 +508,9 @@ def test_a_row_is_named_by_its_settings_and_seed_as_the_table_names_it(cell):
 
 FOREST = {
     "experiment": "estimators",
-    "task": {"name": "lms-5"},
+    "task": {"name": "noisy-lms-7", "dim": 4},
     "estimator": {"name": "decision-tree"},
-    "n_train": 50,
+    "n_train": 400,
 }
 
 
@@ -508,7 +532,7 @@ def test_what_is_done_together_is_of_one_experiment(cell, monkeypatch):
     plan = Plan("s", "p", (cell, forest, replace(cell, n_train=300)), ({},) * 3, (0, 1), 500)
     assert [[one.cell.n_train for one in group] for group in plan.groups] == [
         [4000, 4000, 300, 300],
-        [50, 50],
+        [400, 400],
     ]
 
 
@@ -565,7 +589,7 @@ def test_a_cell_says_only_what_its_experiment_has(tmp_path):
     written = [set(cell) for cell in suite.preset("only").cells]
     assert written[0] == {"task", "network", "method", "stop", "n_train"}
     assert written[3] == {"task", "estimator", "experiment", "n_train"}
-    (first, *others) = make_plan(suite, "only", overrides=["n_train=350"]).cells
+    (first, *others) = make_plan(suite, "only", overrides=["n_train=350", "batch=50"]).cells
     assert first.n_train == others[0].n_train == 350 and "method" not in others[0].settings
     name = 'estimator = { name = "linear-svm" }'
     for new, words in [
