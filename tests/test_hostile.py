@@ -190,9 +190,9 @@ def test_as_many_claims_as_are_allowed_take_seconds(tmp_path, monkeypatch):
     monkeypatch.setattr(task, "draws", task.draws.__wrapped__)  # once a claim, as elsewhere
     path = tmp_path / "my.toml"
     path.write_text(claims(1000))
-    clock = time.perf_counter()
+    clock = time.process_time()  # not the wall's: other processes may have the cores
     assert len(load(str(path))) == 1000
-    assert time.perf_counter() - clock < 20
+    assert time.process_time() - clock < 20
 
 
 @pytest.mark.parametrize("text", ["(" * 5000 + "risk" + ")" * 5000, "-" * 5000 + "risk", "[" * 400])
