@@ -59,7 +59,7 @@ def profile(shape: str) -> None:
                     spent[event.name] += event.duration_ns
                     calls[event.name] += 1
     total = sum(spent.values())
-    updates = 3 * cell.stop.interval * len(devices)
+    updates = 3 * cell.stop.spacing[0] * len(devices)
     print(f"({shape}): {total / updates / 1e3:.0f} us an update")
     for name, time in spent.most_common(_SHOWN):
         kind, source = known[name]

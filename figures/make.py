@@ -28,7 +28,7 @@ from simbias.results import Store, load_stack, summarise
 from simbias.results.bounds import comparable, read_all
 from simbias.results.claims import read_verdicts
 from simbias.results.summary import INTERVAL
-from simbias.training import Stack, replay
+from simbias.training import Stack, replay, stop
 from simbias.training.stack import Job
 from simbias.training.words import phrases, value_words
 
@@ -87,7 +87,7 @@ def jumper(store: Store) -> tuple[str, int, int]:
     (found,) = (s.transitions for s in summarise(store) if s.cell == name)
     assert found is not None
     place = int(np.argmax(np.where(np.isfinite(found.updates), found.updates, -1)))
-    half = int(found.updates[place] / 2) // found.interval * found.interval
+    half = int(found.updates[place] / 2) // stop.COARSE * stop.COARSE
     return name, found.seeds[place], half
 
 

@@ -1,8 +1,10 @@
-"""Random keys: every draw hangs from one integer seed and the identity of its cell.
+"""Random keys: every draw hangs from one integer seed and the identity of what is drawn.
 
-The identity is hashed and folded in, never a position in a batch or in a registry, so a network is
-the same however the work is divided. Each use of randomness has a stream of its own. The generator
-is named here, and not left to JAX's settings.
+Data hang from the task, an initialisation from the network, the order of batches from the sizes of
+training set and batch: so learners of one seed meet the same data, in the same order. Identities
+are hashed and folded in, never a position in a batch or in a registry, so a network is the same
+however the work is divided. Each use of randomness has a stream of its own. The generator is named
+here, and not left to JAX's settings.
 """
 
 import hashlib
@@ -15,7 +17,7 @@ from simbias._checks import fail
 from simbias._pinned import GENERATOR, pinned
 from simbias._types import AnyArray
 
-VERSION = 1  # to be raised when the same seed gives other draws: kept beside every result
+VERSION = 2  # to be raised when the same seed gives other draws: kept beside every result
 STREAMS = (
     "rotation",
     "train",
@@ -32,8 +34,8 @@ STREAMS = (
 
 
 @pinned
-def network_key(identity: str, seed: int) -> Key[Array, ""]:
-    """The key of the network with this seed in the cell with this identity."""
+def identity_key(identity: str, seed: int) -> Key[Array, ""]:
+    """The key of this seed of what has this identity."""
     digest = hashlib.sha256(identity.encode()).digest()
     key = seed_key(seed % 2**32)
     if seed >= 2**32:  # a key is made from 32 bits: the others are folded in
@@ -45,7 +47,7 @@ def network_key(identity: str, seed: int) -> Key[Array, ""]:
 
 @pinned
 def stream(key: Key[Array, ""], name: str) -> Key[Array, ""]:
-    """The stream ``name`` (one of ``STREAMS``) of a network's key."""
+    """The stream ``name`` (one of ``STREAMS``) of a key."""
     return jax.random.fold_in(key, STREAMS.index(name))
 
 

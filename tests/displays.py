@@ -67,7 +67,7 @@ def cell(dim, updates, memorised, network="(100,2)", **settings):
     updates = np.array(updates, float)
     never = np.full(len(updates), np.inf)
     seeds = tuple(range(10, 10 + len(updates)))
-    found = Transitions(seeds, updates, updates, never, np.isfinite(updates), BUDGET, 10)
+    found = Transitions(seeds, updates, updates - 10, updates, never, np.isfinite(updates), BUDGET)
     means = {"memorised": Mean(memorised, 0.05, None)}
     return Summary("name", "noisy-lms-7", network, {"dim": dim, **settings}, {}, means, found)
 

@@ -31,7 +31,7 @@ def of_transitions():
     def cell(dim, updates, memorised):
         times = np.array(updates, float)
         never, seeds = np.full(len(times), np.inf), tuple(range(len(times)))
-        found = Transitions(seeds, times, times, never, np.isfinite(times), 40_000, 1000)
+        found = Transitions(seeds, times, times - 1000, times, never, np.isfinite(times), 40_000)
         means = {"memorised": Mean(memorised, 0.05, None)}
         return Summary("", "noisy-lms-7", "(100,2)", {"dim": dim}, {}, means, found)
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+import streams
 
 from simbias import MLP, sgd, tasks
-from simbias._keys import network_key, stream
+from simbias._keys import stream
 from simbias.bounds import BOUNDS, Evidence, HeldOut, evaluate, evidence_from, posterior
 from simbias.bounds.evidence import ACTIVATIONS, logit_difference
 from simbias.tasks.oracle import Layer
@@ -95,13 +96,13 @@ def test_evidence_is_that_of_the_training_set(trained):
 
 def test_held_out_points_are_a_stream_of_their_own(cell, trained):
     keys = {
-        name: tuple(jax.random.key_data(stream(network_key(cell.identity, 0), name)).tolist())
+        name: tuple(jax.random.key_data(stream(streams.data_key(cell.task, 0), name)).tolist())
         for name in ("train", "select", "certify", "holdout")
     }
     assert len(set(keys.values())) == 4
     held = evidence_from(trained, 0).held_out
     assert held.points == cell.n_train
-    x, y = cell.task.sample(stream(network_key(cell.identity, 0), "holdout"), cell.n_train)
+    x, y = streams.points(cell.task, 0, cell.n_train, "holdout")
     params = jax.tree.map(lambda leaf: leaf[0], trained.params)
     logits = np.asarray(cell.network.apply(params, x @ trained.rotation[0]))
     wrong = int(np.sum((logits[:, 1] > logits[:, 0]) != (np.asarray(y) == 1)))
@@ -173,7 +174,7 @@ def test_a_control_has_the_random_initialisation_of_its_seed(cell, trained):
     away = np.sqrt(sum(np.sum((np.float64(one) - other) ** 2) for one, other in pairs))
     assert distance == pytest.approx(away, rel=1e-12) and away > 7
     # taken for its own initialisation, as if it had not moved, the solution would be certified
-    assert bound == pytest.approx(146_209, rel=1e-3)
+    assert bound == pytest.approx(145_989, rel=1e-3)
     alike = replace(stack.some([1]), initial=stack.some([1]).params)
     (still,) = evaluate(alike, bounds=["bartlett-foster-telgarsky"], n_certify=2000)
     assert still.record.value < 0.3

@@ -6,9 +6,10 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+import streams
 
 from simbias import MLP, Stop, sgd, tasks
-from simbias._keys import network_key, stream
+from simbias._keys import stream
 from simbias.bounds import Evidence, Masked, evaluate, evidence_from, judged, masked_predictions
 from simbias.bounds.f_cmi import f_cmi, plug_in_information
 from simbias.tasks.oracle import Layer
@@ -162,9 +163,8 @@ def masked(small):
 
 def supersample(cell, seed):
     """Inputs (n, 2, dim) and labels (n, 2) of the pairs, drawn through the task."""
-    key = network_key(cell.identity, seed)
-    x, y = cell.task.sample(stream(key, "supersample"), 2 * cell.n_train)
-    x = np.asarray(x @ cell.task.rotation(stream(key, "rotation")))
+    x, y = streams.points(cell.task, seed, 2 * cell.n_train, "supersample")
+    x = x @ streams.rotation(cell.task, seed)
     n = cell.n_train
     return np.stack([x[:n], x[n:]], axis=1), np.stack([y[:n], y[n:]], axis=1)
 
@@ -190,7 +190,7 @@ def test_each_mask_has_an_initialisation_and_an_order_of_its_own(small):
     problems = [fit.problem(small, 0, mask) for mask in (0, 1)] + [fit.problem(small, 0)]
     program = fit.program(small, 1)
     kernels = [fit.start(program, each).params["layers"][0]["kernel"] for each in problems]
-    orders = [stream(jax.random.wrap_key_data(each.key), "order") for each in problems]
+    orders = [stream(jax.random.wrap_key_data(each.keys.order), "order") for each in problems]
     for i, j in ((0, 1), (0, 2), (1, 2)):
         assert np.abs(kernels[i] - kernels[j]).max() > 0.05
         assert orders[i] != orders[j]

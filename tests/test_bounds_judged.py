@@ -7,9 +7,9 @@ import duckdb
 import jax
 import numpy as np
 import pytest
+import streams
 
 from simbias import MLP, experiments, sgd, tasks, validate
-from simbias._keys import network_key, stream
 from simbias.bounds import BOUNDS, Judged, Record, evaluate, evidence_from, posterior
 from simbias.bounds.compression import compress
 from simbias.cli import main
@@ -70,8 +70,7 @@ def test_a_compressed_network_is_judged_by_its_own_risk(trained, judged, forward
     bits = int(one.record.terms["bits a weight"])
     codebook = "k-means" if one.record.terms["k-means"] else "uniform"
     layers = compress(evidence_from(trained, 2).layers, bits, codebook).layers
-    key = stream(network_key(trained.cell.identity, trained.seeds[2]), "context")
-    x, y = trained.cell.task.sample(key, 50_000)
+    x, y = streams.points(trained.cell.task, trained.seeds[2], 50_000, "context")
     params = {"layers": {i: dict(kernel=w, bias=b) for i, (w, b) in enumerate(layers)}}
     logits = forward(params, np.asarray(x) @ trained.rotation[2])
     wrong = np.mean((logits[:, 1] > logits[:, 0]) != (np.asarray(y) == 1))

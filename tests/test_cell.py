@@ -10,22 +10,51 @@ import jax
 import numpy as np
 import pytest
 
-from simbias import MLP, Stop, sgd, tasks
-from simbias._keys import STREAMS, network_key, stream
+from simbias import MLP, Stop, losses, sgd, tasks
+from simbias._keys import STREAMS, identity_key, stream
 from simbias.tasks.shifts import shifted
-from simbias.training import Cell, cell_from_settings
+from simbias.training import Cell, cell_from_settings, fit
 from simbias.training.stack import seed_list
 
 # What is recorded here fixes every network of every run: a change orphans all published weights.
 IDENTITY = (
-    '{"batch":256,"method":{"learning_rate":0.1,"momentum":0.9,"name":"sgd","weight_decay":5e-05},'
-    '"n_train":40000,"network":{"activation":"relu","depth":1,"name":"mlp","width":100},'
-    '"stop":{"check_every":1000,"max_updates":40000,"patience":null,"train_accuracy":0.995,'
-    '"train_loss":null},"task":{"dim":50,"margin":{"linear":0.1,"slab-7":0.1},'
-    '"name":"noisy-lms-7","noise":0.1,"slabs":7}}'
+    '{"method":{"momentum":0.9,"name":"sgd","weight_decay":5e-05},"n_train":40000,'
+    '"network":{"name":"mlp"},"stop":{"train_accuracy":0.995},"task":{"name":"noisy-lms-7"}}'
 )
-DIGEST = "113eebc3d1e09461c4945e25f7271272bf4d6813a05ef5ebcf58e83297b8462e"
-KEY_WORDS = [2384505722, 4276665914]
+SETTINGS = {
+    "task": {
+        "name": "noisy-lms-7",
+        "dim": 50,
+        "margin": {"linear": 0.1, "slab-7": 0.1},
+        "noise": 0.1,
+        "slabs": 7,
+    },
+    "network": {"name": "mlp", "width": 100, "depth": 1, "activation": "relu"},
+    "method": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-05},
+    "n_train": 40_000,
+    "batch": 256,
+    "stop": {
+        "train_accuracy": 0.995,
+        "train_loss": None,
+        "max_updates": 40_000,
+        "patience": None,
+        "check_every": None,
+        "select_accuracy": None,
+    },
+}
+DIGEST = "674d3d389d205699de5170be4f4e569e25d424c5de0086c950cba57cc210ad62"
+KEYS = {  # of seed 3, and of its mask 1
+    "data": [1798512967, 3652796244],
+    "initialisation": [3796464761, 311013448],
+    "order": [1498038373, 359083515],
+    "method": [3758435752, 3251031617],
+}
+MASKED = {
+    "data": [734062590, 3863864403],
+    "initialisation": [3101477388, 2788942996],
+    "order": [4167609537, 168044149],
+    "method": [4065869403, 2250822121],
+}
 
 
 def recorded():
@@ -49,26 +78,55 @@ def test_identity_of_a_fixed_cell_is_the_recorded_one():
     assert cell.name == f"noisy-lms-7/(100,1)/{DIGEST[:6]}"
 
 
-def test_key_of_a_fixed_network_is_the_recorded_one():
-    assert words(network_key(IDENTITY, 3)) == KEY_WORDS
+def keys(cell, seed, mask=None):
+    return {
+        name: own.tolist() for name, own in fit.problem(cell, seed, mask).keys._asdict().items()
+    }
+
+
+def test_keys_of_a_fixed_network_are_the_recorded_ones():
+    assert keys(recorded(), 3) == KEYS
+    assert keys(recorded(), 3, 1) == MASKED
+    assert words(identity_key('{"name":"noisy-lms-7"}', 3)) == KEYS["data"]
+    assert words(identity_key('{"name":"mlp"}', 3)) == KEYS["initialisation"]
+    assert words(identity_key('{"batch":256,"n_train":40000}', 3)) == KEYS["order"]
+    assert words(identity_key("method", 3)) == KEYS["method"]
+
+
+# which keys a change of a cell changes
+HANG = {
+    "task": {"data"},
+    "network": {"initialisation"},
+    "method": set(),
+    "n_train": {"order"},
+    "batch": {"order"},
+    "stop": set(),
+    "loss": set(),
+}
+
+
+@pytest.mark.parametrize("field", HANG)
+def test_a_key_hangs_from_what_is_drawn_by_it_and_from_nothing_else(field):
+    changed = {**CHANGES, "loss": losses.hinge()}[field]
+    other = keys(replace(recorded(), **{field: changed}), 3)
+    assert {name for name in KEYS if other[name] != KEYS[name]} == HANG[field]
 
 
 def test_identity_and_key_are_the_same_in_another_process():
     code = (
         "from simbias import MLP, Stop, sgd, tasks\n"
-        "from simbias._keys import network_key\n"
+        "from simbias.training import fit\n"
         "from simbias.training import Cell\n"
-        "import jax\n"
         "c = Cell(stop=Stop(train_accuracy=0.995), n_train=40_000, network=MLP(depth=1, width=100),"
         " method=sgd(weight_decay=5e-5, momentum=0.9, learning_rate=0.1),"
         " task=tasks.get('noisy-lms-7'))\n"
         "print(c.identity)\n"
-        "print(jax.random.key_data(network_key(c.identity, 3)).tolist())\n"
+        "print({k: v.tolist() for k, v in fit.problem(c, 3).keys._asdict().items()})\n"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     ).stdout.splitlines()
-    assert out == [IDENTITY, str(KEY_WORDS)]
+    assert out == [IDENTITY, str(KEYS)]
 
 
 CHANGES = {
@@ -144,11 +202,7 @@ def test_settings_that_change_after_a_cell_is_made_do_not_change_it():
     cell = replace(recorded(), task=task)
     cell.settings["task"]["margin"]["linear"] = 0.3
     task.settings["noise"] = 0.9
-    assert (
-        cell.identity
-        == IDENTITY
-        == json.dumps(cell.settings, sort_keys=True, separators=(",", ":"))
-    )
+    assert cell.identity == IDENTITY and cell.settings == SETTINGS
     assert replace(cell).identity != IDENTITY  # made of a task that is not what it says
 
 
@@ -188,10 +242,40 @@ def test_a_cell_is_made_again_from_its_settings(name):
     back = cell_from_settings(json.loads(cell.identity))
     assert back == cell and back.identity == cell.identity
     assert back.settings == cell.settings
+    assert cell_from_settings(json.loads(json.dumps(cell.settings))) == cell
 
 
-def test_a_network_key_differs_by_seed_and_by_identity():
-    keys = [words(network_key(identity, seed)) for identity in "ab" for seed in range(5)]
+def test_what_stands_at_its_default_is_no_part_of_an_identity():
+    plain = Cell(tasks.get("ms-7"), MLP(), sgd(), n_train=1000)
+    assert plain.identity == (
+        '{"method":{"name":"sgd"},"n_train":1000,"network":{"name":"mlp"},"task":{"name":"ms-7"}}'
+    )
+    said = replace(
+        plain,
+        task=tasks.get("ms-7", dim=50, margin={"slab-7": 0.1}),
+        network=MLP(100, 1, "relu"),
+        method=sgd(learning_rate=0.1),
+        batch=256,
+        stop=Stop(max_updates=40_000),
+    )
+    assert said.identity == plain.identity
+
+
+def test_a_trajectory_leaves_out_the_stop_rule_but_for_a_budget_that_is_looked_at():
+    short, long = (replace(recorded(), stop=Stop(max_updates=n)) for n in (1000, 2000))
+    assert short.identity != long.identity and short.trajectory == long.trajectory
+    looking = [
+        replace(cell, method=replace(cell.method, name="decayed", uses_budget=True))
+        for cell in (short, long)
+    ]
+    assert looking[0].trajectory != looking[1].trajectory
+    for field in CHANGES:
+        same = replace(recorded(), **{field: CHANGES[field]}).trajectory == recorded().trajectory
+        assert same == (field == "stop"), field
+
+
+def test_a_key_differs_by_seed_and_by_identity():
+    keys = [words(identity_key(identity, seed)) for identity in "ab" for seed in range(5)]
     assert len(set(map(tuple, keys))) == 10
 
 
@@ -200,7 +284,7 @@ def test_seeds_of_any_size_have_keys_of_their_own():
     accepted = []
     for seed in seeds:
         try:
-            accepted.append(tuple(words(network_key("a", *seed_list([seed])))))
+            accepted.append(tuple(words(identity_key("a", *seed_list([seed])))))
         except ValueError:  # refusing is fine, aliasing is not
             continue
     assert len(accepted) >= 3
@@ -208,7 +292,7 @@ def test_seeds_of_any_size_have_keys_of_their_own():
 
 
 def test_streams_are_distinct_and_named():
-    key = network_key("a", 0)
+    key = identity_key("a", 0)
     found = {name: tuple(words(stream(key, name))) for name in STREAMS}
     assert {"rotation", "train", "select", "certify", "initialisation", "order"} <= set(found)
     assert len(set(found.values())) == len(STREAMS)

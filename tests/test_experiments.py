@@ -500,10 +500,15 @@ def test_a_population_is_of_an_experiment_that_is_known(claimed, monkeypatch):
 
 
 def test_a_row_is_named_by_its_settings_and_seed_as_the_table_names_it(cell):
-    values = {"settings": cell.identity, "seed": 3}
+    values = {"settings": "{}", "identity": cell.identity, "seed": 3}
     entry = experiments()["classify"].table.entry
-    sql = f"SELECT {entry} FROM (SELECT $settings AS settings, $seed AS seed)"
+    sql = (
+        f"SELECT {entry} FROM (SELECT $settings AS settings, $identity AS identity, $seed AS seed)"
+    )
     assert duckdb.execute(sql, values).fetchall() == [(row_name(Replica(cell, 3)),)]
+    # a row of a version without the column is named by all its settings
+    before = {"settings": cell.identity, "identity": None, "seed": 3}
+    assert duckdb.execute(sql, before).fetchall() == [(row_name(Replica(cell, 3)),)]
 
 
 FOREST = {
@@ -575,7 +580,8 @@ def test_a_table_without_what_every_row_has_is_refused():
 def test_columns_that_are_known_beforehand_are_in_rows_of_what_failed(cell):
     failed = row("s", Ended(Replica(cell, 1), "error", "why"))
     assert failed["task"] == "noisy-lms-7" and failed["network"] == "(100,1)"
-    assert failed["settings"] == cell.identity and failed["status"] == "error"
+    assert json.loads(failed["settings"]) == cell.settings and failed["status"] == "error"
+    assert failed["identity"] == cell.identity
 
 
 def test_a_cell_says_only_what_its_experiment_has(tmp_path):

@@ -158,7 +158,7 @@ class Recurrent(nnx.Module):
         return self.out(self.cell(x[..., None])[:, -1])
 
 
-def witness():
+def witness(**declared):
     """Changes nothing, and remembers which rows, updates, keys and budget it has seen."""
 
     def init(hyper, params, n_train):
@@ -167,9 +167,10 @@ def witness():
     def step(hyper, params, state, batch):
         seen, bits, _ = state
         bits = bits.at[batch.update].set(jax.random.bits(batch.key))
-        return params, (seen.at[batch.rows].add(1), bits, batch.budget)
+        budget = jnp.int32(-1) if batch.budget is None else batch.budget
+        return params, (seen.at[batch.rows].add(1), bits, budget)
 
-    return Method("witness", {}, init, step)
+    return Method("witness", {}, init, step, **declared)
 
 
 def one_now(first, *others):
@@ -193,13 +194,14 @@ def test_a_network_of_ones_own_learns_more_than_a_guess(made):
     assert (ended["train_loss"] < 0.55).all() and (ended["select_accuracy"] > 0.7).all()
 
 
-def test_an_update_sees_its_rows_its_number_a_key_of_its_own_and_the_budget():
-    cell = Cell(TASK, simbias.MLP(4, 1), witness(), n_train=320, batch=32, stop=SHORT)
-    (snapshot,) = train_jobs([Job(cell, 0)], n_select=10).values()
-    seen, bits, budget = snapshot.state.method
-    assert seen.tolist() == [20] * 320  # 200 updates of 32 points
-    assert len(set(bits.tolist())) == 200
-    assert budget == 200
+def test_an_update_sees_its_rows_its_number_a_key_of_its_own_and_a_budget_it_looks_at():
+    for told, method in ((200, witness(uses_budget=True)), (-1, witness())):
+        cell = Cell(TASK, simbias.MLP(4, 1), method, n_train=320, batch=32, stop=SHORT)
+        (snapshot,) = train_jobs([Job(cell, 0)], n_select=10).values()
+        seen, bits, budget = snapshot.state.method
+        assert seen.tolist() == [20] * 320  # 200 updates of 32 points
+        assert len(set(bits.tolist())) == 200
+        assert budget == told  # -1: it is not told what it does not say that it looks at
 
 
 def test_the_second_stage_goes_on_from_the_first_at_the_update_it_says():

@@ -15,7 +15,7 @@ from simbias.tasks.oracle import achievable_rule, simple_rule
 from simbias.tasks.shifts import shifted
 from simbias.validation import measure_grids, measure_islands
 
-FIRST, COUNTS = [0.098736, -0.456324, 0.559837, 0.648343], (46, 4)
+FIRST, COUNTS = [-0.484836, -0.706457, -0.009454, 0.064117], (54, 6)
 TASK = tasks.get("noisy-lms-7", dim=4)
 N = 20_500  # a whole chunk and a part of one
 GRID = {"resolution": 21, "contexts": 4, "planes": 1, "coordinates": [2]}
@@ -133,7 +133,16 @@ def test_a_classifier_needs_data_and_a_stack_takes_no_other(trained, data):
     with pytest.raises(ValueError, match="^data: got '1 data sets, of seeds \\[3\\]', allowed: t"):
         validate(trained, data)
     with pytest.raises(ValueError, match="^data: got '4 data sets, .*', allowed: those that the"):
-        validate(trained, [simbias.data(trained.cell.task, 4000, seed) for seed in range(4)])
+        validate(trained, [simbias.data(trained.cell.task, 3999, seed) for seed in range(4)])
+
+
+def test_a_stack_was_trained_on_the_data_sets_that_anyone_is_given(trained):
+    sets = [simbias.data(trained.cell.task, 4000, seed) for seed in trained.seeds]
+    for own, one in zip(panel(trained).data, sets, strict=True):
+        np.testing.assert_array_equal(own.x, one.x)
+        np.testing.assert_array_equal(own.y, one.y)
+        np.testing.assert_array_equal(own.rotation, one.rotation)
+    assert panel(trained, sets).seeds == trained.seeds
 
 
 # stacks
@@ -263,7 +272,7 @@ def test_a_callable_is_drawn_with_its_training_set_on_top(data):
     model = classifier(rule_of(data, simple_rule(TASK), column), label="simple rule")
     shown = plots.boundary(model, data, resolution=45, contexts=8)
     assert shown.name.endswith("classifier simple rule, seed 3") and shown.what == "training points"
-    assert shown.agreement("simple") > 0.99 and len(shown.points.label) == 600
+    assert shown.agreement("simple") > 0.98 and len(shown.points.label) == 600
     assert "0% of" in shown.finding and len(shown.learned) == 1
     shown.plot()
     assert "the classifier says +" in [ax.get_ylabel() for ax in shown.figure_.axes][1]

@@ -19,7 +19,7 @@ def cell(dim, updates, network="(100,2)", **settings):
     reached = np.isfinite(updates)
     never = np.full(len(updates), np.inf)
     seeds = tuple(range(10, 10 + len(updates)))
-    found = Transitions(seeds, updates, updates, never, reached, BUDGET, 10)
+    found = Transitions(seeds, updates, updates - 10, updates, never, reached, BUDGET)
     settings = {"dim": dim, **settings}
     return Summary("name", "noisy-lms-7", network, settings, {}, MEANS, found)
 

@@ -77,7 +77,7 @@ def test_simple_control_gives_a_vertical_boundary_at_zero():
 def test_simple_control_fits_all_but_the_exceptions():
     stack = stack_of("simple")
     points = plots.boundary(stack, **SMALL).points
-    data = fit.draw_points(stack.cell.task.draw, fit.problem(stack.cell, 0), "train", 600)
+    data = fit.training_set(stack.cell, fit.problem(stack.cell, 0))
     np.testing.assert_array_equal(points.exception, data.exception)
     np.testing.assert_array_equal(points.fitted, ~points.exception)
     np.testing.assert_array_equal(points.label, data.y)

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import streams
 
 from simbias import MLP, Stop, sgd, tasks, train
-from simbias._keys import network_key, stream
+from simbias._keys import identity_key, stream
 from simbias.tasks import oracle
 from simbias.training import Cell, fit, replay
 from simbias.training.fit import TRACE
@@ -26,10 +27,13 @@ COLUMN = {name: i for i, name in enumerate(TRACE)}
 
 def training_set(cell, seed, name="train", rows=None):
     """Unrotated and rotated points of one of a network's streams, drawn through the task."""
-    key = network_key(cell.identity, seed)
-    turn = cell.task.rotation(stream(key, "rotation"))
-    plain, y = cell.task.sample(stream(key, name), rows or cell.n_train)
-    return np.asarray(plain), np.asarray(plain) @ np.asarray(turn), np.asarray(y)
+    plain, y = streams.points(cell.task, seed, rows or cell.n_train, name)
+    return plain, plain @ streams.rotation(cell.task, seed), y
+
+
+def start_key(cell, seed):
+    """From which the initial parameters are drawn."""
+    return stream(identity_key(cell.network_identity, seed), "initialisation")
 
 
 def margin(forward, params, x):
@@ -65,14 +69,14 @@ def by_hand(cell, seed, updates):
     Returns:
         The parameters after ``updates`` updates, and one update earlier.
     """
-    key = network_key(cell.identity, seed)
     hyper = dict(cell.method.settings)
     _, x, y = training_set(cell, seed)
     x = x.astype(float)
-    layers = cell.network.init(stream(key, "initialisation"), cell.task.shape)["layers"]
+    layers = cell.network.init(start_key(cell, seed), cell.task.shape)["layers"]
     w = [np.asarray(layers[i][name], float) for i in (0, 1) for name in ("kernel", "bias")]
     v = [np.zeros_like(part) for part in w]
     n, epochs = cell.n_train, -(-updates * cell.batch // cell.n_train)
+    key = identity_key(f'{{"batch":{cell.batch},"n_train":{n}}}', seed)
     words = jax.random.bits(stream(key, "order"), (KEY_WORDS,))
     place = jnp.tile(jnp.arange(n, dtype=jnp.uint32), epochs)
     epoch = jnp.repeat(jnp.arange(epochs, dtype=jnp.uint32), n)
@@ -108,8 +112,7 @@ def test_two_hundred_updates_equal_a_loop_written_by_hand(cell, trained):
 
 def test_initial_weights_are_those_of_the_initialisation_stream(cell, trained):
     for i, seed in enumerate(trained.seeds):
-        key = stream(network_key(cell.identity, seed), "initialisation")
-        fresh = cell.network.init(key, cell.task.shape)
+        fresh = cell.network.init(start_key(cell, seed), cell.task.shape)
         made = jax.tree.map(lambda leaf, i=i: leaf[i], trained.initial)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), made, fresh)
 
@@ -121,8 +124,8 @@ def test_seeds_have_weights_rotations_and_data_of_their_own(cell, snapshots, tra
     labels = [training_set(cell, seed)[2] for seed in (0, 1)]
     assert 0.4 < np.mean(labels[0] == labels[1]) < 0.6
     for i, seed in enumerate(trained.seeds):
-        key = stream(network_key(cell.identity, seed), "rotation")
-        np.testing.assert_allclose(trained.rotation[i], cell.task.rotation(key), atol=1e-6)
+        turn = streams.rotation(cell.task, seed)
+        np.testing.assert_allclose(trained.rotation[i], turn, atol=1e-6)
 
 
 def test_a_stack_of_two_gives_the_networks_of_a_stack_of_four(cell, snapshots):

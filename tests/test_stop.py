@@ -22,26 +22,32 @@ from simbias.training.stack import Snapshot
 from simbias.training.stop import End
 
 
-@given(st.integers(1, 300_000))
-def test_default_check_is_the_largest_divisor_up_to_its_limit(budget):
-    try:
-        every = Stop(max_updates=budget).interval
-    except ValueError:  # no divisor near the limit: refused, with a number that has one
-        every = max(n for n in range(1, 2001) if budget % n == 0 and n <= max(200, budget // 40))
-        assert every < max(200, min(budget // 40, 2000)) // 4
-        return
-    most = min(budget, max(200, min(budget // 40, 2000)))
-    assert budget % every == 0 and every <= most
-    assert not any(budget % other == 0 for other in range(every + 1, most + 1))
+def checks(stop):
+    """The updates after which there is a check."""
+    return [updates for updates in range(1, stop.max_updates + 1) if stop.checked_at(updates)]
 
 
-@pytest.mark.parametrize("budget, every", [(40_000, 1000), (250_000, 2000), (200, 200), (1501, 79)])
-def test_default_checks_by_hand(budget, every):
-    assert Stop(max_updates=budget).check_every == every
+def test_checks_by_hand():
+    assert checks(Stop(max_updates=3500)) == [200, 400, 600, 800, 1000, 2000, 3000, 3500]
+    assert checks(Stop(max_updates=200, check_every=50)) == [50, 100, 150, 200]
+    assert checks(Stop(max_updates=7)) == [7]
+    assert not Stop().checked_at(0) and not Stop(max_updates=200).checked_at(400)
 
 
-def test_check_every_that_divides_is_kept():
-    assert Stop(max_updates=200, check_every=50).interval == 50
+@given(st.integers(1, 5000), st.integers(1, 5000), st.none() | st.integers(1, 5000))
+def test_checks_lie_at_the_same_updates_whatever_the_budget(one, other, every):
+    shorter, longer = sorted((one, other))
+    every = every and min(every, shorter)
+    few = checks(Stop(max_updates=shorter, check_every=every))
+    many = checks(Stop(max_updates=longer, check_every=every))
+    assert few[-1] == shorter and many[-1] == longer
+    assert few[:-1] == [updates for updates in many if updates < shorter]
+
+
+@given(st.integers(1, 5000), st.none() | st.integers(1, 5000))
+def test_a_stride_divides_the_updates_between_any_two_checks(budget, every):
+    stop = Stop(max_updates=budget, check_every=every and min(every, budget))
+    assert not any(updates % stop.stride for updates in checks(stop))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +96,7 @@ def test_every_end_has_a_status_and_a_reason(rule, end, status, reason):
         *(("train_loss", value) for value in (-0.1, np.nan, np.inf, "low")),
         *(("max_updates", value) for value in (0, -1, 1.5, None, "many")),
         *(("patience", value) for value in (0, -1, 1.5)),
-        *(("check_every", value) for value in (0, -1, 1.5, 7, 80_000)),
+        *(("check_every", value) for value in (0, -1, 1.5, 40_001, 80_000)),
     ],
 )
 def test_bad_rules_name_the_argument_what_arrived_and_what_is_allowed(setting, value):
@@ -107,14 +113,14 @@ def test_equal_rules_have_equal_settings_whatever_numbers_they_were_given_as():
 
 @pytest.fixture(scope="module")
 def tiny():
-    def run(stop, *, learning_rate=0.1, name="lms-5", n_train=64):
+    def run(stop, *, learning_rate=0.1, name="lms-5", n_train=64, seeds=2):
         return train(
             tasks.get(name, dim=4),
             MLP(8, 1),
             sgd(learning_rate=learning_rate),
             n_train=n_train,
             batch=16,
-            seeds=2,
+            seeds=seeds,
             stop=stop,
             n_select=16,
         )
@@ -133,6 +139,9 @@ def test_a_huge_learning_rate_is_reported_as_diverged(tiny):
         assert stack.updates[i] < 500
 
 
+LOST_AND_BACK = (2, 1)  # of seeds at a learning rate of 250
+
+
 @pytest.mark.parametrize("end", End)
 def test_only_a_run_that_ends_short_of_its_goal_is_lost_by_its_loss(end):
     limit = 100 * np.log(2)
@@ -143,7 +152,7 @@ def test_only_a_run_that_ends_short_of_its_goal_is_lost_by_its_loss(end):
 
 
 def test_a_loss_that_has_left_every_useful_range_is_diverged_one_that_comes_down_is_not(tiny):
-    stack = tiny(Stop(max_updates=500, check_every=10), learning_rate=200)
+    stack = tiny(Stop(max_updates=500, check_every=10), learning_rate=250, seeds=LOST_AND_BACK)
     (lost, back), limit = [trace[:, 1] for trace in stack.traces], 100 * np.log(2)
     assert np.isfinite([lost, back]).all() and max(back) > limit
     assert lost[-1] > limit > back[-1]
@@ -153,14 +162,14 @@ def test_a_loss_that_has_left_every_useful_range_is_diverged_one_that_comes_down
 
 
 def test_a_network_halted_at_a_high_loss_is_not_said_to_have_diverged(tiny):
-    stack = tiny(Stop(max_updates=500, check_every=10), learning_rate=200)
+    stack = tiny(Stop(max_updates=500, check_every=10), learning_rate=250, seeds=LOST_AND_BACK)
     assert stack.outcome(0)[0] == "diverged"
     before = stack.traces[0][:-1]
     at = int(before[before[:, 1] > 100 * np.log(2)][0, 0])
-    halted = replay(stack.cell, at, seeds=2, n_select=16)
+    halted = replay(stack.cell, at, seeds=LOST_AND_BACK, n_select=16)
     assert halted.outcome(0) == ("interrupted", f"stopped after {at} updates")
     assert halted.traces[0][-1, 1] > 100 * np.log(2)
-    assert replay(stack.cell, 500, seeds=2, n_select=16).outcome(0) == stack.outcome(0)
+    assert replay(stack.cell, 500, seeds=LOST_AND_BACK, n_select=16).outcome(0) == stack.outcome(0)
 
 
 def test_a_moderate_learning_rate_is_not(tiny):
@@ -192,11 +201,6 @@ def test_reaching_the_select_accuracy_ends_at_the_first_check_that_does(tiny, go
     assert accuracy[-1] >= goal and np.all(accuracy[:-1] < goal)
 
 
-def test_rules_without_a_select_accuracy_keep_their_identity():
-    assert "select_accuracy" not in Stop(train_accuracy=0.9).settings
-    assert Stop(select_accuracy=0.9).settings["select_accuracy"] == 0.9
-
-
 def test_a_run_out_of_budget_is_not_converged(tiny):
     stack = tiny(Stop(train_loss=1e-6, max_updates=500, check_every=10))
     assert stack.outcome(0) == ("not-converged", "budget of 500 updates spent")
@@ -211,7 +215,7 @@ def test_weights_that_never_move_lose_patience_after_the_first_check(tiny):
 
 def test_patience_starts_anew_at_every_lower_loss(tiny):
     stop = Stop(max_updates=500, check_every=10, patience=3)
-    stack = tiny(stop, learning_rate=1.0, name="noisy-lms-5")
+    stack = tiny(stop, learning_rate=1.0, name="noisy-lms-5", seeds=(0, 2))
     restarts = 0
     for i, trace in enumerate(stack.traces):
         stale, best, counted = 0, np.inf, []

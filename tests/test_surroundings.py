@@ -146,7 +146,7 @@ OTHERS = {
     "quantities": {"quantity"},
     "results": {"load_fitted", "summarise"},
     "suites": {"load"},
-    "tasks": {"content", "get", "names"},
+    "tasks": {"described", "get", "identifying", "identity", "names"},
     "training": {"cell_from_settings", "sgd"},
     "validation": {"exact_risk"},
 }
@@ -289,10 +289,10 @@ def test_no_public_function_is_left_out_of_the_entrances():
 
 def test_seeds_are_taken_as_they_are_and_by_one_function_only(surrounded):
     names = ((CELL.identity, 3), ("another", 2**40))
-    words = [np.asarray(jax.random.key_data(_keys.network_key(*name))) for name in names]
+    words = [np.asarray(jax.random.key_data(_keys.identity_key(*name))) for name in names]
     surrounded(jax_random_seed_offset=7)
     for name, before in zip(names, words, strict=True):
-        assert_same(np.asarray(jax.random.key_data(_keys.network_key(*name))), before)
+        assert_same(np.asarray(jax.random.key_data(_keys.identity_key(*name))), before)
     for path in Path(simbias.__file__).parent.rglob("*.py"):
         for call in ("random.key(", "PRNGKey(", "RandomState", "np.random.seed"):
             assert call not in path.read_text(), path
@@ -421,9 +421,11 @@ def test_the_fingerprint_hangs_on_every_label_exception_and_stream(stack, monkey
         flipped = data.y.at[i].set(1 - data.y[i]), data.exception.at[i].set(~data.exception[i])
         for changed in (data._replace(y=flipped[0]), data._replace(exception=flipped[1])):
             assert draws.fingerprint(problem, changed) != stack.draws[0]
-    bits = np.asarray(draws._first_bits(problem.key))
-    for i, name in enumerate(draws._STREAMS):
-        key = _keys.stream(_keys.key_of(problem.key), name)
+    bits = np.asarray(draws._first_bits(problem.keys))
+    named = [(key, name) for key in fit.Keys._fields for name in draws._STREAMS[key]]
+    assert len(named) == len(bits) == 9
+    for i, (own, name) in enumerate(named):
+        key = _keys.stream(_keys.key_of(getattr(problem.keys, own)), name)
         np.testing.assert_array_equal(bits[i], jax.random.bits(key, bits[i].shape))
         other = bits.copy()
         other[i, -1] ^= 1

@@ -94,7 +94,8 @@ def transition(updates, fitted=None, interval=0):
     updates = np.array(updates, float)
     fitted = np.full(len(updates), np.inf) if fitted is None else np.array(fitted, float)
     seeds = tuple(range(len(updates)))
-    return Transitions(seeds, updates, updates, fitted, np.isfinite(updates), BUDGET, interval)
+    since, reached = updates - interval, np.isfinite(updates)
+    return Transitions(seeds, updates, since, updates, fitted, reached, BUDGET)
 
 
 def test_a_transition_lies_between_its_check_and_the_one_before():

@@ -7,10 +7,10 @@ import block_tasks
 import jax
 import numpy as np
 import pytest
+import streams
 from scipy import stats
 
 from simbias import MLP, sgd, tasks, validate
-from simbias._keys import network_key, stream
 from simbias.tasks import oracle
 from simbias.training import Cell
 from simbias.validation import control, reliance, risk
@@ -255,8 +255,7 @@ def memoriser():
     cell, params = stack.cell, jax.tree.map(np.copy, stack.params)
     first, last = params["layers"][0], params["layers"][1]
     for i, seed in enumerate(stack.seeds):
-        key = stream(network_key(cell.identity, seed), "train")
-        plain, y = cell.task.sample(key, cell.n_train)
+        plain, y = streams.points(cell.task, seed, cell.n_train)
         x = np.asarray(cell.task.rotate(plain, stack.rotation[i]))
         wrong = np.flatnonzero(oracle.simple_rule(cell.task)(plain) != np.asarray(y))
         units = 2 + np.arange(len(wrong))
@@ -288,8 +287,7 @@ def test_a_planted_memoriser_is_found_out(planted):
 def test_ledger_lists_every_exception_with_its_margin(planted, forward):
     stack, found = planted
     for i, seed in enumerate(stack.seeds):
-        key = stream(network_key(stack.cell.identity, seed), "train")
-        plain, y = map(np.asarray, stack.cell.task.sample(key, stack.cell.n_train))
+        plain, y = streams.points(stack.cell.task, seed, stack.cell.n_train)
         rows = found.exceptions.rows(seed)
         wrong = np.flatnonzero(oracle.simple_rule(stack.cell.task)(plain) != y)
         np.testing.assert_array_equal(rows.index, wrong)
@@ -371,9 +369,7 @@ def test_estimates_agree_with_numpy_on_independent_draws(cell, trained, forward)
 
 
 def _train(stack, i):
-    key = stream(network_key(stack.cell.identity, stack.seeds[i]), "train")
-    plain, y = stack.cell.task.sample(key, stack.cell.n_train)
-    return None, plain, np.asarray(y)
+    return None, *streams.points(stack.cell.task, stack.seeds[i], stack.cell.n_train)
 
 
 # chunks

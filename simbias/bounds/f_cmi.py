@@ -30,6 +30,7 @@ from simbias.bounds.bound import Found, bound, independent
 from simbias.bounds.evidence import Evidence, Masked, Vector
 from simbias.bounds.record import Premise
 from simbias.networks import Network
+from simbias.tasks.task import sampler
 from simbias.training import fit
 from simbias.training.cell import Cell
 from simbias.training.stack import MaskedJob, seed_list, train_jobs
@@ -67,7 +68,7 @@ def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
 
     said = [
         jax.device_get(
-            _said(cell.task.draw, cell.network, cell.n_train, fit.problem(*job), params(job))
+            _said(sampler(cell.task), cell.network, cell.n_train, fit.problem(*job), params(job))
         )
         for job in jobs
     ]

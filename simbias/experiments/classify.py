@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from simbias._types import Settings
 from simbias.experiments import table
 from simbias.experiments.arrays import (
     snapshot_from_tensors,
@@ -61,6 +60,7 @@ _LAST = (
     table.DIM,
     Column("batch", "BIGINT", "points an update"),
     table.SETTINGS,
+    table.IDENTITY,
     table.TRAIN_SECONDS,
     table.VALIDATE_SECONDS,
     table.FINISHED,
@@ -80,7 +80,6 @@ _CHECKS = (
     "fraction of the training exceptions labelled correctly",
     "the same for the exceptions among the select draws",
 )
-_USUAL = {"batch": 256, "stop": {}}  # of a cell in a suite file
 
 
 def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
@@ -151,10 +150,6 @@ def _known(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _cell(settings: Settings) -> Cell:
-    return cell_from_settings(_USUAL | settings)
-
-
 def _work(cell: Cell) -> float:
     update = cell.network.update_flops(cell.task.shape, cell.task.classes)
     return float(cell.stop.max_updates * cell.batch * update)
@@ -214,7 +209,7 @@ classify = Experiment(
     },
     needed=("network", "method", "n_train"),
     learner="network",
-    cell=_cell,
+    cell=cell_from_settings,
     run=run,
     known=_known,
     group=group_key,

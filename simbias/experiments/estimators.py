@@ -46,10 +46,11 @@ _LAST = (
     table.N_CERTIFY,
     table.DIM,
     table.SETTINGS,
+    table.IDENTITY,
     table.TRAIN_SECONDS,
     table.VALIDATE_SECONDS,
     Column("library", "VARCHAR", "package that it is from, and its version"),
-    *(column for column in table.LAST if column != table.SETTINGS),
+    *(column for column in table.LAST if column not in (table.SETTINGS, table.IDENTITY)),
 )
 _OWN = {column.name for column in _FIRST + _LAST}
 # what is measured of a classifier, whatever it was trained by

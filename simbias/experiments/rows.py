@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from simbias import __version__, _keys
+from simbias._identity import canonical
 from simbias._pinned import PRODUCTS
 from simbias.experiments.experiment import Ended, Replica
 from simbias.experiments.registered import experiment_of
@@ -31,7 +32,8 @@ def row(suite: str, ended: Ended) -> dict[str, Any]:
         "seed": seed,
         "status": ended.status,
         "reason": ended.reason,
-        "settings": cell.identity,
+        "settings": canonical(cell.settings),
+        "identity": cell.identity,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": device(),
         "versions": json.dumps(versions()),

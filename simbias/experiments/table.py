@@ -49,6 +49,7 @@ REASON = Column("reason", "VARCHAR", "why the status, and why any empty column i
 N_CERTIFY = Column("n_certify", "BIGINT", "fresh certify draws")
 DIM = Column("dim", "BIGINT", "input coordinates")
 SETTINGS = Column("settings", "VARCHAR", "every setting of the cell, as JSON", True)
+IDENTITY = Column("identity", "VARCHAR", "settings beyond their defaults; empty: all are meant")
 TRAIN_SECONDS = Column(
     "train_seconds", "DOUBLE", "training time, of one core or of its share of a device"
 )
@@ -64,7 +65,7 @@ CHECKSUM = Column("checksum", "VARCHAR", "hash of the rows written together; emp
 
 # what every row of an experiment begins and ends with, around the columns of its kind
 FIRST = (SUITE, CELL, SEED, STATUS, REASON)
-LAST = (SETTINGS, FINISHED, DEVICE, VERSIONS, WEIGHTS, TRACE, CHECKSUM)
+LAST = (SETTINGS, IDENTITY, FINISHED, DEVICE, VERSIONS, WEIGHTS, TRACE, CHECKSUM)
 OF_TRACE = (SUITE, CELL, SEED)  # and what every check on the way begins with
 
 
@@ -77,5 +78,6 @@ def rows_table(name: str, columns: tuple[Column, ...], *, weighed: bool = False)
         weighed: as in ``Table``.
     """
     # an entry is named as ``experiments.row_name`` names it
-    entry, final = "left(sha256(settings || '|' || seed), 16)", f"status IN {FINAL}"
+    identity = f"coalesce({IDENTITY.name}, {SETTINGS.name})"
+    entry, final = f"left(sha256({identity} || '|' || seed), 16)", f"status IN {FINAL}"
     return Table(name, columns, entry, final, weighed)

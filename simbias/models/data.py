@@ -1,6 +1,5 @@
 """Data sets as any learner can use them: a training set, and the streams of its fresh points."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -12,14 +11,14 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt
 
 from simbias import tasks
 from simbias._checks import fail, instance, whole
-from simbias._keys import key_of, network_key, stream
+from simbias._keys import identity_key, key_of, stream
 from simbias._memory import fits
 from simbias._pinned import lenient, pinned
-from simbias._types import AnyArray, Settings
+from simbias._types import AnyArray
 from simbias.tasks import BlockTask, Task
 from simbias.tasks.block_task import block_task
 from simbias.tasks.shifts import shifted
-from simbias.tasks.task import Points, numbers_of, rotation_of
+from simbias.tasks.task import Points, numbers_of, rotation_of, sampler
 from simbias.training.stack import seed_list
 
 
@@ -41,7 +40,6 @@ class DataSet:
     n_train: int
     rotation: Float[np.ndarray, "dim dim"]
     fresh: Task
-    _identity: Callable[[Task], str] = field(repr=False)  # of a task: its streams hang from it
     _draw: Callable[[], Points] = field(repr=False)
 
     @property
@@ -82,7 +80,7 @@ class DataSet:
     @pinned
     def key(self) -> UInt[np.ndarray, " words"]:
         """The words of the key from which the streams of fresh points hang."""
-        return np.asarray(jax.random.key_data(network_key(self._identity(self.fresh), self.seed)))
+        return np.asarray(jax.random.key_data(identity_key(tasks.identity(self.fresh), self.seed)))
 
     @property
     def block_task(self) -> BlockTask:
@@ -98,7 +96,7 @@ class DataSet:
     @pinned
     def law(self) -> Any:
         """What the points of this data set are drawn from, its rotation included (NumPy)."""
-        key = network_key(self._identity(self.task), self.seed)
+        key = identity_key(tasks.identity(self.task), self.seed)
         return jax.tree.map(np.asarray, self.task.law(stream(key, "rotation")))
 
     def under(self, shift: str) -> "DataSet":
@@ -108,18 +106,6 @@ class DataSet:
             ValueError: an unknown shift, or one that the task does not have.
         """
         return self if shift == "none" else replace(self, fresh=shifted(self.block_task, shift))
-
-
-def task_settings(task: Task) -> Settings:
-    """What identifies a task: its name, settings and, where these do not say it all, content."""
-    content = tasks.content(task)
-    beyond = {"content": content} if content else {}
-    return {"name": task.name, **task.settings, **beyond}
-
-
-def data_identity(task: Task) -> str:
-    """What the draws of a task hang from, beside the seed."""
-    return json.dumps(task_settings(task), sort_keys=True, separators=(",", ":"))
 
 
 @pinned
@@ -144,11 +130,11 @@ def data(task: Task, n_train: int, seed: int = 0) -> DataSet:
     size = 4.0 * n_train * numbers_of(task)
     fits("n_train", n_train, size, where="device")
     (seed,) = seed_list([seed])
-    key = network_key(data_identity(task), seed)
+    key = identity_key(tasks.identity(task), seed)
     law = jax.tree.map(np.asarray, task.law(stream(key, "rotation")))
-    draw_set = partial(drawn, task.draw, "train", n_train, jax.random.key_data(key), law)
+    draw_set = partial(drawn, sampler(task), "train", n_train, jax.random.key_data(key), law)
     turn = np.asarray(rotation_of(law))
-    return DataSet(task, seed, int(n_train), turn, task, data_identity, draw_set)
+    return DataSet(task, seed, int(n_train), turn, task, draw_set)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

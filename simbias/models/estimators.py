@@ -19,13 +19,15 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from simbias import tasks
 from simbias._checks import each, fail, instance, known, whole
 from simbias._frames import frame
-from simbias._keys import network_key, stream
+from simbias._identity import canonical
+from simbias._keys import identity_key, stream
 from simbias._pinned import pinned
 from simbias._types import Settings
 from simbias.models.classifier import Classifier
-from simbias.models.data import DataSet, data, task_settings
+from simbias.models.data import DataSet, data
 from simbias.models.foreign import classifier
 from simbias.models.panel import Panel
 from simbias.registry import ESTIMATORS
@@ -101,15 +103,15 @@ class EstimatorCell:
         """Every value that identifies the cell, as plain data."""
         return {
             "experiment": "estimators",
-            "task": task_settings(self.task),
+            "task": tasks.described(self.task),
             "estimator": {"name": self.estimator.name, **self.estimator.settings},
             "n_train": int(self.n_train),
         }
 
     @property
     def identity(self) -> str:
-        """The settings in one canonical string."""
-        return json.dumps(self.settings, sort_keys=True, separators=(",", ":"))
+        """The settings in one canonical string, without those at their default."""
+        return canonical({**self.settings, "task": tasks.identifying(self.task)})
 
     @property
     def name(self) -> str:
@@ -225,9 +227,8 @@ def _fitted(estimator: Estimator, own: DataSet) -> tuple[Classifier, float, str]
 
 def random_state(estimator: Estimator, seed: int) -> int:
     """The random state of an estimator of this name and settings, in [0, 2**31)."""
-    settings = {"name": estimator.name, **estimator.settings}
-    identity = json.dumps(settings, sort_keys=True, separators=(",", ":"))
-    words = jax.random.bits(stream(network_key(identity, seed), "initialisation"))
+    identity = canonical({"name": estimator.name, **estimator.settings})
+    words = jax.random.bits(stream(identity_key(identity, seed), "initialisation"))
     return int(words) >> 1
 
 

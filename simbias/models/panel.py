@@ -126,9 +126,6 @@ def _own(learned: Any) -> Panel | None:
 def _of_stack(stack: Stack) -> Panel:
     cell = stack.cell
 
-    def identity(task: Task) -> str:
-        return cell.identity if task is cell.task else replace(cell, task=task).identity
-
     places = range(len(stack))
     data = tuple(
         DataSet(
@@ -137,7 +134,6 @@ def _of_stack(stack: Stack) -> Panel:
             cell.n_train,
             stack.rotation[i],
             cell.task,
-            identity,
             partial(redraw, stack, i),
         )
         for i in places

@@ -161,6 +161,7 @@ def load(store: Store, cell: AnyCell, seeds: Sequence[int]) -> Any:
         StoreError: one that is broken, with cell, seed and file.
         DrawsError: the training set of one cannot be drawn again.
     """
+    store.check_keys()
     made = experiment_of(cell)
     assert made.learned is not None  # else it has no classifiers
     columns, found = [column.name for column in made.trace], []

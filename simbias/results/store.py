@@ -24,6 +24,7 @@ import numpy as np
 from simbias._checks import fail, known, place
 from simbias._escape import csv_text
 from simbias._frames import frame
+from simbias._keys import VERSION
 from simbias.experiments import FINAL, Column
 from simbias.results import files, parquet
 from simbias.results.beside import Beside
@@ -32,6 +33,7 @@ from simbias.results.files import Fault, stamp
 from simbias.results.parquet import ENTRY, FILE
 from simbias.results.rows import OWN, Rows
 from simbias.results.schema import ON_THE_WAY, ROWS, TABLES, UNASKED, Known
+from simbias.training.draws import DrawsError
 
 _FOLDERS = ("traces", "weights", "checkpoints")
 _WAIT = 600.0  # seconds for another process to end, or be found dead
@@ -90,6 +92,18 @@ class Store(Beside):
             names = [entry["cell"] for entry in self._config[1]["names"]]
             self._order = {name: place for place, name in enumerate(names)}
         return self._config[1]
+
+    def check_keys(self) -> None:
+        """Raise DrawsError where what is kept was drawn by other random keys than those of now."""
+        config = self.config()
+        if config is not None:
+            stored = config.get("versions", {}).get("keys", str(VERSION))  # else draws are compared
+            if stored != str(VERSION):
+                raise DrawsError(
+                    f"{self.directory}: drawn by version {stored} of the random keys, here is"
+                    f" version {VERSION}: its rows can be read (table, query, export), but nothing"
+                    " can be drawn again or added; run into another directory"
+                )
 
     def order(self, cell: str) -> int:
         """The place of a cell in the suite; cells that are not in it come last."""

@@ -110,7 +110,7 @@ def summarise(store: Store) -> list[Summary]:
             members.setdefault(record["cell"], []).append(record)
     order = sorted(members, key=store.order)
     settings = [json.loads(members[name][0]["settings"]) for name in order]
-    asking = [one for one in settings if "select_accuracy" in one.get("stop", {})]
+    asking = [one for one in settings if one.get("stop", {}).get("select_accuracy") is not None]
     known = transitions(store, [cell_from_settings(one) for one in asking]) if asking else {}
     entries = (store.config() or {}).get("names", [])
     published = {entry["cell"]: entry["published"] for entry in entries}

@@ -32,21 +32,21 @@ class Transitions:
     Attributes:
         seeds: the integer seed of each network.
         updates: the transition; infinity: none within the budget.
+        since: the check before it, after which it is known to come, 0 where there is none.
         first: the first check with a select error within ``EXCESS``, for good or not; infinity:
             there was none.
         fitted: first check at which the train accuracy is at least ``FITTED``; infinity: never.
         reached: whether the certified risk, at the end, is within ``EXCESS`` of the achievable one.
         budget: the most updates a network was given.
-        interval: updates between checks: a transition is known to come after the check before.
     """
 
     seeds: tuple[int, ...]
     updates: Float[np.ndarray, " seeds"]
+    since: Float[np.ndarray, " seeds"]
     first: Float[np.ndarray, " seeds"]
     fitted: Float[np.ndarray, " seeds"]
     reached: Bool[np.ndarray, " seeds"]
     budget: int
-    interval: int
 
     @property
     def share(self) -> Estimate:
@@ -61,12 +61,13 @@ class Transitions:
         lies between two. Infinity stands for "after the budget". With fewer than six seeds no pair
         of order statistics covers with 95%, and the interval is the whole range of times.
         """
-        times, n = np.sort(self.updates), len(self.updates)
+        order, n = np.argsort(self.updates, kind="stable"), len(self.updates)
+        times, since = self.updates[order], self.since[order]
         # it lies between the (k+1)-th and the (n-k)-th with probability 1 - 2 P(Binomial <= k)
         k = -1
         while 2 * bdtr(k + 1, n, 0.5) <= 1 - CONFIDENCE:
             k += 1
-        low, high = (times[k] - self.interval, times[n - 1 - k]) if k >= 0 else (0.0, np.inf)
+        low, high = (since[k], times[n - 1 - k]) if k >= 0 else (0.0, np.inf)
         middle = (times[(n - 1) // 2], times[n // 2])
         value = np.mean(middle) if np.isfinite(middle).all() else np.inf
         return Estimate(*map(np.asarray, (value, low, high)))
@@ -114,20 +115,22 @@ def transitions(store: Store, cells: Sequence[Cell]) -> dict[str, Transitions]:
         networks = by_cell.get(cell.name)
         if networks:
             seen = [_times(np.array(checks, float).T, most) for checks in networks.values()]
-            updates, first, fitted, reached = (np.array(part) for part in zip(*seen, strict=True))
-            stop = cell.stop
+            updates, since, first, fitted, reached = map(np.array, zip(*seen, strict=True))
             found[cell.name] = Transitions(
-                tuple(networks), updates, first, fitted, reached, stop.max_updates, stop.interval
+                tuple(networks), updates, since, first, fitted, reached, cell.stop.max_updates
             )
     return found
 
 
 def _times(checks: Float[np.ndarray, "columns checks"], most: float) -> tuple[Any, ...]:
-    """A network's transition, its first check below, its fit, and whether it has reached."""
+    """A network's transition, the check before, its first check below, its fit; has it reached?"""
     risk, updates, select, train = checks
     below = 1 - select < most
+    transition = first_update(updates, settled(below))
+    before = updates[updates < transition].max(initial=0) if transition < np.inf else np.inf
     return (
-        first_update(updates, settled(below)),
+        transition,
+        before,
         first_update(updates, below),
         first_update(updates, train >= FITTED),
         bool(risk[0] < most),

@@ -101,6 +101,7 @@ def open_store(directory: Path, note: Callable[[str], None] = warnings.warn) -> 
             f"out: {str(directory)!r} holds a run of {config['suite']}, allowed: a directory of"
             " claims, or another one"
         )
+    store.check_keys()
     return store
 
 

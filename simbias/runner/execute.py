@@ -53,7 +53,8 @@ class Reporter(Protocol):
 
 
 def check_same(plan: Plan, store: Store) -> None:
-    """Raise ValueError where a directory holds another run than the plan's."""
+    """Raise ValueError where a directory holds another run than the plan's, or other draws."""
+    store.check_keys()
     old = store.config()
     if old is not None:
         for key, value in plan.config().items():

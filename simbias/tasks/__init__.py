@@ -2,7 +2,7 @@
 
 from simbias.tasks.arrays import ArrayTask
 from simbias.tasks.block_task import BlockTask
-from simbias.tasks.catalogue import content, get, names
+from simbias.tasks.catalogue import described, get, identifying, identity, names
 from simbias.tasks.task import Points, Task, Truth
 from simbias.tasks.xor import XorTask
 
@@ -13,7 +13,9 @@ __all__ = [
     "Task",
     "Truth",
     "XorTask",
-    "content",
+    "described",
     "get",
+    "identifying",
+    "identity",
     "names",
 ]

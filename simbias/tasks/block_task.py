@@ -7,7 +7,7 @@ a data set are turned by one orthogonal matrix, drawn once a data set.
 
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +23,7 @@ from simbias._types import AnyArray, Settings
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import achievable_risk, simple_risk, simple_rule
 from simbias.tasks.rules import RuleTable, exceptional, rule_table
-from simbias.tasks.task import Points, Truth
+from simbias.tasks.task import Points, Truth, first_rows
 
 
 class Tables(NamedTuple):
@@ -251,6 +251,14 @@ def draw(
     """``rows`` unrotated points and their labels (pure; ``rows`` is static)."""
     uniforms, y = draw_uniforms(tables, key, rows)
     return quantile(tables, uniforms, y), y
+
+
+@partial(jax.jit, static_argnums=2)
+def training_points(
+    tables: Tables, key: Key[Array, ""], rows: int
+) -> tuple[Float[Array, "rows dim"], Int[Array, " rows"]]:
+    """The training set of a data set before it is turned, from the key of its stream."""
+    return first_rows(partial(draw, tables), key, rows)
 
 
 def _tables(task: BlockTask) -> Tables:

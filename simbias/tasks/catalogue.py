@@ -14,7 +14,9 @@ from typing import Any
 import jax
 
 from simbias._checks import fail, known, real, whole
+from simbias._identity import beyond_defaults, canonical
 from simbias._keys import seed_key
+from simbias._types import Settings
 from simbias.registry import TASKS
 from simbias.tasks import blocks
 from simbias.tasks.arrays import ArrayTask
@@ -69,6 +71,24 @@ def content(task: Task) -> str:
             f"{at}{leaf.dtype}{leaf.shape}".encode() + leaf.tobytes() for at, leaf in kept
         )
     return hashlib.sha256(parts).hexdigest()[:16]
+
+
+def described(task: Task) -> Settings:
+    """What identifies a task: its name, settings and, where these do not say it all, content."""
+    beyond = content(task)
+    return {"name": task.name, **task.settings, **({"content": beyond} if beyond else {})}
+
+
+def identifying(task: Task) -> Settings:
+    """The same without what stands at its default."""
+    settings = described(task)
+    apart = {key: settings.pop(key) for key in ("name", "content", "shift") if key in settings}
+    return beyond_defaults(settings, lambda some: get(task.name, **some).settings) | apart
+
+
+def identity(task: Task) -> str:
+    """The same in one canonical string: a task's draws hang from it."""
+    return canonical(identifying(task))
 
 
 def names() -> list[str]:

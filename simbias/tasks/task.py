@@ -4,10 +4,12 @@ A class of one's own needs no more than the attributes below. Training, validati
 ``draw`` and nothing else: a data set is its law, and a law is made from a key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
@@ -17,6 +19,7 @@ from simbias._pinned import lenient, pinned
 from simbias._types import Settings
 
 SPLITS = ("train", "select", "certify", "holdout")
+_CHUNK = 1000  # rows of a training set that are drawn at once
 _FEW = 3  # rows of the draw by which a task is checked
 
 
@@ -98,6 +101,44 @@ class Task(Protocol):
         An entry ``rotation``, where there is one, is the orthogonal matrix that turns its inputs.
         """
         ...
+
+
+def first_rows(draw: Callable[[Key[Array, ""], int], Any], key: Key[Array, ""], rows: int) -> Any:
+    """The first rows of a stream that has no end.
+
+    They are drawn in chunks of one size, each by a key and a computation of its own, so that more
+    rows begin with the same ones, bit for bit.
+
+    Args:
+        draw: (key, rows) -> a pytree of arrays with a row a point.
+        key: of the stream.
+        rows: how many (static).
+    """
+
+    def chunk(i: Int[Array, ""]) -> Any:
+        # what is left out of the last chunk must not change how the rest is computed
+        return jax.lax.optimization_barrier(draw(jax.random.fold_in(key, i), _CHUNK))
+
+    parts = jax.lax.map(chunk, jnp.arange(-(-rows // _CHUNK), dtype=jnp.uint32))
+    return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:])[:rows], parts)
+
+
+@dataclass(frozen=True)
+class _Sampler:
+    draw: Callable[..., Points]
+
+    def __call__(self, law: Any, key: Key[Array, ""], split: str, rows: int) -> Points:
+        if split != "train":
+            return self.draw(law, key, split, rows)
+        return first_rows(lambda own, some: self.draw(law, own, split, some), key, rows)
+
+
+def sampler(task: Task) -> Callable[..., Points]:
+    """What a task's data sets are drawn by, as ``Task.draw``: a training set holds smaller ones.
+
+    It is the same for all tasks of one ``draw``. A task of only so many points sees to that itself.
+    """
+    return task.draw if getattr(task, "most", None) else _Sampler(task.draw)
 
 
 def numbers_of(task: Task) -> int:

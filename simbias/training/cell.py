@@ -1,7 +1,6 @@
 """A cell: one setting of task, network, method, loss, sample size, batch size and stop rule."""
 
 import hashlib
-import json
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -9,15 +8,18 @@ from typing import Any
 
 from simbias import losses, networks, tasks
 from simbias._checks import fail, instance, known, whole
+from simbias._identity import beyond_defaults, canonical
 from simbias._types import Settings
 from simbias.losses import Loss
 from simbias.networks import Network
-from simbias.registry import LOSSES, METHODS, NETWORKS
+from simbias.registry import LOSSES, METHODS, NETWORKS, Registry
 from simbias.tasks import Task
 from simbias.tasks.block_task import BlockTask, block_task
 from simbias.tasks.task import check
 from simbias.training.method import Method
 from simbias.training.stop import Stop
+
+BATCH = 256  # points an update, where nothing is said
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Cell:
 
     A cell is known by its settings, in which a name stands for what is registered under it. A task
     that is not what its name and settings say has a hash of its content among them, so that it is
-    another cell; a cell of such a task cannot be made again from its settings.
+    another cell; a cell of such a task cannot be made again from its settings. Cells of one
+    trajectory train the same network of a seed, and differ in when its training ends.
 
     Args:
         task: the distribution.
@@ -46,7 +49,7 @@ class Cell:
     network: Network
     method: Method
     n_train: int
-    batch: int = 256
+    batch: int = BATCH
     stop: Stop = Stop()
     loss: Loss = field(default_factory=losses.cross_entropy)
 
@@ -76,10 +79,8 @@ class Cell:
 
     @cached_property
     def _settings(self) -> Settings:
-        content = tasks.content(self.task)
-        beyond = {"content": content} if content else {}
         return {
-            "task": {"name": self.task.name, **self.task.settings, **beyond},
+            "task": tasks.described(self.task),
             "network": self.network.settings,
             "method": {"name": self.method.name, **self.method.settings},
             "n_train": int(self.n_train),
@@ -90,14 +91,57 @@ class Cell:
 
     @cached_property
     def identity(self) -> str:
-        """The settings in one canonical string; random keys and file names hang from it."""
-        return json.dumps(self._settings, sort_keys=True, separators=(",", ":"))
+        """The settings that are not at their default, in one canonical string.
+
+        The names of a network's files hang from it.
+        """
+        stop = beyond_defaults(self.stop.settings, lambda some: Stop(**some).settings)
+        return canonical({**self._learning, **({"stop": stop} if stop else {})})
+
+    @cached_property
+    def trajectory(self) -> str:
+        """What the parameters along training hang from, beside the seed and the update.
+
+        Everything but the stop rule; of that the budget, where the method looks at it.
+        """
+        looked_at = {"budget": self.stop.max_updates} if self.method.uses_budget else {}
+        return canonical(self._learning | looked_at)
+
+    @cached_property
+    def network_identity(self) -> str:
+        """Of the network alone: its initialisation hangs from it."""
+        return canonical(self._learning["network"])
+
+    @cached_property
+    def _learning(self) -> Settings:
+        """All but the stop rule, without what stands at its default."""
+        settings = {key: self._settings[key] for key in self._settings if key != "stop"}
+        for part, registry in (("network", NETWORKS), ("method", METHODS), ("loss", LOSSES)):
+            if part in settings:
+                settings[part] = _beyond_defaults(settings[part], registry)
+        if settings["batch"] == BATCH:
+            del settings["batch"]
+        return settings | {"task": tasks.identifying(self.task)}
 
     @cached_property
     def name(self) -> str:
         """Task and network in words, and six digits of the identity's hash."""
         digest = hashlib.sha256(self.identity.encode()).hexdigest()
         return f"{self.task.name}/{self.network.label}/{digest[:6]}"
+
+
+def _beyond_defaults(settings: Settings, registry: Registry) -> Settings:
+    """A name, and the settings that are not those that its registered factory has by itself."""
+    name = {key: settings[key] for key in settings if key == "name"}
+
+    def made(some: Settings) -> Settings:
+        return _settings_of(registry.make(name.get("name", ""), some))
+
+    return name | beyond_defaults({k: v for k, v in settings.items() if k != "name"}, made)
+
+
+def _settings_of(made: Any) -> Settings:
+    return {key: value for key, value in made.settings.items() if key != "name"}
 
 
 def _check_names(network: Network, method: Method, loss: Loss) -> None:
@@ -126,14 +170,14 @@ def cell_from_settings(settings: dict[str, Any]) -> Cell:
     task, task_settings = split("task")
     network, network_settings = split("network")
     method, method_settings = split("method")
-    for key in settings["stop"]:
+    for key in settings.get("stop", {}):
         known("stop: setting", key, [entry.name for entry in fields(Stop)])
     return Cell(
         task=tasks.get(task, **task_settings),
         network=networks.get(network, **network_settings),
         method=METHODS.make(method, method_settings),
         n_train=settings["n_train"],
-        batch=settings["batch"],
-        stop=Stop(**settings["stop"]),
+        batch=settings.get("batch", BATCH),
+        stop=Stop(**settings.get("stop", {})),
         **({"loss": LOSSES.make(*split("loss"))} if "loss" in settings else {}),
     )

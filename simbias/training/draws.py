@@ -14,14 +14,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt
 
-from simbias._keys import STREAMS, key_of, stream
+from simbias._keys import key_of, stream
 from simbias._pinned import pinned
 from simbias.tasks.task import Points
-from simbias.training.fit import Problem
+from simbias.training.fit import Keys, Problem
 
 ROTATION_TOLERANCE = 1e-4
-# those of a network itself; streams that are added later change no kept fingerprint
-_STREAMS = STREAMS[: STREAMS.index("holdout") + 1]
+# streams that are added later change no kept fingerprint
+_STREAMS = {
+    "data": ("rotation", "train", "select", "certify", "context", "holdout"),
+    "initialisation": ("initialisation",),
+    "order": ("order",),
+    "method": ("method",),
+}
 _BITS = 32  # of each stream, in words
 
 
@@ -35,14 +40,18 @@ def fingerprint(problem: Problem, data: Points) -> str:
     digest = hashlib.sha256()
     for part in (data.y, data.exception):
         digest.update(np.asarray(part).astype(np.uint8).tobytes())
-    digest.update(np.asarray(_first_bits(problem.key)).astype("<u4").tobytes())
+    digest.update(np.asarray(_first_bits(problem.keys)).astype("<u4").tobytes())
     return digest.hexdigest()[:16]
 
 
 @jax.jit
-def _first_bits(words: UInt[Array, " words"]) -> UInt[Array, "streams bits"]:
-    keys = jnp.stack([stream(key_of(words), name) for name in _STREAMS])
-    return jax.vmap(partial(jax.random.bits, shape=(_BITS,)))(keys)
+def _first_bits(keys: Keys) -> UInt[Array, "streams bits"]:
+    streams = [
+        stream(key_of(words), name)
+        for key, words in keys._asdict().items()
+        for name in _STREAMS[key]
+    ]
+    return jax.vmap(partial(jax.random.bits, shape=(_BITS,)))(jnp.stack(streams))
 
 
 def compare(network: str, stored: str, now: str, turned: np.ndarray, turn: np.ndarray) -> None:

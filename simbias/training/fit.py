@@ -1,6 +1,6 @@
 """Training one network as a pure function: the program that is compiled and run over stacks.
 
-A network's training set is a function of its key, so a segment of training draws it on the device
+A network's training set is a function of a key, so a segment of training draws it on the device
 rather than carrying it: the state that travels is the parameters and a few counters, and nothing
 but shapes is compiled in. Batches are cut from a stream of consecutive epochs, each a fresh order
 of the whole set, so every batch is full and every point is used once an epoch.
@@ -16,17 +16,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt
 
-from simbias._keys import key_of, network_key, seed_key, stream
+from simbias import tasks
+from simbias._identity import canonical
+from simbias._keys import identity_key, key_of, seed_key, stream
 from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, Params
 from simbias.losses import Loss
 from simbias.networks import Network
 from simbias.networks.scorer import Scorer
-from simbias.tasks.task import Points
+from simbias.tasks.task import Points, sampler
 from simbias.training.cell import Cell
 from simbias.training.method import Batch, Hyper, Method
 from simbias.training.shuffle import KEY_WORDS, epoch_index
-from simbias.training.stop import End
+from simbias.training.stop import COARSE, End
 
 SEGMENT_CHECKS = 64  # most checks of one segment: the size of its trace buffer
 _ROWS = 1000  # rows of one forward pass of a check: activations stay in cache
@@ -53,23 +55,42 @@ class Program(NamedTuple):
     n_train: int
     n_select: int
     batch: int
-    interval: int
+    stride: int  # updates that are always made together
+
+
+class Keys(NamedTuple):
+    """The words of a network's keys.
+
+    Attributes:
+        data: of the task: rotation, training set and fresh points hang from it.
+        initialisation: of the network.
+        order: of the sizes of training set and batch.
+        method: of the seed alone: what an update draws, such as dropout.
+    """
+
+    data: UInt[AnyArray, " words"]
+    initialisation: UInt[AnyArray, " words"]
+    order: UInt[AnyArray, " words"]
+    method: UInt[AnyArray, " words"]
 
 
 class Problem(NamedTuple):
     """What is traced: everything else that sets a network apart.
 
-    ``supersample`` is None for a training set drawn from ``key``; otherwise the training set is the
-    masked half of the supersample drawn from that key, and ``key`` is that of the mask.
+    Training halts at ``max_updates``; ``budget`` is what a method is told. ``supersample`` is None
+    for a training set drawn from ``keys.data``; otherwise the training set is the masked half of
+    the supersample drawn from that key, and the others are those of the mask.
     """
 
-    key: UInt[AnyArray, " words"]
+    keys: Keys
     law: Any
     hyper: Hyper
     goal_errors: Int[AnyArray, ""]
     goal_loss: Float[AnyArray, ""]
     goal_select_error: Float[AnyArray, ""]
     max_updates: Int[AnyArray, ""]
+    budget: Int[AnyArray, ""]
+    spacing: Int[AnyArray, " two"]
     patience: Int[AnyArray, ""]
     supersample: UInt[AnyArray, " words"] | None = None
 
@@ -98,13 +119,14 @@ def program(cell: Cell, n_select: int) -> Program:
         network=cell.network,
         method=cell.method.compiled_in,
         loss=cell.loss,
-        draw=cell.task.draw,
+        draw=sampler(cell.task),
         shape=cell.task.shape,
         classes=cell.task.classes,
         n_train=cell.n_train,
         n_select=n_select,
         batch=cell.batch,
-        interval=cell.stop.interval,
+        # a second stage may begin at any update
+        stride=cell.stop.stride if cell.method.second is None else 1,
     )
 
 
@@ -112,11 +134,18 @@ def program(cell: Cell, n_select: int) -> Program:
 def problem(cell: Cell, seed: int, mask: int | None = None) -> Problem:
     """The traced part of a network, as NumPy arrays; ``mask`` is that of a ``MaskedJob``."""
     stop = cell.stop
-    key = network_key(cell.identity, seed)
-    own = key if mask is None else jax.random.fold_in(stream(key, "mask"), mask)
+    data = identity_key(tasks.identity(cell.task), seed)
+    identities = {
+        "initialisation": cell.network_identity,
+        "order": canonical({"n_train": int(cell.n_train), "batch": int(cell.batch)}),
+        "method": "method",
+    }
+    keys = {"data": data} | {name: identity_key(of, seed) for name, of in identities.items()}
+    if mask is not None:
+        keys = {name: jax.random.fold_in(stream(key, "mask"), mask) for name, key in keys.items()}
     return Problem(
-        key=np.asarray(jax.random.key_data(own)),
-        law=jax.tree.map(np.asarray, cell.task.law(stream(key, "rotation"))),
+        keys=Keys(**{name: np.asarray(jax.random.key_data(key)) for name, key in keys.items()}),
+        law=jax.tree.map(np.asarray, cell.task.law(stream(data, "rotation"))),
         hyper={name: np.float32(value) for name, value in cell.method.traced.items()},
         goal_errors=np.int32(_most_errors(stop.train_accuracy, cell.n_train)),
         goal_loss=np.float32(-np.inf if stop.train_loss is None else stop.train_loss),
@@ -124,8 +153,10 @@ def problem(cell: Cell, seed: int, mask: int | None = None) -> Problem:
             -1 if stop.select_accuracy is None else 1 - stop.select_accuracy
         ),
         max_updates=np.int32(stop.max_updates),
+        budget=np.int32(stop.max_updates),
+        spacing=np.array(stop.spacing, np.int32),
         patience=np.int32(np.iinfo(np.int32).max if stop.patience is None else stop.patience),
-        supersample=None if mask is None else np.asarray(jax.random.key_data(key)),
+        supersample=None if mask is None else np.asarray(jax.random.key_data(data)),
     )
 
 
@@ -144,7 +175,7 @@ def _most_errors(accuracy: float | None, n_train: int) -> int:
 def draw_points(draw: Callable[..., Points], problem: Problem, split: str, rows: int) -> Points:
     """Points of one of a network's streams (``train``, ``select``, ``holdout``)."""
     with lenient():
-        return draw(problem.law, _stream(problem, split), split, rows)
+        return draw(problem.law, stream(key_of(problem.keys.data), split), split, rows)
 
 
 def draw_supersample(draw: Callable[..., Points], problem: Problem, pairs: int) -> Points:
@@ -156,7 +187,7 @@ def draw_supersample(draw: Callable[..., Points], problem: Problem, pairs: int) 
 
 def draw_mask(problem: Problem, pairs: int) -> Bool[Array, " pairs"]:
     """Whether a masked network is trained on the second point of each pair: fair coins."""
-    return jax.random.bernoulli(_stream(problem, "mask"), shape=(pairs,))
+    return jax.random.bernoulli(stream(key_of(problem.keys.data), "mask"), shape=(pairs,))
 
 
 def draw_training_set(draw: Callable[..., Points], problem: Problem, n_train: int) -> Points:
@@ -170,7 +201,7 @@ def draw_training_set(draw: Callable[..., Points], problem: Problem, n_train: in
 @pinned
 def training_set(cell: Cell, problem: Problem) -> Points:
     """The training set of a network, drawn again (compiled, and left on the device)."""
-    return draw_once(cell.task.draw, cell.n_train, problem)
+    return draw_once(sampler(cell.task), cell.n_train, problem)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -181,7 +212,7 @@ def draw_once(draw: Callable[..., Points], n_train: int, problem: Problem) -> Po
 
 def start(program: Program, problem: Problem) -> State:
     """A network before its first update."""
-    key = _stream(problem, "initialisation")
+    key = stream(key_of(problem.keys.initialisation), "initialisation")
     with lenient():
         params = program.network.init(key, program.shape, program.classes)
         method = program.method.init(_hyper(program, problem), params, program.n_train)
@@ -221,8 +252,10 @@ def segment(
     """
     train = draw_training_set(program.draw, problem, program.n_train)
     select = draw_points(program.draw, problem, "select", program.n_select)
-    words = jax.random.bits(_stream(problem, "order"), (KEY_WORDS,))
+    words = jax.random.bits(stream(key_of(problem.keys.order), "order"), (KEY_WORDS,))
+    own = stream(key_of(problem.keys.method), "method")
     hyper, second = _hyper(program, problem), program.method.second
+    budget = problem.budget if program.method.uses_budget else None
 
     def batch_of(rows: Array, update: Array) -> Batch:
         def some(part: Array) -> Array:
@@ -233,9 +266,9 @@ def segment(
             y=some(train.y),
             rows=rows,
             group=None if train.group is None else some(train.group),
-            key=jax.random.fold_in(_stream(problem, "method"), update),
+            key=jax.random.fold_in(own, update),
             update=update,
-            budget=problem.max_updates,
+            budget=budget,
             network=program.network,
             objective=program.loss,
         )
@@ -268,12 +301,12 @@ def segment(
 
     def updates(state: State) -> State:
         def with_step(step: Callable[..., Any], state: State) -> State:
-            return jax.lax.scan(updater(step), state, length=program.interval)[0]
+            return jax.lax.scan(updater(step), state, length=program.stride)[0]
 
         if second is None:
             return with_step(program.method.step, state)
         with lenient():
-            begins = second.start(hyper, problem.max_updates)
+            begins = second.start(hyper, budget)
 
         def entered(state: State) -> State:
             every = batch_of(jnp.arange(program.n_train), state.updates)
@@ -293,7 +326,12 @@ def segment(
         state, trace, done = carry
         # fitted_since is as long as the training set: it stays out of the inner loop's carry
         held = state.fitted_since
-        state = updates(state._replace(fitted_since=jnp.zeros(0, jnp.int32)))
+        check = _next_check(problem, state.updates)
+        state = jax.lax.while_loop(
+            lambda state: state.updates < check,
+            updates,
+            state._replace(fitted_since=jnp.zeros(0, jnp.int32)),
+        )
         state = state._replace(fitted_since=held)
         state, row = _check(program, problem, state, train, select)
         return state, trace.at[done].set(row), done + 1
@@ -304,6 +342,12 @@ def segment(
 
     trace = jnp.zeros((SEGMENT_CHECKS, len(TRACE)), jnp.float32)
     return jax.lax.while_loop(running, block, (state, trace, jnp.int32(0)))
+
+
+def _next_check(problem: Problem, updates: Int[Array, ""]) -> Int[Array, ""]:
+    """The update of the first check after so many updates."""
+    every = jnp.where(updates < COARSE, problem.spacing[0], problem.spacing[1])
+    return jnp.minimum((updates // every + 1) * every, problem.max_updates)
 
 
 def logits(
@@ -342,22 +386,12 @@ def _ask(network: Scorer, params: Params, x: Array) -> Array:
     return margins(network, params, x)
 
 
-def mean_loss(
-    loss: Loss, scores: Float[Array, "rows classes"], y: Int[Array, " rows"]
-) -> Float[Array, ""]:
-    """The mean loss of many points."""
-    if loss.name == "cross-entropy" and scores.shape[-1] == 2:
-        margin = scores[:, 1] - scores[:, 0]  # in one pass over the rows
-        return jnp.mean(jax.nn.softplus(jnp.where(y == 1, -margin, margin)))
-    return loss.points(scores, y).mean()
-
-
 def _check(
     program: Program, problem: Problem, state: State, train: Points, select: Points
 ) -> tuple[State, Float[Array, " columns"]]:
     params = evaluated(program, problem, state)
     scores = logits(program.network, params, train.x)
-    loss = mean_loss(program.loss, scores, train.y)
+    loss = program.loss.points(scores, train.y).mean()
     correct = decided(scores) == train.y
     errors = jnp.sum(~correct, dtype=jnp.int32)
     fresh = decided(logits(program.network, params, select.x)) == select.y
@@ -399,7 +433,3 @@ def _share(correct: Bool[Array, " rows"], among: Bool[Array, " rows"]) -> Float[
     """The fraction correct among some rows; NaN where there are none."""
     hits = jnp.sum(correct & among, dtype=jnp.float32)
     return hits / jnp.sum(among, dtype=jnp.float32)
-
-
-def _stream(problem: Problem, name: str) -> Array:
-    return stream(key_of(problem.key), name)

@@ -45,7 +45,8 @@ class Batch:
         group: of each point, where the task has groups; None elsewhere.
         key: of this update alone.
         update: the updates made before it.
-        budget: the most updates that will be made.
+        budget: the most updates that will be made; None where the method does not say that it uses
+            it, so that more updates go on from fewer.
         network: the architecture.
         objective: the loss.
     """
@@ -56,7 +57,7 @@ class Batch:
     group: Int[Array, " rows"] | None
     key: Key[Array, ""]
     update: Int[Array, ""]
-    budget: Int[Array, ""]
+    budget: Int[Array, ""] | None
     network: Network
     objective: Loss
 
@@ -84,13 +85,13 @@ class Second(NamedTuple):
     """A second stage, which goes on from the state that the first one left.
 
     Attributes:
-        start: (hyper, budget) -> the update at which it begins, a multiple of those between checks.
+        start: (hyper, budget) -> the update at which it begins; ``budget`` as of a ``Batch``.
         enter: (hyper, params, state, batch) -> (params, state), once; the batch is the whole
             training set.
         step: as that of a method.
     """
 
-    start: Callable[[Hyper, Int[Array, ""]], Int[Array, ""]]
+    start: Callable[[Hyper, Int[Array, ""] | None], Int[Array, ""]]
     enter: Callable[[Hyper, Params, State, Batch], tuple[Params, State]]
     step: Callable[[Hyper, Params, State, Batch], tuple[Params, State]]
 
@@ -158,7 +159,8 @@ class Method:
 
     @cached_property
     def _known_by(self) -> Any:
-        return self.name, repr(sorted(self.settings.items())), self.static, self.code
+        settings = repr(sorted(self.settings.items()))
+        return self.name, settings, self.static, self.uses_budget, self.code
 
 
 def no_state(hyper: Hyper, params: Params, n_train: int) -> State:

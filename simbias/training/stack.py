@@ -29,11 +29,11 @@ from simbias.losses import Loss, cross_entropy
 from simbias.networks import Network
 from simbias.tasks.task import Points, Task, numbers_of, rotation_of
 from simbias.training import fit
-from simbias.training.cell import Cell
+from simbias.training.cell import BATCH, Cell
 from simbias.training.draws import compare, fingerprint
 from simbias.training.fit import TRACE, Problem, Program, State
 from simbias.training.method import Method
-from simbias.training.stop import End, Stop
+from simbias.training.stop import COARSE, End, Stop
 
 N_SELECT = 10_000
 MOST_NETWORKS = 1_000_000  # of one call or run: more could not be listed in a reasonable time
@@ -205,7 +205,7 @@ def train(
     *,
     n_train: int,
     seeds: int | Sequence[int] = 1,
-    batch: int = 256,
+    batch: int = BATCH,
     stop: Stop | None = None,
     loss: Loss | None = None,
     n_select: int = N_SELECT,
@@ -249,7 +249,7 @@ def replay(
 
     Args:
         cell: what was trained.
-        updates: when to stop, a multiple of the cell's ``check_every`` up to its ``max_updates``.
+        updates: when to stop, at a check of the cell.
         seeds: how many (0, 1, ...), or which.
         n_select: as they were trained with.
 
@@ -257,9 +257,11 @@ def replay(
         ValueError: an argument out of range.
     """
     instance("cell", cell, Cell)
-    every, most = cell.stop.interval, cell.stop.max_updates
-    if whole("updates", updates, most=most) % every:
-        raise fail("updates", updates, f"a multiple of check_every = {every} up to {most}")
+    most = cell.stop.max_updates
+    if not cell.stop.checked_at(whole("updates", updates, most=most)):
+        fine, coarse = cell.stop.spacing
+        words = f"a multiple of {fine} up to {COARSE}, of {coarse} from there on, or {most}"
+        raise fail("updates", updates, f"one of a check: {words}")
     jobs = [Job(cell, seed) for seed in seed_list(seeds)]
     snapshots = train_jobs(jobs, n_select=whole("n_select", n_select), until=updates)
     stack = assemble(cell, {job.seed: snapshots[job] for job in jobs})
@@ -524,7 +526,7 @@ def _starter(program: Program) -> Callable[[Problem], State]:
 
 def _start(program: Program, problem: Problem) -> State:
     # what does not matter before the first update is left out, so that it compiles nothing anew
-    same = program._replace(n_select=0, batch=0, interval=0)
+    same = program._replace(n_select=0, batch=0, stride=0)
     return jax.device_get(_starter(same)(problem))
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from enum import IntEnum
+from math import gcd
 
 from simbias._checks import fail, real, whole
 from simbias._types import Settings
@@ -10,6 +11,7 @@ from simbias._types import Settings
 # cross-entropy, has left every useful range: of two classes, the geometric mean of the likelihoods
 # of true labels is then 1e-30.
 MOST_GUESSES = 100
+FINE, COARSE = 200, 1000  # updates between checks: the first ones up to ``COARSE`` updates
 
 
 class End(IntEnum):
@@ -32,7 +34,7 @@ class End(IntEnum):
 
 @dataclass(frozen=True)
 class Stop:
-    """A stop rule, evaluated every ``check_every`` updates.
+    """A stop rule, evaluated at checks, which lie at the same updates whatever the budget.
 
     Reaching ``train_accuracy``, ``train_loss`` or ``select_accuracy`` is convergence. With none of
     them set, spending ``max_updates`` is what was asked for; with one set, a run that spends them
@@ -50,9 +52,8 @@ class Stop:
         max_updates: the budget.
         patience: give up (not converged) after this many checks without a lower training loss;
             None: never.
-        check_every: updates between checks, a divisor of max_updates; None: the largest divisor
-            that is at most a fortieth of max_updates, or 200 where that is more, or 2000 where
-            that is less.
+        check_every: updates between checks; None: every 200 to 1000, every 1000 from there on. The
+            last check is at max_updates.
 
     Raises:
         ValueError: an argument outside its range.
@@ -77,35 +78,31 @@ class Stop:
             value = getattr(self, name)
             if value is not None or name == "max_updates":
                 object.__setattr__(self, name, whole(name, value))
-        if self.check_every is None:
-            most = min(self.max_updates, max(200, min(self.max_updates // 40, 2000)))
-            every = next(n for n in range(most, 0, -1) if self.max_updates % n == 0)
-            if every < most // 4:  # checks would cost more than the training between them
-                nearest = most * round(self.max_updates / most)
-                allowed = f"a number with a divisor in [{most // 4}, {most}], such as {nearest}"
-                raise fail("max_updates", self.max_updates, f"{allowed} (or set check_every)")
-            object.__setattr__(self, "check_every", every)
-        elif self.max_updates % self.check_every:
-            allowed = f"a divisor of max_updates = {self.max_updates}"
+        if self.check_every is not None and self.check_every > self.max_updates:
+            allowed = f"an integer in [1, max_updates = {self.max_updates}], or None"
             raise fail("check_every", self.check_every, allowed)
 
     @property
-    def interval(self) -> int:
-        """``check_every``, resolved."""
-        assert self.check_every is not None
-        return self.check_every
+    def spacing(self) -> tuple[int, int]:
+        """Updates between checks up to ``COARSE`` of them, and from there on."""
+        return (FINE, COARSE) if self.check_every is None else (self.check_every,) * 2
+
+    @property
+    def stride(self) -> int:
+        """The most updates of which any two checks lie a multiple apart."""
+        return gcd(*self.spacing, self.max_updates)
+
+    def checked_at(self, updates: int) -> bool:
+        """Whether there is a check after so many updates."""
+        every = self.spacing[updates > COARSE]
+        return 0 < updates <= self.max_updates and (
+            updates == self.max_updates or updates % every == 0
+        )
 
     @property
     def settings(self) -> Settings:
-        """The values that identify the rule.
-
-        ``select_accuracy`` is among them only where it is set: networks of rules without it keep
-        the identity, and with it the random keys, under which their results are known.
-        """
-        settings = asdict(self)
-        if self.select_accuracy is None:
-            del settings["select_accuracy"]
-        return settings
+        """Its values as plain data."""
+        return asdict(self)
 
     @property
     def has_goal(self) -> bool:

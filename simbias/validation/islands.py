@@ -23,6 +23,7 @@ from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
 from simbias.tasks import BlockTask
+from simbias.tasks.block_task import training_points
 from simbias.tasks.oracle import Layer, Rule, rule_risk, simple_rule
 from simbias.validation.bounded import betting_interval, mean_interval
 from simbias.validation.cuts import side
@@ -247,7 +248,8 @@ def _network(asked: Panel, i: int, plan: _Plan) -> tuple[Islands, Islands]:
     # the grids draw from the first two branches of the stream
     branch = jax.random.split(own.stream("context"), 3)[2]
     key_choice, key_fresh, key_training, key_new = jax.random.split(branch, 4)
-    x, y = _sample(task, own.stream("train"), asked.n_train)
+    x, y = map(np.asarray, training_points(task.tables, own.stream("train"), asked.n_train))
+    x = x.astype(np.float64)
     order = np.asarray(jax.random.uniform(key_choice, (len(x),))).argsort()
     exception = np.asarray(own.draw().exception)
     chosen = np.sort(order[exception[order]][: plan.sample])

@@ -13,8 +13,9 @@ import numpy as np
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int, UInt
 
+from simbias import tasks
 from simbias._checks import fail, instance, whole
-from simbias._keys import key_of, network_key, stream
+from simbias._keys import identity_key, key_of, stream
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
 from simbias.networks import Network
@@ -116,7 +117,7 @@ def paired(first: Stack, second: Stack, *, points: int, task: BlockTask | None =
 
 
 def _pair(first: Stack, second: Stack, i: int, task: BlockTask) -> _Pair:
-    key = stream(network_key(first.cell.identity, first.seeds[i]), "certify")
+    key = stream(identity_key(tasks.identity(task), first.seeds[i]), "certify")
     one, other = (jax.tree.map(lambda leaf: leaf[i], s.params) for s in (first, second))
     return _Pair(
         key=np.asarray(jax.random.key_data(key)),

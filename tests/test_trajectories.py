@@ -1,0 +1,158 @@
+"""One seed, one course of training: what a larger n, another learner or a longer budget keep."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from own_tasks import Rings
+
+import simbias
+from simbias import MLP, Stop, losses, sgd, tasks
+from simbias.training import Cell, replay
+from simbias.training.fit import TRACE
+from simbias.training.method import Method, Second, no_state
+from simbias.training.stack import redraw
+
+TASK = tasks.get("noisy-lms-7", dim=4)
+SIZES = (1, 999, 1001)
+SELECT = 500
+PARTS = ("params", "updates", "end", "fitted_since")
+
+
+def arrays():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(5000, 3))
+    return tasks.ArrayTask("mine", x, (x[:, 0] > 0).astype(int))
+
+
+def train(stop, *, method=None, seeds=2):
+    made = sgd(momentum=0.9) if method is None else method
+    options = dict(n_train=1000, batch=100, seeds=seeds, stop=stop, n_select=SELECT)
+    return simbias.training.train(TASK, MLP(20, 1), made, **options)
+
+
+def same(one, other, parts=PARTS):
+    """Whether two stacks hold the same bits."""
+    pairs = zip(
+        *(jax.tree.leaves([getattr(s, p) for p in parts]) for s in (one, other)), strict=True
+    )
+    return all(np.array_equal(*pair) for pair in pairs)
+
+
+@pytest.fixture(scope="module")
+def longer():
+    return train(Stop(max_updates=2000))
+
+
+# data
+
+
+@pytest.mark.parametrize("made", [lambda: TASK, lambda: tasks.get("xor"), Rings, arrays])
+def test_a_larger_training_set_begins_with_a_smaller_one(made):
+    task = made()
+    largest = simbias.data(task, 3000, seed=5)
+    for n in SIZES if task is TASK else SIZES[-1:]:
+        smaller = simbias.data(task, n, seed=5)
+        for part in ("x", "y", "exception"):
+            np.testing.assert_array_equal(getattr(smaller, part), getattr(largest, part)[:n])
+    assert len(np.unique(largest.x, axis=0)) == 3000
+
+
+def test_learners_of_one_seed_meet_the_same_rows_in_the_same_order():
+    common = dict(n_train=500, seeds=[7], n_select=SELECT)
+    learned = [
+        simbias.train(TASK, MLP(8, 1), sgd(), stop=Stop(max_updates=20), **common),
+        simbias.train(
+            TASK, MLP(12, 2, "tanh"), sgd(momentum=0.5), stop=Stop(max_updates=40), **common
+        ),
+        simbias.train(
+            TASK, MLP(8, 1), sgd(), loss=losses.hinge(), stop=Stop(max_updates=20), **common
+        ),
+    ]
+    tree = simbias.train(TASK, simbias.estimator("decision-tree"), n_train=500, seeds=[7])
+    for stack in learned:
+        own = jax.device_get(redraw(stack, 0))
+        np.testing.assert_array_equal(own.x, tree.data[0].x)
+        np.testing.assert_array_equal(own.y, tree.data[0].y)
+    # one start, whatever minimises what
+    one, other = learned[0].initial, learned[2].initial
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+    assert {stack.draws[0] for stack in learned[:1] + learned[2:]} == {learned[0].draws[0]}
+
+
+# budgets
+
+
+@pytest.mark.parametrize("budget", (200, 1000))
+def test_a_longer_budget_goes_on_from_a_shorter_one(longer, budget):
+    shorter = train(Stop(max_updates=budget))
+    checks = len(shorter.traces[0])
+    for one, other in zip(shorter.traces, longer.traces, strict=True):
+        np.testing.assert_array_equal(one, other[:checks])
+    assert same(shorter, replay(longer.cell, budget, seeds=2, n_select=SELECT), ("params",))
+
+
+@pytest.mark.parametrize("every", (777, 7))
+def test_where_checks_lie_changes_no_parameter(every):
+    assert same(
+        train(Stop(max_updates=777)), train(Stop(max_updates=777, check_every=every)), ("params",)
+    )
+
+
+def test_a_stop_rule_is_met_where_the_trace_of_a_longer_budget_says(longer):
+    accuracy = longer.traces[0][:, TRACE.index("train_accuracy")]
+    goal = float(accuracy[2])
+    ended = train(Stop(train_accuracy=goal, max_updates=2000), seeds=[0])
+    first = np.argmax(accuracy >= np.float32(goal))
+    at = int(longer.traces[0][first, TRACE.index("updates")])
+    assert 0 < ended.updates[0] == at < 2000
+    np.testing.assert_array_equal(ended.traces[0], longer.traces[0][: first + 1])
+    assert same(ended, replay(longer.cell, at, seeds=[0], n_select=SELECT), ("params",))
+
+
+def two_stages():
+    """Half the step from update 150 on, which is no check."""
+
+    def step(hyper, params, state, batch):
+        gradient = jax.grad(batch.loss)(params)
+        rate = hyper["learning_rate"] * state
+        return jax.tree.map(lambda p, g: p - rate * g, params, gradient), state
+
+    def enter(hyper, params, state, batch):
+        return params, state / 2
+
+    stage = Second(lambda hyper, budget: jnp.int32(150), enter, step)
+    init = lambda hyper, params, n_train: jnp.float32(1)  # noqa: E731
+    return Method("halved", {"learning_rate": 0.1}, init, step, second=stage)
+
+
+def test_a_second_stage_begins_at_its_update_whatever_the_checks_and_the_budget():
+    shorter, longer = (train(Stop(max_updates=n), method=two_stages()) for n in (200, 400))
+    assert same(shorter, replay(longer.cell, 200, seeds=2, n_select=SELECT), ("params",))
+    first = train(Stop(max_updates=150), method=two_stages())
+    plain = train(Stop(max_updates=150), method=sgd())
+    close = zip(jax.tree.leaves(first.params), jax.tree.leaves(plain.params), strict=True)
+    assert max(np.abs(a - b).max() for a, b in close) < 1e-5
+    assert not same(shorter, train(Stop(max_updates=200), method=sgd()), ("params",))
+
+
+def test_a_schedule_over_the_budget_makes_trajectories_of_their_own():
+    def step(hyper, params, state, batch):
+        rate = 0.1 * (1 - batch.update / batch.budget)
+        return jax.tree.map(lambda p, g: p - rate * g, params, jax.grad(batch.loss)(params)), state
+
+    decayed = Method("decayed", {}, no_state, step, uses_budget=True)
+    short, long = (train(Stop(max_updates=n), method=decayed) for n in (200, 400))
+    assert short.cell.trajectory != long.cell.trajectory
+    halted = replay(long.cell, 200, seeds=2, n_select=SELECT)
+    np.testing.assert_array_equal(halted.traces[0], long.traces[0][:1])  # with the same schedule
+    assert not same(short, halted, ("params",))
+    with pytest.raises(TypeError):  # what is not declared is not told
+        train(Stop(max_updates=200), method=replace(decayed, name="silent", uses_budget=False))
+
+
+def test_cells_of_one_trajectory_have_rows_of_their_own():
+    one, other = (Cell(TASK, MLP(20, 1), sgd(), 1000, stop=Stop(max_updates=n)) for n in (200, 400))
+    assert one.trajectory == other.trajectory and one.identity != other.identity
