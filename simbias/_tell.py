@@ -264,6 +264,7 @@ def _print_claim(claim: Any) -> None:
     print(f"measured on {claim.n_certify} fresh points, with confidence {claim.confidence:g}")
     corrected = f", {claim.correction} over {claim.family_size}" if claim.family_size > 1 else ""
     print(f"test: {claim.rule.test}, alpha {claim.rule.alpha:g}, family {claim.family}{corrected}")
+    print(f"first version: level {claim.judging.alpha:g}")
     print(f"hash: {claim.hash}")
 
 

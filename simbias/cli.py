@@ -426,7 +426,8 @@ def claims(words: Words = (), /, out: Path | None = None, cores: int | None = No
     """List claims, judge them, check a file of your own, or show the verdicts of a directory.
 
     claims; claims run [ID or family or FILE ...] --out DIR; claims check FILE; claims DIR; claims
-    vocabulary. A rerun on the same directory resumes; a claim that has changed starts over.
+    vocabulary. A rerun on the same directory resumes; a claim that says something else starts over
+    as its next version, at a smaller level.
 
     Args:
         words: nothing; run and what to judge (default: all built-in claims); check and a file
@@ -475,7 +476,8 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
         chosen, store, reporter=lambda: Told(console), note=lambda text: say(console, text)
     )
     for verdict in verdicts:
-        say(console, f"\n{verdict.claim.id}: {verdict.claim.title}")
+        claim = verdict.claim
+        say(console, f"\n{claim.id}, version {claim.version}: {claim.title}")
         say(console, f"  {verdict.verdict}: {verdict.reason}")
         for premise in verdict.premises:
             say(console, f"  premise {premise}")

@@ -114,6 +114,7 @@ def bounds():
 
 def verdict(id, said, *ends, **changes):
     row = {
+        "version": 1,
         "title": "in words",
         "family": "conclusion",
         "quantity": "excess_risk",
@@ -131,6 +132,7 @@ def verdict(id, said, *ends, **changes):
         "more": None,
         "test": "clopper-pearson",
         "alpha": 0.05,
+        "level": 0.025,
         "reason": "because",
     }
     numbers = dict(zip(("estimate", "low", "high"), ends or [None] * 3, strict=True))

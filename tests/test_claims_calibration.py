@@ -11,7 +11,7 @@ from scipy import stats
 from simbias.bounds import Judged
 from simbias.bounds.quantities import validity
 from simbias.bounds.record import Record
-from simbias.claims import sequential, session, verdict
+from simbias.claims import claim, sequential, session, verdict
 from simbias.claims.calibration import (
     Certified,
     Discordant,
@@ -29,7 +29,7 @@ from simbias.claims.controls import (
     ambiguous_in_favour,
     uncorrected,
 )
-from simbias.claims.family import holm
+from simbias.claims.family import holm, spent
 from simbias.claims.inference import Rule, along, find, p_values
 from simbias.validation.risk import clopper_pearson
 
@@ -275,6 +275,22 @@ def test_units_that_miss_the_premise_decide_nothing_in_a_session(quick):
     assert (nothing.supported.value, nothing.refuted.value) == (0, 0)
 
 
+VERSIONS = {"truth": [0.5, 0.5], "repetitions": 60, "versions": 3}
+
+
+def test_a_family_that_is_said_again_and_again_spends_alpha_once(quick):
+    rule = replace(SHARE, at_least=0.5, alpha=0.2)
+    found = calibrate_session(rule, FAR, 20, **VERSIONS)
+    assert not found.exceeds and found.supported.value + found.refuted.value > 0
+
+
+def test_versions_that_spend_alpha_each_are_caught(quick, monkeypatch):
+    monkeypatch.setattr(claim, "spent", lambda alpha, version: alpha)
+    monkeypatch.setattr(verdict, "scaled", lambda p, version: p)
+    rule = replace(SHARE, at_least=0.5, alpha=0.2)
+    assert calibrate_session(rule, FAR, 20, **VERSIONS).exceeds
+
+
 def test_rounds_that_peek_at_a_fixed_number_of_units_are_caught(quick, monkeypatch):
     rule = replace(SHARE, at_least=0.5, alpha=0.2)
     fixed = session.TESTS["clopper-pearson"]
@@ -347,6 +363,21 @@ def test_exact_rates_of_false_verdicts_about_a_share_are_at_most_alpha(exactly, 
                 found.append(exactly(rule, units, edge + off - miss)[1])
     assert max(found) <= alpha * (1 + 1e-9)
     assert max(found) > alpha / 2  # a test that never answers would pass as well
+
+
+@pytest.mark.parametrize("exactly, test", (
+    (exact_rates, "clopper-pearson"), (exact_sequential_rates, "beta-binomial"),
+))  # fmt: skip
+@pytest.mark.parametrize("alpha", (0.01, 0.05, 0.2))
+def test_exact_rates_of_all_versions_together_are_at_most_alpha(exactly, test, alpha):
+    # judged on the edge whatever came out before, as often as anybody would
+    def together(levels):
+        rules = [replace(SHARE, test=test, at_least=0.8, alpha=level) for level in levels]
+        return np.sum([exactly(rule, 120, 0.8) for rule in rules], axis=0)
+
+    spending = together([spent(alpha, version) for version in range(1, 31)])
+    assert alpha / 4 < spending.max() <= alpha * (1 + 1e-9)
+    assert together([alpha] * 3).min() > alpha  # were each version to spend it
 
 
 @pytest.mark.parametrize("exactly, test", (

@@ -30,7 +30,7 @@ predicate = { op = "<=", value = 0.4, margin = 0.0 }
 quantifier = { kind = "probability", at_least = 0.5 }
 unit = { of = "network", redraws = ["rotation", "data", "initialisation", "order"] }
 effort = { n_certify = 20000, confidence = 0.999 }
-inference = { test = "clopper-pearson", alpha = 0.05, units = 6, family = "f", correction = "holm" }
+inference = { test = "clopper-pearson", alpha = 0.1, units = 6, family = "f", correction = "holm" }
 
 [population]
 task = { name = "noisy-lms-7", dim = 4 }
@@ -57,7 +57,7 @@ id = "wide"
 title = "Nothing is asked of four coordinates"
 requires = [{ quantity = "dim", op = ">=", value = 50 }]
 """
-FIRST = session.GENERATION  # seed of a claim's first version
+FIRST = session.GENERATION  # seed of what was said first
 VERDICTS = {"learns": "supported", "agree": "supported", "wide": "inapplicable"}
 
 
@@ -78,6 +78,12 @@ def one_line(err):
 
 def files(directory):
     return sorted(path for path in directory.rglob("*") if path.is_file())
+
+
+def said(directory, batch=1):
+    """The claims of a batch, by id, with when they were said."""
+    record = json.loads((directory / "said" / f"{batch}.json").read_text())
+    return {one["id"]: one | {"said": record["said"]} for one in record["claims"]}
 
 
 def rows(directory, kind="verdicts"):
@@ -186,7 +192,7 @@ def test_a_good_file_is_shown_and_nothing_is_written(file, tmp_path, monkeypatch
 BAD = [
     ('"risk"', '"rsk"', "unknown name 'rsk', nearest: risk"),
     ("value = 0.4", "value = -0.1", "value: got -0.1, allowed: one that risk can meet"),
-    ("alpha = 0.05", "alpha = 0", "alpha: got 0.0, allowed: a number in (0, 1)"),
+    ("alpha = 0.1", "alpha = 0", "alpha: got 0.0, allowed: a number in (0, 1)"),
     ("units = 6", "units = 5", "got 5, allowed: at least 6 networks, in a family of 3"),
     (
         'quantity = "risk"',
@@ -249,21 +255,23 @@ def test_bad_words_are_one_line(tmp_path, monkeypatch, arguments, words):
 def test_a_run_ends_with_its_verdicts_and_their_reasons(whole, file):
     _, out = whole
     for claim in load(str(file)):
-        assert f"{claim.id}: {claim.title}\n" in out
+        assert f"{claim.id}, version 1: {claim.title}\n" in out
         assert f"  {VERDICTS[claim.id]}: " in out
     assert "premise train_accuracy >= 0.6: 6 of 6 units" in out
     assert "premise not met: dim >= 50: 4" in out
     head, *lines = table(out)
     assert [word.strip() for word in head.split("  ") if word.strip()] == list(kept.HEAD)
-    assert sum(line.split()[0] in VERDICTS for line in lines) == 3
+    told = [line.split()[:3] for line in lines if line.split()[0] in VERDICTS]
+    assert sorted(told) == [[id, "1,", "0.05"] for id in sorted(VERDICTS)]
 
 
 def test_every_claim_was_said_with_its_hash(whole, file):
     directory, _ = whole
+    assert [path.name for path in (directory / "said").iterdir()] == ["1.json"]
     for claim in load(str(file)):
-        said = json.loads((directory / "said" / f"{claim.id}.json").read_text())
-        assert (said["hash"], said["version"], said["family"]) == (claim.hash, 1, "f")
-        assert said["claim"] == json.loads(claim.identity)
+        one = said(directory)[claim.id]
+        assert (one["hash"], one["version"], one["family"]) == (claim.hash, 1, "f")
+        assert one["claim"] == json.loads(claim.identity)
 
 
 def test_verdicts_are_kept_with_the_documented_columns(whole, file):
@@ -276,7 +284,7 @@ def test_verdicts_are_kept_with_the_documented_columns(whole, file):
     assert {id: row["verdict"] for id, row in found.items()} == VERDICTS
     for id, row in found.items():
         assert row["hash"] == claims[id].hash and row["says"] == claims[id].says
-        assert (row["most_units"], row["alpha"], row["family"]) == (6, 0.05, "f")
+        assert (row["most_units"], row["alpha"], row["level"], row["family"]) == (6, 0.1, 0.05, "f")
     one, none = found["learns"], found["wide"]
     assert (one["units"], one["holding"], one["failing"], one["missing"]) == (6, 6, 0, 0)
     # six of six, each of which an interval of 99.9% may have missed
@@ -361,8 +369,7 @@ def test_what_is_said_is_on_disk_before_the_first_network(
 
     def interrupted(jobs, **_):
         for claim in load(str(file)):
-            said = json.loads((directory / "said" / f"{claim.id}.json").read_text())
-            seen.append((claim.id, said["hash"] == claim.hash))
+            seen.append((claim.id, said(directory)[claim.id]["hash"] == claim.hash))
         assert not list((directory / "networks").glob("*"))
         raise KeyboardInterrupt
 
@@ -403,39 +410,119 @@ def test_an_interrupted_measurement_goes_on_where_it_was(whole, again, copied, a
 
 def test_a_changed_claim_starts_over_on_fresh_seeds(whole, copied, file, tmp_path, asked):
     changed = tmp_path / "changed.toml"
-    changed.write_text(CLAIMS.replace("value = 0.6 }]", "value = 0.7 }]"))
-    before = json.loads((copied / "said" / "learns.json").read_text())
+    changed.write_text(
+        CLAIMS.replace("value = 0.6 }]", "value = 0.7 }]\ninference = { units = 8 }")
+    )
+    before = (copied / "said" / "1.json").read_bytes()
     concluded = (copied / "verdicts" / "learns.parquet").read_bytes()
     code, out, _ = call("claims", "run", changed, "--out", copied, "--cores", "2")
     assert code == 0
-    assert (
-        f"learns has changed since {before['said']}: it starts over, from seed {2 * FIRST}" in out
-    )
+    since = said(copied)["learns"]["said"]
+    words = f"learns has changed since {since}: it starts over as version 2, from seed {2 * FIRST}"
+    assert words in out
     trained, measured = asked
-    fresh = set(range(2 * FIRST, 2 * FIRST + 6))
+    fresh = set(range(2 * FIRST, 2 * FIRST + 8))
     assert {job.seed for job in trained} == {seed for _, seed in measured} == fresh
-    now = json.loads((copied / "said" / "learns.json").read_text())
     claim = load(str(changed))[0]
-    assert (now["hash"], now["version"]) == (claim.hash, 2)
+    now = said(copied, 2)
+    assert (list(now), now["learns"]["hash"], now["learns"]["version"]) == (
+        ["learns"], claim.hash, 2,
+    )  # fmt: skip
     # what was said before, and what came of it
-    assert json.loads((copied / "said" / "learns.1.old.json").read_text()) == before
+    assert (copied / "said" / "1.json").read_bytes() == before
     assert (copied / "verdicts" / "learns.1.old").read_bytes() == concluded
     found = {row["id"]: row for row in rows(copied)}
     assert len(found) == 3 and found["learns"]["hash"] == claim.hash
     assert {id: row["version"] for id, row in found.items()} == {"learns": 2, "agree": 1, "wide": 1}
-    # and back again: still another generation
-    code, out, _ = call("claims", "run", file, "--out", copied, "--cores", "2")
-    assert code == 0 and f"from seed {3 * FIRST}" in out
-    assert {job.seed for job in trained} == fresh | {seed + FIRST for seed in fresh}
-    assert {path.name for path in (copied / "said").iterdir()} == {
-        *(f"{id}.json" for id in VERDICTS), "learns.1.old.json", "learns.2.old.json",
+    assert found["learns"]["level"] == pytest.approx(0.1 / 6)
+    # and once more: still another generation, and too few units for what is left of alpha
+    written = {path: path.read_bytes() for path in files(copied)}
+    code, _, err = call("claims", "run", file, "--out", copied, "--cores", "2")
+    assert code == 2 and one_line(err)
+    assert "learns: inference: units: got 6, allowed: at least 9 networks, in a family of 3" in err
+    assert "at version 3, which spends 0.008333" in err
+    assert written == {path: path.read_bytes() for path in files(copied)}
+    changed.write_text(
+        CLAIMS.replace("value = 0.6 }]", "value = 0.6 }]\ninference = { units = 9 }")
+    )
+    code, out, _ = call("claims", "run", changed, "--out", copied, "--cores", "2")
+    assert code == 0 and f"as version 3, from seed {3 * FIRST}" in out
+    later = set(range(3 * FIRST, 3 * FIRST + 9))
+    assert {job.seed for job in trained} == fresh | later
+    assert {path.name for path in (copied / "said").iterdir()} == {"1.json", "2.json", "3.json"}
+    assert {path.name for path in (copied / "verdicts").glob("*.old")} == {
+        "learns.1.old", "learns.2.old",
     }  # fmt: skip
+
+
+def test_a_claim_in_other_words_keeps_its_verdict_and_shows_the_new_words(
+    whole, copied, tmp_path, asked
+):
+    changed = tmp_path / "changed.toml"
+    text = CLAIMS.replace("Most networks err on at most .4", "Few networks err on more than .4")
+    changed.write_text(text.replace('source = "none"', 'source = "a guess"'))
+    before = rows(copied)
+    code, out, err = call("claims", "run", changed, "--out", copied, "--cores", "2")
+    assert (code, err) == (0, "") and asked == ([], []) and "has changed" not in out
+    assert "learns, version 1: Few networks err on more than .4" in out
+    found = {row["id"]: row for row in rows(copied)}
+    assert found["learns"]["title"] == "Few networks err on more than .4"
+    assert {row["source"] for row in found.values()} == {"a guess"}
+    words = {"title": None, "source": None}
+    assert [row | words for row in found.values()] == [row | words for row in before]
+
+
+def test_what_was_concluded_of_a_version_is_kept_though_the_next_was_interrupted(
+    copied, tmp_path, monkeypatch
+):
+    changed = tmp_path / "changed.toml"
+    changed.write_text(
+        CLAIMS.replace("value = 0.6 }]", "value = 0.7 }]\ninference = { units = 8 }")
+    )
+    concluded = (copied / "verdicts" / "learns.parquet").read_bytes()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "set_apart", killed)
+        assert call("claims", "run", changed, "--out", copied, "--cores", "2")[0] == 1
+    assert {row["id"]: row["version"] for row in rows(copied)} == dict.fromkeys(VERDICTS, 1)
+    code, out, _ = call("claims", "run", changed, "--out", copied, "--cores", "2")
+    assert code == 0 and "has changed" not in out  # it was said already
+    assert [path.name for path in (copied / "said").iterdir()] == ["1.json", "2.json"]
+    assert (copied / "verdicts" / "learns.1.old").read_bytes() == concluded
+    seeds = {row["seeds"] for row in rows(copied, "evidence") if row["id"] == "learns"}
+    assert seeds == {str(2 * FIRST + i) for i in range(8)}
+
+
+def test_a_claim_that_is_said_later_is_judged_on_data_that_no_claim_has_shown(
+    copied, tmp_path, asked
+):
+    # of another learner on the same task
+    later = tmp_path / "later.toml"
+    head, first, *_ = CLAIMS.split("[[claim]]")
+    text = f"{head}[[claim]]{first}".replace('id = "learns"', 'id = "wider"')
+    later.write_text(text.replace('family = "f"', 'family = "g"').replace("width = 8", "width = 9"))
+    shown = {row["seed"] for row in networks(copied)}
+    code, _, err = call("claims", "run", later, "--out", copied, "--cores", "2")
+    assert (code, err) == (0, "")
+    trained = {job.seed for job in asked[0]}
+    assert trained == set(range(2 * FIRST, 2 * FIRST + 6)) and not trained & shown
+    found = {row["id"]: row for row in rows(copied)}
+    assert found["wider"]["version"] == 1
+
+
+def networks(directory):
+    names, found = Store(directory).query("SELECT seed FROM networks")
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 def test_a_changed_claim_that_becomes_inapplicable_keeps_no_old_evidence(copied, tmp_path):
     changed = tmp_path / "changed.toml"
     premise = 'quantity = "train_accuracy", op = ">=", value = 0.6'
-    changed.write_text(CLAIMS.replace(premise, 'quantity = "depth", op = ">=", value = 2'))
+    text = CLAIMS.replace(premise, 'quantity = "depth", op = ">=", value = 2')
+    changed.write_text(text.replace('id = "learns"', 'id = "learns"\ninference = { units = 8 }'))
     code, _, _ = call("claims", "run", changed, "--out", copied, "--cores", "2")
     assert code == 0 and (copied / "evidence" / "learns.1.old").exists()
     assert {row["id"] for row in rows(copied, "evidence")} == {"agree"}
@@ -462,14 +549,18 @@ def test_a_full_disk_is_one_line_and_the_same_call_goes_on(
     (copied / "networks").mkdir(exist_ok=True)
     (copied / "weights").mkdir(exist_ok=True)
     (copied / "traces").mkdir(exist_ok=True)
-    replace = os.replace
+    replace, link = os.replace, os.link
 
-    def full(source, target):
-        if f"/{folder}/" in str(target):
-            raise OSError(28, "No space left on device")
-        replace(source, target)
+    def full(through):
+        def write(source, target):
+            if f"/{folder}/" in str(target):
+                raise OSError(28, "No space left on device")
+            through(source, target)
 
-    monkeypatch.setattr("os.replace", full)
+        return write
+
+    monkeypatch.setattr("os.replace", full(replace))
+    monkeypatch.setattr("os.link", full(link))
     code, _, err = again(copied)
     assert code == 1 and one_line(err) and f"cannot write {copied}/" in err and f"/{folder}/" in err
     assert "No space left on device" in err
@@ -477,6 +568,7 @@ def test_a_full_disk_is_one_line_and_the_same_call_goes_on(
     if folder == "said":
         assert not list((copied / "networks").iterdir())
     monkeypatch.setattr("os.replace", replace)
+    monkeypatch.setattr("os.link", link)
     code, out, _ = again(copied)
     assert code == 0 and table(out) == table(whole[1])
 
@@ -562,9 +654,9 @@ def test_files_of_a_directory_that_cannot_be_read_are_named(copied, again):
     assert code == 0 and one_line(err) and "verdicts/agree.parquet cannot be used" in err
     assert "learns" in out and "agree" not in out
     assert again(copied)[0] == 0 and call("claims", copied)[0] == 0
-    (copied / "said" / "agree.json").write_text("{}")
+    (copied / "said" / "1.json").write_text("{}")
     code, _, err = again(copied)
-    assert code == 2 and one_line(err) and "said/agree.json: got {}" in err
+    assert code == 2 and one_line(err) and "said/1.json: got {}" in err
 
 
 def test_a_family_that_a_directory_has_does_not_grow_by_another_file(copied, tmp_path):
@@ -621,7 +713,7 @@ def test_points_that_came_out_alike_share_a_row(tmp_path):
     ]
     assert sum(row["count"] for row in found) == kept.verdict_row(verdict)["units"]
     (line,) = kept.verdict_lines([kept.verdict_row(verdict)])
-    assert line[:2] == ["points", "inconclusive"] and line[5].startswith("6 points")
+    assert line[:3] == ["points", "1, 0.05", "inconclusive"] and line[6].startswith("6 points")
 
 
 def test_what_was_measured_in_another_way_is_not_recalled(monkeypatch):

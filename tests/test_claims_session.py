@@ -45,7 +45,7 @@ def table(id="c", **changes):
         "effort": {"n_certify": 1000, "confidence": 0.999},
         "inference": {
             "test": "clopper-pearson",
-            "alpha": 0.05,
+            "alpha": 0.1,  # of which a first version spends .05
             "units": 8,
             "family": "f",
             "correction": "none",
@@ -192,7 +192,9 @@ def test_seven_of_eight_units_support_and_refute_at_one_half(claim, says):
     assert (found.finding.holding, found.finding.failing, found.finding.ambiguous) == (7, 1, 0)
     assert found.units.seeds == tuple("01234567") and found.units.missing == ("",) * 8
     assert "; 8 networks: 7 hold, 1 fail, 0 ambiguous" in found.reason
-    assert str(found).startswith("c: supported. share of units that hold 0.875, two-sided 95% int")
+    assert str(found).startswith(
+        "c, version 1: supported. share of units that hold 0.875, two-sided 95% int"
+    )
     says("risk", lambda seed: FAILS if seed < 7 else HOLDS)
     found = judged(claim())
     assert found.verdict == "refuted" and found.finding.p_refuted == pytest.approx(p)
@@ -340,6 +342,19 @@ def test_a_sequential_claim_stops_once_it_is_decided(claim, says, risk, verdict)
     assert found.verdict == verdict
     assert fewest(made.rule) <= len(found.units.seeds) < 3 * fewest(made.rule) < 100
     assert networks.seeds == set(range(len(found.units.seeds)))
+
+
+def test_a_later_version_goes_on_until_what_it_may_spend_decides(claim, says):
+    says("risk", among(100))
+    counts = []
+    for version in (1, 2, 4):
+        made = replace(claim(inference=SEQUENTIAL), version=version)
+        found = judged(made)
+        assert found.verdict == "supported"
+        least = fewest(made.judging)
+        assert least <= len(found.units.seeds) < least + session.FIRST_ROUND
+        counts.append(len(found.units.seeds))
+    assert counts == sorted(counts) and counts[0] < counts[-1]
 
 
 def test_a_sequential_claim_never_asks_for_more_units_than_declared(claim, says):
@@ -675,6 +690,7 @@ def test_a_claim_is_checked_on_networks_that_are_trained_here(written):
     found = check(path)
     assert found.verdict == "supported" and len(found.units.seeds) == 5
     assert (found.units.quantity.low < found.units.quantity.high).all()
+    assert found.claim.version == 1 and found.units.seeds[0] == str(session.GENERATION)
     refuted = check(replace(found.claim, rule=replace(found.claim.rule, op=">=")))
     assert refuted.verdict == "refuted"
     np.testing.assert_array_equal(refuted.units.quantity, found.units.quantity)

@@ -124,7 +124,12 @@ def test_a_list_of_claims_has_every_claim_with_its_title(capsys):
 
 def test_info_shows_claims_and_the_files_of_suites_and_claims(tmp_path, capsys):
     _, out, _ = call(capsys, "info", "conclusion-4")
-    for words in ("claims: P(excess_risk <= 0.01) >= 0.95", "at most 160", "holm over 4"):
+    for words in (
+        "claims: P(excess_risk <= 0.01) >= 0.95",
+        "at most 190",
+        "holm over 4",
+        "level 0.025",
+    ):
         assert words in out
     for name, words in [
         ("claims/builtin/shift.toml", "shift-margin-lms-5"),

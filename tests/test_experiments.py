@@ -413,7 +413,7 @@ predicate = { op = ">=", value = 0.7, margin = 0.0 }
 quantifier = { kind = "probability", at_least = 0.5 }
 unit = { of = "network", redraws = ["rotation", "data", "initialisation", "order"] }
 effort = { n_certify = 2000, confidence = 0.99 }
-inference = { test = "clopper-pearson", alpha = 0.2, units = 3, family = "f", correction = "none" }
+inference = { test = "clopper-pearson", alpha = 0.4, units = 3, family = "f", correction = "none" }
 [population]
 experiment = "estimators"
 task = { name = "noisy-lms-7", dim = 4 }

@@ -14,8 +14,9 @@ from simbias.claims import load
 from simbias.cli import main
 from simbias.plots import boundary
 from simbias.results import Store
-from simbias.results.claims import _said
+from simbias.results.checksums import of_record
 from simbias.results.config import to_toml
+from simbias.results.said import _batch
 from simbias.runner.execute import prepare
 from simbias.runner.plan import make_plan
 from simbias.tasks import task
@@ -125,12 +126,14 @@ def test_what_a_claim_said_is_read_with_the_same_care(refused, tmp_path, what):
     content = {"nested": "[" * 5000 + "]" * 5000, "digits": "9" * 6000}.get(what, ALL_FILES[what])
 
     def read(path):
-        return _said(tmp_path / "said.json")
+        return _batch(tmp_path / "1.json")
 
-    refused("said.json", content, read)
-    record = {"id": "a", "hash": "b", "family": "c", "said": "d"}
+    refused("1.json", content, read)
+    one = {"id": "a", "hash": "b", "family": "c", "correction": "d", "family_size": 1}
     for version in (0, -1, 1e999, "1", True, None, 10**15):
-        assert "version" in refused("said.json", json.dumps(record | {"version": version}), read)
+        batch = {"generation": 1, "said": "d", "claims": [one | {"version": version}]}
+        batch["checksum"] = of_record(json.loads(json.dumps(batch)))
+        assert "version" in refused("1.json", json.dumps(batch), read)
 
 
 @pytest.mark.parametrize(

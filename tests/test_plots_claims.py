@@ -16,6 +16,7 @@ COLOURS = {"supported": style.BLUE, "refuted": style.VERMILLION, "inconclusive":
 def verdict(id, said="supported", *ends, **changes):
     """A row as it is stored; ``ends`` are estimate, low and high."""
     row = {
+        "version": 1,
         "title": "in words",
         "source": "a source",
         "family": "conclusion",
@@ -34,6 +35,7 @@ def verdict(id, said="supported", *ends, **changes):
         "more": None,
         "test": "clopper-pearson",
         "alpha": 0.05,
+        "level": 0.025,
         "reason": "because",
     }
     numbers = dict(zip(("estimate", "low", "high"), ends or [None] * 3, strict=True))
@@ -165,7 +167,7 @@ def test_without_an_estimate_an_interval_of_everything_has_two_arrows_and_no_dot
 def test_an_interval_that_is_not_known_is_left_out():
     ax = claims([verdict("a", "inconclusive", 0.5, None, np.nan)]).plot().ax_
     assert [x for x, _, _ in drawn(ax)] == [0.5] and bars(ax, 1) == []
-    assert texts(ax)[1] == ["a", "0.500", "≥ 0.95", "60 networks", "excess_risk ≤ 0.01"]
+    assert texts(ax)[1] == ["a", "0.500", "≥ 0.95", "60 networks", "1", "excess_risk ≤ 0.01"]
 
 
 def test_an_estimate_on_its_threshold_stands_in_the_middle():
@@ -194,7 +196,9 @@ def test_claims_that_are_all_inapplicable_are_words_beside_their_thresholds():
 def test_every_row_says_its_numbers_in_columns_that_line_up():
     rows = [
         verdict("a", "supported", 1.0, 0.939, 1.0, unit="pair", units=1),
-        verdict("b", "supported", 0.99995, 0.9999, 0.99998, unit="point", units=200_000),
+        verdict(
+            "b", "supported", 0.99995, 0.9999, 0.99998, unit="point", units=200_000, version=12
+        ),
         mean("c", "refuted", -0.0123, -0.5, 0.25, op=">=", margin=0.1),
         mean("d", "refuted", 1536.2, 1351.0, 1.0e6, quantifier="median", value=2500.0),
     ]
@@ -202,25 +206,31 @@ def test_every_row_says_its_numbers_in_columns_that_line_up():
     shares, others = (texts(ax) for ax in axes)
     claimed = "excess_risk ≤ 0.01"
     assert shares[-1] == [
-        "claim", "share", "95% interval", "threshold", "units", "claimed of a unit",
+        "claim", "share", "97.5% interval", "threshold", "units", "v.", "claimed of a unit",
     ]  # fmt: skip
-    assert shares[1] == ["a", "1.000", "[0.939, 1.000]", "≥ 0.95", "1 pair", claimed]
+    assert shares[1] == ["a", "1.000", "[0.939, 1.000]", "≥ 0.95", "1 pair", "1", claimed]
     assert shares[2] == [
-        "b", "0.99995", "[0.9999, 0.99998]", "≥ 0.95", "200,000 points", claimed,
+        "b", "0.99995", "[0.9999, 0.99998]", "≥ 0.95", "200,000 points", "12", claimed,
     ]  # fmt: skip
     assert others[1] == [
-        "c", "−0.0123", "[−0.5, 0.25]", "≥ 2 ± 0.1", "60 networks", "mean of islands",
+        "c", "−0.0123", "[−0.5, 0.25]", "≥ 2 ± 0.1", "60 networks", "1", "mean of islands",
     ]  # fmt: skip
     assert others[2] == [
-        "d", "1536", "[1351, 1e+06]", "≤ 2500", "60 networks", "median of islands",
+        "d", "1536", "[1351, 1e+06]", "≤ 2500", "60 networks", "1", "median of islands",
     ]  # fmt: skip
     offsets = [{text.xyann[0] for text in ax.texts if text.get_fontsize() == 5.5} for ax in axes]
-    assert offsets[0] == offsets[1] and len(offsets[0]) == 6
+    assert offsets[0] == offsets[1] and len(offsets[0]) == 7
+
+
+def test_rows_of_a_run_that_counted_no_versions_have_the_level_alpha():
+    row = verdict("a", "supported", 1.0, 0.9, 1.0, version=None, level=None)
+    ax = claims([row]).plot().ax_
+    assert texts(ax)[-1][2] == "95% interval" and len(texts(ax)[1]) == len(texts(ax)[-1]) - 1
 
 
 def test_intervals_of_several_levels_are_not_given_one():
-    rows = [*example(), verdict("a", "supported", 1.0, 0.9, 1.0, alpha=0.01)]
-    assert "1 − α interval" in texts(claims(rows).plot().ax_[0])[-1]
+    rows = [*example(), verdict("a", "supported", 1.0, 0.9, 1.0, version=2, level=0.05 / 6)]
+    assert "1 − level interval" in texts(claims(rows).plot().ax_[0])[-1]
 
 
 def crowded():

@@ -72,6 +72,10 @@ def check(claim: str | Claim) -> Verdict:
     """Train what a claim needs, measure it, and conclude.
 
     A claim of a family is judged with the correction for all of it, as if the others were open.
+    Nothing remembers what was shown: any claim is judged as a first version, which spends half of
+    its alpha, on the first generation of seeds, so that the same claim has the same verdict. One
+    that has been changed after a look at a verdict belongs in a directory, which counts versions
+    and gives each seeds of its own (``simbias claims run``).
 
     Args:
         claim: the id of a built-in claim, the path of a file with one claim (ending in .toml), or a

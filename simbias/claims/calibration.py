@@ -6,7 +6,7 @@ the inference alone, many repetitions at once; ``calibrate_session`` by ``judge`
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -344,11 +344,13 @@ def calibrate_session(
     seed: int = 0,
     unmet: float = 0.0,
     misread: float = 0.0,
+    versions: int = 1,
 ) -> Calibration:
     """Have simulated units judged by ``judge``: in rounds, with a premise, as a family.
 
     Args:
-        rule: the test, of every claim of the family.
+        rule: the test, of every claim of the family; its alpha, below 1/2, is what all of the
+            versions that are simulated spend together.
         law: of the units: numbers in [0, 1].
         units: of each claim, at most.
         truth: where the law lies; several of them are a family of claims on independent units.
@@ -356,6 +358,8 @@ def calibrate_session(
         seed: of the simulation.
         unmet: share of units that miss the premise, whatever their quantity.
         misread: share of those whose premise seems met, with a quantity that violates the claim.
+        versions: how often the family is said, each time on units of its own; what is false in any
+            version is false.
 
     Raises:
         ValueError: a number out of range.
@@ -366,19 +370,26 @@ def calibrate_session(
     real("misread", misread, 0, 1)
     truths = tuple(map(float, np.atleast_1d(truth)))
     generator = np.random.default_rng(seed)
-    claims = _claims(rule, units, len(truths))
+    whole("versions", versions)
+    real("alpha", rule.alpha, 0, 0.5, open_low=True, open_high=True)
+    shared = replace(rule, alpha=rule.alpha * (versions + 1) / versions)
+    claims = _claims(shared, units, len(truths))
     first = {claim.id: i * units for i, claim in enumerate(claims)}
     wrong = np.zeros(3, np.int64)
     for _ in range(repetitions):
-        ends = [law.place(rule, one, generator, (1, units)) for one in truths]
-        low, high = (np.concatenate(part, axis=None) for part in zip(*ends, strict=True))
-        outside = generator.random(len(low)) < unmet
-        seeming = outside & (generator.random(len(low)) < misread)
-        low, high = (np.where(seeming, 1.0 * (rule.op == "<="), part) for part in (low, high))
-        fitted = 1.0 * (~outside | seeming)
-        known = {"risk": (low, low, high), "train_accuracy": (fitted,) * 3}
-        said = judge(claims, _Known(known), first_seeds=first)
-        wrong += _wrong(rule, truths, [one.verdict for one in said])
+        ever = np.zeros(3, np.bool_)
+        for version in range(1, versions + 1):
+            ends = [law.place(rule, one, generator, (1, units)) for one in truths]
+            low, high = (np.concatenate(part, axis=None) for part in zip(*ends, strict=True))
+            outside = generator.random(len(low)) < unmet
+            seeming = outside & (generator.random(len(low)) < misread)
+            low, high = (np.where(seeming, 1.0 * (rule.op == "<="), part) for part in (low, high))
+            fitted = 1.0 * (~outside | seeming)
+            known = {"risk": (low, low, high), "train_accuracy": (fitted,) * 3}
+            saying = [replace(claim, version=version) for claim in claims]
+            said = judge(saying, _Known(known), first_seeds=first)
+            ever |= _wrong(rule, truths, [one.verdict for one in said])
+        wrong += ever
     return _calibration(rule, law, units, truths, repetitions, wrong)
 
 

@@ -1,14 +1,23 @@
-"""A claim: a predicate over what is measured, written before measuring; its premises and hash."""
+"""A claim: a predicate over what is measured, written before measuring; its premises and hash.
+
+What a claim says is its identity: every field but its words and what a directory counts of it. A
+field that has its default is left out, so that one that is added later moves nothing.
+"""
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
 from simbias.claims.expression import Expression
+from simbias.claims.family import spent
 from simbias.claims.inference import Rule
+
+_WORDS = ("title", "source")  # of a claim: they may be put better
+_COUNTED = ("version",)  # by the directory in which a claim is said
+_DERIVED = ("low", "high")  # of a rule: the range follows from the quantity
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,7 @@ class Premise:
     expression: Expression
     op: str
     value: float
-    share: float
+    share: float = 0.5
 
     def __str__(self) -> str:
         return f"{self.expression.text} {self.op} {self.value:.10g}"
@@ -37,13 +46,13 @@ class Claim:
 
     Attributes:
         id: letters, digits, - and _.
-        title, source: words about it.
+        title, source: words about it; no part of what it says.
         quantity: the expression that the predicate is about.
         populations: cells by name, of any experiment in which something is learned; a single one
             may have the name "".
         unit: what counts once, "network", "pair" (of two seeds) or "point".
         redraws: what differs between units.
-        rule: predicate, quantifier and test.
+        rule: predicate, quantifier and test, with the alpha that all versions share.
         units: the most units that are measured.
         family: of claims that are corrected together.
         correction: "holm" or "none".
@@ -51,6 +60,7 @@ class Claim:
         confidence: of each unit's own interval, in (0, 1).
         premises: all of them; those on settings alone hold or not.
         family_size: declared claims of the family that ask for the correction; 1 without.
+        version: how often something else was said in its place, and 1; no part of what it says.
     """
 
     id: str
@@ -68,6 +78,7 @@ class Claim:
     confidence: float
     premises: tuple[Premise, ...] = ()
     family_size: int = 1
+    version: int = 1
 
     @property
     def says(self) -> str:
@@ -84,21 +95,34 @@ class Claim:
         return tuple(one for one in self.premises if one.expression.of == {"setting"})
 
     @cached_property
+    def judging(self) -> Rule:
+        """The rule with what this version may spend of alpha."""
+        return replace(self.rule, alpha=spent(self.rule.alpha, self.version))
+
+    @cached_property
     def identity(self) -> str:
         """Everything that was said, written out in one canonical string."""
-        said = {field.name: getattr(self, field.name) for field in fields(self)}
-        said["quantity"] = self.quantity.text
-        said["populations"] = {name: cell.settings for name, cell in self.populations.items()}
-        # the range follows from the quantity
-        rule = asdict(self.rule)
-        said["rule"] = {key: rule[key] for key in rule if key not in ("low", "high")}
-        said["premises"] = [
-            {"quantity": one.expression.text, "op": one.op, "value": one.value, "share": one.share}
-            for one in self.premises
-        ]
-        return json.dumps(said, sort_keys=True, separators=(",", ":"))
+        return json.dumps(_said(self), sort_keys=True, separators=(",", ":"))
 
     @cached_property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits that any change of the claim would change."""
+        """Sixteen hexadecimal digits that any change of what is said would change."""
         return hashlib.sha256(self.identity.encode()).hexdigest()[:16]
+
+
+def _said(part: Any) -> Any:
+    """What a part of a claim says, as plain data."""
+    if isinstance(part, Expression):
+        return part.text
+    if isinstance(part, Mapping):  # of populations
+        return {name: cell.settings for name, cell in part.items()}
+    if isinstance(part, tuple):
+        return [_said(one) for one in part]
+    if isinstance(part, Claim | Rule | Premise):
+        return {
+            field.name: _said(value)
+            for field in fields(part)
+            if field.name not in (*_WORDS, *_COUNTED, *_DERIVED)
+            and (value := getattr(part, field.name)) != field.default
+        }
+    return part

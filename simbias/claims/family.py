@@ -1,9 +1,23 @@
-"""Several claims at once: Holm's step-down correction with Shaffer's logical restriction.
+"""Several claims at once, and claims that are said again: Holm's correction, spending alpha.
 
 A claim is two one-sided hypotheses, "the claim is false" and "the claim is true", of which exactly
-one is true. Sources: S. Holm, "A simple sequentially rejective multiple test procedure"
-(Scandinavian Journal of Statistics 1979); J. Shaffer, "Modified sequentially rejective multiple
-test procedures" (JASA 1986).
+one is true. Of alpha, version v of a claim spends alpha_v = alpha/(v (v + 1)), which is
+alpha/v - alpha/(v + 1): all versions together, however many there come to be, spend alpha.
+
+In a family of m claims each p-value is brought to the scale of alpha, q = p alpha/alpha_v, and
+``holm`` judges these. Then a false verdict on any claim, in any version and at any look, has
+probability at most alpha. For where Holm first rejects a true hypothesis, all that it rejected
+before are among the m that are false, so q <= alpha/m there, and p <= alpha_v/m. And under its
+hypothesis the p-value of a version is ever so small with probability at most alpha_v/m, given
+whatever was known when that version was said: its data were drawn after that from streams that had
+not been seen, and its p-value is of a number of units fixed before, or of an e-process, which ever
+reaches m/alpha_v with no more than that probability (J. Ville 1939). The sum over m claims and all
+versions is at most alpha; nothing is asked of how claims hang together. It also bounds a family
+that is said anew with another number of claims, as long as these take versions above all before.
+
+Sources: S. Holm, "A simple sequentially rejective multiple test procedure" (Scandinavian Journal of
+Statistics 1979); J. Shaffer, "Modified sequentially rejective multiple test procedures" (JASA
+1986); for spending, D. Foster and R. Stine, "alpha-investing" (JRSS B 2008).
 """
 
 from collections.abc import Sequence
@@ -17,6 +31,16 @@ _ROUNDING = 1e-9  # relative: a p-value that equals its level in exact arithmeti
 def reaches(p: Any, level: float) -> Any:
     """Whether a p-value, or each of an array, is at most a level, rounding aside."""
     return p <= level * (1 + _ROUNDING)
+
+
+def spent(alpha: float, version: int) -> float:
+    """What a version of a claim, counted from 1, may spend of alpha: alpha/(v (v + 1))."""
+    return alpha / (version * (version + 1))
+
+
+def scaled(p: float, version: int) -> float:
+    """A p-value of a version of a claim, to be compared with alpha in place of what it spends."""
+    return min(p * version * (version + 1), 1.0)
 
 
 def holm(

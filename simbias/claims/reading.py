@@ -20,6 +20,7 @@ from simbias.claims.claim import Claim, Premise
 from simbias.claims.expression import Expression, Reference
 from simbias.claims.grammar import parse
 from simbias.claims.inference import TESTS, Rule, fewest
+from simbias.claims.session import GENERATION
 from simbias.experiments import cell_of, experiment_of
 from simbias.experiments.registered import KEY
 from simbias.quantities import declared
@@ -30,6 +31,8 @@ OPS = ("<=", ">=")
 CORRECTIONS = ("holm", "none")
 _SEED = ("rotation", "data", "initialisation", "order")
 REDRAWS = {"network": _SEED, "pair": _SEED, "point": ("points",)}  # by what a unit is
+# those that are counted by their seeds have one generation of them
+_MOST_UNITS = {"network": GENERATION, "pair": GENERATION // 2, "point": 2**31 - 1}
 
 _INFERENCE = {"test": str, "alpha": float, "units": int, "family": str, "correction": str}
 _WORDS = {
@@ -106,21 +109,28 @@ def _in_family(place: str, claim: Claim, others: Sequence[Claim]) -> Claim:
         if len(alphas) > 1:
             raise fail(f"{place}: inference: alpha", alphas, f"one for family {claim.family}")
         claim = replace(claim, family_size=len(family))
-    missed, level = claim.units * claim.rule.miss, claim.rule.alpha / claim.family_size
-    charged = claim.rule.quantifier == "mean" and not TESTS[claim.rule.test].ranged
+    check_units(place, claim)
+    return claim
+
+
+def check_units(place: str, claim: Claim) -> None:
+    """Raise ValueError where so many units cannot decide a claim in its family and version."""
+    rule = claim.judging
+    missed, level = claim.units * rule.miss, rule.alpha / claim.family_size
+    charged = rule.quantifier == "mean" and not TESTS[rule.test].ranged
     if charged and missed > level / 2:
         words = f"at least {1 - level / 2 * (1 - claim.confidence) / missed:.10g}: any of"
-        words += f" {claim.units} units may miss, and half of alpha is left for that"
+        words += f" {claim.units} units may miss, and half of {level:.4g} is left for that"
         raise fail(f"{place}: effort: confidence", claim.confidence, words)
     try:
-        least = fewest(claim.rule, tests_in_family=claim.family_size)
+        least = fewest(rule, tests_in_family=claim.family_size)
     except ValueError as error:
         raise ValueError(f"{place}: inference: {error}") from None
     if claim.units < least:
         words = f"at least {least} {claim.unit}s"
         words += f", in a family of {claim.family_size}" if claim.family_size > 1 else ""
+        words += f", at version {claim.version}, which spends {rule.alpha:.4g}"
         raise fail(f"{place}: inference: units", claim.units, f"{words}; fewer decide nothing")
-    return claim
 
 
 def _claim(place: str, table: dict[str, Any]) -> Claim:
@@ -169,7 +179,7 @@ def _claim(place: str, table: dict[str, Any]) -> Claim:
     said = [quantity, *(premise.expression for premise in premises)]
     used = {one.population for expression in said for one in expression.references}
     inference = table["inference"]
-    units = whole(f"{place}: inference: units", inference["units"])
+    units = whole(f"{place}: inference: units", inference["units"], most=_MOST_UNITS[unit])
     n_certify, confidence = _effort(f"{place}: effort", table["effort"])
     if unit == "point" and n_certify != units:
         raise fail(f"{place}: effort: n_certify", n_certify, f"{units}, the units: points")
@@ -216,7 +226,7 @@ def _premise(place: str, table: Any, read: Callable[[str, object], Expression]) 
     _check(place, table, {"quantity": str, "op": str, "value": float}, {"share": float})
     expression = read(f"{place}: quantity", table["quantity"])
     op, value = known(f"{place}: op", table["op"], OPS), real(f"{place}: value", table["value"])
-    share = real(f"{place}: share", table.get("share", 0.5), 0, 1, open_low=True)
+    share = real(f"{place}: share", table.get("share", Premise.share), 0, 1, open_low=True)
     if not expression.of:
         raise fail(f"{place}: quantity", expression.text, "at least one quantity")
     if expression.of == {"setting"}:

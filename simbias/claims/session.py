@@ -29,8 +29,8 @@ from simbias.quantities.settings import setting
 from simbias.validation.risk import Estimate
 from simbias.validation.sound import sound
 
-# Seeds of one version of a claim. Suites count from 0: the networks that they have shown are not
-# those on which claims are judged.
+# Seeds of claims that are said together, of which none has been seen before. Suites count from 0:
+# the networks that they have shown are not those on which claims are judged.
 GENERATION = 1_000_000
 FIRST_ROUND = 4  # units of a sequential claim, and the least of every later round
 _TOGETHER = 8  # networks measured in one go: what is kept of an interrupted measurement
@@ -181,15 +181,15 @@ def _next(claim: Claim, have: int, measured: Units | None) -> int:
     if measured is None:
         return min(claim.units, FIRST_ROUND)
     ends = intervals(claim, measured)
-    needed = more(claim.rule, *ends, tests_in_family=claim.family_size, most=claim.units) or have
+    needed = more(claim.judging, *ends, tests_in_family=claim.family_size, most=claim.units) or have
     return min(claim.units, have + max(FIRST_ROUND, min(have, needed)))
 
 
 def _is_decided(claim: Claim, units: Units) -> bool:
     if not all(premise.holds for premise in met(claim, units)):
         return False
-    finding = find(claim.rule, *intervals(claim, units))
-    return decided(claim.rule, finding, claim.family_size)
+    finding = find(claim.judging, *intervals(claim, units))
+    return decided(claim.judging, finding, claim.family_size)
 
 
 def _ids(claim: Claim, units: int, first: int) -> list[int]:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from simbias.claims.claim import Claim, Premise
-from simbias.claims.inference import TESTS, Finding, find, holm, more
+from simbias.claims.family import holm, scaled
+from simbias.claims.inference import TESTS, Finding, find, more
 from simbias.quantities.settings import setting
 from simbias.validation.risk import Estimate
 
@@ -76,7 +77,7 @@ class Verdict:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.claim.id}: {self.verdict}. {self.reason}"
+        return f"{self.claim.id}, version {self.claim.version}: {self.verdict}. {self.reason}"
 
 
 def settings_unmet(claim: Claim) -> list[str]:
@@ -134,7 +135,7 @@ def intervals(claim: Claim, units: Units) -> tuple[np.ndarray, np.ndarray]:
 
 
 def conclude(claims: Sequence[Claim], measured: Mapping[str, Units]) -> list[Verdict]:
-    """Verdicts of claims, corrected within their families.
+    """Verdicts of claims, corrected within their families and for their versions.
 
     Args:
         claims: distinct ids.
@@ -148,7 +149,7 @@ def conclude(claims: Sequence[Claim], measured: Mapping[str, Units]) -> list[Ver
     }
     unmet = {claim.id: _unmet(claim, premises, measured) for claim in claims}
     findings = {
-        claim.id: find(claim.rule, *intervals(claim, measured[claim.id]))
+        claim.id: find(claim.judging, *intervals(claim, measured[claim.id]))
         for claim in claims
         if not unmet[claim.id]
     }
@@ -159,7 +160,11 @@ def conclude(claims: Sequence[Claim], measured: Mapping[str, Units]) -> list[Ver
             families.setdefault((alone, claim.id if alone else claim.family), []).append(claim)
     said: dict[str, str] = {}
     for members in families.values():
-        p_values = [(findings[one.id].p_supported, findings[one.id].p_refuted) for one in members]
+        p_values = []
+        for one in members:
+            finding = findings[one.id]
+            supported, refuted = finding.p_supported, finding.p_refuted
+            p_values.append((scaled(supported, one.version), scaled(refuted, one.version)))
         answers = holm(p_values, members[0].rule.alpha, claims=members[0].family_size)
         said |= {one.id: answer for one, answer in zip(members, answers, strict=True)}
     verdicts = []
@@ -173,7 +178,7 @@ def conclude(claims: Sequence[Claim], measured: Mapping[str, Units]) -> list[Ver
         if verdict == "inconclusive":
             low, high = intervals(claim, units)
             # 0 where a sequential test has decided both ways: then no more would help
-            needed = more(claim.rule, low, high, tests_in_family=claim.family_size) or None
+            needed = more(claim.judging, low, high, tests_in_family=claim.family_size) or None
         reason = _reason(claim, verdict, finding, units, needed)
         verdicts.append(Verdict(claim, verdict, finding, found, units, needed, reason))
     return verdicts
@@ -191,10 +196,11 @@ def _unmet(
 
 
 def _reason(claim: Claim, verdict: str, finding: Finding, units: Units, needed: int | None) -> str:
-    rule = claim.rule
+    rule = claim.judging
     what = {"probability": "share of units that hold", "mean": "mean", "median": "median"}
+    confidence = 100 * (1 - rule.alpha)
     text = (
-        f"{what[rule.quantifier]} {finding.estimate:.4g}, two-sided {1 - rule.alpha:.0%} interval"
+        f"{what[rule.quantifier]} {finding.estimate:.4g}, two-sided {confidence:.4g}% interval"
         f" [{finding.low:.4g}, {finding.high:.4g}]; {len(units.seeds)} {claim.unit}s"
     )
     if len(units.seeds) < claim.units:

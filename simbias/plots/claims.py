@@ -40,6 +40,7 @@ class Row(NamedTuple):
     """One claim; the fields are columns of the verdicts, NaN where nothing was measured."""
 
     id: str
+    version: int | None
     title: str
     family: str
     verdict: str
@@ -61,6 +62,7 @@ class Row(NamedTuple):
     more: int | None
     test: str
     alpha: float
+    level: float
     reason: str
 
     @property
@@ -172,8 +174,8 @@ class ClaimsDisplay(style.Display):
     @property
     def _level(self) -> str:
         """Confidence of the intervals."""
-        alphas = {row.alpha for row in self.rows}
-        return f"{100 * (1 - alphas.pop()):g}%" if len(alphas) == 1 else "1 \N{MINUS SIGN} α"
+        levels = {row.level for row in self.rows}
+        return f"{100 * (1 - levels.pop()):.4g}%" if len(levels) == 1 else "1 \N{MINUS SIGN} level"
 
     def _handles(self) -> list[Any]:
         present = [one for one in _LOOKS if any(row.verdict == one for row in self.rows)]
@@ -226,6 +228,8 @@ def _row(row: Mapping[str, Any]) -> Row:
     fields = {name: row[name] for name in Row._fields}
     for name in ("estimate", "low", "high"):
         fields[name] = float("nan") if row[name] is None else float(row[name])
+    if fields["level"] is None:  # of a run that did not spend alpha over versions
+        fields["level"] = fields["alpha"]
     return Row(**fields)
 
 
@@ -282,7 +286,7 @@ def _table(lines: Sequence[str | Row], level: str, room: int) -> list[_Line]:
     """What is written beside a panel, from the line above its first; room is for quantities."""
     shares = any(isinstance(line, Row) and line.is_share for line in lines)
     words = ("share", "claimed of a unit") if shares else ("estimate", "quantity")
-    headings = ("claim", words[0], f"{level} interval", "threshold", "units", words[1])
+    headings = ("claim", words[0], f"{level} interval", "threshold", "units", "v.", words[1])
     table = [_Line(headings, {"style": "italic", "color": _INK})]
     for line in lines:
         if isinstance(line, Row):
@@ -304,6 +308,7 @@ def _texts(row: Row, room: int) -> tuple[str, ...]:
         "" if np.isnan([row.low, row.high]).any() else ends,
         f"≥ {row.threshold:g}" if row.is_share else predicate + edge,
         f"{row.units:,} {row.unit}{'s' * (row.units != 1)}",
+        "" if row.version is None else str(row.version),
         f"{quantity} {predicate}" if row.is_share else f"{row.quantifier} of {quantity}",
     )
 

@@ -1,9 +1,9 @@
 """What a directory of claims keeps: what was said, what was measured, and the verdicts.
 
-``DIR/said/ID.json`` is written before the first network is trained: the claim with its hash, and
-the seed from which on its units are counted. ``DIR/measured/KEY-PART.parquet`` holds measurements,
-``DIR/verdicts/ID.parquet`` a verdict and ``DIR/evidence/ID.parquet`` the units behind it. Networks
-are kept as in any run.
+What was said is in ``DIR/said`` (``said.py``). ``DIR/measured/KEY-PART.parquet`` holds
+measurements, ``DIR/verdicts/ID.parquet`` a verdict and ``DIR/evidence/ID.parquet`` the units behind
+it; those of earlier versions are kept beside them, as ``ID.VERSION.old``. Networks are kept as in
+any run.
 """
 
 import hashlib
@@ -12,106 +12,47 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from simbias._checks import fail, whole
-from simbias._files import read_json
 from simbias.claims.claim import Claim
 from simbias.claims.inference import outcomes
-from simbias.claims.session import GENERATION, Key, Triple
+from simbias.claims.session import Key, Triple
 from simbias.claims.verdict import Verdict, intervals
 from simbias.experiments import device, versions
-from simbias.experiments.table import CHECKSUM
 from simbias.quantities import declared
-from simbias.results import checksums
 from simbias.results.records import weights_of
 from simbias.results.schema import EVIDENCE, MEASURED, VERDICTS
 from simbias.results.store import Store
 
-HEAD = ("claim", "verdict", "estimate", "interval", "asked", "units", "hold/fail/amb.", "premises")
-CAPTION = (
-    "hold/fail/amb.: units surely inside and outside of what is claimed, and neither, missing ones"
-    " included; interval: two-sided, of confidence 1 - alpha, misses of the units' own intervals"
-    " included, and approximate where the test assumes a law (permutation, bootstrap); verdicts:"
-    " one-sided tests at alpha,"
-    " corrected within families"
+HEAD = (
+    "claim",
+    "version, level",
+    "verdict",
+    "estimate",
+    "interval",
+    "asked",
+    "units",
+    "hold/fail/amb.",
+    "premises",
 )
-_MOST_VERSIONS = 1_000_000  # each has a million seeds of its own
+CAPTION = (
+    "version: of the claim in this directory; level: version v spends alpha/(v (v + 1)), so that"
+    " all of them together spend alpha; hold/fail/amb.: units surely inside and outside of what is"
+    " claimed, and neither, missing ones included; interval: two-sided, of confidence 1 - level,"
+    " misses of the units' own intervals included, and approximate where the test assumes a law"
+    " (permutation, bootstrap); verdicts: one-sided tests at that level, corrected within families"
+)
 
 
-def check_family(store: Store, claim: Claim) -> None:
-    """Raise ValueError where a directory would hold more claims of a family than it declares."""
-    family = [
-        said["id"] for said in _current(store.directory / "said") if said["family"] == claim.family
-    ]
-    others = sorted(set(family) - {claim.id})
-    if claim.correction == "holm" and len(others) >= claim.family_size:
-        arrived = f"{claim.family}, of which the directory has {', '.join(others)}"
-        raise fail(f"{claim.id}: family", arrived, "one file with all of a family, or another name")
-
-
-def say(store: Store, claim: Claim) -> tuple[int, str]:
-    """Write down what a claim says before anything is trained for it.
-
-    A claim that has changed since, if only in a word, starts over as its next version, on seeds
-    that no earlier one has seen; what was said before is kept beside it, with its verdict. This
-    holds within a directory: nothing keeps a claim from being tried in several, under several ids.
-
-    Returns:
-        The seed from which on its units are counted, and a note where the claim has changed.
-
-    Raises:
-        StoreError: nothing can be written.
-        ValueError: a file that is not what this function writes.
-    """
-    folder = store.directory / "said"
-    path = folder / f"{claim.id}.json"
-    version, note = 1, ""
-    if path.exists():
-        before = _said(path)
-        if before["hash"] == claim.hash:
-            return before["version"] * GENERATION, ""
-        version = before["version"] + 1
-        old = f"{claim.id}.{before['version']}.old"
-        store.write_text(folder / f"{old}.json", path.read_text(encoding="utf-8"))
-        for kind in ("verdicts", "evidence"):
-            concluded = store.directory / kind / f"{claim.id}.parquet"
-            if concluded.exists():
-                concluded.replace(concluded.with_name(old))
-        first = version * GENERATION
-        note = f"{claim.id} has changed since {before['said']}: it starts over, from seed {first}"
-    folder.mkdir(parents=True, exist_ok=True)
-    record = {
-        "id": claim.id,
-        "hash": claim.hash,
-        "version": version,
-        "family": claim.family,
-        "said": datetime.now(UTC).isoformat(timespec="seconds"),
-        "claim": json.loads(claim.identity),
-    }
-    record[CHECKSUM.name] = checksums.of_record(record)
-    store.write_text(path, json.dumps(record, indent=1) + "\n")
-    return version * GENERATION, note
-
-
-def _current(folder: Path) -> list[dict[str, Any]]:
-    """What claims say, without what earlier versions said."""
-    return [_said(path) for path in sorted(folder.glob("*.json")) if not path.stem.endswith(".old")]
-
-
-def _said(path: Path) -> dict[str, Any]:
-    record = read_json(f"{path}, which can be moved away to start over,", path)
-    words = ("id", "hash", "family", "said")
-    if not isinstance(record, dict) or not all(isinstance(record.get(key), str) for key in words):
-        raise fail(str(path), record, "what simbias writes; move it away to start over")
-    seal = record.pop(CHECKSUM.name, None)
-    if seal not in (None, checksums.of_record(record)):
-        raise ValueError(f"{path}: {checksums.CHANGED}; move it away to start over")
-    version = whole(f"{path}: version", record.get("version"), most=_MOST_VERSIONS)
-    return {key: record[key] for key in words} | {"version": version}
+def set_apart(store: Store, claim: Claim) -> None:
+    """Keep what was concluded of other versions of a claim beside what will be of this one."""
+    for kind, columns in (("verdicts", VERDICTS), ("evidence", EVIDENCE)):
+        path = store.directory / kind / f"{claim.id}.parquet"
+        rows = store.read_rows(path, columns)
+        if rows and rows[0]["version"] != claim.version:
+            path.replace(path.with_name(f"{claim.id}.{rows[0]['version']}.old"))
 
 
 def measured_stem(key: Key) -> str:
@@ -171,14 +112,14 @@ def read_measured(store: Store, key: Key) -> dict[int, Triple]:
     return found
 
 
-def write_verdict(store: Store, verdict: Verdict, version: int) -> None:
+def write_verdict(store: Store, verdict: Verdict) -> None:
     """Keep a verdict and its evidence; raises StoreError."""
     claim = verdict.claim
     path = store.directory / "evidence" / f"{claim.id}.parquet"
     if verdict.units is not None:
         store.write_rows(path, EVIDENCE, evidence_rows(verdict))
     path = store.directory / "verdicts" / f"{claim.id}.parquet"
-    store.write_rows(path, VERDICTS, [verdict_row(verdict) | {"version": version}])
+    store.write_rows(path, VERDICTS, [verdict_row(verdict)])
 
 
 def read_verdicts(store: Store) -> list[dict[str, Any]]:
@@ -192,6 +133,7 @@ def verdict_row(verdict: Verdict) -> dict[str, Any]:
     row = {
         "id": claim.id,
         "hash": claim.hash,
+        "version": claim.version,
         "title": claim.title,
         "source": claim.source,
         "verdict": verdict.verdict,
@@ -210,6 +152,7 @@ def verdict_row(verdict: Verdict) -> dict[str, Any]:
         "unit": claim.unit,
         "test": rule.test,
         "alpha": rule.alpha,
+        "level": claim.judging.alpha,
         "family": claim.family,
         "correction": claim.correction,
         "premises": json.dumps([str(one) for one in verdict.premises]),
@@ -236,7 +179,7 @@ def evidence_rows(verdict: Verdict) -> list[dict[str, Any]]:
         own = "" if claim.unit == "point" else seeds
         alike[(own, *numbers, outcome, units.missing[i])] += 1
     names = ("seeds", "value", "low", "high", "outcome", "missing")
-    common = {"id": claim.id, "hash": claim.hash}
+    common = {"id": claim.id, "hash": claim.hash, "version": claim.version}
     return [
         common | dict(zip(names, key, strict=True)) | {"count": count}
         for key, count in alike.items()
@@ -259,7 +202,8 @@ def verdict_lines(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         units = f"{row['units']} {row['unit']}s" if row["units"] else ""
         if row["more"]:
             units += f", {row['more']} more would decide"
-        found.append(
-            [row["id"], row["verdict"], estimate, interval, row["says"], units, counts, premises]
-        )
+        # a run that did not spend alpha over versions has no level
+        level = row["alpha"] if row["level"] is None else row["level"]
+        named = [row["id"], f"{row['version']}, {level:.4g}", row["verdict"]]
+        found.append([*named, estimate, interval, row["says"], units, counts, premises])
     return found

@@ -35,6 +35,10 @@ class Fault(NamedTuple):
     why: str
 
 
+def _temporary(path: Path) -> Path:
+    return path.parent / f".{os.getpid()}.{time.time_ns()}.tmp"
+
+
 def write(path: Path, content: Callable[[Path], Any]) -> None:
     """Write under a temporary name, sync, rename; leaves nothing behind on failure.
 
@@ -45,7 +49,7 @@ def write(path: Path, content: Callable[[Path], Any]) -> None:
     Raises:
         StoreError: it could not be written.
     """
-    temporary = path.parent / f".{os.getpid()}.{time.time_ns()}.tmp"
+    temporary = _temporary(path)
     try:
         content(temporary)
         sync(temporary)
@@ -53,6 +57,27 @@ def write(path: Path, content: Callable[[Path], Any]) -> None:
     except FAILURES as error:
         temporary.unlink(missing_ok=True)
         raise StoreError(f"cannot write {path}: {first_lines(error)}") from error
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """Write a file that there is not, at once; False, and nothing is changed, where there is one.
+
+    Raises:
+        StoreError: it could not be written.
+    """
+    temporary = _temporary(path)
+    try:
+        temporary.write_bytes(content)
+        sync(temporary)
+        os.link(temporary, path)  # of several processes, one succeeds
+        sync(path.parent)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {first_lines(error)}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
 
 
 def clear(directory: Path) -> None:

@@ -54,7 +54,7 @@ BOUNDS = (
 VERDICTS = (
     Column("id", "VARCHAR", "of the claim", needed=True),
     Column("hash", "VARCHAR", "of the claim as it was said before measuring", needed=True),
-    Column("version", "BIGINT", "1 + how often the claim was changed in this directory"),
+    Column("version", "BIGINT", "of the claim in this directory, from 1: each change raises it"),
     Column("title", "VARCHAR", "the claim in words"),
     Column("source", "VARCHAR", "who says so"),
     Column("verdict", "VARCHAR", "supported, refuted, inconclusive or inapplicable", needed=True),
@@ -80,7 +80,8 @@ VERDICTS = (
     Column("most_units", "BIGINT", "units declared"),
     Column("unit", "VARCHAR", "network, pair or point"),
     Column("test", "VARCHAR", "inference"),
-    Column("alpha", "DOUBLE", "most probability of a false verdict"),
+    Column("alpha", "DOUBLE", "most probability of a false verdict, all versions together"),
+    Column("level", "DOUBLE", "of it, what this version spends: alpha / (version (version + 1))"),
     Column("family", "VARCHAR", "claims corrected together"),
     Column("correction", "VARCHAR", "holm or none"),
     Column("premises", "VARCHAR", "how each stands, as JSON", needed=True),
@@ -93,6 +94,7 @@ VERDICTS = (
 EVIDENCE = (
     Column("id", "VARCHAR", "of the claim", needed=True),
     Column("hash", "VARCHAR", "of the claim", needed=True),
+    Column("version", "BIGINT", "of the claim in this directory"),
     Column("seeds", "VARCHAR", "of the unit's networks; empty for points"),
     Column("count", "BIGINT", "units that this row stands for"),
     Column("value", "DOUBLE", "the quantity"),

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from simbias.claims.claim import Claim
-from simbias.claims.session import GENERATION, Key, Triple, classifiers, feasible, judge
+from simbias.claims.session import Key, Triple, classifiers, feasible, judge
 from simbias.claims.verdict import Verdict
 from simbias.experiments import FINAL, AnyCell, Replica, device, row_name, versions
 from simbias.quantities import declared
 from simbias.results import claims as kept
+from simbias.results import said
 from simbias.results.config import to_toml
 from simbias.results.records import load
 from simbias.results.store import Store
@@ -129,17 +130,13 @@ def run(
         StoreError: nothing can be written any more.
     """
     feasible(claims)
-    for claim in claims:
-        kept.check_family(store, claim)
-    for line in store.mend():
+    claims, first, notes = said.register(store, claims)
+    for line in (*notes, *store.mend()):
         note(line)
-    first = {}
     for claim in claims:
-        first[claim.id], changed = kept.say(store, claim)
-        if changed:
-            note(changed)
+        kept.set_apart(store, claim)
     networks = InStore(store, reporter)
     verdicts = judge(claims, networks, first_seeds=first, note=note)
     for verdict in verdicts:
-        kept.write_verdict(store, verdict, first[verdict.claim.id] // GENERATION)
+        kept.write_verdict(store, verdict)
     return verdicts, set(networks.statuses.values())
