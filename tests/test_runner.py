@@ -179,6 +179,28 @@ def test_another_run_in_the_directory_is_refused(whole, file):
         runner.prepare(other, Store(whole[0].directory, create=True))
 
 
+def test_more_is_asked_of_ended_networks_in_their_directory(file, tmp_path):
+    load = suites.load(str(file))
+    short, long = (
+        make_plan(
+            load, "only", seeds=1, overrides=["stop.train_accuracy=1.0", f"stop.max_updates={n}"]
+        )
+        for n in (200, 300)
+    )
+    run(short, tmp_path / "run")
+    both, _ = run(long, tmp_path / "run")
+    again = Quiet()
+    run(short, tmp_path / "run", again)
+    assert again.missing == []
+    _, checks = both.query(
+        "SELECT cell, list(t.train_loss ORDER BY t.updates), max(t.updates) FROM traces t"
+        " GROUP BY ALL ORDER BY 3"
+    )
+    (_, one, at), (_, other, end) = checks
+    assert (at, end) == (200, 300) and other[:2] == one and len(other) == 3
+    assert [s.settings["max_updates"] for s in summarise(both)] == [200, 300]
+
+
 @pytest.fixture
 def heeded():
     """Ctrl-C is heeded; a job in the background of a shell, and what it runs, would ignore it."""

@@ -53,18 +53,34 @@ class Reporter(Protocol):
 
 
 def check_same(plan: Plan, store: Store) -> None:
-    """Raise ValueError where a directory holds another run than the plan's, or other draws."""
+    """Raise ValueError where a directory holds another run than the plan's, or other draws.
+
+    Of one run are cells that differ in their stop rules: the longer courses of training begin with
+    the shorter ones.
+    """
     store.check_keys()
     old = store.config()
     if old is not None:
         for key, value in plan.config().items():
-            if old.get(key) != value:
+            there = old.get(key)
+            if key == "cells" and there is not None:
+                value, there = _but_stop(value), _but_stop(there)
+            if there != value:
                 shown = old.get(key) if key != "cells" else "other settings"
                 raise ValueError(
                     f"out: {str(store.directory)!r} holds a run of {old.get('suite')}"
                     f" --preset {old.get('preset')} ({key}: {shown}), allowed: the same again"
-                    " (with any --seeds), or another directory"
+                    " (with any --seeds and stop rules), or another directory"
                 )
+
+
+def _but_stop(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What cells have beside their stop rules, each once."""
+    found: list[dict[str, Any]] = []
+    for cell in cells:
+        rest = {key: value for key, value in cell.items() if key != "stop"}
+        found += [rest] if rest not in found else []
+    return found
 
 
 def prepare(plan: Plan, store: Store) -> None:
@@ -80,11 +96,15 @@ def prepare(plan: Plan, store: Store) -> None:
     before = store.config() or {}  # whose other keys are another version's
     seeds = sorted({*plan.seeds, *before.get("seeds", [])})
     environment = {"device": device(), "versions": versions()}
-    names = [
-        {"cell": cell.name, "published": published}
-        for cell, published in zip(plan.cells, plan.published, strict=True)
-    ]
-    store.prepare(to_toml(before | plan.config() | {"seeds": seeds, "names": names} | environment))
+    settings, names = before.get("cells", []), before.get("names", [])
+    for cell, own, published in zip(
+        plan.cells, plan.config()["cells"], plan.published, strict=True
+    ):
+        if own not in settings:
+            settings = [*settings, own]
+            names = [*names, {"cell": cell.name, "published": published}]
+    run = plan.config() | {"cells": settings, "seeds": seeds, "names": names}
+    store.prepare(to_toml(before | run | environment))
 
 
 def _too_large(group: list[Replica]) -> ValueError | None:
