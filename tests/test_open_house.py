@@ -39,7 +39,7 @@ NETWORKS_OF_ONES_OWN = {
 
 
 def network(name):
-    return lambda: Module(name, NETWORKS_OF_ONES_OWN[name])
+    return lambda classes=2: Module(name, NETWORKS_OF_ONES_OWN[name], classes=classes)
 
 
 def ensemble(n_estimators=5):
