@@ -487,7 +487,7 @@ SETTINGS = [
     "network.name=nosuch",
     "method.name=3",
     "task.slabs=4",
-    "stop.check_every=7",
+    "stop.check_every=0",
     "n_train=true",
 ]
 RIGHT = {

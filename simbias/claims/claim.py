@@ -115,7 +115,7 @@ def _said(part: Any) -> Any:
     if isinstance(part, Expression):
         return part.text
     if isinstance(part, Mapping):  # of populations
-        return {name: cell.settings for name, cell in part.items()}
+        return {name: json.loads(cell.identity) for name, cell in part.items()}
     if isinstance(part, tuple):
         return [_said(one) for one in part]
     if isinstance(part, Claim | Rule | Premise):
