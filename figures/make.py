@@ -52,7 +52,7 @@ def main() -> None:
         pitfalls, phase, bounds, claims = options.record
         record_pitfalls(pitfalls)
         record_phase(phase)
-        pack(Store(bounds), "bounds", folders=("networks", "bounds"))
+        pack(Store(bounds), "bounds", folders=("networks", "traces", "bounds"))
         pack(Store(claims), "claims", folders=("said", "verdicts", "evidence"))
     with tempfile.TemporaryDirectory() as folder:
         runs = {}
