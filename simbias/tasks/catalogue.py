@@ -54,23 +54,28 @@ def content(task: Task) -> str:
     shift = settings.pop("shift", "none")
     try:
         made = get(task.name, **settings)
-        if (shifted(made, shift) if shift != "none" else made) == task:
+        made = shifted(made, shift) if shift != "none" else made
+        # a class of one's own need not say which of its tasks are equal
+        if made == task or (
+            type(made) is type(task) is not BlockTask and _parts(made) == _parts(task)
+        ):
             return ""
     except (ValueError, TypeError):  # no such task
         pass
     if isinstance(task, ArrayTask):
         return ""
+    return hashlib.sha256(_parts(task)).hexdigest()[:16]
+
+
+def _parts(task: Task) -> bytes:
+    """What points are drawn from."""
     if isinstance(task, BlockTask):
-        parts = repr((task.blocks, task.simple_set, task.rotated)).encode()
-    else:
-        law = jax.device_get(task.law(seed_key(0)))
-        leaves = jax.tree_util.tree_flatten_with_path(law)[0]
-        # what a rotation's last digits are depends on the processor
-        kept = [(str(at), leaf) for at, leaf in leaves if "rotation" not in str(at)]
-        parts = b"".join(
-            f"{at}{leaf.dtype}{leaf.shape}".encode() + leaf.tobytes() for at, leaf in kept
-        )
-    return hashlib.sha256(parts).hexdigest()[:16]
+        return repr((task.blocks, task.simple_set, task.rotated)).encode()
+    law = jax.device_get(task.law(seed_key(0)))
+    leaves = jax.tree_util.tree_flatten_with_path(law)[0]
+    # what a rotation's last digits are depends on the processor
+    kept = [(str(at), leaf) for at, leaf in leaves if "rotation" not in str(at)]
+    return b"".join(f"{at}{leaf.dtype}{leaf.shape}".encode() + leaf.tobytes() for at, leaf in kept)
 
 
 def described(task: Task) -> Settings:
