@@ -124,7 +124,10 @@ def two_stages():
         return params, state / 2
 
     stage = Second(lambda hyper, budget: jnp.int32(150), enter, step)
-    init = lambda hyper, params, n_train: jnp.float32(1)  # noqa: E731
+
+    def init(hyper, params, n_train):
+        return jnp.float32(1)
+
     return Method("halved", {"learning_rate": 0.1}, init, step, second=stage)
 
 

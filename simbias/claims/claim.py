@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
+from simbias._identity import canonical
 from simbias.claims.expression import Expression
 from simbias.claims.family import spent
 from simbias.claims.inference import Rule
@@ -102,7 +103,7 @@ class Claim:
     @cached_property
     def identity(self) -> str:
         """Everything that was said, written out in one canonical string."""
-        return json.dumps(_said(self), sort_keys=True, separators=(",", ":"))
+        return canonical(_said(self))
 
     @cached_property
     def hash(self) -> str:

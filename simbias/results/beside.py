@@ -3,6 +3,7 @@
 A row has the checksums of its files. What was kept before there were checksums passes.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ _IN_TRAINING = {"trace"}
 T = TypeVar("T")
 
 
-class Beside:
+class Beside(ABC):
     """The files beside the rows of a run directory.
 
     Args:
@@ -34,9 +35,9 @@ class Beside:
         self.directory = directory
         self._verified: dict[Path, tuple[Any, ...]] = {}
 
+    @abstractmethod
     def known(self) -> Mapping[str, Known]:
         """What is known of each sound row, by the hash that names its files."""
-        raise NotImplementedError
 
     # -- of what has ended --------------------------------------------------------------------
 

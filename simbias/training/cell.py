@@ -108,6 +108,11 @@ class Cell:
         return canonical(self._learning | looked_at)
 
     @cached_property
+    def task_identity(self) -> str:
+        """Of the task alone: all that is drawn from it hangs from it."""
+        return canonical(self._learning["task"])
+
+    @cached_property
     def network_identity(self) -> str:
         """Of the network alone: its initialisation hangs from it."""
         return canonical(self._learning["network"])

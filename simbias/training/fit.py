@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt
 
-from simbias import tasks
 from simbias._identity import canonical
 from simbias._keys import identity_key, key_of, seed_key, stream
 from simbias._pinned import lenient, pinned
@@ -134,7 +133,7 @@ def program(cell: Cell, n_select: int) -> Program:
 def problem(cell: Cell, seed: int, mask: int | None = None) -> Problem:
     """The traced part of a network, as NumPy arrays; ``mask`` is that of a ``MaskedJob``."""
     stop = cell.stop
-    data = identity_key(tasks.identity(cell.task), seed)
+    data = identity_key(cell.task_identity, seed)
     identities = {
         "initialisation": cell.network_identity,
         "order": canonical({"n_train": int(cell.n_train), "batch": int(cell.batch)}),
