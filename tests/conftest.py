@@ -2,7 +2,6 @@
 
 import gc
 import os
-from functools import cache, wraps
 
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # a test compiles what it runs
 import simbias  # noqa: E402
@@ -15,20 +14,8 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from simbias import _programs  # noqa: E402
-from simbias.tasks import BlockTask, task  # noqa: E402
 
 _programs._AT_ONCE = 10**9  # runs of one process share their programs
-_draws = task.draws
-_draws_of_blocks = cache(_draws)
-
-
-@wraps(_draws)
-def _draws_once(one):
-    """A cell traces a draw of its task; here equal tasks of thousands of cells are traced once."""
-    return (_draws_of_blocks if type(one) is BlockTask else _draws)(one)
-
-
-task.draws = _draws_once
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 settings.register_profile("simbias", deadline=None, database=None, derandomize=True)

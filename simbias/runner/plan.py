@@ -111,11 +111,12 @@ def make_plan(
         )
     )
     certify = n_certify if n_certify is not None else chosen.n_certify
+    published = _published(chosen)
     return Plan(
         suite=suite.name,
         preset=preset,
         cells=cells,
-        published=tuple(_published(chosen, cell) for cell in cells),
+        published=tuple(published.get(cell, {}) for cell in cells),
         seeds=numbers,
         n_certify=N_CERTIFY if certify is None else whole("n_certify", certify),
     )
@@ -155,9 +156,9 @@ def _cell(place: str, settings: dict[str, Any], changes: list[tuple[str, str | N
         raise ValueError(f"{'set' if changes else place}: {error}") from None
 
 
-def _published(preset: Preset, cell: AnyCell) -> dict[str, float]:
-    """The published values of a cell: those of entries that are the same in every setting."""
-    values: dict[str, float] = {}
+def _published(preset: Preset) -> dict[AnyCell, dict[str, float]]:
+    """The published values by cell: those of entries that are the same in every setting."""
+    values: dict[AnyCell, dict[str, float]] = {}
     for entry in preset.published:
-        values |= entry.values if _cell(entry.place, entry.settings, []) == cell else {}
+        values.setdefault(_cell(entry.place, entry.settings, []), {}).update(entry.values)
     return values

@@ -7,6 +7,7 @@ A class of one's own needs no more than the attributes below. Training, validati
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
+from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
@@ -154,9 +155,22 @@ def rotation_of(law: Any) -> Any:
     return getattr(law, "rotation", none)
 
 
-@pinned
+_drawn: WeakKeyDictionary[Task, Points] = WeakKeyDictionary()  # a suite has many cells of a task
+
+
 def draws(task: Task) -> Points:
-    """The shapes of a draw of three points."""
+    """The shapes of a draw of three points; equal tasks are traced once."""
+    try:
+        known = _drawn.get(task)
+    except TypeError:  # a task of one's own may have no hash
+        return _traced(task)
+    if known is None:
+        known = _drawn[task] = _traced(task)
+    return known
+
+
+@pinned
+def _traced(task: Task) -> Points:
     with lenient():
         return jax.eval_shape(lambda key: task.draw(task.law(key), key, "train", _FEW), seed_key(0))
 

@@ -203,9 +203,13 @@ def training_set(cell: Cell, problem: Problem) -> Points:
     return draw_once(sampler(cell.task), cell.n_train, problem)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
 def draw_once(draw: Callable[..., Points], n_train: int, problem: Problem) -> Points:
     """The training set on its own."""
+    return _drawn(draw, n_train, problem._replace(hyper={}))  # one program for all methods
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _drawn(draw: Callable[..., Points], n_train: int, problem: Problem) -> Points:
     return draw_training_set(draw, problem, n_train)
 
 
