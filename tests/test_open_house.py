@@ -95,7 +95,7 @@ CELLS = {
     **{name: fitted(name) for name in ("random-forest", "ensemble", "torch-mlp")},
     **{name: trained(name) for name in ("xor", "rings", "digits")},
 }
-QUICK = ("last-layer", "digits")  # the others are slow tests
+QUICK = ("digits",)  # the others are slow tests
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from simbias.training.stack import redraw
 
 TASK = tasks.get("noisy-lms-7", dim=4)
 SIZES = (1, 999, 1001)
+NETWORK, METHOD = MLP(20, 1), sgd(momentum=0.9)
 SELECT = 500
 PARTS = ("params", "updates", "end", "fitted_since")
 
@@ -27,10 +28,9 @@ def arrays():
     return tasks.ArrayTask("mine", x, (x[:, 0] > 0).astype(int))
 
 
-def train(stop, *, method=None, seeds=2):
-    made = sgd(momentum=0.9) if method is None else method
-    options = dict(n_train=1000, batch=100, seeds=seeds, stop=stop, n_select=SELECT)
-    return simbias.training.train(TASK, MLP(20, 1), made, **options)
+def train(stop, *, network=NETWORK, method=METHOD, seeds=2, **more):
+    options = dict(n_train=1000, batch=100, seeds=seeds, stop=stop, n_select=SELECT) | more
+    return simbias.training.train(TASK, network, method, **options)
 
 
 def same(one, other, parts=PARTS):
@@ -61,17 +61,12 @@ def test_a_larger_training_set_begins_with_a_smaller_one(made):
 
 
 def test_learners_of_one_seed_meet_the_same_rows_in_the_same_order():
-    common = dict(n_train=500, seeds=[7], n_select=SELECT)
     learned = [
-        simbias.train(TASK, MLP(8, 1), sgd(), stop=Stop(max_updates=20), **common),
-        simbias.train(
-            TASK, MLP(12, 2, "tanh"), sgd(momentum=0.5), stop=Stop(max_updates=40), **common
-        ),
-        simbias.train(
-            TASK, MLP(8, 1), sgd(), loss=losses.hinge(), stop=Stop(max_updates=20), **common
-        ),
+        train(Stop(max_updates=200), seeds=[7, 8]),
+        train(Stop(max_updates=400), network=MLP(12, 2, "tanh"), seeds=[7, 8]),
+        train(Stop(max_updates=200), loss=losses.hinge(), seeds=[7, 8]),
     ]
-    tree = simbias.train(TASK, simbias.estimator("decision-tree"), n_train=500, seeds=[7])
+    tree = simbias.train(TASK, simbias.estimator("decision-tree"), n_train=1000, seeds=[7])
     for stack in learned:
         own = jax.device_get(redraw(stack, 0))
         np.testing.assert_array_equal(own.x, tree.data[0].x)
@@ -94,7 +89,7 @@ def test_a_longer_budget_goes_on_from_a_shorter_one(longer, budget):
     assert same(shorter, replay(longer.cell, budget, seeds=2, n_select=SELECT), ("params",))
 
 
-@pytest.mark.parametrize("every", (777, 7))
+@pytest.mark.parametrize("every", (7, pytest.param(777, marks=pytest.mark.slow)))
 def test_where_checks_lie_changes_no_parameter(every):
     assert same(
         train(Stop(max_updates=777)), train(Stop(max_updates=777, check_every=every)), ("params",)

@@ -22,10 +22,16 @@ from simbias.validation.risk import Estimate, clopper_pearson, count
 SLAB_TASKS = tuple(name for name in block_tasks.NAMES if name != "lsn")
 SIMPLE = tuple(name for name in SLAB_TASKS if tasks.get(name).simple_set)
 NOISY = tuple(name for name in SLAB_TASKS if "noisy" in name)
+MORE = ("lms-5", "ms-5", "noisy-lms-5")  # have the blocks of others
 ARCHITECTURES = [(width, depth) for depth in (1, 2) for width in (100, 200, 300)]
 N = 40_000
 CONFIDENCE = 0.9999  # keys are fixed, so what passes once passes for good
 SEEDS = 2
+
+
+def each(names):
+    """Parameters of a test: what says of more tasks what others say is slow."""
+    return [pytest.param(name, marks=pytest.mark.slow) if name in MORE else name for name in names]
 
 
 def cell_of(name, width=100, depth=1):
@@ -192,12 +198,12 @@ def check_simple(name, width, depth):
         assert np.all(np.abs(found.train_accuracy - 1 + ledger.counts / 4000) < 5e-4)
 
 
-@pytest.mark.parametrize("name", SLAB_TASKS)
+@pytest.mark.parametrize("name", each(SLAB_TASKS))
 def test_explicit_achievable_network_scores_risk_zero_and_memorised_zero(name):
     check_achievable(name, 100, 1)
 
 
-@pytest.mark.parametrize("name", SIMPLE)
+@pytest.mark.parametrize("name", each(SIMPLE))
 def test_explicit_simple_network_scores_the_simple_risk_and_memorised_zero(name):
     check_simple(name, 100, 1)
 
@@ -216,21 +222,21 @@ def test_controls_hold_in_the_six_architectures(name, width, depth):
         check_simple(name, width, depth)
 
 
-@pytest.mark.parametrize("name", NOISY)
+@pytest.mark.parametrize("name", each(NOISY))
 def test_exceptions_are_half_the_noise_of_the_training_set(name):
     counts = report(name, "simple").exceptions.counts
     assert all(stats.binomtest(int(n), 4000, 0.05).pvalue > 1e-5 for n in counts)
     assert counts[0] != counts[1]
 
 
-@pytest.mark.parametrize("name", sorted(set(SLAB_TASKS) - set(NOISY)))
+@pytest.mark.parametrize("name", each(sorted(set(SLAB_TASKS) - set(NOISY))))
 def test_without_exceptions_there_is_nothing_to_memorise(name):
     ledger = report(name, "achievable").exceptions
     assert np.all(ledger.counts == 0)
     assert np.isnan([ledger.fitted.value, ledger.fresh.value, ledger.memorised.value]).all()
 
 
-@pytest.mark.parametrize("name", ("ms-5", "ms-7"))
+@pytest.mark.parametrize("name", ("ms-5-7", "ms-7"))
 def test_agreement_with_a_simple_rule_is_undefined_where_there_is_none(name):
     assert np.isnan(report(name, "achievable").simple_agreement).all()
 
