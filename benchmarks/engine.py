@@ -204,9 +204,10 @@ def peak_at_shapes(shape: str, seconds: float) -> float:
     simbias.configure()
     import jax
     import jax.numpy as jnp
-    from jax.sharding import PartitionSpec
+    import numpy as np
 
-    from simbias.training.stack import seed_mesh, spread
+    from simbias.parallel import devices_for, over_seeds
+    from simbias.parallel import spread as laid
 
     units = sizes(shape)
     pairs = list(zip(units[:-1], units[1:], strict=True))
@@ -229,13 +230,9 @@ def peak_at_shapes(shape: str, seconds: float) -> float:
         (weights, _), _ = jax.lax.scan(update, (weights, jnp.ones((BATCH, DIM))), length=repeats)
         return sum(jnp.sum(weight) for weight in weights)
 
-    mesh, laid = seed_mesh(tuple(jax.devices())), PartitionSpec("seeds")
-    program = jax.jit(
-        jax.shard_map(
-            lambda seeds: jax.lax.map(products, seeds), mesh=mesh, in_specs=laid, out_specs=laid
-        )
-    )
-    seeds = spread(mesh, jnp.arange(1.0, 1 + len(jax.devices())))
+    devices = devices_for()
+    program = over_seeds(products, devices)
+    seeds = laid([np.float32(1 + i) for i in range(len(devices))], devices)
     program(seeds).block_until_ready()
     start, calls = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:

@@ -24,6 +24,7 @@ def profile(shape: str) -> None:
     import jax.numpy as jnp
 
     import simbias
+    from simbias.parallel import devices_for, spread
     from simbias.training import fit, stack
 
     width, depth = map(int, shape.split(","))
@@ -35,19 +36,18 @@ def profile(shape: str) -> None:
         batch=BATCH,
         stop=simbias.Stop(max_updates=1_000_000, check_every=1000),
     )
-    devices = tuple(jax.devices())
+    devices = devices_for()
     program = fit.program(cell, stack.N_SELECT)
     problems = [fit.problem(cell, seed) for seed in range(len(devices))]
     states = [jax.jit(lambda one: fit.start(program, one))(problem) for problem in problems]
-    mesh = stack.seed_mesh(devices)
-    arguments = [stack.spread(mesh, stack.stacked(tree)) for tree in (problems, states)]
+    laid = spread(list(zip(problems, states, strict=True)), devices)
     compiled = stack._compiled(program, devices, False, len(devices))
-    compiled = compiled.lower(*arguments, jnp.int32(1)).compile()
+    compiled = compiled.lower(laid, jnp.int32(1)).compile()
     known = {name: (kind, source) for name, kind, source in _LINE.findall(compiled.as_text())}
-    jax.block_until_ready(compiled(*arguments, jnp.int32(1)))
+    jax.block_until_ready(compiled(laid, jnp.int32(1)))
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
-            jax.block_until_ready(compiled(*arguments, jnp.int32(3)))
+            jax.block_until_ready(compiled(laid, jnp.int32(3)))
         (path,) = Path(folder).rglob("*.xplane.pb")
         data = jax.profiler.ProfileData.from_file(str(path))
     spent: Counter[str] = Counter()

@@ -20,9 +20,8 @@ def products(network, networks: int, cells: int, contexts: int):
     import jax
     import jax.numpy as jnp
     import numpy as np
-    from jax.sharding import PartitionSpec
 
-    from simbias.training.stack import seed_mesh, spread
+    from simbias.parallel import devices_for, over_seeds, spread
     from simbias.validation.grids import ROWS
 
     many = ROWS // contexts
@@ -43,17 +42,9 @@ def products(network, networks: int, cells: int, contexts: int):
         x = jnp.ones((many * contexts, sizes[0]))
         return jax.lax.scan(block, x, length=-(-cells // many))[0].sum()
 
-    mesh, laid = seed_mesh(tuple(jax.devices()[:networks])), PartitionSpec("seeds")
-    program = jax.jit(
-        jax.shard_map(
-            lambda all_: jax.lax.map(one, all_),
-            mesh=mesh,
-            in_specs=laid,
-            out_specs=laid,
-            check_vma=False,
-        )
-    )
-    placed = spread(mesh, weights)
+    devices = devices_for(networks)
+    program = over_seeds(one, devices)
+    placed = spread([tuple(weight[i] for weight in weights) for i in range(networks)], devices)
     return lambda: program(placed).block_until_ready()
 
 

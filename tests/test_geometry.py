@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from simbias import MLP, sgd, tasks
+from simbias.parallel import stacked
 from simbias.tasks import blocks, oracle
 from simbias.tasks.block_task import BlockTask
 from simbias.tasks.oracle import Layer
 from simbias.training import Cell
-from simbias.training.stack import stacked
 from simbias.validation import control, polygons
 from simbias.validation.geometry import (
     Box,

@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from simbias import MLP, Stop, sgd, tasks, train, validate
+from simbias.parallel import stacked
 from simbias.tasks import oracle
 from simbias.training import Cell, fit
-from simbias.training.stack import stacked
 from simbias.validation import control, cuts
 from simbias.validation.bounded import betting_interval
 from simbias.validation.cuts import curve_distances

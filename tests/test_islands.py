@@ -10,10 +10,10 @@ import streams
 from scipy import stats
 
 from simbias import MLP, sgd, tasks
+from simbias.parallel import stacked
 from simbias.tasks import oracle
 from simbias.tasks.oracle import Layer
 from simbias.training import Cell
-from simbias.training.stack import stacked
 from simbias.validation import control, islands
 from simbias.validation.grids import draw_given
 from simbias.validation.islands import (

@@ -15,14 +15,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
 from simbias._keys import seed_key
 from simbias.bounds.pac_bayes import PRIOR_LARGEST
 from simbias.networks.mlp import ACTIVATIONS
+from simbias.parallel import over_seeds
 from simbias.tasks.oracle import Layer
-from simbias.training.stack import seed_mesh
 
 BATCH = 250
 ROWS = 2000  # pairs of weights and a point in one forward pass of the count
@@ -93,21 +92,7 @@ def compiled(
         free = _descend(act, problem, centre, steps, keys[1])
         return Optimised(free, centre, _errors(act, problem, free, pairs, keys[2]))
 
-    def several(problems: Problem, steps: Array, prior_steps: Array) -> Optimised:
-        if devices[0].platform != "cpu":
-            return jax.vmap(one, in_axes=(0, None, None))(problems, steps, prior_steps)
-        return jax.lax.map(lambda problem: one(problem, steps, prior_steps), problems)
-
-    laid, whole = PartitionSpec("seeds"), PartitionSpec()
-    return jax.jit(
-        jax.shard_map(
-            several,
-            mesh=seed_mesh(devices),
-            in_specs=(laid, whole, whole),
-            out_specs=laid,
-            check_vma=False,
-        )
-    )
+    return over_seeds(one, devices, vectorised=devices[0].platform != "cpu")
 
 
 def wrong(

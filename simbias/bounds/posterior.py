@@ -25,8 +25,8 @@ from simbias.bounds.evidence import Evidence
 from simbias.bounds.norms import collapsed
 from simbias.bounds.pac_bayes import gaussian_kl, nearest_prior, prior_cost, prior_variance
 from simbias.networks.mlp import ACTIVATIONS
+from simbias.parallel import devices_for, spread
 from simbias.tasks.oracle import Layer
-from simbias.training.stack import seed_mesh, spread, stacked
 
 PRIORS = ("initialisation", "first half")
 STEPS = 10_000  # of the posterior
@@ -131,11 +131,9 @@ def _outputs(activation: str) -> Any:
 
 def _optimise(evidences: Sequence[Evidence], prior: str) -> Optimised:
     """NumPy arrays with the networks on the leading axis."""
-    devices = tuple(jax.devices()[: len(evidences)])
-    problems = [_problem(one, prior) for one in evidences]
-    problems += problems[:1] * (-len(problems) % len(devices))
+    devices = devices_for(len(evidences))
     program = descent.compiled(evidences[0].activation, _pairs(), devices)
-    laid = spread(seed_mesh(devices), stacked(problems))
+    laid = spread([_problem(one, prior) for one in evidences], devices)
     learning = PRIOR_STEPS if prior == "first half" else 0
     return jax.device_get(program(laid, jnp.int32(STEPS), jnp.int32(learning)))
 

@@ -7,8 +7,9 @@ import jax
 import numpy as np
 
 from simbias._checks import fail
+from simbias.parallel import stacked
 from simbias.training.cell import Cell
-from simbias.training.stack import Snapshot, Stack, redraw, stacked, state_shape
+from simbias.training.stack import Snapshot, Stack, redraw, state_shape
 
 
 def tensors(stack: Stack, i: int) -> dict[str, np.ndarray]:

@@ -19,6 +19,7 @@ from simbias.models.panel import Panel, panel
 from simbias.networks import MLP
 from simbias.networks.mlp import ACTIVATIONS
 from simbias.networks.scorer import Scorer
+from simbias.parallel import stacked
 
 Data = DataSet | Sequence[DataSet] | None
 
@@ -94,9 +95,9 @@ def ensemble(learned: Any, data: Data = None, *, seed: int | None = None) -> Pan
     if asked.network is not None and kinds == {"logits"}:
         params = [getattr(member, "params", None) for member in asked.members]
         faults = filter(None, (getattr(member, "fault", "") for member in asked.members))
-        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
         network = _Mean(asked.network, len(asked), turned)
-        made = Traced(network, (stacked, np.stack(turns)), "probabilities", next(faults, ""))
+        both = stacked(params), np.stack(turns)
+        made = Traced(network, both, "probabilities", next(faults, ""))
     return Panel((made,), (asked.data[i],))
 
 

@@ -10,13 +10,14 @@ import numpy as np
 
 from simbias._checks import known
 from simbias.models import panel
+from simbias.parallel import stacked
 from simbias.quantities.quantity import Argument, quantity
 from simbias.quantities.subject import Subject
 from simbias.tasks.block_task import block_task
 from simbias.tasks.shifts import BENIGN, SHIFTS, shifted
 from simbias.training.cell import Cell
 from simbias.training.fit import TRACE
-from simbias.training.stack import Stack, replay, stacked
+from simbias.training.stack import Stack, replay
 from simbias.validation import control, faults, measure_islands, validate
 from simbias.validation.controls import RULES
 from simbias.validation.geometry import layers_of

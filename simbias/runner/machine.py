@@ -3,31 +3,27 @@
 import time
 
 import jax
-import jax.numpy as jnp
-from jax.sharding import PartitionSpec
+import numpy as np
 
 from simbias._devices import usable_cores
 from simbias._pinned import pinned
 from simbias.experiments import versions
-from simbias.training.stack import seed_mesh, spread
+from simbias.parallel import devices_for, over_seeds, spread
 
 
 @pinned
 def matmul_gflops(size: int = 1024, repeats: int = 5) -> float:
     """The rate of float32 matrix products, one a device at a time, in GFLOP/s over all devices."""
-    devices = tuple(jax.devices())
-    laid = PartitionSpec("seeds")
+    devices = devices_for()
 
-    def products(matrices: jax.Array) -> jax.Array:
+    def products(matrix: jax.Array) -> jax.Array:
         def product(matrix: jax.Array, _: None) -> tuple[jax.Array, None]:
             return matrix @ matrix / size, None
 
-        return jax.lax.map(lambda one: jax.lax.scan(product, one, length=repeats)[0], matrices)
+        return jax.lax.scan(product, matrix, length=repeats)[0]
 
-    program = jax.jit(
-        jax.shard_map(products, mesh=seed_mesh(devices), in_specs=laid, out_specs=laid)
-    )
-    matrices = spread(seed_mesh(devices), jnp.ones((len(devices), size, size)))
+    program = over_seeds(products, devices)
+    matrices = spread([np.ones((size, size), np.float32)] * len(devices), devices)
     program(matrices).block_until_ready()
     clock = time.perf_counter()
     program(matrices).block_until_ready()

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxtyping import Float, Int
 
 from simbias._checks import each, fail, instance, whole
@@ -27,6 +26,7 @@ from simbias._pinned import pinned
 from simbias._types import Params
 from simbias.losses import Loss, cross_entropy
 from simbias.networks import Network
+from simbias.parallel import devices_for, over_seeds, spread, stacked
 from simbias.tasks.task import Points, Task, numbers_of, rotation_of
 from simbias.training import fit
 from simbias.training.cell import BATCH, Cell
@@ -455,20 +455,17 @@ class _Segments:
     def __init__(self, program: Program, width: int, vectorised: bool) -> None:
         self.width = width
         self._program, self._vectorised = program, vectorised
-        self._devices = tuple(jax.devices())[:width]
+        self._devices = devices_for(width)
         self._checks = 1
 
     def __call__(self, problems: list[Problem], snapshots: list[Snapshot]) -> Iterator[Snapshot]:
-        mesh = seed_mesh(self._devices)
-        idle = snapshots[0].state._replace(end=np.int32(End.BUDGET))
-        spare = self.width - len(problems)
-        arguments = (
-            spread(mesh, stacked(problems + problems[:1] * spare)),
-            spread(mesh, stacked([snapshot.state for snapshot in snapshots] + [idle] * spare)),
-        )
+        states = [snapshot.state for snapshot in snapshots]
+        idle = problems[0], states[0]._replace(end=np.int32(End.BUDGET))
+        pairs = list(zip(problems, states, strict=True))
+        laid = spread(pairs, self._devices, rows=self.width, filler=idle)
         compiled = _compiled(self._program, self._devices, self._vectorised, self.width)
         clock = time.perf_counter()
-        states, traces, done = jax.device_get(compiled(*arguments, jnp.int32(self._checks)))
+        ended, traces, done = jax.device_get(compiled(laid, jnp.int32(self._checks)))
         seconds = time.perf_counter() - clock
         if max(done) == self._checks:
             ideal = self._checks * _SEGMENT_SECONDS / seconds
@@ -476,7 +473,7 @@ class _Segments:
         share = seconds * len(self._devices) / len(problems)
         for i, snapshot in enumerate(snapshots):
             yield Snapshot(
-                jax.tree.map(lambda leaf, i=i: leaf[i], states),
+                jax.tree.map(lambda leaf, i=i: leaf[i], ended),
                 np.concatenate([snapshot.trace, traces[i, : done[i]]]),
                 snapshot.seconds + share,
                 snapshot.draws,
@@ -484,39 +481,14 @@ class _Segments:
 
 
 @lru_cache
-def seed_mesh(devices: tuple[jax.Device, ...]) -> jax.sharding.Mesh:
-    """The one-axis mesh over which seeds are laid."""
-    return jax.make_mesh((len(devices),), ("seeds",), axis_types=(AxisType.Auto,), devices=devices)
-
-
-def spread(mesh: jax.sharding.Mesh, tree: Any) -> Any:
-    """Lay the leading axis of every leaf over the mesh."""
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec("seeds")))
-
-
-@lru_cache
 def _compiled(
     program: Program, devices: tuple[jax.Device, ...], vectorised: bool, width: int
 ) -> Callable[..., Any]:
-    def one(problem: Problem, state: State, checks: Any) -> Any:
-        return fit.segment(program, problem, state, checks)
+    def one(pair: tuple[Problem, State], checks: Any) -> Any:
+        return fit.segment(program, *pair, checks)
 
-    def several(problems: Problem, states: State, checks: Any) -> Any:
-        if vectorised:
-            return jax.vmap(one, in_axes=(0, 0, None))(problems, states, checks)
-        return jax.lax.map(lambda pair: one(pair[0], pair[1], checks), (problems, states))
-
-    laid, whole_ = PartitionSpec("seeds"), PartitionSpec()
-    return jax.jit(
-        jax.shard_map(
-            several,
-            mesh=seed_mesh(devices),
-            in_specs=(laid, laid, whole_),
-            out_specs=laid,
-            check_vma=False,
-        ),
-        compiler_options=_CPU_OPTIONS if devices[0].platform == "cpu" else None,
-    )
+    options = _CPU_OPTIONS if devices[0].platform == "cpu" else None
+    return over_seeds(one, devices, vectorised=vectorised, compiler_options=options)
 
 
 @lru_cache
@@ -550,8 +522,3 @@ def _width(program: Program, problem: Problem, jobs: int, vectorised: bool) -> i
     memory = (devices[0].memory_stats() or {}).get("bytes_limit", 8 * 2**30)
     per_device = max(1, min(-(-jobs // len(devices)), memory // 2 // need))
     return min(len(devices), jobs) * int(per_device)
-
-
-def stacked(trees: Sequence[Any]) -> Any:
-    """Pytrees of one structure as one, with a leading axis (NumPy)."""
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)

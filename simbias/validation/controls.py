@@ -12,11 +12,12 @@ import numpy as np
 from simbias._checks import instance, known
 from simbias._pinned import pinned
 from simbias.networks import MLP
+from simbias.parallel import stacked
 from simbias.tasks.oracle import achievable_rule, explicit_network, simple_rule
 from simbias.training import fit
 from simbias.training.cell import Cell
 from simbias.training.draws import fingerprint
-from simbias.training.stack import Stack, initial_params, seed_list, stacked
+from simbias.training.stack import Stack, initial_params, seed_list
 from simbias.training.stop import End
 from simbias.validation.exceptions import train_answers
 

@@ -13,14 +13,13 @@ far its boundary in a plane lies from the achievable one.
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 from scipy.special import stdtrit
 
@@ -33,11 +32,12 @@ from simbias.models.classifier import Classifier, said, score
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
 from simbias.networks.scorer import Scorer
+from simbias.parallel import devices_for, over_seeds, spread
 from simbias.tasks import BlockTask
 from simbias.tasks.block_task import Tables, draw_uniforms, quantile
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import Rule, achievable_rule, decided, simple_rule
-from simbias.training.stack import Stack, seed_mesh, spread, stacked
+from simbias.training.stack import Stack
 from simbias.validation.bounded import betting_interval
 from simbias.validation.cuts import Cuts, measure_cuts, side
 from simbias.validation.risk import Estimate
@@ -378,10 +378,9 @@ def ask(
         found = [_answer(*one, cells) for one in zip(asked.members, slices, strict=True)]
         hits, share = (np.stack(part) for part in zip(*found, strict=True))
     else:
-        devices = tuple(jax.devices()[:seeds])
-        spare = -seeds % len(devices)
-        laid = spread(seed_mesh(devices), stacked(slices + slices[-1:] * spare))
-        hits, share = jax.device_get(_compiled(asked.network, devices)(cells, laid))
+        devices = devices_for(seeds)
+        laid = spread(slices, devices)
+        hits, share = jax.device_get(_compiled(asked.network, devices)(laid, cells))
     given = share[:seeds].reshape(seeds, -1, 2)[:, : len(position)]
     matched = np.stack([zone[labels[1] == y].sum(axis=0) for y in (0, 1)], axis=1)
     matched = np.tile(matched, rows // 2)  # contexts are given each label in turn
@@ -392,19 +391,7 @@ def ask(
 
 @lru_cache
 def _compiled(network: Scorer, devices: tuple[jax.Device, ...]) -> Callable[..., Any]:
-    def each(cells: _Cells, slices: _Slice) -> Any:
-        return jax.lax.map(lambda own: _plane(network, cells, own), slices)
-
-    laid = PartitionSpec("seeds")
-    return jax.jit(
-        jax.shard_map(
-            each,
-            mesh=seed_mesh(devices),
-            in_specs=(PartitionSpec(), laid),
-            out_specs=laid,
-            check_vma=False,
-        )
-    )
+    return over_seeds(partial(_plane, network), devices)
 
 
 def _answer(member: Classifier, own: _Slice, cells: _Cells) -> tuple[np.ndarray, np.ndarray]:
@@ -426,7 +413,7 @@ def _points(some: _Cells, own: _Slice) -> Any:
     return x.reshape(-1, x.shape[-1])
 
 
-def _plane(network: Scorer, cells: _Cells, own: _Slice) -> tuple[Array, Array]:
+def _plane(network: Scorer, own: _Slice, cells: _Cells) -> tuple[Array, Array]:
     """Matched pairs on which the network follows a rule, and its shares of label 1."""
     many, contexts = cells.position.shape[1], len(own.contexts)
 

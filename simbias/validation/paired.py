@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int, UInt
 
 from simbias import tasks
@@ -19,9 +18,10 @@ from simbias._keys import identity_key, key_of, stream
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
 from simbias.networks import Network
+from simbias.parallel import devices_for, over_seeds, spread, stacked
 from simbias.tasks.block_task import BlockTask, Tables, draw
 from simbias.training.fit import margins
-from simbias.training.stack import Stack, seed_mesh, spread, stacked
+from simbias.training.stack import Stack
 from simbias.validation.risk import CHUNK, Estimate, clopper_pearson
 from simbias.validation.sound import faults
 
@@ -102,15 +102,13 @@ def paired(first: Stack, second: Stack, *, points: int, task: BlockTask | None =
     )
     pairs = [_pair(first, second, i, task) for i in range(len(first))]
     total = np.zeros((len(pairs), 3), np.int64)
-    devices = tuple(jax.devices()[: len(pairs)])
+    devices = devices_for(len(pairs))
     for start in range(0, whole("points", points), CHUNK):
         rows = min(CHUNK, points - start)
         for i in range(0, len(pairs), len(devices)):
             members = pairs[i : i + len(devices)]
-            filled = members + members[-1:] * (len(devices) - len(members))
-            laid = spread(seed_mesh(devices), stacked(filled))
-            chunk = np.uint32(start // CHUNK)
-            found = _compiled(first.cell.network, rows, devices)(laid, chunk)
+            program = _compiled(first.cell.network, rows, devices)
+            found = program(spread(members, devices), np.uint32(start // CHUNK))
             total[i : i + len(members)] += np.asarray(found)[: len(members)]
     counts = Paired(np.full(len(pairs), points, np.int64), *total.T)
     return Paired(*(np.where(left_out, 0, part) for part in counts))
@@ -140,16 +138,4 @@ def _compiled(network: Network, rows: int, devices: tuple[jax.Device, ...]) -> A
         one, other = jax.lax.map(right, (pair.params, pair.rotations))
         return jnp.stack([(one & other).sum(), (~one & other).sum(), (one & ~other).sum()])
 
-    def each(pairs: _Pair, chunk: UInt[Array, ""]) -> Int[Array, "pairs three"]:
-        return jax.lax.map(lambda pair: one(pair, chunk), pairs)
-
-    laid = PartitionSpec("seeds")
-    return jax.jit(
-        jax.shard_map(
-            each,
-            mesh=seed_mesh(devices),
-            in_specs=(laid, PartitionSpec()),
-            out_specs=laid,
-            check_vma=False,
-        )
-    )
+    return over_seeds(one, devices)

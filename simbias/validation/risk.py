@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, UInt
 from scipy.special import betaincinv
 
@@ -23,12 +22,13 @@ from simbias._types import AnyArray, Params
 from simbias.models.classifier import Traced, difference, finite, said, score
 from simbias.models.panel import Panel, panel
 from simbias.networks.scorer import Scorer
+from simbias.parallel import devices_for, over_seeds, spread, stacked
 from simbias.tasks.block_task import BlockTask, Tables, block_task, draw_uniforms, quantile
 from simbias.tasks.oracle import attained_rule, simple_rule
 from simbias.tasks.rules import RuleTable, exceptional, follow, rule_table
 from simbias.tasks.task import Points, Task, draws
 from simbias.training.fit import decided, logits, margins
-from simbias.training.stack import Stack, seed_mesh, spread, stacked
+from simbias.training.stack import Stack
 
 CHUNK = 20_000
 
@@ -196,7 +196,7 @@ def _by_program(asked: Panel, n_certify: int) -> Found:
     A chunk of one network is a device's unit of work, so that no device waits for another; the
     devices work on one batch of units while the host takes in the one before.
     """
-    devices, network = tuple(jax.devices()), asked.network
+    devices, network = devices_for(), asked.network
     assert network is not None
     judged = [
         _Judged(_law(asked, i), one.params)
@@ -207,10 +207,8 @@ def _by_program(asked: Panel, n_certify: int) -> Found:
     for rows, units in _units(n_certify, len(asked)):
         for start in range(0, len(units), len(devices)):
             batch = units[start : start + len(devices)]
-            filled = batch + batch[-1:] * (len(devices) - len(batch))
-            laid = spread(seed_mesh(devices), stacked([judged[i] for _, i in filled]))
-            chunks = spread(seed_mesh(devices), np.array([chunk for chunk, _ in filled], np.uint32))
-            made = _compiled(network, _own_draw(asked), rows, devices)(laid, chunks)
+            laid = spread([(judged[i], np.uint32(chunk)) for chunk, i in batch], devices)
+            made = _compiled(network, _own_draw(asked), rows, devices)(laid)
             if ahead is not None:
                 yield ahead[0], *jax.device_get(ahead[1])
             ahead = [i for _, i in batch], made
@@ -372,16 +370,7 @@ def _compiled(
     rows: int,
     devices: tuple[jax.Device, ...],
 ) -> Callable[..., Any]:
-    def each(judged: _Judged, chunk: UInt[Array, " units"]) -> Any:
-        return jax.lax.map(lambda unit: _score(network, draw, rows, *unit), (judged, chunk))
+    def one(unit: tuple[_Judged, UInt[Array, ""]]) -> tuple[Counts, Scores]:
+        return _score(network, draw, rows, *unit)
 
-    laid = PartitionSpec("seeds")
-    return jax.jit(
-        jax.shard_map(
-            each,
-            mesh=seed_mesh(devices),
-            in_specs=laid,
-            out_specs=laid,
-            check_vma=False,
-        )
-    )
+    return over_seeds(one, devices)
