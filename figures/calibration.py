@@ -41,7 +41,7 @@ from simbias.claims.controls import (
 )
 from simbias.claims.inference import Rule
 from simbias.plots import _figure as style
-from simbias.validation.risk import Estimate
+from simbias.stats.estimate import Estimate
 
 HERE, DPI = Path(__file__).parent, 150
 ALPHA, REPETITIONS, SEED = 0.05, 4000, 0

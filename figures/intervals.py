@@ -16,13 +16,14 @@ from simbias.bounds.discrimination import Interval, Network, discriminate
 from simbias.claims.inference import Rule, find
 from simbias.results.summary import _mean
 from simbias.results.transitions import Transitions
-from simbias.validation.bounded import betting_interval
+from simbias.stats.binomial import clopper_pearson
+from simbias.stats.bounded import betting_interval
+from simbias.stats.estimate import Estimate
 from simbias.validation.exceptions import difference
 from simbias.validation.grids import _over_contexts, _share_over_contexts
 from simbias.validation.islands import Compared, _at_most, _compared, _share, _student
 from simbias.validation.paired import Paired
 from simbias.validation.reliance import AucSum
-from simbias.validation.risk import Estimate, clopper_pearson
 
 SEED, CONFIDENCE = 0, 0.95
 MANY, SOME, FEW = 20_000, 1_000, 400  # repetitions, by what one costs

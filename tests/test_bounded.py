@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simbias.validation import bounded
-from simbias.validation.bounded import betting_interval, log_capital, mean_interval
+from simbias.stats import bounded
+from simbias.stats.binomial import clopper_pearson
+from simbias.stats.bounded import betting_interval, log_capital, mean_interval
 from simbias.validation.reliance import AucSum, auc
-from simbias.validation.risk import clopper_pearson
 
 LEVEL = 0.025
 SHARES = np.array([0.001, 0.02, 0.1, 0.3, 0.5, 0.77, 0.95, 0.999])

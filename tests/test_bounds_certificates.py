@@ -10,8 +10,8 @@ from scipy import stats
 from simbias.bounds import Evidence, HeldOut, Record, violated
 from simbias.bounds import certificates as c
 from simbias.bounds.capacity import occam
+from simbias.stats.binomial import clopper_pearson
 from simbias.tasks.oracle import Layer
-from simbias.validation.risk import clopper_pearson
 
 LIMITS = {
     "hoeffding": (c.hoeffding_limit, 0.06224, 0.01224),

@@ -31,7 +31,7 @@ from simbias.claims.controls import (
 )
 from simbias.claims.family import holm, spent
 from simbias.claims.inference import Rule, along, find, p_values
-from simbias.validation.risk import clopper_pearson
+from simbias.stats.binomial import clopper_pearson
 
 NORMAL = Located("normal", lambda g, s: g.normal(size=s), 0.0, 0.0)
 EXPONENTIAL = Located("exponential", lambda g, s: g.exponential(size=s), 1.0, np.log(2))

@@ -13,7 +13,7 @@ from simbias._checks import known, real
 from simbias.claims.expression import Reference
 from simbias.claims.grammar import parse
 from simbias.quantities import Argument, Quantity
-from simbias.validation.risk import Estimate
+from simbias.stats.estimate import Estimate
 
 
 def word(name, low=0.0, high=1.0, of="network", argument=None, check=None):

@@ -20,7 +20,7 @@ from simbias.quantities import declared
 from simbias.results import Store
 from simbias.results import claims as kept
 from simbias.results.config import to_toml
-from simbias.validation.risk import Estimate
+from simbias.stats.estimate import Estimate
 
 REDRAWS = '"rotation", "data", "initialisation", "order"'
 CLAIMS = """

@@ -15,8 +15,8 @@ from simbias.claims.verdict import Met, Units, conclude, intervals
 from simbias.experiments import classify
 from simbias.quantities import declared
 from simbias.results.config import to_toml
+from simbias.stats.estimate import Estimate
 from simbias.training.cell import Cell
-from simbias.validation.risk import Estimate
 
 POPULATION = {
     "task": {"name": "noisy-lms-7", "dim": 4},

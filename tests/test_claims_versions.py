@@ -18,8 +18,8 @@ from simbias.claims.inference import Rule, decided, fewest, find
 from simbias.claims.session import GENERATION
 from simbias.claims.verdict import Units, conclude
 from simbias.results import Store, files, said
+from simbias.stats.estimate import Estimate
 from simbias.tasks import get as task
-from simbias.validation.risk import Estimate
 
 SHARE = Rule("<=", 0.01, 0.0, "probability", 0.95, "clopper-pearson", 0.05)
 ANYTIME = replace(SHARE, test="beta-binomial")

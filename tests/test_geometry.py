@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from simbias import MLP, sgd, tasks
 from simbias.parallel import stacked
+from simbias.stats.binomial import clopper_pearson
 from simbias.tasks import blocks, oracle
 from simbias.tasks.block_task import BlockTask
 from simbias.tasks.oracle import Layer
@@ -30,7 +31,6 @@ from simbias.validation.geometry import (
     margin,
     restrict,
 )
-from simbias.validation.risk import clopper_pearson
 
 SQUARE = Box(-1, 1, -1, 1)
 BOX = Box(-1.2, 1.1, -1.0, 1.3)

@@ -10,10 +10,10 @@ from scipy import stats
 
 from simbias import MLP, Stop, sgd, tasks, train, validate
 from simbias.parallel import stacked
+from simbias.stats.bounded import betting_interval
 from simbias.tasks import oracle
 from simbias.training import Cell, fit
 from simbias.validation import control, cuts
-from simbias.validation.bounded import betting_interval
 from simbias.validation.cuts import curve_distances
 from simbias.validation.grids import (
     ZONES,

@@ -11,6 +11,7 @@ from scipy import stats
 
 from simbias import MLP, sgd, tasks
 from simbias.parallel import stacked
+from simbias.stats.binomial import clopper_pearson
 from simbias.tasks import oracle
 from simbias.tasks.oracle import Layer
 from simbias.training import Cell
@@ -24,7 +25,6 @@ from simbias.validation.islands import (
     _student,
     measure_islands,
 )
-from simbias.validation.risk import clopper_pearson
 
 DIM, OWN, SEEDS, POINTS = 4, 3, 2, 10
 MEASURES = ("fitted", "axis", "toward", "area", "relative")

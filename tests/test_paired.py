@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from simbias import MLP, sgd, tasks, validate
+from simbias.stats.binomial import clopper_pearson
 from simbias.tasks.shifts import shifted
 from simbias.training import Cell
 from simbias.training.draws import DrawsError
 from simbias.validation import control
 from simbias.validation.paired import Paired, paired
-from simbias.validation.risk import clopper_pearson
 
 POINTS = 40_000  # whole chunks
 CELL = Cell(

@@ -11,13 +11,15 @@ import streams
 from scipy import stats
 
 from simbias import MLP, sgd, tasks, validate
+from simbias.stats.binomial import clopper_pearson
+from simbias.stats.bounded import mean_interval
+from simbias.stats.estimate import Estimate
 from simbias.tasks import oracle
 from simbias.training import Cell
 from simbias.validation import control, reliance, risk
-from simbias.validation.bounded import mean_interval
 from simbias.validation.exceptions import difference
 from simbias.validation.reliance import AucSum, auc
-from simbias.validation.risk import Estimate, clopper_pearson, count
+from simbias.validation.risk import count
 
 SLAB_TASKS = tuple(name for name in block_tasks.NAMES if name != "lsn")
 SIMPLE = tuple(name for name in SLAB_TASKS if tasks.get(name).simple_set)
@@ -49,49 +51,6 @@ def covers(estimate, value):
 
 
 # intervals
-
-
-def test_clopper_pearson_golden_values():
-    found = clopper_pearson(np.array([500, 0]), np.array([10_000, 10_000]), 0.9)
-    assert found.high == pytest.approx([0.05373, 0.00030], abs=5e-6)
-    assert found.high[1] == pytest.approx(1 - 0.05 ** (1 / 10_000))
-    assert found.value == pytest.approx([0.05, 0])
-    assert found.low[1] == 0
-
-
-def test_clopper_pearson_equals_the_tails_it_inverts():
-    k, n, confidence = np.arange(1, 20), np.full(19, 20), 0.95
-    found = clopper_pearson(k, n, confidence)
-    np.testing.assert_allclose(stats.binom.sf(k - 1, n, found.low), 0.025, rtol=1e-8)
-    np.testing.assert_allclose(stats.binom.cdf(k, n, found.high), 0.025, rtol=1e-8)
-
-
-def coverage(interval, n, p):
-    """The exact probability that the interval covers p."""
-    k = np.arange(n + 1)
-    low, high = interval(k, np.full(n + 1, n))
-    return np.sum(stats.binom.pmf(k, n, p)[(low <= p) & (p <= high)])
-
-
-@pytest.mark.parametrize("n", (1, 5, 30, 200))
-def test_clopper_pearson_covers_at_least_as_often_as_it_says(n):
-    def exact(k, trials):
-        return clopper_pearson(k, trials, 0.95)[1:]
-
-    def wald(k, trials):
-        half = 1.96 * np.sqrt(k / trials * (1 - k / trials) / trials)
-        return k / trials - half, k / trials + half
-
-    places = np.linspace(0.005, 0.995, 67)
-    assert min(coverage(exact, n, p) for p in places) >= 0.95
-    assert min(coverage(wald, n, p) for p in places) < 0.9  # planted: an interval that does not
-
-
-def test_all_or_none_reach_the_ends_and_no_trials_give_nan():
-    found = clopper_pearson(np.array([0, 7, 0]), np.array([7, 7, 0]), 0.95)
-    assert (found.low[0], found.high[1]) == (0, 1)
-    assert found.low[1] == pytest.approx(0.025 ** (1 / 7))
-    assert np.isnan([part[2] for part in found]).all()
 
 
 def test_difference_of_proportions_is_newcombes_hybrid_interval():

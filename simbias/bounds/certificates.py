@@ -11,12 +11,15 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, betaln, rel_entr, xlog1py, xlogy
+from scipy.special import rel_entr, xlog1py, xlogy
 
 from simbias._checks import fail
 from simbias.bounds.bound import Found, bound, has_held_out
 from simbias.bounds.evidence import Evidence, HeldOut
 from simbias.bounds.record import Premise
+from simbias.stats.beta_mixture import log_mixture
+from simbias.stats.binomial import upper_limit
+from simbias.stats.bisection import bracket
 
 _HALVINGS = 100
 
@@ -52,12 +55,7 @@ def _upper(
     over: Callable[[NDArray[np.float64]], NDArray[np.bool_]], low: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Where ``over`` turns true between ``low`` and 1: the upper bracket."""
-    low, high = np.array(low), np.ones_like(low)
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        beyond = over(middle)
-        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
-    return high[()]
+    return bracket(over, low, np.ones_like(low), _HALVINGS)[1][()]
 
 
 def hoeffding_limit(k: float, n: int, delta: float) -> float:
@@ -84,7 +82,7 @@ def chernoff_kl_limit(k: float, n: int, delta: float) -> float:
 
 def clopper_pearson_limit(k: float, n: int, delta: float) -> float:
     """The p at which k or fewer errors in n have probability delta."""
-    return 1.0 if k == n else float(betaincinv(k + 1, n - k, 1 - delta))
+    return float(upper_limit(k, n, delta))
 
 
 def beta_binomial_limit(k: float, n: int, delta: float) -> float:
@@ -94,10 +92,10 @@ def beta_binomial_limit(k: float, n: int, delta: float) -> float:
     of mean 1 in n when errors have probability p, so it ever reaches 1/delta with probability at
     most delta (Ville): the limit holds at every n at once.
     """
-    log_mixture = betaln(0.5 + k, 0.5 + n - k) - betaln(0.5, 0.5)
+    mixed = log_mixture(k, n)
 
     def excluded(p: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return log_mixture - xlogy(k, p) - xlog1py(n - k, -p) >= np.log(1 / delta)
+        return mixed - xlogy(k, p) - xlog1py(n - k, -p) >= np.log(1 / delta)
 
     return float(_upper(excluded, np.asarray(k / n)))
 

@@ -14,8 +14,8 @@ import numpy as np
 from simbias.bounds.bound import Found, bound, has_held_out, independent
 from simbias.bounds.evidence import Evidence, HeldOut
 from simbias.bounds.record import Premise
+from simbias.stats.binomial import clopper_pearson
 from simbias.tasks.blocks import Block
-from simbias.validation.risk import clopper_pearson
 
 _DIGITS = 9
 

@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import betaincinv
 
 from simbias._checks import real
 from simbias.bounds.judged import Judged, bound_names, evaluate
 from simbias.bounds.record import violated
 from simbias.quantities import Argument, Estimate, Subject, quantity
 from simbias.registry import BOUNDS
+from simbias.stats.binomial import lower_limit
 
 DELTA = 0.05  # with which bounds are evaluated
 _MOST_HELD_OUT = 10_000_000
@@ -115,7 +115,7 @@ def points_to_exclude(risk: float, error: float, *, confidence: float = 0.95) ->
     while errors <= risk * _MOST_HELD_OUT:
         k = np.arange(errors, errors + most)
         m = np.ceil(k / risk - 1e-9)
-        enough = betaincinv(k, m - k + 1, 1 - confidence) > error
+        enough = lower_limit(k, m, 1 - confidence) > error
         if enough.any():
             return float(m[np.argmax(enough)])
         errors, most = errors + most, 2 * most

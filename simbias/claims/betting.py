@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from simbias.validation.bounded import BETS, log_capital
+from simbias.stats.bisection import bracket
+from simbias.stats.bounded import BETS, log_capital
 
 _HALVINGS = 50
 _TINY = np.finfo(float).tiny
@@ -45,11 +46,9 @@ def anytime_limit(gains: Float[np.ndarray, " units"], level: float) -> float:
     with it every smaller one: capital falls with the mean, so halving finds the end; the excluded
     side of the last bracket is returned.
     """
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if log_capital(gains, middle).max() >= math.log(1 / level):
-            low = middle
-        else:
-            high = middle
-    return low
+    enough = math.log(1 / level)
+
+    def within(mean: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return np.asarray(log_capital(gains, float(mean)).max() < enough)
+
+    return float(bracket(within, 0, 1, _HALVINGS)[0])

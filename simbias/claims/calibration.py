@@ -24,8 +24,9 @@ from simbias.claims.session import Key, Triple, judge
 from simbias.experiments import AnyCell
 from simbias.quantities import declared
 from simbias.registry import METHODS
+from simbias.stats.binomial import clopper_pearson
+from simbias.stats.estimate import Estimate
 from simbias.training.cell import Cell
-from simbias.validation.risk import Estimate, clopper_pearson
 
 CONFIDENCE = 0.95  # of the rates' own intervals
 _BLOCK = 200  # repetitions judged at once

@@ -8,15 +8,9 @@ unit would be a hit with probability at most ``share``. Sources: C. Clopper and 
 
 import numpy as np
 from jaxtyping import Bool, Float
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc, betaincinv
+from numpy.typing import NDArray
 
-
-def tail(k: ArrayLike, n: ArrayLike, share: ArrayLike) -> NDArray[np.float64]:
-    """P(Bin(n, share) >= k), elementwise."""
-    k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
-    some = np.maximum(k, 1)
-    return np.where(k <= 0, 1.0, betainc(some, np.maximum(n, some) - some + 1, share))
+from simbias.stats.binomial import above_median, lower_limit, tail
 
 
 def binomial(hits: Bool[np.ndarray, "*draws units"], share: float) -> NDArray[np.float64]:
@@ -33,8 +27,7 @@ def binomial(hits: Bool[np.ndarray, "*draws units"], share: float) -> NDArray[np
 
 def share_limit(hits: Bool[np.ndarray, " units"], level: float) -> float:
     """Clopper and Pearson's lower limit of the probability of a hit, of error ``level``."""
-    k, n = int(hits.sum()), len(hits)
-    return float(betaincinv(k, n - k + 1, level)) if k else 0.0
+    return float(lower_limit(hits.sum(), len(hits), level))
 
 
 def median_limit(x: Float[np.ndarray, " units"], level: float, miss: float = 0.0) -> float:
@@ -42,9 +35,8 @@ def median_limit(x: Float[np.ndarray, " units"], level: float, miss: float = 0.0
 
     A unit above the median reads as below it where its interval misses, with probability ``miss``.
     """
-    n = len(x)
-    enough = np.flatnonzero(tail(np.arange(1, n + 1), n, 0.5 + miss) <= level)
-    return float(np.sort(x)[enough[0]]) if len(enough) else np.inf
+    place = above_median(len(x), level, 0.5 + miss)
+    return np.inf if place is None else float(np.sort(x)[place])
 
 
 def discordant(x: Float[np.ndarray, "*draws units"]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from simbias._checks import fail
 from simbias.quantities import Quantity
-from simbias.validation.risk import Estimate
+from simbias.stats.estimate import Estimate
 
 _MOST = sys.float_info.max
 _BINDS = {"+": 1, "-": 1, "*": 2, "/": 2, "negative": 3}

@@ -26,10 +26,12 @@ import math
 import numpy as np
 from jaxtyping import Bool
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincc, betaln
+from scipy.special import betaincc
+
+from simbias.stats.beta_mixture import PRIOR, log_mixture
+from simbias.stats.bisection import bracket
 
 _HALVINGS = 50
-_PRIOR = 0.5
 
 
 def log_e(k: ArrayLike, n: ArrayLike, share: float) -> NDArray[np.float64]:
@@ -44,12 +46,10 @@ def log_e(k: ArrayLike, n: ArrayLike, share: float) -> NDArray[np.float64]:
         share: the hypothesis, a hit has probability at most this; in (0, 1).
     """
     k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
-    hits, misses = k + _PRIOR, n - k + _PRIOR
     with np.errstate(divide="ignore"):
-        mass = np.log(betaincc(hits, misses, share))
-    mass -= np.log(betaincc(_PRIOR, _PRIOR, share))
-    ratio = betaln(hits, misses) - betaln(_PRIOR, _PRIOR)
-    return ratio + mass - k * np.log(share) - (n - k) * np.log1p(-share)
+        mass = np.log(betaincc(k + PRIOR, n - k + PRIOR, share))
+    mass -= np.log(betaincc(PRIOR, PRIOR, share))
+    return log_mixture(k, n) + mass - k * np.log(share) - (n - k) * np.log1p(-share)
 
 
 def running(hits: Bool[np.ndarray, "*draws units"], share: float) -> NDArray[np.float64]:
@@ -79,11 +79,9 @@ def anytime_limit(hits: Bool[np.ndarray, " units"], level: float) -> float:
     """
     n = np.arange(1, len(hits) + 1)
     k = np.cumsum(hits)
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if log_e(k, n, middle).max() >= math.log(1 / level):
-            low = middle
-        else:
-            high = middle
-    return low
+    enough = math.log(1 / level)
+
+    def within(p: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return np.asarray(log_e(k, n, float(p)).max() < enough)
+
+    return float(bracket(within, 0, 1, _HALVINGS)[0])

@@ -26,7 +26,7 @@ from simbias.claims.verdict import (
 from simbias.experiments import AnyCell, Learned, Replica, experiment_of
 from simbias.quantities import Subject, declared
 from simbias.quantities.settings import setting
-from simbias.validation.risk import Estimate
+from simbias.stats.estimate import Estimate
 from simbias.validation.sound import sound
 
 # Seeds of claims that are said together, of which none has been seen before. Suites count from 0:

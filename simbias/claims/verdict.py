@@ -11,7 +11,7 @@ from simbias.claims.claim import Claim, Premise
 from simbias.claims.family import holm, scaled
 from simbias.claims.inference import TESTS, Finding, find, more
 from simbias.quantities.settings import setting
-from simbias.validation.risk import Estimate
+from simbias.stats.estimate import Estimate
 
 _ROUNDING = 1e-9  # a share that is met exactly in exact arithmetic is met
 VERDICTS = ("supported", "refuted", "inconclusive", "inapplicable")

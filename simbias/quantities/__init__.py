@@ -8,7 +8,7 @@ from simbias.quantities.declared import declared
 from simbias.quantities.needs import NEEDS, Need
 from simbias.quantities.quantity import Argument, Quantity, quantity
 from simbias.quantities.subject import Subject
-from simbias.validation.risk import Estimate
+from simbias.stats.estimate import Estimate
 
 __all__ = [
     "NEEDS",

@@ -13,6 +13,8 @@ from simbias.models import panel
 from simbias.parallel import stacked
 from simbias.quantities.quantity import Argument, quantity
 from simbias.quantities.subject import Subject
+from simbias.stats.binomial import clopper_pearson
+from simbias.stats.estimate import Estimate
 from simbias.tasks.block_task import block_task
 from simbias.tasks.shifts import BENIGN, SHIFTS, shifted
 from simbias.training.cell import Cell
@@ -22,7 +24,7 @@ from simbias.validation import control, faults, measure_islands, validate
 from simbias.validation.controls import RULES
 from simbias.validation.geometry import layers_of
 from simbias.validation.paired import paired
-from simbias.validation.risk import Estimate, clopper_pearson, count
+from simbias.validation.risk import count
 from simbias.validation.transition import EXCESS, first_update, settled
 
 _COUNTED = "Clopper-Pearson"

@@ -17,8 +17,8 @@ import numpy as np
 from simbias._checks import fail, known
 from simbias.quantities.needs import NEEDS
 from simbias.quantities.subject import Subject
+from simbias.stats.estimate import Estimate
 from simbias.training.cell import Cell
-from simbias.validation.risk import Estimate
 
 UNITS_OF = ("setting", "network", "pair", "point")
 COLUMNS = ("interval", "value", "none")

@@ -6,7 +6,7 @@ import numpy as np
 
 from simbias.quantities.quantity import quantity
 from simbias.quantities.subject import Subject
-from simbias.validation.risk import Estimate
+from simbias.stats.estimate import Estimate
 
 _EXACT = "Clopper-Pearson"
 _PAIRS = "Hoeffding, over pairs of points"

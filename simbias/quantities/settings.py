@@ -7,8 +7,8 @@ import numpy as np
 from simbias._checks import fail
 from simbias.quantities.quantity import Quantity
 from simbias.quantities.subject import Subject
+from simbias.stats.estimate import Estimate
 from simbias.training.cell import Cell
-from simbias.validation.risk import Estimate
 
 _PARTS = ("task", "network", "method", "estimator")
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from simbias._checks import instance
 from simbias._escape import tex
@@ -21,6 +20,7 @@ from simbias.quantities import Quantity
 from simbias.registry import QUANTITIES
 from simbias.results.store import Store
 from simbias.results.transitions import Transitions, transitions
+from simbias.stats.student import half_width_of_mean
 from simbias.training.cell import cell_from_settings
 from simbias.training.words import task_words, told_apart, value_words, varied, word
 
@@ -160,12 +160,8 @@ def _mean(
     present = np.array([value for value in values if value is not None], float)
     if not len(present):
         return Mean(np.nan, np.nan, published, least, most)
-    mean = float(present.mean())
-    if len(present) < 2 or np.isinf(present).any() or np.ptp(present) == 0:
-        return Mean(mean, np.nan, published, least, most)
-    error = present.std(ddof=1) / np.sqrt(len(present))
-    half = float(stdtrit(len(present) - 1, (1 + CONFIDENCE) / 2) * error)
-    return Mean(mean, half, published, least, most)
+    half = half_width_of_mean(present, CONFIDENCE)
+    return Mean(float(present.mean()), half, published, least, most)
 
 
 _TRANSITIONS = ("reached", "transition", "came back", "after fit")

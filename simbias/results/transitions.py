@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.special import bdtr
 
 from simbias.experiments import FINAL
 from simbias.results.store import Store
+from simbias.stats.binomial import above_median, clopper_pearson
+from simbias.stats.estimate import Estimate
 from simbias.training.cell import Cell
-from simbias.validation import Estimate
-from simbias.validation.risk import clopper_pearson
 from simbias.validation.transition import EXCESS, first_update, settled
 
 FITTED = 0.999  # train accuracy from which on the training set counts as fitted
@@ -63,11 +62,8 @@ class Transitions:
         """
         order, n = np.argsort(self.updates, kind="stable"), len(self.updates)
         times, since = self.updates[order], self.since[order]
-        # it lies between the (k+1)-th and the (n-k)-th with probability 1 - 2 P(Binomial <= k)
-        k = -1
-        while 2 * bdtr(k + 1, n, 0.5) <= 1 - CONFIDENCE:
-            k += 1
-        low, high = (since[k], times[n - 1 - k]) if k >= 0 else (0.0, np.inf)
+        place = above_median(n, (1 - CONFIDENCE) / 2)
+        low, high = (0.0, np.inf) if place is None else (since[n - 1 - place], times[place])
         middle = (times[(n - 1) // 2], times[n // 2])
         value = np.mean(middle) if np.isfinite(middle).all() else np.inf
         return Estimate(*map(np.asarray, (value, low, high)))

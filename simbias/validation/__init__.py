@@ -17,6 +17,8 @@ from simbias._frames import frame
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
+from simbias.stats.binomial import clopper_pearson
+from simbias.stats.estimate import Estimate
 from simbias.tasks import BlockTask
 from simbias.validation.controls import control
 from simbias.validation.exceptions import Ledger, ledger, train_fit
@@ -24,7 +26,7 @@ from simbias.validation.geometry import exact_risk
 from simbias.validation.grids import GridReport, measure_grids
 from simbias.validation.islands import IslandReport, measure_islands
 from simbias.validation.reliance import AucSum, Randomised, Reliance
-from simbias.validation.risk import Estimate, clopper_pearson, count, fresh_points, has_rule
+from simbias.validation.risk import count, fresh_points, has_rule
 from simbias.validation.sound import faults, score_fault, weight_fault
 
 __all__ = [

@@ -14,8 +14,10 @@ from simbias._pinned import pinned
 from simbias.models.classifier import difference as difference_of
 from simbias.models.classifier import finite, said, score
 from simbias.models.panel import Panel, panel
+from simbias.stats.binomial import clopper_pearson
+from simbias.stats.estimate import Estimate
 from simbias.training.stack import Stack
-from simbias.validation.risk import Counts, Estimate, clopper_pearson
+from simbias.validation.risk import Counts
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
-from scipy.special import stdtrit
 
 from simbias._checks import each, fail, real, whole
 from simbias._keys import own_key
@@ -33,14 +32,15 @@ from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
 from simbias.networks.scorer import Scorer
 from simbias.parallel import devices_for, over_seeds, spread
+from simbias.stats.bounded import betting_interval
+from simbias.stats.estimate import Estimate
+from simbias.stats.student import half_width
 from simbias.tasks import BlockTask
 from simbias.tasks.block_task import Tables, draw_uniforms, quantile
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import Rule, achievable_rule, decided, simple_rule
 from simbias.training.stack import Stack
-from simbias.validation.bounded import betting_interval
 from simbias.validation.cuts import Cuts, measure_cuts, side
-from simbias.validation.risk import Estimate
 from simbias.validation.sound import faults
 
 # Where the simple coordinate is (where it tells a label, or in the margin between), and the slab
@@ -453,5 +453,5 @@ def _over_contexts(values: np.ndarray, confidence: float) -> Estimate:
         return Estimate(value, value, value)
     strata = values.reshape(*values.shape[:-1], pairs, 2)
     error = np.sqrt(strata.var(axis=-2, ddof=1).sum(axis=-1) / (4 * pairs))
-    half = stdtrit(2 * pairs - 2, (1 + confidence) / 2) * np.where(error == 0, np.nan, error)
+    half = half_width(error, 2 * pairs - 2, confidence)
     return Estimate(value, np.maximum(value - half, 0), value + half)

@@ -16,16 +16,17 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
-from scipy.special import stdtrit
 
 from simbias._checks import fail, real, whole
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
+from simbias.stats.bounded import betting_interval, mean_interval
+from simbias.stats.estimate import Estimate
+from simbias.stats.student import half_width_of_mean
 from simbias.tasks import BlockTask
 from simbias.tasks.block_task import training_points
 from simbias.tasks.oracle import Layer, Rule, rule_risk, simple_rule
-from simbias.validation.bounded import betting_interval, mean_interval
 from simbias.validation.cuts import side
 from simbias.validation.exceptions import fitted_since
 from simbias.validation.geometry import (
@@ -40,7 +41,6 @@ from simbias.validation.geometry import (
 )
 from simbias.validation.grids import draw_given, slab_coordinates
 from simbias.validation.rays import first_crossing
-from simbias.validation.risk import Estimate
 from simbias.validation.sound import faults
 
 _FIRST = 1 / 32  # of the support's sides: half the sides of the first box around a point
@@ -388,10 +388,7 @@ def _at_most(most: float) -> Ends:
 
 def _student(values: Float[np.ndarray, " points"], confidence: float) -> tuple[float, float]:
     """Ends of a mean by Student's t; NaN where no spread is seen."""
-    if len(values) < 2 or np.ptp(values) == 0:
-        return np.nan, np.nan
-    error = values.std(ddof=1) / np.sqrt(len(values))
-    half = stdtrit(len(values) - 1, (1 + confidence) / 2) * error
+    half = half_width_of_mean(values, confidence)
     return float(values.mean() - half), float(values.mean() + half)
 
 

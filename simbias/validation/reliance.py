@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from simbias.validation.bounded import mean_interval
-from simbias.validation.risk import Estimate, Scores
+from simbias.stats.bounded import mean_interval
+from simbias.stats.estimate import Estimate
+from simbias.validation.risk import Scores
 
 
 class Reliance(NamedTuple):

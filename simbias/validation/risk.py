@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt
-from scipy.special import betaincinv
 
 from simbias._keys import key_of
 from simbias._pinned import lenient, pinned
@@ -23,6 +22,8 @@ from simbias.models.classifier import Traced, difference, finite, said, score
 from simbias.models.panel import Panel, panel
 from simbias.networks.scorer import Scorer
 from simbias.parallel import devices_for, over_seeds, spread, stacked
+from simbias.stats.binomial import clopper_pearson
+from simbias.stats.estimate import Estimate
 from simbias.tasks.block_task import BlockTask, Tables, block_task, draw_uniforms, quantile
 from simbias.tasks.oracle import attained_rule, simple_rule
 from simbias.tasks.rules import RuleTable, exceptional, follow, rule_table
@@ -31,14 +32,6 @@ from simbias.training.fit import decided, logits, margins
 from simbias.training.stack import Stack
 
 CHUNK = 20_000
-
-
-class Estimate(NamedTuple):
-    """A number a network with its confidence interval; NaN where there is nothing to estimate."""
-
-    value: Float[np.ndarray, " seeds"]
-    low: Float[np.ndarray, " seeds"]
-    high: Float[np.ndarray, " seeds"]
 
 
 class Counts(NamedTuple):
@@ -105,26 +98,6 @@ class _Chunk(NamedTuple):
     exception: Bool[AnyArray, " rows"]
     simple: Int[AnyArray, " rows"]
     achievable: Int[AnyArray, " rows"]
-
-
-def clopper_pearson(
-    successes: Int[np.ndarray, " *shape"], trials: Int[np.ndarray, " *shape"], confidence: float
-) -> Estimate:
-    """A proportion with its exact interval (Clopper and Pearson, Biometrika 1934).
-
-    Args:
-        successes: counts.
-        trials: counts; 0 gives NaN.
-        confidence: probability that the two-sided interval covers, in (0, 1).
-    """
-    k, n = np.asarray(successes, float), np.asarray(trials, float)
-    tail = (1 - confidence) / 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = k / n
-        low = np.where(k == 0, 0.0, betaincinv(np.maximum(k, 1), n - k + 1, tail))
-        high = np.where(k == n, 1.0, betaincinv(k + 1, np.maximum(n - k, 1), 1 - tail))
-    empty = n == 0
-    return Estimate(*(np.where(empty, np.nan, part) for part in (value, low, high)))
 
 
 def fresh_points(asked: Panel, n_certify: int) -> int:

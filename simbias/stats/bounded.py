@@ -2,14 +2,16 @@
 
 Two of them, each the narrower where it is used. ``mean_interval`` needs no more than a mean, also
 one over overlapping pairs (a U-statistic). ``betting_interval`` needs the values themselves, and is
-the narrower the less they spread; ``log_capital`` is the capital behind it, of which
-``simbias.claims`` makes a test that may stop at any time.
+the narrower the less they spread; ``log_capital`` is the capital behind it, which also makes a test
+that may stop at any time.
 """
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from scipy.special import betainc
+
+from simbias.stats import binomial
+from simbias.stats.bisection import bracket
 
 _HALVINGS = 45  # of a bracket on the way to a limit by its mean
 _CHEAP = 30  # of one on the way to a limit by betting, where each costs all bets
@@ -52,12 +54,10 @@ def mean_interval(
 
 def _lower(u: np.ndarray, k: np.ndarray, level: float) -> NDArray[np.float64]:
     """The largest p found with P(U >= u) <= level; with it every smaller one is excluded."""
-    low, high = np.zeros(u.shape), np.where(np.isnan(u), 0.0, u)
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        away = _tail(u, k, middle) <= level
-        low, high = np.where(away, middle, low), np.where(away, high, middle)
-    return np.where(np.isnan(u), np.nan, low)
+    unknown = np.isnan(u)
+    high = np.where(unknown, 0.0, u)
+    low, _ = bracket(lambda p: ~(_tail(u, k, p) <= level), np.zeros(u.shape), high, _HALVINGS)
+    return np.where(unknown, np.nan, low)
 
 
 def _tail(u: np.ndarray, k: np.ndarray, p: np.ndarray) -> NDArray[np.float64]:
@@ -66,9 +66,8 @@ def _tail(u: np.ndarray, k: np.ndarray, p: np.ndarray) -> NDArray[np.float64]:
     last = np.maximum(np.ceil(k * u) - 1, 0)  # t = last/k is the largest in question
     first = np.floor(k * p)
     t = np.floor(first + (last - first) * np.linspace(0, 1, _LEVELS))
-    above = betainc(t + 1, np.maximum(k - t, 1e-300), p)  # P(B > t)
-    # E max(B - t, 0) = k p P(B' >= t) - t P(B > t), with B' binomial (k - 1, p)
-    other = np.where(t > 0, betainc(np.maximum(t, 1), np.maximum(k - t, 1e-300), p), 1.0)
+    # E max(B - t, 0) = k p P(B' >= t) - t P(B > t), with B binomial (k, p) and B' (k - 1, p)
+    above, other = binomial.tail(t + 1, k, p), binomial.tail(t, k - 1, p)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = (k * p * other - t * above) / (k * u - t)
     return np.where(k * u > t, found, 1.0).min(axis=-1)
@@ -100,11 +99,12 @@ def betting_interval(
 def _worth(values: np.ndarray, enough: float) -> NDArray[np.float64]:
     unknown = np.isnan(values).any(axis=-1)
     values = np.where(unknown[..., None], 0.0, values)
-    low, high = np.zeros(unknown.shape), values.mean(axis=-1)
-    for _ in range(_CHEAP):
-        middle = np.maximum((low + high) / 2, np.finfo(float).tiny)
-        away = log_capital(values, middle[..., None], total=True)[..., 0] >= enough
-        low, high = np.where(away, middle, low), np.where(away, high, middle)
+
+    def within(mean: NDArray[np.float64]) -> NDArray[np.bool_]:
+        share = np.maximum(mean, np.finfo(float).tiny)[..., None]
+        return ~(log_capital(values, share, total=True)[..., 0] >= enough)
+
+    low, _ = bracket(within, np.zeros(unknown.shape), values.mean(axis=-1), _CHEAP)
     return np.where(unknown, np.nan, low)
 
 

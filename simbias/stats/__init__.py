@@ -1,0 +1,1 @@
+"""Statistical procedures that several rooms share: one place for each."""

@@ -1,0 +1,74 @@
+"""The binomial law: its tail, exact limits of a probability, and what they say of a median.
+
+Sources: C. Clopper and E. Pearson, "The use of confidence or fiducial limits illustrated in the
+case of the binomial" (Biometrika 1934); W. Dixon and A. Mood, "The statistical sign test" (JASA
+1946).
+"""
+
+import numpy as np
+from jaxtyping import Int
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betainc, betaincinv
+
+from simbias.stats.estimate import Estimate
+
+
+def tail(k: ArrayLike, n: ArrayLike, p: ArrayLike) -> NDArray[np.float64]:
+    """P(B >= k) of B binomial (n, p), elementwise."""
+    k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
+    some = np.maximum(k, 1)
+    return np.where(k <= 0, 1.0, betainc(some, np.maximum(n, some) - some + 1, p))
+
+
+def lower_limit(k: ArrayLike, n: ArrayLike, level: float) -> NDArray[np.float64]:
+    """The p at which k or more successes in n have probability ``level``; 0 where k is 0.
+
+    It exceeds the true probability of a success with probability at most ``level``.
+    """
+    k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
+    return np.where(k == 0, 0.0, betaincinv(np.where(k == 0, 1, k), n - k + 1, level))
+
+
+def upper_limit(k: ArrayLike, n: ArrayLike, level: float) -> NDArray[np.float64]:
+    """The p at which k or fewer successes in n have probability ``level``; 1 where k is n.
+
+    It lies below the true probability of a success with probability at most ``level``.
+    """
+    k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
+    return np.where(k == n, 1.0, betaincinv(k + 1, np.where(k == n, 1, n - k), 1 - level))
+
+
+def clopper_pearson(
+    successes: Int[np.ndarray, " *shape"], trials: Int[np.ndarray, " *shape"], confidence: float
+) -> Estimate:
+    """A proportion with its exact interval.
+
+    Args:
+        successes: counts.
+        trials: counts; 0 gives NaN.
+        confidence: least probability that the two-sided interval covers, in (0, 1).
+    """
+    k, n = np.asarray(successes, float), np.asarray(trials, float)
+    level = (1 - confidence) / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        parts = (k / n, lower_limit(k, n, level), upper_limit(k, n, level))
+    return Estimate(*(np.where(n == 0, np.nan, part) for part in parts))
+
+
+def above_median(n: int, level: float, share: float = 0.5) -> int | None:
+    """The least order statistic that lies below the median with probability at most ``level``.
+
+    It inverts the sign test: the j-th smallest of n independent values lies below the median where
+    j or more of them do.
+
+    Args:
+        n: values.
+        level: probability.
+        share: probability that a value reads as below the median, more than 1/2 where it may be
+            misread.
+
+    Returns:
+        Its place from 0; None where not even the largest is that sure.
+    """
+    enough = np.flatnonzero(tail(np.arange(1, n + 1), n, share) <= level)
+    return int(enough[0]) if len(enough) else None

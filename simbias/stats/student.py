@@ -1,0 +1,28 @@
+"""Intervals of means by Student's t: approximate, unless what is averaged is normal.
+
+Source: Student, "The probable error of a mean" (Biometrika 1908).
+"""
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
+
+
+def half_width(error: ArrayLike, freedom: int, confidence: float) -> NDArray[np.float64]:
+    """Half of the two-sided interval of a mean, elementwise.
+
+    Args:
+        error: standard error; NaN where it is 0, for then no spread is seen.
+        freedom: degrees of freedom.
+        confidence: in (0, 1).
+    """
+    return stdtrit(freedom, (1 + confidence) / 2) * np.where(np.equal(error, 0), np.nan, error)
+
+
+def half_width_of_mean(values: Float[np.ndarray, " units"], confidence: float) -> float:
+    """The same of the mean of independent values; NaN where they are fewer than two, or alike."""
+    if len(values) < 2 or not np.isfinite(values).all() or np.ptp(values) == 0:
+        return np.nan
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    return float(half_width(error, len(values) - 1, confidence))
