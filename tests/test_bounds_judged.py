@@ -16,7 +16,6 @@ from simbias.cli import main
 from simbias.experiments import arrays, row_name
 from simbias.results import Store
 from simbias.results import bounds as kept
-from simbias.results.config import to_toml
 from simbias.training import Cell
 from simbias.training.stack import Job
 from simbias.training.stop import End
@@ -241,7 +240,7 @@ def store(trained, tmp_path):
     store = Store(tmp_path / "run", create=True)
     names = [{"cell": trained.cell.name, "published": {}}]
     config = {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0]}
-    store.prepare(to_toml(config | {"names": names}))
+    store.prepare(config | {"names": names})
     for i, seed in enumerate(trained.seeds):
         job = Job(trained.cell, seed)
         row = experiments.row("s", experiments.Ended(job, "done", "r"))

@@ -19,7 +19,6 @@ from simbias.experiments import classify
 from simbias.quantities import declared
 from simbias.results import Store
 from simbias.results import claims as kept
-from simbias.results.config import to_toml
 from simbias.stats.estimate import Estimate
 
 REDRAWS = '"rotation", "data", "initialisation", "order"'
@@ -627,7 +626,7 @@ def rows_of(path):
 def test_a_directory_of_another_run_is_refused(tmp_path, again):
     store = Store(tmp_path / "run", create=True)
     config = {"suite": "pitfalls", "preset": "smoke", "n_certify": 1, "cells": [], "seeds": [0]}
-    store.prepare(to_toml(config | {"names": []}))
+    store.prepare(config | {"names": []})
     before = {path: path.read_bytes() for path in files(tmp_path)}
     code, out, err = again(tmp_path / "run")
     assert (code, out) == (2, "") and one_line(err) and "holds a run of pitfalls" in err

@@ -5,6 +5,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+import tomli_w
 from scipy.stats import binom
 
 from simbias.claims import builtin, check, choose, feasible, load, session
@@ -14,7 +15,6 @@ from simbias.claims.session import InMemory
 from simbias.claims.verdict import Met, Units, conclude, intervals
 from simbias.experiments import classify
 from simbias.quantities import declared
-from simbias.results.config import to_toml
 from simbias.stats.estimate import Estimate
 from simbias.training.cell import Cell
 
@@ -63,7 +63,7 @@ def written(tmp_path):
 
     def write(*tables, name="my.toml"):
         path = tmp_path / name
-        path.write_text("".join(f"[[claim]]\n{to_toml(one)}\n" for one in tables))
+        path.write_text(tomli_w.dumps({"claim": tables}))
         return str(path)
 
     return write

@@ -16,7 +16,6 @@ from simbias.cli import main
 from simbias.experiments import row, row_name, trace_rows
 from simbias.experiments.classify import outcomes
 from simbias.results import Store, load_stack, summarise
-from simbias.results.config import to_toml
 from simbias.runner.plan import make_plan
 from simbias.tasks import oracle
 from simbias.training import Cell, train
@@ -360,7 +359,7 @@ def kept(tmp_path_factory, trained, cell):
     """A run directory with the trained stack."""
     store = Store(tmp_path_factory.mktemp("fuzz") / "run", create=True)
     words = {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0]}
-    store.prepare(to_toml(words | {"names": [{"cell": cell.name, "published": {}}]}))
+    store.prepare(words | {"names": [{"cell": cell.name, "published": {}}]})
     for one in outcomes(trained, None):
         name, trace = row_name(one.replica), trace_rows("s", one)
         store.write("networks", name, row("s", one), trace, one.tensors)

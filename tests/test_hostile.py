@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import jax
 import pytest
+import tomli_w
 
 from simbias import suites
 from simbias._files import read_text
@@ -15,7 +16,6 @@ from simbias.cli import main
 from simbias.plots import boundary
 from simbias.results import Store
 from simbias.results.checksums import of_record
-from simbias.results.config import to_toml
 from simbias.results.said import _batch
 from simbias.runner.execute import prepare
 from simbias.runner.plan import make_plan
@@ -222,7 +222,7 @@ def test_a_claim_nested_without_end_is_refused(refused, text):
 @pytest.mark.parametrize("verb", ["status", "table", "plot", "bounds", "query"])
 def test_a_run_that_says_odd_things_is_named(tmp_path, capsys, changes, words, verb):
     path = tmp_path / "run.toml"
-    path.write_text(to_toml(RUN | changes))
+    path.write_text(tomli_w.dumps(RUN | changes))
     assert main([verb, str(tmp_path), *(["select 1"] if verb == "query" else [])]) == 2
     said = capsys.readouterr()
     assert not said.out and said.err.count("\n") == 1 and f"{path}: {words}" in said.err

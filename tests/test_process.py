@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import simbias
-from simbias.results.config import to_toml
 from simbias.results.store import Store
 
 SIMBIAS = [sys.executable, "-m", "simbias"]
@@ -33,7 +32,7 @@ def directory(tmp_path_factory):
     """A run directory of no networks."""
     store = Store(tmp_path_factory.mktemp("process") / "run", create=True)
     words = {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0], "names": []}
-    store.prepare(to_toml(words))
+    store.prepare(words)
     return store.directory
 
 

@@ -10,7 +10,6 @@ from simbias import MLP, Stop, experiments, sgd, tasks
 from simbias.experiments.classify import NETWORKS
 from simbias.quantities import quantity
 from simbias.results import Store
-from simbias.results.config import to_toml
 from simbias.training import Cell
 from simbias.training.stack import Job
 
@@ -128,7 +127,7 @@ def folder(tmp_path_factory):
     store = Store(folder / "run", create=True)
     names = [{"cell": CELL.name, "published": {}}]
     config = {"suite": "s", "preset": "p", "n_certify": 500, "cells": [], "seeds": [0]}
-    store.prepare(to_toml(config | {"names": names}))
+    store.prepare(config | {"names": names})
     job = Job(CELL, 0)
     known = {"risk": 0.25, "train_accuracy": 0.5}
     row = experiments.row("s", experiments.Ended(job, "done", "r", known))

@@ -10,7 +10,6 @@ import pytest
 
 from simbias.cli import main
 from simbias.experiments.classify import NETWORKS
-from simbias.results.config import to_toml
 from simbias.results.store import Store
 
 RUN = {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0, 1], "names": []}
@@ -19,7 +18,7 @@ RUN = {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0, 1]
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory, cell):
     store = Store(tmp_path_factory.mktemp("query") / "run", create=True)
-    store.prepare(to_toml(RUN))
+    store.prepare(RUN)
     for seed in (0, 1):
         row = {"suite": "s", "cell": "c", "seed": seed, "status": "done", "reason": 'a, "b"\nc'}
         name = hashlib.sha256(f"{cell.identity}|{seed}".encode()).hexdigest()[:16]

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import shutil
-import tomllib
+import tarfile
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
@@ -13,15 +13,14 @@ import pytest
 from safetensors.numpy import save_file
 
 from simbias.experiments.classify import NETWORKS
-from simbias.results.config import to_toml
+from simbias.results.config import read_config
 from simbias.results.files import StoreError, check_writable
 from simbias.results.schema import EVIDENCE, VERDICTS
 from simbias.results.store import Store
 from simbias.training.fit import TRACE
 
-CONFIG = to_toml(
-    {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0], "names": []}
-)
+ROOT = Path(__file__).parent.parent
+CONFIG = {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0], "names": []}
 TENSORS = {
     name: np.arange(3.0) for name in ("rotation", "fitted_since", "updates", "end", "seconds")
 }
@@ -481,14 +480,39 @@ def test_a_row_that_is_not_final_never_replaces_one_that_is(store):
     assert store.query("SELECT DISTINCT status FROM networks")[1] == [("done",)]
 
 
-def test_toml_reads_back_as_it_was_written():
-    table = {
-        "text": 'a "b" \\ \n \x7f \u2028 ü 𝛼',
-        "numbers": [1, -0.0, 1e-9, 1e300, float("inf"), True, 2**62],
+TEXTS = [
+    "", " ", "𝔸", "ü 𝛼", 'a "b" \\ c', '"', "'", "\\", "\\u0041", '"""', "'''", "a\nb", "a\r\nb",
+    "\r", "\t", "\x7f", "\x85", "\u2028", "\ufeff", "# no comment", "a = 1", "[a]", "a.b", "-",
+    "true", "1", "".join(map(chr, range(0x20))), "".join(map(chr, range(0x7F, 0xA1))),
+    "\U0010ffff", "x" * 200,
+]  # fmt: skip
+
+
+def test_a_run_toml_reads_back_as_it_was_written(store):
+    config = CONFIG | {
+        "suite": TEXTS[4],
+        "texts": TEXTS,
+        "keys": {text: {text: [{text: text}, [text]]} for text in TEXTS},
+        "numbers": [1, -1, 1e-9, 1e300, 0.1, float("inf"), True, False, 2**62],
         "times": [datetime(2020, 1, 2, 3, tzinfo=UTC), date(2020, 1, 2), time(3, 4)],
-        "a key = 𝛼": {"b.c": {"d": []}},
+        "empty": {"table": {}, "list": [], "tables": [{}]},
+        "names": [{"cell": text, "published": {"risk": 0.1}} for text in TEXTS],
     }
-    assert tomllib.loads(to_toml(table)) == table
+    store.prepare(config)
+    assert store.config() == config
+    store.prepare(CONFIG | {"zero": -0.0})
+    assert str(store.config()["zero"]) == "-0.0"
+
+
+@pytest.mark.parametrize("archive", sorted(ROOT.glob("*/recorded/*.tar.xz")), ids=lambda a: a.stem)
+def test_a_recorded_run_is_the_same_run_when_its_run_toml_is_written_anew(archive, tmp_path):
+    with tarfile.open(archive) as files:
+        (name,) = (name for name in files.getnames() if name.endswith("run.toml"))
+        files.extract(name, tmp_path, filter="data")
+    before = read_config(tmp_path / name)
+    store = Store(tmp_path / "run", create=True)
+    store.prepare(before)
+    assert store.config() == before
 
 
 def test_a_run_of_a_file_a_network_is_read_and_becomes_one_of_large_files(store, notes):

@@ -30,7 +30,6 @@ from simbias.cli import main
 from simbias.experiments import arrays, row_name
 from simbias.results import Store, load_stack
 from simbias.results import claims as kept
-from simbias.results.config import to_toml
 from simbias.runner import execute
 from simbias.runner.plan import Plan
 from simbias.training import draws, fit
@@ -242,7 +241,7 @@ def stored(stack, directory, change=lambda tensors: tensors):
     store = Store(directory / "run", create=True)
     names = [{"cell": CELL.name, "published": {}}]
     config = {"suite": "s", "preset": "p", "n_certify": 500, "cells": [], "seeds": [0, 1]}
-    store.prepare(to_toml(config | {"names": names}))
+    store.prepare(config | {"names": names})
     store.write_text(store.directory / "claim.toml", CLAIM)
     for i, seed in enumerate(stack.seeds):
         job = Job(stack.cell, seed)

@@ -7,7 +7,6 @@ from simbias import MLP, Stop, experiments, sgd, tasks
 from simbias.experiments import row_name
 from simbias.plots.run import table_rows
 from simbias.results import Store, summarise
-from simbias.results.config import to_toml
 from simbias.results.summary import caption, head, latex, lines
 from simbias.results.transitions import Transitions, transitions
 from simbias.training import Cell
@@ -34,7 +33,7 @@ def write(tmp_path):
     def cells(**members):
         config = {"suite": "hand", "preset": "one", "n_certify": 10, "cells": [], "seeds": [0]}
         names = [{"cell": cell.name, "published": {}} for cell, _ in members.values()]
-        store.prepare(to_toml(config | {"names": names}))
+        store.prepare(config | {"names": names})
         for cell, seeds in members.values():
             for seed, (select, train, risk) in enumerate(seeds):
                 job = Job(cell, seed)

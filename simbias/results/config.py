@@ -1,9 +1,5 @@
-"""``DIR/run.toml``: what a run is of, written as TOML and checked when it is read."""
+"""``DIR/run.toml``: what a run is of, checked when it is read."""
 
-import json
-import re
-from collections.abc import Mapping
-from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -49,23 +45,3 @@ def _is_cell(cell: Any) -> bool:
     return all(isinstance(cell.get(key), kind) for key, kind in needed.items()) and isinstance(
         cell["task"].get("name"), str
     )
-
-
-def to_toml(table: Mapping[str, Any]) -> str:
-    """A flat or nested mapping of plain values as TOML text."""
-    return "".join(f"{_key(key)} = {_toml(value)}\n" for key, value in table.items())
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{_key(key)} = {_toml(item)}' for key, item in value.items())} }}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    if isinstance(value, date | time | float):
-        return str(value)
-    # text, integers and booleans are those of JSON, but for escapes in pairs and the last of ASCII
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -20,6 +20,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import tomli_w
 
 from simbias._checks import fail, known, place
 from simbias._escape import csv_text
@@ -74,12 +75,16 @@ class Store(Beside):
             if path.exists() and not path.is_dir():
                 raise ValueError(f"{path} is a file: not a run directory of simbias")
 
-    def prepare(self, config: str) -> None:
-        """Make the folders, write ``run.toml``, and clear what killed processes left."""
+    def prepare(self, config: Mapping[str, Any]) -> None:
+        """Make the folders, write ``run.toml``, and clear what killed processes left.
+
+        Args:
+            config: what ``config()`` gives from then on; TOML has no None.
+        """
         for folder in _FOLDERS:
             (self.directory / folder).mkdir(parents=True, exist_ok=True)
         files.clear(self.directory)
-        self.write_text(self.directory / "run.toml", config)
+        self.write_text(self.directory / "run.toml", tomli_w.dumps(config))
 
     def config(self) -> dict[str, Any] | None:
         """The contents of ``run.toml``; None where there is none; ValueError for a foreign one."""

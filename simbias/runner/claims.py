@@ -13,7 +13,6 @@ from simbias.experiments import FINAL, AnyCell, Replica, device, row_name, versi
 from simbias.quantities import declared
 from simbias.results import claims as kept
 from simbias.results import said
-from simbias.results.config import to_toml
 from simbias.results.records import load
 from simbias.results.store import Store
 from simbias.runner.execute import Reporter, execute
@@ -96,7 +95,7 @@ def open_store(directory: Path, note: Callable[[str], None] = warnings.warn) -> 
     if config is None:
         words = {"suite": SUITE, "preset": "units", "n_certify": N_CERTIFY}
         environment = {"device": device(), "versions": versions()}
-        store.prepare(to_toml(words | {"cells": [], "seeds": [], "names": []} | environment))
+        store.prepare(words | {"cells": [], "seeds": [], "names": []} | environment)
     elif config["suite"] != SUITE:
         raise ValueError(
             f"out: {str(directory)!r} holds a run of {config['suite']}, allowed: a directory of"

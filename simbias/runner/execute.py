@@ -27,7 +27,6 @@ from simbias.experiments import (
     trace_rows,
     versions,
 )
-from simbias.results.config import to_toml
 from simbias.results.files import StoreError
 from simbias.results.store import Store
 from simbias.runner.plan import Plan
@@ -104,7 +103,7 @@ def prepare(plan: Plan, store: Store) -> None:
             settings = [*settings, own]
             names = [*names, {"cell": cell.name, "published": published}]
     run = plan.config() | {"cells": settings, "seeds": seeds, "names": names}
-    store.prepare(to_toml(before | run | environment))
+    store.prepare(before | run | environment)
 
 
 def _too_large(group: list[Replica]) -> ValueError | None:
