@@ -190,7 +190,7 @@ def test_claims_and_expressions_of_a_file_are_counted(refused):
 
 
 def test_as_many_claims_as_are_allowed_take_seconds(tmp_path, monkeypatch):
-    monkeypatch.setattr(task, "draws", task.draws.__wrapped__)  # once a claim, as elsewhere
+    monkeypatch.setattr(task, "draws", task._traced)  # once a claim, as elsewhere
     path = tmp_path / "my.toml"
     path.write_text(claims(1000))
     clock = time.process_time()  # not the wall's: other processes may have the cores
