@@ -17,28 +17,18 @@ from unittest.mock import patch
 
 import intervals
 import numpy as np
+from laws import Certified, Discordant, Located, Measured, Misread, Shares
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-
-from simbias.claims import verdict
-from simbias.claims.calibration import (
-    Calibration,
-    Certified,
-    Discordant,
-    Located,
-    Measured,
-    Misread,
-    Shares,
-    calibrate,
-    calibrate_session,
-    detectable,
-)
-from simbias.claims.controls import (
+from simulated import Calibration, calibrate, calibrate_session, detectable
+from wrong_tests import (
     ambiguous_as_true,
     ambiguous_dropped,
     ambiguous_in_favour,
     uncorrected,
 )
+
+from simbias.claims import verdict
 from simbias.claims.inference import Rule
 from simbias.plots import _figure as style
 from simbias.stats.estimate import Estimate

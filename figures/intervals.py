@@ -228,10 +228,8 @@ def seeds(g: np.random.Generator) -> Iterable[Row]:
         for _ in range(SOME):
             time = np.ceil(100 * g.exponential(size=n))
             updates = np.where(time <= 100 * -np.log(1 - within), time, np.inf)
-            never = np.full(n, np.inf)
-            one = Transitions(
-                tuple(range(n)), updates, updates, never, np.isfinite(updates), 300, 1
-            )
+            reached = np.isfinite(updates)
+            one = Transitions(tuple(range(n)), updates, updates, updates, updates, reached, 300)
             ends.append((float(one.median.low), float(one.median.high)))
         case = f"{n} seeds, {within:g} of them within the budget, checks tied"
         low, high = np.array(ends).T

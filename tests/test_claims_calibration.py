@@ -6,29 +6,20 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from laws import Certified, Discordant, Located, Measured, Misread, Shares
 from scipy import stats
-
-from simbias.bounds import Judged
-from simbias.bounds.quantities import validity
-from simbias.bounds.record import Record
-from simbias.claims import claim, sequential, session, verdict
-from simbias.claims.calibration import (
-    Certified,
-    Discordant,
-    Located,
-    Measured,
-    Misread,
-    Shares,
-    calibrate,
-    calibrate_session,
-    detectable,
-)
-from simbias.claims.controls import (
+from simulated import calibrate, calibrate_session, detectable
+from wrong_tests import (
     ambiguous_as_true,
     ambiguous_dropped,
     ambiguous_in_favour,
     uncorrected,
 )
+
+from simbias.bounds import Judged
+from simbias.bounds.quantities import validity
+from simbias.bounds.record import Record
+from simbias.claims import claim, sequential, session, verdict
 from simbias.claims.family import holm, spent
 from simbias.claims.inference import Rule, along, find, p_values
 from simbias.stats.binomial import clopper_pearson

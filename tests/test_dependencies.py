@@ -31,7 +31,8 @@ def imported(folder):
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module)
-    here = {"simbias"} | {path.stem for path in (ROOT / folder).glob("*.py")}
+    folders = (folder, "figures") if folder == "tests" else (folder,)  # tests import from both
+    here = {"simbias"} | {path.stem for some in folders for path in (ROOT / some).glob("*.py")}
     return {name.split(".")[0] for name in names} - sys.stdlib_module_names - here
 
 

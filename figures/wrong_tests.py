@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
+from simulated import PValues
 
-from simbias.claims.calibration import PValues
 from simbias.claims.family import holm
 from simbias.claims.inference import Rule, p_values
 
