@@ -17,6 +17,7 @@ from simbias.claims.verdict import Units, conclude
 from simbias.cli import main
 from simbias.experiments import classify
 from simbias.quantities import declared
+from simbias.quantities.quantity import Quantity
 from simbias.results import Store
 from simbias.results import claims as kept
 from simbias.stats.estimate import Estimate
@@ -160,6 +161,19 @@ def asked(monkeypatch):
     return trained, measured
 
 
+@pytest.fixture
+def looked_up(monkeypatch):
+    """The quantities and populations of which it was asked whether they go together."""
+    pairs, suits = [], Quantity.suits
+
+    def counted(quantity, cell, argument):
+        pairs.append((quantity.name, cell.identity, str(argument)))
+        return suits(quantity, cell, argument)
+
+    monkeypatch.setattr(Quantity, "suits", counted)
+    return pairs
+
+
 # -- list and check ---------------------------------------------------------------------------
 
 
@@ -186,6 +200,14 @@ def test_a_good_file_is_shown_and_nothing_is_written(file, tmp_path, monkeypatch
         assert claim.id in out and claim.hash in out and claim.title in out
     assert "P(risk <= 0.4) >= 0.5" in out
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("verb", ["check", "run"])
+def test_a_command_asks_once_whether_a_claim_is_feasible(file, again, copied, looked_up, verb):
+    once = sum(len(session._keys(claim)) for claim in load(str(file)))
+    assert looked_up == [] and once > 0
+    code, _, err = call("claims", "check", file) if verb == "check" else again(copied)
+    assert (code, err) == (0, "") and len(looked_up) == once
 
 
 BAD = [

@@ -6,7 +6,16 @@ from simbias import MLP, Stop, sgd, tasks
 from simbias.results.summary import Mean, Summary, head, latex, lines
 from simbias.tasks.shifts import shifted
 from simbias.training import Cell
-from simbias.training.words import departures, phrase, phrases, task_words, told_apart, value_words
+from simbias.training.words import (
+    by_part,
+    departures,
+    how_trained,
+    phrase,
+    phrases,
+    task_words,
+    told_apart,
+    value_words,
+)
 
 
 def cell(task=None, n=500, lr=0.1, width=8, **stop):
@@ -45,6 +54,25 @@ def test_settings_have_the_names_of_the_field():
     assert phrase("train_accuracy", None) == "no train accuracy"
     # what a task lacks is not said of it; a goal that a rule lacks is
     assert phrases({"noise": None, "select_accuracy": None}) == "no select accuracy"
+
+
+def test_settings_are_known_by_their_part_and_their_name_there():
+    settings = {"task": {"name": "ms-7", "margin": {"slab": 0.1}}, "n_train": 5, "stop": {}}
+    assert by_part(settings) == {
+        ("task", "name"): "ms-7",
+        ("task", "margin"): {"slab": 0.1},
+        ("", "n_train"): 5,
+    }
+
+
+def test_how_a_network_is_trained_leaves_out_task_and_learner_and_has_one_order():
+    found = list(how_trained(cell(max_updates=100)))
+    assert [part or name for part, name in found[:3]] == ["n_train", "batch", "method"]
+    assert [part for part, _ in found[2:]] == sorted(
+        (part for part, _ in found[2:]), key=["method", "loss", "stop"].index
+    )
+    assert how_trained(cell())["loss", "name"] == "cross-entropy"
+    assert ("loss", "name") not in how_trained({"task": {"name": "ms-7"}, "n_train": 5})
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ __all__ = [
 
 
 def choose(words: Sequence[str] = ()) -> list[Claim]:
-    """The claims that words mean.
+    """The claims that words mean, all of them feasible.
 
     Args:
         words: ids or families of built-in claims, or paths of claim files (ending in .toml);

@@ -134,6 +134,17 @@ def judge(
         ValueError: claims that are not feasible; nothing is trained then.
     """
     feasible(claims)
+    return judge_feasible(claims, networks, first_seeds=first_seeds, note=note)
+
+
+def judge_feasible(
+    claims: Sequence[Claim],
+    networks: Networks,
+    *,
+    first_seeds: Mapping[str, int] | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> list[Verdict]:
+    """``judge``, of claims that have been found ``feasible``."""
     first = dict.fromkeys((claim.id for claim in claims), GENERATION) | dict(first_seeds or {})
     open_ = [claim for claim in claims if not settings_unmet(claim)]
     have = dict.fromkeys((claim.id for claim in open_), 0)

@@ -9,17 +9,17 @@ from simbias.quantities.quantity import Quantity
 from simbias.quantities.subject import Subject
 from simbias.stats.estimate import Estimate
 from simbias.training.cell import Cell
+from simbias.training.words import by_part
 
-_PARTS = ("task", "network", "method", "estimator")
+_PARTS = ("", "task", "network", "method", "estimator")
 
 
 def setting(cell: Cell, name: str) -> float:
     """A number among the settings of a cell, whichever part has it; ValueError where none has."""
-    given = cell.settings
-    parts = (given, *(given[part] for part in _PARTS if part in given))
-    for settings in parts:
-        if name in settings:
-            return float(settings[name])
+    given = by_part(cell.settings)
+    for part in _PARTS:
+        if (part, name) in given:
+            return float(given[part, name])
     raise fail("quantity", name, f"a setting of {cell.name}, which has no such number")
 
 

@@ -27,7 +27,7 @@ from simbias.results.schema import BOUNDS as COLUMNS
 from simbias.results.store import Store
 from simbias.training.cell import Cell, cell_from_settings
 from simbias.training.draws import DrawsError
-from simbias.training.words import plain, value_words
+from simbias.training.words import how_trained, plain, value_words
 
 FOLDER = "bounds"
 EDITION = 2  # to be raised when a bound says something else of the same networks
@@ -214,7 +214,7 @@ def comparable(
 
 def _told_apart(cells: Sequence[Cell]) -> list[dict[str, Any]]:
     """The settings of each cell, those of training among them where only they tell some apart."""
-    given = [_flat(cell) for cell in cells]
+    given = [_of_problem(cell) for cell in cells]
     trained = [_of_training(cell) for cell in cells]
     varied = {
         name
@@ -230,11 +230,14 @@ def _told_apart(cells: Sequence[Cell]) -> list[dict[str, Any]]:
 
 
 def _of_training(cell: Cell) -> dict[str, Any]:
-    method = {"method": cell.method.name, **cell.method.settings}
-    return {"batch": cell.batch, **method, "loss": cell.loss.name, **cell.stop.settings}
+    return {
+        part if key == "name" else key: value
+        for (part, key), value in how_trained(cell.settings).items()
+        if key != "n_train" and (part != "loss" or key == "name")
+    }
 
 
-def _flat(cell: Cell) -> dict[str, Any]:
+def _of_problem(cell: Cell) -> dict[str, Any]:
     """What may set cells of a grid apart: the task with its settings, n, and the architecture."""
     given = cell.task.settings
     task = {key: plain(given).get(key, value_words(value)) for key, value in given.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simbias.claims.claim import Claim
-from simbias.claims.session import Key, Triple, classifiers, feasible, judge
+from simbias.claims.session import Key, Triple, classifiers, judge_feasible
 from simbias.claims.verdict import Verdict
 from simbias.experiments import FINAL, AnyCell, Replica, device, row_name, versions
 from simbias.quantities import declared
@@ -115,7 +115,7 @@ def run(
     """Judge claims and keep verdicts with their evidence.
 
     Args:
-        claims: distinct ids.
+        claims: from ``choose``.
         store: from ``open_store``.
         reporter: makes what hears how a training goes.
         note: hears what is measured.
@@ -124,18 +124,16 @@ def run(
         The verdicts, and the statuses that the networks behind them have.
 
     Raises:
-        ValueError: claims that are not feasible; nothing is written or trained then.
         Interrupted: the user asked to stop; the same call goes on.
         StoreError: nothing can be written any more.
     """
-    feasible(claims)
     claims, first, notes = said.register(store, claims)
     for line in (*notes, *store.mend()):
         note(line)
     for claim in claims:
         kept.set_apart(store, claim)
     networks = InStore(store, reporter)
-    verdicts = judge(claims, networks, first_seeds=first, note=note)
+    verdicts = judge_feasible(claims, networks, first_seeds=first, note=note)
     for verdict in verdicts:
         kept.write_verdict(store, verdict)
     return verdicts, set(networks.statuses.values())

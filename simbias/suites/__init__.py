@@ -23,6 +23,7 @@ from simbias.experiments import Experiment, experiment_of, experiments
 from simbias.experiments.registered import KEY
 from simbias.registry import SUITES, resource
 from simbias.training.stack import MOST_NETWORKS
+from simbias.training.words import by_part
 
 __all__ = ["Preset", "Published", "Suite", "load"]
 
@@ -195,34 +196,25 @@ def _merged(
 
 def _expand(at: str, cell: dict[str, Any]) -> list[dict[str, Any]]:
     """The product over every array: an array of values is a grid, one cell a value."""
-    axes = [
-        (part, key, value)
-        for part, settings in cell.items()
-        for key, value in (settings.items() if isinstance(settings, dict) else [(None, settings)])
-        if isinstance(value, list)
-    ]
-    for part, key, values in axes:
+    axes = {place: value for place, value in by_part(cell).items() if isinstance(value, list)}
+    for place, values in axes.items():
         if not values:
-            raise fail(f"{at}.{part}" + (f".{key}" if key else ""), values, "at least one value")
-    many = prod(len(values) for _, _, values in axes)
+            raise fail(".".join([at, *filter(None, place)]), values, "at least one value")
+    many = prod(map(len, axes.values()))
     if many > _MOST_CELLS:
         raise fail(at, f"a grid of {many} cells", _FEW)
     expanded = []
-    gridded = {(part, key) for part, key, _ in axes}
     alone = {
-        part: {key: value for key, value in settings.items() if (part, key) not in gridded}
+        part: {key: value for key, value in settings.items() if (part, key) not in axes}
         if isinstance(settings, dict)
         else settings
         for part, settings in cell.items()
-        if (part, None) not in gridded
+        if ("", part) not in axes
     }
-    for chosen in product(*(values for _, _, values in axes)):
+    for chosen in product(*axes.values()):
         one = copy.deepcopy(alone)
-        for (part, key, _), value in zip(axes, chosen, strict=True):
-            if key is None:
-                one[part] = value
-            else:
-                one[part][key] = value
+        for (part, key), value in zip(axes, chosen, strict=True):
+            (one[part] if part else one)[key] = value
         expanded.append(one)
     return expanded
 

@@ -60,6 +60,23 @@ def phrases(settings: Mapping[str, Any]) -> str:
     return ", ".join(phrase(key, value) for key, value in said.items())
 
 
+def by_part(settings: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    """The settings of a cell by the part that they are in and their name there.
+
+    What is in no part, such as ``n_train``, has the part ``""``.
+
+    Args:
+        settings: as ``Cell.settings`` has them, or as a cell of a suite file does.
+    """
+    found: dict[tuple[str, str], Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            found |= {(key, name): one for name, one in value.items()}
+        else:
+            found["", key] = value
+    return found
+
+
 def plain(settings: Settings, split: Collection[str] = ()) -> dict[str, Any]:
     """Settings without tables inside: a table of one value is that value.
 
@@ -137,7 +154,7 @@ def varied(cells: Sequence[Settings]) -> list[dict[str, Any]]:
     bare = [{key: value for key, value in cell["task"].items() if key != "name"} for cell in cells]
     split = {_stem(key) for task in bare for key in plain(task) if " " in key}
     flat = [
-        {("task", key): value for key, value in plain(task, split).items()} | _settings(cell)
+        {("task", key): value for key, value in plain(task, split).items()} | how_trained(cell)
         for task, cell in zip(bare, cells, strict=True)
     ]
     alike: dict[str, dict[tuple[str, str], Any]] = {}  # the first cell of each task and learner
@@ -154,15 +171,22 @@ def varied(cells: Sequence[Settings]) -> list[dict[str, Any]]:
     return [{name: one.get(at) for name, at in names.items()} for one in flat]
 
 
-def _settings(cell: Settings) -> dict[tuple[str, str], Any]:
-    """The settings of a cell by part and name: numbers, then parts, without task and learner."""
+def how_trained(cell: Settings) -> dict[tuple[str, str], Any]:
+    """The settings of a cell beside task and learner, ``by_part``: numbers first, in a fixed order.
+
+    Args:
+        cell: as for ``varied``; the loss of a network that names none is the usual one.
+    """
     whole = {"loss": _USUAL_LOSS} | cell if "method" in cell else cell
-    others = [key for key in whole if key not in ("experiment", "task", *_LEARNERS, *_ORDER)]
-    order = [*(key for key in _ORDER if key in whole), *others]
-    parts = {key: whole[key] for key in order if isinstance(whole[key], Mapping)}
-    return {("", key): whole[key] for key in order if key not in parts} | {
-        (part, key): value for part, settings in parts.items() for key, value in settings.items()
-    }
+    left_out = ("experiment", "task", *_LEARNERS)
+    found = {at: one for at, one in by_part(whole).items() if (at[0] or at[1]) not in left_out}
+
+    def place(at: tuple[str, str]) -> tuple[bool, int]:
+        part, key = at
+        ordered = (part or key) in _ORDER
+        return part != "", _ORDER.index(part or key) if ordered else len(_ORDER)
+
+    return {at: found[at] for at in sorted(found, key=place)}
 
 
 def told_apart(cells: Sequence[Settings]) -> list[dict[str, Any]]:
