@@ -97,7 +97,7 @@ def shares(g: np.random.Generator) -> Iterable[Row]:
     for first, second in ((0.05, 0.05), (0.0005, 0.0), (0.3, 0.0)):
         laws = [first, second, 1 - first - second]
         one, other, _ = g.multinomial(1_000, laws, MANY).T
-        pair = Paired(np.full(MANY, 1_000), 1_000 - one - other, one, other)
+        pair = Paired(np.full(MANY, 1_000), one, other)
         case = f"only the one errs on {first:g}, only the other on {second:g} of 1,000 points"
         ends = pair.difference(CONFIDENCE)[1:]
         yield row("early_stopping_gain", "claims", case, ends, first - second)

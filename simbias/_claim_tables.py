@@ -76,10 +76,6 @@ def tables(source: Traversable) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def _size(part: Any) -> int:
-    return len(part) if isinstance(part, list | dict) else 0
-
-
 def _tables(file: str, table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for key in table:
         known(f"{file}: key", key, [*REQUIRED, *OPTIONAL, "claim"])

@@ -181,15 +181,6 @@ def calls(trained, cell, store):
             {"key": key, "rows": 5},
             {"key": THING, "rows": COUNT, "rotation": THING[1:]},
         ),
-        "randomise": Call(
-            task.randomise,
-            {"key": key, "x": np.zeros((4, 50), np.float32), "coordinates": (0,)},
-            {
-                "key": THING,
-                "x": [*THING, point],
-                "coordinates": [*THING, (50,), (-1,), (0.5,), ("a",)],
-            },
-        ),
         "validate": Call(simbias.validate, many, {"learned": THING, "n_certify": COUNT} | level),
         "control": Call(
             validation.control,
@@ -376,7 +367,7 @@ CALLED = {
     ("claims.get", "name"): "claim",
     ("claims.check", "claim"): "claim",
     ("claims.load", "source"): "claims|source",
-    ("claims.choose", "words"): "claim",
+    ("claims.choose", "words"): "claim|words",
     ("Store", "directory"): "DIR",
     ("make_plan", "overrides"): "set: |overrides: ",
 }

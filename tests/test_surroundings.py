@@ -130,7 +130,6 @@ ENTRANCES = {
     "tasks.BlockTask.sample": lambda given: TASK.sample(given.key, 20),
     "tasks.BlockTask.rotation": lambda given: TASK.rotation(given.key),
     "tasks.BlockTask.rotate": lambda given: TASK.rotate(given.x, given.rotation),
-    "tasks.BlockTask.randomise": lambda given: TASK.randomise(given.key, given.x, (0,)),
     "networks.MLP.init": lambda given: CELL.network.init(given.key, (4,)),
     "networks.MLP.from_layers": lambda given: CELL.network.from_layers(layers_of(given.stack, 0)),
 }

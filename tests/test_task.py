@@ -196,58 +196,6 @@ def test_fewer_than_one_row_is_refused(rows):
         tasks.get("lms-7").sample(jax.random.key(0), rows)
 
 
-def rows_of(x):
-    return x[np.lexsort(x.T)]
-
-
-def test_randomising_makes_a_set_independent_of_the_label_and_leaves_the_rest(draws):
-    x, y = draws("noisy-lms-7")
-    x = x.astype(np.float32)
-    chosen = (0, 7)
-    task = tasks.get("noisy-lms-7")
-    mixed = np.asarray(task.randomise(jax.random.key(8), jnp.asarray(x), chosen))
-    rest = [j for j in range(task.dim) if j not in chosen]
-    np.testing.assert_array_equal(mixed[:, rest], x[:, rest])
-    # positive control: before, the sign of coordinate 0 tells the label
-    assert np.mean((x[:, 0] > 0) == y) > 0.9
-    assert within_binomial(((mixed[:, 0] > 0) == y).sum(), ROWS, 0.5)
-    within = np.abs(mixed[:, 7]) < 2 / 35
-    assert within_binomial(y[within].sum(), within.sum(), 0.5)
-
-
-def test_randomising_permutes_the_rows_of_a_set_jointly(draws):
-    x = draws("noisy-lms-7")[0].astype(np.float32)
-    task = tasks.get("noisy-lms-7")
-    mixed = np.asarray(task.randomise(jax.random.key(8), jnp.asarray(x), (0, 7)))
-    np.testing.assert_array_equal(rows_of(mixed[:, (0, 7)]), rows_of(x[:, (0, 7)]))
-    assert np.mean(mixed[:, 0] == x[:, 0]) < 0.01
-    # planted failure: one permutation a coordinate is not joint
-    apart = np.stack([mixed[:, 0], np.roll(mixed[:, 7], 1)], axis=1)
-    assert not np.array_equal(rows_of(apart), rows_of(x[:, (0, 7)]))
-
-
-def test_randomising_acts_on_unrotated_coordinates():
-    task = tasks.get("noisy-lms-7")
-    key, turn = jax.random.key(9), task.rotation(jax.random.key(5))
-    plain, _ = task.sample(jax.random.key(6), ROWS)
-    turned = task.rotate(plain, turn)
-    mixed = task.randomise(key, turned, task.simple_set, rotation=turn)
-    expected = task.randomise(key, plain, task.simple_set)
-    np.testing.assert_allclose(mixed @ turn.T, expected, atol=1e-5)
-
-
-def test_randomising_no_coordinate_changes_nothing():
-    task = tasks.get("ms-7")
-    x, _ = task.sample(jax.random.key(6), ROWS)
-    np.testing.assert_array_equal(task.randomise(jax.random.key(0), x, task.simple_set), x)
-
-
-@pytest.mark.parametrize("index", (-1, 50, 0.5))
-def test_randomising_a_coordinate_that_does_not_exist_is_refused(index):
-    with pytest.raises(ValueError, match=r"^coordinates: got .*an integer in \[0, 49\]$"):
-        tasks.get("lms-7").randomise(jax.random.key(0), jnp.zeros((2, 50)), (index,))
-
-
 def test_lsn_has_a_sign_a_slab_and_gaussian_coordinates(draws):
     x, y = draws("lsn")
     np.testing.assert_array_equal(x[:, 0], 2 * y - 1)

@@ -15,13 +15,12 @@ from simbias.experiments.experiment import (
 )
 from simbias.experiments.registered import cell_of, experiment_of, experiments, label_of
 from simbias.experiments.rows import device, row, row_name, trace_rows, versions
-from simbias.experiments.table import FINAL, FIRST, LAST, STATUSES, Column, Table, rows_table
+from simbias.experiments.table import FINAL, FIRST, LAST, Column, Table, rows_table
 
 __all__ = [
     "FINAL",
     "FIRST",
     "LAST",
-    "STATUSES",
     "AnyCell",
     "Column",
     "Context",

@@ -73,7 +73,7 @@ class Ended(NamedTuple):
 
     Attributes:
         replica: whose.
-        status: one of ``STATUSES``.
+        status: done, not-converged, diverged, error or interrupted.
         reason: why, and why any column is empty.
         columns: what was measured, by column.
         trace: the same on the way, a mapping a check; none where nothing was recorded.

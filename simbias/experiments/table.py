@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-STATUSES = ("done", "not-converged", "diverged", "error", "interrupted")
 FINAL = ("done", "not-converged", "diverged")  # the others are computed again by a rerun
 
 

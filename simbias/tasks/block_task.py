@@ -169,38 +169,6 @@ class BlockTask:
         self._check_points("x", x)
         return x @ rotation
 
-    @pinned
-    def randomise(
-        self,
-        key: Key[Array, ""],
-        x: Float[Array, "rows dim"],
-        coordinates: tuple[int, ...],
-        *,
-        rotation: Float[Array, "dim dim"] | None = None,
-    ) -> Float[Array, "rows dim"]:
-        """Make a set of coordinates independent of the label by permuting its rows jointly.
-
-        Args:
-            key: a JAX random key, for the permutation.
-            x: inputs.
-            coordinates: indices of unrotated coordinates; one permutation serves them all.
-            rotation: the matrix that turned ``x``; None where it is unrotated.
-
-        Returns:
-            Inputs of the same shape, turned as ``x`` was.
-
-        Raises:
-            ValueError: an index that is no coordinate of the task, or a key of another generator.
-        """
-        self._check_points("x", x)
-        coordinates = tuple(each("coordinates", coordinates, object))
-        for coordinate in coordinates:
-            whole("coordinates", coordinate, least=0, most=self.dim - 1)
-        chosen = np.isin(np.arange(self.dim), coordinates)
-        plain = x if rotation is None else self.rotate(x, rotation.T)
-        mixed = jnp.where(chosen, plain[jax.random.permutation(own_key(key), len(x))], plain)
-        return mixed if rotation is None else self.rotate(mixed, rotation)
-
     def _check_points(self, argument: str, value: Any, rows: int | None = None) -> None:
         """Raise ValueError unless each row of an array is a point."""
         shape: tuple[int, ...] = getattr(value, "shape", ())

@@ -111,11 +111,6 @@ class GridReport:
         """Share of all contexts in which a network says 1."""
         return self.given.mean(axis=2)
 
-    @property
-    def standard_error(self) -> Float[np.ndarray, "seeds coordinates rows columns"]:
-        """That of ``share``, at most 1/(2 sqrt(contexts)); 0 where nothing is drawn."""
-        return np.sqrt((self.given * (1 - self.given)).sum(axis=2) / max(1, 2 * self.contexts))
-
 
 class _Cells(NamedTuple):
     """The cells of a plane in blocks; those that fill up the last block are in no zone."""

@@ -35,7 +35,6 @@ class Paired(NamedTuple):
     """
 
     points: Int[np.ndarray, " pairs"]
-    both_right: Int[np.ndarray, " pairs"]
     first_errs: Int[np.ndarray, " pairs"]
     second_errs: Int[np.ndarray, " pairs"]
 
@@ -103,7 +102,7 @@ def paired(first: Stack, second: Stack, *, points: int, task: BlockTask | None =
         [bool(one or other) for one, other in zip(faults(first), faults(second), strict=True)]
     )
     pairs = [_pair(first, second, i, task) for i in range(len(first))]
-    total = np.zeros((len(pairs), 3), np.int64)
+    total = np.zeros((len(pairs), 2), np.int64)
     devices = devices_for(len(pairs))
     for start in range(0, whole("points", points), CHUNK):
         rows = min(CHUNK, points - start)
@@ -129,7 +128,7 @@ def _pair(first: Stack, second: Stack, i: int, task: BlockTask) -> _Pair:
 
 @lru_cache
 def _compiled(network: Network, rows: int, devices: tuple[jax.Device, ...]) -> Any:
-    def one(pair: _Pair, chunk: UInt[Array, ""]) -> Int[Array, " three"]:
+    def one(pair: _Pair, chunk: UInt[Array, ""]) -> Int[Array, " two"]:
         key = jax.random.fold_in(key_of(pair.key), chunk)
         x, y = draw(pair.tables, key, rows)
 
@@ -138,6 +137,6 @@ def _compiled(network: Network, rows: int, devices: tuple[jax.Device, ...]) -> A
             return (margins(network, params, x @ rotation) > 0) == (y == 1)
 
         one, other = jax.lax.map(right, (pair.params, pair.rotations))
-        return jnp.stack([(one & other).sum(), (~one & other).sum(), (one & ~other).sum()])
+        return jnp.stack([(~one & other).sum(), (one & ~other).sum()])
 
     return over_seeds(one, devices)
