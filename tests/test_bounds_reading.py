@@ -108,6 +108,25 @@ def test_a_posterior_is_descended_by_adam_on_the_quadratic_bound(problem):
         np.testing.assert_allclose(one, other, atol=2e-5)
 
 
+def test_a_prior_is_learned_by_momentum_on_the_logistic_loss_of_its_half(problem):
+    def loss(layers, x, sign):
+        (inner, bias), (outer, shift) = layers
+        output = jnp.maximum(x @ inner + bias[None, :], 0) @ outer + shift[None, :]
+        return jnp.log1p(jnp.exp(-sign * output[:, 0])).mean()
+
+    slope_of = jax.jit(jax.grad(loss))
+    layers = problem.centre
+    speed = jax.tree.map(jnp.zeros_like, layers)
+    for i in range(STEPS):
+        draw = jax.random.fold_in(jax.random.key(0), i)
+        rows = jax.random.randint(draw, (descent.BATCH,), 0, FIRST)
+        slope = slope_of(layers, problem.x[rows], problem.sign[rows])
+        speed = jax.tree.map(lambda v, g: 0.9 * v + g, speed, slope)
+        layers = jax.tree.map(lambda w, v: w - 0.1 * v, layers, speed)
+    for one, other in zip(*map(jax.tree.leaves, (learned(problem), layers)), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 def test_the_sample_is_split_in_halves_of_which_the_first_is_the_priors(problem):
     assert (problem.first, problem.n, len(problem.x)) == (FIRST, N, PADDED)
     np.testing.assert_array_equal(problem.x[:N], evidence().x.astype(np.float32))
