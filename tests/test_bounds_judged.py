@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import streams
 
-from simbias import MLP, experiments, sgd, tasks, validate
+from simbias import MLP, experiments, losses, sgd, tasks, validate
 from simbias.bounds import BOUNDS, Judged, Record, evaluate, evidence_from, posterior
 from simbias.bounds.compression import compress
 from simbias.cli import main
@@ -429,6 +429,9 @@ def test_cells_that_only_their_training_tells_apart_stand_side_by_side(trained, 
     faster = replace(trained.cell, method=sgd(learning_rate=0.2))
     networks, _ = kept.comparable([(trained.cell, judged), (faster, judged)])
     assert {network.settings["learning_rate"] for network in networks} == {0.1, 0.2}
+    softer = [replace(trained.cell, loss=losses.logistic(smoothing=much)) for much in (0.1, 0.2)]
+    networks, _ = kept.comparable([(cell, judged) for cell in softer])
+    assert {network.settings["loss.smoothing"] for network in networks} == {0.1, 0.2}
     larger = replace(trained.cell, network=MLP(50, 1))
     networks, _ = kept.comparable([(trained.cell, judged), (larger, judged)])
     assert not any("learning_rate" in network.settings for network in networks)

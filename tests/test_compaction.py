@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import struct
+import subprocess
 import time
 import traceback
 
@@ -155,6 +156,20 @@ def test_a_process_killed_twice_at_any_moments_loses_nothing(tmp_path, killed):
             assert raw(place).items() <= {("a", 0.1), ("b", 0.1), ("b", 0.2)}
             opened(place).compact()
             assert raw(place) == {"a": 0.1, "b": 0.2}
+
+
+def test_a_process_lives_until_it_has_ended_whoevers_it_is(monkeypatch):
+    process = subprocess.Popen(["sleep", "60"])
+    assert claimed._lives(process.pid)
+    process.kill()
+    process.wait()
+    assert not claimed._lives(process.pid)
+
+    def refuse(pid, signal):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)  # it is another user's
+    assert claimed._lives(process.pid)
 
 
 def test_one_that_was_taken_for_dead_settles_nothing_when_it_goes_on(tmp_path, monkeypatch):

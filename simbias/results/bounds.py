@@ -230,11 +230,13 @@ def _told_apart(cells: Sequence[Cell]) -> list[dict[str, Any]]:
 
 
 def _of_training(cell: Cell) -> dict[str, Any]:
-    return {
-        part if key == "name" else key: value
-        for (part, key), value in how_trained(cell.settings).items()
-        if key != "n_train" and (part != "loss" or key == "name")
-    }
+    def word(part: str, key: str) -> str:
+        if key == "name":
+            return part
+        return f"loss.{key}" if part == "loss" else key  # methods have settings of such names too
+
+    trained = how_trained(cell.settings)
+    return {word(*at): value for at, value in trained.items() if at[1] != "n_train"}
 
 
 def _of_problem(cell: Cell) -> dict[str, Any]:
