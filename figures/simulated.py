@@ -17,7 +17,8 @@ from simbias._checks import real, whole
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.family import holm, reaches
 from simbias.claims.grammar import parse
-from simbias.claims.inference import TESTS, Rule, along, p_values
+from simbias.claims.inference import Rule, along, p_values
+from simbias.claims.procedures import declared_tests
 from simbias.claims.session import Key, Triple, judge
 from simbias.experiments import AnyCell
 from simbias.quantities import declared
@@ -120,7 +121,7 @@ def calibrate(
     real("missing", missing, 0, 1)
     truths = tuple(map(float, np.atleast_1d(truth)))
     generator = np.random.default_rng(seed)
-    if TESTS[rule.test].sequential if peek is None else peek:
+    if declared_tests()[rule.test].sequential if peek is None else peek:
         judge = _stopping(len(truths))
     wrong = np.zeros(3, np.int64)
     for start in range(0, repetitions, _BLOCK):

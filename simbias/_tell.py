@@ -286,6 +286,25 @@ def describe_experiment(name: str) -> None:
     print(f"table: {made.table.name}, of {len(made.table.columns)} columns")
 
 
+def describe_test(name: str) -> None:
+    """What a test of claims answers, what it assumes, and where it is from."""
+    from simbias.claims import declared_tests
+
+    made = declared_tests()[known("test", name, declared_tests())]
+    when = "after every unit" if made.sequential else "once all units are there"
+    print(f"{name}: {made.summary}\nsource: {made.source}")
+    print(f"answers: {', '.join(made.quantifiers)}; may be looked at {when}")
+    print(f"needs a range: {'yes' if made.ranged else 'no'}; assumes: {made.assumes or 'nothing'}")
+
+
+def describe_unit(name: str) -> None:
+    """What counts once in a claim."""
+    from simbias.quantities import unit_named
+
+    made = unit_named(name)
+    print(f"{name}: {made.summary}\nredraws: {', '.join(made.redraws)}; seeds: {made.seeds}")
+
+
 def describe_estimator(name: str) -> None:
     """A learner of another library: what it is, and where its settings are explained."""
     factory = REGISTRIES["estimators"].factory(name)

@@ -34,6 +34,8 @@ from simbias._tell import (
     describe_quantity,
     describe_suite,
     describe_task,
+    describe_test,
+    describe_unit,
     explain,
     make_console,
     print_claims,
@@ -199,7 +201,7 @@ def list_(kind: Kind = None) -> int:
 
 @_verb()
 def info(name: Name) -> int:
-    """Show what is known of a task, network, method, quantity, bound, suite or claim.
+    """Show what is known of a task, network, method, quantity, bound, suite, claim, ...
 
     Args:
         name: a name that `simbias list` shows, or the path of a file of claims or of a suite,
@@ -218,6 +220,8 @@ def info(name: Name) -> int:
         "bounds": describe_bound,
         "estimators": describe_estimator,
         "experiments": describe_experiment,
+        "tests": describe_test,
+        "units": describe_unit,
         "claims": describe_claim,
     }
     for i, kind in enumerate(kind for kind, several in names.items() if name in several):
@@ -330,7 +334,7 @@ def table(directory: Directory, /) -> int:
 def plot(
     directory: Directory,
     /,
-    kind: Literal["all", "boundary", "training", "table", "islands", "phase"] = "all",
+    kind: str = "all",
     cell: str | None = None,
     seed: int | None = None,
     coordinate: int | None = None,
@@ -339,13 +343,15 @@ def plot(
 
     Args:
         directory: a run directory.
-        kind: which figure; all: those that take seconds, so without islands.
+        kind: which figure, a name that `simbias list figures` shows; all: those that take seconds,
+            so without islands.
         cell: name of the cell, or its beginning; default: the suite's first with a network that
             did not diverge.
         seed: which network of the cell, for boundary and islands; default: the first that did not.
         coordinate: which slab coordinate, for boundary and islands; default: the one along which
             the network changes its label most often.
     """
+    known("kind", kind, ["all", *REGISTRIES["figures"].names()])
     store = _store(directory)
     _start_jax(None)
     kinds = None if kind == "all" else [kind]

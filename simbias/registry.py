@@ -6,7 +6,8 @@ that listing names costs nothing. Other packages add entries under the entry-poi
 says of itself is read from its source: one that cannot be imported must not stop the others.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
@@ -15,10 +16,12 @@ from importlib.resources.abc import Traversable
 from importlib.util import find_spec, resolve_name
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from simbias._checks import fail, known
 from simbias._files import read_toml
+
+Kind = TypeVar("Kind")
 
 
 class Entry(NamedTuple):
@@ -87,6 +90,31 @@ class Registry:
             words = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             at = f"{self.singular}: plug-in {name!r}, {entries[name].reference}"
             raise ValueError(f"{at}, cannot be imported: {words}") from error
+
+    def loaded(
+        self, kind: type[Kind], check: Callable[[str, Kind], None] = lambda place, made: None
+    ) -> dict[str, Kind]:
+        """Every object by name, of a kind whose entries are objects of one class.
+
+        An installed one that cannot be imported, is no such object, bears another name or is
+        refused by ``check`` is left out, with a warning.
+
+        Args:
+            kind: the class.
+            check: raises ValueError for a bad one; hears the place to name, and the object.
+        """
+        found: dict[str, Kind] = {}
+        for name in self.names():
+            place = f"{self.singular}: plug-in {name!r}"
+            try:
+                made = self.factory(name)
+                if not isinstance(made, kind) or getattr(made, "name", name) != name:
+                    raise fail(place, made, f"of class {kind.__name__}, named {name}")
+                check(place, made)
+                found[name] = made
+            except ValueError as error:
+                warnings.warn(f"left out: {error}", stacklevel=3)
+        return found
 
     def make(self, name: str, settings: Mapping[str, Any]) -> Any:
         """Call the factory with keyword settings; an unknown setting is a one-line ValueError."""
@@ -328,6 +356,25 @@ QUANTITIES = Registry(
     },
 )  # fmt: skip
 
+UNITS = Registry(
+    "units",
+    {
+        name: Entry(f"simbias.quantities.units:{name}", "")  # said where it is defined
+        for name in ("network", "pair", "point")
+    },
+)
+
+TESTS = Registry(
+    "tests",
+    {
+        name: Entry(f"simbias.claims.procedures:{name.replace('-', '_')}", "")  # said there
+        for name in (
+            "clopper-pearson", "beta-binomial", "sign", "betting", "permutation", "bootstrap",
+            "mcnemar",
+        )
+    },
+)  # fmt: skip
+
 EXPERIMENTS = Registry(
     "experiments",
     {
@@ -336,6 +383,17 @@ EXPERIMENTS = Registry(
     },
 )
 
+FIGURES = Registry(
+    "figures",
+    {
+        name: Entry(f"simbias.plots.run:{function}", "")  # said there
+        for name, function in {
+            "boundary": "boundary_of", "training": "training_of", "table": "table_of",
+            "islands": "islands_of", "phase": "phase_of",
+        }.items()
+    },
+)  # fmt: skip
+
 # A claim file's reference is a package and a TOML file in it; those of this package are found in
 # simbias/claims/builtin.
 CLAIMS = Registry("claims", {})
@@ -343,6 +401,7 @@ CLAIMS = Registry("claims", {})
 REGISTRIES = {
     registry.kind: registry
     for registry in (
-        TASKS, NETWORKS, LOSSES, METHODS, ESTIMATORS, QUANTITIES, BOUNDS, EXPERIMENTS, SUITES,
+        TASKS, NETWORKS, LOSSES, METHODS, ESTIMATORS, QUANTITIES, UNITS, BOUNDS, TESTS, EXPERIMENTS,
+        SUITES, FIGURES,
     )
 }  # fmt: skip

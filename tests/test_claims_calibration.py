@@ -284,8 +284,10 @@ def test_versions_that_spend_alpha_each_are_caught(quick, monkeypatch):
 
 def test_rounds_that_peek_at_a_fixed_number_of_units_are_caught(quick, monkeypatch):
     rule = replace(SHARE, at_least=0.5, alpha=0.2)
-    fixed = session.TESTS["clopper-pearson"]
-    monkeypatch.setitem(session.TESTS, "clopper-pearson", replace(fixed, sequential=True))
+    fixed = session.declared_tests()["clopper-pearson"]
+    monkeypatch.setitem(
+        session.declared_tests(), "clopper-pearson", replace(fixed, sequential=True)
+    )
     assert calibrate_session(rule, FAR, 60, truth=0.5, repetitions=60).exceeds
 
 

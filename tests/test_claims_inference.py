@@ -10,7 +10,8 @@ from scipy import integrate, stats
 
 from simbias.claims import betting, exact, means, sequential
 from simbias.claims.family import holm
-from simbias.claims.inference import TESTS, Rule, along, decided, fewest, find, more, p_values
+from simbias.claims.inference import Rule, along, decided, fewest, find, more, p_values
+from simbias.claims.procedures import declared_tests
 
 SHARE = Rule("<=", 0.01, 0.0, "probability", 0.95, "clopper-pearson", 0.05)
 ANYTIME = replace(SHARE, test="beta-binomial")
@@ -635,7 +636,7 @@ def test_many_draws_at_once_are_judged_as_each_alone(rule):
     low, high = x - 0.1, x + 0.1
     one = [(f.p_supported, f.p_refuted) for f in map(find, [rule] * 5, low, high)]
     np.testing.assert_allclose(np.stack(p_values(rule, low, high), -1), one, rtol=1e-12)
-    if TESTS[rule.test].along is not None:
+    if declared_tests()[rule.test].along is not None:
         paths = np.stack(along(rule, low, high), -1)
         np.testing.assert_allclose(paths[:, -1], one)
         first = [
@@ -645,10 +646,10 @@ def test_many_draws_at_once_are_judged_as_each_alone(rule):
 
 
 def test_only_sequential_tests_are_meant_to_be_looked_at_on_the_way():
-    sequential_ones = [name for name, test in TESTS.items() if test.sequential]
+    sequential_ones = [name for name, test in declared_tests().items() if test.sequential]
     assert sequential_ones == ["beta-binomial", "betting"]
     assert exact.tail(0, 0, 0.3) == 1
-    for test in TESTS.values():
+    for test in declared_tests().values():
         assert (
             test.summary
             and test.source

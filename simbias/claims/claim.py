@@ -51,7 +51,7 @@ class Claim:
         quantity: the expression that the predicate is about.
         populations: cells by name, of any experiment in which something is learned; a single one
             may have the name "".
-        unit: what counts once, "network", "pair" (of two seeds) or "point".
+        unit: what counts once, by name: "network", "pair" (of two seeds), "point", ...
         redraws: what differs between units.
         rule: predicate, quantifier and test, with the alpha that all versions share.
         units: the most units that are measured.

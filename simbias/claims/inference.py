@@ -19,12 +19,10 @@ from scipy.special import ndtri
 
 from simbias._checks import fail, known, real, whole
 from simbias.claims.family import holm, reaches
-from simbias.claims.procedures import TESTS, Procedure, Side
+from simbias.claims.procedures import Side, declared_tests
 
 __all__ = [
-    "TESTS",
     "Finding",
-    "Procedure",
     "Rule",
     "along",
     "decided",
@@ -50,7 +48,7 @@ class Rule:
         quantifier: "probability" (enough of the units satisfy the predicate), "mean" or "median"
             (theirs does).
         at_least: of "probability", the share in (0, 1); None otherwise.
-        test: a key of ``TESTS``.
+        test: a key of ``procedures.declared_tests()``.
         alpha: probability of a false verdict, in (0, 1).
         miss: probability that any of a unit's intervals misses, its quantity's or a premise's, in
             [0, 1).
@@ -80,14 +78,16 @@ class Rule:
             real("at_least", self.at_least, 0, 1, open_low=True, open_high=True)
         elif self.at_least is not None:
             raise fail("at_least", self.at_least, f"None with the quantifier {self.quantifier!r}")
-        known("test", self.test, TESTS)
-        answered = TESTS[self.test].quantifiers
+        known("test", self.test, declared_tests())
+        answered = declared_tests()[self.test].quantifiers
         if self.quantifier not in answered:
             raise fail("quantifier", self.quantifier, f"{' or '.join(answered)} with {self.test!r}")
         if self.test == "mcnemar" and (self.value, self.margin) != (0, 0):
             raise fail("value, margin", (self.value, self.margin), "0, 0 with 'mcnemar'")
         ends = (self.low, self.high)
-        if TESTS[self.test].ranged and not (np.isfinite(ends).all() and self.low < self.high):
+        if declared_tests()[self.test].ranged and not (
+            np.isfinite(ends).all() and self.low < self.high
+        ):
             raise fail("low, high", ends, f"a finite range with {self.test!r}")
         real("alpha", self.alpha, 0, 1, open_low=True, open_high=True)
         least = 0.5 if self.at_least is None else min(self.at_least, 1 - self.at_least)
@@ -134,7 +134,7 @@ def find(rule: Rule, low: ArrayLike, high: ArrayLike) -> Finding:
     least, most = _oriented(rule, low, high)
     if least.ndim != 1:
         raise fail("low", f"shape {least.shape}", "shape (units,)")
-    procedure, units = TESTS[rule.test], len(least)
+    procedure, units = declared_tests()[rule.test], len(least)
     worst, best = _sides(rule, least, most)
     holding, failing = int(worst.hits.sum()), int(best.hits.sum())
     half, limit = rule.alpha / 2, procedure.limit
@@ -198,9 +198,13 @@ def along(
     Raises:
         ValueError: as ``find``, or a test that does not count units.
     """
-    procedure = TESTS[rule.test]
+    procedure = declared_tests()[rule.test]
     if procedure.along is None:
-        raise fail("test", rule.test, " or ".join(name for name in TESTS if TESTS[name].along))
+        raise fail(
+            "test",
+            rule.test,
+            " or ".join(name for name, one in declared_tests().items() if one.along),
+        )
     worst, best = _sides(rule, *_oriented(rule, low, high))
     return procedure.along(worst), procedure.along(best)
 
@@ -223,7 +227,7 @@ def fewest(rule: Rule, *, tests_in_family: int = 1) -> int:
     """
     level = rule.alpha / whole("tests_in_family", tests_in_family)
     worst = max(_shares(rule)) + rule.miss
-    smallest = TESTS[rule.test].smallest
+    smallest = declared_tests()[rule.test].smallest
 
     def enough(units: int) -> bool:
         return reaches(smallest(units, worst) + _missed(rule, units), level)
@@ -263,7 +267,7 @@ def more(
         return 0
     level = rule.alpha / tests_in_family
     sides = _sides(rule, *_oriented(rule, low, high))
-    if TESTS[rule.test].along is None:
+    if declared_tests()[rule.test].along is None:
         least = fewest(rule, tests_in_family=tests_in_family)
         found = [_more_by_normal_law(rule, side.excess, level, least) for side in sides]
     else:
@@ -272,7 +276,7 @@ def more(
 
 
 def _more_by_repeating(rule: Rule, side: Side, level: float, most: int) -> int | None:
-    along, units = TESTS[rule.test].along, side.hits.shape[-1]
+    along, units = declared_tests()[rule.test].along, side.hits.shape[-1]
     assert along is not None
     excess, hits, gains = (np.resize(part, units + most) for part in side[:3])
     p = along(Side(excess, hits, gains, side.share))[units:]
@@ -290,13 +294,13 @@ def _more_by_normal_law(
 
 
 def _evidence(rule: Rule, side: Side) -> NDArray[np.float64]:
-    p = TESTS[rule.test].evidence(side) + _missed(rule, side.hits.shape[-1])
+    p = declared_tests()[rule.test].evidence(side) + _missed(rule, side.hits.shape[-1])
     return np.minimum(p, 1.0)
 
 
 def _missed(rule: Rule, units: int) -> float:
     """What a mean's p-value is raised by: the probability that any unit's interval misses."""
-    charged = rule.quantifier == "mean" and not TESTS[rule.test].ranged
+    charged = rule.quantifier == "mean" and not declared_tests()[rule.test].ranged
     return units * rule.miss if charged else 0.0
 
 
@@ -315,7 +319,7 @@ def _shares(rule: Rule) -> tuple[float, float]:
     """The most of the mean gain for the claim, were it false, and against it, were it true."""
     if rule.at_least is not None:
         return rule.at_least, 1 - rule.at_least
-    if not TESTS[rule.test].ranged:
+    if not declared_tests()[rule.test].ranged:
         return 0.5, 0.5
     (below, above), (bottom, top) = _edges(rule), _range(rule)
     return (top - below) / (top - bottom), (above - bottom) / (top - bottom)
@@ -335,7 +339,7 @@ def _oriented(
     if (low > high).any():
         worst = tuple(float(part[low > high][0]) for part in (low, high))
         raise fail("low, high", worst, "low <= high")
-    if TESTS[rule.test].ranged and ((low < rule.low) | (high > rule.high)).any():
+    if declared_tests()[rule.test].ranged and ((low < rule.low) | (high > rule.high)).any():
         raise fail("low, high", (low.min(), high.max()), f"within [{rule.low:g}, {rule.high:g}]")
     if rule.test == "mcnemar" and not np.isin([low, high], (-1, 0, 1)).all():
         raise fail("low, high", "other differences", "-1, 0 and 1 with 'mcnemar'")
@@ -350,7 +354,7 @@ def _sides(
     failing = low >= above if rule.margin else low > above
     holding = high <= below
     gains: tuple[np.ndarray, np.ndarray] = (holding, failing)
-    if TESTS[rule.test].ranged:
+    if declared_tests()[rule.test].ranged:
         bottom, top = _range(rule)
         gains = ((top - high) / (top - bottom), (low - bottom) / (top - bottom))
     first, second = (share + rule.miss for share in _shares(rule))

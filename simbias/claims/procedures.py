@@ -6,13 +6,16 @@ side have to be like is in ``exact``, ``sequential``, ``betting`` and ``means``.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 from numpy.typing import NDArray
 
-from simbias.claims import betting, exact, means, sequential
+from simbias.claims import betting as bets
+from simbias.claims import exact, means, sequential
+from simbias.registry import TESTS
 
 
 class Side(NamedTuple):
@@ -77,76 +80,79 @@ def _shared(limit: Callable[[np.ndarray, float], float]) -> Callable[..., float]
     return lambda x, level, miss: limit(x, max(level - len(x) * miss, 0.0))
 
 
-TESTS: dict[str, Procedure] = {
-    "clopper-pearson": Procedure(
-        quantifiers=("probability",),
-        sequential=False,
-        summary="exact binomial test of the share of units, at a number of units fixed before",
-        source="Clopper and Pearson, Biometrika 1934",
-        **_counting(lambda side: exact.binomial(side.hits, side.share)),
-        smallest=lambda units, share: share**units,
-        limit=_raised(exact.share_limit),
-    ),
-    "beta-binomial": Procedure(
-        quantifiers=("probability",),
-        sequential=True,
-        summary="e-process of the share of units: may stop as soon as it decides",
-        source="Robbins, Annals of Mathematical Statistics 1970; Howard et al., Annals of "
-        "Statistics 2021",
-        **_counting(lambda side: sequential.running(side.hits, side.share)),
-        smallest=lambda units, share: float(np.exp(-sequential.log_e(units, units, share))),
-        limit=_raised(sequential.anytime_limit),
-    ),
-    "sign": Procedure(
-        quantifiers=("median",),
-        sequential=False,
-        summary="exact binomial test of the median, of any law",
-        source="Dixon and Mood, JASA 1946",
-        **_counting(lambda side: exact.binomial(side.hits, side.share)),
-        smallest=lambda units, share: share**units,
-        limit=exact.median_limit,
-    ),
-    "betting": Procedure(
-        quantifiers=("mean",),
-        sequential=True,
-        summary="exact test of the mean of what is bounded, of any law: may stop as soon as it "
-        "decides",
-        source="Waudby-Smith and Ramdas, JRSS B 2024",
-        **_counting(lambda side: betting.running(side.gains, side.share)),
-        smallest=betting.smallest,
-        limit=_raised(betting.anytime_limit),
-        ranged=True,
-    ),
-    "permutation": Procedure(
-        quantifiers=("mean",),
-        sequential=False,
-        summary="exact test of the mean by sign flips, of units whose law is symmetric",
-        source="Fisher 1935; Hartigan, JASA 1969; Hemerik and Goeman, TEST 2018",
-        evidence=lambda side: means.flips(side.excess),
-        along=None,
-        smallest=lambda units, share: 0.5 ** min(units, means.GENERATORS),
-        limit=_shared(means.flips_limit),
-        assumes="a symmetric law",
-    ),
-    "bootstrap": Procedure(
-        quantifiers=("mean",),
-        sequential=False,
-        summary="studentised bootstrap of the mean with a worst unit put in, of 20 units or more, "
-        "moderately skewed at most",
-        source="Hall, Annals of Statistics 1988",
-        evidence=lambda side: means.bootstrap(side.excess),
-        along=None,
-        smallest=lambda units, share: means.least_p(units),
-        limit=_shared(means.bootstrap_limit),
-        assumes="a law that is moderately skewed at most, without rare large values",
-    ),
-    "mcnemar": Procedure(
-        quantifiers=("mean",),
-        sequential=False,
-        summary="exact test of which of two networks errs more often, on the same points",
-        source="McNemar, Psychometrika 1947",
-        **_counting(lambda side: exact.discordant(side.excess)),
-        smallest=lambda units, share: 0.5**units,
-        limit=_shared(exact.difference_limit),
-    ),
-}
+clopper_pearson = Procedure(
+    quantifiers=("probability",),
+    sequential=False,
+    summary="exact binomial test of the share of units, at a number of units fixed before",
+    source="Clopper and Pearson, Biometrika 1934",
+    **_counting(lambda side: exact.binomial(side.hits, side.share)),
+    smallest=lambda units, share: share**units,
+    limit=_raised(exact.share_limit),
+)
+beta_binomial = Procedure(
+    quantifiers=("probability",),
+    sequential=True,
+    summary="e-process of the share of units: may stop as soon as it decides",
+    source="Robbins, Annals of Mathematical Statistics 1970; Howard et al., Annals of "
+    "Statistics 2021",
+    **_counting(lambda side: sequential.running(side.hits, side.share)),
+    smallest=lambda units, share: float(np.exp(-sequential.log_e(units, units, share))),
+    limit=_raised(sequential.anytime_limit),
+)
+sign = Procedure(
+    quantifiers=("median",),
+    sequential=False,
+    summary="exact binomial test of the median, of any law",
+    source="Dixon and Mood, JASA 1946",
+    **_counting(lambda side: exact.binomial(side.hits, side.share)),
+    smallest=lambda units, share: share**units,
+    limit=exact.median_limit,
+)
+betting = Procedure(
+    quantifiers=("mean",),
+    sequential=True,
+    summary="exact test of the mean of what is bounded, of any law: may stop as soon as it decides",
+    source="Waudby-Smith and Ramdas, JRSS B 2024",
+    **_counting(lambda side: bets.running(side.gains, side.share)),
+    smallest=bets.smallest,
+    limit=_raised(bets.anytime_limit),
+    ranged=True,
+)
+permutation = Procedure(
+    quantifiers=("mean",),
+    sequential=False,
+    summary="exact test of the mean by sign flips, of units whose law is symmetric",
+    source="Fisher 1935; Hartigan, JASA 1969; Hemerik and Goeman, TEST 2018",
+    evidence=lambda side: means.flips(side.excess),
+    along=None,
+    smallest=lambda units, share: 0.5 ** min(units, means.GENERATORS),
+    limit=_shared(means.flips_limit),
+    assumes="a symmetric law",
+)
+bootstrap = Procedure(
+    quantifiers=("mean",),
+    sequential=False,
+    summary="studentised bootstrap of the mean with a worst unit put in, of 20 units or more, "
+    "moderately skewed at most",
+    source="Hall, Annals of Statistics 1988",
+    evidence=lambda side: means.bootstrap(side.excess),
+    along=None,
+    smallest=lambda units, share: means.least_p(units),
+    limit=_shared(means.bootstrap_limit),
+    assumes="a law that is moderately skewed at most, without rare large values",
+)
+mcnemar = Procedure(
+    quantifiers=("mean",),
+    sequential=False,
+    summary="exact test of which of two networks errs more often, on the same points",
+    source="McNemar, Psychometrika 1947",
+    **_counting(lambda side: exact.discordant(side.excess)),
+    smallest=lambda units, share: 0.5**units,
+    limit=_shared(exact.difference_limit),
+)
+
+
+@cache
+def declared_tests() -> dict[str, Procedure]:
+    """Every test by name; an installed one that is at fault is left out, with a warning."""
+    return TESTS.loaded(Procedure)

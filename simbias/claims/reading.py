@@ -19,20 +19,18 @@ from simbias._claim_tables import OPTIONAL, REQUIRED, is_name, sources, tables
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.expression import Expression, Reference
 from simbias.claims.grammar import parse
-from simbias.claims.inference import TESTS, Rule, fewest
+from simbias.claims.inference import Rule, fewest
+from simbias.claims.procedures import declared_tests
 from simbias.claims.session import GENERATION
 from simbias.experiments import cell_of, experiment_of
 from simbias.experiments.registered import KEY
-from simbias.quantities import declared
+from simbias.quantities import declared, unit_named, units
 from simbias.quantities.settings import setting
 from simbias.registry import CLAIMS, resource
 
 OPS = ("<=", ">=")
 CORRECTIONS = ("holm", "none")
-_SEED = ("rotation", "data", "initialisation", "order")
-REDRAWS = {"network": _SEED, "pair": _SEED, "point": ("points",)}  # by what a unit is
-# those that are counted by their seeds have one generation of them
-_MOST_UNITS = {"network": GENERATION, "pair": GENERATION // 2, "point": 2**31 - 1}
+_MOST_POINTS = 2**31 - 1
 
 _INFERENCE = {"test": str, "alpha": float, "units": int, "family": str, "correction": str}
 _WORDS = {
@@ -117,7 +115,7 @@ def check_units(place: str, claim: Claim) -> None:
     """Raise ValueError where so many units cannot decide a claim in its family and version."""
     rule = claim.judging
     missed, level = claim.units * rule.miss, rule.alpha / claim.family_size
-    charged = rule.quantifier == "mean" and not TESTS[rule.test].ranged
+    charged = rule.quantifier == "mean" and not declared_tests()[rule.test].ranged
     if charged and missed > level / 2:
         words = f"at least {1 - level / 2 * (1 - claim.confidence) / missed:.10g}: any of"
         words += f" {claim.units} units may miss, and half of {level:.4g} is left for that"
@@ -168,8 +166,9 @@ def _claim(place: str, table: dict[str, Any]) -> Claim:
     quantity = read(f"{place}: quantity", table["quantity"])
     if unit not in quantity.of:
         raise fail(f"{place}: quantity", quantity.text, f"at least one quantity of a {unit}")
+    points = unit_named(unit).points
     rule = _rule(place, table, quantity)
-    if rule.test == "mcnemar" and not (unit == "point" and isinstance(quantity.node, Reference)):
+    if rule.test == "mcnemar" and not (points and isinstance(quantity.node, Reference)):
         raise fail(f"{place}: quantity", quantity.text, "one quantity of a point, with mcnemar")
     _check_edge(f"{place}: predicate: value", quantity, rule.op, rule.value, rule.margin)
     premises = tuple(
@@ -179,10 +178,12 @@ def _claim(place: str, table: dict[str, Any]) -> Claim:
     said = [quantity, *(premise.expression for premise in premises)]
     used = {one.population for expression in said for one in expression.references}
     inference = table["inference"]
-    units = whole(f"{place}: inference: units", inference["units"], most=_MOST_UNITS[unit])
+    # those that are counted by their seeds have one generation of them
+    most = _MOST_POINTS if points else GENERATION // unit_named(unit).seeds
+    n_units = whole(f"{place}: inference: units", inference["units"], most=most)
     n_certify, confidence = _effort(f"{place}: effort", table["effort"])
-    if unit == "point" and n_certify != units:
-        raise fail(f"{place}: effort: n_certify", n_certify, f"{units}, the units: points")
+    if points and n_certify != n_units:
+        raise fail(f"{place}: effort: n_certify", n_certify, f"{n_units}, the units: points")
     sampled = len({one for said_of in said for one in _sampled(said_of)})
     try:
         rule = replace(rule, miss=sampled * (1 - confidence))
@@ -196,9 +197,9 @@ def _claim(place: str, table: dict[str, Any]) -> Claim:
         quantity=quantity,
         populations={name: cell for name, cell in populations.items() if name in used},
         unit=unit,
-        redraws=REDRAWS[unit],
+        redraws=unit_named(unit).redraws,
         rule=rule,
-        units=units,
+        units=n_units,
         family=_named(f"{place}: inference: family", inference["family"]),
         correction=known(f"{place}: inference: correction", inference["correction"], CORRECTIONS),
         n_certify=n_certify,
@@ -273,11 +274,12 @@ def _cell(place: str, settings: Any) -> Any:
 
 def _unit(place: str, table: Any) -> str:
     _check(place, table, {"of": str, "redraws": list})
-    of = known(f"{place}: of", table["of"], REDRAWS)
+    of = known(f"{place}: of", table["of"], units())
+    redraws = unit_named(of).redraws
     for one in table["redraws"]:
-        known(f"{place}: redraws", one, REDRAWS[of])
-    if sorted(table["redraws"]) != sorted(REDRAWS[of]):
-        every = ", ".join(REDRAWS[of])
+        known(f"{place}: redraws", one, redraws)
+    if sorted(table["redraws"]) != sorted(redraws):
+        every = ", ".join(redraws)
         raise fail(f"{place}: redraws", table["redraws"], f"all of {every}: what a {of} redraws")
     return of
 
@@ -296,7 +298,7 @@ def _rule(place: str, table: dict[str, Any], quantity: Expression) -> Rule:
     # equal rules must have equal hashes, whether a number is written 1 or 1.0
     numbers = {key: real(f"{place}: {at}: {key}", said[at][key]) for key, at in given.items()}
     at, (low, high) = f"{place}: inference: test", quantity.range()
-    test = TESTS[known(at, inference["test"], TESTS)]
+    test = declared_tests()[known(at, inference["test"], declared_tests())]
     bounded, place_of = (
         math.isfinite(low) and math.isfinite(high),
         f"it lies in [{low:g}, {high:g}]",

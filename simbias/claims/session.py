@@ -13,7 +13,8 @@ import numpy as np
 from simbias._checks import fail
 from simbias.claims.claim import Claim
 from simbias.claims.expression import Expression, Reference
-from simbias.claims.inference import TESTS, decided, find, more
+from simbias.claims.inference import decided, find, more
+from simbias.claims.procedures import declared_tests
 from simbias.claims.verdict import (
     Units,
     Verdict,
@@ -24,7 +25,7 @@ from simbias.claims.verdict import (
     settings_unmet,
 )
 from simbias.experiments import AnyCell, Learned, Replica, experiment_of
-from simbias.quantities import Subject, declared
+from simbias.quantities import Subject, declared, unit_named
 from simbias.quantities.settings import setting
 from simbias.stats.estimate import Estimate
 from simbias.validation.sound import sound
@@ -187,7 +188,7 @@ def feasible(claims: Sequence[Claim]) -> None:
 
 def _next(claim: Claim, have: int, measured: Units | None) -> int:
     """How many units a claim asks for next: as many as would decide, at most doubling."""
-    if claim.unit == "point" or not TESTS[claim.rule.test].sequential:
+    if unit_named(claim.unit).points or not declared_tests()[claim.rule.test].sequential:
         return claim.units  # points of one network come all at once
     if measured is None:
         return min(claim.units, FIRST_ROUND)
@@ -205,19 +206,19 @@ def _is_decided(claim: Claim, units: Units) -> bool:
 
 def _ids(claim: Claim, units: int, first: int) -> list[int]:
     """What so many units are known by: a seed, the first seed of a pair, a point's place."""
-    step = 2 if claim.unit == "pair" else 1
+    step = unit_named(claim.unit).seeds
     return list(range(first, first + step * units, step))
 
 
 def _seeds(claim: Claim, units: int, first: int) -> list[int]:
     """The seeds of the networks behind so many units."""
-    networks = {"network": units, "pair": 2 * units, "point": 1}[claim.unit]
-    return list(range(first, first + networks))
+    behind = [_behind(claim.unit, i, first) for i in _ids(claim, units, first)]
+    return sorted({seed for seeds in behind for seed in seeds})
 
 
 def _keys(claim: Claim) -> dict[Reference, Key]:
     """What has to be measured for a claim, by reference."""
-    points = claim.units if claim.unit == "point" else claim.n_certify
+    points = claim.units if unit_named(claim.unit).points else claim.n_certify
     expressions = [claim.quantity, *(premise.expression for premise in claim.premises)]
     return {
         reference: Key(
@@ -234,12 +235,12 @@ def _keys(claim: Claim) -> dict[Reference, Key]:
 
 def _behind(unit: str, i: int, first: int) -> Seeds:
     """The seeds of the networks behind a unit."""
-    return {"network": (i,), "pair": (i, i + 1), "point": (first,)}[unit]
+    return (first,) if unit_named(unit).points else unit_named(unit).behind(i)
 
 
 def _parts(key: Key, behind: Mapping[int, Seeds]) -> Iterator[dict[int, Seeds]]:
     """Units that are measured in one go: some networks or pairs, or all points of a network."""
-    together = 1 if declared()[key.reference.quantity].of == "point" else _TOGETHER
+    together = 1 if unit_named(declared()[key.reference.quantity].of).points else _TOGETHER
     groups = sorted(set(behind.values()))
     for start in range(0, len(groups), together):
         chosen = set(groups[start : start + together])
@@ -294,7 +295,7 @@ def _measure(
         for key, units in keys.items():
             quantity = declared()[key.reference.quantity]
             subject = whole
-            if quantity.of == "pair":
+            if unit_named(quantity.of).seeds > 1:
                 members = stack.some([seed for seeds in units.values() for seed in seeds])
                 subject = _subject(members, asked, keys)
             estimate = quantity.measure(subject, key.reference.argument)
@@ -334,7 +335,7 @@ def _units(claim: Claim, have: int, first: int, networks: Networks) -> Units:
             missing.append("not measured: training failed, or the quantity has no value")
         else:
             missing.append(f"without {' and '.join(unmet)}" if unmet else "")
-    names = [f"{i},{i + 1}" if claim.unit == "pair" else str(i) for i in ids]
+    names = [",".join(map(str, unit_named(claim.unit).behind(i))) for i in ids]
     return Units(tuple(names), quantity, tuple(premises), tuple(missing))
 
 

@@ -1,7 +1,6 @@
 """Which experiments there are, and which a cell is of."""
 
 import re
-import warnings
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -23,29 +22,23 @@ _TAKEN = {
 def experiments() -> dict[str, Experiment]:
     """Every experiment by name: those of this package in their order, then installed ones by name.
 
-    An installed one that cannot be imported, is no experiment or bears another name, or the name
-    of whose table is taken, is left out, with a warning.
+    An installed one that is at fault, or the name of whose table is taken, is left out, with a
+    warning.
     """
-    found: dict[str, Experiment] = {}
+    taken = set(_TAKEN)
     columns: dict[str, str] = {}
-    for name in EXPERIMENTS.names():
-        try:
-            made = EXPERIMENTS.factory(name)
-            place = f"experiment: plug-in {name!r}"
-            if not isinstance(made, Experiment) or made.name != name:
-                raise fail(place, made, f"an Experiment named {name}")
-            taken = _TAKEN | {one.table.name for one in found.values()}
-            if made.table.name in taken or not re.fullmatch(r"[a-z][a-z0-9_]*", made.table.name):
-                allowed = f"small letters, digits and _, none of {', '.join(sorted(taken))}"
-                raise fail(f"{place}: table", made.table.name, allowed)
-            for column in made.trace:  # the checks of all experiments are one table
-                if columns.setdefault(column.name, column.type) != column.type:
-                    words = f"{column.name} {column.type}"
-                    raise fail(f"{place}: trace", words, columns[column.name])
-            found[name] = made
-        except ValueError as error:
-            warnings.warn(f"left out: {error}", stacklevel=2)
-    return found
+
+    def check(place: str, made: Experiment) -> None:
+        if made.table.name in taken or not re.fullmatch(r"[a-z][a-z0-9_]*", made.table.name):
+            allowed = f"small letters, digits and _, none of {', '.join(sorted(taken))}"
+            raise fail(f"{place}: table", made.table.name, allowed)
+        for column in made.trace:  # the checks of all experiments are one table
+            if columns.setdefault(column.name, column.type) != column.type:
+                words = f"{column.name} {column.type}"
+                raise fail(f"{place}: trace", words, columns[column.name])
+        taken.add(made.table.name)
+
+    return EXPERIMENTS.loaded(Experiment, check)
 
 
 def experiment_of(cell: AnyCell | Mapping[str, Any]) -> Experiment:

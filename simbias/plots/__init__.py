@@ -1,6 +1,6 @@
 """Figures: a data object first, drawing second, the plotted data beside every file."""
 
-from simbias.plots._figure import DPI
+from simbias.plots._figure import DPI, Display
 from simbias.plots.boundary import BoundaryDisplay, boundary
 from simbias.plots.bounds import BoundsDisplay, bounds
 from simbias.plots.claims import ClaimsDisplay, claims
@@ -18,6 +18,7 @@ __all__ = [
     "ClaimsDisplay",
     "ComparisonDisplay",
     "DiscriminationDisplay",
+    "Display",
     "IslandsDisplay",
     "PhaseDisplay",
     "RegionsDisplay",

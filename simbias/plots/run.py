@@ -3,17 +3,20 @@
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from simbias._checks import known
 from simbias.models import Fitted
 from simbias.networks import MLP
+from simbias.plots._figure import Display
 from simbias.plots.boundary import boundary
 from simbias.plots.comparison import Row, comparison
 from simbias.plots.islands import islands
 from simbias.plots.phase import phase
 from simbias.plots.training import training
+from simbias.registry import FIGURES
 from simbias.results import Store, StoreError, summarise
 from simbias.results.records import learned, load_sound, trained
 from simbias.results.summary import INTERVAL, Summary
@@ -22,8 +25,27 @@ from simbias.training.stack import Stack
 from simbias.training.words import phrases
 from simbias.validation.grids import count_slab_cuts, slab_coordinates
 
-KINDS = ("boundary", "training", "table", "islands", "phase")
+_SLOW = ("islands",)  # a minute or more
 _COMPARED = ("train_accuracy", "test_accuracy", "s_randomised_accuracy", "sc_randomised_accuracy")
+
+
+class Chosen(NamedTuple):
+    """What a figure is to be of.
+
+    Attributes:
+        store: the run.
+        cell: name of the cell, or its beginning; None: the suite's first with a classifier.
+        seed: which network; None: the cell's first that is a classifier.
+        coordinate: which coordinate across the simple one; None: the slab along which the network
+            changes its label most often.
+        note: hears which networks are left out.
+    """
+
+    store: Store
+    cell: str | None = None
+    seed: int | None = None
+    coordinate: int | None = None
+    note: Callable[[str], None] = lambda text: None
 
 
 def draw(
@@ -39,8 +61,8 @@ def draw(
 
     Args:
         store: the run.
-        kinds: some of ``KINDS``; default: all but ``islands``, which takes a minute or more, and
-            ``phase`` only where networks trained to an accuracy on select draws.
+        kinds: names of registered figures; default: all but ``islands``, which takes a minute or
+            more, and ``phase`` only where networks trained to an accuracy on select draws.
         cell: name of the cell, of networks or (boundary only) of estimators, or its beginning;
             default: the suite's first with a classifier.
         seed: which network, for the boundary and the islands; default: the cell's first that is a
@@ -53,27 +75,20 @@ def draw(
         The files written.
 
     Raises:
-        ValueError: no such cell, seed or coordinate, or a seed that is no classifier.
+        ValueError: no such figure, cell, seed or coordinate, or a seed that is no classifier.
         StoreError: no network is a classifier, or a file cannot be read.
     """
-    makers: dict[str, Callable[[], tuple[str, Any]]] = {
-        "boundary": lambda: _of_network("boundary", boundary, store, cell, seed, coordinate, note),
-        "islands": lambda: _of_network("islands", islands, store, cell, seed, coordinate, note),
-        "training": lambda: _training(store, cell, note),
-        "table": lambda: ("table", comparison(table_rows(store), interval=INTERVAL)),
-        "phase": lambda: ("phase", phase(summarise(store))),
-    }
+    chosen = Chosen(store, cell, seed, coordinate, note)
+    for kind in kinds or ():
+        known("kind", kind, FIGURES.names())
     learned(store, cell)  # raises where there is nothing to draw
-    chosen = kinds is not None
-    if kinds is None:
-        moved = any(summary.transitions is not None for summary in summarise(store))
-        kinds = ["boundary", "training", "table", *(["phase"] if moved else [])]
     written: list[Path] = []
-    for kind in kinds:
+    for kind in _usual(store) if kinds is None else kinds:
         try:
-            name, display = makers[kind]()
-        except (ValueError, StoreError) as error:
-            if chosen or seed is not None:
+            name, display = FIGURES.factory(kind)(chosen)
+        except Exception as error:
+            told = isinstance(error, ValueError | StoreError) or not FIGURES.owns(kind)
+            if kinds is not None or seed is not None or not told:
                 raise
             note(f"no {kind} figure: {error}")
             continue
@@ -84,30 +99,57 @@ def draw(
     return list(dict.fromkeys(written))
 
 
+def _usual(store: Store) -> list[str]:
+    """The figures that are drawn where none is named."""
+    moved = any(summary.transitions is not None for summary in summarise(store))
+    left_out = _SLOW if moved else (*_SLOW, "phase")
+    return [name for name in FIGURES.names() if name not in left_out]
+
+
+def boundary_of(chosen: Chosen) -> tuple[str, Display]:
+    """What a classifier says in a plane, beside the rules that it is measured against."""
+    return _of_network("boundary", boundary, chosen, learned)
+
+
+def islands_of(chosen: Chosen) -> tuple[str, Display]:
+    """The regions of a network's minority label, and what lies in each."""
+    return _of_network("islands", islands, chosen, trained)
+
+
+def training_of(chosen: Chosen) -> tuple[str, Display]:
+    """Loss and accuracies along training, network by network."""
+    stack, left_out = _sound("training", chosen)
+    display = training(stack)
+    display.left_out = left_out
+    return f"training-{_slug(stack.cell)}", display
+
+
+def table_of(chosen: Chosen) -> tuple[str, Display]:
+    """Accuracies of each cell beside the published values."""
+    return "table", comparison(table_rows(chosen.store), interval=INTERVAL)
+
+
+def phase_of(chosen: Chosen) -> tuple[str, Display]:
+    """Where a network leaves the simple rule for the achievable one."""
+    return "phase", phase(summarise(chosen.store))
+
+
 def _of_network(
-    kind: str,
-    draw: Callable[..., Any],
-    store: Store,
-    cell: str | None,
-    seed: int | None,
-    coordinate: int | None,
-    note: Callable[[str], None],
-) -> tuple[str, Any]:
-    of = learned if kind == "boundary" else trained
-    stack, _ = _sound(kind, store, cell, note, seed=seed, first=True, of=of)
-    chosen = most_cut(stack) if coordinate is None else coordinate
-    display = draw(stack, **({} if chosen is None else {"coordinate": chosen}))
+    kind: str, draw: Callable[..., Display], chosen: Chosen, of: Callable[..., Any]
+) -> tuple[str, Display]:
+    coordinate = chosen.coordinate
+    stack, _ = _sound(kind, chosen, seed=chosen.seed, first=True, of=of)
+    across = most_cut(stack) if coordinate is None else coordinate
+    display = draw(stack, **({} if across is None else {"coordinate": across}))
     suffix = "" if coordinate is None else f"-coordinate{coordinate}"
     return f"{kind}-{_slug(stack.cell)}-seed{stack.seeds[0]}{suffix}", display
 
 
-def _sound(
-    kind: str, store: Store, cell: str | None, note: Callable[[str], None], **which: Any
-) -> tuple[Any, tuple[int, ...]]:
+def _sound(kind: str, chosen: Chosen, **which: Any) -> tuple[Any, tuple[int, ...]]:
     """The networks for a figure, and the seeds of others of the cell; those left out are told."""
-    stack, left_out = load_sound(store, cell, **which)
+    stack, left_out = load_sound(chosen.store, chosen.cell, **which)
     for job, fault in left_out.items():
-        note(f"{kind} figure: left out {job.cell.name} seed {job.seed}: {fault}")
+        chosen.note(f"{kind} figure: left out {job.cell.name} seed {job.seed}: {fault}")
     return stack, tuple(job.seed for job in left_out if job.cell == stack.cell)
 
 
@@ -126,13 +168,6 @@ def most_cut(stack: Stack | Fitted) -> int | None:
         return None
     slabs, cuts = count_slab_cuts(stack)
     return None if np.isnan(cuts[0]).any() else slabs[int(np.argmax(cuts[0]))]
-
-
-def _training(store: Store, cell: str | None, note: Callable[[str], None]) -> tuple[str, Any]:
-    stack, left_out = _sound("training", store, cell, note)
-    display = training(stack)
-    display.left_out = left_out
-    return f"training-{_slug(stack.cell)}", display
 
 
 def table_rows(store: Store) -> list[Row]:

@@ -8,6 +8,7 @@ from simbias.quantities.declared import declared
 from simbias.quantities.needs import NEEDS, Need
 from simbias.quantities.quantity import Argument, Quantity, quantity
 from simbias.quantities.subject import Subject
+from simbias.quantities.units import Unit, unit_named, units
 from simbias.stats.estimate import Estimate
 
 __all__ = [
@@ -17,6 +18,9 @@ __all__ = [
     "Need",
     "Quantity",
     "Subject",
+    "Unit",
     "declared",
     "quantity",
+    "unit_named",
+    "units",
 ]

@@ -17,10 +17,12 @@ import numpy as np
 from simbias._checks import fail, known
 from simbias.quantities.needs import NEEDS
 from simbias.quantities.subject import Subject
+from simbias.quantities.units import unit_named
+from simbias.registry import UNITS
 from simbias.stats.estimate import Estimate
 from simbias.training.cell import Cell
 
-UNITS_OF = ("setting", "network", "pair", "point")
+SETTING = "setting"  # known before anything is trained, and of no unit
 COLUMNS = ("interval", "value", "none")
 _ROUNDING = 1e-9  # by which a float may lie beyond its range
 
@@ -49,8 +51,9 @@ class Quantity(NamedTuple):
         summary: its meaning in one line.
         low, high: the range that it cannot leave, possibly infinite.
         measure: networks and the argument to an entry a network, pair or point; NaN: not measured.
-        of: ``"setting"`` (known before training), ``"network"``, ``"pair"`` (of two seeds), or
-            ``"point"`` (a fresh point on which one network is asked).
+        of: ``"setting"`` (known before training), or the name of a registered unit:
+            ``"network"``, ``"pair"`` (of two seeds), ``"point"`` (a fresh point on which one
+            network is asked), ...
         unit: in which it is counted; empty for shares and other plain numbers.
         needs: names from ``NEEDS``.
         interval: how it is made; empty where the value is known without error.
@@ -124,8 +127,8 @@ def quantity(
     """Declare a function as a quantity of its name.
 
     The function takes a ``Subject`` and, where there is one, the argument. It returns an
-    ``Estimate`` with an entry a network (of an even stack: a pair; of a single network: a point),
-    or, of what is known without error, the numbers alone.
+    ``Estimate`` with an entry a unit (networks side by side in the stack make a pair, say; of a
+    single network: a point), or, of what is known without error, the numbers alone.
 
     Args:
         low, high: the range that it cannot leave.
@@ -141,7 +144,7 @@ def quantity(
     """
     if not low < high:
         raise fail("low", low, f"less than {high:g}")
-    known("of", of, UNITS_OF)
+    known("of", of, (SETTING, *UNITS.names()))
     for need in needs:
         known("needs", need, NEEDS)
     rows = of == "network" and argument is None
@@ -158,8 +161,8 @@ def quantity(
             raise fail("quantity", name, "small letters, digits and _, without _low or _high")
 
         def measure(subject: Subject, given: Any = None) -> Estimate:
-            length = {"point": subject.n_certify, "pair": len(subject.stack) // 2}
-            n = length.get(of, len(subject.stack))
+            unit_of = unit_named("network" if of == SETTING else of)
+            n = unit_of.count(len(subject.stack), subject.n_certify)
             if made.lacking(subject.stack.cell):
                 return Estimate(*np.full((3, n), np.nan))
             found = function(subject) if argument is None else function(subject, given)

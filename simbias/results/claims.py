@@ -21,7 +21,7 @@ from simbias.claims.inference import outcomes
 from simbias.claims.session import Key, Triple
 from simbias.claims.verdict import Verdict, intervals
 from simbias.experiments import device, versions
-from simbias.quantities import declared
+from simbias.quantities import declared, unit_named
 from simbias.results.records import weights_of
 from simbias.results.schema import EVIDENCE, MEASURED, VERDICTS
 from simbias.results.store import Store
@@ -75,8 +75,8 @@ def _common(key: Key) -> dict[str, Any]:
 
 def _behind(store: Store, key: Key, unit: int) -> str | None:
     """A hash of the weights of the networks behind a unit; None where they are not there."""
-    pair = declared()[key.reference.quantity].of == "pair"
-    return weights_of(store, key.cell, (unit, unit + 1) if pair else (unit,))
+    seeds = unit_named(declared()[key.reference.quantity].of).behind(unit)
+    return weights_of(store, key.cell, seeds)
 
 
 def write_measured(store: Store, key: Key, found: Mapping[int, Triple]) -> None:
@@ -171,12 +171,12 @@ def evidence_rows(verdict: Verdict) -> list[dict[str, Any]]:
     if units is None:
         return []
     ends = intervals(claim, units)
-    judged = outcomes(claim.rule, *ends)
+    judged, points = outcomes(claim.rule, *ends), unit_named(claim.unit).points
     alike: Counter[tuple] = Counter()
     for i, seeds in enumerate(units.seeds):
         numbers = tuple(None if np.isnan(part[i]) else float(part[i]) for part in units.quantity)
         outcome = "missing" if units.missing[i] else judged[i]
-        own = "" if claim.unit == "point" else seeds
+        own = "" if points else seeds
         alike[(own, *numbers, outcome, units.missing[i])] += 1
     names = ("seeds", "value", "low", "high", "outcome", "missing")
     common = {"id": claim.id, "hash": claim.hash, "version": claim.version}

@@ -10,7 +10,7 @@ from simbias.claims.claim import Claim
 from simbias.claims.session import Key, Triple, classifiers, judge_feasible
 from simbias.claims.verdict import Verdict
 from simbias.experiments import FINAL, AnyCell, Replica, device, row_name, versions
-from simbias.quantities import declared
+from simbias.quantities import declared, unit_named
 from simbias.results import claims as kept
 from simbias.results import said
 from simbias.results.records import load
@@ -76,7 +76,7 @@ class InStore:
     def keep(self, key: Key, found: Mapping[int, Triple]) -> None:
         """Keep measurements; points are many and soon asked again, so not on disk."""
         self._found.setdefault(key, {}).update(found)
-        if found and declared()[key.reference.quantity].of != "point":
+        if found and not unit_named(declared()[key.reference.quantity].of).points:
             kept.write_measured(self._store, key, found)
 
 
