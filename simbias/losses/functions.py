@@ -13,17 +13,43 @@ Points = Float[Array, " rows"]
 
 
 def cross_entropy() -> Loss:
-    """The negative log-likelihood of the label under a softmax, in nats."""
+    """The negative log-likelihood of the label under a softmax, in nats.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import simbias
+        >>> loss = simbias.losses.cross_entropy()
+        >>> print(loss.points(jnp.array([[0.0, 0.0], [-1.0, 1.0]]), jnp.array([1, 1])).round(3))
+        [0.693 0.127]
+        >>> round(loss.of_equal_logits(classes=10), 4)
+        2.3026
+    """
     return Loss("cross-entropy", {}, _cross_entropy)
 
 
 def hinge() -> Loss:
-    """max(0, 1 - logit of the label + greatest other logit): Crammer and Singer (JMLR 2001)."""
+    """max(0, 1 - logit of the label + greatest other logit): Crammer and Singer (JMLR 2001).
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import simbias
+        >>> loss = simbias.losses.hinge()
+        >>> print(loss.points(jnp.array([[0.0, 0.5], [0.0, 2.0]]), jnp.array([1, 1])))
+        [0.5 0. ]
+    """
     return Loss("hinge", {}, _hinge)
 
 
 def square() -> Loss:
-    """Half the squared distance of the logits from the label's indicator."""
+    """Half the squared distance of the logits from the label's indicator.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import simbias
+        >>> loss = simbias.losses.square()
+        >>> print(loss.points(jnp.array([[0.0, 0.5], [0.0, 1.0]]), jnp.array([1, 1])))
+        [0.125 0.   ]
+    """
     return Loss("square", {}, _square)
 
 
@@ -35,6 +61,13 @@ def logistic(*, smoothing: float = 0.0) -> Loss:
 
     Raises:
         ValueError: smoothing out of range.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import simbias
+        >>> loss = simbias.losses.logistic(smoothing=0.1)
+        >>> print(loss.points(jnp.array([[0.0, 0.0], [-1.0, 1.0]]), jnp.array([1, 1])).round(3))
+        [1.386      0.72700006]
     """
     spread = real("smoothing", smoothing, 0, 1, open_high=True)
 

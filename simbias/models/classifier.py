@@ -33,6 +33,19 @@ class Classifier(Protocol):
         kind: what its scores are, one of ``KINDS``.
         stochastic: whether it draws something for every row that it is asked about; ``scores`` then
             takes a JAX random key as well.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> class Sign:
+        ...     "Says 1 where the first input is positive."
+        ...
+        ...     label, kind, stochastic = "sign", "labels", False
+        ...
+        ...     def scores(self, x):
+        ...         return np.eye(2)[(x[:, 0] > 0).astype(int)]
+        >>> isinstance(Sign(), simbias.models.Classifier)
+        True
     """
 
     @property
@@ -59,6 +72,17 @@ class Traced:
         params: a pytree of arrays, the function's first argument.
         kind: what its scores are, one of ``KINDS``.
         fault: why it is no classifier, such as a training that diverged; "" where it is one.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> first = simbias.models.member(stack, 0)
+        >>> first.label, first.kind, first.stochastic
+        ('(8,1)', 'logits', False)
+        >>> first.scores(simbias.data(task, n_train=1000).x).shape
+        (1000, 2)
     """
 
     network: Scorer

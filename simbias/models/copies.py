@@ -81,6 +81,15 @@ def ensemble(learned: Any, data: Data = None, *, seed: int | None = None) -> Pan
 
     Raises:
         ValueError: a seed that is not among them, or scores that are no probabilities.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> both = simbias.models.ensemble(stack)
+        >>> both.members[0].label, both.members[0].kind, both.seeds
+        ('2 x (8,1)', 'probabilities', (0,))
     """
     asked = panel(learned, data)
     i = 0 if seed is None else asked.index(seed)
@@ -112,6 +121,16 @@ def quantised(learned: Any, data: Data = None, *, bits: int = 8) -> Panel:
 
     Raises:
         ValueError: bits out of range, or classifiers without parameters.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> rough = simbias.models.quantised(stack, bits=2)
+        >>> len(np.unique(rough.members[0].params["layers"][0]["kernel"]))
+        4
     """
     levels = 2 ** whole("bits", bits, most=16) - 1
 
@@ -161,6 +180,17 @@ def edited(
 
     Raises:
         ValueError: classifiers that are no MLPs, or a layer that they do not have.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> silenced = simbias.models.edited(stack, lambda hidden: hidden.at[:, 0].set(0.0))
+        >>> silenced.seeds
+        (0, 1)
+        >>> silenced.members[0].scores(simbias.data(task, n_train=1000).x).shape
+        (1000, 2)
     """
     asked, members = panel(learned, data), []
     for one in _traced(asked):

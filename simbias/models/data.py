@@ -33,6 +33,14 @@ class DataSet:
         rotation: the matrix that turned unrotated points into inputs, (dim, dim); of no rows where
             the task turns none.
         fresh: the task that fresh points follow: ``task``, or one that it was shifted to.
+
+    Examples:
+        >>> import simbias
+        >>> data = simbias.data(simbias.tasks.get("noisy-lms-5", dim=4), n_train=1000, seed=3)
+        >>> data.seed, data.classes, data.rotation.shape
+        (3, 2, (4, 4))
+        >>> int(data.exception.sum())
+        53
     """
 
     task: Task
@@ -122,6 +130,18 @@ def data(task: Task, n_train: int, seed: int = 0) -> DataSet:
 
     Raises:
         ValueError: an argument out of range.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> data = simbias.data(task, n_train=1000, seed=0)
+        >>> data.x.shape, data.x.dtype.name, sorted(set(data.y.tolist()))
+        ((1000, 4), 'float32', [0, 1])
+
+        Larger training sets hold the smaller ones:
+
+        >>> bool((simbias.data(task, n_train=200).x == data.x[:200]).all())
+        True
     """
     instance("task", task, Task)
     most = getattr(task, "most", {}).get("train")

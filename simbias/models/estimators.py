@@ -47,6 +47,21 @@ class Estimator:
         make: an integer, its random state, to an unfitted object with ``fit(x, y)``, of which
             ``simbias.models.classifier`` makes a classifier.
         distribution: the installed package that it is from; its version is kept with every result.
+
+    Examples:
+        Any object with ``fit`` and ``predict`` is an estimator of one's own:
+
+        >>> import simbias
+        >>> class Majority:
+        ...     def fit(self, x, y):
+        ...         self.label = int(y.mean() > 0.5)
+        ...
+        ...     def predict(self, x):
+        ...         return [self.label] * len(x)
+        >>> majority = simbias.models.Estimator("majority", {}, lambda random_state: Majority())
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> simbias.train(task, majority, n_train=1000, seeds=2).seeds
+        (0, 1)
     """
 
     name: str
@@ -130,6 +145,17 @@ class Fitted:
         data: the data set of each.
         seconds: fitting time of each.
         warned: what the library warned of while fitting each; "" where it did not.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> fitted = simbias.train(task, simbias.estimator("decision-tree"), n_train=1000, seeds=2)
+        >>> fitted.seeds, fitted.members[0].label
+        ((0, 1), 'decision-tree')
+        >>> fitted.outcome(0)
+        ('done', 'fitted')
+        >>> fitted.panel().n_train
+        1000
     """
 
     cell: EstimatorCell
@@ -237,6 +263,16 @@ def estimator(name: str, /, **settings: Any) -> Estimator:
 
     Raises:
         ValueError: an unknown name or setting, with the nearest, or a library that is missing.
+
+    Examples:
+        >>> import simbias
+        >>> forest = simbias.estimator("random-forest", n_estimators=50)
+        >>> forest.label, dict(forest.settings)
+        ('random-forest(n_estimators=50)', {'n_estimators': 50})
+        >>> simbias.estimator("forest")
+        Traceback (most recent call last):
+            ...
+        ValueError: estimator: unknown name 'forest', nearest: random-forest
     """
     made = ESTIMATORS.factory(name)(**settings)
     instance(f"estimator {name}", made, Estimator)

@@ -113,6 +113,15 @@ def classifier(
 
     Raises:
         ValueError: something else.
+
+    Examples:
+        >>> import simbias
+        >>> rule = simbias.models.classifier(lambda x: (x[:, 0] > 0).astype(int), kind="labels")
+        >>> rule.label, rule.kind
+        ('<lambda>', 'labels')
+        >>> data = simbias.data(simbias.tasks.get("noisy-lms-5", dim=4), n_train=1000)
+        >>> rule.scores(data.x).shape
+        (1000, 2)
     """
     if isinstance(model, Classifier):
         return model

@@ -28,6 +28,17 @@ class Panel:
         data: the data set of each.
         fitted_since: of each the update of the first check from which on each training point was
             labelled correctly, see ``Stack``; None where nothing is known of their training.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> panel = simbias.models.panel(stack)
+        >>> panel.seeds, panel.n_train, panel.members[0].kind
+        ((0, 1), 1000, 'logits')
+        >>> panel.network
+        MLP(width=8, depth=1, activation='relu')
     """
 
     members: tuple[Classifier, ...]
@@ -100,6 +111,14 @@ def panel(learned: Any, data: DataSet | Sequence[DataSet] | None = None) -> Pane
 
     Raises:
         ValueError: no classifiers, data that are missing, or other than a stack was trained on.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> data = [simbias.data(task, n_train=1000, seed=seed) for seed in range(2)]
+        >>> panel = simbias.models.panel([lambda x: x[:, 0], lambda x: x[:, 1]], data)
+        >>> panel.seeds, panel.task.name
+        ((0, 1), 'noisy-lms-5')
     """
     own = _own(learned)
     if own is not None:
@@ -142,7 +161,16 @@ def _of_stack(stack: Stack) -> Panel:
 
 
 def member(stack: Stack, i: int) -> Traced:
-    """Network ``i`` of a stack as a classifier."""
+    """Network ``i`` of a stack as a classifier.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> simbias.models.member(stack, 1).label
+        '(8,1)'
+    """
     lost = stack.end[i] in (End.DIVERGED, End.LOST)
     return Traced(
         stack.cell.network,

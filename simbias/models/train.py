@@ -36,6 +36,20 @@ def train(
 
     Raises:
         ValueError: an argument out of range, or one that the learner does not have.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> stack.updates.tolist(), stack.rotation.shape
+        ([200, 200], (2, 4, 4))
+
+        An estimator of scikit-learn fits the same data sets:
+
+        >>> fitted = simbias.train(task, simbias.estimator("decision-tree"), n_train=1000, seeds=2)
+        >>> fitted.seeds
+        (0, 1)
     """
     if not isinstance(learner, Estimator):
         if method is None:

@@ -9,7 +9,13 @@ from simbias.registry import NETWORKS
 
 
 def get(name: str, /, **settings: Any) -> Network:
-    """The architecture registered as ``name`` with the given settings; raises ValueError."""
+    """The architecture registered as ``name`` with the given settings; raises ValueError.
+
+    Examples:
+        >>> import simbias
+        >>> simbias.networks.get("mlp", width=8)
+        MLP(width=8, depth=1, activation='relu')
+    """
     return NETWORKS.make(name, settings)
 
 

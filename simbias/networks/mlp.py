@@ -101,6 +101,16 @@ class MLP:
 
     Raises:
         ValueError: width or depth < 1, or an unknown activation.
+
+    Examples:
+        >>> import jax
+        >>> import simbias
+        >>> net = simbias.MLP(width=8, depth=2)
+        >>> net.label, net.sizes(dim=4)
+        ('(8,2)', (4, 8, 8, 2))
+        >>> params = net.init(jax.random.key(0), (4,))
+        >>> net.apply(params, jax.numpy.ones((3, 4))).shape
+        (3, 2)
     """
 
     width: int = 100

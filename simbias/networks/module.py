@@ -32,6 +32,21 @@ class Module:
 
     Raises:
         ValueError: an argument out of range.
+
+    Examples:
+        >>> import jax
+        >>> from flax import nnx
+        >>> import simbias
+        >>> class Linear(nnx.Module):
+        ...     def __init__(self, shape, classes, rngs):
+        ...         self.logits = nnx.Linear(*shape, classes, rngs=rngs)
+        ...
+        ...     def __call__(self, x):
+        ...         return self.logits(x)
+        >>> net = simbias.networks.Module("linear", Linear)
+        >>> params = net.init(jax.random.key(0), (4,), 2)
+        >>> net.apply(params, jax.numpy.ones((3, 4))).shape
+        (3, 2)
     """
 
     name: str

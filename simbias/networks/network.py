@@ -14,6 +14,28 @@ class Network(Protocol):
     One that is random in training, as dropout is, has ``apply_in_training(params, x, key)`` too.
     One whose hidden layers can be looked at has ``activations(params, x)``: a list of their values,
     each with a leading axis of rows, first layer first.
+
+    Examples:
+        A linear rule as an architecture of one's own:
+
+        >>> from dataclasses import dataclass
+        >>> import jax
+        >>> import simbias
+        >>> @dataclass(frozen=True)
+        ... class Linear:
+        ...     settings = {"name": "linear"}
+        ...     label = "linear"
+        ...
+        ...     def init(self, key, shape, classes):
+        ...         return {"kernel": jax.random.normal(key, (*shape, classes))}
+        ...
+        ...     def apply(self, params, x):
+        ...         return x @ params["kernel"]
+        ...
+        ...     def update_flops(self, shape, classes):
+        ...         return 6 * shape[0] * classes
+        >>> isinstance(Linear(), simbias.networks.Network)
+        True
     """
 
     def __hash__(self) -> int:

@@ -11,5 +11,13 @@ def declared() -> dict[str, Quantity]:
     """Every quantity by name: those of this package in their order, then installed ones by name.
 
     An installed one that is at fault is left out, with a warning.
+
+    Examples:
+        >>> import simbias
+        >>> quantities = simbias.quantities.declared()
+        >>> quantities["memorised"].summary
+        'exceptions_fitted - exceptions_fresh'
+        >>> [name for name, quantity in quantities.items() if quantity.of == "pair"]
+        ['seed_agreement']
     """
     return QUANTITIES.loaded(Quantity)

@@ -18,6 +18,15 @@ class Need(NamedTuple):
         of: what has it, ``"task"`` or ``"network"``.
         allowed: what that must be.
         without: why a column is empty where it is not.
+
+    Examples:
+        >>> import simbias
+        >>> need = simbias.quantities.NEEDS["network"]
+        >>> need.of, need.without
+        ('network', 'no network')
+        >>> task = simbias.tasks.get("lms-5", dim=4)
+        >>> need.met(simbias.training.Cell(task, simbias.MLP(8), simbias.sgd(), n_train=1000))
+        True
     """
 
     met: Callable[[Cell], bool]

@@ -35,6 +35,16 @@ class Argument(NamedTuple):
         check: raises ValueError for a bad one.
         suits: raises ValueError for a cell on which it cannot be measured; None: it can on any.
         never: why it has no value on any network; empty where it may have one.
+
+    Examples:
+        >>> import simbias
+        >>> argument = simbias.quantities.declared()["shifted_accuracy"].argument
+        >>> argument.kind
+        'shift'
+        >>> argument.check("sideways")
+        Traceback (most recent call last):
+            ...
+        ValueError: argument: unknown name 'sideways', known: even-slabs, margin, none
     """
 
     kind: str
@@ -63,6 +73,18 @@ class Quantity(NamedTuple):
         title: in figures.
         argument: None where there is none.
         version: of how it is measured; what was kept of another one is measured again.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> risk = simbias.quantities.declared()["risk"]
+        >>> risk.low, risk.high, risk.of, risk.interval
+        (0, 1, 'network', 'Clopper-Pearson')
+        >>> subject = simbias.quantities.Subject(stack, n_certify=10_000, confidence=0.95)
+        >>> risk.measure(subject, None).value.shape
+        (2,)
     """
 
     name: str
@@ -141,6 +163,16 @@ def quantity(
         ValueError: a name that is no word of small letters, digits and _, or ends as the column of
             an interval does; an empty range, an unknown need, a column of what is not a number
             a network, or a heading without a column.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> @simbias.quantities.quantity(0, np.inf, needs=("network",))
+        ... def first_weight(subject):
+        ...     "Largest absolute weight of the first layer."
+        ...     return np.abs(subject.stack.params["layers"][0]["kernel"]).max((1, 2))
+        >>> first_weight.name, first_weight.summary, first_weight.exact
+        ('first_weight', 'Largest absolute weight of the first layer', True)
     """
     if not low < high:
         raise fail("low", low, f"less than {high:g}")

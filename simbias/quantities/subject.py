@@ -17,6 +17,15 @@ class Subject:
         n_certify: fresh points a network or pair.
         confidence: of each network's own interval, in (0, 1).
         arguments: that will be asked for, by their kind, so that they can be worked on together.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> subject = simbias.quantities.Subject(stack, n_certify=10_000, confidence=0.95)
+        >>> subject.report.seeds, subject.report.n_certify
+        ((0, 1), 10000)
     """
 
     def __init__(

@@ -7,7 +7,16 @@ from jaxtyping import Float
 
 
 class Estimate(NamedTuple):
-    """A number a network with its confidence interval; NaN where there is nothing to estimate."""
+    """A number a network with its confidence interval; NaN where there is nothing to estimate.
+
+    Examples:
+        >>> import simbias
+        >>> data = simbias.data(simbias.tasks.get("lms-5", dim=4), n_train=1000)
+        >>> risk = simbias.validate(lambda x: x[:, 0], data, n_certify=10_000).risk
+        >>> value, low, high = risk
+        >>> value.shape, bool((low <= value).all()), bool((value <= high).all())
+        ((1,), True, True)
+    """
 
     value: Float[np.ndarray, " seeds"]
     low: Float[np.ndarray, " seeds"]

@@ -35,7 +35,16 @@ _WORDS = {str: "a string", int: "an integer", dict: "a table", list: "an array"}
 
 
 class Published(NamedTuple):
-    """Values by column, the settings of the cell that they are for, and where they are written."""
+    """Values by column, the settings of the cell that they are for, and where they are written.
+
+    Examples:
+        >>> import simbias
+        >>> published = simbias.suites.load("pitfalls").preset("full").published[0]
+        >>> published.settings["task"], published.settings["network"]
+        ({'name': 'noisy-lms-7'}, {'name': 'mlp', 'width': 100, 'depth': 1})
+        >>> published.values["test_accuracy"]
+        0.94
+    """
 
     place: str
     settings: dict[str, Any]
@@ -44,7 +53,16 @@ class Published(NamedTuple):
 
 @dataclass(frozen=True)
 class Preset:
-    """One size of a suite: cells as merged settings, and how many seeds each has."""
+    """One size of a suite: cells as merged settings, and how many seeds each has.
+
+    Examples:
+        >>> import simbias
+        >>> preset = simbias.suites.load("pitfalls").preset("smoke")
+        >>> preset.seeds, preset.summary
+        (2, 'a first look, about a minute')
+        >>> len(preset.cells), sorted(preset.cells[0])
+        (3, ['batch', 'method', 'n_train', 'network', 'stop', 'task'])
+    """
 
     name: str
     summary: str
@@ -61,6 +79,14 @@ class Suite:
     Attributes:
         name, summary, source: words about it.
         presets: by name.
+
+    Examples:
+        >>> import simbias
+        >>> suite = simbias.suites.load("pitfalls")
+        >>> suite.name, list(suite.presets)
+        ('pitfalls', ['smoke', 'standard', 'full'])
+        >>> suite.source
+        'Shah, Tamuly, Raghunathan, Jain, Netrapalli, NeurIPS 2020, arXiv 2006.07710, Table 2'
     """
 
     name: str
@@ -79,6 +105,15 @@ def load(name: str) -> Suite:
     Raises:
         ValueError: an unknown name, an unreadable file, or a file with unknown or missing keys or
             values of the wrong type.
+
+    Examples:
+        >>> import simbias
+        >>> simbias.suites.load("phase").summary
+        'where in d, n, depth and weight decay a network memorises noisy-lms-7, and when it stops'
+        >>> simbias.suites.load("pitfall")
+        Traceback (most recent call last):
+            ...
+        ValueError: suite: unknown name 'pitfall', nearest: pitfalls
     """
     instance("suite", name, str)
     if name.endswith(".toml"):

@@ -51,6 +51,16 @@ class ArrayTask:
 
     Raises:
         ValueError: an argument out of range, or a split without a point.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> x = np.random.default_rng(0).normal(size=(200, 5)).astype("float32")
+        >>> task = simbias.tasks.ArrayTask("mine", x, (x[:, 0] > 0).astype(int))
+        >>> task.shape, task.classes
+        ((5,), 2)
+        >>> task.most
+        {'train': 120, 'select': 20, 'certify': 40, 'holdout': 20}
     """
 
     truth = Truth()

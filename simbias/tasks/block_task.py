@@ -63,6 +63,18 @@ class BlockTask:
 
     Raises:
         ValueError: no coordinates, or a simple set that is not of them.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> isinstance(task, simbias.tasks.BlockTask), task.dim, task.simple_set
+        (True, 4, (0,))
+        >>> task.margins
+        {'linear': 0.1, 'slab-5': 0.1}
+        >>> task.truth
+        Truth(simple_risk=0.05000000000000001, achievable_risk=0.0)
+        >>> simbias.data(task, n_train=1000).x.shape
+        (1000, 4)
     """
 
     name: str

@@ -39,6 +39,15 @@ def get(name: str, /, **settings: Any) -> Any:
 
     Raises:
         ValueError: an unknown name or setting (the nearest are offered), or a value out of range.
+
+    Examples:
+        >>> import simbias
+        >>> simbias.tasks.get("lms-5", dim=4, margin={"linear": 0.05}).margins
+        {'linear': 0.05, 'slab-5': 0.1}
+        >>> simbias.tasks.get("lms-6")
+        Traceback (most recent call last):
+            ...
+        ValueError: task: unknown name 'lms-6', nearest: lms-7, lms-5, ms-7
     """
     return TASKS.make(name, settings)
 
@@ -79,25 +88,51 @@ def _parts(task: Task) -> bytes:
 
 
 def described(task: Task) -> Settings:
-    """What identifies a task: its name, settings and, where these do not say it all, content."""
+    """What identifies a task: its name, settings and, where these do not say it all, content.
+
+    Examples:
+        >>> import simbias
+        >>> simbias.tasks.described(simbias.tasks.get("xor", dim=4))
+        {'name': 'xor', 'dim': 4, 'slabs': 2, 'margin': 0.1, 'noise': 0.0}
+    """
     beyond = content(task)
     return {"name": task.name, **task.settings, **({"content": beyond} if beyond else {})}
 
 
 def identifying(task: Task) -> Settings:
-    """The same without what stands at its default."""
+    """The same without what stands at its default.
+
+    Examples:
+        >>> import simbias
+        >>> simbias.tasks.identifying(simbias.tasks.get("lms-5", dim=4))
+        {'dim': 4, 'name': 'lms-5'}
+    """
     settings = described(task)
     apart = {key: settings.pop(key) for key in ("name", "content", "shift") if key in settings}
     return beyond_defaults(settings, lambda some: get(task.name, **some).settings) | apart
 
 
 def identity(task: Task) -> str:
-    """The same in one canonical string: a task's draws hang from it."""
+    """The same in one canonical string: a task's draws hang from it.
+
+    Examples:
+        >>> import simbias
+        >>> simbias.tasks.identity(simbias.tasks.get("lms-5", dim=4))
+        '{"dim":4,"name":"lms-5"}'
+    """
     return canonical(identifying(task))
 
 
 def names() -> list[str]:
-    """All registered task names."""
+    """All registered task names.
+
+    Examples:
+        >>> import simbias
+        >>> "noisy-lms-7" in simbias.tasks.names()
+        True
+        >>> simbias.tasks.names()[:3]
+        ['lms-5', 'lms-7', 'lsn']
+    """
     return sorted(TASKS.entries())
 
 

@@ -43,6 +43,14 @@ class XorTask:
 
     Raises:
         ValueError: an argument out of range.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.XorTask(dim=4, noise=0.2)
+        >>> task.truth
+        Truth(simple_risk=None, achievable_risk=0.1)
+        >>> task.achievable_rule([[0.5, 0.5, 0, 0], [0.5, -0.5, 0, 0]])
+        array([0, 1])
     """
 
     name = "xor"

@@ -43,6 +43,19 @@ class Cell:
     Raises:
         ValueError: n_train < 1 or more than the task has, batch outside [1, n_train], a task that
             cannot be drawn, or a network, method or loss that goes by the name of another.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> stop = simbias.Stop(max_updates=200)
+        >>> net, method = simbias.MLP(8), simbias.sgd()
+        >>> cell = simbias.training.Cell(task, net, method, n_train=1000, stop=stop)
+        >>> cell.name
+        'noisy-lms-5/(8,1)/944f36'
+        >>> sorted(cell.settings)
+        ['batch', 'method', 'n_train', 'network', 'stop', 'task']
+        >>> cell.stop.has_goal
+        False
     """
 
     task: Task
@@ -164,7 +177,15 @@ def _check_names(network: Network, method: Method, loss: Loss) -> None:
 
 
 def cell_from_settings(settings: dict[str, Any]) -> Cell:
-    """The cell that has these settings: the inverse of ``Cell.settings``."""
+    """The cell that has these settings: the inverse of ``Cell.settings``.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> cell = simbias.training.Cell(task, simbias.MLP(8), simbias.sgd(), n_train=1000)
+        >>> simbias.training.cell_from_settings(cell.settings) == cell
+        True
+    """
 
     def split(part: str) -> tuple[str, dict[str, Any]]:
         given = dict(settings[part])

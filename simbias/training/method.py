@@ -114,6 +114,21 @@ class Method:
 
     Raises:
         ValueError: a static name that is no setting, or a setting that can be neither.
+
+    Examples:
+        Gradient descent on signs, as a method of one's own:
+
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import simbias
+        >>> def start(hyper, params, n_train):
+        ...     return ()
+        >>> def update(hyper, params, state, batch):
+        ...     signs = jax.tree.map(jnp.sign, batch.gradient(params))
+        ...     return jax.tree.map(lambda w, s: w - hyper["step"] * s, params, signs), state
+        >>> method = simbias.training.Method("signs", {"step": 0.001}, start, update)
+        >>> method.name, method.traced
+        ('signs', {'step': 0.001})
     """
 
     name: str

@@ -26,6 +26,12 @@ def sgd(*, learning_rate: float = 0.1, momentum: float = 0.0, weight_decay: floa
 
     Raises:
         ValueError: an argument outside its range, or not a finite number.
+
+    Examples:
+        >>> import simbias
+        >>> method = simbias.sgd(learning_rate=0.1, momentum=0.9, weight_decay=5e-4)
+        >>> method.name, dict(method.settings)
+        ('sgd', {'learning_rate': 0.1, 'momentum': 0.9, 'weight_decay': 0.0005})
     """
     settings = {
         "learning_rate": real("learning_rate", learning_rate, *_FLOAT32),

@@ -113,6 +113,20 @@ class Stack:
 
     Raises:
         ValueError: arrays that are not of one entry a seed, or not of the cell's sizes.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> len(stack), stack.seeds, stack.updates.tolist()
+        (2, (0, 1), [200, 200])
+        >>> stack.params["layers"][0]["kernel"].shape
+        (2, 4, 8)
+        >>> stack.outcome(0)
+        ('done', 'trained for 200 updates')
+        >>> stack.some([1]).seeds
+        (1,)
     """
 
     cell: Cell
@@ -228,6 +242,18 @@ def train(
 
     Raises:
         ValueError: an argument out of range.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+
+        The same seeds give the same networks, whatever else is trained beside them:
+
+        >>> other = simbias.training.train(task, net, method, n_train=1000, seeds=[1, 5], stop=stop)
+        >>> bool((other.fitted_since[0] == stack.fitted_since[1]).all())
+        True
     """
     rule = Stop() if stop is None else stop
     objective = cross_entropy() if loss is None else loss
@@ -255,6 +281,16 @@ def replay(
 
     Raises:
         ValueError: an argument out of range.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> stop = simbias.Stop(max_updates=400, check_every=200)
+        >>> net, method = simbias.MLP(8), simbias.sgd()
+        >>> cell = simbias.training.Cell(task, net, method, n_train=1000, stop=stop)
+        >>> halfway = simbias.training.replay(cell, 200, seeds=2)
+        >>> halfway.updates.tolist(), halfway.outcome(0)
+        ([200, 200], ('interrupted', 'stopped after 200 updates'))
     """
     instance("cell", cell, Cell)
     most = cell.stop.max_updates

@@ -57,6 +57,14 @@ class Stop:
 
     Raises:
         ValueError: an argument outside its range.
+
+    Examples:
+        >>> import simbias
+        >>> stop = simbias.Stop(train_accuracy=0.995, max_updates=2000)
+        >>> stop.has_goal, stop.spacing
+        (True, (200, 1000))
+        >>> [updates for updates in range(1, 2001) if stop.checked_at(updates)]
+        [200, 400, 600, 800, 1000, 2000]
     """
 
     train_accuracy: float | None = None

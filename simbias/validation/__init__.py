@@ -68,6 +68,19 @@ class Report:
         simple_agreement: share of fresh points on which the classifier says what the simple rule
             says; NaN where the task has no simple set.
         achievable_agreement: the same for the achievable rule.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> report = simbias.validate(stack, n_certify=10_000)
+        >>> report.seeds, report.faults, report.n_certify
+        ((0, 1), ('', ''), 10000)
+        >>> report.risk.value.round(2)
+        array([0.05, 0.05])
+        >>> report.unmeasured
+        {}
     """
 
     seeds: tuple[int, ...]
@@ -136,6 +149,22 @@ def validate(
 
     Raises:
         ValueError: an argument out of range, or data that a stack was not trained on.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> report = simbias.validate(stack, n_certify=10_000)
+        >>> report.risk.value.round(2)
+        array([0.05, 0.05])
+
+        Any function that scores inputs can be asked, such as the simple rule on its coordinate:
+
+        >>> data = simbias.data(task, n_train=1000, seed=0)
+        >>> report = simbias.validate(lambda x: (x @ data.rotation.T)[:, 0], data, n_certify=10_000)
+        >>> report.risk.value.round(2), report.exceptions.fitted.value
+        (array([0.05]), array([0.]))
     """
     asked = panel(learned, data).under(shift)
     n_certify = fresh_points(asked, whole("n_certify", n_certify))

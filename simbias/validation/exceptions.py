@@ -48,6 +48,17 @@ class Ledger:
             interval is a point.
         fresh: the same on fresh draws from the same conditional law.
         memorised: fitted - fresh.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> ledger = simbias.validate(stack, n_certify=10_000).exceptions
+        >>> ledger.counts.tolist()
+        [62, 55]
+        >>> ledger.memorised.value.shape
+        (2,)
     """
 
     counts: Int[np.ndarray, " seeds"]

@@ -265,6 +265,20 @@ def exact_risk(task: BlockTask, layers: Sequence[Layer]) -> float:
 
     Raises:
         ValueError: a task of another dimension or with a normal coordinate.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> from simbias.tasks.oracle import Layer
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=2)
+
+        The risk of a network that looks at the simple coordinate alone:
+
+        >>> layers = [Layer(np.array([[-1.0, 1.0], [0.0, 0.0]]), np.zeros(2))]
+        >>> round(simbias.validation.exact_risk(task, layers), 10)
+        0.05
+        >>> round(task.truth.simple_risk, 10)
+        0.05
     """
     instance("task", task, BlockTask)
     if task.dim != 2:

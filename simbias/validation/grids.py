@@ -85,6 +85,19 @@ class GridReport:
             the planes of the first contexts, input units, (seeds, coordinates, planes, 2); NaN
             where a network says the same all over the plane. The mean is that of the two directed
             means by arc length; Hausdorff distances are short by at most 1/1000 of a side.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> report = simbias.validation.measure_grids(stack, resolution=20, contexts=8, planes=1)
+        >>> report.simple, report.coordinates, report.slabs
+        (0, (1, 2, 3), (1, 2, 3))
+        >>> report.given.shape
+        (2, 3, 2, 20, 20)
+        >>> report.achievable_cuts
+        (4, 4, 4)
     """
 
     faults: tuple[str, ...]
@@ -156,6 +169,15 @@ def measure_grids(
 
     Raises:
         ValueError: an argument out of range, or a task without a simple set.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> report = simbias.validation.measure_grids(stack, coordinates=[1], contexts=8)
+        >>> report.cuts.value.shape, report.distances.shape
+        ((2, 1), (2, 1, 4, 2))
     """
     asked = panel(learned, data)
     task = asked.block_task

@@ -133,6 +133,15 @@ class IslandReport:
         open: share of the points given their label whose part of the plane reaches the edge of the
             support in every plane: it is no island there, but one side of a boundary that has
             moved.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> report = simbias.validation.measure_islands(stack, sample=2, directions=2)
+        >>> report.coordinates, len(report.training), report.fitted.training.value.shape
+        ((1,), 2, (2,))
     """
 
     faults: tuple[str, ...]
@@ -181,6 +190,15 @@ def measure_islands(
     Raises:
         ValueError: an argument out of range, another kind of network, or a task without a simple
             set.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> report = simbias.validation.measure_islands(stack, sample=2, directions=2, reach=1.0)
+        >>> report.reach, [len(islands.fitted) for islands in report.training]
+        (1.0, [2, 2])
     """
     asked = panel(learned, data)
     task = asked.block_task

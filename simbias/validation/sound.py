@@ -24,6 +24,14 @@ def faults(learned: Stack | Fitted | Panel) -> tuple[str, ...]:
     """For each classifier why it is none, in a few words; empty where it is one.
 
     It has diverged, its weights are not finite, or its scores are not on its own training set.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> simbias.validation.faults(stack)
+        ('', '')
     """
     asked = panel(learned)
     return tuple(weight_fault(asked, i) or _score_fault(asked, i) for i in range(len(asked)))
