@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from operator import index
 from pathlib import Path
-from typing import Any
+from typing import SupportsFloat, SupportsIndex, TypeVar
+
+Kind = TypeVar("Kind")
 
 _MOST = 2**31 - 1  # what 32 bits hold
 _MOST_SHOWN = 200  # characters of what arrived
@@ -28,10 +30,10 @@ def shown(value: object) -> str:
     return words if len(words) <= _MOST_SHOWN else f"{words[: _MOST_SHOWN - 3]}..."
 
 
-def whole(argument: str, value: Any, *, least: int = 1, most: int = _MOST) -> int:
+def whole(argument: str, value: object, *, least: int = 1, most: int = _MOST) -> int:
     """``value`` as an int in [least, most]; raises ValueError."""
     try:
-        number = index(value)
+        number = index(value) if isinstance(value, SupportsIndex) else least - 1
     except TypeError:  # an array of several integers has the method, but not the value
         number = least - 1
     if isinstance(value, bool) or not least <= number <= most:
@@ -41,13 +43,13 @@ def whole(argument: str, value: Any, *, least: int = 1, most: int = _MOST) -> in
     return number
 
 
-def instance(argument: str, value: Any, kind: type) -> None:
+def instance(argument: str, value: object, kind: type) -> None:
     """Raise ValueError unless ``value`` is of a class."""
     if not isinstance(value, kind):
         raise fail(argument, value, f"a {kind.__name__}")
 
 
-def each(argument: str, values: Any, kind: type) -> list[Any]:
+def each(argument: str, values: object, kind: type[Kind]) -> list[Kind]:
     """The members of a collection, all of a class; raises ValueError."""
     if not isinstance(values, Iterable) or isinstance(values, str | bytes):
         raise fail(argument, values, f"a list, each a {kind.__name__}")
@@ -57,7 +59,7 @@ def each(argument: str, values: Any, kind: type) -> list[Any]:
     return found
 
 
-def place(argument: str, value: Any) -> Path:
+def place(argument: str, value: object) -> Path:
     """``value`` as a path; raises ValueError."""
     if not isinstance(value, str | Path) or str(value) == "" or "\0" in str(value):
         raise fail(argument, value, "a path, of at least one character")
@@ -71,7 +73,7 @@ def place(argument: str, value: Any) -> Path:
 
 def real(
     argument: str,
-    value: Any,
+    value: object,
     low: float = -math.inf,
     high: float = math.inf,
     *,
@@ -82,7 +84,9 @@ def real(
     left = "(" if open_low or math.isinf(low) else "["
     right = ")" if open_high or math.isinf(high) else "]"
     allowed = f"a number in {left}{low:g}, {high:g}{right}"
-    if isinstance(value, bool | str | bytes) or getattr(value, "shape", ()) != ():
+    if isinstance(value, bool) or getattr(value, "shape", ()) != ():
+        raise fail(argument, value, allowed)
+    if not isinstance(value, SupportsFloat | SupportsIndex):
         raise fail(argument, value, allowed)
     try:
         number = float(value)

@@ -9,15 +9,16 @@ import re
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
 
 from simbias._checks import fail, known
 from simbias._files import read_toml
-from simbias.registry import CLAIMS, resource
+from simbias._types import Settings
+from simbias.registry import CLAIMS, Entry, resource
 
 _MOST_CLAIMS = 1000  # of a file
 _MOST_TEXTS = 20_000  # expressions of a file: quantities, premises, and the definitions of each
 _MOST_LETTERS = 200  # of a placeholder's value
+
 
 REQUIRED = {
     "id": str, "title": str, "source": str, "quantity": str, "unit": dict, "predicate": dict,
@@ -40,21 +41,19 @@ def listed() -> tuple[dict[str, str], list[str]]:
     """Titles by id of the claims that are installed, and a line for each file that is left out."""
     titles: dict[str, str] = {}
     left_out = []
-    found = [(source.name, lambda source=source: source) for source in sources()]
-    found += [
-        (f"plug-in {name!r}", lambda entry=entry: resource(entry.reference))
-        for name, entry in CLAIMS.entries().items()
-    ]
+    found: list[tuple[str, Traversable | Entry]] = [(source.name, source) for source in sources()]
+    found += [(f"plug-in {name!r}", entry) for name, entry in CLAIMS.entries().items()]
     for name, source in found:
         try:
-            said = [one for _, one in tables(source())]
+            file = resource(source.reference) if isinstance(source, Entry) else source
+            said = [one for _, one in tables(file)]
             titles |= {str(one.get("id")): str(one.get("title")) for one in said}
         except ValueError as error:
             left_out.append(f"claims: {name} is left out: {error}")
     return titles, left_out
 
 
-def tables(source: Traversable) -> list[tuple[str, dict[str, Any]]]:
+def tables(source: Traversable) -> list[tuple[str, Settings]]:
     """The claims of a file as tables of their own, each with the place it stands at.
 
     Raises:
@@ -76,7 +75,7 @@ def tables(source: Traversable) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def _tables(file: str, table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _tables(file: str, table: Settings) -> Iterator[tuple[str, Settings]]:
     for key in table:
         known(f"{file}: key", key, [*REQUIRED, *OPTIONAL, "claim"])
     several = table.pop("claim", None)
@@ -99,7 +98,7 @@ def _tables(file: str, table: dict[str, Any]) -> Iterator[tuple[str, dict[str, A
             yield f"{file}: {one['id']}" if named else place, one
 
 
-def _expanded(place: str, table: dict[str, Any]) -> list[dict[str, Any]]:
+def _expanded(place: str, table: Settings) -> list[Settings]:
     """One table for each value of the placeholder, if there is one."""
     each = table.pop("each", None)
     if each is None:
@@ -119,13 +118,16 @@ def _expanded(place: str, table: dict[str, Any]) -> list[dict[str, Any]]:
             raise fail(f"{place}: {name}", value, f"at most {_MOST_LETTERS} characters")
     if len(values) > _MOST_CLAIMS:
         raise fail(f"{place}: {name}", f"{len(values)} values", f"at most {_MOST_CLAIMS}")
-    expanded = [_replaced(table, f"{{{name}}}", value) for value in values]
+    expanded = [
+        {key: _replaced(part, f"{{{name}}}", value) for key, part in table.items()}
+        for value in values
+    ]
     if expanded[0] == table:
         raise fail(place, name, f'a placeholder that a string uses as "{{{name}}}"')
     return expanded
 
 
-def _replaced(part: Any, placeholder: str, value: Any) -> Any:
+def _replaced(part: object, placeholder: str, value: str | int | float) -> object:
     """A part of a table with the placeholder filled in; alone in a string, it is the value."""
     if isinstance(part, dict):
         return {key: _replaced(one, placeholder, value) for key, one in part.items()}

@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
 
 _TEX = {
     "\\": r"\textbackslash{}",
@@ -27,7 +26,7 @@ _TEX = {
 }
 
 
-def csv_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def csv_text(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Rows as CSV under their names; empty where there is nothing.
 
     A text that a spreadsheet would take for a formula has an apostrophe before it.
@@ -39,7 +38,7 @@ def csv_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def json_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def json_text(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Rows as a JSON list with an object a row, on a line each.
 
     JSON has finite numbers only: NaN is null, an infinite number a text. A name that comes again
@@ -53,7 +52,7 @@ def json_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return "[" + ",\n".join(lines) + "]\n"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """A value of the database as JSON has it."""
     match value:
         case None | bool() | int() | str():
@@ -79,7 +78,7 @@ def tex(text: str) -> str:
     return f"{{}}{words}" if words.startswith(("[", "*")) else words  # else it belongs to a \\
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: object) -> object:
     if not isinstance(value, str):
         return None if isinstance(value, float) and math.isnan(value) else value
     value = re.sub(r"\r\n?", "\n", value)  # the writer quotes no other end of a line

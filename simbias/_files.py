@@ -7,9 +7,14 @@ frames than the interpreter has.
 import json
 import re
 import tomllib
+from collections.abc import Callable
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard, TypeVar
+
+from simbias._types import Settings
+
+Parsed = TypeVar("Parsed")
 
 MOST_BYTES = 1_000_000  # of a file written by hand
 _DEPTH = 20
@@ -17,7 +22,7 @@ _PLACE = 300  # characters of a message
 _DOTS = 250  # in a key: the parser's time grows with their square
 
 
-def read_toml(place: str, source: Path | Traversable, most: int = MOST_BYTES) -> dict[str, Any]:
+def read_toml(place: str, source: Path | Traversable, most: int = MOST_BYTES) -> Settings:
     """The table of a TOML file (UTF-8, with or without a byte-order mark).
 
     Args:
@@ -31,7 +36,7 @@ def read_toml(place: str, source: Path | Traversable, most: int = MOST_BYTES) ->
     return _parsed(place, read_text(place, source, most), parse_toml)
 
 
-def read_json(place: str, source: Path, most: int = MOST_BYTES) -> Any:
+def read_json(place: str, source: Path, most: int = MOST_BYTES) -> object:
     """What a JSON file holds; as ``read_toml``."""
     return _parsed(place, read_text(place, source, most), json.loads)
 
@@ -53,14 +58,14 @@ def read_text(place: str, source: Path | Traversable, most: int = MOST_BYTES) ->
         raise ValueError(f"{place} cannot be read: {why or error}") from None
 
 
-def parse_toml(text: str) -> dict[str, Any]:
+def parse_toml(text: str) -> Settings:
     """The table of a text; raises ValueError."""
     if any(part.count(".") > _DOTS for part in re.split(r"[=,{\[]", text)):
         raise ValueError(f"a key of more than {_DOTS} parts")
     return tomllib.loads(text)
 
 
-def _parsed(place: str, text: str, parse: Any) -> Any:
+def _parsed(place: str, text: str, parse: Callable[[str], Parsed]) -> Parsed:
     try:
         found = parse(text)
         if _is_deep(found):
@@ -73,15 +78,20 @@ def _parsed(place: str, text: str, parse: Any) -> Any:
         raise ValueError(f"{place} cannot be read: {words}") from None
 
 
-def _is_deep(found: Any) -> bool:
-    level = [found]
+def _is_deep(found: object) -> bool:
+    level: list[dict[str, object] | list[object]] = [found] if _holds(found) else []
     for _ in range(_DEPTH + 1):
         level = [
             part
             for one in level
             for part in (one.values() if isinstance(one, dict) else one)
-            if isinstance(part, dict | list)
+            if _holds(part)
         ]
         if not level:
             return False
     return True
+
+
+def _holds(part: object) -> TypeGuard[dict[str, object] | list[object]]:
+    """Whether it has parts of its own."""
+    return isinstance(part, dict | list)

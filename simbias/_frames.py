@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
+DataFrame = Any  # of pandas, which need not be installed
 
-def frame(columns: Mapping[str, Iterable[Any]]) -> Any:
+
+def frame(columns: Mapping[str, Iterable[object]]) -> DataFrame:
     """A pandas data frame of columns by name; raises ValueError where pandas is not installed."""
     try:
         pandas = import_module("pandas")

@@ -5,7 +5,6 @@ So a setting that is added later, at its default, makes nothing another thing.
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from simbias._types import Settings
 
@@ -18,7 +17,7 @@ def canonical(settings: Settings) -> str:
 
 
 def beyond_defaults(
-    settings: Mapping[str, Any], made: Callable[[dict[str, Any]], Mapping[str, Any]]
+    settings: Mapping[str, object], made: Callable[[Settings], Mapping[str, object]]
 ) -> Settings:
     """The settings that are not as they are where nothing is said of them.
 

@@ -10,6 +10,7 @@ here, and not left to JAX's settings.
 import hashlib
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, UInt
 
@@ -59,7 +60,8 @@ def seed_key(seed: int) -> Key[Array, ""]:
 
 def key_of(words: UInt[AnyArray, " words"]) -> Key[Array, ""]:
     """The key made of two words: the inverse of ``jax.random.key_data``."""
-    return jax.random.wrap_key_data(words, impl=GENERATOR)
+    key: Key[Array, ""] = jax.random.wrap_key_data(words, impl=GENERATOR)
+    return key
 
 
 def own_key(key: AnyArray) -> Key[Array, ""]:
@@ -73,10 +75,11 @@ def own_key(key: AnyArray) -> Key[Array, ""]:
     allowed = f"a JAX random key of {GENERATOR} (see jax_default_prng_impl)"
     if not hasattr(key, "dtype"):
         raise fail("key", key, allowed)
-    typed = jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     kind = str(jax.random.key_impl(key)) if typed else {2: GENERATOR, 4: "rbg"}.get(key.size, "")
     if kind == GENERATOR and typed:
-        return key
+        own: Key[Array, ""] = key
+        return own
     words = jax.random.key_data(key) if typed else key
     if kind not in (GENERATOR, "rbg") or words.ndim != 1 or words.dtype != np.uint32:
         raise fail("key", f"{kind or 'none'} {key.dtype}{list(key.shape)}", allowed)

@@ -10,9 +10,9 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypedDict, TypeVar
 
 import jax
 import numpy as np
@@ -25,7 +25,8 @@ PRODUCTS = "float32"  # of float32 matrices: accelerators would round their entr
 
 # What can be set for a while, each a context of JAX with its value: what shapes numbers, then what
 # would stop a sound computation.
-_PINNED: list[tuple[Any, Any]] = [
+_Setting = tuple[Callable[..., AbstractContextManager[object]], object]
+_PINNED: list[_Setting] = [
     (jax.enable_x64, False),
     (jax.default_prng_impl, GENERATOR),
     (jax.threefry_partitionable, True),
@@ -38,13 +39,23 @@ _PINNED: list[tuple[Any, Any]] = [
     (jax.transfer_guard, "allow"),
 ]
 # What cannot, and would give other numbers.
-_REFUSED: dict[str, Any] = {"jax_disable_most_optimizations": False}
+_REFUSED: dict[str, object] = {"jax_disable_most_optimizations": False}
 # Flags of XLA under which infinities and NaN need not be noticed, or sums round otherwise.
 _OTHERWISE = re.compile(
     r"--xla_\w*fast_math(=true|=1)?|--xla_backend_optimization_level=[012]", re.IGNORECASE
 )
 
-_ARITHMETIC: dict[str, Any] = {  # as NumPy has it by default
+_Told = Literal["ignore", "warn"]
+
+
+class _Arithmetic(TypedDict):
+    divide: _Told
+    over: _Told
+    under: _Told
+    invalid: _Told
+
+
+_ARITHMETIC: _Arithmetic = {  # as NumPy has it by default
     "divide": "warn",
     "over": "warn",
     "under": "ignore",
@@ -82,9 +93,10 @@ def settings() -> Iterator[None]:
         if _OTHERWISE.fullmatch(flag):
             raise fail("XLA_FLAGS", flag, "flags that leave arithmetic as it is")
     # a CPU always multiplies so, and asking it to would only rule out its fastest products
-    products = None if platform() == "cpu" else PRODUCTS
+    products: _Setting
+    products = jax.default_matmul_precision, None if platform() == "cpu" else PRODUCTS
     with ExitStack() as entered:
-        for setting, value in [*_PINNED, (jax.default_matmul_precision, products)]:
+        for setting, value in [*_PINNED, products]:
             entered.enter_context(setting(value))
         with suppress(ValueError):  # within a caller's program its mesh stays
             entered.enter_context(jax.set_mesh(_NO_MESH))

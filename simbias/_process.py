@@ -15,7 +15,6 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 DONE, FAILED, USAGE = 0, 1, 2
 
@@ -79,7 +78,7 @@ def program() -> str:
     return shlex.quote(name if short else path) + " -m simbias" * module
 
 
-def _stop(*_: Any) -> None:
+def _stop(*_: object) -> None:
     with suppress(Exception):  # a write may have been interrupted
         if sys.stdout.isatty():
             sys.stdout.write("\x1b[?25h")  # a progress bar hides the cursor

@@ -135,8 +135,11 @@ def _write(path: Path, text: str) -> None:
 
 def _unpacker() -> Callable[[bytes], bytes]:
     """What JAX unpacks entries with: zstd where there is one, zlib otherwise."""
+    unpack: Callable[[bytes], bytes]
     with suppress(ImportError):  # part of Python from 3.14 on
-        return import_module("compression.zstd").decompress
+        unpack = import_module("compression.zstd").decompress
+        return unpack
     with suppress(ImportError):
-        return import_module("zstandard").ZstdDecompressor().decompress
+        unpack = import_module("zstandard").ZstdDecompressor().decompress
+        return unpack
     return zlib.decompress

@@ -5,12 +5,22 @@ intervals of a one-coordinate law; ``labels`` the two labels, negative first; ``
 Labels are integers, 0 for the negative and 1 for the positive class.
 """
 
-from typing import Any
+from typing import Any, TypeAlias
 
-from jaxtyping import Array, Bool, Float, Int, Key, UInt
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt
+from numpy.typing import NDArray
 
-__all__ = ["AnyArray", "Array", "Bool", "Float", "Int", "Key", "Params", "Settings", "UInt"]
+__all__ = [
+    "Answer", "AnyArray", "Array", "Bool", "Elementwise", "Float", "Holds", "Int", "Key", "Learned",
+    "Params", "PyTree", "Settings", "TableRow", "UInt",
+]  # fmt: skip
 
-AnyArray = Any  # a NumPy or a JAX array: what crosses between host and device
-Params = Any  # a pytree of float32 arrays, as the network's init returns it
-Settings = dict[str, Any]  # plain values (numbers, strings, lists, dictionaries), JSON-able
+AnyArray: TypeAlias = Any  # a NumPy array on the host, a JAX array inside a compiled program
+Elementwise = NDArray[np.float64] | np.float64  # what NumPy makes of arrays, and of numbers
+Holds = NDArray[np.bool_] | np.bool_  # the same of comparisons
+Params: TypeAlias = PyTree  # of float32 arrays, as the network's init returns it
+Learned: TypeAlias = Any  # a stack, fitted estimators, or what the experiment of a plug-in makes
+Settings = dict[str, Any]  # a TOML or JSON table: numbers, strings, lists and tables of such
+TableRow = dict[str, Any]  # values by column, which Parquet and SQL do not type
+Answer = tuple[Any, ...]  # a row of what SQL answers, which DuckDB does not type

@@ -151,7 +151,10 @@ def _parse(arguments: list[str]) -> Callable[[], int]:
     said = io.StringIO()
     try:
         with redirect_stderr(said), _types:
-            return app.cli(args=arguments, prog="simbias", description=DESCRIPTION)
+            verb: Callable[[], int] = app.cli(
+                args=arguments, prog="simbias", description=DESCRIPTION
+            )
+            return verb
     except SystemExit as error:
         if not error.code:
             raise

@@ -7,11 +7,13 @@ however the work is divided.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from simbias._types import PyTree
 
 Result = TypeVar("Result")
 Devices = tuple[jax.Device, ...]
@@ -44,8 +46,8 @@ def over_seeds(
         leaf of its result has the seeds on its leading axis, rows that fill up included.
     """
 
-    def several(own: Any, shared: tuple[Any, ...]) -> Result:
-        def one(own: Any) -> Result:
+    def several(own: PyTree, shared: tuple[PyTree, ...]) -> Result:
+        def one(own: PyTree) -> Result:
             return function(own, *shared)
 
         return jax.vmap(one)(own) if vectorised else jax.lax.map(one, own)
@@ -58,7 +60,7 @@ def over_seeds(
         check_vma=False,
     )
 
-    def program(own: Any, *shared: Any) -> Result:
+    def program(own: PyTree, *shared: PyTree) -> Result:
         return mapped(own, shared)
 
     options = None if compiler_options is None else dict(compiler_options)
@@ -66,8 +68,8 @@ def over_seeds(
 
 
 def spread(
-    trees: Sequence[Any], devices: Devices, *, rows: int | None = None, filler: Any = None
-) -> Any:
+    trees: Sequence[PyTree], devices: Devices, *, rows: int | None = None, filler: PyTree = None
+) -> PyTree:
     """Pytrees of one structure, a seed's each, as one whose leading axis is laid over the devices.
 
     Args:
@@ -81,7 +83,7 @@ def spread(
     return jax.device_put(stacked([*trees, *spare]), NamedSharding(_mesh(devices), _SEEDS))
 
 
-def stacked(trees: Sequence[Any]) -> Any:
+def stacked(trees: Sequence[PyTree]) -> PyTree:
     """Pytrees of one structure as one, with a leading axis (NumPy)."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
 

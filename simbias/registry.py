@@ -16,10 +16,13 @@ from importlib.resources.abc import Traversable
 from importlib.util import find_spec, resolve_name
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from simbias._checks import fail, known
 from simbias._files import read_toml
+
+if TYPE_CHECKING:
+    import ast  # at run time where it is needed: it takes milliseconds
 
 Kind = TypeVar("Kind")
 
@@ -74,7 +77,7 @@ class Registry:
         return found
 
     def factory(self, name: str) -> Any:
-        """The object registered as ``name``.
+        """The object registered as ``name``, of whatever type its kind has.
 
         Raises:
             ValueError: an unknown name, with the nearest; an installed one that cannot be imported.
@@ -116,7 +119,7 @@ class Registry:
                 warnings.warn(f"left out: {error}", stacklevel=3)
         return found
 
-    def make(self, name: str, settings: Mapping[str, Any]) -> Any:
+    def make(self, name: str, settings: Mapping[str, object]) -> Any:
         """Call the factory with keyword settings; an unknown setting is a one-line ValueError."""
         from inspect import signature
 
@@ -172,7 +175,7 @@ def _spec(module: str) -> ModuleSpec:
 
 
 @lru_cache(maxsize=8)
-def _parsed(source: bytes) -> list[Any]:
+def _parsed(source: bytes) -> "list[ast.stmt]":
     """The statements of a module."""
     import ast
 

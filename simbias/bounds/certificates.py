@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr, xlog1py, xlogy
 
 from simbias._checks import fail
+from simbias._types import Elementwise, Holds
 from simbias.bounds.bound import Found, bound, has_held_out
 from simbias.bounds.evidence import Evidence, HeldOut
 from simbias.bounds.record import Premise
@@ -24,13 +25,14 @@ from simbias.stats.bisection import bracket
 _HALVINGS = 100
 
 
-def kl(q: ArrayLike, p: ArrayLike) -> NDArray[np.float64]:
+def kl(q: ArrayLike, p: ArrayLike) -> Elementwise:
     """The binary relative entropy q ln(q/p) + (1 - q) ln((1 - q)/(1 - p)), elementwise (nats)."""
     q, p = np.asarray(q, np.float64), np.asarray(p, np.float64)
-    return rel_entr(q, p) + rel_entr(1 - q, 1 - p)
+    nats: Elementwise = rel_entr(q, p) + rel_entr(1 - q, 1 - p)
+    return nats
 
 
-def kl_inverse(q: ArrayLike, c: ArrayLike) -> NDArray[np.float64]:
+def kl_inverse(q: ArrayLike, c: ArrayLike) -> Elementwise:
     """The largest p in [q, 1] with kl(q || p) <= c, elementwise, rounded up.
 
     Args:
@@ -51,16 +53,15 @@ def kl_inverse(q: ArrayLike, c: ArrayLike) -> NDArray[np.float64]:
     return _upper(lambda p: kl(q, p) > c, q)
 
 
-def _upper(
-    over: Callable[[NDArray[np.float64]], NDArray[np.bool_]], low: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _upper(over: Callable[[Elementwise], Holds], low: NDArray[np.float64]) -> Elementwise:
     """Where ``over`` turns true between ``low`` and 1: the upper bracket."""
     return bracket(over, low, np.ones_like(low), _HALVINGS)[1][()]
 
 
 def hoeffding_limit(k: float, n: int, delta: float) -> float:
     """k/n + sqrt(ln(1/delta)/2n)."""
-    return k / n + np.sqrt(np.log(1 / delta) / (2 * n))
+    limit: float = k / n + np.sqrt(np.log(1 / delta) / (2 * n))
+    return limit
 
 
 def empirical_bernstein_limit(k: float, n: int, delta: float) -> float:
@@ -72,7 +73,8 @@ def empirical_bernstein_limit(k: float, n: int, delta: float) -> float:
     are l (2/sqrt(n(n - 1)) + 1/(3n)) <= 7l/(3(n - 1)).
     """
     log, variance = np.log(2 / delta), k * (n - k) / (n * (n - 1))
-    return k / n + np.sqrt(2 * variance * log / n) + 7 * log / (3 * (n - 1))
+    limit: float = k / n + np.sqrt(2 * variance * log / n) + 7 * log / (3 * (n - 1))
+    return limit
 
 
 def chernoff_kl_limit(k: float, n: int, delta: float) -> float:
@@ -94,8 +96,9 @@ def beta_binomial_limit(k: float, n: int, delta: float) -> float:
     """
     mixed = log_mixture(k, n)
 
-    def excluded(p: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return mixed - xlogy(k, p) - xlog1py(n - k, -p) >= np.log(1 / delta)
+    def excluded(p: Elementwise) -> Holds:
+        reached: Holds = mixed - xlogy(k, p) - xlog1py(n - k, -p) >= np.log(1 / delta)
+        return reached
 
     return float(_upper(excluded, np.asarray(k / n)))
 

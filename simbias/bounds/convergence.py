@@ -15,7 +15,7 @@ from simbias.bounds.bound import Found, bound, has_held_out, independent
 from simbias.bounds.evidence import Evidence, HeldOut
 from simbias.bounds.record import Premise
 from simbias.stats.binomial import clopper_pearson
-from simbias.tasks.blocks import Block
+from simbias.tasks.blocks import Block, Piece
 
 _DIGITS = 9
 
@@ -23,7 +23,7 @@ _DIGITS = 9
 def is_symmetric(block: Block) -> bool:
     """Whether both laws of a coordinate are unchanged by x -> -x."""
 
-    def pieces(law: tuple, sign: int) -> list[tuple[float, ...]]:
+    def pieces(law: tuple[Piece, ...], sign: int) -> list[tuple[float, ...]]:
         ends = [sorted((sign * low, sign * high)) for low, high, _ in law]
         return sorted(
             tuple(round(float(v) + 0.0, _DIGITS) + 0.0 for v in (*pair, piece.mass))

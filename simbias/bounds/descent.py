@@ -171,12 +171,13 @@ def _descend(act: Act, problem: Problem, centre: Layers, steps: Array, key: Arra
         jnp.full(len(centre), 2 * np.log(_DEVIATION), jnp.float32),
     )
     zeros = jax.tree.map(jnp.zeros_like, start)
-    return jax.lax.fori_loop(0, steps, step, (start, zeros, zeros))[0]
+    free: Free = jax.lax.fori_loop(0, steps, step, (start, zeros, zeros))[0]
+    return free
 
 
 def _divergence(free: Free, centre: Layers) -> Float[Array, ""]:
     """KL of the posterior from the prior, with the prior variances not yet on their grid."""
-    total = jnp.float32(0)
+    total: Float[Array, ""] = jnp.float32(0)
     for i, (mean, log, at) in enumerate(zip(free.mean, free.log_deviation, centre, strict=True)):
         log_prior = jnp.minimum(free.log_prior[i], np.log(PRIOR_LARGEST))
         for part in (0, 1):
@@ -204,7 +205,10 @@ def _learn(act: Act, problem: Problem, steps: Array, key: Array) -> Layers:
         change, state = sgd.update(slope, state)
         return optax.apply_updates(layers, change), state
 
-    return jax.lax.fori_loop(0, steps, step, (problem.centre, sgd.init(problem.centre)))[0]
+    layers: Layers = jax.lax.fori_loop(0, steps, step, (problem.centre, sgd.init(problem.centre)))[
+        0
+    ]
+    return layers
 
 
 def _errors(act: Act, problem: Problem, free: Free, pairs: int, key: Array) -> Int[Array, ""]:
@@ -217,4 +221,5 @@ def _errors(act: Act, problem: Problem, free: Free, pairs: int, key: Array) -> I
         x, positive = problem.x[rows], problem.sign[rows] > 0
         return total + wrong(act, free.mean, deviation, x, positive, key_units), None
 
-    return jax.lax.scan(chunk, jnp.int32(0), jnp.arange(pairs // ROWS))[0]
+    errors: Int[Array, ""] = jax.lax.scan(chunk, jnp.int32(0), jnp.arange(pairs // ROWS))[0]
+    return errors

@@ -18,7 +18,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -33,6 +33,9 @@ TASK, OF_TASK = "task", ("noise", "margin", "slabs")
 _ROUNDING = 1e-9
 HEAD = ("name", "kind", "AUC", "Kendall tau", "worst sign error", "environment")
 
+Level = Hashable  # the value of a setting: a number, a word, several of them, or None
+Levels = tuple[Level, ...]
+Group = tuple[str, Levels]  # a setting, with the values of the others, or its two values
 Draws = Float[np.ndarray, "draws names"]  # first on the networks as they are, then resampled
 Sums = Float[np.ndarray, "2 draws names"]  # concordance over pairs of networks, and the pairs
 
@@ -47,7 +50,7 @@ class Network(NamedTuple):
         values: log10 of each number's unclipped value; -inf for 0, NaN or missing: no value.
     """
 
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Level]
     seed: int
     risk: float
     low: float
@@ -289,14 +292,14 @@ class _Grid:
 
 
 def _along_each_setting(
-    grid: _Grid, settings: Sequence[str], cells: Mapping[tuple, np.ndarray]
-) -> tuple[dict[tuple, Sums], dict[tuple, Sums], int]:
+    grid: _Grid, settings: Sequence[str], cells: Mapping[Levels, np.ndarray]
+) -> tuple[dict[Group, Sums], dict[Group, Sums], int]:
     """All pairs of networks whose cells differ in one setting, and how many there are.
 
     Summed once by the setting and the values of the others, once by the setting and its two values.
     """
-    groups: dict[tuple, Sums] = {}
-    environments: dict[tuple, Sums] = {}
+    groups: dict[Group, Sums] = {}
+    environments: dict[Group, Sums] = {}
     candidates = 0
     for one, other, along in _neighbours(settings, list(cells)):
         sums = grid.compare(cells[one], cells[other])
@@ -327,10 +330,10 @@ def _check(networks: Sequence[Network], kinds: Mapping[str, str]) -> None:
             raise fail("networks", limits, "0 <= low <= risk <= high <= 1")
 
 
-def _cells(networks: Sequence[Network]) -> tuple[list[str], dict[tuple, np.ndarray]]:
+def _cells(networks: Sequence[Network]) -> tuple[list[str], dict[Levels, np.ndarray]]:
     """Names of the settings, and the positions of a cell's networks by its values of these."""
     settings = list(dict.fromkeys(name for network in networks for name in network.settings))
-    cells: dict[tuple, dict[int, int]] = {}
+    cells: dict[Levels, dict[int, int]] = {}
     for i, network in enumerate(networks):
         cell = tuple(network.settings.get(name) for name in settings)
         if network.seed in cells.setdefault(cell, {}):
@@ -343,11 +346,11 @@ def _cells(networks: Sequence[Network]) -> tuple[list[str], dict[tuple, np.ndarr
 
 
 def _neighbours(
-    settings: Sequence[str], cells: Sequence[tuple]
-) -> Iterator[tuple[tuple, tuple, int]]:
+    settings: Sequence[str], cells: Sequence[Levels]
+) -> Iterator[tuple[Levels, Levels, int]]:
     """Pairs of cells that differ in one setting, and which one."""
     task = settings.index(TASK) if TASK in settings else None
-    taken: dict[tuple, set] = {}  # values of the other settings, by task
+    taken: dict[tuple[Level, int], set[Level]] = {}  # values of the other settings, by task
     if task is not None:
         for cell in cells:
             for k, value in enumerate(cell):
@@ -383,7 +386,8 @@ def _weights(
 def _ratio(sums: Sums) -> Draws:
     """Concordance a pair; NaN where there is none."""
     total, pairs = sums
-    return np.divide(total, pairs, out=np.full_like(total, np.nan), where=pairs > 0)
+    ratio: Draws = np.divide(total, pairs, out=np.full_like(total, np.nan), where=pairs > 0)
+    return ratio
 
 
 def _mean(parts: Sequence[Draws]) -> Draws:
@@ -430,16 +434,16 @@ def _or_hoeffding(auc: Interval, matched: int, confidence: float) -> Interval:
     return Interval(auc.value, max(auc.value - half, 0.0), min(auc.value + half, 1.0))
 
 
-def _levels(a: Any, b: Any) -> tuple[Any, ...]:
+def _levels(a: Level, b: Level) -> Levels:
     """The values that two cells have, each once: numbers by size, then words."""
 
-    def rank(level: Any) -> tuple:
-        return (0, level) if isinstance(level, Real) else (1, str(level))
+    def rank(level: Level) -> tuple[bool, float, str]:
+        return (False, float(level), "") if isinstance(level, Real) else (True, 0, str(level))
 
     return tuple(sorted({a, b}, key=rank))
 
 
-def _said(levels: tuple[Any, ...]) -> str:
+def _said(levels: Levels) -> str:
     return " / ".join("none" if level is None else value_words(level) for level in levels)
 
 

@@ -102,7 +102,8 @@ def plug_in_information(predictions: np.ndarray, mask: np.ndarray) -> Vector:
     # in counts, whose products are exact: independent frequencies give 0, not a rounding error
     product = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
     total = rel_entr(1.0 * masks * joint, 1.0 * product).sum((0, 1)) / masks**2
-    return np.maximum(total, 0)
+    information: Vector = np.maximum(total, 0)
+    return information
 
 
 def _value(predictions: np.ndarray, mask: np.ndarray) -> float:

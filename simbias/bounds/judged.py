@@ -242,7 +242,8 @@ def bound_names(bounds: Sequence[str] | None) -> list[str]:
 def made_bound(name: str) -> Bound:
     """A registered bound; one of another package that cannot be imported is inapplicable."""
     try:
-        return BOUNDS.factory(known("bound", name, BOUNDS.entries()))
+        made: Bound = BOUNDS.factory(known("bound", name, BOUNDS.entries()))
+        return made
     except ValueError as error:
         broken = Premise("its package can be imported", False, str(error))
         return Bound(name, "", "nothing", "measure", "", (lambda _: broken,), (), None, "")

@@ -7,11 +7,11 @@ network with one output, logit 1 - logit 0.
 
 import math
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Int
 
 from simbias._keys import seed_key
 from simbias.bounds.bound import Found, bound, from_log, has_initial
@@ -117,26 +117,34 @@ def sharpness(evidence: Evidence, delta: float) -> Found:
     return Found(float(value), {"iterations": float(steps)})
 
 
+_Layers = list[tuple[Array, Array]]  # weight and bias of each
+_Carry = tuple[_Layers, Array, Array, Array]  # vector, eigenvalue, its last change, iterations
+
+
 @partial(jax.jit, static_argnums=0)
-def _top_eigenvalue(activation: str, layers: list, x: Any, sign: Any) -> tuple[Any, Any]:
+def _top_eigenvalue(
+    activation: str, layers: _Layers, x: Float[Array, "rows dim"], sign: Float[Array, " rows"]
+) -> tuple[Float[Array, ""], Int[Array, ""]]:
     start = jax.tree.map(lambda leaf: jax.random.normal(seed_key(0), leaf.shape), layers)
 
-    def product(vector: Any) -> Any:
+    def product(vector: _Layers) -> _Layers:
         gradient = jax.grad(partial(_loss, activation, x, sign))
-        return jax.jvp(gradient, (layers,), (vector,))[1]
+        image: _Layers = jax.jvp(gradient, (layers,), (vector,))[1]
+        return image
 
-    def unit(vector: Any) -> Any:
+    def unit(vector: _Layers) -> _Layers:
         norm = jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(vector)))
-        return jax.tree.map(lambda leaf: leaf / jnp.maximum(norm, 1e-30), vector)
+        scaled: _Layers = jax.tree.map(lambda leaf: leaf / jnp.maximum(norm, 1e-30), vector)
+        return scaled
 
-    def step(carry: Any) -> Any:
+    def step(carry: _Carry) -> _Carry:
         vector, value, _, steps = carry
         image = product(vector)
         pairs = zip(jax.tree.leaves(vector), jax.tree.leaves(image), strict=True)
-        quotient = sum(jnp.sum(a * b) for a, b in pairs)
+        quotient = jnp.asarray(sum(jnp.sum(a * b) for a, b in pairs))
         return unit(image), quotient, jnp.abs(quotient - value), steps + 1
 
-    def moving(carry: Any) -> Any:
+    def moving(carry: _Carry) -> Bool[Array, ""]:
         _, value, change, steps = carry
         return (change > _TOLERANCE * jnp.abs(value)) & (steps < _ITERATIONS)
 
@@ -145,7 +153,9 @@ def _top_eigenvalue(activation: str, layers: list, x: Any, sign: Any) -> tuple[A
     return value, steps
 
 
-def _loss(activation: str, x: Any, sign: Any, layers: list) -> Any:
+def _loss(
+    activation: str, x: Float[Array, "rows _"], sign: Float[Array, " rows"], layers: _Layers
+) -> Float[Array, ""]:
     for weight, bias in layers[:-1]:
         x = ACTIVATIONS[activation](x @ weight + bias[None, :])
     weight, bias = layers[-1]

@@ -81,7 +81,8 @@ def catoni_uniform(
         lam = np.exp(log_lam)
         union = 2 * np.log(2 + log_lam / math.log1p(alpha))
         x, rate = error + (1 + alpha) / lam * (spent + union), lam / n
-        return np.expm1(-rate * x) / np.expm1(-rate)
+        value: np.ndarray = np.expm1(-rate * x) / np.expm1(-rate)
+        return value
 
     low, high = 0.0, math.log(1000 * n + 1000)
     for points in (_COARSE, _FINE, _FINE):

@@ -135,7 +135,8 @@ def _optimise(evidences: Sequence[Evidence], prior: str) -> Optimised:
     program = descent.compiled(evidences[0].activation, _pairs(), devices)
     laid = spread([_problem(one, prior) for one in evidences], devices)
     learning = PRIOR_STEPS if prior == "first half" else 0
-    return jax.device_get(program(laid, jnp.int32(STEPS), jnp.int32(learning)))
+    optimised: Optimised = jax.device_get(program(laid, jnp.int32(STEPS), jnp.int32(learning)))
+    return optimised
 
 
 def _posterior(evidence: Evidence, prior: str, made: Optimised) -> Posterior:
@@ -188,7 +189,8 @@ def _problem(evidence: Evidence, prior: str) -> Problem:
 
 
 def _single(layers: Sequence[Layer]) -> Layers:
-    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), tuple(layers))
+    single: Layers = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), tuple(layers))
+    return single
 
 
 def _canonical(evidence: Evidence) -> list[np.ndarray]:

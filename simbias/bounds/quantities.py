@@ -35,7 +35,7 @@ def judged(subject: Subject) -> dict[tuple[str, int], Judged]:
         found = evaluate(
             subject.stack,
             delta=DELTA,
-            bounds=subject.arguments.get("bound", ()),
+            bounds=list(map(str, subject.arguments.get("bound", ()))),
             n_certify=subject.n_certify,
             confidence=subject.confidence,
         )

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from simbias._types import Elementwise, Holds
 from simbias.stats.bisection import bracket
 from simbias.stats.bounded import BETS, log_capital
 
@@ -48,7 +49,7 @@ def anytime_limit(gains: Float[np.ndarray, " units"], level: float) -> float:
     """
     enough = math.log(1 / level)
 
-    def within(mean: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def within(mean: Elementwise) -> Holds:
         return np.asarray(log_capital(gains, float(mean)).max() < enough)
 
     return float(bracket(within, 0, 1, _HALVINGS)[0])

@@ -21,14 +21,21 @@ Statistics 1979); J. Shaffer, "Modified sequentially rejective multiple test pro
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from simbias._checks import fail, real, whole
 
 _ROUNDING = 1e-9  # relative: a p-value that equals its level in exact arithmetic reaches it
 
 
-def reaches(p: Any, level: float) -> Any:
+@overload
+def reaches(p: float, level: float) -> bool: ...
+@overload
+def reaches(p: NDArray[np.float64], level: float) -> NDArray[np.bool_]: ...
+def reaches(p: float | NDArray[np.float64], level: float) -> bool | NDArray[np.bool_]:
     """Whether a p-value, or each of an array, is at most a level, rounding aside."""
     return p <= level * (1 + _ROUNDING)
 

@@ -168,7 +168,10 @@ def find(rule: Rule, low: ArrayLike, high: ArrayLike) -> Finding:
 def outcomes(rule: Rule, low: ArrayLike, high: ArrayLike) -> list[str]:
     """What each unit is: "holds", "fails" or "ambiguous"; raises ValueError as ``find``."""
     worst, best = _sides(rule, *_oriented(rule, low, high))
-    return np.where(worst.hits, "holds", np.where(best.hits, "fails", "ambiguous")).tolist()
+    named: list[str] = np.where(
+        worst.hits, "holds", np.where(best.hits, "fails", "ambiguous")
+    ).tolist()
+    return named
 
 
 def p_values(
@@ -289,7 +292,7 @@ def _more_by_normal_law(
     centre = excess.mean() if np.isfinite(excess).all() else np.inf
     if centre >= 0 or (rule.test == "bootstrap" and np.ptp(excess) == 0):
         return None
-    enough = math.ceil((ndtri(level) * excess.std() / centre) ** 2)
+    enough: int = math.ceil((ndtri(level) * excess.std() / centre) ** 2)
     return max(max(least, enough) - len(excess), 1)
 
 

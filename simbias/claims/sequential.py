@@ -28,13 +28,14 @@ from jaxtyping import Bool
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincc
 
+from simbias._types import Elementwise, Holds
 from simbias.stats.beta_mixture import PRIOR, log_mixture
 from simbias.stats.bisection import bracket
 
 _HALVINGS = 50
 
 
-def log_e(k: ArrayLike, n: ArrayLike, share: float) -> NDArray[np.float64]:
+def log_e(k: ArrayLike, n: ArrayLike, share: float) -> Elementwise:
     """The logarithm of E_n after k hits in n units, elementwise.
 
     Minus infinity where the mass above ``share`` underflows. That is only where k/n is far below
@@ -49,7 +50,8 @@ def log_e(k: ArrayLike, n: ArrayLike, share: float) -> NDArray[np.float64]:
     with np.errstate(divide="ignore"):
         mass = np.log(betaincc(k + PRIOR, n - k + PRIOR, share))
     mass -= np.log(betaincc(PRIOR, PRIOR, share))
-    return log_mixture(k, n) + mass - k * np.log(share) - (n - k) * np.log1p(-share)
+    log: Elementwise = log_mixture(k, n) + mass - k * np.log(share) - (n - k) * np.log1p(-share)
+    return log
 
 
 def running(hits: Bool[np.ndarray, "*draws units"], share: float) -> NDArray[np.float64]:
@@ -64,7 +66,7 @@ def running(hits: Bool[np.ndarray, "*draws units"], share: float) -> NDArray[np.
     k = np.cumsum(hits, axis=-1)
     # many draws share few pairs (k, n)
     pairs, place = np.unique(n * (len(n) + 1) + k, return_inverse=True)
-    values = log_e(pairs % (len(n) + 1), pairs // (len(n) + 1), share)
+    values = np.asarray(log_e(pairs % (len(n) + 1), pairs // (len(n) + 1), share))
     supremum = np.maximum.accumulate(values[place].reshape(k.shape), axis=-1)
     return np.exp(-np.maximum(supremum, 0.0))
 
@@ -81,7 +83,7 @@ def anytime_limit(hits: Bool[np.ndarray, " units"], level: float) -> float:
     k = np.cumsum(hits)
     enough = math.log(1 / level)
 
-    def within(p: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def within(p: Elementwise) -> Holds:
         return np.asarray(log_e(k, n, float(p)).max() < enough)
 
     return float(bracket(within, 0, 1, _HALVINGS)[0])

@@ -73,18 +73,22 @@ def logistic(*, smoothing: float = 0.0) -> Loss:
 
     def points(logits: Logits, labels: Array) -> Points:
         soft = (1 - spread) * _soft(logits, labels) + spread / logits.shape[-1]
-        return optax.sigmoid_binary_cross_entropy(logits, soft).sum(axis=-1)
+        loss: Points = optax.sigmoid_binary_cross_entropy(logits, soft).sum(axis=-1)
+        return loss
 
     return Loss("logistic", {"smoothing": spread}, points)
 
 
 def _cross_entropy(logits: Logits, labels: Array) -> Points:
+    loss: Points
     if labels.ndim == logits.ndim:
-        return optax.softmax_cross_entropy(logits, labels)
+        loss = optax.softmax_cross_entropy(logits, labels)
+        return loss
     if logits.shape[-1] == 2:  # one pass over the rows, and a sum whose gradient is one too
         is_label = labels[:, None] == jnp.arange(2, dtype=labels.dtype)[None]
         return jax.nn.softplus(jnp.where(is_label, -logits, logits).sum(axis=-1))
-    return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    return loss
 
 
 def _hinge(logits: Logits, labels: Array) -> Points:
@@ -96,7 +100,8 @@ def _hinge(logits: Logits, labels: Array) -> Points:
 
 
 def _square(logits: Logits, labels: Array) -> Points:
-    return optax.l2_loss(logits, _soft(logits, labels)).sum(axis=-1)
+    loss: Points = optax.l2_loss(logits, _soft(logits, labels)).sum(axis=-1)
+    return loss
 
 
 def _soft(logits: Logits, labels: Array) -> Logits:

@@ -1,8 +1,7 @@
 """The interface of a loss."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -36,7 +35,7 @@ class Loss:
     """
 
     name: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     points: Callable[[Float[Array, "rows classes"], Array], Float[Array, " rows"]]
 
     def __eq__(self, other: object) -> bool:
@@ -46,7 +45,7 @@ class Loss:
         return hash(self._known_by)
 
     @property
-    def _known_by(self) -> Any:
+    def _known_by(self) -> Hashable:
         return self.name, tuple(sorted(self.settings.items())), same_code(self.points)
 
     @property
@@ -61,7 +60,7 @@ class Loss:
         return float(np.mean(np.asarray(self.points(logits, jnp.arange(classes, dtype=jnp.int32)))))
 
 
-def get(name: str, /, **settings: Any) -> Loss:
+def get(name: str, /, **settings: object) -> Loss:
     """The loss registered as ``name`` with the given settings; raises ValueError.
 
     Examples:
@@ -69,7 +68,8 @@ def get(name: str, /, **settings: Any) -> Loss:
         >>> simbias.losses.get("logistic", smoothing=0.1).identity
         {'name': 'logistic', 'smoothing': 0.1}
     """
-    return LOSSES.make(name, settings)
+    loss: Loss = LOSSES.make(name, settings)
+    return loss
 
 
 def names() -> list[str]:

@@ -123,20 +123,25 @@ def score(
 
 def said(scores: Float[np.ndarray, "rows classes"]) -> Int[np.ndarray, " rows"]:
     """The labels that scores mean: the first class of the largest."""
-    return scores.argmax(axis=1)
+    labels: Int[np.ndarray, " rows"] = scores.argmax(axis=1)
+    return labels
 
 
 def difference(scores: Float[np.ndarray, "rows 2"]) -> Float[np.ndarray, " rows"]:
     """Of two classes the second's score less the first's, positive where label 1 is said."""
     with np.errstate(invalid="ignore"):  # infinities: no finite difference
-        return scores[:, 1] - scores[:, 0]
+        ahead: Float[np.ndarray, " rows"] = scores[:, 1] - scores[:, 0]
+        return ahead
 
 
 def finite(scores: Float[np.ndarray, "rows classes"]) -> Bool[np.ndarray, " rows"]:
     """Which rows have scores that can be compared."""
+    compared: Bool[np.ndarray, " rows"]
     if scores.shape[1] == 2:
-        return np.isfinite(difference(scores))
-    return np.isfinite(scores).all(axis=1)
+        compared = np.isfinite(difference(scores))
+    else:
+        compared = np.isfinite(scores).all(axis=1)
+    return compared
 
 
 def labels(

@@ -40,7 +40,8 @@ class _Mean:
         def one(of: tuple[Params, Array]) -> Array:
             return jax.nn.softmax(self.network.apply(of[0], x @ of[1] if self.turned else x))
 
-        return jax.lax.map(one, params).mean(axis=0)
+        scores: Float[Array, "rows classes"] = jax.lax.map(one, params).mean(axis=0)
+        return scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,8 @@ class _HostMean:
         for member, turn in zip(self.members, self.turns, strict=True):
             scores = score(member, x if turn is None else x @ turn)
             found.append(softmax(scores, axis=1) if member.kind == "logits" else scores)
-        return np.mean(found, axis=0)
+        mean: Float[np.ndarray, "rows classes"] = np.mean(found, axis=0)
+        return mean
 
 
 @pinned

@@ -58,7 +58,8 @@ class DataSet:
     @cached_property
     @pinned
     def _drawn(self) -> Points:
-        return jax.device_get(self._draw())
+        points: Points = jax.device_get(self._draw())
+        return points
 
     @property
     def x(self) -> Float[AnyArray, "n_train dim"]:

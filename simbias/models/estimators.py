@@ -274,7 +274,7 @@ def estimator(name: str, /, **settings: Any) -> Estimator:
             ...
         ValueError: estimator: unknown name 'forest', nearest: random-forest
     """
-    made = ESTIMATORS.factory(name)(**settings)
+    made: Estimator = ESTIMATORS.factory(name)(**settings)
     instance(f"estimator {name}", made, Estimator)
     return made
 

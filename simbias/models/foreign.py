@@ -94,7 +94,8 @@ def _one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     if not made.any(axis=1).all():
         bad = labels[~made.any(axis=1)][0]
         raise fail("classifier", f"labels such as {bad}", f"labels in [0, {classes - 1}]")
-    return made.astype(np.float32)
+    scores: np.ndarray = made.astype(np.float32)
+    return scores
 
 
 def classifier(
@@ -174,6 +175,7 @@ def _torch_answers(model: Any) -> Callable[[np.ndarray], np.ndarray]:
             own = next(model.parameters(), None)
             given = torch.from_numpy(np.array(x))
             given = given if own is None else given.to(own.device, own.dtype)
-            return model(given).detach().cpu().numpy()
+            answers: np.ndarray = model(given).detach().cpu().numpy()
+            return answers
 
     return ask

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Key
 from simbias._checks import known, whole
 from simbias._keys import own_key
 from simbias._pinned import pinned
-from simbias._types import Params, Settings
+from simbias._types import Params, PyTree, Settings
 from simbias.tasks.oracle import Layer
 
 ACTIVATIONS = {
@@ -165,7 +165,8 @@ class MLP:
         graph, shapes = _split(self, inputs, classes)
         state = jax.tree.map(lambda shape: shape, shapes)  # a copy to fill
         nnx.replace_by_pure_dict(state, params)
-        return nnx.merge(graph, state)
+        module: _Module = nnx.merge(graph, state)
+        return module
 
     def update_flops(self, shape: tuple[int, ...], classes: int = 2) -> int:
         """Floating-point operations of one point's update: three times the forward products.
@@ -200,7 +201,7 @@ class MLP:
 
 
 @lru_cache
-def _split(network: MLP, dim: int, classes: int) -> tuple[nnx.GraphDef, nnx.State]:
+def _split(network: MLP, dim: int, classes: int) -> tuple[PyTree, PyTree]:
     """The module's structure, with shapes in place of values."""
     sizes = network.sizes(dim, classes)
     module = nnx.eval_shape(lambda: _Module(sizes, network.activation, nnx.Rngs(params=0)))

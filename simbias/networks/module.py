@@ -1,9 +1,8 @@
 """A flax nnx module as an architecture: split once into pure functions of its parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +13,7 @@ from simbias._checks import fail, instance, whole
 from simbias._code import same_code
 from simbias._keys import own_key, seed_key
 from simbias._pinned import pinned
-from simbias._types import Params, Settings
+from simbias._types import Params, PyTree, Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +51,7 @@ class Module:
     name: str
     make: Callable[..., nnx.Module]
     classes: int = 2
-    options: tuple[tuple[str, Any], ...] = ()
+    options: tuple[tuple[str, object], ...] = ()
 
     def __post_init__(self) -> None:
         instance("name", self.name, str)
@@ -67,7 +66,7 @@ class Module:
         return hash(self._known_by)
 
     @property
-    def _known_by(self) -> Any:
+    def _known_by(self) -> Hashable:
         return self.name, self.classes, self.options, same_code(self.make)
 
     @property
@@ -91,20 +90,24 @@ class Module:
 
     def apply(self, params: Params, x: Float[Array, "rows *shape"]) -> Float[Array, "rows classes"]:
         """The logits of a batch, without dropout (pure)."""
-        return self._merged(params, x, None)(x)
+        return self._logits(params, x, None)
 
     def apply_in_training(
         self, params: Params, x: Float[Array, "rows *shape"], key: Key[Array, ""]
     ) -> Float[Array, "rows classes"]:
         """The logits of a batch with dropout drawn from the key (pure)."""
-        return self._merged(params, x, key)(x)
+        return self._logits(params, x, key)
 
-    def _merged(self, params: Params, x: Array, key: Key[Array, ""] | None) -> Any:
+    def _logits(
+        self, params: Params, x: Float[Array, "rows *shape"], key: Key[Array, ""] | None
+    ) -> Float[Array, "rows classes"]:
         graph, shapes, streams = _split(self, x.shape[1:], key is not None)
         state = jax.tree.map(lambda shape: shape, shapes)  # a copy to fill
         nnx.replace_by_pure_dict(state, params)
         start = seed_key(0) if key is None else key
-        return nnx.merge(graph, state, jax.tree.map(partial(_restarted, start), streams))
+        module = nnx.merge(graph, state, jax.tree.map(partial(_restarted, start), streams))
+        logits: Float[Array, "rows classes"] = module(x)
+        return logits
 
     def update_flops(self, shape: tuple[int, ...], classes: int) -> int:
         """Floating-point operations of one point's update: three times a forward pass."""
@@ -115,7 +118,9 @@ class Module:
 
 
 @lru_cache
-def _split(network: Module, shape: tuple[int, ...], training: bool) -> tuple[Any, Any, Any]:
+def _split(
+    network: Module, shape: tuple[int, ...], training: bool
+) -> tuple[PyTree, PyTree, PyTree]:
     """The module's structure, with shapes in place of parameters."""
 
     def made() -> nnx.Module:
@@ -123,7 +128,7 @@ def _split(network: Module, shape: tuple[int, ...], training: bool) -> tuple[Any
         module.train() if training else module.eval()
         return module
 
-    parts: Any = nnx.split(nnx.eval_shape(made), nnx.Param, ...)
+    parts: tuple[PyTree, ...] = nnx.split(nnx.eval_shape(made), nnx.Param, ...)
     graph, params, rest = parts
     kept = [path for path, leaf in nnx.to_flat_state(rest) if not isinstance(leaf, nnx.RngState)]
     if kept:
@@ -131,7 +136,7 @@ def _split(network: Module, shape: tuple[int, ...], training: bool) -> tuple[Any
     return graph, params, rest
 
 
-def _restarted(key: Key[Array, ""], leaf: Any) -> Array:
+def _restarted(key: Key[Array, ""], leaf: Array) -> Array:
     """A part of a random stream at its beginning: its key, or how often it was drawn from."""
-    is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     return key if is_key else jnp.zeros(leaf.shape, leaf.dtype)

@@ -1,5 +1,6 @@
 """Every bound of a cell against the exact risk of the classifier that it certifies."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -258,7 +259,7 @@ def _row(judged: Judged) -> Row:
 
 def _power(log10: float) -> float:
     """10^log10, cut where axes would overflow."""
-    return 10.0 ** min(log10, _MOST)
+    return math.pow(10.0, min(log10, _MOST))
 
 
 def _short(value: float) -> str:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.markers import CARETLEFT, CARETRIGHT
 from matplotlib.patches import Patch
 
-from simbias._checks import each, fail, known
+from simbias._checks import each, fail, instance, known
 from simbias.claims.inference import QUANTIFIERS
 from simbias.claims.verdict import VERDICTS
 from simbias.plots import _figure as style
@@ -198,7 +198,7 @@ def claims(rows: Sequence[Mapping[str, Any]]) -> ClaimsDisplay:
     Raises:
         ValueError: no rows, or a verdict or quantifier that there is not.
     """
-    return ClaimsDisplay(tuple(map(_row, each("rows", rows, Mapping))))
+    return ClaimsDisplay(tuple(map(_row, each("rows", rows, object))))
 
 
 def draw_claims(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
@@ -221,7 +221,9 @@ def draw_claims(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
     return list(dict.fromkeys(written))
 
 
-def _row(row: Mapping[str, Any]) -> Row:
+def _row(row: object) -> Row:
+    instance("rows", row, Mapping)
+    assert isinstance(row, Mapping)
     for name in Row._fields:
         if name not in row:
             raise fail("rows", row, f"verdicts, which have {name}")

@@ -172,13 +172,15 @@ class RegionsDisplay(style.Display):
     @property
     def said(self) -> Int[np.ndarray, "rows columns"]:
         """The class said most often, the first of several."""
-        return self.share.argmax(axis=0)
+        label: Int[np.ndarray, "rows columns"] = self.share.argmax(axis=0)
+        return label
 
     @property
     def lead(self) -> Float[np.ndarray, "rows columns"]:
         """By how much of the contexts the class said most often is ahead of the next."""
         next_, most = np.sort(self.share, axis=0)[-2:]
-        return most - next_
+        ahead: Float[np.ndarray, "rows columns"] = most - next_
+        return ahead
 
     @cached_property
     def learned(self) -> dict[int, list[Float[np.ndarray, "vertices 2"]]]:

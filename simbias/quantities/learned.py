@@ -3,12 +3,12 @@
 import math
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import Any
 
 import jax
 import numpy as np
 
 from simbias._checks import known
+from simbias._types import Params
 from simbias.models import panel
 from simbias.parallel import stacked
 from simbias.quantities.quantity import Argument, quantity
@@ -30,7 +30,7 @@ from simbias.validation.transition import EXCESS, first_update, settled
 _COUNTED = "Clopper-Pearson"
 
 
-def _of_kind(kinds: Collection[str]) -> Callable[[Any], Any]:
+def _of_kind(kinds: Collection[str]) -> Callable[[str], str]:
     return lambda name: known("argument", name, kinds)
 
 
@@ -50,7 +50,7 @@ def gap(subject: Subject) -> Estimate:
 
 
 def _achievable(subject: Subject) -> float:
-    known_risk = subject.stack.cell.task.truth.achievable_risk
+    known_risk: float | None = subject.stack.cell.task.truth.achievable_risk
     assert known_risk is not None  # it is needed
     return known_risk
 
@@ -139,7 +139,7 @@ def best_checks(stack: Stack) -> Stack:
     places: dict[int, list[int]] = {}
     for i, update in enumerate(best):
         places.setdefault(update, []).append(i)
-    params: dict[int, Any] = {}
+    params: dict[int, Params] = {}
     for update, members in places.items():
         earlier = replay(stack.cell, update, seeds=[stack.seeds[i] for i in members])
         for place, i in enumerate(members):

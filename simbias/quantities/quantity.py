@@ -10,7 +10,7 @@ measured and the value is NaN; what is measured is checked against the range.
 import keyword
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from simbias.training.cell import Cell
 SETTING = "setting"  # known before anything is trained, and of no unit
 COLUMNS = ("interval", "value", "none")
 _ROUNDING = 1e-9  # by which a float may lie beyond its range
+
+Given: TypeAlias = Any  # an argument: a number or a name, whichever its quantity takes
 
 
 class Argument(NamedTuple):
@@ -48,9 +50,9 @@ class Argument(NamedTuple):
     """
 
     kind: str
-    check: Callable[[Any], Any]
-    suits: Callable[[Cell, Any], Any] | None = None
-    never: Callable[[Any], str] | None = None
+    check: Callable[[Given], object]
+    suits: Callable[[Cell, Given], object] | None = None
+    never: Callable[[Given], str] | None = None
 
 
 class Quantity(NamedTuple):
@@ -91,7 +93,7 @@ class Quantity(NamedTuple):
     summary: str
     low: float
     high: float
-    measure: Callable[[Subject, Any], Estimate]
+    measure: Callable[[Subject, Given], Estimate]
     of: str = "network"
     unit: str = ""
     needs: tuple[str, ...] = ()
@@ -113,14 +115,14 @@ class Quantity(NamedTuple):
         """The name, with the kind of its argument: ``shifted_accuracy(SHIFT)``."""
         return self.name if self.argument is None else f"{self.name}({self.argument.kind.upper()})"
 
-    def suits(self, cell: Cell, argument: Any = None) -> None:
+    def suits(self, cell: Cell, argument: Given = None) -> None:
         """Raise ValueError for a cell on which it cannot be measured."""
         for need in self.needs:
             NEEDS[need].require(cell)
         if self.argument is not None and self.argument.suits is not None:
             self.argument.suits(cell, argument)
 
-    def never(self, argument: Any) -> str:
+    def never(self, argument: Given) -> str:
         """Why it has no value on any network with this argument; empty: it may have one."""
         given = self.argument
         return given.never(argument) if given is not None and given.never is not None else ""
@@ -145,7 +147,7 @@ def quantity(
     title: str = "",
     argument: Argument | None = None,
     version: int = 1,
-) -> Callable[[Callable[..., Any]], Quantity]:
+) -> Callable[[Callable[..., object]], Quantity]:
     """Declare a function as a quantity of its name.
 
     The function takes a ``Subject`` and, where there is one, the argument. It returns an
@@ -187,12 +189,12 @@ def quantity(
     if heading and kept == "none":
         raise fail("heading", heading, "none: it has no column for tables to show")
 
-    def declare(function: Callable[..., Any]) -> Quantity:
+    def declare(function: Callable[..., object]) -> Quantity:
         name = function.__name__
         if not re.fullmatch(r"[a-z][a-z0-9_]*(?<!_low)(?<!_high)", name) or keyword.iskeyword(name):
             raise fail("quantity", name, "small letters, digits and _, without _low or _high")
 
-        def measure(subject: Subject, given: Any = None) -> Estimate:
+        def measure(subject: Subject, given: Given = None) -> Estimate:
             unit_of = unit_named("network" if of == SETTING else of)
             n = unit_of.count(len(subject.stack), subject.n_certify)
             if made.lacking(subject.stack.cell):
@@ -222,7 +224,7 @@ def quantity(
     return declare
 
 
-def _checked(made: Quantity, found: Any, n: int) -> Estimate:
+def _checked(made: Quantity, found: object, n: int) -> Estimate:
     """What was measured, an entry a unit within the range; raises ValueError."""
     place = f"quantity {made.name}"
     parts = []

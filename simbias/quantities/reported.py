@@ -15,7 +15,8 @@ _PAIRS = "Hoeffding, over pairs of points"
 @quantity(0, math.inf, unit="updates", needs=("network",), counts=True)
 def updates(subject: Subject) -> np.ndarray:
     """Parameter updates made."""
-    return subject.stack.updates
+    made: np.ndarray = subject.stack.updates
+    return made
 
 
 @quantity(0, math.inf, unit="nats")

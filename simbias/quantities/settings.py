@@ -18,8 +18,9 @@ def setting(cell: Cell, name: str) -> float:
     """A number among the settings of a cell, whichever part has it; ValueError where none has."""
     given = by_part(cell.settings)
     for part in _PARTS:
-        if (part, name) in given:
-            return float(given[part, name])
+        value = given.get((part, name))
+        if isinstance(value, int | float):
+            return float(value)
     raise fail("quantity", name, f"a setting of {cell.name}, which has no such number")
 
 

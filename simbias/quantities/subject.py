@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
+from simbias._types import Learned
 from simbias.models import Fitted
 from simbias.training.stack import Stack
 from simbias.validation import Report, validate
+
+Shared = TypeVar("Shared")
 
 
 class Subject:
@@ -34,12 +37,12 @@ class Subject:
         *,
         n_certify: int,
         confidence: float,
-        arguments: Mapping[str, Sequence[Any]] | None = None,
+        arguments: Mapping[str, Sequence[str | float]] | None = None,
     ) -> None:
-        self.stack: Any = stack
+        self.stack: Learned = stack
         self.n_certify, self.confidence = n_certify, confidence
         self.arguments = dict(arguments or {})
-        self._shared: dict[str, Any] = {}
+        self._shared: dict[str, Any] = {}  # of whatever type each name's is
 
     @classmethod
     def validated(cls, stack: Stack | Fitted, report: Report) -> "Subject":
@@ -53,8 +56,9 @@ class Subject:
         """What the validator says."""
         return validate(self.stack, n_certify=self.n_certify, confidence=self.confidence)
 
-    def shared(self, name: str, make: Callable[[], Any]) -> Any:
+    def shared(self, name: str, make: Callable[[], Shared]) -> Shared:
         """What several quantities use, made for the first that asks for it by this name."""
         if name not in self._shared:
             self._shared[name] = make()
-        return self._shared[name]
+        made: Shared = self._shared[name]
+        return made

@@ -172,7 +172,7 @@ def evidence_rows(verdict: Verdict) -> list[dict[str, Any]]:
         return []
     ends = intervals(claim, units)
     judged, points = outcomes(claim.rule, *ends), unit_named(claim.unit).points
-    alike: Counter[tuple] = Counter()
+    alike: Counter[tuple[object, ...]] = Counter()
     for i, seeds in enumerate(units.seeds):
         numbers = tuple(None if np.isnan(part[i]) else float(part[i]) for part in units.quantity)
         outcome = "missing" if units.missing[i] else judged[i]

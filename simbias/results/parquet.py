@@ -17,6 +17,7 @@ import duckdb
 import numpy as np
 
 from simbias._checks import fail
+from simbias._types import Answer, TableRow
 from simbias.experiments import Column
 from simbias.experiments.table import CHECKSUM
 from simbias.results import checksums
@@ -109,7 +110,7 @@ def fill(
     with _reach(folder) as place:
         start = len(f"{place}/")
 
-        def ask(sql: str, some: Sequence[str]) -> list[tuple]:
+        def ask(sql: str, some: Sequence[str]) -> list[Answer]:
             return connection.execute(sql, [[str(place / name) for name in some]]).fetchall()
 
         schemas, unread = _by_parts(lambda some: ask(_SCHEMAS, some), names)
@@ -145,14 +146,14 @@ def fill(
     return faults + told(_left_out(connection, table, wrong, alone=bool(entry)))
 
 
-def read(columns: Sequence[Column], path: Path) -> tuple[list[dict], list[Fault]]:
+def read(columns: Sequence[Column], path: Path) -> tuple[list[TableRow], list[Fault]]:
     """The rows of a file as they were written, and what is wrong with it."""
     with connect() as connection:
         faults = fill(connection, "found", columns, path.parent, [path.name])
         return rows(connection, "found"), [fault for fault in faults if path.exists()]
 
 
-def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tuple]]:
+def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[Answer]]:
     """Names and rows of the answer to one statement, which cannot touch a file; then no more can.
 
     Raises:

@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from simbias._checks import fail, instance, whole
+from simbias._types import Answer
 from simbias.experiments import (
     FINAL,
     AnyCell,
@@ -62,7 +63,7 @@ def _ended(store: Store, cell: str | None, tables: Sequence[str]) -> list[Traine
     rows = sorted((row for row in every if row[3] in FINAL), key=itemgetter(1))
     if not rows:
         raise _nothing(store, tables[0], every)
-    by_cell: dict[str, list[tuple]] = {}
+    by_cell: dict[str, list[Answer]] = {}
     for name, *rest in rows:
         by_cell.setdefault(name, []).append(tuple(rest))
     names = sorted(by_cell, key=lambda name: (store.order(name), name))
@@ -79,7 +80,7 @@ def _ended(store: Store, cell: str | None, tables: Sequence[str]) -> list[Traine
     return found
 
 
-def _nothing(store: Store, table: str, rows: Sequence[tuple]) -> StoreError:
+def _nothing(store: Store, table: str, rows: Sequence[Answer]) -> StoreError:
     """The error of a run without a network, or an estimator, that ended."""
     counts = Counter((status, reason) for *_, status, reason in rows)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -26,6 +26,7 @@ from simbias._checks import fail, known, place
 from simbias._escape import csv_text
 from simbias._frames import frame
 from simbias._keys import VERSION
+from simbias._types import Answer
 from simbias.experiments import FINAL, Column
 from simbias.results import files, parquet
 from simbias.results.beside import Beside
@@ -179,7 +180,7 @@ class Store(Beside):
 
     # -- reading ----------------------------------------------------------------------------
 
-    def query(self, sql: str) -> tuple[list[str], list[tuple]]:
+    def query(self, sql: str) -> tuple[list[str], list[Answer]]:
         """Run SQL over ``TABLES``: those of experiments, ``traces``, ``bounds``, ``verdicts``, ...
 
         Returns:

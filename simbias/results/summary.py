@@ -7,12 +7,12 @@ select draws, the table also says how many seeds reach the achievable boundary, 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from simbias._checks import instance
 from simbias._escape import tex
+from simbias._types import Settings, TableRow
 from simbias.experiments import Experiment, experiment_of, experiments
 from simbias.experiments.experiment import Ranged
 from simbias.experiments.registered import USUAL
@@ -77,7 +77,7 @@ class Summary:
     cell: str
     task: str
     network: str
-    settings: dict[str, Any]
+    settings: Settings
     statuses: dict[str, int]
     means: dict[str, Mean]
     transitions: Transitions | None
@@ -85,10 +85,10 @@ class Summary:
     table: str = "networks"
 
 
-def cell_settings(store: Store) -> dict[str, dict[str, Any]]:
+def cell_settings(store: Store) -> dict[str, dict[str, object]]:
     """What the name of each cell of a run leaves out, by its name, in the suite's order."""
     config = store.config() or {"cells": [], "names": []}
-    found: dict[str, dict[str, Any]] = {entry["cell"]: {} for entry in config["names"]}
+    found: dict[str, dict[str, object]] = {entry["cell"]: {} for entry in config["names"]}
     return found | dict(zip(found, told_apart(config["cells"]), strict=False))
 
 
@@ -103,7 +103,7 @@ def summarise(store: Store) -> list[Summary]:
     """Every cell of a run that has a row, in the suite's order."""
     instance("store", store, Store)
     made_by: dict[str, Experiment] = {}
-    members: dict[str, list[dict]] = {}
+    members: dict[str, list[TableRow]] = {}
     for made in experiments().values():
         for record in _records(store, made):
             made_by[record["cell"]] = made
@@ -143,7 +143,7 @@ def summarise(store: Store) -> list[Summary]:
     return found
 
 
-def _records(store: Store, made: Experiment) -> list[dict[str, Any]]:
+def _records(store: Store, made: Experiment) -> list[TableRow]:
     """What a summary is made of: the rows of an experiment by seed, some of their columns."""
     asked = ["cell", "settings", "status", *filter(None, [made.learner]), *made.shown]
     listed = ", ".join(f'"{name}"' for name in asked)
@@ -239,7 +239,7 @@ def _moved(found: Transitions | None) -> list[str]:
     share, median = found.share, found.median
     k, n = int(np.sum(found.reached)), len(found.reached)
 
-    def thousands(updates: Any) -> str:
+    def thousands(updates: float | np.ndarray) -> str:
         return f"{updates / 1000:g}k" if np.isfinite(updates) else f">{found.budget / 1000:g}k"
 
     low, high = thousands(median.low), thousands(median.high)

@@ -8,11 +8,11 @@ budget was spent without, the transition is censored there; one that diverged is
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from simbias._types import Answer
 from simbias.experiments import FINAL
 from simbias.results.store import Store
 from simbias.stats.binomial import above_median, clopper_pearson
@@ -99,7 +99,7 @@ def transitions(store: Store, cells: Sequence[Cell]) -> dict[str, Transitions]:
         WHERE n.status IN {FINAL} AND n.status <> 'diverged' ORDER BY seed, t.updates
         """
     )
-    by_cell: dict[str, dict[int, list[tuple]]] = {}
+    by_cell: dict[str, dict[int, list[Answer]]] = {}
     for name, seed, *check in rows:
         by_cell.setdefault(name, {}).setdefault(seed, []).append(tuple(check))
     found = {}
@@ -118,7 +118,9 @@ def transitions(store: Store, cells: Sequence[Cell]) -> dict[str, Transitions]:
     return found
 
 
-def _times(checks: Float[np.ndarray, "columns checks"], most: float) -> tuple[Any, ...]:
+def _times(
+    checks: Float[np.ndarray, "columns checks"], most: float
+) -> tuple[float, float, float, float, bool]:
     """A network's transition, the check before, its first check below, its fit; has it reached?"""
     risk, updates, select, train = checks
     below = 1 - select < most

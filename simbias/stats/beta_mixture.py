@@ -8,16 +8,19 @@ Mathematical Statistics 1970).
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import betaln
+
+from simbias._types import Elementwise
 
 PRIOR = 0.5  # both parameters of the beta law
 
 
-def log_mixture(k: ArrayLike, n: ArrayLike) -> NDArray[np.float64]:
+def log_mixture(k: ArrayLike, n: ArrayLike) -> Elementwise:
     """ln(B(1/2 + k, 1/2 + n - k)/B(1/2, 1/2)), elementwise.
 
     The mixture's probability of one order of k successes in n trials.
     """
     k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
-    return betaln(k + PRIOR, n - k + PRIOR) - betaln(PRIOR, PRIOR)
+    log: Elementwise = betaln(k + PRIOR, n - k + PRIOR) - betaln(PRIOR, PRIOR)
+    return log

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike, NDArray
+
+from simbias._types import Elementwise, Holds
 
 
 def bracket(
-    beyond: Callable[[Float[np.ndarray, " *shape"]], Bool[np.ndarray, " *shape"]],
+    beyond: Callable[[Elementwise], Holds],
     low: ArrayLike,
     high: ArrayLike,
     halvings: int,

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
+from simbias._types import Elementwise, Holds
 from simbias.stats import binomial
 from simbias.stats.bisection import bracket
 
@@ -60,9 +61,9 @@ def _lower(u: np.ndarray, k: np.ndarray, level: float) -> NDArray[np.float64]:
     return np.where(unknown, np.nan, low)
 
 
-def _tail(u: np.ndarray, k: np.ndarray, p: np.ndarray) -> NDArray[np.float64]:
+def _tail(u: np.ndarray, k: np.ndarray, p: Elementwise) -> Elementwise:
     """The bound of P(U >= u), where p < u."""
-    u, k, p = (part[..., None] for part in (u, k, p))
+    u, k, p = u[..., None], k[..., None], np.asarray(p)[..., None]
     last = np.maximum(np.ceil(k * u) - 1, 0)  # t = last/k is the largest in question
     first = np.floor(k * p)
     t = np.floor(first + (last - first) * np.linspace(0, 1, _LEVELS))
@@ -70,7 +71,8 @@ def _tail(u: np.ndarray, k: np.ndarray, p: np.ndarray) -> NDArray[np.float64]:
     above, other = binomial.tail(t + 1, k, p), binomial.tail(t, k - 1, p)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = (k * p * other - t * above) / (k * u - t)
-    return np.where(k * u > t, found, 1.0).min(axis=-1)
+    tail: Elementwise = np.where(k * u > t, found, 1.0).min(axis=-1)
+    return tail
 
 
 def betting_interval(
@@ -100,7 +102,7 @@ def _worth(values: np.ndarray, enough: float) -> NDArray[np.float64]:
     unknown = np.isnan(values).any(axis=-1)
     values = np.where(unknown[..., None], 0.0, values)
 
-    def within(mean: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def within(mean: Elementwise) -> Holds:
         share = np.maximum(mean, np.finfo(float).tiny)[..., None]
         return ~(log_capital(values, share, total=True)[..., 0] >= enough)
 
@@ -145,4 +147,5 @@ def log_capital(
             factors = np.log1p(BETS[start : start + step, None] * ratio)
         grown = factors.sum(axis=-1, keepdims=True) if total else np.cumsum(factors, axis=-1)
         capital = np.logaddexp(capital, np.logaddexp.reduce(grown, axis=-2))
-    return capital - np.log(len(BETS))
+    log: NDArray[np.float64] = capital - np.log(len(BETS))
+    return log

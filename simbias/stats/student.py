@@ -5,11 +5,13 @@ Source: Student, "The probable error of a mean" (Biometrika 1908).
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
+from simbias._types import Elementwise
 
-def half_width(error: ArrayLike, freedom: int, confidence: float) -> NDArray[np.float64]:
+
+def half_width(error: ArrayLike, freedom: int, confidence: float) -> Elementwise:
     """Half of the two-sided interval of a mean, elementwise.
 
     Args:
@@ -17,7 +19,10 @@ def half_width(error: ArrayLike, freedom: int, confidence: float) -> NDArray[np.
         freedom: degrees of freedom.
         confidence: in (0, 1).
     """
-    return stdtrit(freedom, (1 + confidence) / 2) * np.where(np.equal(error, 0), np.nan, error)
+    width: Elementwise = stdtrit(freedom, (1 + confidence) / 2) * np.where(
+        np.equal(error, 0), np.nan, error
+    )
+    return width
 
 
 def half_width_of_mean(values: Float[np.ndarray, " units"], confidence: float) -> float:

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zipfile import BadZipFile
 
 import jax
@@ -83,12 +83,19 @@ class ArrayTask:
                 raise fail("x", f"{len(self.x)} points", f"enough for one to {split}")
 
     @classmethod
-    def load(cls, file: str | Path, **settings: Any) -> "ArrayTask":
+    def load(
+        cls,
+        file: str | Path,
+        *,
+        name: str | None = None,
+        shares: Mapping[str, float] | None = None,
+    ) -> "ArrayTask":
         """The arrays ``x`` and ``y`` of an .npz file, by the name of the file.
 
         Args:
             file: the path.
-            **settings: as for the class; ``name`` too.
+            name: as for the class; default the file's.
+            shares: as for the class.
 
         Raises:
             ValueError: a file that cannot be read, or without these arrays.
@@ -100,7 +107,7 @@ class ArrayTask:
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             arrived = f"{path.name} ({' '.join(str(error).split())[:100]})"
             raise fail("file", arrived, "an .npz file with arrays x and y") from None
-        return cls(settings.pop("name", path.stem), x, y, **settings)
+        return cls(path.stem if name is None else name, x, y, shares=shares)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ArrayTask) and (self.name, self.settings) == (

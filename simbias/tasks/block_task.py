@@ -8,7 +8,7 @@ a data set are turned by one orthogonal matrix, drawn once a data set.
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -181,7 +181,7 @@ class BlockTask:
         self._check_points("x", x)
         return x @ rotation
 
-    def _check_points(self, argument: str, value: Any, rows: int | None = None) -> None:
+    def _check_points(self, argument: str, value: object, rows: int | None = None) -> None:
         """Raise ValueError unless each row of an array is a point."""
         shape: tuple[int, ...] = getattr(value, "shape", ())
         if len(shape) != 2 or shape != (rows or shape[0], self.dim):
@@ -258,7 +258,7 @@ def _tables(task: BlockTask) -> Tables:
     return Tables(start, low, slope, simple, normal if normal.any() else None)
 
 
-def block_task(task: Any) -> BlockTask:
+def block_task(task: object) -> BlockTask:
     """A task as one made of blocks; raises ValueError where it is none."""
     if not isinstance(task, BlockTask):
         raise fail("task", getattr(task, "name", task), "a task made of independent coordinates")

@@ -11,7 +11,7 @@ variances of the two classes equal, so that no label information is left in the 
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from simbias._checks import fail, real, whole
 
@@ -71,7 +71,7 @@ class Coordinates(Protocol):
         ...
 
 
-def of_coordinates(task: Any) -> Coordinates:
+def of_coordinates(task: object) -> Coordinates:
     """A task as the coordinates it is made of; raises ValueError where it has none."""
     if not isinstance(task, Coordinates):
         raise fail("task", getattr(task, "name", task), "a task of independent coordinates")

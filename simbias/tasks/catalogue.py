@@ -9,7 +9,6 @@ value, or one per kind of coordinate) and the noise on the simple coordinate.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import jax
 
@@ -20,7 +19,7 @@ from simbias._types import Settings
 from simbias.registry import TASKS
 from simbias.tasks import blocks
 from simbias.tasks.arrays import ArrayTask
-from simbias.tasks.block_task import BlockTask
+from simbias.tasks.block_task import BlockTask, block_task
 from simbias.tasks.shifts import shifted
 from simbias.tasks.task import Task
 
@@ -28,7 +27,7 @@ _MOST_DIM = 100_000
 Margin = float | Mapping[str, float]
 
 
-def get(name: str, /, **settings: Any) -> Any:
+def get(name: str, /, **settings: object) -> Task:
     """The task ``name`` (a ``Task``), with its defaults replaced by ``settings``.
 
     Args:
@@ -49,7 +48,8 @@ def get(name: str, /, **settings: Any) -> Any:
             ...
         ValueError: task: unknown name 'lms-6', nearest: lms-7, lms-5, ms-7
     """
-    return TASKS.make(name, settings)
+    task: Task = TASKS.make(name, settings)
+    return task
 
 
 def content(task: Task) -> str:
@@ -63,7 +63,7 @@ def content(task: Task) -> str:
     shift = settings.pop("shift", "none")
     try:
         made = get(task.name, **settings)
-        made = shifted(made, shift) if shift != "none" else made
+        made = shifted(block_task(made), shift) if shift != "none" else made
         # a class of one's own need not say which of its tasks are equal
         if made == task or (
             type(made) is type(task) is not BlockTask and _parts(made) == _parts(task)

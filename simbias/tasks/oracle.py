@@ -41,7 +41,7 @@ class Rule:
     cuts: tuple[float, ...]
     first: int
 
-    def __call__(self, x: NDArray) -> NDArray[np.int64]:
+    def __call__(self, x: NDArray[np.floating]) -> NDArray[np.int64]:
         """Labels (rows,) of unrotated points (rows, dim)."""
         crossed = np.searchsorted(self.cuts, np.asarray(x)[:, self.coordinate], side="right")
         return (self.first + crossed) % 2
@@ -231,7 +231,9 @@ class Layer(NamedTuple):
     bias: NDArray[np.float64]  # (outputs,)
 
 
-def explicit_network(rule: Rule, rotation: NDArray, *, width: int, depth: int) -> list[Layer]:
+def explicit_network(
+    rule: Rule, rotation: NDArray[np.floating], *, width: int, depth: int
+) -> list[Layer]:
     """ReLU layers that compute a rule exactly: hidden layers of ``width`` units, then two logits.
 
     The logit difference is constant up to 1 before the first cut and from there a zigzag of slope

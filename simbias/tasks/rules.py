@@ -31,11 +31,13 @@ def follow(table: RuleTable, x: Float[Array, "rows dim"]) -> Int[Array, " rows"]
     """The rule's labels of unrotated points (the same label everywhere where undefined)."""
     value = jnp.take(x, table.coordinate, axis=1)
     crossed = jnp.sum(value[:, None] >= table.cuts[None, :], axis=1, dtype=jnp.int32)
-    return (table.first + crossed) % 2
+    said: Int[Array, " rows"] = (table.first + crossed) % 2
+    return said
 
 
 def exceptional(
     table: RuleTable, x: Float[Array, "rows dim"], y: Int[Array, " rows"]
 ) -> Bool[Array, " rows"]:
     """Which unrotated points the rule labels wrongly; none where it is undefined."""
-    return table.defined & (follow(table, x) != y)
+    wrong: Bool[Array, " rows"] = table.defined & (follow(table, x) != y)
+    return wrong

@@ -6,7 +6,7 @@ A class of one's own needs no more than the attributes below. Training, validati
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 from weakref import WeakKeyDictionary
 
 import jax
@@ -17,7 +17,9 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from simbias._checks import fail, instance, whole
 from simbias._keys import seed_key
 from simbias._pinned import lenient, pinned
-from simbias._types import Settings
+from simbias._types import AnyArray, PyTree, Settings
+
+Rows = TypeVar("Rows")  # a pytree of arrays with a row a point
 
 SPLITS = ("train", "select", "certify", "holdout")
 _CHUNK = 1000  # rows of a training set that are drawn at once
@@ -132,7 +134,7 @@ class Task(Protocol):
         ...
 
     @staticmethod
-    def draw(law: Any, key: Key[Array, ""], split: str, rows: int) -> Points:
+    def draw(law: PyTree, key: Key[Array, ""], split: str, rows: int) -> Points:
         """Points of one data set, independent and of one law within a split.
 
         Pure and compiled: ``split``, one of ``SPLITS``, and ``rows`` are static. A function, the
@@ -140,7 +142,7 @@ class Task(Protocol):
         """
         ...
 
-    def law(self, key: Key[Array, ""]) -> Any:
+    def law(self, key: Key[Array, ""]) -> PyTree:
         """The law of one data set: a pytree of arrays, what is drawn once a set included.
 
         An entry ``rotation``, where there is one, is the orthogonal matrix that turns its inputs.
@@ -148,7 +150,7 @@ class Task(Protocol):
         ...
 
 
-def first_rows(draw: Callable[[Key[Array, ""], int], Any], key: Key[Array, ""], rows: int) -> Any:
+def first_rows(draw: Callable[[Key[Array, ""], int], Rows], key: Key[Array, ""], rows: int) -> Rows:
     """The first rows of a stream that has no end.
 
     They are drawn in chunks of one size, each by a key and a computation of its own, so that more
@@ -160,19 +162,20 @@ def first_rows(draw: Callable[[Key[Array, ""], int], Any], key: Key[Array, ""], 
         rows: how many (static).
     """
 
-    def chunk(i: Int[Array, ""]) -> Any:
+    def chunk(i: Int[Array, ""]) -> PyTree:
         # what is left out of the last chunk must not change how the rest is computed
         return jax.lax.optimization_barrier(draw(jax.random.fold_in(key, i), _CHUNK))
 
     parts = jax.lax.map(chunk, jnp.arange(-(-rows // _CHUNK), dtype=jnp.uint32))
-    return jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:])[:rows], parts)
+    first: Rows = jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:])[:rows], parts)
+    return first
 
 
 @dataclass(frozen=True)
 class _Sampler:
     draw: Callable[..., Points]
 
-    def __call__(self, law: Any, key: Key[Array, ""], split: str, rows: int) -> Points:
+    def __call__(self, law: PyTree, key: Key[Array, ""], split: str, rows: int) -> Points:
         if split != "train":
             return self.draw(law, key, split, rows)
         return first_rows(lambda own, some: self.draw(law, own, split, some), key, rows)
@@ -191,7 +194,7 @@ def numbers_of(task: Task) -> int:
     return int(np.prod(task.shape, dtype=np.int64))
 
 
-def rotation_of(law: Any) -> Any:
+def rotation_of(law: PyTree) -> Float[AnyArray, "rows dim"]:
     """The matrix that turns a data set's inputs; of no rows where they are not turned."""
     none = np.zeros((0, 0), np.float32)
     if isinstance(law, Mapping):
@@ -216,13 +219,17 @@ def draws(task: Task) -> Points:
 @pinned
 def _traced(task: Task) -> Points:
     with lenient():
-        return jax.eval_shape(lambda key: task.draw(task.law(key), key, "train", _FEW), seed_key(0))
+        points: Points = jax.eval_shape(
+            lambda key: task.draw(task.law(key), key, "train", _FEW), seed_key(0)
+        )
+        return points
 
 
 @pinned
-def check(task: Any) -> None:
+def check(task: object) -> None:
     """Raise ValueError for what is no task, or draws other points than it says."""
     instance("task", task, Task)
+    assert isinstance(task, Task)
     named = f"task {task.name}" if isinstance(task.name, str) else "task"
     if not isinstance(task.name, str) or not task.name:
         raise fail("task: name", task.name, "a string of at least one character")

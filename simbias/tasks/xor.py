@@ -87,10 +87,11 @@ class XorTask:
         """The Bayes risk: a fair coin is right half the time. There is no simple rule."""
         return Truth(achievable_risk=self.noise / 2)
 
-    def achievable_rule(self, x: NDArray) -> NDArray[np.int64]:
+    def achievable_rule(self, x: NDArray[np.floating]) -> NDArray[np.int64]:
         """The Bayes rule's labels (rows,) of unrotated points (rows, dim)."""
         slab = np.floor((np.asarray(x)[:, :2] + 1) * self.slabs / 2).astype(np.int64)
-        return np.clip(slab, 0, self.slabs - 1).sum(axis=1) % 2
+        said: NDArray[np.int64] = np.clip(slab, 0, self.slabs - 1).sum(axis=1) % 2
+        return said
 
     @pinned
     def law(self, key: Key[Array, ""]) -> Law:

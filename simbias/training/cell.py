@@ -4,7 +4,6 @@ import hashlib
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
 
 from simbias import losses, networks, tasks
 from simbias._checks import fail, instance, known, whole
@@ -158,7 +157,7 @@ def _beyond_defaults(settings: Settings, registry: Registry) -> Settings:
     return name | beyond_defaults({k: v for k, v in settings.items() if k != "name"}, made)
 
 
-def _settings_of(made: Any) -> Settings:
+def _settings_of(made: Network | Method | Loss) -> Settings:
     return {key: value for key, value in made.settings.items() if key != "name"}
 
 
@@ -176,7 +175,7 @@ def _check_names(network: Network, method: Method, loss: Loss) -> None:
         raise fail("loss", f"another function as {loss.name!r}", "a name of its own")
 
 
-def cell_from_settings(settings: dict[str, Any]) -> Cell:
+def cell_from_settings(settings: Settings) -> Cell:
     """The cell that has these settings: the inverse of ``Cell.settings``.
 
     Examples:
@@ -187,7 +186,7 @@ def cell_from_settings(settings: dict[str, Any]) -> Cell:
         True
     """
 
-    def split(part: str) -> tuple[str, dict[str, Any]]:
+    def split(part: str) -> tuple[str, Settings]:
         given = dict(settings[part])
         if not isinstance(given.get("name"), str):
             raise ValueError(f"{part}: key 'name' is missing")

@@ -9,7 +9,7 @@ of the whole set, so every batch is full and every point is used once an epoch.
 from collections.abc import Callable
 from functools import partial
 from math import floor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +19,13 @@ from jaxtyping import Array, Bool, Float, Int, UInt
 from simbias._identity import canonical
 from simbias._keys import identity_key, key_of, seed_key, stream
 from simbias._pinned import lenient, pinned
-from simbias._types import AnyArray, Params
+from simbias._types import AnyArray, Params, PyTree
 from simbias.losses import Loss
 from simbias.networks import Network
 from simbias.networks.scorer import Scorer
 from simbias.tasks.task import Points, sampler
 from simbias.training.cell import Cell
-from simbias.training.method import Batch, Hyper, Method
+from simbias.training.method import Batch, Hyper, Method, Step
 from simbias.training.shuffle import KEY_WORDS, epoch_index
 from simbias.training.stop import COARSE, End
 
@@ -82,7 +82,7 @@ class Problem(NamedTuple):
     """
 
     keys: Keys
-    law: Any
+    law: PyTree
     hyper: Hyper
     goal_errors: Int[AnyArray, ""]
     goal_loss: Float[AnyArray, ""]
@@ -102,7 +102,7 @@ class State(NamedTuple):
     """
 
     params: Params
-    method: Any
+    method: PyTree
     updates: Int[AnyArray, ""]
     epoch: UInt[AnyArray, ""]
     offset: UInt[AnyArray, ""]
@@ -110,6 +110,9 @@ class State(NamedTuple):
     best_loss: Float[AnyArray, ""]
     stale: Int[AnyArray, ""]
     end: Int[AnyArray, ""]
+
+
+Segment = tuple[State, Float[Array, "checks columns"], Int[Array, ""]]
 
 
 def program(cell: Cell, n_select: int) -> Program:
@@ -194,7 +197,9 @@ def draw_training_set(draw: Callable[..., Points], problem: Problem, n_train: in
     if problem.supersample is None:
         return draw_points(draw, problem, "train", n_train)
     chosen = jnp.arange(n_train) + n_train * draw_mask(problem, n_train).astype(jnp.int32)
-    return jax.tree.map(lambda part: part[chosen], draw_supersample(draw, problem, n_train))
+    pairs = draw_supersample(draw, problem, n_train)
+    points: Points = jax.tree.map(lambda part: part[chosen], pairs)
+    return points
 
 
 @pinned
@@ -205,7 +210,8 @@ def training_set(cell: Cell, problem: Problem) -> Points:
 
 def draw_once(draw: Callable[..., Points], n_train: int, problem: Problem) -> Points:
     """The training set on its own."""
-    return _drawn(draw, n_train, problem._replace(hyper={}))  # one program for all methods
+    points: Points = _drawn(draw, n_train, problem._replace(hyper={}))
+    return points
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -245,9 +251,7 @@ def evaluated(program: Program, problem: Problem, state: State) -> Params:
         return program.method.evaluated(_hyper(program, problem), state.params, state.method)
 
 
-def segment(
-    program: Program, problem: Problem, state: State, checks: Int[Array, ""]
-) -> tuple[State, Float[Array, "checks columns"], Int[Array, ""]]:
+def segment(program: Program, problem: Problem, state: State, checks: Int[Array, ""]) -> Segment:
     """Train on for at most ``checks`` checks, or until the stop rule holds.
 
     Returns:
@@ -276,7 +280,7 @@ def segment(
             objective=program.loss,
         )
 
-    def updater(step: Callable[..., Any]) -> Callable[[State, None], tuple[State, None]]:
+    def updater(step: Step) -> Callable[[State, None], tuple[State, None]]:
         def update(state: State, _: None) -> tuple[State, None]:
             n, batch = jnp.uint32(program.n_train), jnp.uint32(program.batch)
             place = state.offset + jnp.arange(program.batch, dtype=jnp.uint32)
@@ -303,7 +307,7 @@ def segment(
         return update
 
     def updates(state: State) -> State:
-        def with_step(step: Callable[..., Any], state: State) -> State:
+        def with_step(step: Step, state: State) -> State:
             return jax.lax.scan(updater(step), state, length=program.stride)[0]
 
         if second is None:
@@ -318,12 +322,13 @@ def segment(
             return state._replace(params=params, method=method)
 
         state = jax.lax.cond(state.updates == begins, entered, lambda same: same, state)
-        return jax.lax.cond(
+        after: State = jax.lax.cond(
             state.updates < begins,
             partial(with_step, program.method.step),
             partial(with_step, second.step),
             state,
         )
+        return after
 
     def block(carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         state, trace, done = carry
@@ -341,7 +346,8 @@ def segment(
 
     def running(carry: tuple[State, Array, Array]) -> Bool[Array, ""]:
         state, _, done = carry
-        return (state.end == End.RUNNING) & (done < checks)
+        goes_on: Bool[Array, ""] = (state.end == End.RUNNING) & (done < checks)
+        return goes_on
 
     trace = jnp.zeros((SEGMENT_CHECKS, len(TRACE)), jnp.float32)
     return jax.lax.while_loop(running, block, (state, trace, jnp.int32(0)))
@@ -358,9 +364,10 @@ def logits(
 ) -> Float[Array, "rows classes"]:
     """The scores of the classes, in blocks of rows."""
     with lenient():
-        return jax.lax.map(
+        scores: Float[Array, "rows classes"] = jax.lax.map(
             lambda row: network.apply(params, row[None])[0], x, batch_size=min(_ROWS, len(x))
         )
+        return scores
 
 
 def margins(

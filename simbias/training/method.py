@@ -5,23 +5,23 @@ number that is traced can be changed without compiling anew; what decides the sh
 declared static.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from simbias._checks import fail, known
 from simbias._code import same_code
-from simbias._types import Params, Settings
+from simbias._types import Params, PyTree, Settings
 from simbias.losses import Loss
 from simbias.networks import Network
 
 Hyper = Mapping[str, Any]  # the settings by name: traced ones as scalars, static ones as given
-State = Any  # a pytree of arrays
+State: TypeAlias = PyTree  # of arrays
 
 
 class Rule(NamedTuple):
@@ -66,7 +66,8 @@ class Batch:
         train = getattr(self.network, "apply_in_training", None)
         if train is None:
             return self.network.apply(params, self.x)
-        return train(params, self.x, self.key)
+        scores: Float[Array, "rows classes"] = train(params, self.x, self.key)
+        return scores
 
     def losses(self, params: Params) -> Float[Array, " rows"]:
         """Of each point."""
@@ -81,6 +82,9 @@ class Batch:
         return replace(self, x=x, y=y)
 
 
+Step = Callable[[Hyper, Params, State, Batch], tuple[Params, State]]
+
+
 class Second(NamedTuple):
     """A second stage, which goes on from the state that the first one left.
 
@@ -92,8 +96,8 @@ class Second(NamedTuple):
     """
 
     start: Callable[[Hyper, Int[Array, ""] | None], Int[Array, ""]]
-    enter: Callable[[Hyper, Params, State, Batch], tuple[Params, State]]
-    step: Callable[[Hyper, Params, State, Batch], tuple[Params, State]]
+    enter: Step
+    step: Step
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,9 +136,9 @@ class Method:
     """
 
     name: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     init: Callable[[Hyper, Params, int], State]
-    step: Callable[[Hyper, Params, State, Batch], tuple[Params, State]]
+    step: Step
     static: frozenset[str] = frozenset()
     evaluated: Callable[[Hyper, Params, State], Params] | None = None
     second: Second | None = None
@@ -167,13 +171,13 @@ class Method:
         return replace(self, settings={name: self.settings[name] for name in sorted(self.static)})
 
     @cached_property
-    def code(self) -> Any:
+    def code(self) -> Hashable:
         """What methods of one definition have in common (hashable)."""
         functions = (self.init, self.step, self.evaluated, *(self.second or ()), self.rule)
         return tuple(map(same_code, functions))
 
     @cached_property
-    def _known_by(self) -> Any:
+    def _known_by(self) -> Hashable:
         settings = repr(sorted(self.settings.items()))
         return self.name, settings, self.static, self.uses_budget, self.code
 

@@ -4,14 +4,12 @@ The update of Sutskever, Martens, Dahl and Hinton (ICML 2013) in the form PyTorc
 published experiments were run with: v <- momentum v + g + weight_decay w; w <- w - learning_rate v.
 """
 
-from typing import Any
-
 import jax
 import optax
 
 from simbias._checks import real
 from simbias._types import Params, Settings
-from simbias.training.method import Batch, Hyper, Method, Rule
+from simbias.training.method import Batch, Hyper, Method, Rule, State
 
 _FLOAT32 = 1e-37, 1e37  # what the compiled program can hold without rounding to 0 or infinity
 
@@ -49,11 +47,11 @@ def _transform(hyper: Hyper) -> optax.GradientTransformation:
     )
 
 
-def _init(hyper: Hyper, params: Params, n_train: int) -> Any:
+def _init(hyper: Hyper, params: Params, n_train: int) -> State:
     return _transform(hyper).init(params)
 
 
-def _step(hyper: Hyper, params: Params, state: Any, batch: Batch) -> tuple[Params, Any]:
+def _step(hyper: Hyper, params: Params, state: State, batch: Batch) -> tuple[Params, State]:
     gradients = jax.grad(batch.loss)(params)
     updates, state = _transform(hyper).update(gradients, state, params)
     return optax.apply_updates(params, updates), state

@@ -47,10 +47,12 @@ def epoch_index(
         for i in range(0, _ROUNDS, 2):
             left = _add(left, _below(_mix(right ^ keys[i]), a), a)
             right = _add(right, _below(_mix(left ^ keys[i + 1]), b), b)
-        return left * jnp.uint32(b) + right
+        scrambled: UInt[Array, " rows"] = left * jnp.uint32(b) + right
+        return scrambled
 
     def outside(place: UInt[Array, " rows"]) -> Bool[Array, " rows"]:
-        return place >= jnp.uint32(n)
+        beyond: Bool[Array, " rows"] = place >= jnp.uint32(n)
+        return beyond
 
     return jax.lax.while_loop(
         lambda place: jnp.any(outside(place)),
@@ -60,7 +62,8 @@ def epoch_index(
 
 
 def _word(value: int) -> UInt[Array, ""]:
-    return jnp.uint32(value)
+    word: UInt[Array, ""] = jnp.uint32(value)
+    return word
 
 
 def _mix(h: UInt[Array, " rows"]) -> UInt[Array, " rows"]:
@@ -72,7 +75,10 @@ def _mix(h: UInt[Array, " rows"]) -> UInt[Array, " rows"]:
 
 def _below(h: UInt[Array, " rows"], m: int) -> UInt[Array, " rows"]:
     """floor(h m / 2**32) without 64-bit integers, for m < 2**16."""
-    return ((h >> 16) * jnp.uint32(m) + (((h & 0xFFFF) * jnp.uint32(m)) >> 16)) >> 16
+    scaled: UInt[Array, " rows"] = (
+        (h >> 16) * jnp.uint32(m) + (((h & 0xFFFF) * jnp.uint32(m)) >> 16)
+    ) >> 16
+    return scaled
 
 
 def _add(x: UInt[Array, " rows"], y: UInt[Array, " rows"], m: int) -> UInt[Array, " rows"]:

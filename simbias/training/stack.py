@@ -8,22 +8,22 @@ runs under ``vmap`` over as many networks as fit the memory, sharded over the de
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from simbias._checks import each, fail, instance, whole
-from simbias._frames import frame
+from simbias._frames import DataFrame, frame
 from simbias._keys import seed_key
 from simbias._memory import fits
 from simbias._pinned import pinned
-from simbias._types import Params
+from simbias._types import Params, PyTree
 from simbias.losses import Loss, cross_entropy
 from simbias.networks import Network
 from simbias.parallel import devices_for, over_seeds, spread, stacked
@@ -31,7 +31,7 @@ from simbias.tasks.task import Points, Task, numbers_of, rotation_of
 from simbias.training import fit
 from simbias.training.cell import BATCH, Cell
 from simbias.training.draws import compare, fingerprint
-from simbias.training.fit import TRACE, Problem, Program, State
+from simbias.training.fit import TRACE, Problem, Program, Segment, State
 from simbias.training.method import Method
 from simbias.training.stop import COARSE, End, Stop
 
@@ -191,7 +191,7 @@ class Stack:
         """Status and reason of network ``i``."""
         return self.cell.stop.outcome(End(int(self.end[i])), int(self.updates[i]))
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> DataFrame:
         """A pandas data frame, a row a network, the last check of its trace included.
 
         Raises:
@@ -308,7 +308,7 @@ def replay(
     return replace(stack, end=np.where(halted, End.RUNNING, stack.end))
 
 
-def seed_list(seeds: int | Sequence[int]) -> tuple[int, ...]:
+def seed_list(seeds: object) -> tuple[int, ...]:
     """The seeds meant by a count or a list; raises ValueError."""
     if isinstance(seeds, np.ndarray):
         seeds = seeds.tolist()
@@ -425,8 +425,8 @@ def redraw(stack: Stack, i: int) -> Points:
     return data
 
 
-def group_key(cell: Cell, n_select: int = N_SELECT) -> Any:
-    """What the cells trained by one compiled program have in common (hashable)."""
+def group_key(cell: Cell, n_select: int = N_SELECT) -> Hashable:
+    """What the cells trained by one compiled program have in common."""
     return fit.program(cell, n_select), fit.shapes(cell)
 
 
@@ -458,7 +458,7 @@ def assemble(cell: Cell, snapshots: dict[int, Snapshot]) -> Stack:
 
 def joined(stacks: Sequence[Stack]) -> Stack:
     """The networks of several stacks of one cell, all with their initialisation or all without."""
-    parts: dict[str, Any] = {
+    parts: dict[str, PyTree] = {
         name: jax.tree.map(
             lambda *leaves: np.concatenate(leaves), *(getattr(one, name) for one in stacks)
         )
@@ -482,7 +482,8 @@ def initial_params(cell: Cell, problems: Sequence[Problem]) -> Params:
 def state_shape(cell: Cell) -> State:
     """The shapes and dtypes of a network's training state."""
     problem = fit.problem(cell, 0)
-    return jax.eval_shape(lambda problem: fit.start(fit.program(cell, 1), problem), problem)
+    shape: State = jax.eval_shape(lambda problem: fit.start(fit.program(cell, 1), problem), problem)
+    return shape
 
 
 class _Segments:
@@ -519,8 +520,8 @@ class _Segments:
 @lru_cache
 def _compiled(
     program: Program, devices: tuple[jax.Device, ...], vectorised: bool, width: int
-) -> Callable[..., Any]:
-    def one(pair: tuple[Problem, State], checks: Any) -> Any:
+) -> Callable[..., Segment]:
+    def one(pair: tuple[Problem, State], checks: Int[Array, ""]) -> Segment:
         return fit.segment(program, *pair, checks)
 
     options = _CPU_OPTIONS if devices[0].platform == "cpu" else None
@@ -535,7 +536,8 @@ def _starter(program: Program) -> Callable[[Problem], State]:
 def _start(program: Program, problem: Problem) -> State:
     # what does not matter before the first update is left out, so that it compiles nothing anew
     same = program._replace(n_select=0, batch=0, stride=0)
-    return jax.device_get(_starter(same)(problem))
+    state: State = jax.device_get(_starter(same)(problem))
+    return state
 
 
 def _fresh(program: Program, problem: Problem) -> Snapshot:

@@ -6,7 +6,6 @@ Tables, figures, plans and the command line say settings as they are said here: 
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
 
 from simbias import losses, tasks
 from simbias._types import Settings
@@ -26,7 +25,7 @@ def word(setting: str) -> str:
     return _WORDS.get(setting, setting.replace("_", " "))
 
 
-def value_words(value: Any) -> str:
+def value_words(value: object) -> str:
     """A value: numbers as short as they are exact, a dash where there is none."""
     if value is None:
         return "-"
@@ -49,18 +48,18 @@ def value_words(value: Any) -> str:
     return str(value)
 
 
-def phrase(setting: str, value: Any) -> str:
+def phrase(setting: str, value: object) -> str:
     """A setting and its value: ``margin .05``."""
     return f"no {word(setting)}" if value is None else f"{word(setting)} {value_words(value)}"
 
 
-def phrases(settings: Mapping[str, Any]) -> str:
+def phrases(settings: Mapping[str, object]) -> str:
     """Several of them, without those that a task or a method lacks; empty for none."""
     said = {key: value for key, value in settings.items() if value is not None or key in _STOP}
     return ", ".join(phrase(key, value) for key, value in said.items())
 
 
-def by_part(settings: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+def by_part(settings: Mapping[str, object]) -> dict[tuple[str, str], object]:
     """The settings of a cell by the part that they are in and their name there.
 
     What is in no part, such as ``n_train``, has the part ``""``.
@@ -68,7 +67,7 @@ def by_part(settings: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
     Args:
         settings: as ``Cell.settings`` has them, or as a cell of a suite file does.
     """
-    found: dict[tuple[str, str], Any] = {}
+    found: dict[tuple[str, str], object] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping):
             found |= {(key, name): one for name, one in value.items()}
@@ -77,7 +76,7 @@ def by_part(settings: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
     return found
 
 
-def plain(settings: Settings, split: Collection[str] = ()) -> dict[str, Any]:
+def plain(settings: Mapping[str, object], split: Collection[str] = ()) -> dict[str, object]:
     """Settings without tables inside: a table of one value is that value.
 
     Args:
@@ -88,7 +87,7 @@ def plain(settings: Settings, split: Collection[str] = ()) -> dict[str, Any]:
         Values by setting; those of a table of several values, or named in ``split``, by
         ``"SETTING KEY"``.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for key, value in settings.items():
         if not isinstance(value, Mapping):
             found[key] = tuple(value) if isinstance(value, list) else value
@@ -101,7 +100,7 @@ def plain(settings: Settings, split: Collection[str] = ()) -> dict[str, Any]:
     return found
 
 
-def departures(task: Task | Settings, *, but: Collection[str] = ()) -> dict[str, Any]:
+def departures(task: Task | Settings, *, but: Collection[str] = ()) -> dict[str, object]:
     """A task's settings that are not those of the catalogue's task of its name.
 
     Args:
@@ -139,7 +138,7 @@ def task_words(task: Task | Settings, *, but: Collection[str] = ()) -> str:
     return ", ".join(filter(None, [name, phrases(departures(task, but=but))]))
 
 
-def varied(cells: Sequence[Settings]) -> list[dict[str, Any]]:
+def varied(cells: Sequence[Settings]) -> list[dict[str, object]]:
     """For each cell the settings that are not the same in all, in a fixed order.
 
     Settings that follow from the names of task and learner say nothing new and are left out.
@@ -157,7 +156,7 @@ def varied(cells: Sequence[Settings]) -> list[dict[str, Any]]:
         {("task", key): value for key, value in plain(task, split).items()} | how_trained(cell)
         for task, cell in zip(bare, cells, strict=True)
     ]
-    alike: dict[str, dict[tuple[str, str], Any]] = {}  # the first cell of each task and learner
+    alike: dict[str, dict[tuple[str, str], object]] = {}  # the first cell of each task and learner
     keys: dict[tuple[str, str], bool] = {}
     for one, cell in zip(flat, cells, strict=True):
         learners = [cell.get(part) for part in _LEARNERS]
@@ -171,7 +170,7 @@ def varied(cells: Sequence[Settings]) -> list[dict[str, Any]]:
     return [{name: one.get(at) for name, at in names.items()} for one in flat]
 
 
-def how_trained(cell: Settings) -> dict[tuple[str, str], Any]:
+def how_trained(cell: Settings) -> dict[tuple[str, str], object]:
     """The settings of a cell beside task and learner, ``by_part``: numbers first, in a fixed order.
 
     Args:
@@ -189,7 +188,7 @@ def how_trained(cell: Settings) -> dict[tuple[str, str], Any]:
     return {at: found[at] for at in sorted(found, key=place)}
 
 
-def told_apart(cells: Sequence[Settings]) -> list[dict[str, Any]]:
+def told_apart(cells: Sequence[Settings]) -> list[dict[str, object]]:
     """What the name of each cell leaves out: departures from the catalogue, and what varies.
 
     Args:

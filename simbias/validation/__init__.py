@@ -188,7 +188,8 @@ def validate(
         return clopper_pearson(successes, trials, confidence)
 
     def among(name: str) -> Counted:
-        return 0 * counts.points if name in unmeasured else counts.points
+        trials: Counted = 0 * counts.points if name in unmeasured else counts.points
+        return trials
 
     def area(name: str, sums: AucSum) -> Estimate:
         if name in unmeasured:

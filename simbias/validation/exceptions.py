@@ -146,7 +146,8 @@ def fitted_since(asked: Panel, i: int) -> Int[np.ndarray, " n_train"]:
     0 for the points that a classifier fits of whose training nothing is known.
     """
     if asked.fitted_since is not None:
-        return asked.fitted_since[i]
+        since: Int[np.ndarray, " n_train"] = asked.fitted_since[i]
+        return since
     return np.where(train_answers(asked, i).correct, 0, -1)
 
 
@@ -166,7 +167,8 @@ class Answers(NamedTuple):
     @property
     def correct(self) -> Bool[np.ndarray, " rows"]:
         """Which labels are said as they are."""
-        return said(self.scores) == self.y
+        right: Bool[np.ndarray, " rows"] = said(self.scores) == self.y
+        return right
 
     @property
     def finite(self) -> Bool[np.ndarray, " rows"]:
@@ -176,12 +178,14 @@ class Answers(NamedTuple):
     @property
     def margin(self) -> Float[np.ndarray, " rows"]:
         """The score of the true label less the greatest of the others."""
+        ahead: Float[np.ndarray, " rows"]
         if self.scores.shape[1] == 2:
             ahead = difference_of(self.scores)
             return np.where(self.y == 1, ahead, -ahead)
         own = np.eye(self.scores.shape[1], dtype=bool)[self.y]
         with np.errstate(invalid="ignore"):
-            return self.scores[own] - np.where(own, -np.inf, self.scores).max(axis=1)
+            ahead = self.scores[own] - np.where(own, -np.inf, self.scores).max(axis=1)
+            return ahead
 
 
 @pinned

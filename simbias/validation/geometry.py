@@ -323,7 +323,8 @@ def _shares(
     for cells in subdivide(layers, starts, prune=True):
         for label, parts, owner in cells.by_label():
             held[:, label] += np.bincount(owner, measure(parts), len(starts))
-    return held / held.sum(axis=1, keepdims=True)
+    shares: Float[np.ndarray, "cells labels"] = held / held.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _difference(last: Layer) -> Layer:

@@ -122,7 +122,8 @@ class GridReport:
     @property
     def share(self) -> Float[np.ndarray, "seeds coordinates rows columns"]:
         """Share of all contexts in which a network says 1."""
-        return self.given.mean(axis=2)
+        mean: Float[np.ndarray, "seeds coordinates rows columns"] = self.given.mean(axis=2)
+        return mean
 
 
 class _Cells(NamedTuple):

@@ -87,12 +87,16 @@ class Islands:
     @property
     def axis_radius(self) -> Float[np.ndarray, " points"]:
         """The median of ``axis`` over axes and senses."""
-        return np.median(np.concatenate([self.axis[..., 0], self.axis[..., 1]], axis=1), axis=1)
+        median: Float[np.ndarray, " points"] = np.median(
+            np.concatenate([self.axis[..., 0], self.axis[..., 1]], axis=1), axis=1
+        )
+        return median
 
     @property
     def toward_radius(self) -> Float[np.ndarray, " points"]:
         """The median of ``toward`` over directions."""
-        return np.median(self.toward, axis=1)
+        median: Float[np.ndarray, " points"] = np.median(self.toward, axis=1)
+        return median
 
 
 class Compared(NamedTuple):

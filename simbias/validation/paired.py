@@ -41,7 +41,8 @@ class Paired(NamedTuple):
     @property
     def agree(self) -> Int[np.ndarray, " pairs"]:
         """Points on which both say the same."""
-        return self.points - self.first_errs - self.second_errs
+        alike: Int[np.ndarray, " pairs"] = self.points - self.first_errs - self.second_errs
+        return alike
 
     def agreement(self, confidence: float) -> Estimate:
         """The share of points on which both say the same, with its exact interval."""

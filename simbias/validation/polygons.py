@@ -19,12 +19,16 @@ Curve = Float[np.ndarray, "vertices 2"]
 def areas(polygons: Polygons) -> Float[np.ndarray, " cells"]:
     """The signed area of each polygon: positive where it runs counter-clockwise."""
     arms = polygons - polygons[:, :1]  # from a corner of its own: no cancellation far from 0
-    return _cross(arms, np.roll(arms, -1, axis=1)).sum(axis=1) / 2
+    signed: Float[np.ndarray, " cells"] = _cross(arms, np.roll(arms, -1, axis=1)).sum(axis=1) / 2
+    return signed
 
 
 def lengths(polygons: Polygons) -> Float[np.ndarray, " cells"]:
     """Half the perimeter of each polygon: the length of one without an inside."""
-    return np.hypot(*np.moveaxis(_ahead(polygons) - polygons, -1, 0)).sum(axis=1) / 2
+    halves: Float[np.ndarray, " cells"] = (
+        np.hypot(*np.moveaxis(_ahead(polygons) - polygons, -1, 0)).sum(axis=1) / 2
+    )
+    return halves
 
 
 def padded(polygons: Polygons, corners: int) -> Polygons:
@@ -139,7 +143,8 @@ def cancel(edges: Segments, *, tolerance: float) -> Segments:
         passed = near[np.argsort((points[near] - points[start]) @ arm)].tolist()
         pieces |= set(zip(passed[:-1], passed[1:], strict=True))
     kept = [piece for piece in pieces if piece[::-1] not in pieces]
-    return points[np.array(sorted(kept), int).reshape(-1, 2)]
+    left: Segments = points[np.array(sorted(kept), int).reshape(-1, 2)]
+    return left
 
 
 def chain(segments: Segments, *, tolerance: float) -> list[Curve]:
@@ -183,7 +188,8 @@ def along(segments: Segments, corners: Curve, *, tolerance: float) -> Bool[np.nd
         tolerance: distance below which two lines are one.
     """
     near = np.abs(segments[:, :, None] - corners[[0, 2]]) <= tolerance  # (., ends, sides, axes)
-    return near.all(axis=1).any(axis=(1, 2))
+    both: Bool[np.ndarray, " segments"] = near.all(axis=1).any(axis=(1, 2))
+    return both
 
 
 def close(curves: Sequence[Curve], corners: Curve) -> list[Curve]:
@@ -261,11 +267,13 @@ def _ahead(polygons: Polygons) -> Polygons:
 
 def _single(polygons: Polygons) -> Bool[np.ndarray, "cells corners"]:
     """One of each repeated corner: that which differs from the corner after it."""
-    return (polygons != _ahead(polygons)).any(axis=-1)
+    differs: Bool[np.ndarray, "cells corners"] = (polygons != _ahead(polygons)).any(axis=-1)
+    return differs
 
 
 def _cross(a: Float[np.ndarray, "*n 2"], b: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n"]:
-    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    product: Float[np.ndarray, "*n"] = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    return product
 
 
 def _slots(

@@ -21,8 +21,8 @@ _CHANCE = 0.05  # that a majority is one by chance
 # is soon left costs little.
 _STRETCHES = (0.0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 
-Nodes = tuple[
-    Int[np.ndarray, " nodes"], Float[np.ndarray, " nodes"], Float[np.ndarray, "nodes units"]
+Refined = tuple[
+    Int[np.ndarray, " refined"], Float[np.ndarray, " refined"], Float[np.ndarray, "refined units"]
 ]
 
 
@@ -185,7 +185,7 @@ def _refined(
     ray: Int[np.ndarray, " nodes"],
     t: Float[np.ndarray, " nodes"],
     z: Float[np.ndarray, "nodes units"],
-) -> Nodes:
+) -> Refined:
     """The nodes with every unit's zero between neighbours put in."""
     left, right = z[:-1], z[1:]
     at, unit = np.nonzero((left * right < 0) & (ray[1:] == ray[:-1])[:, None])
@@ -208,4 +208,5 @@ def _zero(
     """Where the line through two nodes of different label is zero; the node where they are one."""
     fall = f[before] - f[after]
     share = np.divide(f[before], fall, out=np.zeros_like(fall), where=before != after)
-    return t[before] + share * (t[after] - t[before])
+    crossing: Float[np.ndarray, " changes"] = t[before] + share * (t[after] - t[before])
+    return crossing

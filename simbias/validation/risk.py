@@ -102,7 +102,8 @@ class _Chunk(NamedTuple):
 
 def fresh_points(asked: Panel, n_certify: int) -> int:
     """How many fresh points there are, of so many that are asked for."""
-    return min(n_certify, getattr(asked.task, "most", {}).get("certify", n_certify))
+    rows: int = min(n_certify, getattr(asked.task, "most", {}).get("certify", n_certify))
+    return rows
 
 
 @pinned

@@ -130,7 +130,7 @@ def subdivide(layers: Sequence[Layer], starts: Polygons, *, prune: bool) -> Iter
 
 
 def _snapped(
-    values: Float[np.ndarray, "*n"], zero: Float[np.ndarray, "*n"]
+    values: Float[np.ndarray, "*n"], zero: Float[np.ndarray, "*#n"]
 ) -> Float[np.ndarray, "*n"]:
     """Values, and 0 where they are as good as 0."""
     return np.where(np.abs(values) <= zero, 0.0, values)
