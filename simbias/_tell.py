@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simbias._checks import fail, known
 from simbias._columns import laid_out
@@ -19,7 +19,11 @@ from simbias.registry import REGISTRIES
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from simbias.bounds import Judged
+    from simbias.claims import Claim
+    from simbias.results.store import Store
     from simbias.runner.plan import Plan
+    from simbias.training.cell import Cell
 
 
 def print_names(kind: str, summaries: Mapping[str, str]) -> None:
@@ -55,7 +59,7 @@ def explain(console: "Console", text: str) -> None:
 
 
 def print_rows(
-    console: "Console", names: Sequence[str], rows: Sequence[Sequence[Any]], *, keys: int = 1
+    console: "Console", names: Sequence[str], rows: Sequence[Sequence[object]], *, keys: int = 1
 ) -> None:
     """A table; its first columns tell rows apart (see ``_columns.laid_out``)."""
     from rich.text import Text
@@ -65,7 +69,7 @@ def print_rows(
         console.print(Text(line.text, "bold" if line.heading else ""), soft_wrap=True)
 
 
-def print_table(console: "Console", store: Any) -> None:
+def print_table(console: "Console", store: "Store") -> None:
     """A run's results, a line a cell."""
     from simbias.results.summary import caption, head, keys, lines, summarise
 
@@ -102,7 +106,9 @@ def print_plan(console: "Console", plan: "Plan") -> None:
     )
 
 
-def print_discrimination(console: "Console", store: Any, judged: Any) -> None:
+def print_discrimination(
+    console: "Console", store: "Store", judged: "Sequence[tuple[Cell, Sequence[Judged]]]"
+) -> None:
     """Which numbers tell networks apart, and the paths of the figure; why not, where none can."""
     from simbias.bounds.discrimination import caption, discriminate, table
     from simbias.plots.discrimination import discrimination
@@ -123,7 +129,7 @@ def print_discrimination(console: "Console", store: Any, judged: Any) -> None:
         say(console, str(figure))
 
 
-def print_claims(console: "Console", claims: Sequence[Any]) -> None:
+def print_claims(console: "Console", claims: "Sequence[Claim]") -> None:
     """Claims, a line each."""
     names = ("id", "says", "test", "units", "family", "hash", "title")
     rows = [(c.id, c.says, c.rule.test, c.units, c.family, c.hash, c.title) for c in claims]
@@ -146,7 +152,7 @@ def print_vocabulary(console: "Console") -> None:
     print_rows(console, ("quantity", "of a", "range", "meaning"), rows)
 
 
-def print_verdicts(console: "Console", store: Any) -> None:
+def print_verdicts(console: "Console", store: "Store") -> None:
     """The verdicts of a directory, and the paths of their figure; ValueError: it has none."""
     from simbias.plots.claims import draw_claims
     from simbias.results.claims import CAPTION, HEAD, read_verdicts, verdict_lines
@@ -249,7 +255,7 @@ def describe_file(name: str) -> None:
         _print_claim(claim)
 
 
-def _print_claim(claim: Any) -> None:
+def _print_claim(claim: "Claim") -> None:
     from simbias.training.words import phrase, phrases
 
     print(f"{claim.id}: {claim.title}\nsource: {claim.source}\nclaims: {claim.says}")

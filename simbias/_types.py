@@ -12,15 +12,16 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt
 from numpy.typing import NDArray
 
 __all__ = [
-    "Answer", "AnyArray", "Array", "Bool", "Elementwise", "Float", "Holds", "Int", "Key", "Learned",
-    "Params", "PyTree", "Settings", "TableRow", "UInt",
+    "Answer", "AnyArray", "AnyStack", "Array", "Bool", "Elementwise", "Float", "Holds", "Int",
+    "Key", "Keywords", "Params", "PyTree", "Settings", "TableRow", "UInt",
 ]  # fmt: skip
 
 AnyArray: TypeAlias = Any  # a NumPy array on the host, a JAX array inside a compiled program
 Elementwise = NDArray[np.float64] | np.float64  # what NumPy makes of arrays, and of numbers
 Holds = NDArray[np.bool_] | np.bool_  # the same of comparisons
 Params: TypeAlias = PyTree  # of float32 arrays, as the network's init returns it
-Learned: TypeAlias = Any  # a stack, fitted estimators, or what the experiment of a plug-in makes
+AnyStack: TypeAlias = Any  # a stack, fitted estimators, or what the experiment of a plug-in makes
 Settings = dict[str, Any]  # a TOML or JSON table: numbers, strings, lists and tables of such
 TableRow = dict[str, Any]  # values by column, which Parquet and SQL do not type
+Keywords = dict[str, Any]  # of Matplotlib's functions, each of which takes others
 Answer = tuple[Any, ...]  # a row of what SQL answers, which DuckDB does not type

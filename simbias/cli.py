@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, ParamSpec
 
 import tyro
 
@@ -68,21 +68,25 @@ Kind = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="KIND")
 Several = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
 _SEVERAL: set[str] = set()  # the flags of such options
 
+P = ParamSpec("P")  # of a verb
+
 app = tyro.extras.SubcommandApp()
 _types = tyro.constructors.ConstructorRegistry()
 
 
 @_types.primitive_rule
-def _text(type_info: tyro.constructors.PrimitiveTypeInfo) -> Any:
+def _text(
+    type_info: tyro.constructors.PrimitiveTypeInfo,
+) -> tyro.constructors.PrimitiveConstructorSpec[str | Path] | None:
     """Texts and paths have at least one character: an empty path would be this directory."""
     kind = type_info.type
     if kind not in (str, Path):
         return None
 
-    def read(words: list[str]) -> Any:
+    def read(words: list[str]) -> str | Path:
         if not words[0]:
             raise ValueError("got '', allowed: at least one character")
-        return kind(words[0])
+        return Path(words[0]) if kind is Path else words[0]
 
     return tyro.constructors.PrimitiveConstructorSpec(
         nargs=1,
@@ -93,12 +97,12 @@ def _text(type_info: tyro.constructors.PrimitiveTypeInfo) -> Any:
     )
 
 
-def _verb(name: str | None = None) -> Callable[[Callable[..., int]], Callable[..., int]]:
+def _verb(name: str | None = None) -> Callable[[Callable[P, int]], Callable[P, int]]:
     """Register a verb. Parsing only binds its arguments: errors of usage and of work stay apart."""
 
-    def register(function: Callable[..., int]) -> Callable[..., int]:
+    def register(function: Callable[P, int]) -> Callable[P, int]:
         @functools.wraps(function)
-        def bound(*arguments: Any, **options: Any) -> Callable[[], int]:
+        def bound(*arguments: P.args, **options: P.kwargs) -> Callable[[], int]:
             return functools.partial(function, *arguments, **options)
 
         app.command(name=name or function.__name__)(bound)
@@ -216,7 +220,7 @@ def info(name: Name) -> int:
     names = {kind: list(registry.entries()) for kind, registry in REGISTRIES.items()}
     names["claims"] = list(listed()[0])
     known("name", name, dict.fromkeys(one for several in names.values() for one in several))
-    describe: dict[str, Callable[[str], Any]] = {
+    describe: dict[str, Callable[[str], None]] = {
         "tasks": describe_task,
         "suites": describe_suite,
         "quantities": describe_quantity,
@@ -628,7 +632,7 @@ def _start_jax(cores: int | None) -> None:
 
 
 def _draw(
-    store: Any,
+    store: "Store",
     kinds: Sequence[str] | None,
     cell: str | None,
     seed: int | None,

@@ -7,7 +7,7 @@ says of itself is read from its source: one that cannot be imported must not sto
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
@@ -16,13 +16,10 @@ from importlib.resources.abc import Traversable
 from importlib.util import find_spec, resolve_name
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from simbias._checks import fail, known
 from simbias._files import read_toml
-
-if TYPE_CHECKING:
-    import ast  # at run time where it is needed: it takes milliseconds
 
 Kind = TypeVar("Kind")
 
@@ -175,7 +172,7 @@ def _spec(module: str) -> ModuleSpec:
 
 
 @lru_cache(maxsize=8)
-def _parsed(source: bytes) -> "list[ast.stmt]":
+def _parsed(source: bytes) -> Sequence[object]:
     """The statements of a module."""
     import ast
 

@@ -10,7 +10,7 @@ descended is the quadratic bound of M. Perez-Ortiz et al. (JMLR 2021), by Adam.
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from simbias._keys import seed_key
+from simbias._types import AnyArray, PyTree
 from simbias.bounds.pac_bayes import PRIOR_LARGEST
 from simbias.networks.mlp import ACTIVATIONS
 from simbias.parallel import over_seeds
@@ -50,10 +51,10 @@ class Problem(NamedTuple):
 
     mean: Layers
     centre: Layers
-    x: Float[Any, "rows dim"]
-    sign: Float[Any, " rows"]
-    first: Int[Any, ""]
-    n: Int[Any, ""]
+    x: Float[AnyArray, "rows dim"]
+    sign: Float[AnyArray, " rows"]
+    first: Int[AnyArray, ""]
+    n: Int[AnyArray, ""]
 
 
 class Free(NamedTuple):
@@ -75,7 +76,7 @@ class Optimised(NamedTuple):
 @lru_cache
 def compiled(
     activation: str, pairs: int, devices: tuple[jax.Device, ...]
-) -> Callable[[Problem, Any, Any], Optimised]:
+) -> Callable[[Problem, Array, Array], Optimised]:
     """The program for networks of one activation: problems, steps, steps of the prior's network.
 
     Without steps of its network, the prior is centred at the initialisation.
@@ -198,7 +199,7 @@ def _learn(act: Act, problem: Problem, steps: Array, key: Array) -> Layers:
 
     sgd = optax.sgd(_PRIOR_RATE, _PRIOR_MOMENTUM)
 
-    def step(i: Array, carry: tuple[Layers, Any]) -> tuple[Layers, Any]:
+    def step(i: Array, carry: tuple[Layers, PyTree]) -> tuple[Layers, PyTree]:
         layers, state = carry
         rows = jax.random.randint(jax.random.fold_in(key, i), (BATCH,), 0, problem.first)
         slope = jax.grad(loss)(layers, problem.x[rows], problem.sign[rows])

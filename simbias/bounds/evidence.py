@@ -7,14 +7,16 @@ traces were evaluated on, and of those that measure the risk by which a bound is
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Array, Bool, Int, UInt
 from numpy.typing import NDArray
 
 from simbias._checks import fail, known, whole
 from simbias._pinned import pinned
+from simbias._types import Params, PyTree
 from simbias.models.classifier import Classifier, Traced, labels
 from simbias.models.data import DataSet, drawn
 from simbias.models.foreign import Foreign
@@ -23,7 +25,7 @@ from simbias.networks import MLP
 from simbias.networks.scorer import Scorer
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import Layer
-from simbias.tasks.task import numbers_of
+from simbias.tasks.task import Points, numbers_of
 from simbias.training import fit
 from simbias.training.stack import Stack
 
@@ -185,7 +187,7 @@ class Evidence:
         return Traced(network, network.from_layers(layers))
 
 
-def _checked(name: str, layers: Any, dim: int) -> tuple[Layer, ...]:
+def _checked(name: str, layers: Sequence[Layer], dim: int) -> tuple[Layer, ...]:
     """Layers in float64 whose shapes chain from ``dim`` inputs to two logits; ValueError."""
     made = tuple(
         Layer(*(np.array(part, np.float64) for part in (layer.weight, layer.bias)))
@@ -240,7 +242,7 @@ def logit_difference(layers: Sequence[Layer], x: Matrix, activation: str = "relu
 
 @pinned
 def evidence_from(
-    learned: Any,
+    learned: object,
     i: int = 0,
     *,
     data: DataSet | Sequence[DataSet] | None = None,
@@ -302,7 +304,14 @@ def _held_out_errors(member: Classifier, own: DataSet, points: int) -> int:
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _errors(draw: Any, network: Scorer, points: int, key: Any, law: Any, params: Any) -> Any:
+def _errors(
+    draw: Callable[..., Points],
+    network: Scorer,
+    points: int,
+    key: UInt[Array, " words"],
+    law: PyTree,
+    params: Params,
+) -> Int[Array, ""]:
     fresh = drawn(draw, "holdout", points, key, law)
-    wrong = fit.decided(fit.logits(network, params, fresh.x)) != fresh.y
+    wrong: Bool[Array, " rows"] = fit.decided(fit.logits(network, params, fresh.x)) != fresh.y
     return wrong.astype("int32").sum()

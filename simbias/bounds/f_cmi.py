@@ -17,20 +17,22 @@ where F does not depend on it, so the value comes with the one that the same pre
 the masks are dealt out to the networks at random.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array
 from scipy.special import rel_entr
 
 from simbias._checks import fail, instance, whole
 from simbias._pinned import pinned
+from simbias._types import Params
 from simbias.bounds.bound import Found, bound, independent
 from simbias.bounds.evidence import Evidence, Masked, Vector
 from simbias.bounds.record import Premise
 from simbias.networks import Network
-from simbias.tasks.task import sampler
+from simbias.tasks.task import Points, sampler
 from simbias.training import fit
 from simbias.training.cell import Cell
 from simbias.training.stack import MaskedJob, seed_list, train_jobs
@@ -63,7 +65,7 @@ def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
         arrived = f"{masks}, of which {diverged} diverged, seed {seed}"
         raise fail("masks", arrived, "networks that do not diverge")
 
-    def params(job: MaskedJob) -> Any:
+    def params(job: MaskedJob) -> Params:
         return fit.evaluated(fit.program(cell, 1), fit.problem(*job), snapshots[job].state)
 
     said = [
@@ -78,8 +80,12 @@ def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _said(
-    draw: Any, network: Network, pairs: int, problem: fit.Problem, params: Any
-) -> tuple[Any, ...]:
+    draw: Callable[..., Points],
+    network: Network,
+    pairs: int,
+    problem: fit.Problem,
+    params: Params,
+) -> tuple[Array, ...]:
     """Predictions, mask and labels of one network, as in ``Masked``."""
     data = fit.draw_supersample(draw, problem, pairs)
     says = fit.margins(network, params, data.x) > 0

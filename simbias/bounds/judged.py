@@ -8,7 +8,6 @@ quantised one or one that draws its weights for every point, each with its exact
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -87,7 +86,7 @@ class Judged:
 
 @pinned
 def evaluate(
-    learned: Any,
+    learned: object,
     data: DataSet | Sequence[DataSet] | None = None,
     *,
     delta: float = 0.05,

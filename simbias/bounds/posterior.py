@@ -6,9 +6,9 @@ on the first half of the training set, with a variance for each layer from the d
 ``descent`` optimises it in float32, and what a bound needs of it is evaluated here in float64.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import jax
@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Key
 from simbias._checks import fail, known
 from simbias._keys import own_key
 from simbias._pinned import pinned
+from simbias._types import AnyArray
 from simbias.bounds import descent
 from simbias.bounds.descent import Layers, Optimised, Problem
 from simbias.bounds.evidence import Evidence
@@ -78,7 +79,7 @@ class Posterior(NamedTuple):
 
     @pinned
     def scores(
-        self, x: Float[Any, "rows dim"], key: Key[Array, ""]
+        self, x: Float[AnyArray, "rows dim"], key: Key[Array, ""]
     ) -> Float[np.ndarray, "rows classes"]:
         """Two logits, the first 0, with weights drawn for each row."""
         points = jnp.asarray(x, jnp.float32)
@@ -125,7 +126,7 @@ def posteriors(evidences: Sequence[Evidence], prior: str) -> list[Posterior]:
 
 
 @lru_cache
-def _outputs(activation: str) -> Any:
+def _outputs(activation: str) -> Callable[[Layers, Layers, Array, Array], Array]:
     return jax.jit(partial(descent.outputs, ACTIVATIONS[activation]))
 
 

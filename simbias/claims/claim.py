@@ -9,12 +9,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
 
 from simbias._identity import canonical
+from simbias._types import Settings
 from simbias.claims.expression import Expression
 from simbias.claims.family import spent
 from simbias.claims.inference import Rule
+from simbias.experiments.experiment import OwnCell
 
 _WORDS = ("title", "source")  # of a claim: they may be put better
 _COUNTED = ("version",)  # by the directory in which a claim is said
@@ -68,7 +69,7 @@ class Claim:
     title: str
     source: str
     quantity: Expression
-    populations: Mapping[str, Any]
+    populations: Mapping[str, OwnCell]
     unit: str
     redraws: tuple[str, ...]
     rule: Rule
@@ -103,7 +104,7 @@ class Claim:
     @cached_property
     def identity(self) -> str:
         """Everything that was said, written out in one canonical string."""
-        return canonical(_said(self))
+        return canonical(_fields(self))
 
     @cached_property
     def hash(self) -> str:
@@ -111,7 +112,7 @@ class Claim:
         return hashlib.sha256(self.identity.encode()).hexdigest()[:16]
 
 
-def _said(part: Any) -> Any:
+def _said(part: object) -> object:
     """What a part of a claim says, as plain data."""
     if isinstance(part, Expression):
         return part.text
@@ -119,11 +120,14 @@ def _said(part: Any) -> Any:
         return {name: json.loads(cell.identity) for name, cell in part.items()}
     if isinstance(part, tuple):
         return [_said(one) for one in part]
-    if isinstance(part, Claim | Rule | Premise):
-        return {
-            field.name: _said(value)
-            for field in fields(part)
-            if field.name not in (*_WORDS, *_COUNTED, *_DERIVED)
-            and (value := getattr(part, field.name)) != field.default
-        }
-    return part
+    return _fields(part) if isinstance(part, Claim | Rule | Premise) else part
+
+
+def _fields(part: "Claim | Rule | Premise") -> Settings:
+    """What its fields say, without wording and what is at its default."""
+    return {
+        field.name: _said(value)
+        for field in fields(part)
+        if field.name not in (*_WORDS, *_COUNTED, *_DERIVED)
+        and (value := getattr(part, field.name)) != field.default
+    }

@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from simbias._checks import fail
+from simbias._types import AnyArray
 from simbias.quantities import Quantity
 from simbias.stats.estimate import Estimate
 
@@ -182,11 +183,11 @@ def _text(node: Node, binds: int) -> str:
 
 
 class _Interval(NamedTuple):
-    low: Any
-    high: Any
+    low: AnyArray
+    high: AnyArray
 
 
-def _point(node: Node, values: Mapping[Reference, Any]) -> Any:
+def _point(node: Node, values: Mapping[Reference, AnyArray]) -> AnyArray:
     if isinstance(node, Reference):
         return values[node]
     if not isinstance(node, Operation):
@@ -222,7 +223,7 @@ def _enclosure(node: Node, ends: Mapping[Reference, _Interval]) -> _Interval:
     return _corners(_POINT[node.name], *parts)
 
 
-def _corners(operation: Any, first: _Interval, second: _Interval) -> _Interval:
+def _corners(operation: Callable[..., AnyArray], first: _Interval, second: _Interval) -> _Interval:
     """The extremes of an operation that is monotone in each operand.
 
     0 times an infinite end is 0. So is, as one limit, an infinite end over another, and their
@@ -246,7 +247,7 @@ def _floats(part: _Interval) -> _Interval:
     return _Interval(np.minimum(part.low, _MOST), np.maximum(part.high, -_MOST))
 
 
-_POINT: dict[str, Callable[..., Any]] = {
+_POINT: dict[str, Callable[..., AnyArray]] = {
     "+": np.add,
     "-": np.subtract,
     "*": np.multiply,

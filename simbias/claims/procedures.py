@@ -7,7 +7,7 @@ side have to be like is in ``exact``, ``sequential``, ``betting`` and ``means``.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
@@ -66,7 +66,12 @@ class Procedure:
     assumes: str = ""
 
 
-def _counting(along: Callable[[Side], NDArray[np.float64]]) -> dict[str, Any]:
+class _Counting(TypedDict):
+    evidence: Callable[[Side], NDArray[np.float64]]
+    along: Callable[[Side], NDArray[np.float64]]
+
+
+def _counting(along: Callable[[Side], NDArray[np.float64]]) -> _Counting:
     return {"evidence": lambda side: along(side)[..., -1], "along": along}
 
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
 from simbias._checks import fail, known, real, whole
 from simbias._claim_tables import OPTIONAL, REQUIRED, is_name, sources, tables
+from simbias._types import Settings
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.expression import Expression, Reference
 from simbias.claims.grammar import parse
@@ -23,6 +23,7 @@ from simbias.claims.inference import Rule, fewest
 from simbias.claims.procedures import declared_tests
 from simbias.claims.session import GENERATION
 from simbias.experiments import cell_of, experiment_of
+from simbias.experiments.experiment import OwnCell
 from simbias.experiments.registered import KEY
 from simbias.quantities import declared, unit_named, units
 from simbias.quantities.settings import setting
@@ -131,7 +132,7 @@ def check_units(place: str, claim: Claim) -> None:
         raise fail(f"{place}: inference: units", claim.units, f"{words}; fewer decide nothing")
 
 
-def _claim(place: str, table: dict[str, Any]) -> Claim:
+def _claim(place: str, table: Settings) -> Claim:
     """A claim from its table; the size of its family is still to be counted."""
     _check(place, table, REQUIRED, OPTIONAL)
     _named(f"{place}: id", table["id"])
@@ -213,7 +214,7 @@ def _sampled(expression: Expression) -> list[Reference]:
     return [one for one, quantity in expression.quantities.items() if not quantity.exact]
 
 
-def _effort(place: str, table: Any) -> tuple[int, float]:
+def _effort(place: str, table: Settings) -> tuple[int, float]:
     """Fresh points a unit, and the confidence of its own intervals."""
     _check(place, table, {"n_certify": int, "confidence": float})
     confidence = table["confidence"]
@@ -223,7 +224,7 @@ def _effort(place: str, table: Any) -> tuple[int, float]:
     )
 
 
-def _premise(place: str, table: Any, read: Callable[[str, object], Expression]) -> Premise:
+def _premise(place: str, table: Settings, read: Callable[[str, object], Expression]) -> Premise:
     _check(place, table, {"quantity": str, "op": str, "value": float}, {"share": float})
     expression = read(f"{place}: quantity", table["quantity"])
     op, value = known(f"{place}: op", table["op"], OPS), real(f"{place}: value", table["value"])
@@ -238,7 +239,7 @@ def _premise(place: str, table: Any, read: Callable[[str, object], Expression]) 
     return Premise(expression, op, value, share)
 
 
-def _populations(place: str, table: dict[str, Any]) -> dict[str, Any]:
+def _populations(place: str, table: Settings) -> dict[str, OwnCell]:
     if ("population" in table) == ("populations" in table):
         given = [key for key in ("population", "populations") if key in table]
         raise fail(f"{place}: population", given, "one of population and populations")
@@ -256,10 +257,11 @@ def _populations(place: str, table: dict[str, Any]) -> dict[str, Any]:
     return cells
 
 
-def _cell(place: str, settings: Any) -> Any:
+def _cell(place: str, settings: object) -> OwnCell:
     """A population of any experiment in which something is learned."""
+    given = settings if isinstance(settings, dict) else {}
     try:
-        made = experiment_of(settings if isinstance(settings, dict) else {})
+        made = experiment_of(given)
         if made.learned is None:
             raise fail(KEY, made.name, "one in which something is learned")
     except ValueError as error:
@@ -267,12 +269,12 @@ def _cell(place: str, settings: Any) -> Any:
     needed = {"task": dict, **{key: made.keys[key] for key in made.needed}}
     _check(place, settings, needed, {**made.keys, KEY: str})
     try:
-        return cell_of(settings)
+        return cell_of(given)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
 
 
-def _unit(place: str, table: Any) -> str:
+def _unit(place: str, table: Settings) -> str:
     _check(place, table, {"of": str, "redraws": list})
     of = known(f"{place}: of", table["of"], units())
     redraws = unit_named(of).redraws
@@ -284,7 +286,7 @@ def _unit(place: str, table: Any) -> str:
     return of
 
 
-def _rule(place: str, table: dict[str, Any], quantity: Expression) -> Rule:
+def _rule(place: str, table: Settings, quantity: Expression) -> Rule:
     predicate, quantifier, inference = (
         table[key] for key in ("predicate", "quantifier", "inference")
     )
@@ -349,7 +351,10 @@ def _named(place: str, name: str) -> str:
 
 
 def _check(
-    place: str, table: Any, required: Mapping[str, type], optional: Mapping[str, type] | None = None
+    place: str,
+    table: object,
+    required: Mapping[str, type],
+    optional: Mapping[str, type] | None = None,
 ) -> None:
     """Raise ValueError for unknown or missing keys and wrong types."""
     if not isinstance(table, dict):

@@ -5,12 +5,13 @@ round every open claim asks for more units; a claim with a sequential test close
 decided, any other when it has all its units.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from simbias._checks import fail
+from simbias._types import AnyStack
 from simbias.claims.claim import Claim
 from simbias.claims.expression import Expression, Reference
 from simbias.claims.inference import decided, find, more
@@ -25,6 +26,7 @@ from simbias.claims.verdict import (
     settings_unmet,
 )
 from simbias.experiments import AnyCell, Learned, Replica, experiment_of
+from simbias.experiments.experiment import OwnCell
 from simbias.quantities import Subject, declared, unit_named
 from simbias.quantities.settings import setting
 from simbias.stats.estimate import Estimate
@@ -43,7 +45,7 @@ Seeds = tuple[int, ...]
 class Key(NamedTuple):
     """What a measurement is of, but for the seed."""
 
-    cell: Any  # of whichever experiment
+    cell: OwnCell
     reference: Reference  # without its population
     n_certify: int
     confidence: float
@@ -55,7 +57,7 @@ class Networks(Protocol):
     def train(self, wanted: Mapping[AnyCell, Sequence[int]]) -> None:
         """Train what is missing of these seeds of these cells."""
 
-    def stack(self, cell: AnyCell, seeds: Sequence[int]) -> Any:
+    def stack(self, cell: AnyCell, seeds: Sequence[int]) -> AnyStack:
         """What quantities are measured on, of the seeds at which there is a classifier, or None."""
 
     def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
@@ -65,7 +67,7 @@ class Networks(Protocol):
         """Keep measurements."""
 
 
-def classifiers(stack: Any) -> Any:
+def classifiers(stack: AnyStack) -> AnyStack:
     """Those of a stack, or of estimators, that are classifiers; None: none of them."""
     try:
         return sound(stack)
@@ -77,12 +79,12 @@ class InMemory:
     """What is learned here, and kept as long as this object."""
 
     def __init__(self) -> None:
-        self._learned: dict[Replica, Any] = {}
+        self._learned: dict[Replica, AnyStack] = {}
         self._found: dict[Key, dict[int, Triple]] = {}
 
     def train(self, wanted: Mapping[AnyCell, Sequence[int]]) -> None:
         """Train what is missing."""
-        groups: dict[Any, list[Replica]] = {}
+        groups: dict[Hashable, list[Replica]] = {}
         for cell, seeds in wanted.items():
             made = experiment_of(cell)
             missing = [one for seed in seeds if (one := Replica(cell, seed)) not in self._learned]
@@ -90,7 +92,7 @@ class InMemory:
         for replicas in filter(None, groups.values()):
             self._learned |= _learned(replicas[0].cell).make(replicas)
 
-    def stack(self, cell: AnyCell, seeds: Sequence[int]) -> Any:
+    def stack(self, cell: AnyCell, seeds: Sequence[int]) -> AnyStack:
         """What quantities are measured on, of the classifiers."""
         found = [self._learned[Replica(cell, seed)] for seed in seeds]
         ended = [one for one in found if one is not None]
@@ -303,12 +305,12 @@ def _measure(
             networks.keep(key, dict(zip(units, found, strict=True)))
 
 
-def _subject(stack: Any, asked: _Asked, keys: Iterable[Key]) -> Subject:
+def _subject(stack: AnyStack, asked: _Asked, keys: Iterable[Key]) -> Subject:
     """Networks with the arguments that will be asked for, by kind."""
-    arguments: dict[str, list[Any]] = {}
+    arguments: dict[str, list[str | float]] = {}
     for reference in dict.fromkeys(key.reference for key in keys):
         argument = declared()[reference.quantity].argument
-        if argument is not None:
+        if argument is not None and reference.argument is not None:
             arguments.setdefault(argument.kind, []).append(reference.argument)
     kinds = {kind: list(dict.fromkeys(given)) for kind, given in arguments.items()}
     return Subject(stack, n_certify=asked.n_certify, confidence=asked.confidence, arguments=kinds)
@@ -342,7 +344,7 @@ def _units(claim: Claim, have: int, first: int, networks: Networks) -> Units:
 def _evaluated(
     expression: Expression,
     values: Mapping[Reference, Estimate],
-    cells: Mapping[str, Any],
+    cells: Mapping[str, OwnCell],
     n: int,
 ) -> Estimate:
     """An expression on the units."""

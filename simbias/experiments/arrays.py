@@ -1,12 +1,12 @@
 """Between networks and named arrays: what is kept of a stack and of a network in training."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import jax
 import numpy as np
 
 from simbias._checks import fail
+from simbias._types import PyTree
 from simbias.parallel import stacked
 from simbias.training.cell import Cell
 from simbias.training.stack import Snapshot, Stack, redraw, state_shape
@@ -74,7 +74,7 @@ def _draws(arrays: Mapping[str, np.ndarray]) -> str:
     return arrays["draws"].tobytes().hex() if "draws" in arrays else ""
 
 
-def flat(tree: Any) -> dict[str, np.ndarray]:
+def flat(tree: PyTree) -> dict[str, np.ndarray]:
     """The leaves of a pytree by their path, as contiguous arrays."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {
@@ -82,7 +82,7 @@ def flat(tree: Any) -> dict[str, np.ndarray]:
     }
 
 
-def unflat(arrays: Mapping[str, np.ndarray], like: Any) -> Any:
+def unflat(arrays: Mapping[str, np.ndarray], like: PyTree) -> PyTree:
     """The pytree with the structure of ``like`` and leaves by path; raises ValueError."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
     names = [_path(path) for path, _ in leaves]
@@ -94,5 +94,5 @@ def unflat(arrays: Mapping[str, np.ndarray], like: Any) -> Any:
     return jax.tree_util.tree_unflatten(structure, [arrays[name] for name in names])
 
 
-def _path(path: Any) -> str:
+def _path(path: tuple[object, ...]) -> str:
     return jax.tree_util.keystr(path, simple=True, separator=".")

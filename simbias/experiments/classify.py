@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
@@ -110,7 +109,9 @@ def _job(replica: Replica) -> Job:
     return Job(replica.cell, replica.seed)
 
 
-def _by_cell(jobs: list[Job], snapshots: dict[Job, Snapshot]) -> Iterator[Any]:
+def _by_cell(
+    jobs: list[Job], snapshots: dict[Job, Snapshot]
+) -> Iterator[tuple[tuple[Cell, bool], Iterator[Job]]]:
     """Networks by cell, those that diverged apart: there is nothing to validate in them."""
     split = [job for job in jobs if not snapshots[job].diverged]
     split += [job for job in jobs if snapshots[job].diverged]
@@ -123,7 +124,10 @@ def outcomes(stack: Stack, report: Report | None, validate_seconds: float = 0.0)
     found = []
     for i, seed in enumerate(stack.seeds):
         status, reason = stack.outcome(i)
-        columns: dict[str, Any] = {"updates": stack.updates[i], "train_seconds": stack.seconds[i]}
+        columns: dict[str, object] = {
+            "updates": stack.updates[i],
+            "train_seconds": stack.seconds[i],
+        }
         if report is None:
             reason += "; not validated"
         else:
@@ -139,7 +143,7 @@ def outcomes(stack: Stack, report: Report | None, validate_seconds: float = 0.0)
     return found
 
 
-def _known(cell: Cell) -> dict[str, Any]:
+def _known(cell: Cell) -> dict[str, object]:
     return {
         "task": cell.task.name,
         "network": cell.network.label,
@@ -155,7 +159,7 @@ def _work(cell: Cell) -> float:
     return float(cell.stop.max_updates * cell.batch * update)
 
 
-def _effort(cell: Cell) -> dict[str, Any]:
+def _effort(cell: Cell) -> dict[str, object]:
     return {"n_train": cell.n_train, "max_updates": cell.stop.max_updates}
 
 

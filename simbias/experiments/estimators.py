@@ -7,7 +7,6 @@ whether what is fitted again, by whichever version of its library, is what the r
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 
@@ -73,7 +72,7 @@ def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
         report = validate(made, n_certify=context.n_certify)
         (measured,) = numbers(Subject.validated(made, report), MEASURED)
         status, reason = made.outcome(0)
-        columns: dict[str, Any] = measured.columns | {
+        columns: dict[str, object] = measured.columns | {
             "n_certify": report.n_certify,
             "train_seconds": made.seconds[0],
             "validate_seconds": time.perf_counter() - clock,
@@ -140,7 +139,7 @@ def _fit(replica: Replica) -> Fitted:
     return fit(cell.task, cell.estimator, n_train=cell.n_train, seeds=[seed])
 
 
-def _known(cell: EstimatorCell) -> dict[str, Any]:
+def _known(cell: EstimatorCell) -> dict[str, object]:
     return {
         "task": cell.task.name,
         "estimator": cell.estimator.label,
@@ -158,7 +157,7 @@ def _cell(settings: Settings) -> EstimatorCell:
     return EstimatorCell(made, estimator(given.pop("name"), **given), settings["n_train"])
 
 
-def _effort(cell: EstimatorCell) -> dict[str, Any]:
+def _effort(cell: EstimatorCell) -> dict[str, object]:
     return {"n_train": cell.n_train}
 
 

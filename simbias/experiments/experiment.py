@@ -7,15 +7,18 @@ that ``run`` yields as soon as it comes, and goes on from the checkpoints that i
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from simbias._checks import fail
-from simbias._types import Settings
+from simbias._types import AnyStack, Settings
 from simbias.experiments.table import FIRST, LAST, Column, Table
 
 Tensors = Mapping[str, np.ndarray]
+# Of whatever type an experiment has for them: a protocol could not be narrowed in its functions.
+OwnCell: TypeAlias = Any
+Checkpoint: TypeAlias = Any
 
 
 class AnyCell(Protocol):
@@ -64,7 +67,7 @@ class Moved(NamedTuple):
 class Saved(NamedTuple):
     """What a checkpoint was made into, for ``run`` to go on from, and how far it had come."""
 
-    state: Any
+    state: Checkpoint
     progress: Progress
 
 
@@ -83,8 +86,8 @@ class Ended(NamedTuple):
     replica: Replica
     status: str
     reason: str
-    columns: Mapping[str, Any] = {}
-    trace: Sequence[Mapping[str, Any]] = ()
+    columns: Mapping[str, object] = {}
+    trace: Sequence[Mapping[str, object]] = ()
     tensors: Tensors | None = None
 
 
@@ -100,7 +103,7 @@ class Context(Protocol):
     def n_certify(self) -> int: ...
 
     @property
-    def saved(self) -> Mapping[Replica, Any]: ...
+    def saved(self) -> Mapping[Replica, Checkpoint]: ...
 
     def advanced(self, moved: Mapping[Replica, Moved]) -> None:
         """Keep checkpoints, and tell how far replicas have come."""
@@ -123,9 +126,9 @@ class Learned(NamedTuple):
         join: what several seeds of one cell are together, in that order.
     """
 
-    make: Callable[[Sequence[Replica]], Mapping[Replica, Any]]
-    read: Callable[[Replica, Tensors, np.ndarray], Any]
-    join: Callable[[Sequence[Any]], Any]
+    make: Callable[[Sequence[Replica]], Mapping[Replica, AnyStack]]
+    read: Callable[[Replica, Tensors, np.ndarray], AnyStack]
+    join: Callable[[Sequence[AnyStack]], AnyStack]
 
 
 class Shown(NamedTuple):
@@ -149,7 +152,7 @@ class Ranged(Protocol):
     def high(self) -> float: ...
 
 
-def _nothing(*_: Any) -> dict[str, Any]:
+def _nothing(_: object) -> dict[str, object]:
     return {}
 
 
@@ -189,14 +192,14 @@ class Experiment:
     table: Table
     keys: Mapping[str, type]
     needed: tuple[str, ...]
-    cell: Callable[[Settings], Any]
+    cell: Callable[[Settings], AnyCell]
     run: Callable[[Sequence[Replica], Context], Iterator[Ended]]
     learner: str = ""
-    known: Callable[[Any], Mapping[str, Any]] = _nothing
-    group: Callable[[Any], Hashable] = lambda cell: cell.identity
-    work: Callable[[Any], float] = lambda cell: 0.0
-    effort: Callable[[Any], Mapping[str, Any]] = _nothing
-    check: Callable[[Sequence[Replica]], Any] = _nothing
+    known: Callable[[OwnCell], Mapping[str, object]] = _nothing
+    group: Callable[[OwnCell], Hashable] = lambda cell: cell.identity
+    work: Callable[[OwnCell], float] = lambda cell: 0.0
+    effort: Callable[[OwnCell], Mapping[str, object]] = _nothing
+    check: Callable[[Sequence[Replica]], object] = _nothing
     restore: Callable[[Replica, Tensors], Saved] | None = None
     learned: Learned | None = None
     trace: tuple[Column, ...] = ()

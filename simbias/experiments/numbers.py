@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -55,7 +55,7 @@ def _ends(quantity: Quantity) -> list[Column]:
 class Numbers(NamedTuple):
     """What the columns of one row hold, and by reason which of them are empty."""
 
-    columns: dict[str, Any]
+    columns: dict[str, object]
     empty: dict[str, list[str]]
 
     @property

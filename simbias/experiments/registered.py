@@ -3,10 +3,9 @@
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from simbias._checks import fail, known
-from simbias.experiments.experiment import AnyCell, Experiment
+from simbias.experiments.experiment import AnyCell, Experiment, OwnCell
 from simbias.registry import EXPERIMENTS
 
 USUAL = "classify"  # the experiment of a cell that names none
@@ -41,7 +40,7 @@ def experiments() -> dict[str, Experiment]:
     return EXPERIMENTS.loaded(Experiment, check)
 
 
-def experiment_of(cell: AnyCell | Mapping[str, Any]) -> Experiment:
+def experiment_of(cell: AnyCell | Mapping[str, object]) -> Experiment:
     """The experiment that a cell, or the cell of some settings, is of; raises ValueError."""
     settings = cell if isinstance(cell, Mapping) else cell.settings
     name = settings.get(KEY, USUAL)
@@ -54,7 +53,7 @@ def label_of(cell: AnyCell) -> str:
     return str(made.known(cell).get(made.learner, ""))
 
 
-def cell_of(settings: Mapping[str, Any]) -> Any:
+def cell_of(settings: Mapping[str, object]) -> OwnCell:
     """The cell that has these settings, of whichever experiment; raises ValueError."""
     own = {key: value for key, value in settings.items() if key != KEY}
     return experiment_of(settings).cell(own)

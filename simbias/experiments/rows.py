@@ -6,13 +6,13 @@ import platform
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Any
 
 import jax
 
 from simbias import __version__, _keys
 from simbias._identity import canonical
 from simbias._pinned import PRODUCTS
+from simbias._types import TableRow
 from simbias.experiments.experiment import Ended, Replica
 from simbias.experiments.registered import experiment_of
 
@@ -23,7 +23,7 @@ def row_name(replica: Replica) -> str:
     return hashlib.sha256(f"{cell.identity}|{seed}".encode()).hexdigest()[:16]
 
 
-def row(suite: str, ended: Ended) -> dict[str, Any]:
+def row(suite: str, ended: Ended) -> TableRow:
     """The row of an outcome."""
     cell, seed = ended.replica
     common = {
@@ -41,7 +41,7 @@ def row(suite: str, ended: Ended) -> dict[str, Any]:
     return {**common, **experiment_of(cell).known(cell), **ended.columns}
 
 
-def trace_rows(suite: str, ended: Ended) -> list[dict[str, Any]]:
+def trace_rows(suite: str, ended: Ended) -> list[TableRow]:
     """The rows of its trace, one a check."""
     cell, seed = ended.replica
     return [{"suite": suite, "cell": cell.name, "seed": seed, **check} for check in ended.trace]

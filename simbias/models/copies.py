@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +11,7 @@ from scipy.special import softmax
 
 from simbias._checks import fail, whole
 from simbias._pinned import pinned
-from simbias._types import Params
+from simbias._types import AnyArray, Params
 from simbias.models.classifier import Classifier, Traced, score
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
@@ -67,7 +66,7 @@ class _HostMean:
 
 
 @pinned
-def ensemble(learned: Any, data: Data = None, *, seed: int | None = None) -> Panel:
+def ensemble(learned: object, data: Data = None, *, seed: int | None = None) -> Panel:
     """All classifiers together: the mean of their probabilities (of labels: the share of votes).
 
     Where their data sets were turned otherwise, a point of the one that is asked about is turned
@@ -113,7 +112,7 @@ def ensemble(learned: Any, data: Data = None, *, seed: int | None = None) -> Pan
 
 
 @pinned
-def quantised(learned: Any, data: Data = None, *, bits: int = 8) -> Panel:
+def quantised(learned: object, data: Data = None, *, bits: int = 8) -> Panel:
     """Copies of networks with every array of parameters rounded to 2^bits evenly spaced values.
 
     Args:
@@ -136,7 +135,7 @@ def quantised(learned: Any, data: Data = None, *, bits: int = 8) -> Panel:
     """
     levels = 2 ** whole("bits", bits, most=16) - 1
 
-    def rounded(leaf: Any) -> Any:
+    def rounded(leaf: AnyArray) -> AnyArray:
         values = np.asarray(leaf, np.float64)
         low = values.min(initial=0)
         step = (values.max(initial=0) - low) / levels
@@ -170,7 +169,7 @@ class _Edited:
 
 
 def edited(
-    learned: Any, edit: Callable[[Array], Array], data: Data = None, *, layer: int = 0
+    learned: object, edit: Callable[[Array], Array], data: Data = None, *, layer: int = 0
 ) -> Panel:
     """Networks that go on from changed activations.
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any
 
 import jax
 import numpy as np
@@ -14,7 +13,7 @@ from simbias._checks import fail, instance, whole
 from simbias._keys import identity_key, key_of, stream
 from simbias._memory import fits
 from simbias._pinned import lenient, pinned
-from simbias._types import AnyArray
+from simbias._types import AnyArray, PyTree
 from simbias.tasks import BlockTask, Task
 from simbias.tasks.block_task import block_task
 from simbias.tasks.shifts import shifted
@@ -103,7 +102,7 @@ class DataSet:
 
     @cached_property
     @pinned
-    def law(self) -> Any:
+    def law(self) -> PyTree:
         """What the points of this data set are drawn from, its rotation included (NumPy)."""
         key = identity_key(tasks.identity(self.task), self.seed)
         return jax.tree.map(np.asarray, self.task.law(stream(key, "rotation")))
@@ -160,7 +159,7 @@ def data(task: Task, n_train: int, seed: int = 0) -> DataSet:
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def drawn(
-    draw: Callable[..., Points], split: str, rows: int, key: UInt[Array, " words"], law: Any
+    draw: Callable[..., Points], split: str, rows: int, key: UInt[Array, " words"], law: PyTree
 ) -> Points:
     """Points of one of a data set's streams, see ``Task.draw``."""
     with lenient():

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
 from inspect import signature
-from typing import Any
+from typing import Protocol
 
 import jax
 import numpy as np
@@ -21,7 +21,7 @@ from jaxtyping import Float
 
 from simbias import tasks
 from simbias._checks import each, fail, instance, known, whole
-from simbias._frames import frame
+from simbias._frames import DataFrame, frame
 from simbias._identity import canonical
 from simbias._keys import identity_key, stream
 from simbias._pinned import pinned
@@ -35,6 +35,12 @@ from simbias.tasks import Task
 from simbias.training.stack import seed_list
 
 _OWN = ("random_state", "n_jobs", "verbose", "warm_start")  # of the library, and not the user's
+
+
+class Unfitted(Protocol):
+    """What can be fitted to inputs (rows, numbers) and labels (rows,)."""
+
+    def fit(self, x: np.ndarray, y: np.ndarray, /) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,8 @@ class Estimator:
     """
 
     name: str
-    settings: Mapping[str, Any] = field(hash=False)
-    make: Callable[[int], Any] = field(repr=False, compare=False)
+    settings: Mapping[str, object] = field(hash=False)
+    make: Callable[[int], Unfitted] = field(repr=False, compare=False)
     distribution: str = ""
 
     def __post_init__(self) -> None:
@@ -197,7 +203,7 @@ class Fitted:
             return "not-converged", self.warned[i]
         return "done", "fitted"
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> DataFrame:
         """A pandas data frame, a row a seed; raises ValueError where there is no pandas."""
         status, reason = zip(*(self.outcome(i) for i in range(len(self))), strict=True)
         return frame(
@@ -258,7 +264,7 @@ def random_state(estimator: Estimator, seed: int) -> int:
     return int(words) >> 1
 
 
-def estimator(name: str, /, **settings: Any) -> Estimator:
+def estimator(name: str, /, **settings: object) -> Estimator:
     """The estimator registered as ``name`` with the given settings.
 
     Raises:
@@ -279,7 +285,7 @@ def estimator(name: str, /, **settings: Any) -> Estimator:
     return made
 
 
-def scikit(name: str, reference: str, /, **settings: Any) -> Estimator:
+def scikit(name: str, reference: str, /, **settings: object) -> Estimator:
     """An estimator of scikit-learn.
 
     Args:
@@ -302,8 +308,9 @@ def scikit(name: str, reference: str, /, **settings: Any) -> Estimator:
     for setting in settings:
         known(f"estimator {name}: setting", setting, [a for a in accepted if a not in _OWN])
 
-    def make(state: int) -> Any:
+    def make(state: int) -> Unfitted:
         own = {"random_state": state, "n_jobs": 1}
-        return made(**settings, **{key: own[key] for key in own if key in accepted})
+        unfitted: Unfitted = made(**settings, **{key: own[key] for key in own if key in accepted})
+        return unfitted
 
     return Estimator(name, dict(sorted(settings.items())), make, "scikit-learn")

@@ -6,10 +6,11 @@ Nothing is imported for them: an object that comes from a library has brought it
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from simbias._checks import fail, known
 from simbias.models.classifier import KINDS, Classifier
@@ -17,6 +18,9 @@ from simbias.models.classifier import KINDS, Classifier
 _ROWS = 2**15  # rows of one question
 _KIND_OF = {"predict_proba": "probabilities", "decision_function": "scores", "predict": "labels"}
 _ALLOWED = "an array with a row a point: a number a class, one number (> 0: label 1), or labels"
+
+
+_TorchModule: TypeAlias = Any  # torch need not be installed
 
 
 class Foreign:
@@ -39,7 +43,7 @@ class Foreign:
 
     def __init__(
         self,
-        ask: Callable[[np.ndarray], Any],
+        ask: Callable[[np.ndarray], ArrayLike],
         *,
         kind: str | None = None,
         label: str = "classifier",
@@ -99,7 +103,7 @@ def _one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def classifier(
-    model: Any, *, kind: str | None = None, label: str | None = None, classes: int = 2
+    model: object, *, kind: str | None = None, label: str | None = None, classes: int = 2
 ) -> Classifier:
     """Anything that scores inputs, as a classifier.
 
@@ -132,8 +136,8 @@ def classifier(
         label = getattr(named, "__name__", type(named).__name__)
     if _is_torch(model):
         return Foreign(_torch_answers(model), kind=kind or "logits", label=label, classes=classes)
-    if hasattr(own, "classes_"):  # a method of an estimator
-        return _of_estimator(own, model, model.__name__, kind, label, classes)
+    if callable(model) and hasattr(own, "classes_"):  # a method of an estimator
+        return _of_estimator(own, model, getattr(model, "__name__", ""), kind, label, classes)
     for name in _KIND_OF:
         if hasattr(model, name):
             return _of_estimator(model, getattr(model, name), name, kind, label, classes)
@@ -145,7 +149,12 @@ def classifier(
 
 
 def _of_estimator(
-    model: Any, ask: Callable[..., Any], name: str, kind: str | None, label: str, classes: int
+    model: object,
+    ask: Callable[..., ArrayLike],
+    name: str,
+    kind: str | None,
+    label: str,
+    classes: int,
 ) -> Foreign:
     columns = getattr(model, "classes_", None)
     if columns is not None:
@@ -156,12 +165,12 @@ def _of_estimator(
     return Foreign(ask, kind=kind, label=label, columns=columns, classes=classes)
 
 
-def _is_torch(model: Any) -> bool:
+def _is_torch(model: object) -> TypeGuard[_TorchModule]:
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(model, torch.nn.Module)
 
 
-def _torch_answers(model: Any) -> Callable[[np.ndarray], np.ndarray]:
+def _torch_answers(model: _TorchModule) -> Callable[[np.ndarray], np.ndarray]:
     """A torch module's answers, on its own device; its modes are left as they were."""
     torch = sys.modules["torch"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -101,7 +101,7 @@ class Judgeable(Protocol):
     def panel(self) -> Panel: ...
 
 
-def panel(learned: Any, data: DataSet | Sequence[DataSet] | None = None) -> Panel:
+def panel(learned: object, data: DataSet | Sequence[DataSet] | None = None) -> Panel:
     """What is asked, and about which data.
 
     Args:
@@ -133,7 +133,7 @@ def panel(learned: Any, data: DataSet | Sequence[DataSet] | None = None) -> Pane
     return Panel(tuple(classifier(model, classes=classes) for model in models), tuple(sets))
 
 
-def _own(learned: Any) -> Panel | None:
+def _own(learned: object) -> Panel | None:
     """The panel of what knows its data."""
     if isinstance(learned, Panel):
         return learned

@@ -1,14 +1,24 @@
 """Training whatever the learner: a network with a method, or an estimator that fits itself."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict, Unpack
 
 from simbias import training
 from simbias._checks import fail
+from simbias.losses import Loss
 from simbias.models.estimators import Estimator, Fitted, fit
 from simbias.networks import Network
 from simbias.tasks import Task
-from simbias.training import Method, Stack
+from simbias.training import Method, Stack, Stop
+
+
+class TrainingOptions(TypedDict, total=False):
+    """What only the training of a network takes, see ``simbias.training.train``."""
+
+    batch: int
+    stop: Stop | None
+    loss: Loss | None
+    n_select: int
 
 
 def train(
@@ -18,7 +28,7 @@ def train(
     *,
     n_train: int,
     seeds: int | Sequence[int] = 1,
-    **options: Any,
+    **options: Unpack[TrainingOptions],
 ) -> Stack | Fitted:
     """Train a learner for each seed, with its own rotation and data.
 

@@ -13,16 +13,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import matplotlib.style
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 
 from simbias._checks import fail, place, whole
 from simbias._escape import csv_text
+from simbias._types import Keywords
 from simbias.models.classifier import Classifier, Traced
 from simbias.models.panel import Panel, panel
 from simbias.plots._room import Room, wrapped
@@ -40,7 +42,11 @@ YELLOW, BROWN = "#F0E442", "#7A4B1E"  # brown is none of the palette: it has eig
 # of the classes; from the tenth on they are all grey
 CLASSES = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BROWN, YELLOW, BLACK, GREY)
 
-_LOOK: dict[str, Any] = {
+
+Handle = Artist | tuple[Artist, ...]  # of an entry of a legend
+Table = Mapping[str, Sequence[object] | np.ndarray]  # columns of one length
+
+_LOOK: Keywords = {
     "font.size": 7.5,
     "figure.titlesize": 7.5,
     "axes.titlesize": 7.5,
@@ -59,12 +65,10 @@ _LOOK: dict[str, Any] = {
     "figure.facecolor": "white",
     "pdf.fonttype": 42,  # text stays text
 }
-_NO_METADATA: dict[str, dict[str, Any]] = {
+_NO_METADATA: dict[str, dict[str, None]] = {
     ".png": {"Software": None},
     ".pdf": {"Creator": None, "Producer": None, "CreationDate": None},
 }
-
-Table = Mapping[str, Sequence[Any] | np.ndarray]  # columns of one length
 
 
 class Display(ABC):
@@ -75,11 +79,11 @@ class Display(ABC):
         figure_: the figure drawn on; set by ``plot``.
     """
 
-    ax_: Any = None
-    figure_: Any = None
+    ax_: Axes | tuple[Axes, ...] | None = None
+    figure_: Figure | None = None
     _room: Room | None = None  # None: the figure is the display's own
 
-    def plot(self, ax: Any = None) -> Self:
+    def plot(self, ax: Axes | Sequence[Axes] | np.ndarray | None = None) -> Self:
         """Draw.
 
         Args:
@@ -100,7 +104,7 @@ class Display(ABC):
                 axes = self._axes(figure)
                 self._draw(axes)
         else:
-            axes = (ax,) if isinstance(ax, Axes) else tuple(np.ravel(ax))
+            axes = (ax,) if isinstance(ax, Axes) else tuple(np.asarray(ax).ravel())
             if len(axes) != self._panels():
                 raise fail("ax", f"{len(axes)} axes", f"{self._panels()}")
             self._room = Room(axes)
@@ -130,9 +134,9 @@ class Display(ABC):
         path = place("path", path)
         if path.suffix.lower() not in _NO_METADATA:
             raise fail("path", str(path), "a file name that ends in .png or .pdf")
-        if self.figure_ is None:
-            self.plot()
-        files = {path: _rendered(self.figure_, path.suffix.lower(), whole("dpi", dpi))}
+        figure = self.plot().figure_ if self.figure_ is None else self.figure_
+        assert figure is not None  # it was drawn on
+        files = {path: _rendered(figure, path.suffix.lower(), whole("dpi", dpi))}
         tables = self.tables()
         for name, table in tables.items():
             stem = path.stem if len(tables) == 1 else f"{path.stem}-{name}"
@@ -162,15 +166,15 @@ class Display(ABC):
             self._room.title(ax, text)
 
     def _legend(
-        self, ax: Axes, handles: Sequence[Any], labels: Sequence[str], *, ncols: int = 1
+        self, ax: Axes, handles: Sequence[Handle], labels: Sequence[str], *, ncols: int = 1
     ) -> None:
         """A legend: under the whole figure where it is the display's own."""
-        where: dict[str, Any] = {"handles": handles, "labels": labels}
+        where: Keywords = {"handles": handles, "labels": labels}
         where["handler_map"] = {tuple: HandlerTuple(ndivide=None)}
         if self._room is None:
             ax.figure.legend(loc="outside lower center", ncols=ncols, **where)
         else:
-            self._room.legend(ax, ncols, _LOOK["legend.fontsize"], **where)
+            self._room.legend(ax, ncols, _LOOK["legend.fontsize"], where)
 
     def _panels(self) -> int:
         return 1
@@ -211,7 +215,7 @@ def _csv(table: Table) -> bytes:
     return csv_text(list(table), rows).encode()
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, bool | np.bool_ | int | np.integer):

@@ -1,14 +1,16 @@
 """Labelled points to draw on a plane, with a classifier's answers."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
 from simbias._checks import fail
+from simbias._types import Keywords
 from simbias.models.classifier import Classifier
 from simbias.plots import _figure as style
 from simbias.plots._plane import label_rows
@@ -28,7 +30,7 @@ class Points(NamedTuple):
     exception: Bool[np.ndarray, " rows"]
     fitted: Bool[np.ndarray, " rows"]
 
-    def take(self, chosen: Any) -> "Points":
+    def take(self, chosen: np.ndarray) -> "Points":
         """Some of the points, by index or by mask."""
         return Points(*(part[chosen] for part in self))
 
@@ -67,7 +69,11 @@ def _spaced(index: Int[np.ndarray, " rows"], most: int) -> Int[np.ndarray, " cho
 
 
 def asked(
-    classify: Classifier, task: Task, rotation: Float[np.ndarray, "dim dim"], x: Any, y: Any
+    classify: Classifier,
+    task: Task,
+    rotation: Float[np.ndarray, "dim dim"],
+    x: ArrayLike,
+    y: ArrayLike,
 ) -> Points:
     r"""Inputs and their labels as points; raises ValueError where shapes or labels are others.
 
@@ -138,7 +144,7 @@ def kinds(points: Points) -> list[tuple[bool, bool]]:
     ]
 
 
-def _marker(colour: str, exception: bool, fitted: bool) -> dict[str, Any]:
+def _marker(colour: str, exception: bool, fitted: bool) -> Keywords:
     return {
         "linestyle": "",
         "marker": "D" if exception else "o",

@@ -6,15 +6,17 @@ that was theirs: up to the edges of the figure, or to its other axes.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine, TightLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.textpath import text_to_path
 from matplotlib.transforms import Bbox, ScaledTranslation, blended_transform_factory
+
+from simbias._types import Keywords
 
 HINTED = 1.06  # small type is this much wider on a coarse screen
 _PAD = 0.03  # inches, between the edge of the figure and what is drawn
@@ -55,7 +57,7 @@ class Room:
 
     def __init__(self, axes: Sequence[Axes]) -> None:
         self.axes = tuple(axes)
-        self.figure: Any = axes[0].figure.canvas.figure
+        self.figure: Figure = axes[0].figure.canvas.figure
         self._before = set(self.figure.axes)
         self._hull = Bbox.union([ax.bbox for ax in axes])
         self._legend: tuple[Legend, Axes, float] | None = None  # with its distance below, pixels
@@ -84,7 +86,7 @@ class Room:
         size = ax.title.get_fontproperties().get_size_in_points()
         ax.set_title(wrapped(text, size, 72 * width / self.figure.dpi / HINTED))
 
-    def legend(self, ax: Axes, ncols: int, small: float, **options: Any) -> None:
+    def legend(self, ax: Axes, ncols: int, small: float, options: Keywords) -> None:
         """A legend under the labels of an axes, no wider than the space.
 
         It has fewer columns where they are too wide, and smaller type where even one is. That of
@@ -94,24 +96,24 @@ class Room:
             ax: the axes, whose labels are set.
             ncols: most columns.
             small: the smaller type, points.
-            **options: of ``Axes.legend``.
+            options: of ``Axes.legend``.
         """
         engine = self.figure.get_layout_engine()
         under_all = len(self.axes) > 1 and not self.figure.legends
         if under_all and isinstance(engine, ConstrainedLayoutEngine):
-            options["loc"] = "outside lower center"
-            self._fitting(partial(self.figure.legend, **options), ncols, small)
+            make = partial(self.figure.legend, **options, loc="outside lower center")
+            self._fitting(make, ncols, small)
         elif under_all and isinstance(engine, TightLayoutEngine):
-            options["loc"] = "lower center"
-            legend = self._fitting(partial(self.figure.legend, **options), ncols, small)
+            make = partial(self.figure.legend, **options, loc="lower center")
+            legend = self._fitting(make, ncols, small)
             taken = legend.get_window_extent().y1 / self.figure.bbox.height
             engine.set(rect=(0, taken, 1, 1))
         else:
-            options |= {"loc": "upper center", "borderaxespad": 0.0}
+            make = partial(ax.legend, **options, loc="upper center", borderaxespad=0.0)
             row = [one for one in self.axes if abs(one.bbox.y0 - ax.bbox.y0) < 1]
             labels = [box for one in row if (box := one.xaxis.get_tightbbox()) is not None]
             below = max((ax.bbox.y0 - box.y0 for box in labels), default=0.0)
-            legend = self._fitting(partial(ax.legend, **options), ncols, small)
+            legend = self._fitting(make, ncols, small)
             self._legend = legend, ax, below + _PAD * self.figure.dpi
             self._place_legend()
 
@@ -163,6 +165,7 @@ class Room:
             for ax in axes:
                 whole = ax.figure.transSubfigure
                 box = ax.get_position(original=True).transformed(whole)
-                ends = low + scale * (box.min - hull.min), low + scale * (box.max - hull.min)
+                corners = (np.subtract(end, hull.min) for end in (box.min, box.max))
+                ends = [low + scale * corner for corner in corners]
                 ax.set_position(Bbox(ends).transformed(whole.inverted()))
             self._place_legend()

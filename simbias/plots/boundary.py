@@ -7,7 +7,7 @@ through a single context would show what the classifier does there, not on the t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import jax
 import numpy as np
@@ -15,17 +15,18 @@ from jaxtyping import Array, Float, Key
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
 from simbias._checks import fail, whole
 from simbias._keys import seed_key
 from simbias._memory import fits
-from simbias._types import AnyArray
+from simbias._types import AnyArray, Keywords
 from simbias.models import DataSet, classifier, panel
 from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines, plane_rules, rule_labels, rule_lines
 from simbias.plots._plane import class_shares, limits, plane
 from simbias.plots._points import Points, asked, draw_points, kinds
-from simbias.plots.regions import RegionsDisplay
+from simbias.plots.regions import RegionOptions, RegionsDisplay
 from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Rule
 from simbias.training.words import task_words
@@ -33,12 +34,18 @@ from simbias.validation.grids import draw_given
 from simbias.validation.sound import sound_seed
 
 _SHARE = LinearSegmentedColormap.from_list("share", ["#8FC3E8", "#FFFFFF", "#F7C56B"])
-_LINES: dict[str, dict[str, Any]] = {
+_LINES: dict[str, Keywords] = {
     "learned": {"color": style.BLACK, "linestyle": "-", "linewidth": 1.2, "zorder": 3},
     # wider and below: it stays visible where the learned boundary lies on it
     "simple": {"color": style.PURPLE, "linestyle": (0, (2.2, 0.8)), "linewidth": 3.0, "zorder": 2},
     "achievable": {"color": style.GREEN, "linestyle": (0, (1, 1.2)), "linewidth": 2.4, "zorder": 2},
 }
+
+
+class BoundaryOptions(RegionOptions, total=False):
+    """What ``BoundaryDisplay.from_stack`` hands on to ``from_classifier``."""
+
+    label: int | None
 
 
 @dataclass(eq=False)
@@ -75,7 +82,7 @@ class BoundaryDisplay(style.Display):
     @classmethod
     def from_classifier(
         cls,
-        classify: Any,
+        classify: object,
         task: BlockTask,
         rotation: Float[AnyArray, "dim dim"] | None = None,
         *,
@@ -84,7 +91,7 @@ class BoundaryDisplay(style.Display):
         resolution: int = 200,
         contexts: int = 64,
         key: Key[Array, ""] | None = None,
-        points: tuple[Any, Any] | None = None,
+        points: tuple[ArrayLike, ArrayLike] | None = None,
         shown: int = 300,
         name: str | None = None,
     ) -> Self:
@@ -143,12 +150,12 @@ class BoundaryDisplay(style.Display):
     @classmethod
     def from_stack(
         cls,
-        learned: Any,
+        learned: object,
         seed: int | None = None,
         *,
         data: DataSet | Sequence[DataSet] | None = None,
         coordinate: int = 1,
-        **options: Any,
+        **options: Unpack[BoundaryOptions],
     ) -> Self:
         """Ask one network of a stack, or another classifier, with its training set on top.
 
@@ -248,15 +255,16 @@ class BoundaryDisplay(style.Display):
         share = f" (share of {self.contexts} contexts{given})" if self.contexts else ""
         bar.set_label(f"the {self.noun} says +{share}")
         bar.outline.set_linewidth(0.6)
-        handles: list[Any] = []
+        lines: list[Line2D] = []
         for name, found in self._lines().items():
             for x, y in (line.T for line in found):
                 ax.plot(x, y, **_LINES[name])
-            handles.append(Line2D([], [], label=self._line_label(name), **_LINES[name]))
-        labels = [str(handle.get_label()) for handle in handles]
+            lines.append(Line2D([], [], label=self._line_label(name), **_LINES[name]))
+        labels = [str(line.get_label()) for line in lines]
+        handles: list[style.Handle] = [*lines]
         if self.points is not None:
-            marks = draw_points(ax, self.points, self.shown, self.coordinates, self.what)
-            handles, labels = handles + marks[0], labels + marks[1]
+            marks, totals = draw_points(ax, self.points, self.shown, self.coordinates, self.what)
+            handles, labels = [*handles, *marks], labels + totals
         ax.set(
             xlim=(self.across[0], self.across[-1]),
             ylim=(self.up[0], self.up[-1]),
@@ -284,11 +292,11 @@ class BoundaryDisplay(style.Display):
 
 
 def boundary(
-    learned: Any,
+    learned: object,
     data: DataSet | Sequence[DataSet] | None = None,
     *,
     seed: int | None = None,
-    **options: Any,
+    **options: Any,  # which there are depends on the task
 ) -> BoundaryDisplay | RegionsDisplay:
     """The boundary of one classifier, ready to be drawn: ``boundary(stack).save("boundary.png")``.
 

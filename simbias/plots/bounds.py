@@ -5,18 +5,20 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.markers import CARETLEFT
 from matplotlib.patches import Patch
 
 from simbias._checks import each, fail
-from simbias._types import Settings
+from simbias._types import Keywords, Settings
 from simbias.bounds.judged import GUESSING, Judged
 from simbias.experiments import experiment_of, label_of
+from simbias.experiments.experiment import OwnCell
 from simbias.plots import _figure as style
 from simbias.training.words import departures, phrases
 
@@ -25,14 +27,14 @@ _MOST = 100.0  # log10
 _ROW_HEIGHT = 0.19  # inches
 _SIZE = 2.6  # of a dot, points
 _BAND = 0.42  # half the height of a row's band, which its networks share
-_LOOKS: dict[str, dict[str, Any]] = {
+_LOOKS: dict[str, Keywords] = {
     "held-out points": {"color": style.BLACK, "marker": "o"},
     "this network": {"color": style.BLUE, "marker": "o"},
     "a compressed network": {"color": style.PURPLE, "marker": "D"},
     "a stochastic network": {"color": style.ORANGE, "marker": "s"},
     "an expectation": {"color": style.SKY, "marker": "^"},
 }
-_BASELINE_LINE: dict[str, Any] = {
+_BASELINE_LINE: Keywords = {
     "color": style.BLACK,
     "linewidth": 0.7,
     "linestyle": (0, (4, 2)),
@@ -171,7 +173,7 @@ class BoundsDisplay(style.Display):
                     color=style.GREEN,
                     linewidth=1.2,
                 )
-                tick: dict[str, Any] = {"marker": "|", "markersize": 5}
+                tick: Keywords = {"marker": "|", "markersize": 5}
                 if row.risk <= left:
                     tick = {"marker": CARETLEFT, "markersize": 3}
                 ax.plot(least, at, color=style.GREEN, clip_on=False, **tick)
@@ -180,12 +182,12 @@ class BoundsDisplay(style.Display):
                 ax.plot(_power(row.log10), at, linestyle="", markersize=_SIZE, **mark)
         edge = _power(max(values)) if values else GUESSING
         said = _short(_power(float(np.median(values)))) if values else "inapplicable"
-        look: dict[str, Any] = {"va": "center", "fontsize": 6, "color": _TEXT}
+        look: Keywords = {"va": "center", "fontsize": 6, "color": _TEXT}
         ax.annotate(said, (edge, y), (5, 0), textcoords="offset points", **look)
 
-    def _handles(self) -> list[Any]:
+    def _handles(self) -> list[Artist]:
         about = [key for key in _LOOKS if any(row.about == key for row in self.rows)]
-        handles: list[Any] = [
+        handles: list[Artist] = [
             Line2D([], [], linestyle="", markersize=_SIZE, label=_LEGEND[key], **_LOOKS[key])
             for key in about
             if any(row.about == key and np.isfinite(row.log10) for row in self.rows)
@@ -216,7 +218,7 @@ def bounds(judged: Iterable[Judged], *, name: str) -> BoundsDisplay:
 
 
 def draw_bounds(
-    folder: Path, cell: Any, judged: Sequence[Judged], settings: Settings | None = None
+    folder: Path, cell: OwnCell, judged: Sequence[Judged], settings: Settings | None = None
 ) -> list[Path]:
     """Draw the bounds of a cell as ``bounds-CELL.png`` and ``.pdf``, the data beside them as CSV.
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -13,6 +14,7 @@ from matplotlib.markers import CARETLEFT, CARETRIGHT
 from matplotlib.patches import Patch
 
 from simbias._checks import each, fail, instance, known
+from simbias._types import Keywords, TableRow
 from simbias.claims.inference import QUANTIFIERS
 from simbias.claims.verdict import VERDICTS
 from simbias.plots import _figure as style
@@ -25,7 +27,7 @@ _TEXT = 5.5  # points
 _MOST_NAME, _LEAST_QUANTITY, _MOST_TOGETHER = 42, 17, 58  # characters
 _ALIGNED_RIGHT = 1  # the column of estimates
 _EDGE = 1.1  # where ends at infinity are drawn; the finite ones lie within 1
-_LOOKS: dict[str, dict[str, Any]] = {
+_LOOKS: dict[str, Keywords] = {
     "supported": {"color": style.BLUE, "marker": "o", "markersize": 3.4},
     "refuted": {"color": style.VERMILLION, "marker": "D", "markersize": 3.0},
     "inconclusive": {"color": style.GREY, "marker": "o", "markersize": 3.4, "mfc": "white"},
@@ -94,7 +96,7 @@ class _Line(NamedTuple):
     """Texts of the columns beside a panel, the name of a family alone, and what they look like."""
 
     texts: tuple[str, ...]
-    look: dict[str, Any]
+    look: Keywords
 
 
 @dataclass(eq=False)
@@ -177,9 +179,9 @@ class ClaimsDisplay(style.Display):
         levels = {row.level for row in self.rows}
         return f"{100 * (1 - levels.pop()):.4g}%" if len(levels) == 1 else "1 \N{MINUS SIGN} level"
 
-    def _handles(self) -> list[Any]:
+    def _handles(self) -> list[Artist]:
         present = [one for one in _LOOKS if any(row.verdict == one for row in self.rows)]
-        tick: dict[str, Any] = {"linestyle": "", "marker": "|", "markersize": 6}
+        tick: Keywords = {"linestyle": "", "marker": "|", "markersize": 6}
         return [
             *[Line2D([], [], linewidth=1.0, label=one, **_LOOKS[one]) for one in present],
             Line2D([], [], color=style.BLACK, label="threshold", **tick),
@@ -189,7 +191,7 @@ class ClaimsDisplay(style.Display):
         ]
 
 
-def claims(rows: Sequence[Mapping[str, Any]]) -> ClaimsDisplay:
+def claims(rows: Sequence[TableRow]) -> ClaimsDisplay:
     """Verdicts of claims, ready to be drawn.
 
     Args:
@@ -201,7 +203,7 @@ def claims(rows: Sequence[Mapping[str, Any]]) -> ClaimsDisplay:
     return ClaimsDisplay(tuple(map(_row, each("rows", rows, object))))
 
 
-def draw_claims(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
+def draw_claims(folder: Path, rows: Sequence[TableRow]) -> list[Path]:
     """Draw verdicts as ``claims.png`` and ``.pdf``, the data beside them as CSV.
 
     Args:
@@ -268,7 +270,7 @@ def _draw_row(ax: Axes, y: int, row: Row, left: float, right: float) -> None:
     ax.plot([threshold] * 2, [y - 0.38, y + 0.38], color=style.BLACK, linewidth=0.9)
     if row.verdict not in _LOOKS:
         box = {"facecolor": "white", "linewidth": 0, "pad": 0.8}
-        where: dict[str, Any] = {"ha": "center", "va": "center", "bbox": box}
+        where: Keywords = {"ha": "center", "va": "center", "bbox": box}
         part = 0.25 if threshold >= (left + right) / 2 else 0.75
         x = left + part * (right - left)
         ax.text(x, y, row.verdict, fontsize=_TEXT, color=_INK, **where)
@@ -341,7 +343,7 @@ def _shortened(name: str) -> str:
 
 def _write(ax: Axes, table: Sequence[_Line], widths: Sequence[float]) -> None:
     """Write a table around a panel: its first column left of the axes, the others right of it."""
-    common: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": _TEXT}
+    common: Keywords = {"textcoords": "offset points", "va": "center", "fontsize": _TEXT}
     common |= {"xycoords": ax.get_yaxis_transform(), "parse_math": False}
     starts = [-widths[0] - _GAP, *np.cumsum([_GAP, *(width + _GAP for width in widths[1:-1])])]
     for y, line in enumerate(table, -1):

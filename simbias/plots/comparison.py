@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,18 +11,19 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from simbias._checks import each, fail
+from simbias._types import Keywords
 from simbias.plots import _figure as style
 from simbias.quantities import declared
 
 _PANEL_HEIGHT, _ROW_HEIGHT = 0.75, 0.17  # inches
 _LEAST_SPAN = 0.02  # of a horizontal axis: less would make much of nothing
-_MEASURED: dict[str, Any] = {
+_MEASURED: Keywords = {
     "color": style.BLUE,
     "marker": "o",
     "markersize": 3.5,
     "linewidth": 1.0,
 }
-_PUBLISHED: dict[str, Any] = {
+_PUBLISHED: Keywords = {
     "linestyle": "",
     "marker": "D",
     "markersize": 4.5,

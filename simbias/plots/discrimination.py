@@ -2,21 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from simbias._checks import each, fail
+from simbias._types import Keywords
 from simbias.bounds.discrimination import Interval, Score, best_first
 from simbias.bounds.record import KINDS
 from simbias.plots import _figure as style
 
 _ROW_HEIGHT = 0.165  # inches
-_LOOKS: dict[str, dict[str, Any]] = {
+_LOOKS: dict[str, Keywords] = {
     "certificate": {"color": style.BLACK, "marker": "o", "markersize": 3.4},
     "bound": {"color": style.BLUE, "marker": "s", "markersize": 3.2},
     "measure": {"color": style.VERMILLION, "marker": "D", "markersize": 3.0},
@@ -26,9 +28,9 @@ _LEGEND = {
     "bound": "bound (training points)",
     "measure": "measure",
 }
-_CHANCE: dict[str, Any] = {"color": style.GREY, "linewidth": 0.7, "linestyle": (0, (4, 2))}
+_CHANCE: Keywords = {"color": style.GREY, "linewidth": 0.7, "linestyle": (0, (4, 2))}
 _BETTER, _GRID = "#EDF6F2", "#E3E3E3"
-_SMALL: dict[str, Any] = {"fontsize": 5.5, "color": "#4D4D4D"}
+_SMALL: Keywords = {"fontsize": 5.5, "color": "#4D4D4D"}
 
 
 class _Panel(NamedTuple):
@@ -145,7 +147,7 @@ class DiscriminationDisplay(style.Display):
                 axes[-1].text(1.03, y, row.worst, transform=at, va="center", **_SMALL)
         self._heading(axes[0], self.finding)
         kinds = [kind for kind in KINDS if any(row.kind == kind for row in self.rows)]
-        handles: list[Any] = [
+        handles: list[Artist] = [
             Line2D([], [], linewidth=1.0, label=_LEGEND[kind], **_LOOKS[kind]) for kind in kinds
         ]
         handles += [
@@ -177,7 +179,7 @@ class DiscriminationDisplay(style.Display):
                 ax.plot([value], [y], linestyle="", **mark)
             else:
                 box = {"facecolor": "white", "linewidth": 0, "pad": 1}
-                where: dict[str, Any] = {"ha": "center", "va": "center", "bbox": box}
+                where: Keywords = {"ha": "center", "va": "center", "bbox": box}
                 pairs = row.learned * row.stuck if panel.field == "auc" else row.pairs
                 ax.text(panel.chance, y, "too few" if pairs else "undefined", **where, **_SMALL)
 

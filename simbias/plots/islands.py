@@ -7,8 +7,9 @@ to other draws that deserve it, against the distance to the nearest training poi
 label.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self, TypedDict, Unpack
 
 import numpy as np
 from jaxtyping import Float
@@ -18,6 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from simbias._checks import instance, whole
+from simbias._types import Keywords
 from simbias.plots import _figure as style
 from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Rule, achievable_rule, simple_rule
@@ -50,6 +52,21 @@ class Slice(NamedTuple):
     parts: list[Component]
 
 
+class IslandOptions(TypedDict, total=False):
+    """Of ``measure_islands``."""
+
+    sample: int
+    directions: int
+    reach: float
+    confidence: float
+
+
+class FigureOptions(IslandOptions, total=False):
+    """Of ``IslandsDisplay.from_stack``."""
+
+    coordinate: int | None
+
+
 @dataclass(eq=False)
 class IslandsDisplay(style.Display):
     """Two planes through exceptions, and a sample of islands.
@@ -76,7 +93,7 @@ class IslandsDisplay(style.Display):
         seed: int | None = None,
         *,
         coordinate: int | None = None,
-        **options: Any,
+        **options: Unpack[IslandOptions],
     ) -> Self:
         """Look around the exceptions of one network of a stack.
 
@@ -152,7 +169,7 @@ class IslandsDisplay(style.Display):
             for vertex in line
         ]
         lines = zip(*rows, strict=True) if rows else ([], [], [], [])
-        points: dict[str, list[Any]] = {
+        points: dict[str, list[object]] = {
             "kind": [],
             "index": [],
             "label": [],
@@ -165,7 +182,7 @@ class IslandsDisplay(style.Display):
             "open": [],
         }
         for kind, found in self._kinds().items():
-            columns: tuple[Any, ...] = (
+            columns: tuple[Sequence[str] | np.ndarray, ...] = (
                 [kind] * len(found.index),
                 found.index,
                 found.label,
@@ -200,12 +217,12 @@ class IslandsDisplay(style.Display):
         for ax, piece in zip(axes[:2], self.slices, strict=True):
             self._plane(ax, piece)
         self._points(axes[2])
-        looks: dict[str, dict[str, Any]] = {
+        looks: dict[str, Keywords] = {
             "learned boundary (exact)": {"color": style.BLACK, "linewidth": 1.2},
             "simple rule": {"color": style.PURPLE, "linewidth": 2.0, "linestyle": (0, (2.2, 0.8))},
             "achievable rule": {"color": style.GREEN, "linewidth": 1.2, "linestyle": (0, (1, 1.2))},
         }
-        handles: list[Any] = [Line2D([], [], **look) for look in looks.values()]
+        handles: list[style.Handle] = [Line2D([], [], **look) for look in looks.values()]
         handles += [Patch(facecolor=_FILL[label], edgecolor="none") for label in (0, 1)]
         labels = [*looks, "the network says \u2212", "the network says +"]
         for kind, colour in _KINDS.items():
@@ -264,7 +281,9 @@ class IslandsDisplay(style.Display):
         ax.spines[["top", "right"]].set_visible(False)
 
 
-def islands(stack: Stack, *, seed: int | None = None, **options: Any) -> IslandsDisplay:
+def islands(
+    stack: Stack, *, seed: int | None = None, **options: Unpack[FigureOptions]
+) -> IslandsDisplay:
     """Islands of one network, ready to be drawn: ``islands(stack).save("islands.pdf")``.
 
     Args:

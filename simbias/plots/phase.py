@@ -9,7 +9,7 @@ above the line of the budget.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from simbias._checks import each, fail
+from simbias._types import Keywords
 from simbias.plots import _figure as style
 from simbias.quantities import declared
 from simbias.results.summary import Mean, Summary
@@ -24,7 +25,12 @@ from simbias.results.transitions import Transitions
 from simbias.training.words import phrases, word
 
 _COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY)
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
+_DASHES: tuple[Literal["-"] | tuple[float, tuple[float, ...]], ...] = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (1.5, 1.2)),
+    (0, (5, 1.5, 1.2, 1.5)),
+)
 _MARKERS = "osD^vP"
 _AXES = {"dim": "dimension $d$", "n_train": "training points $n$", "learning_rate": "learning rate"}
 _SHIFT = 0.012  # of the horizontal axis, between lines: their marks would hide each other
@@ -170,7 +176,7 @@ class PhaseDisplay(style.Display):
         budget = max(point.found.budget for point in self.points)
         handles = []
         for i, line in enumerate(self.lines):
-            looks: dict[str, Any] = {
+            looks: Keywords = {
                 "color": _COLOURS[i % len(_COLOURS)],
                 "marker": _MARKERS[i % len(_MARKERS)],
                 "markersize": 3.5,
@@ -200,7 +206,7 @@ class PhaseDisplay(style.Display):
                 if bottom < top:
                     below.vlines(x, bottom, top, color=looks["color"], linewidth=0.8)
                 seen = point.found.updates[np.isfinite(point.found.updates)]
-                mark: dict[str, Any] = {"color": looks["color"], "linestyle": "", "alpha": 0.6}
+                mark: Keywords = {"color": looks["color"], "linestyle": "", "alpha": 0.6}
                 below.plot(np.full(len(seen), x), seen, marker=".", markersize=3, **mark)
                 censored = len(point.found.updates) - len(seen)
                 if censored:

@@ -8,7 +8,7 @@ the classifier does there, not on the task.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Self
+from typing import Self, TypedDict, Unpack
 
 import jax
 import numpy as np
@@ -24,6 +24,7 @@ from scipy.ndimage import distance_transform_edt
 from simbias._checks import whole
 from simbias._memory import fits
 from simbias._pinned import lenient, pinned
+from simbias._types import Keywords, PyTree
 from simbias.models import DataSet, classifier, panel
 from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines
@@ -36,10 +37,18 @@ from simbias.validation.sound import sound_seed
 
 _TINT = 0.45  # of a class's colour, where no other class is said
 _ROOM = 0.05  # of the plane's sides: regions in which a disc of this radius fits are numbered
-_LINES: dict[str, dict[str, Any]] = {
+_LINES: dict[str, Keywords] = {
     "learned": {"color": style.BLACK, "linestyle": "-", "linewidth": 1.2, "zorder": 3},
     "achievable": {"color": style.GREEN, "linestyle": (0, (1, 1.2)), "linewidth": 2.4, "zorder": 2},
 }
+
+
+class RegionOptions(TypedDict, total=False):
+    """What ``RegionsDisplay.from_stack`` hands on to ``from_classifier``."""
+
+    resolution: int
+    contexts: int
+    shown: int
 
 
 @dataclass(eq=False)
@@ -79,7 +88,7 @@ class RegionsDisplay(style.Display):
     @classmethod
     def from_classifier(
         cls,
-        classify: Any,
+        classify: object,
         data: DataSet,
         *,
         coordinates: tuple[int, int] = (0, 1),
@@ -134,13 +143,13 @@ class RegionsDisplay(style.Display):
     @classmethod
     def from_stack(
         cls,
-        learned: Any,
+        learned: object,
         seed: int | None = None,
         *,
         data: DataSet | Sequence[DataSet] | None = None,
         coordinate: int = 1,
         horizontal: int = 0,
-        **options: Any,
+        **options: Unpack[RegionOptions],
     ) -> Self:
         """Ask one network of a stack, or another classifier, with its training set on top.
 
@@ -215,7 +224,11 @@ class RegionsDisplay(style.Display):
     def tables(self) -> dict[str, style.Table]:
         """``share``: the background; ``lines``: the boundaries; ``points``: those drawn."""
         x, y = np.meshgrid(self.across, self.up)
-        share: dict[str, Any] = {"x": x.ravel(), "y": y.ravel(), "said": self.said.ravel()}
+        share: dict[str, Sequence[object] | np.ndarray] = {
+            "x": x.ravel(),
+            "y": y.ravel(),
+            "said": self.said.ravel(),
+        }
         share |= {f"share_{label}": one.ravel() for label, one in enumerate(self.share)}
         rows = [
             (name, label, number, *vertex)
@@ -253,7 +266,7 @@ class RegionsDisplay(style.Display):
             bar = ax.figure.colorbar(scale, ax=ax, ticks=ticks, aspect=30, pad=0.03)
             bar.set_label(f"lead over the next class (of {self.contexts} contexts)")
             bar.outline.set_linewidth(0.6)
-        handles: list[Any] = []
+        handles: list[style.Handle] = []
         labels: list[str] = []
         for name, outlines in self._lines().items():
             for line in (line for lines in outlines.values() for line in lines):
@@ -368,7 +381,7 @@ def _contexts(data: DataSet, contexts: int) -> Float[np.ndarray, "contexts dim"]
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _drawn(draw: Callable[..., Drawn], rows: int, key: Key[Array, ""], law: Any) -> Drawn:
+def _drawn(draw: Callable[..., Drawn], rows: int, key: Key[Array, ""], law: PyTree) -> Drawn:
     with lenient():
         return draw(law, key, "select", rows)
 

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from simbias._checks import known
+from simbias._types import AnyStack
+from simbias.experiments.experiment import AnyCell, OwnCell
 from simbias.models import Fitted
 from simbias.networks import MLP
 from simbias.plots._figure import Display
@@ -18,7 +20,7 @@ from simbias.plots.phase import phase
 from simbias.plots.training import training
 from simbias.registry import FIGURES
 from simbias.results import Store, StoreError, summarise
-from simbias.results.records import learned, load_sound, trained
+from simbias.results.records import Trained, learned, load_sound, trained
 from simbias.results.summary import INTERVAL, Summary
 from simbias.tasks import BlockTask
 from simbias.training.stack import Stack
@@ -27,6 +29,9 @@ from simbias.validation.grids import count_slab_cuts, slab_coordinates
 
 _SLOW = ("islands",)  # a minute or more
 _COMPARED = ("train_accuracy", "test_accuracy", "s_randomised_accuracy", "sc_randomised_accuracy")
+
+
+Listing = Callable[[Store, str | None], list[Trained[OwnCell]]]  # which cells a figure may be of
 
 
 class Chosen(NamedTuple):
@@ -135,7 +140,7 @@ def phase_of(chosen: Chosen) -> tuple[str, Display]:
 
 
 def _of_network(
-    kind: str, draw: Callable[..., Display], chosen: Chosen, of: Callable[..., Any]
+    kind: str, draw: Callable[..., Display], chosen: Chosen, of: Listing
 ) -> tuple[str, Display]:
     coordinate = chosen.coordinate
     stack, _ = _sound(kind, chosen, seed=chosen.seed, first=True, of=of)
@@ -145,9 +150,16 @@ def _of_network(
     return f"{kind}-{_slug(stack.cell)}-seed{stack.seeds[0]}{suffix}", display
 
 
-def _sound(kind: str, chosen: Chosen, **which: Any) -> tuple[Any, tuple[int, ...]]:
+def _sound(
+    kind: str,
+    chosen: Chosen,
+    *,
+    seed: int | None = None,
+    first: bool = False,
+    of: Listing = trained,
+) -> tuple[AnyStack, tuple[int, ...]]:
     """The networks for a figure, and the seeds of others of the cell; those left out are told."""
-    stack, left_out = load_sound(chosen.store, chosen.cell, **which)
+    stack, left_out = load_sound(chosen.store, chosen.cell, seed=seed, first=first, of=of)
     for job, fault in left_out.items():
         chosen.note(f"{kind} figure: left out {job.cell.name} seed {job.seed}: {fault}")
     return stack, tuple(job.seed for job in left_out if job.cell == stack.cell)
@@ -194,6 +206,6 @@ def table_rows(store: Store) -> list[Row]:
     ]
 
 
-def _slug(cell: Any) -> str:
+def _slug(cell: AnyCell) -> str:
     """The cell's name as part of a file's."""
     return re.sub(r"[^a-z0-9]+", "-", cell.name.lower()).strip("-")

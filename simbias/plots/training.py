@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -122,13 +123,13 @@ class TrainingDisplay(style.Display):
             ax.spines[["top", "right"]].set_visible(False)
             ax.margins(x=0.01)
         axes[1].set_ylim(0, 1.02)
-        rules: dict[str, Any] = {
+        rules: dict[str, tuple[float | None, str, tuple[float, tuple[float, float]]]] = {
             "achievable rule": (self.achievable, style.GREEN, (0, (1, 1.2))),
             "simple rule": (self.simple, style.PURPLE, (0, (5, 2))),
         }
         count = len(self.seeds)
         seeds = f"{count} seeds" if count > 1 else "1 seed"
-        handles: list[Any] = [
+        handles: list[Artist] = [
             Line2D([], [], color=colour, linewidth=1.8, label=f"{name}, mean of {seeds}")
             for name, colour in zip(("train", "fresh"), _COLOURS, strict=True)
         ]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
-from simbias._types import Learned
+from simbias._types import AnyStack
 from simbias.models import Fitted
 from simbias.training.stack import Stack
 from simbias.validation import Report, validate
@@ -39,7 +39,7 @@ class Subject:
         confidence: float,
         arguments: Mapping[str, Sequence[str | float]] | None = None,
     ) -> None:
-        self.stack: Learned = stack
+        self.stack: AnyStack = stack
         self.n_certify, self.confidence = n_certify, confidence
         self.arguments = dict(arguments or {})
         self._shared: dict[str, Any] = {}  # of whatever type each name's is

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -33,7 +33,7 @@ class Beside(ABC):
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._verified: dict[Path, tuple[Any, ...]] = {}
+        self._verified: dict[Path, tuple[object, ...]] = {}
 
     @abstractmethod
     def known(self) -> Mapping[str, Known]:
@@ -45,7 +45,7 @@ class Beside(ABC):
         self,
         name: str,
         columns: Sequence[Column],
-        trace: Sequence[Mapping[str, Any]],
+        trace: Sequence[Mapping[str, object]],
         tensors: Mapping[str, np.ndarray] | None,
     ) -> dict[str, str]:
         """Write the files of a row; returns the columns with their checksums.

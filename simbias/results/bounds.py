@@ -12,15 +12,17 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from simbias._checks import fail
+from simbias._types import AnyStack, Settings, TableRow
 from simbias.bounds import Judged, Premise, Record, evaluate, left_out
 from simbias.bounds.discrimination import Network
 from simbias.bounds.judged import LOADED
 from simbias.experiments import label_of, versions
+from simbias.experiments.experiment import OwnCell
 from simbias.results.files import StoreError
 from simbias.results.records import joined, load, weights_of
 from simbias.results.schema import BOUNDS as COLUMNS
@@ -42,7 +44,7 @@ CAPTION = (
 class Asked(NamedTuple):
     """What was asked of the networks of a cell: with it, what was found is found again."""
 
-    cell: Any  # of whichever experiment
+    cell: OwnCell
     seeds: tuple[int, ...]
     bounds: tuple[str, ...]
     delta: float
@@ -75,7 +77,7 @@ def hold(store: Store, asked: Asked) -> list[Judged]:
     if known is not None and not any(map(_unread, known)):
         return known
     broken: dict[int, Exception] = {}
-    alike: dict[bool, list[Any]] = {}  # networks by whether their initialisation is stored
+    alike: dict[bool, list[AnyStack]] = {}  # networks by whether their initialisation is stored
     for seed in asked.seeds:
         try:
             one = load(store, asked.cell, [seed])
@@ -86,7 +88,7 @@ def hold(store: Store, asked: Asked) -> list[Judged]:
         for why in broken.values():
             if isinstance(why, DrawsError):
                 raise why
-    effort: dict[str, Any] = {"delta": asked.delta, "bounds": asked.bounds}
+    effort: Settings = {"delta": asked.delta, "bounds": asked.bounds}
     judged = [one for seed, why in broken.items() for one in left_out(seed, str(why), **effort)]
     effort |= {"n_certify": asked.n_certify, "masks": asked.masks}
     for several in alike.values():
@@ -170,7 +172,7 @@ def read_all(store: Store) -> list[tuple[Cell, list[Judged]]]:
     return [(cells[name], latest[name][1]) for name in sorted(latest, key=store.order)]
 
 
-def _judged(row: dict[str, Any]) -> Judged:
+def _judged(row: TableRow) -> Judged:
     """The inverse of ``bound_row``."""
     kept = {field.name: row[field.name] for field in fields(Record) if field.name in row}
     kept["terms"] = {name: float(term) for name, term in json.loads(row["terms"]).items()}
@@ -212,7 +214,7 @@ def comparable(
     return networks, kinds
 
 
-def _told_apart(cells: Sequence[Cell]) -> list[dict[str, Any]]:
+def _told_apart(cells: Sequence[Cell]) -> list[dict[str, object]]:
     """The settings of each cell, those of training among them where only they tell some apart."""
     given = [_of_problem(cell) for cell in cells]
     trained = [_of_training(cell) for cell in cells]
@@ -229,7 +231,7 @@ def _told_apart(cells: Sequence[Cell]) -> list[dict[str, Any]]:
     ]
 
 
-def _of_training(cell: Cell) -> dict[str, Any]:
+def _of_training(cell: Cell) -> dict[str, object]:
     def word(part: str, key: str) -> str:
         if key == "name":
             return part
@@ -239,7 +241,7 @@ def _of_training(cell: Cell) -> dict[str, Any]:
     return {word(*at): value for at, value in trained.items() if at[1] != "n_train"}
 
 
-def _of_problem(cell: Cell) -> dict[str, Any]:
+def _of_problem(cell: Cell) -> dict[str, object]:
     """What may set cells of a grid apart: the task with its settings, n, and the architecture."""
     given = cell.task.settings
     task = {key: plain(given).get(key, value_words(value)) for key, value in given.items()}
@@ -247,7 +249,7 @@ def _of_problem(cell: Cell) -> dict[str, Any]:
     return {"task": cell.task.name, **task, "n_train": cell.n_train, **network}
 
 
-def bound_row(judged: Judged) -> dict[str, Any]:
+def bound_row(judged: Judged) -> TableRow:
     """The columns that are a record's own."""
     record = judged.record
     return {

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ def of_bytes(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def of_rows(rows: Iterable[Mapping[str, Any]]) -> str:
+def of_rows(rows: Iterable[Mapping[str, object]]) -> str:
     """The checksum of rows in any order; empty cells do not count, as other versions lack them."""
     texts = (
         json.dumps(
@@ -39,6 +38,6 @@ def of_tensors(tensors: Mapping[str, np.ndarray]) -> str:
     return whole.hexdigest()[:32]
 
 
-def of_record(record: Mapping[str, Any]) -> str:
+def of_record(record: Mapping[str, object]) -> str:
     """The checksum of what a JSON file says."""
     return of_bytes(json.dumps(record, sort_keys=True).encode())

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
+from simbias._types import TableRow
 from simbias.claims.claim import Claim
 from simbias.claims.inference import outcomes
 from simbias.claims.session import Key, Triple
@@ -63,7 +63,7 @@ def measured_stem(key: Key) -> str:
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]
 
 
-def _common(key: Key) -> dict[str, Any]:
+def _common(key: Key) -> TableRow:
     """The columns that say what was measured."""
     return {
         "reference": str(key.reference),
@@ -122,12 +122,12 @@ def write_verdict(store: Store, verdict: Verdict) -> None:
     store.write_rows(path, VERDICTS, [verdict_row(verdict)])
 
 
-def read_verdicts(store: Store) -> list[dict[str, Any]]:
+def read_verdicts(store: Store) -> list[TableRow]:
     """The verdicts of a directory, a row each; those that cannot be read are told."""
     return [row for rows in store.read_table("verdicts") for row in rows]
 
 
-def verdict_row(verdict: Verdict) -> dict[str, Any]:
+def verdict_row(verdict: Verdict) -> TableRow:
     """The columns of a verdict."""
     claim, rule, finding, units = verdict.claim, verdict.claim.rule, verdict.finding, verdict.units
     row = {
@@ -165,7 +165,7 @@ def verdict_row(verdict: Verdict) -> dict[str, Any]:
     return row
 
 
-def evidence_rows(verdict: Verdict) -> list[dict[str, Any]]:
+def evidence_rows(verdict: Verdict) -> list[TableRow]:
     """The units of a verdict, a row each; points that came out alike share a row."""
     units, claim = verdict.units, verdict.claim
     if units is None:
@@ -186,7 +186,7 @@ def evidence_rows(verdict: Verdict) -> list[dict[str, Any]]:
     ]
 
 
-def verdict_lines(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def verdict_lines(rows: Sequence[TableRow]) -> list[list[str]]:
     """The table of verdicts under ``HEAD``, a line a claim."""
     found = []
     for row in rows:

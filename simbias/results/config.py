@@ -1,10 +1,10 @@
 """``DIR/run.toml``: what a run is of, checked when it is read."""
 
 from pathlib import Path
-from typing import Any
 
 from simbias._checks import whole
 from simbias._files import read_toml
+from simbias._types import Settings
 from simbias.training.stack import seed_list
 
 _RUN = {"suite": str, "preset": str, "n_certify": int, "cells": list, "seeds": list, "names": list}
@@ -12,7 +12,7 @@ _CELL = {"task": dict, "network": dict, "method": dict, "stop": dict, "n_train":
 _MOST_BYTES = 16_000_000  # it says every cell
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> Settings:
     """What the file says; ValueError where it is not one that simbias writes."""
     config = read_toml(str(path), path, _MOST_BYTES)
     for key, kind in _RUN.items():
@@ -37,7 +37,7 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _is_cell(cell: Any) -> bool:
+def _is_cell(cell: object) -> bool:
     """Whether something is the settings of a cell: of another experiment, those that all have."""
     if not isinstance(cell, dict):
         return False

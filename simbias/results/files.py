@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 from safetensors import SafetensorError
@@ -39,7 +39,7 @@ def _temporary(path: Path) -> Path:
     return path.parent / f".{os.getpid()}.{time.time_ns()}.tmp"
 
 
-def write(path: Path, content: Callable[[Path], Any]) -> None:
+def write(path: Path, content: Callable[[Path], object]) -> None:
     """Write under a temporary name, sync, rename; leaves nothing behind on failure.
 
     Args:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import duckdb
 import numpy as np
@@ -42,7 +42,7 @@ def connect() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def write(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> None:
+def write(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows to a Parquet file, with their checksum where there is a column for it.
 
     What is missing or NaN is empty. Raises duckdb.Error.
@@ -173,7 +173,7 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], lis
         raise ValueError(f"SQL: {first_lines(error)}") from None
 
 
-def rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[dict[str, Any]]:
+def rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[TableRow]:
     """The rows of a table that ``fill`` made, file by file as they were written."""
     return _records(connection.execute(f"SELECT * FROM {table} ORDER BY {FILE}, rowid"))
 
@@ -231,7 +231,7 @@ def _changed(
     asked = [name for (name,) in files if name not in sealed]
     if not asked:
         return {}
-    together: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    together: dict[tuple[str, str], list[TableRow]] = {}
     found = connection.execute(
         f"SELECT rowid AS {_ROW}, * FROM {table} WHERE {CHECKSUM.name} IS NOT NULL"
         f" AND {FILE} IN (SELECT unnest(?)) ORDER BY rowid",
@@ -270,13 +270,13 @@ def _left_out(
     return list(faults.items())
 
 
-def _content(rows: Sequence[Mapping[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
+def _content(rows: Sequence[Mapping[str, object]], names: Iterable[str]) -> list[TableRow]:
     """What a checksum of rows is of."""
     counted = [name for name in names if name not in _APART]
     return [{name: row[name] for name in counted} for row in rows]
 
 
-def _records(found: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+def _records(found: duckdb.DuckDBPyConnection) -> list[TableRow]:
     names = [column[0] for column in found.description or []]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
@@ -306,7 +306,7 @@ def _name(name: str) -> str:
     return f'"{quoted}"'
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """A Python value for the database; NaN becomes empty."""
     value = value.item() if isinstance(value, np.generic | np.ndarray) else value
     return None if isinstance(value, float) and np.isnan(value) else value

@@ -4,10 +4,10 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from simbias._checks import fail, instance, whole
-from simbias._types import Answer
+from simbias._types import Answer, AnyStack
 from simbias.experiments import (
     FINAL,
     AnyCell,
@@ -17,6 +17,7 @@ from simbias.experiments import (
     experiments,
     row_name,
 )
+from simbias.experiments.experiment import OwnCell
 from simbias.models import Fitted
 from simbias.results import checksums
 from simbias.results.files import StoreError
@@ -51,13 +52,13 @@ def trained(store: Store, cell: str | None = None) -> list[Trained[Cell]]:
     return _ended(store, cell, ["networks"])
 
 
-def learned(store: Store, cell: str | None = None) -> list[Trained[Any]]:
+def learned(store: Store, cell: str | None = None) -> list[Trained[OwnCell]]:
     """As ``trained``, the cells of every experiment in which something is learned."""
     made = [one.table.name for one in experiments().values() if one.learned is not None]
     return _ended(store, cell, made)
 
 
-def _ended(store: Store, cell: str | None, tables: Sequence[str]) -> list[Trained[Any]]:
+def _ended(store: Store, cell: str | None, tables: Sequence[str]) -> list[Trained[OwnCell]]:
     asked = (f"SELECT cell, seed, settings, status, reason FROM {table}" for table in tables)
     _, every = store.query(" UNION ALL ".join(asked))
     rows = sorted((row for row in every if row[3] in FINAL), key=itemgetter(1))
@@ -89,7 +90,9 @@ def _nothing(store: Store, table: str, rows: Sequence[Answer]) -> StoreError:
     return StoreError(f"{store.directory} has no trained {table}{said}")
 
 
-def _asked(store: Store, cell: str | None, seed: int | None, table: str) -> tuple[Any, list[int]]:
+def _asked(
+    store: Store, cell: str | None, seed: int | None, table: str
+) -> tuple[OwnCell, list[int]]:
     """One cell of a run, and which of its seeds that ended are asked for."""
     instance("store", store, Store)
     if cell is not None:
@@ -98,8 +101,8 @@ def _asked(store: Store, cell: str | None, seed: int | None, table: str) -> tupl
 
 
 def _chosen(
-    found: Sequence[Trained[Any]], cell: str | None, seed: int | None
-) -> tuple[Any, list[int]]:
+    found: Sequence[Trained[OwnCell]], cell: str | None, seed: int | None
+) -> tuple[OwnCell, list[int]]:
     if seed is not None:
         whole("seed", seed, least=0, most=2**63 - 1)
     if cell is not None and len(found) > 1:
@@ -155,7 +158,7 @@ def load_networks(store: Store, cell: Cell, seeds: Sequence[int]) -> Stack:
     return found
 
 
-def load(store: Store, cell: AnyCell, seeds: Sequence[int]) -> Any:
+def load(store: Store, cell: AnyCell, seeds: Sequence[int]) -> AnyStack:
     """What was learned at some seeds of a cell, whatever learns: a stack, say.
 
     Raises:
@@ -186,8 +189,8 @@ def load_sound(
     *,
     seed: int | None = None,
     first: bool = False,
-    of: Callable[[Store, str | None], list[Trained[Any]]] = trained,
-) -> tuple[Any, dict[Replica, str]]:
+    of: Callable[[Store, str | None], list[Trained[OwnCell]]] = trained,
+) -> tuple[AnyStack, dict[Replica, str]]:
     """The networks of one cell that are classifiers, and why others were left out.
 
     Args:
@@ -210,7 +213,7 @@ def load_sound(
     left_out: dict[Replica, str] = {}
     other_draws: list[DrawsError] = []
     for made, known in of(store, cell):
-        sound: list[Any] = []
+        sound: list[AnyStack] = []
         for own, fault in known.items():
             if first and sound:
                 break
@@ -235,7 +238,7 @@ def load_sound(
     raise StoreError(f"no network with finite logits in {store.directory}: {said}")
 
 
-def joined(cell: AnyCell, parts: Sequence[Any]) -> Any:
+def joined(cell: AnyCell, parts: Sequence[AnyStack]) -> AnyStack:
     """What was learned at several seeds of a cell as one."""
     learned = experiment_of(cell).learned
     assert learned is not None  # else there are no parts

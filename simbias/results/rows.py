@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import duckdb
 
@@ -29,12 +29,12 @@ _TRIES = 100
 _PAUSE = 0.02  # seconds
 
 
-class _Found(NamedTuple):
+class _Found(NamedTuple, Generic[Known]):
     """What is known of a row: of two of one entry the greater ``rank`` counts."""
 
     entry: str
     rank: tuple[bool, int, str]
-    known: Any
+    known: Known
 
 
 class Rows(Generic[Known]):
@@ -55,14 +55,14 @@ class Rows(Generic[Known]):
         self._places = Places(directory, table.name)
         self._sealed: Listing = {}  # files whose bytes are known to be what was written
         self._listed: Listing = {}
-        self._by_file: dict[str, list[_Found]] = {}
+        self._by_file: dict[str, list[_Found[Known]]] = {}
         self._index: dict[str, Known] = {}
 
     def holds(self, path: Path) -> bool:
         """Whether a file is one of those of the table."""
         return path.parent == self._places.settled or self._places.pending in path.parents
 
-    def write(self, entry: str, row: Mapping[str, Any]) -> None:
+    def write(self, entry: str, row: Mapping[str, object]) -> None:
         """Keep a row; raises StoreError."""
 
         def content(temporary: Path) -> None:
@@ -93,7 +93,7 @@ class Rows(Generic[Known]):
         for name, entry, final, written, *values in found:
             one = _Found(entry, (final, written, name), self._known(*values))
             self._by_file[name].append(one)
-        best: dict[str, _Found] = {}
+        best: dict[str, _Found[Known]] = {}
         for rows in self._by_file.values():
             for one in rows:
                 if one.entry not in best or best[one.entry].rank < one.rank:

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from simbias._checks import fail, whole
 from simbias._files import read_json
+from simbias._types import Settings
 from simbias.claims.claim import Claim
 from simbias.claims.reading import check_units
 from simbias.claims.session import GENERATION
@@ -125,7 +126,7 @@ def _batch(path: Path) -> list[Said]:
     common = {name: record.get(name) for name in ("generation", "said")}
     found = []
     for one in claims:
-        said: dict[str, Any] = dict.fromkeys(_KEPT) | common
+        said: Settings = dict.fromkeys(_KEPT) | common
         said |= {name: one[name] for name in _KEPT if isinstance(one, dict) and name in one}
         for name, kind in Said.__annotations__.items():
             if kind is int:
@@ -138,7 +139,7 @@ def _batch(path: Path) -> list[Said]:
 
 def _write(store: Store, generation: int, claims: Sequence[Claim]) -> bool:
     """Write a batch; False where there is one of that number."""
-    record: dict[str, Any] = {
+    record: Settings = {
         "generation": generation,
         "said": datetime.now(UTC).isoformat(timespec="seconds"),
         "claims": [

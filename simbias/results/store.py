@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -24,9 +23,9 @@ import tomli_w
 
 from simbias._checks import fail, known, place
 from simbias._escape import csv_text
-from simbias._frames import frame
+from simbias._frames import DataFrame, frame
 from simbias._keys import VERSION
-from simbias._types import Answer
+from simbias._types import Answer, Settings, TableRow
 from simbias.experiments import FINAL, Column
 from simbias.results import files, parquet
 from simbias.results.beside import Beside
@@ -62,7 +61,7 @@ class Store(Beside):
     ) -> None:
         super().__init__(place("out" if create else "DIR", directory))
         self._note, self._noted = note, set[Path]()
-        self._config: tuple[tuple[int, ...], dict[str, Any]] = (), {}
+        self._config: tuple[tuple[int, ...], Settings] = (), {}
         self._order: dict[str, int] = {}
         self._rows = {
             name: Rows(self.directory, table, Known, Known._fields) for name, table in ROWS.items()
@@ -76,7 +75,7 @@ class Store(Beside):
             if path.exists() and not path.is_dir():
                 raise ValueError(f"{path} is a file: not a run directory of simbias")
 
-    def prepare(self, config: Mapping[str, Any]) -> None:
+    def prepare(self, config: Settings) -> None:
         """Make the folders, write ``run.toml``, and clear what killed processes left.
 
         Args:
@@ -87,7 +86,7 @@ class Store(Beside):
         files.clear(self.directory)
         self.write_text(self.directory / "run.toml", tomli_w.dumps(config))
 
-    def config(self) -> dict[str, Any] | None:
+    def config(self) -> Settings | None:
         """The contents of ``run.toml``; None where there is none; ValueError for a foreign one."""
         path = self.directory / "run.toml"
         now = stamp(path)
@@ -142,8 +141,8 @@ class Store(Beside):
         self,
         table: str,
         name: str,
-        row: Mapping[str, Any],
-        trace: Sequence[Mapping[str, Any]] = (),
+        row: Mapping[str, object],
+        trace: Sequence[Mapping[str, object]] = (),
         tensors: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         """Keep an outcome: weights and trace first, then its row with their checksums.
@@ -196,7 +195,7 @@ class Store(Beside):
                     connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
             return parquet.ask(connection, sql)
 
-    def frame(self, table: str) -> Any:
+    def frame(self, table: str) -> DataFrame:
         """A table as a pandas data frame, a row a network, check, bound, ...
 
         Raises:
@@ -226,7 +225,7 @@ class Store(Beside):
         files.write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
     def write_rows(
-        self, path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]
+        self, path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, object]]
     ) -> None:
         """Write rows to a Parquet file atomically, its folder too; raises StoreError.
 
@@ -242,7 +241,7 @@ class Store(Beside):
 
         files.write(path, write)
 
-    def read_rows(self, path: Path, columns: Sequence[Column]) -> list[dict[str, Any]] | None:
+    def read_rows(self, path: Path, columns: Sequence[Column]) -> list[TableRow] | None:
         """The rows of a Parquet file as they were written; None, and told, where it is not whole.
 
         None as well where there is no such file.
@@ -251,7 +250,7 @@ class Store(Beside):
         self._tell(faults)
         return None if faults or not path.exists() else rows
 
-    def read_table(self, table: str) -> list[list[dict[str, Any]]]:
+    def read_table(self, table: str) -> list[list[TableRow]]:
         """The rows of each file of a table; what cannot be used is told."""
         with parquet.connect() as connection:
             self._tell(self._fill(connection, table))

@@ -4,8 +4,8 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
+from simbias._types import AnyStack
 from simbias.claims.claim import Claim
 from simbias.claims.session import Key, Triple, classifiers, judge_feasible
 from simbias.claims.verdict import Verdict
@@ -53,7 +53,7 @@ class InStore:
             for one in (Replica(cell, seed) for seed in seeds):
                 self.statuses[one] = statuses.get(row_name(one), "error")
 
-    def stack(self, cell: AnyCell, seeds: Sequence[int]) -> Any:
+    def stack(self, cell: AnyCell, seeds: Sequence[int]) -> AnyStack:
         """What quantities are measured on, of what ended and is a classifier."""
         statuses = self._store.finished()
         names = {seed: row_name(Replica(cell, seed)) for seed in seeds}

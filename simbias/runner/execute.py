@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 from simbias import _programs
+from simbias._types import Settings, TableRow
 from simbias.experiments import (
     FINAL,
     Ended,
@@ -27,6 +28,7 @@ from simbias.experiments import (
     trace_rows,
     versions,
 )
+from simbias.experiments.experiment import Checkpoint
 from simbias.results.files import StoreError
 from simbias.results.store import Store
 from simbias.runner.plan import Plan
@@ -44,7 +46,7 @@ class Reporter(Protocol):
     def measuring(self, replicas: Sequence[Replica]) -> None:
         """Some are being measured."""
 
-    def ended(self, replica: Replica, row: dict[str, Any]) -> None:
+    def ended(self, replica: Replica, row: TableRow) -> None:
         """Its row was written."""
 
     def note(self, text: str) -> None:
@@ -73,9 +75,9 @@ def check_same(plan: Plan, store: Store) -> None:
                 )
 
 
-def _but_stop(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _but_stop(cells: Sequence[Settings]) -> list[Settings]:
     """What cells have beside their stop rules, each once."""
-    found: list[dict[str, Any]] = []
+    found: list[Settings] = []
     for cell in cells:
         rest = {key: value for key, value in cell.items() if key != "stop"}
         found += [rest] if rest not in found else []
@@ -174,7 +176,7 @@ class _Work:
     plan: Plan
     store: Store
     reporter: Reporter
-    saved: Mapping[Replica, Any]
+    saved: Mapping[Replica, Checkpoint]
     interrupted: list[bool]
 
     @property

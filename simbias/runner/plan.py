@@ -1,12 +1,12 @@
 """From a suite to work: cells, the compiled groups they form, and what they cost."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from simbias._checks import each, fail, instance, known, whole
 from simbias._files import parse_toml
+from simbias._types import Settings
 from simbias.experiments import AnyCell, Replica, cell_of, experiment_of
 from simbias.suites import Preset, Suite
 from simbias.training.stack import MOST_NETWORKS, seed_list
@@ -35,7 +35,7 @@ class Plan:
     @cached_property
     def groups(self) -> list[list[Replica]]:
         """The replicas, by what is done together: in one compiled program, say."""
-        groups: dict[Any, list[Replica]] = {}
+        groups: dict[Hashable, list[Replica]] = {}
         for cell in self.cells:
             made = experiment_of(cell)
             replicas = groups.setdefault((made.name, made.group(cell)), [])
@@ -52,7 +52,7 @@ class Plan:
         """Floating-point operations, as far as they are known, if every budget is spent."""
         return float(sum(experiment_of(cell).work(cell) for cell, _ in self.replicas))
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Settings:
         """What identifies the run; two runs into one directory must agree on it."""
         return {
             "suite": self.suite,
@@ -62,7 +62,7 @@ class Plan:
         }
 
 
-def _without_none(settings: dict[str, Any]) -> dict[str, Any]:
+def _without_none(settings: Settings) -> Settings:
     """Settings as TOML can hold them."""
     return {
         key: _without_none(value) if isinstance(value, dict) else value
@@ -122,12 +122,15 @@ def make_plan(
     )
 
 
-def _keys(settings: dict[str, Any]) -> dict[str, type]:
+def _keys(settings: Settings) -> dict[str, type]:
     """What may be set of a cell: the type of each part of its settings."""
     return {**experiment_of(settings).keys, "task": dict}
 
 
-def _override(text: str, keys: dict[str, type]) -> tuple[str, str | None, Any]:
+Change = tuple[str, str | None, object]  # a part of the settings, a setting in it, its value
+
+
+def _override(text: str, keys: dict[str, type]) -> Change:
     key, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"set: got {text!r}, allowed: KEY=VALUE, for example task.dim=20")
@@ -145,13 +148,14 @@ def _override(text: str, keys: dict[str, type]) -> tuple[str, str | None, Any]:
     return part, setting or None, parsed
 
 
-def _cell(place: str, settings: dict[str, Any], changes: list[tuple[str, str | None, Any]]) -> Any:
+def _cell(place: str, settings: Settings, changes: list[Change]) -> AnyCell:
     merged, own = dict(settings), _keys(settings)
     for part, setting, value in changes:
         if part in own:
             merged[part] = value if setting is None else merged.get(part, {}) | {setting: value}
     try:
-        return cell_of(merged)
+        cell: AnyCell = cell_of(merged)
+        return cell
     except ValueError as error:
         raise ValueError(f"{'set' if changes else place}: {error}") from None
 

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rich import progress
 from rich.console import Console
 
+from simbias._types import TableRow
 from simbias.experiments import AnyCell, Progress, Replica, experiment_of, label_of
 from simbias.runner.plan import Plan
 from simbias.training.words import task_words
@@ -37,7 +37,7 @@ class Told:
     def __enter__(self) -> "Told":
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
     @property
@@ -81,7 +81,7 @@ class Told:
         """Name what is measured."""
         self._show(f"measuring {_label(replicas[0].cell)}")
 
-    def ended(self, replica: Replica, row: dict[str, Any]) -> None:
+    def ended(self, replica: Replica, row: TableRow) -> None:
         """Count a row, and say a word about one that failed."""
         self._ended += 1
         self._done[replica] = _work(replica.cell)

@@ -12,13 +12,15 @@ import copy
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from simbias._checks import fail, instance, known, real, whole
 from simbias._files import read_toml
+from simbias._types import Settings
 from simbias.experiments import Experiment, experiment_of, experiments
 from simbias.experiments.registered import KEY
 from simbias.registry import SUITES, resource
@@ -47,7 +49,7 @@ class Published(NamedTuple):
     """
 
     place: str
-    settings: dict[str, Any]
+    settings: Settings
     values: dict[str, float]
 
 
@@ -68,7 +70,7 @@ class Preset:
     summary: str
     seeds: int
     n_certify: int | None
-    cells: tuple[dict[str, Any], ...]
+    cells: tuple[Settings, ...]
     published: tuple[Published, ...]
 
 
@@ -117,14 +119,14 @@ def load(name: str) -> Suite:
     """
     instance("suite", name, str)
     if name.endswith(".toml"):
-        path: Any = Path(name)
+        path: Traversable = Path(name)
     else:
         entries = SUITES.entries()
         path = resource(entries[known("suite", name, entries)].reference)
     return _suite(path.name, read_toml(f"suite: {name}", path))
 
 
-def _suite(file: str, table: dict[str, Any]) -> Suite:
+def _suite(file: str, table: Settings) -> Suite:
     _check(file, "", table, _SUITE, {"published": list})
     for at, name in [("name", table["name"]), *(("presets", name) for name in table["presets"])]:
         if not re.fullmatch(r"[\w-]{1,100}", name):  # they name the run's directory
@@ -144,7 +146,7 @@ def _suite(file: str, table: dict[str, Any]) -> Suite:
         at = f"presets.{name}"
         _check(file, at, preset, _PRESET, {**shared_keys, "n_certify": int})
         shared = {key: preset[key] for key in shared_keys if key in preset}
-        cells: list[dict[str, Any]] = []
+        cells: list[Settings] = []
         for i, cell in enumerate(preset["cells"]):
             place = f"{at}.cells[{i}]"
             made = _check_cell(file, place, cell)
@@ -179,7 +181,7 @@ def _shared_keys() -> dict[str, type]:
 
 
 def _check_cell(
-    file: str, place: str, cell: Any, more: Mapping[str, type] | None = None
+    file: str, place: str, cell: object, more: Mapping[str, type] | None = None
 ) -> Experiment:
     """The experiment of a cell as it is written; raises ValueError for keys that it has not."""
     if not isinstance(cell, dict):
@@ -193,7 +195,7 @@ def _check_cell(
     return made
 
 
-def _entries(file: str, table: dict[str, Any], shared: dict[str, Any]) -> Iterator[Published]:
+def _entries(file: str, table: Settings, shared: Settings) -> Iterator[Published]:
     """The published values of the cells that are whole with what a preset's cells share."""
     for i, entry in enumerate(table.get("published", [])):
         place = f"published[{i}]"
@@ -204,7 +206,7 @@ def _entries(file: str, table: dict[str, Any], shared: dict[str, Any]) -> Iterat
                 yield Published(f"{file}: {place}", settings, entry["values"])
 
 
-def _without_grids(settings: dict[str, Any]) -> dict[str, Any]:
+def _without_grids(settings: Settings) -> Settings:
     """Settings without arrays: values are published for one setting, not for all of a grid."""
     return {
         key: _without_grids(value) if isinstance(value, dict) else value
@@ -213,15 +215,13 @@ def _without_grids(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _merged(
-    file: str, at: str, tasks: Mapping[str, Any], shared: dict[str, Any], cell: dict[str, Any]
-) -> dict[str, Any]:
+def _merged(file: str, at: str, tasks: Settings, shared: Settings, cell: Settings) -> Settings:
     """A cell's settings: the task's, under the preset's, under its own."""
     task = cell.get("task")
     task = {"name": task} if isinstance(task, str) else task
     if not isinstance(task, dict) or not isinstance(task.get("name"), str):
         raise fail(f"{file}: {at}.task", task, "a task name, or a table with a name")
-    merged: dict[str, Any] = {}
+    merged: Settings = {}
     own = {*experiment_of(cell).keys, "task", KEY}
     for layer in (tasks.get(task["name"], {}), shared, cell | {"task": task}):
         for key, value in copy.deepcopy({key: layer[key] for key in layer if key in own}).items():
@@ -229,7 +229,7 @@ def _merged(
     return merged
 
 
-def _expand(at: str, cell: dict[str, Any]) -> list[dict[str, Any]]:
+def _expand(at: str, cell: Settings) -> list[Settings]:
     """The product over every array: an array of values is a grid, one cell a value."""
     axes = {place: value for place, value in by_part(cell).items() if isinstance(value, list)}
     for place, values in axes.items():
@@ -255,7 +255,11 @@ def _expand(at: str, cell: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _check(
-    file: str, at: str, table: Any, required: Mapping[str, type], optional: Mapping[str, Any]
+    file: str,
+    at: str,
+    table: object,
+    required: Mapping[str, type],
+    optional: Mapping[str, type | None],
 ) -> None:
     """Raise ValueError for unknown or missing keys and wrong types."""
     place = f"{file}: {at}".rstrip(": ")

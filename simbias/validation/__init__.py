@@ -5,15 +5,14 @@ counts cuts, ``measure_islands`` looks around memorised exceptions, and ``geomet
 boundary of a ReLU network on any plane, and the exact risk on a task of two coordinates.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from simbias._checks import real, whole
-from simbias._frames import frame
+from simbias._frames import DataFrame, frame
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
@@ -96,9 +95,9 @@ class Report:
     simple_agreement: Estimate
     achievable_agreement: Estimate
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> DataFrame:
         """A pandas data frame, a row a classifier; raises ValueError where there is no pandas."""
-        columns: dict[str, Any] = {
+        columns: dict[str, Iterable[object]] = {
             "seed": self.seeds,
             "fault": self.faults,
             "n_certify": [self.n_certify] * len(self.seeds),
@@ -125,7 +124,7 @@ class Report:
 
 @pinned
 def validate(
-    learned: Any,
+    learned: object,
     data: DataSet | Sequence[DataSet] | None = None,
     *,
     shift: str = "none",

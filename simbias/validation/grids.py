@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import islice, pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,7 @@ from simbias.stats.student import half_width
 from simbias.tasks import BlockTask
 from simbias.tasks.block_task import Tables, draw_uniforms, quantile
 from simbias.tasks.blocks import Block
-from simbias.tasks.oracle import Rule, achievable_rule, decided, simple_rule
+from simbias.tasks.oracle import Part, Rule, achievable_rule, decided, simple_rule
 from simbias.training.stack import Stack
 from simbias.validation.cuts import Cuts, measure_cuts, side
 from simbias.validation.sound import faults
@@ -142,9 +142,13 @@ class _Slice(NamedTuple):
     axes: Float[AnyArray, "2 dim"]
 
 
+# matched pairs on which a network follows a rule, and its shares of label 1
+Plane = tuple[Float[AnyArray, "rules zones contexts"], Float[AnyArray, "blocks cells labels"]]
+
+
 @pinned
 def measure_grids(
-    learned: Any,
+    learned: object,
     data: DataSet | Sequence[DataSet] | None = None,
     *,
     coordinates: Sequence[int] | None = None,
@@ -332,7 +336,9 @@ def _check_resolution(task: BlockTask, rules: tuple[Rule, Rule], resolution: int
         block = task.blocks[rule.coordinate]
         told, (low, high) = decided(block), side(block)
 
-        def kind(at: float, told: Any = told, cuts: Any = cuts) -> tuple[bool, int]:
+        def kind(
+            at: float, told: Sequence[Part] = told, cuts: Sequence[float] = cuts
+        ) -> tuple[bool, int]:
             """Whether one label is likelier at a place, and which one the rule says, if asked."""
             return any(p.low <= at <= p.high for p in told), bisect_right(cuts, at) % 2
 
@@ -408,13 +414,13 @@ def ask(
 
 
 @lru_cache
-def _compiled(network: Scorer, devices: tuple[jax.Device, ...]) -> Callable[..., Any]:
+def _compiled(network: Scorer, devices: tuple[jax.Device, ...]) -> Callable[..., Plane]:
     return over_seeds(partial(_plane, network), devices)
 
 
 def _answer(member: Classifier, own: _Slice, cells: _Cells) -> tuple[np.ndarray, np.ndarray]:
     """What ``_plane`` gives, of a classifier that answers for itself."""
-    total: Any = np.zeros((2, len(ZONES), len(own.contexts)))
+    total: AnyArray = np.zeros((2, len(ZONES), len(own.contexts)))
     shares = []
     for parts in zip(*cells, strict=True):
         some = _Cells(*parts)
@@ -424,14 +430,14 @@ def _answer(member: Classifier, own: _Slice, cells: _Cells) -> tuple[np.ndarray,
     return np.asarray(total), np.stack(shares)
 
 
-def _points(some: _Cells, own: _Slice) -> Any:
+def _points(some: _Cells, own: _Slice) -> Float[AnyArray, "points dim"]:
     """Every cell of a block in every context, as inputs, (cells * contexts, dim)."""
     point = some.position[:, :1] * own.axes[:1] + some.position[:, 1:] * own.axes[1:]
     x = point[:, None, :] + own.contexts[None]
     return x.reshape(-1, x.shape[-1])
 
 
-def _plane(network: Scorer, own: _Slice, cells: _Cells) -> tuple[Array, Array]:
+def _plane(network: Scorer, own: _Slice, cells: _Cells) -> Plane:
     """Matched pairs on which the network follows a rule, and its shares of label 1."""
     many, contexts = cells.position.shape[1], len(own.contexts)
 
@@ -444,14 +450,18 @@ def _plane(network: Scorer, own: _Slice, cells: _Cells) -> tuple[Array, Array]:
     return jax.lax.scan(block, zeros, cells)
 
 
-def _tallied(total: Any, some: _Cells, labels: Any) -> tuple[Any, Any]:
+def _tallied(
+    total: Float[AnyArray, "rules zones contexts"],
+    some: _Cells,
+    labels: Int[AnyArray, "cells contexts"],
+) -> tuple[Float[AnyArray, "rules zones contexts"], Float[AnyArray, "cells labels"]]:
     """Matched pairs so far, with those of a block of cells, and its shares of label 1."""
     many, contexts = labels.shape
     y = np.arange(contexts, dtype=np.int32) % 2
     matched = some.rules[:, 1:] == y[None]
     hits = (labels[:, None] == some.rules[:, :, None]) & matched[:, None]
-    numpy: Any = np if isinstance(labels, np.ndarray) else jnp
-    total += numpy.einsum("cz,crx->rzx", some.zone, hits.astype(np.float32))
+    einsum = np.einsum if isinstance(labels, np.ndarray) else jnp.einsum
+    total += einsum("cz,crx->rzx", some.zone, hits.astype(np.float32))
     return total, labels.reshape(many, -1, 2).mean(axis=1, dtype=np.float32)
 
 

@@ -11,7 +11,7 @@ them: ``size`` compares fitted points only.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -165,7 +165,7 @@ class IslandReport:
 
 @pinned
 def measure_islands(
-    learned: Any,
+    learned: object,
     data: DataSet | Sequence[DataSet] | None = None,
     *,
     sample: int = 50,
@@ -279,8 +279,13 @@ def _network(asked: Panel, i: int, plan: _Plan) -> tuple[Islands, Islands]:
     new_x, new_y = _fresh(task, key_fresh, plan)
     none = np.full(len(new_x), -1)
 
-    def look(index: np.ndarray, since: np.ndarray, *points: Any) -> Islands:
-        position, label, key = points
+    def look(
+        index: np.ndarray,
+        since: np.ndarray,
+        position: np.ndarray,
+        label: np.ndarray,
+        key: Key[Array, ""],
+    ) -> Islands:
         nearest = _nearest(position, label, x, y)
         around = _around(task, layers, position, label, key, plan)
         return Islands(index, label, position, since, nearest, *around)
@@ -393,7 +398,8 @@ def _island(
 
 def _share(values: Float[np.ndarray, " points"], confidence: float) -> tuple[float, float]:
     """Ends of the mean of zeros and ones."""
-    low, high = mean_interval(values.mean(), np.array(len(values)), confidence)
+    mean, terms = np.asarray(values.mean()), np.asarray(len(values))
+    low, high = mean_interval(mean, terms, confidence)
     return float(low), float(high)
 
 

@@ -4,8 +4,9 @@ Points are drawn unrotated and turned for each network by its own data set's mat
 networks of different seeds can be asked about the same point.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -128,7 +129,9 @@ def _pair(first: Stack, second: Stack, i: int, task: BlockTask) -> _Pair:
 
 
 @lru_cache
-def _compiled(network: Network, rows: int, devices: tuple[jax.Device, ...]) -> Any:
+def _compiled(
+    network: Network, rows: int, devices: tuple[jax.Device, ...]
+) -> Callable[..., Int[Array, "pairs two"]]:
     def one(pair: _Pair, chunk: UInt[Array, ""]) -> Int[Array, " two"]:
         key = jax.random.fold_in(key_of(pair.key), chunk)
         x, y = draw(pair.tables, key, rows)

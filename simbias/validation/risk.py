@@ -8,7 +8,7 @@ the host.
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt
 
 from simbias._keys import key_of
 from simbias._pinned import lenient, pinned
-from simbias._types import AnyArray, Params
+from simbias._types import AnyArray, Params, PyTree
 from simbias.models.classifier import Traced, difference, finite, said, score
 from simbias.models.panel import Panel, panel
 from simbias.networks.scorer import Scorer
@@ -77,7 +77,7 @@ class _OwnLaw(NamedTuple):
     """The same of a task that is not made of independent coordinates."""
 
     key: UInt[AnyArray, " words"]
-    law: Any
+    law: PyTree
 
 
 class _Judged(NamedTuple):
@@ -177,7 +177,7 @@ def _by_program(asked: Panel, n_certify: int) -> Found:
         for i, one in enumerate(asked.members)
         if isinstance(one, Traced)
     ]
-    ahead: tuple[list[int], Any] | None = None
+    ahead: tuple[list[int], tuple[Counts, Scores]] | None = None
     for rows, units in _units(n_certify, len(asked)):
         for start in range(0, len(units), len(devices)):
             batch = units[start : start + len(devices)]
@@ -294,10 +294,12 @@ def _inputs(
     return drawn._replace(x=drawn.x @ law.rotation), key
 
 
-def _tally(drawn: _Chunk, said: Any, finite: Any) -> Counts:
+def _tally(
+    drawn: _Chunk, said: Int[AnyArray, "kinds rows"], finite: Bool[AnyArray, "kinds rows"]
+) -> Counts:
     """What the labels of a chunk's kinds of points (kinds, rows) count; none randomised: 0."""
 
-    def total(hits: Any) -> Any:
+    def total(hits: Bool[AnyArray, "*rows"]) -> Int[AnyArray, ""]:
         return hits.sum(dtype=np.int32)
 
     right = said == drawn.y[None]
@@ -343,7 +345,7 @@ def _compiled(
     draw: Callable[..., Points] | None,
     rows: int,
     devices: tuple[jax.Device, ...],
-) -> Callable[..., Any]:
+) -> Callable[..., tuple[Counts, Scores]]:
     def one(unit: tuple[_Judged, UInt[Array, ""]]) -> tuple[Counts, Scores]:
         return _score(network, draw, rows, *unit)
 
