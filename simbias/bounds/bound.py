@@ -30,6 +30,12 @@ class Found(NamedTuple):
 
     ``classifier`` is what the bound certifies where that is not the network itself but a copy that
     was made of it: it is judged by its own risk.
+
+    Examples:
+        >>> import simbias
+        >>> found = simbias.bounds.Found(0.25, {"train error": 0.05, "complexity": 0.2})
+        >>> found.value, found.classifier
+        (0.25, None)
     """
 
     value: float
@@ -59,6 +65,18 @@ class Bound:
             it; None: nothing to make.
         layers: whether it reads the network's layers, so that it is inapplicable to a classifier
             without.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> evidence = simbias.bounds.evidence_from(stack)
+        >>> certificate = simbias.bounds.BOUNDS.factory("clopper-pearson")
+        >>> certificate.kind, certificate.certifies
+        ('certificate', 'this network')
+        >>> certificate(evidence, delta=0.01).applicable
+        True
     """
 
     name: str
@@ -130,7 +148,16 @@ class Bound:
 
 
 def inapplicable(made: Bound, delta: float, premises: tuple[Premise, ...]) -> Record:
-    """A record without a value, whose reason lists the premises that do not hold."""
+    """A record without a value, whose reason lists the premises that do not hold.
+
+    Examples:
+        >>> import simbias
+        >>> premise = simbias.bounds.Premise("trained on masks of a supersample", False, "none")
+        >>> made = simbias.bounds.BOUNDS.factory("f-cmi")
+        >>> record = simbias.bounds.inapplicable(made, 0.05, (premise,))
+        >>> record.value, record.reason
+        (None, 'trained on masks of a supersample: none')
+    """
     unmet = [f"{text}: {detail}" for text, holds, detail in premises if not holds]
     return made._record(
         delta, premises, None, None, {}, "; ".join(unmet) or "no network here can meet the premises"
@@ -149,7 +176,21 @@ def bound(
     layers: bool = True,
     prepare: Callable[[Sequence[Evidence]], object] | None = None,
 ) -> Callable[[Callable[[Evidence, float], Found]], Bound]:
-    """Declare a function as a bound; its docstring's first line is the summary."""
+    """Declare a function as a bound; its docstring's first line is the summary.
+
+    Examples:
+        >>> import math
+        >>> import simbias
+        >>> @simbias.bounds.bound("finite", family="counting", constants="Hoeffding (1963)")
+        ... def finite(evidence, delta):
+        ...     "Hoeffding's inequality and a union over a million networks named in advance."
+        ...     width = math.sqrt(math.log(1e6 / delta) / (2 * evidence.n))
+        ...     return simbias.bounds.Found(evidence.train_error + width, {"width": width})
+        >>> finite.name, finite.kind
+        ('finite', 'bound')
+        >>> finite.summary
+        "Hoeffding's inequality and a union over a million networks named in advance."
+    """
 
     def declare(compute: Callable[[Evidence, float], Found]) -> Bound:
         summary = (compute.__doc__ or "").strip().split("\n")[0]

@@ -44,14 +44,38 @@ ACTIVATIONS: dict[str, Callable[[Matrix], Matrix]] = {
 
 
 class HeldOut(NamedTuple):
-    """Errors on points that neither training nor selection has seen."""
+    """Errors on points that neither training nor selection has seen.
+
+    Examples:
+        >>> import simbias
+        >>> held_out = simbias.bounds.HeldOut(errors=3, points=1000)
+        >>> held_out.errors / held_out.points
+        0.003
+
+        Of a trained network:
+
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> simbias.bounds.evidence_from(stack, held_out=500).held_out.points
+        500
+    """
 
     errors: int
     points: int
 
 
 class Steps(NamedTuple):
-    """How the network was trained: constant step size, momentum, updates made."""
+    """How the network was trained: constant step size, momentum, updates made.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> simbias.bounds.evidence_from(stack).steps
+        Steps(learning_rate=0.1, momentum=0.0, updates=200)
+    """
 
     learning_rate: float
     momentum: float
@@ -66,6 +90,16 @@ class Masked(NamedTuple):
         mask: whether each network was trained on the second point of a pair, not the first,
             (masks, n).
         y: labels 0 or 1, (n, 2).
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.bounds import Masked
+        >>> mask = np.array([[False, True, True], [True, True, False]])
+        >>> y = np.array([[0, 1], [1, 0], [1, 1]])
+        >>> perfect = np.broadcast_to(y == 1, (2, 3, 2))
+        >>> masked = Masked(perfect, mask, y)
+        >>> float((masked.predictions != (masked.y == 1)).mean())
+        0.0
     """
 
     predictions: NDArray[np.bool_]
@@ -99,6 +133,17 @@ class Evidence:
     Raises:
         ValueError: shapes that do not fit, no training points, weights or inputs that are not
             finite, labels that are none, fewer than two masks.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> evidence = simbias.bounds.evidence_from(stack, held_out=500)
+        >>> evidence.n, evidence.sizes, evidence.held_out.points
+        (1000, (4, 8, 2), 500)
+        >>> evidence.margins.shape, bool(evidence.train_error == (evidence.margins <= 0).mean())
+        ((1000,), True)
     """
 
     layers: tuple[Layer, ...]
@@ -258,6 +303,15 @@ def evidence_from(
 
     Raises:
         ValueError: a position outside the stack, held_out < 1, or weights that are not finite.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> evidence = simbias.bounds.evidence_from(stack, 1)
+        >>> evidence.x.shape, evidence.activation, evidence.held_out.points
+        ((1000, 4), 'relu', 1000)
     """
     asked = panel(learned, data)
     i = whole("i", i, least=0, most=len(asked) - 1)

@@ -55,6 +55,15 @@ def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
 
     Raises:
         ValueError: an argument out of range, or a network that diverged.
+
+    Examples:
+        >>> import simbias
+        >>> task, stop = simbias.tasks.get("noisy-lms-5", dim=4), simbias.Stop(max_updates=200)
+        >>> net, method = simbias.MLP(8), simbias.sgd()
+        >>> cell = simbias.training.Cell(task, net, method, n_train=1000, stop=stop)
+        >>> masked = simbias.bounds.masked_predictions(cell, seed=0, masks=2)
+        >>> masked.predictions.shape, masked.mask.shape, masked.y.shape
+        ((2, 1000, 2), (2, 1000), (1000, 2))
     """
     instance("cell", cell, Cell)
     (seed,) = seed_list([seed])

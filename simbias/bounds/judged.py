@@ -40,6 +40,18 @@ class Judged:
         risk, risk_low, risk_high: the risk with its interval: of the stochastic or quantised
             network where the record certifies that one, of the network itself otherwise; None
             where the certified classifier is not known here.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> names = ["clopper-pearson"]
+        >>> (judged, *_) = simbias.bounds.evaluate(stack, bounds=names, n_certify=10_000)
+        >>> judged.seed, judged.own_risk, judged.valid, judged.vacuous
+        (0, True, True, False)
+        >>> judged.risk < judged.record.value < 0.1
+        True
     """
 
     record: Record
@@ -118,6 +130,21 @@ def evaluate(
 
     Raises:
         ValueError: an argument out of range, or an unknown name.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> names = ["clopper-pearson", "vc-relative", "path-norm"]
+        >>> for judged in simbias.bounds.evaluate(stack, bounds=names, n_certify=10_000):
+        ...     print(judged.seed, judged.record.bound, judged.valid, judged.vacuous)
+        0 clopper-pearson True False
+        0 vc-relative True True
+        0 path-norm None None
+        1 clopper-pearson True False
+        1 vc-relative True True
+        1 path-norm None None
     """
     asked = panel(learned, data)
     delta, n_certify = check_effort(delta, n_certify, masks)
@@ -185,6 +212,12 @@ def left_out(
         reason: in words, one line.
         delta: in (0, 1).
         bounds: registered names; default: all.
+
+    Examples:
+        >>> import simbias
+        >>> (judged,) = simbias.bounds.left_out(3, "diverged", bounds=["occam"])
+        >>> judged.seed, judged.record.reason, judged.valid
+        (3, 'the network can be read: diverged', None)
     """
     premise = Premise(LOADED, False, reason)
     return [
@@ -222,12 +255,33 @@ def records(
 
     Raises:
         ValueError: delta out of range, or an unknown name.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> evidence = simbias.bounds.evidence_from(stack)
+        >>> for record in simbias.bounds.records(evidence, bounds=["chernoff-kl", "stability"]):
+        ...     print(record.bound, record.applicable, record.delta)
+        chernoff-kl True 0.05
+        stability False 0.05
     """
     return [made_bound(name)(evidence, delta=delta) for name in bound_names(bounds)]
 
 
 def bound_names(bounds: Sequence[str] | None) -> list[str]:
-    """Registered names as given, or all of them; ValueError with the nearest names."""
+    """Registered names as given, or all of them; ValueError with the nearest names.
+
+    Examples:
+        >>> import simbias
+        >>> simbias.bounds.bound_names(None)[:3]
+        ['hoeffding', 'empirical-bernstein', 'chernoff-kl']
+        >>> simbias.bounds.bound_names(["occams"])
+        Traceback (most recent call last):
+            ...
+        ValueError: bound: unknown name 'occams', nearest: occam
+    """
     if bounds is None:
         return list(BOUNDS.entries())  # those that cannot be imported say so
     names = each("bounds", bounds, str)

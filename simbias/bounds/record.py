@@ -24,7 +24,18 @@ KINDS = ("certificate", "bound", "measure")
 
 
 class Premise(NamedTuple):
-    """An assumption: in words, whether it holds here, and the numbers that show it."""
+    """An assumption: in words, whether it holds here, and the numbers that show it.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> evidence = simbias.bounds.evidence_from(stack)
+        >>> (record,) = simbias.bounds.records(evidence, bounds=["stability"])
+        >>> [premise.text for premise in record.premises if not premise.holds][0]
+        'the loss is smooth in the weights'
+    """
 
     text: str
     holds: bool
@@ -53,6 +64,18 @@ class Record:
 
     Raises:
         ValueError: an unknown kind, a bound without proved constants, or a value that is NaN.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> evidence = simbias.bounds.evidence_from(stack)
+        >>> (record,) = simbias.bounds.records(evidence, bounds=["vc-relative"])
+        >>> record.kind, record.family, record.constants
+        ('bound', 'capacity', 'Bartlett et al. 2019; Cortes, Greenberg and Mohri 2019')
+        >>> record.applicable, round(record.value), sorted(record.terms)
+        (True, 3, ['deviation', 'training error'])
     """
 
     bound: str
@@ -98,6 +121,18 @@ def violated(record: Record, risk_low: float) -> bool | None:
 
     Raises:
         ValueError: a limit outside [0, 1].
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> evidence = simbias.bounds.evidence_from(stack)
+        >>> (record,) = simbias.bounds.records(evidence, bounds=["clopper-pearson"])
+        >>> simbias.bounds.violated(record, risk_low=0.0)
+        False
+        >>> simbias.bounds.violated(record, risk_low=0.5)
+        True
     """
     risk_low = real("risk_low", risk_low, 0, 1)
     if record.kind == "measure" or record.value is None:

@@ -45,6 +45,11 @@ def choose(words: Sequence[str] = ()) -> list[Claim]:
     Raises:
         ValueError: an unknown word, a file at fault, claims of one id that are not the same, of one
             family that stand in two files, or with a quantity that their population lacks.
+
+    Examples:
+        >>> import simbias
+        >>> [claim.id for claim in simbias.claims.choose(["conclusion"])]
+        ['conclusion-1', 'conclusion-2', 'conclusion-3', 'conclusion-4']
     """
     known_claims = builtin()
     families: dict[str, list[Claim]] = {}
@@ -89,6 +94,22 @@ def check(claim: str | Claim) -> Verdict:
 
     Raises:
         ValueError: an unknown id, or a file at fault; nothing is trained then.
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> import simbias
+        >>> from simbias.experiments import cell_of
+
+        A built-in claim, asked of decision trees on a small task in place of networks:
+
+        >>> task, tree = {"name": "noisy-lms-5", "dim": 4}, {"name": "decision-tree"}
+        >>> kind = {"experiment": "estimators"}
+        >>> trees = cell_of({**kind, "task": task, "estimator": tree, "n_train": 1000})
+        >>> claim = simbias.claims.get("conclusion-4")
+        >>> claim = replace(claim, populations={"": trees}, n_certify=10_000)
+        >>> verdict = simbias.claims.check(claim)
+        >>> verdict.verdict, verdict.finding.failing
+        ('refuted', 4)
     """
     if isinstance(claim, str):
         if claim.endswith(".toml"):

@@ -31,6 +31,14 @@ class Premise:
         op: "<=" or ">=".
         value: beside it.
         share: least share of the units that must meet it, in (0, 1]; 1 for settings.
+
+    Examples:
+        >>> import simbias
+        >>> (premise, *_) = simbias.claims.get("conclusion-4").premises
+        >>> [reference.quantity for reference in premise.expression.quantities]
+        ['train_accuracy']
+        >>> premise.op, premise.value, premise.share
+        ('>=', 0.99, 0.5)
     """
 
     expression: Expression
@@ -63,6 +71,14 @@ class Claim:
         premises: all of them; those on settings alone hold or not.
         family_size: declared claims of the family that ask for the correction; 1 without.
         version: how often something else was said in its place, and 1; no part of what it says.
+
+    Examples:
+        >>> import simbias
+        >>> claim = simbias.claims.get("conclusion-4")
+        >>> claim.says
+        'P(excess_risk <= 0.01) >= 0.95'
+        >>> claim.unit, claim.units, claim.family, claim.rule.test
+        ('network', 190, 'conclusion', 'beta-binomial')
     """
 
     id: str

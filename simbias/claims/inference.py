@@ -56,6 +56,16 @@ class Rule:
 
     Raises:
         ValueError: a value out of range, an unknown name, or a test that does not answer this.
+
+    Examples:
+        >>> from simbias.claims import Rule
+        >>> rule = Rule("<=", 0.01, 0.001, "probability", 0.95, "clopper-pearson", alpha=0.05)
+        >>> rule.quantifier, rule.at_least
+        ('probability', 0.95)
+        >>> Rule("<=", 0.01, 0.001, "probability", 0.95, "clopper-pearson", alpha=1.5)
+        Traceback (most recent call last):
+            ...
+        ValueError: alpha: got 1.5, allowed: a number in (0, 1)
     """
 
     op: str
@@ -107,6 +117,24 @@ class Finding:
         p_supported: p-value against "the claim is false"; small: supported.
         p_refuted: p-value against "the claim is true"; small: refuted.
         holding, failing, ambiguous: numbers of units.
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> import simbias
+        >>> from simbias.experiments import cell_of
+
+        A built-in claim, asked of decision trees on a small task in place of networks:
+
+        >>> task, tree = {"name": "noisy-lms-5", "dim": 4}, {"name": "decision-tree"}
+        >>> kind = {"experiment": "estimators"}
+        >>> trees = cell_of({**kind, "task": task, "estimator": tree, "n_train": 1000})
+        >>> claim = simbias.claims.get("conclusion-4")
+        >>> claim = replace(claim, populations={"": trees}, n_certify=10_000)
+        >>> finding = simbias.claims.check(claim).finding
+        >>> finding.holding, finding.failing, finding.ambiguous
+        (0, 4, 0)
+        >>> finding.p_refuted < 0.01 < finding.p_supported
+        True
     """
 
     estimate: float

@@ -47,6 +47,14 @@ def builtin() -> dict[str, Claim]:
 
     Raises:
         ValueError: a file of this package that is at fault.
+
+    Examples:
+        >>> import simbias
+        >>> claims = simbias.claims.builtin()
+        >>> claims["expressible"].title
+        'The same architecture holds weights whose risk is 0 (at most .0001)'
+        >>> sorted({claim.family for claim in claims.values()})[:4]
+        ['bias', 'conclusion', 'ranking', 'shift']
     """
     found: dict[str, Claim] = {}
     for source in sources():
@@ -73,7 +81,17 @@ def _apart(source: Traversable, others: Mapping[str, Claim]) -> dict[str, Claim]
 
 
 def get(name: str) -> Claim:
-    """A built-in or installed claim by its id; raises ValueError with the nearest ids."""
+    """A built-in or installed claim by its id; raises ValueError with the nearest ids.
+
+    Examples:
+        >>> import simbias
+        >>> simbias.claims.get("expressible").title
+        'The same architecture holds weights whose risk is 0 (at most .0001)'
+        >>> simbias.claims.get("expresible")
+        Traceback (most recent call last):
+            ...
+        ValueError: claim: unknown name 'expresible', nearest: expressible
+    """
     claims = builtin()
     return claims[known("claim", name, claims)]
 
@@ -86,6 +104,15 @@ def load(source: str | Traversable) -> list[Claim]:
 
     Raises:
         ValueError: in one line, the file, the key, what arrived and what is allowed.
+
+    Examples:
+        >>> from importlib.resources import files
+        >>> import simbias
+        >>> claims = simbias.claims.load(files("simbias.claims") / "builtin" / "solutions.toml")
+        >>> [claim.id for claim in claims]
+        ['same-solution', 'same-solution-margin', 'same-solution-gaps']
+        >>> claims[0].says
+        'P(seed_agreement("none") >= 0.99) >= 0.95'
     """
     file = Path(source) if isinstance(source, str) else source
     if not isinstance(file, Traversable) or not file.name.endswith(".toml"):

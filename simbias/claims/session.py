@@ -135,6 +135,23 @@ def judge(
 
     Raises:
         ValueError: claims that are not feasible; nothing is trained then.
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> import simbias
+        >>> from simbias.experiments import cell_of
+
+        A built-in claim, asked of decision trees on a small task in place of networks:
+
+        >>> task, tree = {"name": "noisy-lms-5", "dim": 4}, {"name": "decision-tree"}
+        >>> kind = {"experiment": "estimators"}
+        >>> trees = cell_of({**kind, "task": task, "estimator": tree, "n_train": 1000})
+        >>> claim = simbias.claims.get("conclusion-4")
+        >>> claim = replace(claim, populations={"": trees}, n_certify=10_000)
+        >>> from simbias.claims.session import InMemory
+        >>> (verdict,) = simbias.claims.judge([claim], InMemory())
+        >>> verdict.claim.says, verdict.verdict
+        ('P(excess_risk <= 0.01) >= 0.95', 'refuted')
     """
     feasible(claims)
     return judge_feasible(claims, networks, first_seeds=first_seeds, note=note)
@@ -172,7 +189,12 @@ def judge_feasible(
 
 
 def feasible(claims: Sequence[Claim]) -> None:
-    """Raise ValueError for quantities that a population lacks, and for families of two files."""
+    """Raise ValueError for quantities that a population lacks, and for families of two files.
+
+    Examples:
+        >>> import simbias
+        >>> simbias.claims.feasible([simbias.claims.get("conclusion-4")])
+    """
     families: dict[str, list[Claim]] = {}
     for claim in claims:
         if claim.correction == "holm":

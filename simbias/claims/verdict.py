@@ -26,6 +26,14 @@ class Units(NamedTuple):
         quantity: with its interval; NaN where it could not be measured.
         premises: for each premise of the claim, its quantity.
         missing: why a unit has no quantity, or does not count; empty where it does.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> risk = simbias.validation.Estimate(np.array([0.01]), np.array([0.0]), np.array([0.02]))
+        >>> units = simbias.claims.Units(("0",), risk, (), ("",))
+        >>> len(units.seeds), units.quantity.high
+        (1, array([0.02]))
     """
 
     seeds: tuple[str, ...]
@@ -67,6 +75,24 @@ class Verdict:
         units: the evidence.
         more: how many more units would decide, where it is inconclusive and they would.
         reason: in one line.
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> import simbias
+        >>> from simbias.experiments import cell_of
+
+        A built-in claim, asked of decision trees on a small task in place of networks:
+
+        >>> task, tree = {"name": "noisy-lms-5", "dim": 4}, {"name": "decision-tree"}
+        >>> kind = {"experiment": "estimators"}
+        >>> trees = cell_of({**kind, "task": task, "estimator": tree, "n_train": 1000})
+        >>> claim = simbias.claims.get("conclusion-4")
+        >>> claim = replace(claim, populations={"": trees}, n_certify=10_000)
+        >>> verdict = simbias.claims.check(claim)
+        >>> verdict.verdict, verdict.finding.failing, len(verdict.units.seeds)
+        ('refuted', 4, 4)
+        >>> verdict.reason.split("; ")[1]
+        '4 networks, decided before 190: 0 hold, 4 fail, 0 ambiguous'
     """
 
     claim: Claim
