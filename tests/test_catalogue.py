@@ -6,13 +6,33 @@ import block_tasks
 import numpy as np
 import pytest
 
+import simbias
 from simbias import tasks
 from simbias.registry import TASKS
 from simbias.tasks import oracle
+from simbias.tasks.catalogue import content
+from simbias.tasks.task import check
 
 NAMES = block_tasks.NAMES
 SLABBED = tuple(name for name in NAMES if "margin" in tasks.get(name).settings)
 NOISY = tuple(name for name in NAMES if "noise" in tasks.get(name).settings)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n in NAMES[1:] else n for n in tasks.names()],
+)
+def test_a_task_draws_what_it_says_and_is_made_again_from_its_settings(name):
+    task = tasks.get(name)
+    check(task)
+    again = tasks.get(name, **json.loads(json.dumps(task.settings)))
+    assert task.name == name and content(again) == ""
+    one, same, other = (simbias.data(task, 30, seed) for seed in (0, 0, 1))
+    assert np.array_equal(one.x, same.x) and not np.array_equal(one.x, other.x)
+    assert np.isfinite(one.x).all() and set(one.y.tolist()) <= set(range(task.classes))
+    simple, least = task.truth
+    assert all(risk is None or 0 <= risk < 1 for risk in task.truth)
+    assert None in task.truth or simple >= least
 
 
 def test_catalogue_holds_the_named_tasks():

@@ -10,8 +10,9 @@ from scipy import integrate, stats
 
 from simbias.claims import betting, exact, means, sequential
 from simbias.claims.family import holm
-from simbias.claims.inference import Rule, along, decided, fewest, find, more, p_values
-from simbias.claims.procedures import declared_tests
+from simbias.claims.inference import QUANTIFIERS, Rule, along, decided, fewest, find, more, p_values
+from simbias.claims.procedures import Side, declared_tests
+from simbias.registry import TESTS
 
 SHARE = Rule("<=", 0.01, 0.0, "probability", 0.95, "clopper-pearson", 0.05)
 ANYTIME = replace(SHARE, test="beta-binomial")
@@ -646,12 +647,49 @@ def test_many_draws_at_once_are_judged_as_each_alone(rule):
 
 
 def test_only_sequential_tests_are_meant_to_be_looked_at_on_the_way():
-    sequential_ones = [name for name, test in declared_tests().items() if test.sequential]
+    own = [name for name in TESTS.names() if TESTS.owns(name)]
+    sequential_ones = [name for name in own if declared_tests()[name].sequential]
     assert sequential_ones == ["beta-binomial", "betting"]
     assert exact.tail(0, 0, 0.3) == 1
-    for test in declared_tests().values():
-        assert (
-            test.summary
-            and test.source
-            and set(test.quantifiers) <= {"probability", "mean", "median"}
+
+
+# what every registered test promises
+
+
+def side(holding):
+    """What speaks for a side of share one half, of units that hold or fail by one."""
+    holding = np.asarray(holding, bool)
+    return Side(np.where(holding, -1.0, 1.0), holding, holding.astype(float), 0.5)
+
+
+@pytest.mark.parametrize("name", declared_tests())
+def test_more_units_that_speak_for_a_side_never_raise_its_p_value(name):
+    made = declared_tests()[name]
+    assert made.summary and made.source and set(made.quantifiers) <= set(QUANTIFIERS)
+    some = np.array([[2], [20], [30], [34]])
+    p = made.evidence(side(np.arange(40) * some % 40 < some))  # spread evenly
+    assert p.shape == (4,) and (np.diff(p) <= 0).all() and 0.4 < p[0] <= 1 and 0 < p[-1] < 0.05
+    assert made.smallest(40, 0.5) <= p[-1] and made.smallest(40, 0.5) <= made.smallest(20, 0.5)
+    if made.along is not None:
+        along_it = made.along(side(np.arange(40) % 10 > 0))
+        assert along_it.shape == (40,) and along_it[-1] == made.evidence(
+            side(np.arange(40) % 10 > 0)
         )
+
+
+@pytest.mark.parametrize("name", declared_tests())
+def test_a_test_is_wrong_no_more_often_than_it_says(name):
+    fair = side(np.random.default_rng(0).random((200, 30)) < 0.5)
+    wrong = (declared_tests()[name].evidence(fair) <= 0.1).sum()
+    assert wrong <= stats.binom.ppf(1 - 1e-6, 200, 0.1)
+
+
+@pytest.mark.parametrize("name", declared_tests())
+def test_a_limit_lies_beyond_the_units_and_further_where_intervals_may_miss(name):
+    made, units = declared_tests()[name], side(np.arange(40) % 10 > 0)
+    if made.ranged or "probability" in made.quantifiers:
+        clear, missed = (made.limit(units.gains, 0.05, miss) for miss in (0, 1e-3))
+        assert 0 <= missed < clear < units.gains.mean()
+    else:
+        clear, missed = (made.limit(units.excess, 0.05, miss) for miss in (0, 1e-3))
+        assert np.median(units.excess) <= clear <= missed

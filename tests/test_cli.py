@@ -10,6 +10,7 @@ import pytest
 
 from simbias import suites
 from simbias.cli import _full_run, _parse, main
+from simbias.registry import FIGURES, Entry
 from simbias.results import Store
 from simbias.runner.execute import prepare
 from simbias.runner.plan import make_plan
@@ -97,9 +98,23 @@ def test_plot_writes_every_kind_with_its_data(directory, capsys):
     code, out, _ = call(capsys, "plot", directory)
     assert code == 0
     names = [line.split("/")[-1] for line in out.splitlines()]
-    for kind in ("boundary", "training", "table"):
+    assert {"boundary", "training", "table"} <= set(FIGURES.names())
+    for kind in set(FIGURES.names()) - {"islands", "phase"}:
         for suffix in (".png", ".pdf", ".csv"):
             assert any(name.startswith(kind) and name.endswith(suffix) for name in names), kind
+
+
+def test_a_figure_of_another_package_that_is_at_fault_is_left_out_alone(
+    directory, capsys, monkeypatch
+):
+    entries = {"lost": Entry("no_such_module:lost", "")}
+    monkeypatch.setitem(FIGURES.__dict__, "_installed", entries)
+    code, out, err = call(capsys, "plot", directory)
+    assert code == 0 and "boundary" in out and "no lost figure: figure: plug-in 'lost'" in err
+    code, _, err = call(capsys, "plot", directory, "--kind", "lost")
+    assert code == 2 and "cannot be imported" in err
+    code, _, err = call(capsys, "plot", directory, "--kind", "boundry")
+    assert code == 2 and "kind: unknown name 'boundry', nearest: boundary" in err
 
 
 def test_list_and_info_know_every_registered_name(capsys):

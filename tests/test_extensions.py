@@ -1,6 +1,7 @@
 """The package that CONTRIBUTING.md shows, installed beside simbias and run by the command line."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import simbias
@@ -47,6 +49,7 @@ ASKED = {
     "shares": ["query", "run", "SELECT share FROM balances ORDER BY seed", "--format", "json"],
     "plot": ["plot", "run", "--kind", "advantages"],
     "bounds": ["bounds", "run", "--bounds", "chebyshev", "--n-certify", "500", "--cores", "1"],
+    "bounded": ["query", "run", "SELECT value FROM bounds", "--format", "json"],
     "claims": ["claims", "run", "disc-is-quick", "--out", "said", "--cores", "1"],
 }
 
@@ -120,10 +123,28 @@ def test_its_figure_is_drawn_with_the_numbers_beside_it(told, site):
 
 
 def test_its_bound_is_held_against_the_exact_risk(told):
-    # 500 points, delta .05: sqrt(1 / (4 500 .05)) = .1
+    # 200 held-out points, as many as were trained on: their error and sqrt(1 / (4 200 .05))
+    values = [row["value"] for row in json.loads(told["bounded"])]
+    errors = [200 * (value - math.sqrt(1 / 40)) for value in values]
+    assert len(values) == 4 and all(0 <= round(k) < 50 for k in errors)
+    assert errors == pytest.approx(np.round(errors), abs=1e-6)
     assert "chebyshev" in told["bounds"]
 
 
 def test_its_claim_of_triples_is_supported_by_its_test(told):
     # 4 of 4 triples, at least half: exp(-2 4 (1 - .5)^2) = .135, below .4/2
     assert "supported" in told["claims"] and "4 triples" in told["claims"]
+
+
+@pytest.mark.slow
+def test_each_keeps_what_everything_registered_promises(site):
+    words = " or ".join(NAMES)
+    files = [
+        f"{HOME}/tests/test_{name}.py"
+        for name in (
+            "catalogue", "networks", "losses", "methods", "estimators", "quantities",
+            "bounds_contract", "claims_inference", "experiments", "suites",
+        )
+    ]  # fmt: skip
+    told = call(site, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", words, *files)
+    assert int(re.search(r"(\d+) passed", told)[1]) > 3 * len(NAMES)

@@ -8,7 +8,7 @@ from simbias import losses
 from simbias.losses import Loss
 from simbias.registry import LOSSES
 
-NAMES = tuple(sorted(LOSSES.entries()))
+NAMES = tuple(LOSSES.names())
 GENERATOR = np.random.default_rng(0)
 CASES = {
     classes: (GENERATOR.normal(size=(9, classes)) * 3, GENERATOR.integers(0, classes, 9))
@@ -48,8 +48,24 @@ def of(loss, z, y):
     return np.asarray(loss.points(jnp.asarray(z, jnp.float32), y))
 
 
+def test_every_loss_of_this_package_has_a_formula():
+    assert set(FORMULAS) == set(filter(LOSSES.owns, NAMES))
+
+
 @pytest.mark.parametrize("classes", CASES)
 @pytest.mark.parametrize("name", NAMES)
+def test_a_label_costs_what_a_distribution_on_it_does_and_no_less_than_nothing(name, classes):
+    z, y = CASES[classes]
+    loss = losses.get(name)
+    hard = of(loss, z, jnp.asarray(y, jnp.int32))
+    soft = of(loss, z, jnp.asarray(one_hot(y, classes), jnp.float32))
+    assert hard.shape == (len(y),) and (hard >= 0).all()
+    assert soft == pytest.approx(hard, rel=1e-5, abs=1e-6)
+    assert 0 < loss.of_equal_logits(classes) < np.inf
+
+
+@pytest.mark.parametrize("classes", CASES)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_a_loss_is_its_formula_on_hard_and_on_soft_labels(name, classes):
     z, y = CASES[classes]
     loss, hard = losses.get(name), one_hot(y, classes)
@@ -84,7 +100,7 @@ def test_equal_logits_cost_what_a_guess_does(classes):
         "square": 1 / 2,
         "logistic": classes * np.log(2),
     }
-    for name in NAMES:
+    for name in FORMULAS:
         assert losses.get(name).of_equal_logits(classes) == pytest.approx(wanted[name], rel=1e-6)
 
 

@@ -121,12 +121,12 @@ def test_every_network_is_made_again_from_its_settings_and_is_hashable(name):
 @pytest.mark.parametrize("name", NETWORKS.entries())
 def test_every_network_gives_two_logits_a_row_independently_of_other_rows(name):
     network = networks.get(name)
-    params = network.init(jax.random.key(0), (50,))
+    params = network.init(jax.random.key(0), (50,), 2)
     x = jax.random.normal(jax.random.key(1), (8, 50))
     logits = network.apply(params, x)
     assert logits.shape == (8, 2)
     np.testing.assert_allclose(network.apply(params, x[3:4])[0], logits[3], atol=1e-5)
-    assert network.label
+    assert network.label and network.update_flops((50,), 2) > 0
 
 
 @pytest.mark.parametrize("argument", ("width", "depth"))

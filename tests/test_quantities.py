@@ -12,7 +12,7 @@ from simbias.bounds import Evidence, evaluate, records
 from simbias.bounds.quantities import DELTA, judged, points_to_exclude
 from simbias.claims.grammar import parse
 from simbias.experiments.classify import NETWORKS, NUMBERS
-from simbias.quantities import Subject, declared, learned, settings
+from simbias.quantities import Subject, Unit, declared, learned, settings, unit_named, units
 from simbias.quantities.learned import best_checks
 from simbias.registry import QUANTITIES
 from simbias.tasks import blocks
@@ -82,6 +82,16 @@ def subject(stack):
 
 
 @pytest.fixture(scope="module")
+def of_first(stack):
+    """What is measured on so many of the networks."""
+
+    def subject(count):
+        return Subject(stack.some(range(count)), n_certify=POINTS, confidence=CONFIDENCE)
+
+    return subject
+
+
+@pytest.fixture(scope="module")
 def controls():
     return {
         rule: Subject(control(CELL, rule, seeds=SEEDS), n_certify=POINTS, confidence=CONFIDENCE)
@@ -101,14 +111,37 @@ def encloses(estimate, truth):
 
 
 @pytest.mark.parametrize(("name", "argument"), EVERY)
-def test_a_quantity_has_an_entry_a_unit_within_its_range_and_its_interval(subject, name, argument):
+def test_a_quantity_has_an_entry_a_unit_within_its_range_and_its_interval(
+    subject, of_first, name, argument
+):
     quantity = declared()[name]
+    entries = SEEDS
+    if quantity.of != "setting":
+        unit = unit_named(quantity.of)
+        entries = SEEDS // unit.seeds
+        subject = subject if entries * unit.seeds == SEEDS else of_first(entries * unit.seeds)
     found = quantity.measure(subject, argument)
-    assert [part.shape for part in found] == [(SEEDS // 2 if quantity.of == "pair" else SEEDS,)] * 3
+    assert [part.shape for part in found] == [(entries,)] * 3
     assert not np.isnan(found).any()
     for part in found:
         assert (part >= quantity.low).all() and (part <= quantity.high).all()
     assert (found.low <= found.value).all() and (found.value <= found.high).all()
+
+
+@pytest.mark.parametrize("name", units())
+def test_a_unit_is_made_of_networks_that_no_other_one_has(name):
+    unit = unit_named(name)
+    ids = range(0, 4 * unit.seeds, unit.seeds)
+    behind = [seed for first in ids for seed in unit.behind(first)]
+    assert behind == list(range(4 * unit.seeds)) and unit.summary
+    assert unit.count(12, 5) == (5 if unit.points else 12 // unit.seeds)
+
+
+def test_points_of_several_networks_are_no_unit():
+    with pytest.raises(ValueError, match="^seeds: got 2, allowed: 1 for points"):
+        Unit("points", "of two networks", seeds=2, points=True)
+    with pytest.raises(ValueError, match="^unit: unknown name 'pear', nearest: pair"):
+        unit_named("pear")
 
 
 def test_every_name_of_the_vocabulary_is_that_of_its_quantity():
@@ -117,9 +150,9 @@ def test_every_name_of_the_vocabulary_is_that_of_its_quantity():
 
 
 def test_a_list_says_of_a_quantity_what_its_declaration_says():
-    said = {name: entry.summary for name, entry in QUANTITIES.entries().items()}
-    assert said == {name: quantity.summary for name, quantity in declared().items()}
-    assert all(said.values())
+    for name, entry in QUANTITIES.entries().items():
+        said = declared()[name].summary
+        assert entry.summary.split(" (from ")[0].removesuffix(".") == said != ""
 
 
 def test_intervals_are_columns_behind_the_values_but_for_that_of_the_risk():

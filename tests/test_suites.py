@@ -40,7 +40,8 @@ def load(tmp_path, text):
 @pytest.mark.parametrize("name", SUITES.entries())
 def test_every_registered_suite_resolves_in_every_preset(name):
     suite = suites.load(name)
-    assert {"smoke", "standard", "full"} <= set(suite.presets)
+    assert "smoke" in suite.presets
+    assert {"standard", "full"} <= set(suite.presets) or not SUITES.owns(name)
     for preset in suite.presets:
         plan = make_plan(suite, preset)
         assert len(plan.replicas) == len(plan.cells) * len(plan.seeds) > 0
