@@ -112,9 +112,11 @@ def departures(task: Task | Settings, *, but: Collection[str] = ()) -> dict[str,
     """
     settings = {"name": task.name, **task.settings} if isinstance(task, Task) else dict(task)
     try:
-        usual = plain(tasks.get(settings.pop("name")).settings)
+        own = tasks.get(settings.pop("name")).settings
     except (ValueError, TypeError):  # none of this name, or none without settings
         return {}
+    usual = plain(own)
+    settings = {key: settings[key] for key in own if key in settings} | settings  # in its order
     said = {_stem(key) for key in but}
     return {
         key: value
