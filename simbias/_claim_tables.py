@@ -12,7 +12,7 @@ from importlib.resources.abc import Traversable
 
 from simbias._checks import fail, known
 from simbias._files import read_toml
-from simbias._types import Settings
+from simbias._plain import Settings
 from simbias.registry import CLAIMS, Entry, resource
 
 _MOST_CLAIMS = 1000  # of a file

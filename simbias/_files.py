@@ -12,7 +12,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeGuard, TypeVar
 
-from simbias._types import Settings
+from simbias._plain import Settings
 
 Parsed = TypeVar("Parsed")
 

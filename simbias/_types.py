@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt
 from numpy.typing import NDArray
 
+from simbias._plain import Answer, Settings, TableRow
+
 __all__ = [
     "Answer", "AnyArray", "AnyStack", "Array", "Bool", "Elementwise", "Float", "Holds", "Int",
     "Key", "Keywords", "Params", "PyTree", "Settings", "TableRow", "UInt",
@@ -21,7 +23,4 @@ Elementwise = NDArray[np.float64] | np.float64  # what NumPy makes of arrays, an
 Holds = NDArray[np.bool_] | np.bool_  # the same of comparisons
 Params: TypeAlias = PyTree  # of float32 arrays, as the network's init returns it
 AnyStack: TypeAlias = Any  # a stack, fitted estimators, or what the experiment of a plug-in makes
-Settings = dict[str, Any]  # a TOML or JSON table: numbers, strings, lists and tables of such
-TableRow = dict[str, Any]  # values by column, which Parquet and SQL do not type
 Keywords = dict[str, Any]  # of Matplotlib's functions, each of which takes others
-Answer = tuple[Any, ...]  # a row of what SQL answers, which DuckDB does not type
