@@ -679,9 +679,9 @@ def test_more_units_that_speak_for_a_side_never_raise_its_p_value(name):
 
 @pytest.mark.parametrize("name", declared_tests())
 def test_a_test_is_wrong_no_more_often_than_it_says(name):
-    fair = side(np.random.default_rng(0).random((200, 30)) < 0.5)
+    fair = side(np.random.default_rng(0).random((1000, 30)) < 0.5)
     wrong = (declared_tests()[name].evidence(fair) <= 0.1).sum()
-    assert wrong <= stats.binom.ppf(1 - 1e-6, 200, 0.1)
+    assert wrong <= stats.binom.ppf(1 - 1e-6, 1000, 0.1)
 
 
 @pytest.mark.parametrize("name", declared_tests())

@@ -27,6 +27,14 @@ class Side(NamedTuple):
         gains: how far the worst reading of each lies from the end of the range that speaks most
             against it, in [0, 1], where there is a range; otherwise the hits.
         share: were the side false, this would be the most that the mean gain can be expected to be.
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.claims import Side, declared_tests
+        >>> hits = np.array([True, True, True, True, False])
+        >>> side = Side(np.where(hits, -0.1, 0.1), hits, hits, share=0.5)
+        >>> float(declared_tests()["clopper-pearson"].evidence(side))  # 6/32: four of five, or five
+        0.1875
     """
 
     excess: Float[np.ndarray, "*draws units"]
@@ -52,6 +60,24 @@ class Procedure:
             where ``ranged``); from values, an upper limit of their mean or median.
         ranged: whether it needs the ends of the quantity's range.
         assumes: of the law of the units, besides that they are independent; empty: nothing.
+
+    Examples:
+        One that never says anything, of the share of units:
+
+        >>> import numpy as np
+        >>> from simbias.claims import Procedure
+        >>> silent = Procedure(
+        ...     quantifiers=("probability",),
+        ...     sequential=False,
+        ...     summary="a p-value of 1, whatever the units are",
+        ...     source="none",
+        ...     evidence=lambda side: np.ones(side.hits.shape[:-1]),
+        ...     along=None,
+        ...     smallest=lambda units, share: 1.0,
+        ...     limit=lambda gains, level, miss: 0.0,
+        ... )
+        >>> silent.smallest(100, 0.5)
+        1.0
     """
 
     quantifiers: tuple[str, ...]
@@ -159,5 +185,12 @@ mcnemar = Procedure(
 
 @cache
 def declared_tests() -> dict[str, Procedure]:
-    """Every test by name; an installed one that is at fault is left out, with a warning."""
+    """Every test by name; an installed one that is at fault is left out, with a warning.
+
+    Examples:
+        >>> from simbias.claims import declared_tests
+        >>> made = declared_tests()["clopper-pearson"]
+        >>> made.quantifiers, made.smallest(5, 0.5)  # of five units, were one half the share
+        (('probability',), 0.03125)
+    """
     return TESTS.loaded(Procedure)

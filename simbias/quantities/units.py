@@ -21,6 +21,14 @@ class Unit:
 
     Raises:
         ValueError: seeds < 1, or points of several networks.
+
+    Examples:
+        >>> from simbias.quantities import Unit
+        >>> triple = Unit("triple", "three networks of seeds that follow each other", seeds=3)
+        >>> triple.behind(6), triple.count(networks=12, points=500)
+        ((6, 7, 8), 4)
+        >>> Unit("point", "a fresh point", points=True).redraws
+        ('points',)
     """
 
     name: str
@@ -53,10 +61,22 @@ point = Unit("point", summary="a fresh point on which one network is asked", poi
 
 @cache
 def units() -> dict[str, Unit]:
-    """Every unit by name; an installed one that is at fault is left out, with a warning."""
+    """Every unit by name; an installed one that is at fault is left out, with a warning.
+
+    Examples:
+        >>> from simbias.quantities import units
+        >>> {"network", "pair", "point"} <= units().keys()
+        True
+    """
     return UNITS.loaded(Unit)
 
 
 def unit_named(name: str) -> Unit:
-    """The unit of a name; raises ValueError with the nearest."""
+    """The unit of a name; raises ValueError with the nearest.
+
+    Examples:
+        >>> from simbias.quantities import unit_named
+        >>> unit_named("pair").seeds
+        2
+    """
     return units()[known("unit", name, units())]
