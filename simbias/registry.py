@@ -104,12 +104,13 @@ class Registry:
             check: raises ValueError for a bad one; hears the place to name, and the object.
         """
         found: dict[str, Kind] = {}
+        wanted = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
         for name in self.names():
             place = f"{self.singular}: plug-in {name!r}"
             try:
                 made = self.factory(name)
                 if not isinstance(made, kind) or getattr(made, "name", name) != name:
-                    raise fail(place, made, f"of class {kind.__name__}, named {name}")
+                    raise fail(place, made, f"{wanted} named {name}")
                 check(place, made)
                 found[name] = made
             except ValueError as error:
