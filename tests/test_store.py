@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from simbias.experiments.classify import NETWORKS
+from simbias.results import load_stack
 from simbias.results.config import read_config
 from simbias.results.files import StoreError, check_writable
 from simbias.results.schema import EVIDENCE, VERDICTS
@@ -530,3 +531,13 @@ def test_a_run_of_a_file_a_network_is_read_and_becomes_one_of_large_files(store,
     assert settled(store) == sorted(zip(names, (0.3, 0.2), strict=True))
     assert names[0] not in {path.stem for path in (store.directory / "networks").iterdir()}
     assert store.damaged() == notes == []
+
+
+@pytest.mark.parametrize("reasons, more", [(3, ""), (4, "; ...")])
+def test_a_run_without_a_trained_network_tells_three_of_the_reasons(store, reasons, more):
+    for seed in range(reasons):
+        put(store, "{}", seed=seed, status="error", reason=f"fault {seed}")
+    with pytest.raises(StoreError) as error:
+        load_stack(store)
+    told = "; ".join(f"1 error (fault {seed})" for seed in range(3))
+    assert str(error.value) == f"{store.directory} has no trained networks: {told}{more}"
