@@ -349,6 +349,10 @@ def test_the_table_by_hand():
             "2",
         ]
     ]
+    (pair,) = kept.bound_lines([first, made(0.75, (0.2, 0.15, 0.25))])
+    assert pair[3] == "0.5 (0.25 to 0.75)"
+    (alone,) = kept.bound_lines([first])
+    assert alone[3] == "0.25"
     (nothing,) = kept.bound_lines([made(None, (0.1, 0.08, 0.125))])
     assert nothing[3:] == ["inapplicable", "0.1 [0.08, 0.125]", "", "", "", ""]
     (unknown,) = kept.bound_lines([made(None, (None,) * 3)])  # no others: it has a line
