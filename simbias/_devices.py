@@ -23,6 +23,11 @@ def configure(cores: int | None = None) -> None:
         ValueError: cores < 1, or a platform that JAX cannot start.
         RuntimeError: ``cores`` is given, and JAX has already started with another number of CPU
             devices. Without ``cores`` that is a warning.
+
+    Examples:
+        >>> import jax
+        >>> import simbias
+        >>> simbias.configure(len(jax.devices()))
     """
     wanted = usable_cores() if cores is None else whole("cores", cores, most=1024)
     flag = "--xla_cpu_multi_thread_eigen=false"

@@ -57,13 +57,15 @@ def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
         ValueError: an argument out of range, or a network that diverged.
 
     Examples:
+        >>> import numpy as np
         >>> import simbias
-        >>> task, stop = simbias.tasks.get("noisy-lms-5", dim=4), simbias.Stop(max_updates=200)
-        >>> net, method = simbias.MLP(8), simbias.sgd()
-        >>> cell = simbias.training.Cell(task, net, method, n_train=1000, stop=stop)
+        >>> x = np.random.default_rng(0).normal(size=(2000, 4)).astype("float32")
+        >>> task = simbias.tasks.ArrayTask("halves", x, (x[:, 0] > 0).astype(int))
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> cell = simbias.training.Cell(task, net, method, n_train=500, stop=stop)
         >>> masked = simbias.bounds.masked_predictions(cell, seed=0, masks=2)
         >>> masked.predictions.shape, masked.mask.shape, masked.y.shape
-        ((2, 1000, 2), (2, 1000), (1000, 2))
+        ((2, 500, 2), (2, 500), (500, 2))
     """
     instance("cell", cell, Cell)
     (seed,) = seed_list([seed])

@@ -31,6 +31,14 @@ class AnyCell(Protocol):
             makes no other cell of those that there are.
         identity: the settings in one canonical string; names of files hang from it.
         name: what is done in words, and six digits of the identity's hash.
+
+    Examples:
+        >>> import simbias
+        >>> task, stop = simbias.tasks.get("noisy-lms-5", dim=4), simbias.Stop(max_updates=200)
+        >>> net, method = simbias.MLP(8), simbias.sgd()
+        >>> cell = simbias.training.Cell(task, net, method, n_train=1000, stop=stop)
+        >>> sorted(cell.settings), cell.name
+        (['batch', 'method', 'n_train', 'network', 'stop', 'task'], 'noisy-lms-5/(8,1)/944f36')
     """
 
     @property
@@ -44,28 +52,58 @@ class AnyCell(Protocol):
 
 
 class Replica(NamedTuple):
-    """What becomes one row."""
+    """What becomes one row.
+
+    Examples:
+        >>> import simbias
+        >>> task, stop = simbias.tasks.get("noisy-lms-5", dim=4), simbias.Stop(max_updates=200)
+        >>> net, method = simbias.MLP(8), simbias.sgd()
+        >>> cell = simbias.training.Cell(task, net, method, n_train=1000, stop=stop)
+        >>> from simbias.experiments import Replica, row_name
+        >>> [len(row_name(Replica(cell, seed))) for seed in range(2)]
+        [16, 16]
+    """
 
     cell: AnyCell
     seed: int
 
 
 class Progress(NamedTuple):
-    """How far a replica has come: the share of its work that is done, and in how many steps."""
+    """How far a replica has come: the share of its work that is done, and in how many steps.
+
+    Examples:
+        >>> from simbias.experiments import Progress
+        >>> Progress(0.25, steps=50)
+        Progress(share=0.25, steps=50)
+    """
 
     share: float
     steps: int = 0
 
 
 class Moved(NamedTuple):
-    """A replica that has come further: its checkpoint, and how far that is."""
+    """A replica that has come further: its checkpoint, and how far that is.
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.experiments import Moved, Progress
+        >>> moved = Moved({"weights": np.zeros(3)}, Progress(0.5, steps=100))
+        >>> moved.progress
+        Progress(share=0.5, steps=100)
+    """
 
     checkpoint: Tensors
     progress: Progress
 
 
 class Saved(NamedTuple):
-    """What a checkpoint was made into, for ``run`` to go on from, and how far it had come."""
+    """What a checkpoint was made into, for ``run`` to go on from, and how far it had come.
+
+    Examples:
+        >>> from simbias.experiments import Progress, Saved
+        >>> Saved("where it was", Progress(0.5)).progress.share
+        0.5
+    """
 
     state: Checkpoint
     progress: Progress
@@ -81,6 +119,16 @@ class Ended(NamedTuple):
         columns: what was measured, by column.
         trace: the same on the way, a mapping a check; none where nothing was recorded.
         tensors: what is kept of it beside its row.
+
+    Examples:
+        >>> import simbias
+        >>> task, stop = simbias.tasks.get("noisy-lms-5", dim=4), simbias.Stop(max_updates=200)
+        >>> net, method = simbias.MLP(8), simbias.sgd()
+        >>> cell = simbias.training.Cell(task, net, method, n_train=1000, stop=stop)
+        >>> from simbias.experiments import Ended, Replica
+        >>> ended = Ended(Replica(cell, 0), "done", "trained for 200 updates", {"updates": 200})
+        >>> ended.status, ended.replica.seed
+        ('done', 0)
     """
 
     replica: Replica
@@ -97,6 +145,21 @@ class Context(Protocol):
     Attributes:
         n_certify: fresh points on which each outcome is measured.
         saved: what to go on from, by replica, as ``Experiment.restore`` made it.
+
+    Examples:
+        What a runner offers, where nothing is saved and nothing shown:
+
+        >>> from simbias.experiments import Context
+        >>> class Quiet(Context):
+        ...     n_certify, saved = 10_000, {}
+        ...
+        ...     def advanced(self, moved):
+        ...         pass
+        ...
+        ...     def measuring(self, replicas):
+        ...         pass
+        >>> Quiet().n_certify
+        10000
     """
 
     @property
@@ -113,7 +176,13 @@ class Context(Protocol):
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user asked to stop; everything so far is on disk."""
+    """The user asked to stop; everything so far is on disk.
+
+    Examples:
+        >>> from simbias.experiments import Interrupted
+        >>> issubclass(Interrupted, Exception), issubclass(Interrupted, KeyboardInterrupt)
+        (False, True)
+    """
 
 
 class Learned(NamedTuple):
@@ -124,6 +193,17 @@ class Learned(NamedTuple):
         read: of a replica, from the tensors beside its row and its trace (checks, columns of
             ``Experiment.trace``); raises ValueError.
         join: what several seeds of one cell are together, in that order.
+
+    Examples:
+        >>> import simbias
+        >>> task, stop = simbias.tasks.get("noisy-lms-5", dim=4), simbias.Stop(max_updates=200)
+        >>> net, method = simbias.MLP(8), simbias.sgd()
+        >>> cell = simbias.training.Cell(task, net, method, n_train=1000, stop=stop)
+        >>> from simbias.experiments import Replica, experiment_of
+        >>> learned = experiment_of(cell).learned
+        >>> parts = learned.make([Replica(cell, 0), Replica(cell, 1)])
+        >>> learned.join(list(parts.values())).seeds
+        (0, 1)
     """
 
     make: Callable[[Sequence[Replica]], Mapping[Replica, AnyStack]]
@@ -132,7 +212,13 @@ class Learned(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A column that tables of means show: its heading, and the range of its values."""
+    """A column that tables of means show: its heading, and the range of its values.
+
+    Examples:
+        >>> from simbias.experiments import Shown
+        >>> Shown("price", 0, float("inf"))
+        Shown(heading='price', low=0, high=inf)
+    """
 
     heading: str
     low: float
@@ -185,6 +271,12 @@ class Experiment:
     Raises:
         ValueError: a table without the columns that every row has, or a column shown or a learner
             that it lacks.
+
+    Examples:
+        >>> from simbias.experiments import experiments
+        >>> classify = experiments()["classify"]
+        >>> classify.table.name, classify.needed, classify.learner
+        ('networks', ('network', 'method', 'n_train'), 'network')
     """
 
     name: str

@@ -23,6 +23,11 @@ def experiments() -> dict[str, Experiment]:
 
     An installed one that is at fault, or the name of whose table is taken, is left out, with a
     warning.
+
+    Examples:
+        >>> from simbias.experiments import experiments
+        >>> [experiment.name for experiment in experiments().values()][:2]
+        ['classify', 'estimators']
     """
     taken = set(_TAKEN)
     columns: dict[str, str] = {}
@@ -41,19 +46,48 @@ def experiments() -> dict[str, Experiment]:
 
 
 def experiment_of(cell: AnyCell | Mapping[str, object]) -> Experiment:
-    """The experiment that a cell, or the cell of some settings, is of; raises ValueError."""
+    """The experiment that a cell, or the cell of some settings, is of; raises ValueError.
+
+    Examples:
+        >>> import simbias
+        >>> task, stop = simbias.tasks.get("noisy-lms-5", dim=4), simbias.Stop(max_updates=200)
+        >>> net, method = simbias.MLP(8), simbias.sgd()
+        >>> cell = simbias.training.Cell(task, net, method, n_train=1000, stop=stop)
+        >>> from simbias.experiments import experiment_of
+        >>> experiment_of(cell).name
+        'classify'
+    """
     settings = cell if isinstance(cell, Mapping) else cell.settings
     name = settings.get(KEY, USUAL)
     return experiments()[known(KEY, name, experiments())]
 
 
 def label_of(cell: AnyCell) -> str:
-    """What learns, in words; "" where nothing does."""
+    """What learns, in words; "" where nothing does.
+
+    Examples:
+        >>> import simbias
+        >>> task, stop = simbias.tasks.get("noisy-lms-5", dim=4), simbias.Stop(max_updates=200)
+        >>> net, method = simbias.MLP(8), simbias.sgd()
+        >>> cell = simbias.training.Cell(task, net, method, n_train=1000, stop=stop)
+        >>> from simbias.experiments import label_of
+        >>> label_of(cell)
+        '(8,1)'
+    """
     made = experiment_of(cell)
     return str(made.known(cell).get(made.learner, ""))
 
 
 def cell_of(settings: Mapping[str, object]) -> OwnCell:
-    """The cell that has these settings, of whichever experiment; raises ValueError."""
+    """The cell that has these settings, of whichever experiment; raises ValueError.
+
+    Examples:
+        >>> from simbias.experiments import cell_of
+        >>> task, tree = {"name": "noisy-lms-5", "dim": 4}, {"name": "decision-tree"}
+        >>> kind = {"experiment": "estimators"}
+        >>> cell = cell_of({**kind, "task": task, "estimator": tree, "n_train": 1000})
+        >>> cell.estimator.label, cell.n_train
+        ('decision-tree', 1000)
+    """
     own = {key: value for key, value in settings.items() if key != KEY}
     return experiment_of(settings).cell(own)

@@ -9,6 +9,11 @@ class Column(NamedTuple):
     """A column: its name, DuckDB type, meaning with unit, and whether a row is none without it.
 
     Files of other versions may lack a column that is not needed, or have more.
+
+    Examples:
+        >>> from simbias.experiments import Column
+        >>> Column("price", "DOUBLE", "price of a toy, euros").needed
+        False
     """
 
     name: str
@@ -27,6 +32,12 @@ class Table(NamedTuple):
             made of such rows. Without it rows stay in the files in which they were written.
         final: SQL of whether a row stands above one of the same entry that is not.
         weighed: whether a row with a final status is whole only with its tensors beside it.
+
+    Examples:
+        >>> from simbias.experiments import experiments
+        >>> table = experiments()["classify"].table
+        >>> table.name, [column.name for column in table.columns[:3]]
+        ('networks', ['suite', 'cell', 'task'])
     """
 
     name: str
@@ -75,6 +86,13 @@ def rows_table(name: str, columns: tuple[Column, ...], *, weighed: bool = False)
         name: of the folder, and in SQL.
         columns: those of ``FIRST`` and ``LAST`` among them, in any order.
         weighed: as in ``Table``.
+
+    Examples:
+        >>> from simbias.experiments import FIRST, LAST, Column, rows_table
+        >>> price = Column("price", "DOUBLE", "of a toy, euros")
+        >>> table = rows_table("toys", (*FIRST, price, *LAST))
+        >>> table.name, len(table.columns) - len(FIRST) - len(LAST)
+        ('toys', 1)
     """
     # an entry is named as ``experiments.row_name`` names it
     identity = f"coalesce({IDENTITY.name}, {SETTINGS.name})"

@@ -77,7 +77,7 @@ def names() -> list[str]:
 
     Examples:
         >>> import simbias
-        >>> simbias.losses.names()
-        ['cross-entropy', 'hinge', 'logistic', 'square']
+        >>> simbias.losses.names()[:3]
+        ['cross-entropy', 'hinge', 'logistic']
     """
     return sorted(LOSSES.entries())

@@ -64,6 +64,15 @@ class BoundaryDisplay(style.Display):
         shown: most points to draw, up to a third of them exceptions.
         what: what the points are called.
         noun: what the classifier is called.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> display = simbias.plots.BoundaryDisplay.from_stack(stack, 0, resolution=20, contexts=8)
+        >>> display.coordinates, display.share.shape, sorted(display.rules)
+        ((0, 1), (20, 20), ['achievable', 'simple'])
     """
 
     name: str
@@ -310,6 +319,17 @@ def boundary(
 
     Raises:
         ValueError: a seed that is not in the stack or no classifier, or an option out of range.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> display = simbias.plots.boundary(stack, seed=0, resolution=20, contexts=8)
+        >>> type(display).__name__, sorted(display.tables())
+        ('BoundaryDisplay', ['lines', 'points', 'share'])
+        >>> display.save("boundary.png")[0].name
+        'boundary.png'
     """
     known = panel(learned, data)
     if isinstance(known.task, BlockTask):

@@ -73,6 +73,19 @@ class BoundsDisplay(style.Display):
     Attributes:
         name: of the cell, for the title.
         rows: what is drawn.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> names = ["clopper-pearson", "vc-relative"]
+        >>> judged = simbias.bounds.evaluate(stack, bounds=names, n_certify=10_000)
+        >>> display = simbias.plots.bounds(judged, name="lms")
+        >>> display.bounds
+        ['clopper-pearson', 'vc-relative']
+        >>> len(display.of("vc-relative")), display.median("vc-relative") > 0
+        (2, True)
     """
 
     name: str
@@ -212,6 +225,16 @@ def bounds(judged: Iterable[Judged], *, name: str) -> BoundsDisplay:
 
     Raises:
         ValueError: no bound with a value.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> names = ["clopper-pearson", "vc-relative"]
+        >>> judged = simbias.bounds.evaluate(stack, bounds=names, n_certify=10_000)
+        >>> sorted(simbias.plots.bounds(judged, name="noisy-lms-5").tables())
+        ['bounds']
     """
     rows = (_row(one) for one in each("judged", judged, Judged) if one.record.kind != "measure")
     return BoundsDisplay(name, tuple(rows))

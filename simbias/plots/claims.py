@@ -109,6 +109,22 @@ class ClaimsDisplay(style.Display):
 
     Attributes:
         rows: what is drawn.
+
+    Examples:
+        >>> import simbias
+
+        What a directory of claims keeps of a verdict (``simbias.results.claims.read_verdicts``):
+
+        >>> row = {"id": "small-risk", "version": 1, "title": "the risk is small", "family": "mine"}
+        >>> row |= {"verdict": "supported", "quantity": "risk"}
+        >>> row |= {"op": "<=", "value": 0.01, "margin": 0.001}
+        >>> row |= {"quantifier": "probability", "threshold": 0.95, "test": "clopper-pearson"}
+        >>> row |= {"alpha": 0.05, "level": 0.025, "estimate": 1.0, "low": 0.94, "high": 1.0}
+        >>> row |= {"holding": 60, "failing": 0, "ambiguous": 0, "missing": 0, "reason": ""}
+        >>> row |= {"unit": "network", "units": 60, "more": None}
+        >>> display = simbias.plots.claims([row])
+        >>> display.finding
+        '1 claim: 1 supported'
     """
 
     rows: tuple[Row, ...]
@@ -199,6 +215,22 @@ def claims(rows: Sequence[TableRow]) -> ClaimsDisplay:
 
     Raises:
         ValueError: no rows, or a verdict or quantifier that there is not.
+
+    Examples:
+        >>> import simbias
+
+        What a directory of claims keeps of a verdict (``simbias.results.claims.read_verdicts``):
+
+        >>> row = {"id": "small-risk", "version": 1, "title": "the risk is small", "family": "mine"}
+        >>> row |= {"verdict": "supported", "quantity": "risk"}
+        >>> row |= {"op": "<=", "value": 0.01, "margin": 0.001}
+        >>> row |= {"quantifier": "probability", "threshold": 0.95, "test": "clopper-pearson"}
+        >>> row |= {"alpha": 0.05, "level": 0.025, "estimate": 1.0, "low": 0.94, "high": 1.0}
+        >>> row |= {"holding": 60, "failing": 0, "ambiguous": 0, "missing": 0, "reason": ""}
+        >>> row |= {"unit": "network", "units": 60, "more": None}
+        >>> display = simbias.plots.claims([row])
+        >>> [(row.id, row.verdict) for row in display.rows]
+        [('small-risk', 'supported')]
     """
     return ClaimsDisplay(tuple(map(_row, each("rows", rows, object))))
 

@@ -38,6 +38,11 @@ class Row(NamedTuple):
 
     ``measured``, with its interval from ``low`` to ``high`` (NaN: none), stands beside
     ``published``; None: nothing was published.
+
+    Examples:
+        >>> import simbias
+        >>> simbias.plots.Row("lms-7", "(100,1)", "risk", 0.01, 0.008, 0.012).published is None
+        True
     """
 
     task: str
@@ -56,6 +61,16 @@ class ComparisonDisplay(style.Display):
     Attributes:
         rows: what is drawn; tasks, networks and quantities keep their order.
         interval: what the intervals are, for the legend.
+
+    Examples:
+        >>> import simbias
+        >>> row = simbias.plots.Row("noisy-lms-7", "(100,1)", "risk", 0.059, 0.056, 0.062, 0.060)
+        >>> display = simbias.plots.comparison([row])
+        >>> display.tasks, display.quantities, display.networks("noisy-lms-7")
+        (['noisy-lms-7'], ['risk'], ['(100,1)'])
+        >>> print(display.finding)
+        1 of 1 published values inside the 95% interval;
+        largest difference from a published value 0.001 (noisy-lms-7 (100,1), risk)
     """
 
     rows: tuple[Row, ...]
@@ -155,6 +170,15 @@ def comparison(rows: Iterable[Row], *, interval: str = "95% interval") -> Compar
 
     Raises:
         ValueError: no row, or an interval that does not hold its value.
+
+    Examples:
+        >>> import simbias
+        >>> rows = [
+        ...     simbias.plots.Row("noisy-lms-7", "(100,1)", "risk", 0.059, 0.056, 0.062, 0.060),
+        ...     simbias.plots.Row("noisy-lms-7", "(300,1)", "risk", 0.055, 0.052, 0.058, 0.057),
+        ... ]
+        >>> simbias.plots.comparison(rows).networks("noisy-lms-7")
+        ['(100,1)', '(300,1)']
     """
     return ComparisonDisplay(tuple(each("rows", rows, Row)), interval)
 

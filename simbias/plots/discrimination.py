@@ -85,6 +85,23 @@ class DiscriminationDisplay(style.Display):
 
     Attributes:
         rows: what is drawn, the best first.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> from simbias.bounds.discrimination import Network, discriminate
+
+        Networks of two widths, some stuck at a risk of .05; a number that tells them:
+
+        >>> networks = [
+        ...     Network({"width": width}, seed, risk, risk, risk, {"norm": risk + width / 1e4})
+        ...     for width in (10, 100)
+        ...     for seed, risk in enumerate([0.001, 0.002, 0.05, 0.06])
+        ... ]
+        >>> scores = discriminate(networks, {"norm": "measure"}, resamples=10)
+        >>> display = simbias.plots.discrimination(scores)
+        >>> [row.name for row in display.rows]
+        ['norm']
     """
 
     rows: tuple[Row, ...]
@@ -192,6 +209,22 @@ def discrimination(scores: Sequence[Score]) -> DiscriminationDisplay:
 
     Raises:
         ValueError: none of them is defined.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> from simbias.bounds.discrimination import Network, discriminate
+
+        Networks of two widths, some stuck at a risk of .05; a number that tells them:
+
+        >>> networks = [
+        ...     Network({"width": width}, seed, risk, risk, risk, {"norm": risk + width / 1e4})
+        ...     for width in (10, 100)
+        ...     for seed, risk in enumerate([0.001, 0.002, 0.05, 0.06])
+        ... ]
+        >>> scores = discriminate(networks, {"norm": "measure"}, resamples=10)
+        >>> sorted(simbias.plots.discrimination(scores).tables())
+        ['discrimination']
     """
     scores = each("scores", scores, Score)
     return DiscriminationDisplay(tuple(_row(score) for score in best_first(scores)))

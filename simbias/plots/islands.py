@@ -78,6 +78,15 @@ class IslandsDisplay(style.Display):
         slices: through a fitted training exception (the first there is; else the first), and
             through the first fresh one, of the same label where there is one.
         report: of one network.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> display = simbias.plots.IslandsDisplay.from_stack(stack, 0, sample=2, directions=2)
+        >>> display.coordinates, sorted(display.rules), sorted(display.tables())
+        ((0, 1), ['achievable', 'simple'], ['lines', 'points'])
     """
 
     name: str
@@ -293,6 +302,15 @@ def islands(
 
     Raises:
         ValueError: a seed that is not in the stack or no classifier, or an option out of range.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> display = simbias.plots.islands(stack, seed=0, sample=2, directions=2)
+        >>> len(display.slices), display.report.reach
+        (2, 2.0)
     """
     return IslandsDisplay.from_stack(stack, seed, **options)
 

@@ -54,6 +54,24 @@ class PhaseDisplay(style.Display):
         setting: what varies along the horizontal axis.
         points: a cell each.
         left_out: the networks that diverged, in words; empty where none did.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> from simbias.results.summary import Mean, Summary
+        >>> from simbias.results.transitions import Transitions
+        >>> def cell(dim, updates):
+        ...     updates, never = np.array(updates), np.full(3, np.inf)
+        ...     reached = np.isfinite(updates)
+        ...     found = Transitions((0, 1, 2), updates, updates, updates, never, reached, 1000)
+        ...     means = {"memorised": Mean(0.3, 0.1, None)}
+        ...     return Summary("mine", "lms-7", "(100,2)", {"dim": dim}, {"done": 3}, means, found)
+        >>> cells = [cell(2, [100.0, 200.0, 200.0]), cell(50, [np.inf, np.inf, np.inf])]
+        >>> display = simbias.plots.phase(cells)
+        >>> display.setting, display.lines
+        ('dim', ['(100,2)'])
+        >>> display.finding
+        '(100,2): every seed up to d 2, none from 50 on'
     """
 
     name: str
@@ -254,5 +272,20 @@ def phase(summaries: Sequence[Summary]) -> PhaseDisplay:
 
     Raises:
         ValueError: no cell with transitions, or nothing that varies.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> from simbias.results.summary import Mean, Summary
+        >>> from simbias.results.transitions import Transitions
+        >>> def cell(dim, updates):
+        ...     updates, never = np.array(updates), np.full(3, np.inf)
+        ...     reached = np.isfinite(updates)
+        ...     found = Transitions((0, 1, 2), updates, updates, updates, never, reached, 1000)
+        ...     means = {"memorised": Mean(0.3, 0.1, None)}
+        ...     return Summary("mine", "lms-7", "(100,2)", {"dim": dim}, {"done": 3}, means, found)
+        >>> cells = [cell(2, [100.0, 200.0, 200.0]), cell(50, [np.inf, np.inf, np.inf])]
+        >>> [point.at for point in simbias.plots.phase(cells).points]
+        [2.0, 50.0]
     """
     return PhaseDisplay.from_summaries(summaries)

@@ -70,6 +70,16 @@ class RegionsDisplay(style.Display):
         shown: most points to draw.
         what: what the points are called.
         noun: what the classifier is called.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> x = np.random.default_rng(0).normal(size=(2000, 2)).astype("float32")
+        >>> task = simbias.tasks.ArrayTask("halves", x, (x[:, 0] > 0).astype(int))
+        >>> data = simbias.data(task, n_train=1000)
+        >>> display = simbias.plots.boundary(lambda x: x[:, 0], data, resolution=20, contexts=8)
+        >>> type(display).__name__, display.said.shape
+        ('RegionsDisplay', (20, 20))
     """
 
     name: str

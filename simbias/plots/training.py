@@ -41,6 +41,15 @@ class TrainingDisplay(style.Display):
         achievable: accuracy of the achievable rule; None where it is not known.
         simple: accuracy of the simple rule; None where there is none.
         left_out: the seeds whose networks are no classifiers.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> display = simbias.plots.TrainingDisplay.from_stack(stack)
+        >>> display.updates, display.curves("train_accuracy").shape
+        (array([200.], dtype=float32), (2, 1))
     """
 
     name: str
@@ -166,5 +175,14 @@ def training(stack: Stack) -> TrainingDisplay:
 
     Raises:
         ValueError: a stack that was never checked, such as a control, or without a classifier.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> display = simbias.plots.training(stack)
+        >>> display.seeds, round(display.achievable, 2), round(display.simple, 2)
+        ((0, 1), 1.0, 0.95)
     """
     return TrainingDisplay.from_stack(stack)

@@ -21,6 +21,12 @@ class StoreError(OSError):
     Args:
         message: the line.
         why: its part without the file's name.
+
+    Examples:
+        >>> import simbias
+        >>> error = simbias.results.StoreError("run/run.toml: the disk is full", "the disk is full")
+        >>> str(error), error.why
+        ('run/run.toml: the disk is full', 'the disk is full')
     """
 
     def __init__(self, message: str, why: str = "") -> None:

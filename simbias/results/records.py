@@ -125,6 +125,23 @@ def load_stack(store: Store, cell: str | None = None, *, seed: int | None = None
     Raises:
         ValueError: no such cell or seed, or draws that cannot be repeated here (``DrawsError``).
         StoreError: no network has ended, or a file cannot be read.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> from simbias.experiments import classify, row, row_name, trace_rows
+        >>> from simbias.runner.execute import prepare
+        >>> from simbias.runner.plan import Plan
+        >>> store = simbias.results.Store("run", create=True)
+        >>> prepare(Plan("mine", "only", (stack.cell,), ({},), stack.seeds, 10_000), store)
+        >>> for ended in classify.outcomes(stack, simbias.validate(stack, n_certify=10_000)):
+        ...     rows = row("mine", ended), trace_rows("mine", ended)
+        ...     store.write("networks", row_name(ended.replica), *rows, ended.tensors)
+        >>> again = simbias.results.load_stack(store)
+        >>> again.cell == stack.cell, again.seeds
+        (True, (0, 1))
     """
     return load_networks(store, *_asked(store, cell, seed, "networks"))
 
@@ -141,6 +158,24 @@ def load_fitted(store: Store, cell: str | None = None, *, seed: int | None = Non
         ValueError: no such cell or seed.
         StoreError: no estimator has ended, a file cannot be read, or what is fitted is not what was
             fitted before: by another version of its library, say.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.experiments import Ended, Replica, cell_of, row, row_name
+        >>> from simbias.experiments.estimators import tensors
+        >>> from simbias.runner.execute import prepare
+        >>> from simbias.runner.plan import Plan
+        >>> task, tree = {"name": "noisy-lms-5", "dim": 4}, {"name": "decision-tree"}
+        >>> kind = {"experiment": "estimators"}
+        >>> cell = cell_of({**kind, "task": task, "estimator": tree, "n_train": 1000})
+        >>> fitted = simbias.train(cell.task, cell.estimator, n_train=1000)
+        >>> store = simbias.results.Store("run", create=True)
+        >>> prepare(Plan("mine", "only", (cell,), ({},), (0,), 10_000), store)
+        >>> ended = Ended(Replica(cell, 0), "done", "fitted", tensors=tensors(fitted, 0))
+        >>> name = row_name(ended.replica)
+        >>> store.write("estimators", name, row("mine", ended), (), ended.tensors)
+        >>> simbias.results.load_fitted(store).seeds
+        (0,)
     """
     made, seeds = _asked(store, cell, seed, "estimators")
     found: Fitted = load(store, made, seeds)
