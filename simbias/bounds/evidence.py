@@ -57,8 +57,8 @@ class HeldOut(NamedTuple):
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> simbias.bounds.evidence_from(stack, held_out=500).held_out.points
-        500
+        >>> simbias.bounds.evidence_from(stack).held_out.points
+        1000
     """
 
     errors: int
@@ -139,9 +139,9 @@ class Evidence:
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> evidence = simbias.bounds.evidence_from(stack, held_out=500)
+        >>> evidence = simbias.bounds.evidence_from(stack)
         >>> evidence.n, evidence.sizes, evidence.held_out.points
-        (1000, (4, 8, 2), 500)
+        (1000, (4, 8, 2), 1000)
         >>> evidence.margins.shape, bool(evidence.train_error == (evidence.margins <= 0).mean())
         ((1000,), True)
     """

@@ -33,8 +33,10 @@ class Premise:
         share: least share of the units that must meet it, in (0, 1]; 1 for settings.
 
     Examples:
+        >>> from importlib.resources import files
         >>> import simbias
-        >>> (premise, *_) = simbias.claims.get("conclusion-4").premises
+        >>> conclusions = files("simbias.claims") / "builtin" / "conclusion.toml"
+        >>> (premise, *_) = simbias.claims.load(conclusions)[0].premises
         >>> [reference.quantity for reference in premise.expression.quantities]
         ['train_accuracy']
         >>> premise.op, premise.value, premise.share

@@ -120,6 +120,7 @@ class Finding:
 
     Examples:
         >>> from dataclasses import replace
+        >>> from importlib.resources import files
         >>> import simbias
         >>> from simbias.experiments import cell_of
 
@@ -128,7 +129,8 @@ class Finding:
         >>> task, tree = {"name": "noisy-lms-5", "dim": 4}, {"name": "decision-tree"}
         >>> kind = {"experiment": "estimators"}
         >>> trees = cell_of({**kind, "task": task, "estimator": tree, "n_train": 1000})
-        >>> claim = simbias.claims.get("conclusion-4")
+        >>> conclusions = files("simbias.claims") / "builtin" / "conclusion.toml"
+        >>> claim = simbias.claims.load(conclusions)[-1]
         >>> claim = replace(claim, populations={"": trees}, n_certify=10_000)
         >>> finding = simbias.claims.check(claim).finding
         >>> finding.holding, finding.failing, finding.ambiguous

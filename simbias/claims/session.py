@@ -138,6 +138,7 @@ def judge(
 
     Examples:
         >>> from dataclasses import replace
+        >>> from importlib.resources import files
         >>> import simbias
         >>> from simbias.experiments import cell_of
 
@@ -146,7 +147,8 @@ def judge(
         >>> task, tree = {"name": "noisy-lms-5", "dim": 4}, {"name": "decision-tree"}
         >>> kind = {"experiment": "estimators"}
         >>> trees = cell_of({**kind, "task": task, "estimator": tree, "n_train": 1000})
-        >>> claim = simbias.claims.get("conclusion-4")
+        >>> conclusions = files("simbias.claims") / "builtin" / "conclusion.toml"
+        >>> claim = simbias.claims.load(conclusions)[-1]
         >>> claim = replace(claim, populations={"": trees}, n_certify=10_000)
         >>> from simbias.claims.session import InMemory
         >>> (verdict,) = simbias.claims.judge([claim], InMemory())
@@ -192,8 +194,10 @@ def feasible(claims: Sequence[Claim]) -> None:
     """Raise ValueError for quantities that a population lacks, and for families of two files.
 
     Examples:
+        >>> from importlib.resources import files
         >>> import simbias
-        >>> simbias.claims.feasible([simbias.claims.get("conclusion-4")])
+        >>> conclusions = files("simbias.claims") / "builtin" / "conclusion.toml"
+        >>> simbias.claims.feasible(simbias.claims.load(conclusions))
     """
     families: dict[str, list[Claim]] = {}
     for claim in claims:

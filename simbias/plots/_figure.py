@@ -77,6 +77,24 @@ class Display(ABC):
     Attributes:
         ax_: the axes drawn on (a tuple of them where there are several); set by ``plot``.
         figure_: the figure drawn on; set by ``plot``.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> class Risks(simbias.plots.Display):
+        ...     def __init__(self, risks):
+        ...         self.risks = np.asarray(risks)
+        ...
+        ...     def tables(self):
+        ...         return {"risks": {"seed": np.arange(len(self.risks)), "risk": self.risks}}
+        ...
+        ...     def _size(self):
+        ...         return 3.5, 2.0
+        ...
+        ...     def _draw(self, axes):
+        ...         axes[0].plot(self.risks, "o")
+        >>> [path.name for path in Risks([0.01, 0.05]).save("risks.png")]
+        ['risks.png', 'risks.csv']
     """
 
     ax_: Axes | tuple[Axes, ...] | None = None
