@@ -631,9 +631,9 @@ TYPED = Experiment(
     ("name", "attribute", "words"),
     [
         ("taken", "TAKEN", "table: got 'traces', allowed: small letters, .*none of bounds"),
-        ("renamed", "OTHER", "allowed: of class Experiment, named renamed"),
+        ("renamed", "OTHER", "allowed: an Experiment named renamed"),
         ("typed", "TYPED", "trace: got 'updates VARCHAR', allowed: BIGINT"),
-        ("seven", "__name__", "allowed: of class Experiment, named seven"),
+        ("seven", "__name__", "allowed: an Experiment named seven"),
     ],
 )
 def test_a_kind_that_would_disturb_the_others_is_left_out(name, attribute, words, monkeypatch):
