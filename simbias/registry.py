@@ -357,24 +357,27 @@ QUANTITIES = Registry(
     },
 )  # fmt: skip
 
+# Of these three, what they are is said where they are defined.
 UNITS = Registry(
     "units",
-    {
-        name: Entry(f"simbias.quantities.units:{name}", "")  # said where it is defined
-        for name in ("network", "pair", "point")
-    },
+    {name: Entry(f"simbias.quantities.units:{name}", "") for name in ("network", "pair", "point")},
 )
 
 TESTS = Registry(
     "tests",
     {
-        name: Entry(f"simbias.claims.procedures:{name.replace('-', '_')}", "")  # said there
-        for name in (
-            "clopper-pearson", "beta-binomial", "sign", "betting", "permutation", "bootstrap",
-            "mcnemar",
-        )
+        name: Entry(f"simbias.claims.procedures:{name.replace('-', '_')}", "")
+        for name in "clopper-pearson beta-binomial sign betting permutation bootstrap mcnemar".split()
     },
-)  # fmt: skip
+)
+
+FIGURES = Registry(
+    "figures",
+    {
+        name: Entry(f"simbias.plots.run:{name}_of", "")
+        for name in ("boundary", "training", "table", "islands", "phase")
+    },
+)
 
 EXPERIMENTS = Registry(
     "experiments",
@@ -383,17 +386,6 @@ EXPERIMENTS = Registry(
         for name in ("classify", "estimators")
     },
 )
-
-FIGURES = Registry(
-    "figures",
-    {
-        name: Entry(f"simbias.plots.run:{function}", "")  # said there
-        for name, function in {
-            "boundary": "boundary_of", "training": "training_of", "table": "table_of",
-            "islands": "islands_of", "phase": "phase_of",
-        }.items()
-    },
-)  # fmt: skip
 
 # A claim file's reference is a package and a TOML file in it; those of this package are found in
 # simbias/claims/builtin.
