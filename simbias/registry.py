@@ -366,8 +366,8 @@ UNITS = Registry(
 TESTS = Registry(
     "tests",
     {
-        name: Entry(f"simbias.claims.procedures:{name.replace('-', '_')}", "")
-        for name in "clopper-pearson beta-binomial sign betting permutation bootstrap mcnemar".split()
+        n: Entry(f"simbias.claims.procedures:{n.replace('-', '_')}", "")
+        for n in "clopper-pearson beta-binomial sign betting permutation bootstrap mcnemar".split()
     },
 )
 
