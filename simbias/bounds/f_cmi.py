@@ -56,6 +56,10 @@ def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
     Raises:
         ValueError: an argument out of range, or a network that diverged.
 
+    References:
+        H. Harutyunyan, M. Raginsky, G. Ver Steeg, A. Galstyan, "Information-theoretic
+        generalization bounds for black-box learning algorithms", NeurIPS 2021.
+
     Examples:
         >>> import numpy as np
         >>> import simbias

@@ -131,6 +131,11 @@ def evaluate(
     Raises:
         ValueError: an argument out of range, or an unknown name.
 
+    Notes:
+        A bound states: with probability 1 - delta over the sample, the risk is at most the value.
+        It is counted as violated where even the lower confidence limit of the risk, measured on
+        fresh points, lies above the value. The source of each is in ``Record.constants``.
+
     Examples:
         >>> import simbias
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)

@@ -75,8 +75,10 @@ class Claim:
         version: how often something else was said in its place, and 1; no part of what it says.
 
     Examples:
+        >>> from importlib.resources import files
         >>> import simbias
-        >>> claim = simbias.claims.get("conclusion-4")
+        >>> conclusions = files("simbias.claims") / "builtin" / "conclusion.toml"
+        >>> claim = simbias.claims.load(conclusions)[-1]
         >>> claim.says
         'P(excess_risk <= 0.01) >= 0.95'
         >>> claim.unit, claim.units, claim.family, claim.rule.test

@@ -87,10 +87,6 @@ def get(name: str) -> Claim:
         >>> import simbias
         >>> simbias.claims.get("expressible").title
         'The same architecture holds weights whose risk is 0 (at most .0001)'
-        >>> simbias.claims.get("expresible")
-        Traceback (most recent call last):
-            ...
-        ValueError: claim: unknown name 'expresible', nearest: expressible
     """
     claims = builtin()
     return claims[known("claim", name, claims)]

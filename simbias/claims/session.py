@@ -136,6 +136,17 @@ def judge(
     Raises:
         ValueError: claims that are not feasible; nothing is trained then.
 
+    Notes:
+        Within a family p-values are corrected by Holm's procedure; a version v of a claim spends
+        alpha/(v (v + 1)), so that all versions together spend alpha.
+
+    References:
+        S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal
+        of Statistics 1979.
+        D. Foster, R. Stine, "alpha-investing", JRSS B 2008.
+        S. Howard, A. Ramdas, J. McAuliffe, J. Sekhon, "Time-uniform, nonparametric,
+        nonasymptotic confidence sequences", Annals of Statistics 2021.
+
     Examples:
         >>> from dataclasses import replace
         >>> from importlib.resources import files

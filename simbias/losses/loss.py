@@ -28,8 +28,8 @@ class Loss:
         >>> import simbias
         >>> once = simbias.losses.cross_entropy().points
         >>> twice = simbias.losses.Loss("twice", {}, lambda logits, y: 2.0 * once(logits, y))
-        >>> print(twice.points(jnp.zeros((2, 2)), jnp.array([0, 1])).round(3))
-        [1.386 1.386]
+        >>> print(twice.points(jnp.array([[0.0, 0.0], [-1.0, 1.0]]), jnp.array([1, 1])).round(3))
+        [1.386 0.254]
         >>> twice.identity
         {'name': 'twice'}
     """

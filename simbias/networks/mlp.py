@@ -102,15 +102,19 @@ class MLP:
     Raises:
         ValueError: width or depth < 1, or an unknown activation.
 
+    References:
+        H. Shah, K. Tamuly, A. Raghunathan, P. Jain, P. Netrapalli, "The pitfalls of simplicity
+        bias in neural networks", NeurIPS 2020.
+
     Examples:
         >>> import jax
         >>> import simbias
         >>> net = simbias.MLP(width=8, depth=2)
         >>> net.label, net.sizes(dim=4)
         ('(8,2)', (4, 8, 8, 2))
-        >>> params = net.init(jax.random.key(0), (4,))
-        >>> net.apply(params, jax.numpy.ones((3, 4))).shape
-        (3, 2)
+        >>> params = jax.eval_shape(lambda key: net.init(key, (4,)), jax.random.key(0))
+        >>> [params["layers"][i]["kernel"].shape for i in range(3)]
+        [(4, 8), (8, 8), (8, 2)]
     """
 
     width: int = 100

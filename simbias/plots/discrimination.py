@@ -210,6 +210,12 @@ def discrimination(scores: Sequence[Score]) -> DiscriminationDisplay:
     Raises:
         ValueError: none of them is defined.
 
+    References:
+        Y. Jiang, B. Neyshabur, H. Mobahi, D. Krishnan, S. Bengio, "Fantastic generalization
+        measures and where to find them", ICLR 2020: granulated Kendall tau.
+        G. Dziugaite, A. Drouin, B. Neal, N. Rajkumar, E. Caballero, L. Wang, I. Mitliagkas,
+        D. Roy, "In search of robust measures of generalization", NeurIPS 2020: sign errors.
+
     Examples:
         >>> import numpy as np
         >>> import simbias

@@ -104,8 +104,9 @@ class Task(Protocol):
         ...         return simbias.tasks.Points(x, y, jnp.zeros(rows, bool))
         >>> isinstance(Gaussians(), simbias.tasks.Task)
         True
-        >>> simbias.data(Gaussians(), n_train=100).x.shape
-        (100, 2)
+
+        ``simbias.data`` and ``simbias.train`` take it as any other.
+
     """
 
     @property

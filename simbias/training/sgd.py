@@ -25,6 +25,10 @@ def sgd(*, learning_rate: float = 0.1, momentum: float = 0.0, weight_decay: floa
     Raises:
         ValueError: an argument outside its range, or not a finite number.
 
+    References:
+        I. Sutskever, J. Martens, G. Dahl, G. Hinton, "On the importance of initialization and
+        momentum in deep learning", ICML 2013.
+
     Examples:
         >>> import simbias
         >>> method = simbias.sgd(learning_rate=0.1, momentum=0.9, weight_decay=5e-4)

@@ -149,6 +149,18 @@ def validate(
     Raises:
         ValueError: an argument out of range, or data that a stack was not trained on.
 
+    Notes:
+        Intervals of proportions are those of Clopper and Pearson, exact for every law; that of
+        ``memorised``, a difference of two proportions, is Newcombe's hybrid.
+
+    References:
+        H. Shah, K. Tamuly, A. Raghunathan, P. Jain, P. Netrapalli, "The pitfalls of simplicity
+        bias in neural networks", NeurIPS 2020.
+        C. Clopper, E. Pearson, "The use of confidence or fiducial limits illustrated in the case
+        of the binomial", Biometrika 1934.
+        R. Newcombe, "Interval estimation for the difference between independent proportions",
+        Statistics in Medicine 1998, method 10.
+
     Examples:
         >>> import simbias
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)

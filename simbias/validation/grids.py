@@ -91,13 +91,13 @@ class GridReport:
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> report = simbias.validation.measure_grids(stack, resolution=20, contexts=8, planes=1)
+        >>> report = simbias.validation.measure_grids(stack, coordinates=[1], contexts=8)
         >>> report.simple, report.coordinates, report.slabs
-        (0, (1, 2, 3), (1, 2, 3))
+        (0, (1,), (1, 2, 3))
         >>> report.given.shape
-        (2, 3, 2, 20, 20)
+        (2, 1, 2, 100, 100)
         >>> report.achievable_cuts
-        (4, 4, 4)
+        (4,)
     """
 
     faults: tuple[str, ...]
@@ -174,6 +174,11 @@ def measure_grids(
 
     Raises:
         ValueError: an argument out of range, or a task without a simple set.
+
+    References:
+        I. Waudby-Smith, A. Ramdas, "Estimating means of bounded random variables by betting",
+        JRSS B 2024: the intervals of shares and accuracies.
+        Student, "The probable error of a mean", Biometrika 1908: that of the number of cuts.
 
     Examples:
         >>> import simbias
