@@ -22,6 +22,7 @@ from pathlib import Path
 _KEPT_SECONDS = 0.1  # programs that compile faster are not worth a file
 _ENTRY = "-cache"  # how JAX names one
 _AT_ONCE = 4  # compiled groups whose programs stay in memory: some 40 MB each
+_LIMIT, _MAPS = Path("/proc/sys/vm/max_map_count"), Path("/proc/self/maps")
 _READ = "read-by-simbias.json"  # size and time of the entries that were found readable
 
 
@@ -52,6 +53,22 @@ def group_ended() -> None:
     import jax
 
     if next(_ended) % _AT_ONCE == 0:
+        jax.clear_caches()
+
+
+def make_room(limit: Path = _LIMIT, maps: Path = _MAPS) -> None:
+    """Let go of the programs in memory before the process may map no more of it.
+
+    A program of training is some 450 maps, and Linux allows a process 65,530: XLA ends it with a
+    segmentation fault where they have run out.
+    """
+    import jax
+
+    try:
+        most, held = int(limit.read_text()), maps.read_bytes().count(b"\n")
+    except (OSError, ValueError):
+        return  # another system
+    if held > most / 2:
         jax.clear_caches()
 
 

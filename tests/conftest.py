@@ -44,6 +44,13 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def room():
+    """What one file compiles must leave room for the others of its process."""
+    yield
+    _programs.make_room()
+
+
 def _forward(params, x, activation=lambda h: np.maximum(h, 0)):
     x = np.asarray(x, np.float64)
     layers = [params["layers"][i] for i in range(len(params["layers"]))]

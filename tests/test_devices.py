@@ -190,3 +190,15 @@ def test_an_entry_that_cannot_be_removed_leaves_the_cache_unused(tmp_path, monke
 def test_bad_core_counts_are_answered_in_one_line(cores):
     with pytest.raises(ValueError, match="^cores: got"):
         simbias.configure(cores)
+
+
+@pytest.mark.parametrize("maps, let_go", [(500, False), (501, True)])
+def test_programs_are_let_go_before_a_process_may_map_no_more(maps, let_go, tmp_path, monkeypatch):
+    cleared = []
+    monkeypatch.setattr(jax, "clear_caches", lambda: cleared.append(True))
+    limit, mapped = tmp_path / "limit", tmp_path / "maps"
+    limit.write_text("1000\n")
+    mapped.write_text("a map\n" * maps)
+    _programs.make_room(limit, mapped)
+    _programs.make_room(tmp_path / "of another system", mapped)
+    assert cleared == [True] * let_go

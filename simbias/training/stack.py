@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from simbias import _programs
 from simbias._checks import each, fail, instance, whole
 from simbias._frames import DataFrame, frame
 from simbias._keys import seed_key
@@ -350,6 +351,7 @@ def train_jobs(
         DrawsError: a snapshot to go on from was drawn from other numbers than are drawn here.
     """
     check_memory(jobs[0].cell, len(jobs), n_select)
+    _programs.make_room()
     vectorised = jax.default_backend() != "cpu" if vectorised is None else vectorised
     program = fit.program(jobs[0].cell, n_select)
     problems = {job: fit.problem(*job) for job in jobs}
