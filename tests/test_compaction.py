@@ -210,6 +210,20 @@ def test_nobody_compacts_beside_another(tmp_path, monkeypatch):
     assert beside == [{}] and raw(tmp_path) == {"a": 0.1}
 
 
+def test_who_would_compact_waits_for_another_as_long_as_it_is_told(tmp_path, monkeypatch):
+    rows = opened(tmp_path)
+    put(rows, "a", 0.1)
+    held, naps = opened(tmp_path)._claim(0), []
+
+    def rest(seconds):
+        naps.append(seconds)
+        held.give_back()
+
+    monkeypatch.setattr(time, "sleep", rest)
+    assert rows.compact() == {} and raw(tmp_path) == {} and not naps
+    assert rows.compact(wait=60) == {} and raw(tmp_path) == {"a": 0.1} and len(naps) == 1
+
+
 @pytest.mark.parametrize(
     ("holder", "name"), [(claimed.Places, "_scan"), (claimed.Places, "_claimed"), (parquet, "fill")]
 )

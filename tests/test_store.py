@@ -16,7 +16,7 @@ from simbias.experiments.classify import NETWORKS
 from simbias.results import load_stack
 from simbias.results.config import read_config
 from simbias.results.files import StoreError, check_writable
-from simbias.results.schema import EVIDENCE, VERDICTS
+from simbias.results.schema import BOUNDS, EVIDENCE, VERDICTS
 from simbias.results.store import Store
 from simbias.training.fit import TRACE
 
@@ -301,13 +301,19 @@ def test_a_file_without_what_makes_a_row_is_named_in_one_line(store, notes, chan
     assert set(store.finished()) == {kept}
 
 
+JUDGED = ("cell", "bound", "kind", "certifies", "terms", "premises", "finished")
+
+
 @pytest.mark.parametrize(
-    ("columns", "needed"),
-    [(VERDICTS, ("id", "hash", "verdict", "premises")), (EVIDENCE, ("id", "hash", "outcome"))],
+    ("columns", "row"),
+    [
+        (VERDICTS, dict.fromkeys(("id", "hash", "verdict", "premises"), "x")),
+        (EVIDENCE, dict.fromkeys(("id", "hash", "outcome"), "x")),
+        (BOUNDS, dict.fromkeys(JUDGED, "x") | {"seed": 0}),
+    ],
 )
-def test_what_speaks_of_no_claim_or_concludes_nothing_is_not_read(store, notes, columns, needed):
-    row = dict.fromkeys(needed, "x")
-    for lacking in needed:
+def test_what_speaks_of_nothing_or_concludes_nothing_is_not_read(store, notes, columns, row):
+    for lacking in row:
         path = store.directory / "rows" / f"{lacking}.parquet"
         store.write_rows(path, columns, [row | {lacking: None}])
         assert store.read_rows(path, columns) is None
