@@ -18,7 +18,6 @@ from simbias.claims.claim import Claim, Premise
 from simbias.claims.family import holm, reaches
 from simbias.claims.grammar import parse
 from simbias.claims.inference import Rule, along, p_values
-from simbias.claims.procedures import declared_tests
 from simbias.claims.session import Key, Triple, judge
 from simbias.experiments import AnyCell
 from simbias.quantities import declared
@@ -121,7 +120,7 @@ def calibrate(
     real("missing", missing, 0, 1)
     truths = tuple(map(float, np.atleast_1d(truth)))
     generator = np.random.default_rng(seed)
-    if declared_tests()[rule.test].sequential if peek is None else peek:
+    if rule.procedure.sequential if peek is None else peek:
         judge = _stopping(len(truths))
     wrong = np.zeros(3, np.int64)
     for start in range(0, repetitions, _BLOCK):

@@ -19,7 +19,7 @@ from wrong_tests import (
 from simbias.bounds import Judged
 from simbias.bounds.quantities import validity
 from simbias.bounds.record import Record
-from simbias.claims import claim, sequential, session, verdict
+from simbias.claims import claim, declared_tests, sequential, verdict
 from simbias.claims.family import holm, spent
 from simbias.claims.inference import Rule, along, find, p_values
 from simbias.stats.binomial import clopper_pearson
@@ -284,10 +284,8 @@ def test_versions_that_spend_alpha_each_are_caught(quick, monkeypatch):
 
 def test_rounds_that_peek_at_a_fixed_number_of_units_are_caught(quick, monkeypatch):
     rule = replace(SHARE, at_least=0.5, alpha=0.2)
-    fixed = session.declared_tests()["clopper-pearson"]
-    monkeypatch.setitem(
-        session.declared_tests(), "clopper-pearson", replace(fixed, sequential=True)
-    )
+    fixed = declared_tests()["clopper-pearson"]
+    monkeypatch.setitem(declared_tests(), "clopper-pearson", replace(fixed, sequential=True))
     assert calibrate_session(rule, FAR, 60, truth=0.5, repetitions=60).exceeds
 
 

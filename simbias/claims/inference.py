@@ -19,7 +19,7 @@ from scipy.special import ndtri
 
 from simbias._checks import fail, known, real, whole
 from simbias.claims.family import holm, reaches
-from simbias.claims.procedures import Side, declared_tests
+from simbias.claims.procedures import Procedure, Side, declared_tests
 
 __all__ = [
     "Finding",
@@ -89,19 +89,27 @@ class Rule:
         elif self.at_least is not None:
             raise fail("at_least", self.at_least, f"None with the quantifier {self.quantifier!r}")
         known("test", self.test, declared_tests())
-        answered = declared_tests()[self.test].quantifiers
+        answered = self.procedure.quantifiers
         if self.quantifier not in answered:
             raise fail("quantifier", self.quantifier, f"{' or '.join(answered)} with {self.test!r}")
         if self.test == "mcnemar" and (self.value, self.margin) != (0, 0):
             raise fail("value, margin", (self.value, self.margin), "0, 0 with 'mcnemar'")
         ends = (self.low, self.high)
-        if declared_tests()[self.test].ranged and not (
-            np.isfinite(ends).all() and self.low < self.high
-        ):
+        if self.procedure.ranged and not (np.isfinite(ends).all() and self.low < self.high):
             raise fail("low, high", ends, f"a finite range with {self.test!r}")
         real("alpha", self.alpha, 0, 1, open_low=True, open_high=True)
         least = 0.5 if self.at_least is None else min(self.at_least, 1 - self.at_least)
         real("miss", self.miss, 0, least, open_high=True)
+
+    @property
+    def procedure(self) -> Procedure:
+        """The test of its name."""
+        return declared_tests()[self.test]
+
+    @property
+    def charged(self) -> bool:
+        """Whether its p-value is raised by the probability that any unit's interval misses."""
+        return self.quantifier == "mean" and not self.procedure.ranged
 
 
 @dataclass(frozen=True)
@@ -164,7 +172,7 @@ def find(rule: Rule, low: ArrayLike, high: ArrayLike) -> Finding:
     least, most = _oriented(rule, low, high)
     if least.ndim != 1:
         raise fail("low", f"shape {least.shape}", "shape (units,)")
-    procedure, units = declared_tests()[rule.test], len(least)
+    procedure, units = rule.procedure, len(least)
     worst, best = _sides(rule, least, most)
     holding, failing = int(worst.hits.sum()), int(best.hits.sum())
     half, limit = rule.alpha / 2, procedure.limit
@@ -231,7 +239,7 @@ def along(
     Raises:
         ValueError: as ``find``, or a test that does not count units.
     """
-    procedure = declared_tests()[rule.test]
+    procedure = rule.procedure
     if procedure.along is None:
         raise fail(
             "test",
@@ -260,7 +268,7 @@ def fewest(rule: Rule, *, tests_in_family: int = 1) -> int:
     """
     level = rule.alpha / whole("tests_in_family", tests_in_family)
     worst = max(_shares(rule)) + rule.miss
-    smallest = declared_tests()[rule.test].smallest
+    smallest = rule.procedure.smallest
 
     def enough(units: int) -> bool:
         return reaches(smallest(units, worst) + _missed(rule, units), level)
@@ -300,7 +308,7 @@ def more(
         return 0
     level = rule.alpha / tests_in_family
     sides = _sides(rule, *_oriented(rule, low, high))
-    if declared_tests()[rule.test].along is None:
+    if rule.procedure.along is None:
         least = fewest(rule, tests_in_family=tests_in_family)
         found = [_more_by_normal_law(rule, side.excess, level, least) for side in sides]
     else:
@@ -309,7 +317,7 @@ def more(
 
 
 def _more_by_repeating(rule: Rule, side: Side, level: float, most: int) -> int | None:
-    along, units = declared_tests()[rule.test].along, side.hits.shape[-1]
+    along, units = rule.procedure.along, side.hits.shape[-1]
     assert along is not None
     excess, hits, gains = (np.resize(part, units + most) for part in side[:3])
     p = along(Side(excess, hits, gains, side.share))[units:]
@@ -327,14 +335,13 @@ def _more_by_normal_law(
 
 
 def _evidence(rule: Rule, side: Side) -> NDArray[np.float64]:
-    p = declared_tests()[rule.test].evidence(side) + _missed(rule, side.hits.shape[-1])
+    p = rule.procedure.evidence(side) + _missed(rule, side.hits.shape[-1])
     return np.minimum(p, 1.0)
 
 
 def _missed(rule: Rule, units: int) -> float:
     """What a mean's p-value is raised by: the probability that any unit's interval misses."""
-    charged = rule.quantifier == "mean" and not declared_tests()[rule.test].ranged
-    return units * rule.miss if charged else 0.0
+    return units * rule.miss if rule.charged else 0.0
 
 
 def _edges(rule: Rule) -> tuple[float, float]:
@@ -352,7 +359,7 @@ def _shares(rule: Rule) -> tuple[float, float]:
     """The most of the mean gain for the claim, were it false, and against it, were it true."""
     if rule.at_least is not None:
         return rule.at_least, 1 - rule.at_least
-    if not declared_tests()[rule.test].ranged:
+    if not rule.procedure.ranged:
         return 0.5, 0.5
     (below, above), (bottom, top) = _edges(rule), _range(rule)
     return (top - below) / (top - bottom), (above - bottom) / (top - bottom)
@@ -372,7 +379,7 @@ def _oriented(
     if (low > high).any():
         worst = tuple(float(part[low > high][0]) for part in (low, high))
         raise fail("low, high", worst, "low <= high")
-    if declared_tests()[rule.test].ranged and ((low < rule.low) | (high > rule.high)).any():
+    if rule.procedure.ranged and ((low < rule.low) | (high > rule.high)).any():
         raise fail("low, high", (low.min(), high.max()), f"within [{rule.low:g}, {rule.high:g}]")
     if rule.test == "mcnemar" and not np.isin([low, high], (-1, 0, 1)).all():
         raise fail("low, high", "other differences", "-1, 0 and 1 with 'mcnemar'")
@@ -387,7 +394,7 @@ def _sides(
     failing = low >= above if rule.margin else low > above
     holding = high <= below
     gains: tuple[np.ndarray, np.ndarray] = (holding, failing)
-    if declared_tests()[rule.test].ranged:
+    if rule.procedure.ranged:
         bottom, top = _range(rule)
         gains = ((top - high) / (top - bottom), (low - bottom) / (top - bottom))
     first, second = (share + rule.miss for share in _shares(rule))

@@ -139,8 +139,7 @@ def check_units(place: str, claim: Claim) -> None:
     """Raise ValueError where so many units cannot decide a claim in its family and version."""
     rule = claim.judging
     missed, level = claim.units * rule.miss, rule.alpha / claim.family_size
-    charged = rule.quantifier == "mean" and not declared_tests()[rule.test].ranged
-    if charged and missed > level / 2:
+    if rule.charged and missed > level / 2:
         words = f"at least {1 - level / 2 * (1 - claim.confidence) / missed:.10g}: any of"
         words += f" {claim.units} units may miss, and half of {level:.4g} is left for that"
         raise fail(f"{place}: effort: confidence", claim.confidence, words)

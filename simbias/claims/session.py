@@ -15,7 +15,6 @@ from simbias._types import AnyStack
 from simbias.claims.claim import Claim
 from simbias.claims.expression import Expression, Reference
 from simbias.claims.inference import decided, find, more
-from simbias.claims.procedures import declared_tests
 from simbias.claims.verdict import (
     Units,
     Verdict,
@@ -227,7 +226,7 @@ def feasible(claims: Sequence[Claim]) -> None:
 
 def _next(claim: Claim, have: int, measured: Units | None) -> int:
     """How many units a claim asks for next: as many as would decide, at most doubling."""
-    if unit_named(claim.unit).points or not declared_tests()[claim.rule.test].sequential:
+    if unit_named(claim.unit).points or not claim.rule.procedure.sequential:
         return claim.units  # points of one network come all at once
     if measured is None:
         return min(claim.units, FIRST_ROUND)

@@ -10,7 +10,6 @@ import numpy as np
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.family import holm, scaled
 from simbias.claims.inference import Finding, find, more
-from simbias.claims.procedures import declared_tests
 from simbias.quantities.settings import setting
 from simbias.stats.estimate import Estimate
 
@@ -239,7 +238,7 @@ def _reason(claim: Claim, verdict: str, finding: Finding, units: Units, needed: 
     if gone:
         words = ", ".join(f"{count} {why}" for why, count in gone.items())
         text += f", among them missing: {words}"
-    if assumes := declared_tests()[rule.test].assumes:
+    if assumes := rule.procedure.assumes:
         text += f"; {rule.test}, which assumes {assumes}"
     if claim.family_size > 1:
         text += f"; {claim.correction} in a family of {claim.family_size}"
