@@ -342,3 +342,12 @@ def test_what_was_not_said_here_is_refused_in_one_line(store, claim, name, chang
     with pytest.raises(ValueError, match=words) as caught:
         said.register(store, [claim("a")])
     assert name in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_batch_that_is_no_table_is_refused_in_one_line(store, claim):
+    said.register(store, [claim("a")])
+    (store.directory / "said" / "1.json").write_text("7")
+    with pytest.raises(
+        ValueError, match=r"said/1\.json: got 7, allowed: what simbias writes; [^\n]*$"
+    ):
+        said.register(store, [claim("a")])

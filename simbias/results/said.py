@@ -116,10 +116,11 @@ def read(store: Store) -> list[Said]:
 def _batch(path: Path) -> list[Said]:
     """What a batch says."""
     record = read_json(f"{path}, which can be moved away to start over,", path, _MOST_BYTES)
-    claims = record.get("claims") if isinstance(record, dict) else None
-    if not isinstance(record, dict) or not isinstance(claims, list):
-        raise fail(str(path), record, "what simbias writes; move it away to start over")
-    if path.stem != str(record.get("generation")):
+    if (
+        not isinstance(record, dict)
+        or not isinstance(claims := record.get("claims"), list)
+        or path.stem != str(record.get("generation"))
+    ):
         raise fail(str(path), record, "what simbias writes; move it away to start over")
     if record.pop(CHECKSUM.name, None) != checksums.of_record(record):
         raise ValueError(f"{path}: {checksums.CHANGED}; move it away to start over")
