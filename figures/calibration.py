@@ -29,7 +29,7 @@ from wrong_tests import (
 )
 
 from simbias.claims import verdict
-from simbias.claims.inference import Rule
+from simbias.claims.rule import Rule
 from simbias.plots import _figure as style
 from simbias.stats.estimate import Estimate
 

@@ -13,7 +13,8 @@ from scipy.special import ndtri
 
 from simbias.bounds import certificates
 from simbias.bounds.discrimination import Interval, Network, discriminate
-from simbias.claims.inference import Rule, find
+from simbias.claims.inference import find
+from simbias.claims.rule import Rule
 from simbias.results.summary import _mean
 from simbias.results.transitions import Transitions
 from simbias.stats.binomial import clopper_pearson

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from simbias._checks import fail
-from simbias.claims.inference import Rule
+from simbias.claims.rule import Rule
 from simbias.stats.binomial import clopper_pearson, lower_limit
 
 _ABOVE = 1e-6  # relative: how little the delta of a certificate exceeds its rate of violations

@@ -17,7 +17,8 @@ from simbias._checks import real, whole
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.family import holm, reaches
 from simbias.claims.grammar import parse
-from simbias.claims.inference import Rule, along, p_values
+from simbias.claims.inference import along, p_values
+from simbias.claims.rule import Rule
 from simbias.claims.session import Key, Triple, judge
 from simbias.experiments import AnyCell
 from simbias.quantities import declared

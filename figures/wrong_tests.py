@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from simulated import PValues
 
 from simbias.claims.family import holm
-from simbias.claims.inference import Rule, p_values
+from simbias.claims.inference import p_values
+from simbias.claims.rule import Rule
 
 
 def ambiguous_in_favour(rule: Rule, low: ArrayLike, high: ArrayLike) -> PValues:

@@ -21,7 +21,8 @@ from simbias.bounds.quantities import validity
 from simbias.bounds.record import Record
 from simbias.claims import claim, declared_tests, sequential, verdict
 from simbias.claims.family import holm, spent
-from simbias.claims.inference import Rule, along, find, p_values
+from simbias.claims.inference import along, find, p_values
+from simbias.claims.rule import Rule
 from simbias.stats.binomial import clopper_pearson
 
 NORMAL = Located("normal", lambda g, s: g.normal(size=s), 0.0, 0.0)

@@ -10,8 +10,9 @@ from scipy import integrate, stats
 
 from simbias.claims import betting, exact, means, sequential
 from simbias.claims.family import holm
-from simbias.claims.inference import QUANTIFIERS, Rule, along, decided, fewest, find, more, p_values
+from simbias.claims.inference import along, decided, fewest, find, more, p_values
 from simbias.claims.procedures import Side, declared_tests
+from simbias.claims.rule import QUANTIFIERS, Rule
 from simbias.registry import TESTS
 
 SHARE = Rule("<=", 0.01, 0.0, "probability", 0.95, "clopper-pearson", 0.05)
@@ -594,6 +595,20 @@ def test_mcnemar_compares_with_zero_only():
             replace(DIFFERENCE, **change)
     with pytest.raises(ValueError, match="^low, high: got .*allowed: -1, 0 and 1 with 'mcnemar'$"):
         find(DIFFERENCE, [0.5], [0.5])
+
+
+def test_what_a_test_asks_of_its_units_is_declared_and_holds_under_any_name(monkeypatch):
+    tests = declared_tests()
+    monkeypatch.setitem(tests, "mine", replace(tests["permutation"], paired=True))
+    with pytest.raises(ValueError, match="^value, margin: got .*allowed: 0, 0 with 'mine'$"):
+        replace(MEAN, test="mine", value=0.1)
+    with pytest.raises(ValueError, match="^low, high: got .*allowed: -1, 0 and 1 with 'mine'$"):
+        find(replace(MEAN, test="mine"), [0.5], [0.5])
+    alike = -np.ones(3)  # five units of one sign give 1/32, the first of these below .05
+    monkeypatch.setitem(tests, "mine", tests["permutation"])
+    assert more(replace(MEAN, test="mine"), alike, alike) == 2
+    monkeypatch.setitem(tests, "mine", replace(tests["permutation"], needs_spread=True))
+    assert more(replace(MEAN, test="mine"), alike, alike) is None
 
 
 @pytest.mark.parametrize(

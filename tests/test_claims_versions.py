@@ -14,7 +14,8 @@ import pytest
 
 from simbias.claims import get, sequential
 from simbias.claims.family import spent
-from simbias.claims.inference import Rule, decided, fewest, find
+from simbias.claims.inference import decided, fewest, find
+from simbias.claims.rule import Rule
 from simbias.claims.session import GENERATION
 from simbias.claims.verdict import Units, conclude
 from simbias.results import Store, files, said

@@ -9,9 +9,10 @@ from difflib import get_close_matches
 
 from simbias._checks import each, fail, known
 from simbias.claims.claim import Claim, Premise
-from simbias.claims.inference import Finding, Rule
+from simbias.claims.inference import Finding
 from simbias.claims.procedures import Procedure, Side, declared_tests
 from simbias.claims.reading import builtin, get, load
+from simbias.claims.rule import Rule
 from simbias.claims.session import InMemory, feasible, judge
 from simbias.claims.verdict import Units, Verdict
 

@@ -14,7 +14,7 @@ from simbias._identity import canonical
 from simbias._types import Settings
 from simbias.claims.expression import Expression
 from simbias.claims.family import spent
-from simbias.claims.inference import Rule
+from simbias.claims.rule import Rule
 from simbias.experiments.experiment import OwnCell
 
 _WORDS = ("title", "source")  # of a claim: they may be put better

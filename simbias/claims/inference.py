@@ -17,99 +17,12 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from simbias._checks import fail, known, real, whole
-from simbias.claims.family import holm, reaches
-from simbias.claims.procedures import Procedure, Side, declared_tests
+from simbias._checks import fail, whole
+from simbias.claims.family import reaches
+from simbias.claims.procedures import Side, declared_tests
+from simbias.claims.rule import Rule
 
-__all__ = [
-    "Finding",
-    "Rule",
-    "along",
-    "decided",
-    "fewest",
-    "find",
-    "holm",
-    "more",
-    "p_values",
-]
-
-QUANTIFIERS = ("probability", "mean", "median")
 _MOST_UNITS = 10_000_000
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What is asked of the units.
-
-    Attributes:
-        op: "<=" or ">=".
-        value: what the quantity is compared with.
-        margin: half-width of the knife's edge, at least 0.
-        quantifier: "probability" (enough of the units satisfy the predicate), "mean" or "median"
-            (theirs does).
-        at_least: of "probability", the share in (0, 1); None otherwise.
-        test: a key of ``procedures.declared_tests()``.
-        alpha: probability of a false verdict, in (0, 1).
-        miss: probability that any of a unit's intervals misses, its quantity's or a premise's, in
-            [0, 1).
-        low, high: range of the quantity; asked for by the tests that need one.
-
-    Raises:
-        ValueError: a value out of range, an unknown name, or a test that does not answer this.
-
-    Examples:
-        >>> from simbias.claims import Rule
-        >>> rule = Rule("<=", 0.01, 0.001, "probability", 0.95, "clopper-pearson", alpha=0.05)
-        >>> rule.quantifier, rule.at_least
-        ('probability', 0.95)
-        >>> Rule("<=", 0.01, 0.001, "probability", 0.95, "clopper-pearson", alpha=1.5)
-        Traceback (most recent call last):
-            ...
-        ValueError: alpha: got 1.5, allowed: a number in (0, 1)
-    """
-
-    op: str
-    value: float
-    margin: float
-    quantifier: str
-    at_least: float | None
-    test: str
-    alpha: float
-    miss: float = 0.0
-    low: float = -math.inf
-    high: float = math.inf
-
-    def __post_init__(self) -> None:
-        known("op", self.op, ("<=", ">="))
-        real("value", self.value)
-        real("margin", self.margin, 0)
-        known("quantifier", self.quantifier, QUANTIFIERS)
-        if self.quantifier == "probability":
-            real("at_least", self.at_least, 0, 1, open_low=True, open_high=True)
-        elif self.at_least is not None:
-            raise fail("at_least", self.at_least, f"None with the quantifier {self.quantifier!r}")
-        known("test", self.test, declared_tests())
-        answered = self.procedure.quantifiers
-        if self.quantifier not in answered:
-            raise fail("quantifier", self.quantifier, f"{' or '.join(answered)} with {self.test!r}")
-        if self.test == "mcnemar" and (self.value, self.margin) != (0, 0):
-            raise fail("value, margin", (self.value, self.margin), "0, 0 with 'mcnemar'")
-        ends = (self.low, self.high)
-        if self.procedure.ranged and not (np.isfinite(ends).all() and self.low < self.high):
-            raise fail("low, high", ends, f"a finite range with {self.test!r}")
-        real("alpha", self.alpha, 0, 1, open_low=True, open_high=True)
-        least = 0.5 if self.at_least is None else min(self.at_least, 1 - self.at_least)
-        real("miss", self.miss, 0, least, open_high=True)
-
-    @property
-    def procedure(self) -> Procedure:
-        """The test of its name."""
-        return declared_tests()[self.test]
-
-    @property
-    def charged(self) -> bool:
-        """Whether its p-value is raised by the probability that any unit's interval misses."""
-        return self.quantifier == "mean" and not self.procedure.ranged
 
 
 @dataclass(frozen=True)
@@ -167,7 +80,7 @@ def find(rule: Rule, low: ArrayLike, high: ArrayLike) -> Finding:
 
     Raises:
         ValueError: no units, NaN, ends the wrong way round, or differences other than -1, 0 and 1
-            for McNemar's test.
+            for a test of paired answers.
     """
     least, most = _oriented(rule, low, high)
     if least.ndim != 1:
@@ -328,7 +241,7 @@ def _more_by_normal_law(
     rule: Rule, excess: Float[np.ndarray, " units"], level: float, least: int
 ) -> int | None:
     centre = excess.mean() if np.isfinite(excess).all() else np.inf
-    if centre >= 0 or (rule.test == "bootstrap" and np.ptp(excess) == 0):
+    if centre >= 0 or (rule.procedure.needs_spread and np.ptp(excess) == 0):
         return None
     enough: int = math.ceil((ndtri(level) * excess.std() / centre) ** 2)
     return max(max(least, enough) - len(excess), 1)
@@ -381,8 +294,8 @@ def _oriented(
         raise fail("low, high", worst, "low <= high")
     if rule.procedure.ranged and ((low < rule.low) | (high > rule.high)).any():
         raise fail("low, high", (low.min(), high.max()), f"within [{rule.low:g}, {rule.high:g}]")
-    if rule.test == "mcnemar" and not np.isin([low, high], (-1, 0, 1)).all():
-        raise fail("low, high", "other differences", "-1, 0 and 1 with 'mcnemar'")
+    if rule.procedure.paired and not np.isin([low, high], (-1, 0, 1)).all():
+        raise fail("low, high", "other differences", f"-1, 0 and 1 with {rule.test!r}")
     return (low, high) if rule.op == "<=" else (-high, -low)
 
 

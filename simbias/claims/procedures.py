@@ -60,6 +60,9 @@ class Procedure:
             where ``ranged``); from values, an upper limit of their mean or median.
         ranged: whether it needs the ends of the quantity's range.
         assumes: of the law of the units, besides that they are independent; empty: nothing.
+        paired: whether its units are points that two classifiers label, of which it takes the
+            differences -1, 0 and 1, to be held against 0.
+        needs_spread: whether it says nothing of units that are all the same, however many.
 
     Examples:
         One that never says anything, of the share of units:
@@ -90,6 +93,8 @@ class Procedure:
     limit: Callable[[np.ndarray, float, float], float]
     ranged: bool = False
     assumes: str = ""
+    paired: bool = False
+    needs_spread: bool = False
 
 
 class _Counting(TypedDict):
@@ -171,6 +176,7 @@ bootstrap = Procedure(
     smallest=lambda units, share: means.least_p(units),
     limit=_shared(means.bootstrap_limit),
     assumes="a law that is moderately skewed at most, without rare large values",
+    needs_spread=True,
 )
 mcnemar = Procedure(
     quantifiers=("mean",),
@@ -180,6 +186,7 @@ mcnemar = Procedure(
     **_counting(lambda side: exact.discordant(side.excess)),
     smallest=lambda units, share: 0.5**units,
     limit=_shared(exact.difference_limit),
+    paired=True,
 )
 
 

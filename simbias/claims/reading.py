@@ -19,8 +19,9 @@ from simbias._types import Settings
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.expression import Expression, Reference
 from simbias.claims.grammar import parse
-from simbias.claims.inference import Rule, fewest
+from simbias.claims.inference import fewest
 from simbias.claims.procedures import declared_tests
+from simbias.claims.rule import Rule
 from simbias.claims.session import GENERATION
 from simbias.experiments import cell_of, experiment_of
 from simbias.experiments.experiment import OwnCell
@@ -191,8 +192,9 @@ def _claim(place: str, table: Settings) -> Claim:
         raise fail(f"{place}: quantity", quantity.text, f"at least one quantity of a {unit}")
     points = unit_named(unit).points
     rule = _rule(place, table, quantity)
-    if rule.test == "mcnemar" and not (points and isinstance(quantity.node, Reference)):
-        raise fail(f"{place}: quantity", quantity.text, "one quantity of a point, with mcnemar")
+    if rule.procedure.paired and not (points and isinstance(quantity.node, Reference)):
+        words = f"one quantity of a point, with {rule.test}"
+        raise fail(f"{place}: quantity", quantity.text, words)
     _check_edge(f"{place}: predicate: value", quantity, rule.op, rule.value, rule.margin)
     premises = tuple(
         _premise(f"{place}: requires[{i}]", one, read)
@@ -323,16 +325,14 @@ def _rule(place: str, table: Settings, quantity: Expression) -> Rule:
     numbers = {key: real(f"{place}: {at}: {key}", said[at][key]) for key, at in given.items()}
     at, (low, high) = f"{place}: inference: test", quantity.range()
     test = declared_tests()[known(at, inference["test"], declared_tests())]
-    bounded, place_of = (
-        math.isfinite(low) and math.isfinite(high),
-        f"it lies in [{low:g}, {high:g}]",
-    )
-    if test.ranged and not bounded:
-        words = f"permutation or bootstrap for a mean of {quantity.text}: {place_of}"
-        raise fail(at, inference["test"], words)
-    if test.assumes and bounded:
-        words = f"betting, which assumes nothing, for a mean of {quantity.text}: {place_of}"
-        raise fail(at, inference["test"], words)
+    bounded = math.isfinite(low) and math.isfinite(high)
+    if (test.ranged and not bounded) or (test.assumes and bounded):
+        others = declared_tests().items()
+        fitting = [name for name, one in others if (one.ranged if bounded else one.assumes)]
+        words = f"{' or '.join(fitting)}{', which assumes nothing,' * bounded} for a mean of"
+        raise fail(
+            at, inference["test"], f"{words} {quantity.text}: it lies in [{low:g}, {high:g}]"
+        )
     try:
         return Rule(
             op=predicate["op"],

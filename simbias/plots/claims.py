@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 
 from simbias._checks import each, fail, instance, known
 from simbias._types import Keywords, TableRow
-from simbias.claims.inference import QUANTIFIERS
+from simbias.claims.rule import QUANTIFIERS
 from simbias.claims.verdict import VERDICTS
 from simbias.plots import _figure as style
 from simbias.plots._room import HINTED, text_width
