@@ -76,7 +76,7 @@ def many(shape: str, seconds: float) -> float:
 
 def _jax_rate(shape: str, seconds: float, networks: int, vectorised: bool) -> float:
     import simbias
-    from simbias.training.stack import Job, train_jobs
+    from simbias.training.jobs import Job, train_jobs
 
     width, depth = map(int, shape.split(","))
 

@@ -25,7 +25,8 @@ def profile(shape: str) -> None:
 
     import simbias
     from simbias.parallel import devices_for, spread
-    from simbias.training import fit, stack
+    from simbias.training import fit, jobs
+    from simbias.training.problem import problem_of
 
     width, depth = map(int, shape.split(","))
     cell = simbias.training.Cell(
@@ -37,11 +38,11 @@ def profile(shape: str) -> None:
         stop=simbias.Stop(max_updates=1_000_000, check_every=1000),
     )
     devices = devices_for()
-    program = fit.program(cell, stack.N_SELECT)
-    problems = [fit.problem(cell, seed) for seed in range(len(devices))]
+    program = fit.program(cell, jobs.N_SELECT)
+    problems = [problem_of(cell, seed) for seed in range(len(devices))]
     states = [jax.jit(lambda one: fit.start(program, one))(problem) for problem in problems]
     laid = spread(list(zip(problems, states, strict=True)), devices)
-    compiled = stack._compiled(program, devices, False, len(devices))
+    compiled = jobs._compiled(program, devices, False, len(devices))
     compiled = compiled.lower(laid, jnp.int32(1)).compile()
     known = {name: (kind, source) for name, kind, source in _LINE.findall(compiled.as_text())}
     jax.block_until_ready(compiled(laid, jnp.int32(1)))

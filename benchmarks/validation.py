@@ -22,7 +22,7 @@ def products(network, networks: int, cells: int, contexts: int):
     import numpy as np
 
     from simbias.parallel import devices_for, over_seeds, spread
-    from simbias.validation.grids import ROWS
+    from simbias.validation.planes import ROWS
 
     many = ROWS // contexts
     sizes = network.sizes(50)
@@ -64,8 +64,10 @@ def main() -> None:
     import numpy as np
 
     from simbias.tasks.oracle import achievable_rule, simple_rule
-    from simbias.validation import cuts, grids
+    from simbias.validation import cuts
+    from simbias.validation.contexts import draw_lines
     from simbias.validation.geometry import Box, Plane, decide, layers_of, restrict
+    from simbias.validation.planes import ask
 
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
     task, networks = simbias.tasks.get("noisy-lms-7"), len(jax.devices())
@@ -82,12 +84,10 @@ def main() -> None:
             seeds=networks,
             stop=simbias.Stop(max_updates=options.updates),
         )
-        drawn = [grids.draw_lines(stack, i, 0, options.contexts) for i in range(networks)]
+        drawn = [draw_lines(stack, i, 0, options.contexts) for i in range(networks)]
         alone = products(stack.cell.network, networks, options.resolution**2, options.contexts)
         race = {
-            "grid": lambda stack=stack, drawn=drawn: grids.ask(
-                stack, rules, drawn, options.resolution
-            ),
+            "grid": lambda stack=stack, drawn=drawn: ask(stack, rules, drawn, options.resolution),
             "products": alone,
         }
         times: dict[str, list[float]] = {name: [] for name in race}

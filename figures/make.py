@@ -29,7 +29,7 @@ from simbias.results.bounds import comparable, read_all
 from simbias.results.claims import read_verdicts
 from simbias.results.summary import INTERVAL
 from simbias.training import Stack, replay, stop
-from simbias.training.stack import Job
+from simbias.training.jobs import Job
 from simbias.training.words import phrases, value_words
 
 HERE = Path(__file__).parent

@@ -13,7 +13,8 @@ from importlib.resources.abc import Traversable
 from simbias._checks import fail, known
 from simbias._files import read_toml
 from simbias._plain import Settings
-from simbias.registry import CLAIMS, Entry, resource
+from simbias._registry import Entry, resource
+from simbias.registry import CLAIMS
 
 _MOST_CLAIMS = 1000  # of a file
 _MOST_TEXTS = 20_000  # expressions of a file: quantities, premises, and the definitions of each

@@ -96,7 +96,7 @@ def cell():
 @pytest.fixture(scope="session")
 def snapshots(cell):
     """Four seeds of the small cell trained on two devices, by job."""
-    from simbias.training.stack import Job, train_jobs
+    from simbias.training.jobs import Job, train_jobs
 
     return train_jobs([Job(cell, seed) for seed in range(4)], n_select=2000)
 

@@ -14,7 +14,8 @@ from simbias.bounds import Evidence, Masked, evaluate, evidence_from, judged, ma
 from simbias.bounds.f_cmi import f_cmi, plug_in_information
 from simbias.tasks.oracle import Layer
 from simbias.training import Cell, fit
-from simbias.training.stack import MaskedJob, train_jobs
+from simbias.training.jobs import MaskedJob, train_jobs
+from simbias.training.problem import problem_of, training_set
 from simbias.validation import control
 
 MOST = math.sqrt(2 * math.log(2))  # of a point whose training is given away
@@ -174,7 +175,7 @@ def test_a_network_is_trained_on_the_masked_half_of_its_supersample(small, maske
     np.testing.assert_array_equal(masked.y, y)
     pairs = np.arange(small.n_train)
     for j in (0, 5):
-        data = fit.training_set(small, fit.problem(small, 0, j))
+        data = training_set(small, problem_of(small, 0, j))
         second = masked.mask[j].astype(int)
         np.testing.assert_allclose(data.x, x[pairs, second], atol=1e-5)
         np.testing.assert_array_equal(data.y, y[pairs, second])
@@ -187,7 +188,7 @@ def test_masks_are_fair_and_independent(small, masked):
 
 
 def test_each_mask_has_an_initialisation_and_an_order_of_its_own(small):
-    problems = [fit.problem(small, 0, mask) for mask in (0, 1)] + [fit.problem(small, 0)]
+    problems = [problem_of(small, 0, mask) for mask in (0, 1)] + [problem_of(small, 0)]
     program = fit.program(small, 1)
     kernels = [fit.start(program, each).params["layers"][0]["kernel"] for each in problems]
     orders = [stream(jax.random.wrap_key_data(each.keys.order), "order") for each in problems]

@@ -17,7 +17,7 @@ from simbias.experiments import arrays, row_name
 from simbias.results import Store
 from simbias.results import bounds as kept
 from simbias.training import Cell
-from simbias.training.stack import Job
+from simbias.training.jobs import Job
 from simbias.training.stop import End
 from simbias.validation import control
 

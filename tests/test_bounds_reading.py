@@ -17,7 +17,8 @@ from simbias.bounds import evidence as evidence_of
 from simbias.bounds.evidence import Evidence, evidence_from
 from simbias.bounds.posterior import _posterior, _problem
 from simbias.tasks.oracle import Layer
-from simbias.training import Cell, fit
+from simbias.training import Cell
+from simbias.training import problem as problem_of
 from simbias.validation import control
 
 N, FIRST, PADDED = 91, 45, 4096
@@ -176,17 +177,17 @@ def test_a_bound_counts_the_points_that_its_prior_has_not_read(problem, prior, n
 
 def test_held_out_errors_are_counted_on_a_stream_that_nothing_else_reads(monkeypatch):
     cell = Cell(tasks.get("noisy-lms-7", dim=3), MLP(2, 1), sgd(), n_train=8, batch=4)
-    asked, points, fresh = [], fit.draw_points, evidence_of.drawn
+    asked, points, fresh = [], problem_of.draw_points, evidence_of.drawn
 
-    def draw_points(draw, problem, name, rows):
+    def draw_points(draw, of, name, rows):
         asked.append((name, rows))
-        return points(draw, problem, name, rows)
+        return points(draw, of, name, rows)
 
     def drawn(draw, name, rows, key, law):
         asked.append((name, rows))
         return fresh(draw, name, rows, key, law)
 
-    monkeypatch.setattr(fit, "draw_points", draw_points)
+    monkeypatch.setattr(problem_of, "draw_points", draw_points)
     monkeypatch.setattr(evidence_of, "drawn", drawn)
     evidence_from(control(cell, "simple"), 0, held_out=11)
     assert [name for name, rows in asked if rows == 11] == ["holdout"]

@@ -13,7 +13,8 @@ import pytest
 from simbias import MLP, Stop, losses, sgd, tasks
 from simbias._keys import STREAMS, identity_key, stream
 from simbias.tasks.shifts import shifted
-from simbias.training import Cell, cell_from_settings, fit
+from simbias.training import Cell, cell_from_settings
+from simbias.training.problem import problem_of
 from simbias.training.stack import seed_list
 
 # What is recorded here fixes every network of every run: a change orphans all published weights.
@@ -79,9 +80,7 @@ def test_identity_of_a_fixed_cell_is_the_recorded_one():
 
 
 def keys(cell, seed, mask=None):
-    return {
-        name: own.tolist() for name, own in fit.problem(cell, seed, mask).keys._asdict().items()
-    }
+    return {name: own.tolist() for name, own in problem_of(cell, seed, mask).keys._asdict().items()}
 
 
 def test_keys_of_a_fixed_network_are_the_recorded_ones():
@@ -115,13 +114,13 @@ def test_a_key_hangs_from_what_is_drawn_by_it_and_from_nothing_else(field):
 def test_identity_and_key_are_the_same_in_another_process():
     code = (
         "from simbias import MLP, Stop, sgd, tasks\n"
-        "from simbias.training import fit\n"
         "from simbias.training import Cell\n"
+        "from simbias.training.problem import problem_of\n"
         "c = Cell(stop=Stop(train_accuracy=0.995), n_train=40_000, network=MLP(depth=1, width=100),"
         " method=sgd(weight_decay=5e-5, momentum=0.9, learning_rate=0.1),"
         " task=tasks.get('noisy-lms-7'))\n"
         "print(c.identity)\n"
-        "print({k: v.tolist() for k, v in fit.problem(c, 3).keys._asdict().items()})\n"
+        "print({k: v.tolist() for k, v in problem_of(c, 3).keys._asdict().items()})\n"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120

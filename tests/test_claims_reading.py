@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from simbias._registry import Entry
 from simbias.claims import reading as claims
 from simbias.claims.reading import builtin, get, load
-from simbias.registry import BOUNDS, CLAIMS, Entry
+from simbias.registry import BOUNDS, CLAIMS
 
 SETTINGS = """
 task = { name = "noisy-lms-7", dim = 50 }

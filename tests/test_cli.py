@@ -9,8 +9,9 @@ from importlib.resources import files
 import pytest
 
 from simbias import suites
+from simbias._registry import Entry
 from simbias.cli import _full_run, _parse, main
-from simbias.registry import FIGURES, Entry
+from simbias.registry import FIGURES
 from simbias.results import Store
 from simbias.runner.execute import prepare
 from simbias.runner.plan import make_plan

@@ -17,6 +17,7 @@ from rich.console import Console
 
 import simbias
 from simbias import claims, suites
+from simbias._registry import Entry
 from simbias.bounds import evaluate
 from simbias.cli import main
 from simbias.experiments import (
@@ -39,7 +40,7 @@ from simbias.experiments.classify import outcomes
 from simbias.experiments.estimators import MEASURED
 from simbias.quantities import Subject, declared
 from simbias.quantities.settings import setting
-from simbias.registry import EXPERIMENTS, Entry
+from simbias.registry import EXPERIMENTS
 from simbias.results import Store, StoreError, load_fitted, load_stack
 from simbias.runner import claims as runner
 from simbias.runner import execute

@@ -10,8 +10,8 @@ from simbias import MLP, Stop, sgd, tasks, train
 from simbias.plots import boundary
 from simbias.tasks import oracle
 from simbias.training import Cell
-from simbias.validation import control, islands, measure_grids, measure_islands, validate
-from simbias.validation.grids import ZONES
+from simbias.validation import control, measure_grids, measure_islands, validate, vicinity
+from simbias.validation.planes import ZONES
 
 LEAST, MOST = float(np.nextafter(0, 1)), float(np.nextafter(1, 0))
 NARROW = 1 / 6  # a margin at which the slabs of 7 would have no width
@@ -44,7 +44,7 @@ SLOW = {("noisy-lms-7", "nearly uninformative"), ("lsn", "uninformative")}
     [pytest.param(*case, marks=pytest.mark.slow) if case in SLOW else case for case in CASES],
 )
 def test_every_setting_that_is_accepted_can_be_measured_and_drawn(name, extreme, monkeypatch):
-    monkeypatch.setattr(islands, "_MOST", 2**16)
+    monkeypatch.setattr(vicinity, "_MOST", 2**16)
     stack = stack_of(name, extreme)
     task = stack.cell.task
     simple = oracle.simple_risk(task)

@@ -12,18 +12,13 @@ from simbias import MLP, Stop, sgd, tasks, train, validate
 from simbias.parallel import stacked
 from simbias.stats.bounded import betting_interval
 from simbias.tasks import oracle
-from simbias.training import Cell, fit
+from simbias.training import Cell
+from simbias.training.problem import problem_of
 from simbias.validation import control, cuts
+from simbias.validation.contexts import draw_given, draw_lines, slab_coordinates
 from simbias.validation.cuts import curve_distances
-from simbias.validation.grids import (
-    ZONES,
-    _over_contexts,
-    _share_over_contexts,
-    draw_given,
-    draw_lines,
-    measure_grids,
-    slab_coordinates,
-)
+from simbias.validation.grids import _over_contexts, _share_over_contexts, measure_grids
+from simbias.validation.planes import ZONES
 
 DIM, OWN = 4, 3  # the explicit achievable network looks at the last coordinate
 RESOLUTION, CONTEXTS = 40, 32
@@ -209,7 +204,7 @@ def test_draws_given_labels_have_those_labels():
 
 def test_other_networks_have_shares_but_no_exact_geometry():
     cell = cell_of(activation="tanh")
-    rotation = np.stack([fit.problem(cell, 0).law.rotation])
+    rotation = np.stack([problem_of(cell, 0).law.rotation])
     stack = replace(control(cell_of(), "achievable"), cell=cell, rotation=rotation, draws=("",))
     found = measure_grids(stack, resolution=20, contexts=4)
     assert np.isfinite(found.given).all()

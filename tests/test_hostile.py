@@ -20,7 +20,7 @@ from simbias.results.said import _batch
 from simbias.runner.execute import prepare
 from simbias.runner.plan import make_plan
 from simbias.tasks import task
-from simbias.training.stack import Job, check_memory, train_jobs
+from simbias.training.jobs import Job, check_memory, train_jobs
 from simbias.validation import measure_grids
 
 SUITE = """

@@ -21,11 +21,19 @@ from simbias.models import Panel, panel
 from simbias.tasks.block_task import quantile
 from simbias.tasks.oracle import Layer
 from simbias.tasks.task import sampler
-from simbias.training import Cell, fit
+from simbias.training import Cell
 from simbias.training.draws import fingerprint
-from simbias.training.stack import N_SELECT
-from simbias.validation import N_CERTIFY, control, islands, paired, risk
-from simbias.validation.grids import draw_lines
+from simbias.training.jobs import N_SELECT
+from simbias.training.problem import (
+    draw_mask,
+    draw_points,
+    draw_supersample,
+    draw_training_set,
+    problem_of,
+    training_set,
+)
+from simbias.validation import N_CERTIFY, control, measure_islands, paired, risk, vicinity
+from simbias.validation.contexts import draw_lines
 
 ROWS = 64  # of a chunk, here and nowhere else: programs that write down serve no other test
 SEEDS = (0, 1, 2**32)  # the last differs from the first in its high bits only
@@ -80,7 +88,7 @@ def drawn():
             monkeypatch.setattr(module, "CHUNK", ROWS)
         counts = (written_down(monkeypatch, risk, "draw_uniforms"), [])
         pairs = written_down(monkeypatch, paired, "draw")
-        ways = written_down(monkeypatch, islands, "draw_given")
+        ways = written_down(monkeypatch, vicinity, "draw_given")
         stochastic = []
 
         class Recorder:
@@ -96,7 +104,7 @@ def drawn():
         paired.paired(stack, best, points=POINTS)
         for i in range(len(SEEDS)):
             risk.errors(Panel((Recorder(),), (panel(stack).data[i],)), POINTS, 0.95)
-        fresh = islands.measure_islands(stack, sample=10, directions=3).fresh
+        fresh = measure_islands(stack, sample=10, directions=3).fresh
         jax.effects_barrier()
         found = Drawn(
             counted,
@@ -129,7 +137,7 @@ def whole(labels):
 
 
 def stream(cell, seed, name, rows=ROWS):
-    return fit.draw_points(sampler(cell.task), fit.problem(cell, seed), name, rows).x
+    return draw_points(sampler(cell.task), problem_of(cell, seed), name, rows).x
 
 
 def test_a_draw_that_comes_twice_is_seen():
@@ -221,22 +229,21 @@ def test_what_measures_a_network_has_seen_nothing_that_made_it(drawn):
 
 def test_supersamples_and_masks_are_of_one_network():
     points = [
-        fit.draw_supersample(sampler(CELL.task), fit.problem(CELL, seed, 0), ROWS).x
-        for seed in SEEDS
+        draw_supersample(sampler(CELL.task), problem_of(CELL, seed, 0), ROWS).x for seed in SEEDS
     ]
     points += [stream(CELL, seed, name, 2 * ROWS) for seed in SEEDS for name in STREAMS[:4]]
     assert apart(points, 5 * len(SEEDS) * 2 * ROWS)
-    masks = [fit.draw_mask(fit.problem(CELL, seed, i), ROWS) for seed in SEEDS for i in (0, 1, 2)]
+    masks = [draw_mask(problem_of(CELL, seed, i), ROWS) for seed in SEEDS for i in (0, 1, 2)]
     assert apart(whole(masks), 3 * len(SEEDS))
 
 
 @pytest.mark.parametrize("pairs", (ROWS, 37))  # of a power of two a sum is also a bitwise or
 def test_a_masked_training_set_is_one_point_of_each_pair(pairs):
-    problem = fit.problem(CELL, 0, 1)
-    both = jax.tree.leaves(fit.draw_supersample(sampler(CELL.task), problem, pairs))
-    second = np.asarray(fit.draw_mask(problem, pairs))
+    problem = problem_of(CELL, 0, 1)
+    both = jax.tree.leaves(draw_supersample(sampler(CELL.task), problem, pairs))
+    second = np.asarray(draw_mask(problem, pairs))
     assert 0 < second.sum() < pairs
-    one = jax.tree.leaves(fit.draw_training_set(sampler(CELL.task), problem, pairs))
+    one = jax.tree.leaves(draw_training_set(sampler(CELL.task), problem, pairs))
     for part, sets in zip(one, both, strict=True):
         first, other = np.asarray(sets[:pairs]), np.asarray(sets[pairs:])
         chosen = second if first.ndim == 1 else second[:, None]
@@ -269,7 +276,7 @@ def words(problem, name):
 
 def test_draws_of_a_fixed_network_are_the_recorded_ones():
     cell = replace(CELL, task=tasks.get("noisy-lms-7", dim=4))
-    problem = fit.problem(cell, 3)
+    problem = problem_of(cell, 3)
     for name, expected in FIRST.items():
         x, _ = streams.points(cell.task, 3, 2, name)
         assert x[0, :2].tolist() == pytest.approx(expected, abs=1e-5), name
@@ -278,14 +285,14 @@ def test_draws_of_a_fixed_network_are_the_recorded_ones():
     assert words(problem, "initialisation") == [2306644037, 2563782988]
     assert words(problem, "order") == [2127663245, 2207753257]
     assert words(problem, "method") == [381101626, 4227421555]
-    assert fingerprint(problem, fit.training_set(cell, problem)) == "f60fb55b84d795ff"
-    mask = fit.draw_mask(fit.problem(cell, 3, 1), 8)
+    assert fingerprint(problem, training_set(cell, problem)) == "f60fb55b84d795ff"
+    mask = draw_mask(problem_of(cell, 3, 1), 8)
     assert mask.tolist() == [False, False, True, True, True, True, True, False]
 
     simple, best = (control(cell, rule, seeds=[3]) for rule in ("simple", "achievable"))
     places = draw_lines(simple, 0, 0, 4)[:, 0]
     assert places.tolist() == pytest.approx([-0.077339, -0.030813, 0.083878, 0.058757], abs=1e-5)
-    found = islands.measure_islands(simple, sample=3, directions=2)
+    found = measure_islands(simple, sample=3, directions=2)
     assert found.training[0].index.tolist() == [1695, 1798, 1836]
     fresh = found.fresh[0].position[:, 1].tolist()
     assert fresh == pytest.approx([-0.666108, -0.678797, -0.280776], abs=1e-5)

@@ -15,16 +15,10 @@ from simbias.stats.binomial import clopper_pearson
 from simbias.tasks import oracle
 from simbias.tasks.oracle import Layer
 from simbias.training import Cell
-from simbias.validation import control, islands
-from simbias.validation.grids import draw_given
-from simbias.validation.islands import (
-    _at_most,
-    _compared,
-    _island,
-    _share,
-    _student,
-    measure_islands,
-)
+from simbias.validation import control, vicinity
+from simbias.validation.contexts import draw_given
+from simbias.validation.islands import _at_most, _compared, _share, _student, measure_islands
+from simbias.validation.vicinity import _island
 
 DIM, OWN, SEEDS, POINTS = 4, 3, 2, 10
 MEASURES = ("fitted", "axis", "toward", "area", "relative")
@@ -109,7 +103,7 @@ def test_where_some_exceptions_are_fitted_these_have_islands_and_the_others_have
         drawn.append(draw_given(*arguments))
         return drawn[-1]
 
-    monkeypatch.setattr(islands, "draw_given", given)
+    monkeypatch.setattr(vicinity, "draw_given", given)
     rule = oracle.achievable_rule(stack.cell.task, OWN)
     rule = replace(rule, cuts=rule.cuts[2:-2])
     layers = [oracle.explicit_network(rule, turn, width=8, depth=1) for turn in stack.rotation]

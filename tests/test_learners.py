@@ -14,8 +14,9 @@ from simbias import losses, tasks
 from simbias.losses import Loss
 from simbias.networks import Module
 from simbias.training import Cell, Method, Stop, cell_from_settings, replay
+from simbias.training.jobs import Job, train_jobs
 from simbias.training.method import Second, no_state
-from simbias.training.stack import Job, assemble, train_jobs
+from simbias.training.stack import assemble
 
 TASK = tasks.get("noisy-lms-7", dim=4)
 SHORT = Stop(max_updates=200, check_every=100)

@@ -12,11 +12,12 @@ import test_learners as learners
 from own_tasks import Rings, images
 
 from simbias import suites
+from simbias._registry import Entry
 from simbias.cli import main
 from simbias.models import Estimator
 from simbias.models.estimators import scikit
 from simbias.networks import Module
-from simbias.registry import ESTIMATORS, METHODS, NETWORKS, TASKS, Entry
+from simbias.registry import ESTIMATORS, METHODS, NETWORKS, TASKS
 from simbias.results import Store
 from simbias.runner import execute
 from simbias.runner.plan import make_plan

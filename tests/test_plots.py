@@ -13,8 +13,8 @@ from simbias.models import classifier
 from simbias.plots._lines import majority_lines
 from simbias.plots._plane import class_shares
 from simbias.tasks.oracle import achievable_rule, simple_rule
-from simbias.training import fit
 from simbias.training.cell import Cell
+from simbias.training.problem import problem_of, training_set
 from simbias.training.stack import Stack
 from simbias.validation import control
 
@@ -77,7 +77,7 @@ def test_simple_control_gives_a_vertical_boundary_at_zero():
 def test_simple_control_fits_all_but_the_exceptions():
     stack = stack_of("simple")
     points = plots.boundary(stack, **SMALL).points
-    data = fit.training_set(stack.cell, fit.problem(stack.cell, 0))
+    data = training_set(stack.cell, problem_of(stack.cell, 0))
     np.testing.assert_array_equal(points.exception, data.exception)
     np.testing.assert_array_equal(points.fitted, ~points.exception)
     np.testing.assert_array_equal(points.label, data.y)

@@ -6,9 +6,10 @@ import sys
 import pytest
 
 from simbias import tasks
+from simbias._registry import summary
 from simbias.bounds import evidence_from, records
 from simbias.cli import main
-from simbias.registry import BOUNDS, CLAIMS, REGISTRIES, summary
+from simbias.registry import BOUNDS, CLAIMS, REGISTRIES
 
 ENTRIES = """
 [simbias.tasks]

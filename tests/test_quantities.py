@@ -21,7 +21,8 @@ from simbias.tasks.oracle import Layer, achievable_risk
 from simbias.tasks.shifts import BENIGN, SHIFTS
 from simbias.training import Cell
 from simbias.training.fit import TRACE
-from simbias.training.stack import Job, assemble, replay, train_jobs
+from simbias.training.jobs import Job, train_jobs
+from simbias.training.stack import assemble, replay
 from simbias.validation import control
 
 POINTS, CONFIDENCE, SEEDS = 2000, 0.999, 4

@@ -11,7 +11,7 @@ from simbias.experiments.classify import NETWORKS
 from simbias.quantities import quantity
 from simbias.results import Store
 from simbias.training import Cell
-from simbias.training.stack import Job
+from simbias.training.jobs import Job
 
 ENTRIES = """
 [simbias.quantities]

@@ -25,7 +25,7 @@ from simbias.results import Store, StoreError, load_stack, summarise
 from simbias.runner import execute as runner
 from simbias.runner.plan import make_plan
 from simbias.training.fit import TRACE
-from simbias.training.stack import Job
+from simbias.training.jobs import Job
 from simbias.validation import validate
 
 SUITE = """

@@ -16,8 +16,10 @@ from simbias._keys import identity_key, stream
 from simbias.tasks import oracle
 from simbias.training import Cell, fit, replay
 from simbias.training.fit import TRACE
+from simbias.training.jobs import Job, _width, group_key, train_jobs
+from simbias.training.problem import problem_of
 from simbias.training.shuffle import KEY_WORDS, epoch_index
-from simbias.training.stack import Job, _width, assemble, group_key, train_jobs
+from simbias.training.stack import assemble
 from simbias.training.stop import End
 
 TOLERANCE = 1e-4  # on weights, after 200 updates
@@ -214,7 +216,7 @@ def test_every_segment_is_reported_with_the_networks_that_moved(cell):
 def test_the_seconds_of_a_network_are_its_share_of_the_devices(cell, monkeypatch):
     # a clock that goes on by 3 a look: a segment takes 3 on each of two devices
     clock = SimpleNamespace(perf_counter=itertools.count(0, 3.0).__next__)
-    monkeypatch.setattr(sys.modules["simbias.training.stack"], "time", clock)
+    monkeypatch.setattr(sys.modules["simbias.training.jobs"], "time", clock)
     shares = dict.fromkeys(range(3), 0.0)
 
     def counted(moved):
@@ -380,21 +382,21 @@ def test_a_vectorised_stack_fills_half_of_the_memory_of_each_device(
 ):
     # 300 training and 100 select points of 3 coordinates: 80 bytes a point
     cell = Cell(tasks.get("lms-5", dim=3), MLP(2, 1), sgd(), n_train=300)
-    program, problem = fit.program(cell, 100), fit.problem(cell, 0)
+    program, problem = fit.program(cell, 100), problem_of(cell, 0)
     need = 400 * 80
     for memory in (2 * need * networks, 2 * need * (networks + 1) - 1):
         monkeypatch.setattr(jax, "devices", lambda memory=memory: [Device(memory), None])
         assert _width(program, problem, jobs, True) == width
         assert _width(program, problem, jobs, False) == min(2, jobs)
     # a masked network draws twice its training points
-    masked = fit.problem(cell, 0, 0)
+    masked = problem_of(cell, 0, 0)
     monkeypatch.setattr(jax, "devices", lambda: [Device(2 * 700 * 80 * networks), None])
     assert _width(program, masked, jobs, True) == width
 
 
 def test_a_device_that_does_not_say_its_memory_is_taken_to_have_eight_gib(monkeypatch):
     cell = Cell(tasks.get("lms-5", dim=3), MLP(2, 1), sgd(), n_train=2**20)
-    program, problem = fit.program(cell, 0), fit.problem(cell, 0)
+    program, problem = fit.program(cell, 0), problem_of(cell, 0)
     monkeypatch.setattr(jax, "devices", lambda: [Device(None)])
     assert _width(program, problem, 1000, True) == 2**33 // 2 // (2**20 * 80) == 51
 

@@ -17,8 +17,8 @@ from simbias import MLP, Stop, sgd, tasks, train
 from simbias.losses import cross_entropy
 from simbias.tasks import Points
 from simbias.training import Cell, fit, replay
-from simbias.training.fit import _most_errors
-from simbias.training.stack import Snapshot
+from simbias.training.jobs import Snapshot
+from simbias.training.problem import _most_errors, problem_of
 from simbias.training.stop import End
 
 
@@ -278,7 +278,7 @@ def check(margins, stop=None, *, select=(1, 1, 1, 1), state=None, updates=100):
         zero, far = np.int32(0), np.float32(np.inf)
         state = fit.State((), (), zero, zero, zero, none, far, zero, np.int32(End.RUNNING))
     state = state._replace(updates=np.int32(updates))
-    state, row = checked(len(margins), len(select))(fit.problem(cell, 0), state, *data)
+    state, row = checked(len(margins), len(select))(problem_of(cell, 0), state, *data)
     return state, dict(zip(fit.TRACE, row.tolist(), strict=True))
 
 

@@ -32,8 +32,10 @@ from simbias.results import Store, load_stack
 from simbias.results import claims as kept
 from simbias.runner import execute
 from simbias.runner.plan import Plan
-from simbias.training import draws, fit
-from simbias.training.stack import N_SELECT, Job, redraw, train_jobs
+from simbias.training import draws
+from simbias.training.jobs import N_SELECT, Job, train_jobs
+from simbias.training.problem import Keys, problem_of, training_set
+from simbias.training.stack import redraw
 from simbias.validation import paired
 from simbias.validation.geometry import layers_of
 
@@ -413,16 +415,16 @@ def test_commands_that_read_refuse_in_one_line_and_keep_nothing(
 
 
 def test_the_fingerprint_hangs_on_every_label_exception_and_stream(stack, monkeypatch):
-    problem = fit.problem(CELL, 0)
-    data = fit.training_set(CELL, problem)
+    problem = problem_of(CELL, 0)
+    data = training_set(CELL, problem)
     assert stack.draws[0] == draws.fingerprint(problem, data)
-    assert len({*stack.draws, draws.fingerprint(fit.problem(CELL, 2), data)}) == 3
+    assert len({*stack.draws, draws.fingerprint(problem_of(CELL, 2), data)}) == 3
     for i in (0, 150, 299):
         flipped = data.y.at[i].set(1 - data.y[i]), data.exception.at[i].set(~data.exception[i])
         for changed in (data._replace(y=flipped[0]), data._replace(exception=flipped[1])):
             assert draws.fingerprint(problem, changed) != stack.draws[0]
     bits = np.asarray(draws._first_bits(problem.keys))
-    named = [(key, name) for key in fit.Keys._fields for name in draws._STREAMS[key]]
+    named = [(key, name) for key in Keys._fields for name in draws._STREAMS[key]]
     assert len(named) == len(bits) == 9
     for i, (own, name) in enumerate(named):
         key = _keys.stream(_keys.key_of(getattr(problem.keys, own)), name)

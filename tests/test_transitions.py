@@ -10,7 +10,7 @@ from simbias.results import Store, summarise
 from simbias.results.summary import caption, head, latex, lines
 from simbias.results.transitions import Transitions, transitions
 from simbias.training import Cell
-from simbias.training.stack import Job
+from simbias.training.jobs import Job
 
 BUDGET = 4000
 

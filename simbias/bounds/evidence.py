@@ -26,7 +26,7 @@ from simbias.networks.scorer import Scorer
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import Layer
 from simbias.tasks.task import Points, numbers_of
-from simbias.training import fit
+from simbias.training.scores import decided, logits
 from simbias.training.stack import Stack
 
 Vector = NDArray[np.float64]
@@ -367,5 +367,5 @@ def _errors(
     params: Params,
 ) -> Int[Array, ""]:
     fresh = drawn(draw, "holdout", points, key, law)
-    wrong: Bool[Array, " rows"] = fit.decided(fit.logits(network, params, fresh.x)) != fresh.y
+    wrong: Bool[Array, " rows"] = decided(logits(network, params, fresh.x)) != fresh.y
     return wrong.astype("int32").sum()

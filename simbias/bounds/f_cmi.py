@@ -35,7 +35,10 @@ from simbias.networks import Network
 from simbias.tasks.task import Points, sampler
 from simbias.training import fit
 from simbias.training.cell import Cell
-from simbias.training.stack import MaskedJob, seed_list, train_jobs
+from simbias.training.jobs import MaskedJob, train_jobs
+from simbias.training.problem import Problem, draw_mask, draw_supersample, problem_of
+from simbias.training.scores import margins
+from simbias.training.stack import seed_list
 
 _DEALS = 20  # random orders of every pair's masks: the mean over pairs and deals moves little
 
@@ -81,11 +84,11 @@ def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
         raise fail("masks", arrived, "networks that do not diverge")
 
     def params(job: MaskedJob) -> Params:
-        return fit.evaluated(fit.program(cell, 1), fit.problem(*job), snapshots[job].state)
+        return fit.evaluated(fit.program(cell, 1), problem_of(*job), snapshots[job].state)
 
     said = [
         jax.device_get(
-            _said(sampler(cell.task), cell.network, cell.n_train, fit.problem(*job), params(job))
+            _said(sampler(cell.task), cell.network, cell.n_train, problem_of(*job), params(job))
         )
         for job in jobs
     ]
@@ -98,13 +101,13 @@ def _said(
     draw: Callable[..., Points],
     network: Network,
     pairs: int,
-    problem: fit.Problem,
+    problem: Problem,
     params: Params,
 ) -> tuple[Array, ...]:
     """Predictions, mask and labels of one network, as in ``Masked``."""
-    data = fit.draw_supersample(draw, problem, pairs)
-    says = fit.margins(network, params, data.x) > 0
-    return says.reshape(2, pairs).T, fit.draw_mask(problem, pairs), data.y.reshape(2, pairs).T
+    data = draw_supersample(draw, problem, pairs)
+    says = margins(network, params, data.x) > 0
+    return says.reshape(2, pairs).T, draw_mask(problem, pairs), data.y.reshape(2, pairs).T
 
 
 def plug_in_information(predictions: np.ndarray, mask: np.ndarray) -> Vector:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from simbias._checks import fail, known, real, whole
 from simbias._claim_tables import OPTIONAL, REQUIRED, is_name, sources, tables
+from simbias._registry import resource
 from simbias._types import Settings
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.expression import Expression, Reference
@@ -28,7 +29,7 @@ from simbias.experiments.experiment import OwnCell
 from simbias.experiments.registered import KEY
 from simbias.quantities import declared, unit_named, units
 from simbias.quantities.settings import setting
-from simbias.registry import CLAIMS, resource
+from simbias.registry import CLAIMS
 
 OPS = ("<=", ">=")
 CORRECTIONS = ("holm", "none")

@@ -9,7 +9,8 @@ from simbias._checks import fail
 from simbias._types import PyTree
 from simbias.parallel import stacked
 from simbias.training.cell import Cell
-from simbias.training.stack import Snapshot, Stack, redraw, state_shape
+from simbias.training.jobs import Snapshot, state_shape
+from simbias.training.stack import Stack, redraw
 
 
 def tensors(stack: Stack, i: int) -> dict[str, np.ndarray]:

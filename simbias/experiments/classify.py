@@ -30,17 +30,8 @@ from simbias.quantities import Subject
 from simbias.tasks.task import numbers_of
 from simbias.training.cell import Cell, cell_from_settings
 from simbias.training.fit import TRACE
-from simbias.training.stack import (
-    Job,
-    Snapshot,
-    Stack,
-    assemble,
-    check_memory,
-    check_snapshot,
-    group_key,
-    joined,
-    train_jobs,
-)
+from simbias.training.jobs import Job, Snapshot, check_memory, check_snapshot, group_key, train_jobs
+from simbias.training.stack import Stack, assemble, joined
 from simbias.validation import Report, validate
 
 _FIRST = (

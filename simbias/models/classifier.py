@@ -18,7 +18,7 @@ from simbias._checks import known
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
 from simbias.networks.scorer import Scorer
-from simbias.training import fit
+from simbias.training.scores import logits
 
 # What scores are: logits and probabilities have a cross-entropy, labels no order beyond their own.
 KINDS = ("logits", "probabilities", "scores", "labels")
@@ -111,7 +111,7 @@ class Traced:
 
 @partial(jax.jit, static_argnums=0)
 def _scores(network: Scorer, params: Params, x: Array) -> Array:
-    return fit.logits(network, params, x)
+    return logits(network, params, x)
 
 
 def score(

@@ -1,10 +1,11 @@
-"""The interface of an architecture."""
+"""The interface of an architecture, and architectures by name."""
 
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, Key
 
 from simbias._types import Params, Settings
+from simbias.registry import NETWORKS
 
 
 @runtime_checkable
@@ -63,3 +64,15 @@ class Network(Protocol):
     def update_flops(self, shape: tuple[int, ...], classes: int) -> int:
         """Floating-point operations of one row's forward and backward pass."""
         ...
+
+
+def get(name: str, /, **settings: object) -> Network:
+    """The architecture registered as ``name`` with the given settings; raises ValueError.
+
+    Examples:
+        >>> import simbias
+        >>> simbias.networks.get("mlp", width=8)
+        MLP(width=8, depth=1, activation='relu')
+    """
+    network: Network = NETWORKS.make(name, settings)
+    return network

@@ -30,7 +30,7 @@ from simbias.plots.regions import RegionOptions, RegionsDisplay
 from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Rule
 from simbias.training.words import task_words
-from simbias.validation.grids import draw_given
+from simbias.validation.contexts import draw_given
 from simbias.validation.sound import sound_seed
 
 _SHARE = LinearSegmentedColormap.from_list("share", ["#8FC3E8", "#FFFFFF", "#F7C56B"])

@@ -35,8 +35,9 @@ from simbias.validation.geometry import (
     layers_of,
     restrict,
 )
-from simbias.validation.islands import Compared, IslandReport, Islands, measure_islands
+from simbias.validation.islands import Compared, IslandReport, measure_islands
 from simbias.validation.sound import sound_seed
+from simbias.validation.vicinity import Islands
 
 _FILL = {0: "#8FC3E8", 1: "#F7C56B"}
 _KINDS = {"training": style.BLUE, "fresh": style.VERMILLION}

@@ -25,7 +25,8 @@ from simbias.results.summary import INTERVAL, Summary
 from simbias.tasks import BlockTask
 from simbias.training.stack import Stack
 from simbias.training.words import phrases
-from simbias.validation.grids import count_slab_cuts, slab_coordinates
+from simbias.validation.contexts import slab_coordinates
+from simbias.validation.grids import count_slab_cuts
 
 _SLOW = ("islands",)  # a minute or more
 _COMPARED = ("train_accuracy", "test_accuracy", "s_randomised_accuracy", "sc_randomised_accuracy")

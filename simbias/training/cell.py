@@ -8,10 +8,11 @@ from functools import cached_property
 from simbias import losses, networks, tasks
 from simbias._checks import fail, instance, known, whole
 from simbias._identity import beyond_defaults, canonical
+from simbias._registry import Registry
 from simbias._types import Settings
 from simbias.losses import Loss
 from simbias.networks import Network
-from simbias.registry import LOSSES, METHODS, NETWORKS, Registry
+from simbias.registry import LOSSES, METHODS, NETWORKS
 from simbias.tasks import Task
 from simbias.tasks.block_task import BlockTask, block_task
 from simbias.tasks.task import check

@@ -17,7 +17,7 @@ from jaxtyping import Array, UInt
 from simbias._keys import key_of, stream
 from simbias._pinned import pinned
 from simbias.tasks.task import Points
-from simbias.training.fit import Keys, Problem
+from simbias.training.problem import Keys, Problem
 
 ROTATION_TOLERANCE = 1e-4
 # streams that are added later change no kept fingerprint

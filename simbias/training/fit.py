@@ -8,30 +8,26 @@ of the whole set, so every batch is full and every point is used once an epoch.
 
 from collections.abc import Callable
 from functools import partial
-from math import floor
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt
 
-from simbias._identity import canonical
-from simbias._keys import identity_key, key_of, seed_key, stream
+from simbias._keys import key_of, seed_key, stream
 from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, Params, PyTree
 from simbias.losses import Loss
 from simbias.networks import Network
-from simbias.networks.scorer import Scorer
 from simbias.tasks.task import Points, sampler
 from simbias.training.cell import Cell
 from simbias.training.method import Batch, Hyper, Method, Step
+from simbias.training.problem import Problem, draw_points, draw_training_set
+from simbias.training.scores import decided, logits
 from simbias.training.shuffle import KEY_WORDS, epoch_index
 from simbias.training.stop import COARSE, End
 
 SEGMENT_CHECKS = 64  # most checks of one segment: the size of its trace buffer
-_ROWS = 1000  # rows of one forward pass of a check: activations stay in cache
-
 TRACE = (
     "updates",
     "train_loss",
@@ -55,43 +51,6 @@ class Program(NamedTuple):
     n_select: int
     batch: int
     stride: int  # updates that are always made together
-
-
-class Keys(NamedTuple):
-    """The words of a network's keys.
-
-    Attributes:
-        data: of the task: rotation, training set and fresh points hang from it.
-        initialisation: of the network.
-        order: of the sizes of training set and batch.
-        method: of the seed alone: what an update draws, such as dropout.
-    """
-
-    data: UInt[AnyArray, " words"]
-    initialisation: UInt[AnyArray, " words"]
-    order: UInt[AnyArray, " words"]
-    method: UInt[AnyArray, " words"]
-
-
-class Problem(NamedTuple):
-    """What is traced: everything else that sets a network apart.
-
-    Training halts at ``max_updates``; ``budget`` is what a method is told. ``supersample`` is None
-    for a training set drawn from ``keys.data``; otherwise the training set is the masked half of
-    the supersample drawn from that key, and the others are those of the mask.
-    """
-
-    keys: Keys
-    law: PyTree
-    hyper: Hyper
-    goal_errors: Int[AnyArray, ""]
-    goal_loss: Float[AnyArray, ""]
-    goal_select_error: Float[AnyArray, ""]
-    max_updates: Int[AnyArray, ""]
-    budget: Int[AnyArray, ""]
-    spacing: Int[AnyArray, " two"]
-    patience: Int[AnyArray, ""]
-    supersample: UInt[AnyArray, " words"] | None = None
 
 
 class State(NamedTuple):
@@ -133,90 +92,10 @@ def program(cell: Cell, n_select: int) -> Program:
 
 
 @pinned
-def problem(cell: Cell, seed: int, mask: int | None = None) -> Problem:
-    """The traced part of a network, as NumPy arrays; ``mask`` is that of a ``MaskedJob``."""
-    stop = cell.stop
-    data = identity_key(cell.task_identity, seed)
-    identities = {
-        "initialisation": cell.network_identity,
-        "order": canonical({"n_train": int(cell.n_train), "batch": int(cell.batch)}),
-        "method": "method",
-    }
-    keys = {"data": data} | {name: identity_key(of, seed) for name, of in identities.items()}
-    if mask is not None:
-        keys = {name: jax.random.fold_in(stream(key, "mask"), mask) for name, key in keys.items()}
-    return Problem(
-        keys=Keys(**{name: np.asarray(jax.random.key_data(key)) for name, key in keys.items()}),
-        law=jax.tree.map(np.asarray, cell.task.law(stream(data, "rotation"))),
-        hyper={name: np.float32(value) for name, value in cell.method.traced.items()},
-        goal_errors=np.int32(_most_errors(stop.train_accuracy, cell.n_train)),
-        goal_loss=np.float32(-np.inf if stop.train_loss is None else stop.train_loss),
-        goal_select_error=np.float32(
-            -1 if stop.select_accuracy is None else 1 - stop.select_accuracy
-        ),
-        max_updates=np.int32(stop.max_updates),
-        budget=np.int32(stop.max_updates),
-        spacing=np.array(stop.spacing, np.int32),
-        patience=np.int32(np.iinfo(np.int32).max if stop.patience is None else stop.patience),
-        supersample=None if mask is None else np.asarray(jax.random.key_data(data)),
-    )
-
-
-@pinned
 def shapes(cell: Cell) -> str:
     """The shapes of a cell's problems: what sets compiled programs apart beyond ``program``."""
     law = jax.eval_shape(cell.task.law, seed_key(0))
     return str((jax.tree.map(lambda leaf: leaf.shape, law), list(cell.method.traced)))
-
-
-def _most_errors(accuracy: float | None, n_train: int) -> int:
-    """The most training errors with which an accuracy is reached; -1: never."""
-    return -1 if accuracy is None else floor((1 - accuracy) * n_train * (1 + 1e-12) + 1e-9)
-
-
-def draw_points(draw: Callable[..., Points], problem: Problem, split: str, rows: int) -> Points:
-    """Points of one of a network's streams (``train``, ``select``, ``holdout``)."""
-    with lenient():
-        return draw(problem.law, stream(key_of(problem.keys.data), split), split, rows)
-
-
-def draw_supersample(draw: Callable[..., Points], problem: Problem, pairs: int) -> Points:
-    """The points of a masked network's supersample: pair i is points i and ``pairs`` + i."""
-    key = stream(key_of(problem.supersample), "supersample")
-    with lenient():
-        return draw(problem.law, key, "train", 2 * pairs)
-
-
-def draw_mask(problem: Problem, pairs: int) -> Bool[Array, " pairs"]:
-    """Whether a masked network is trained on the second point of each pair: fair coins."""
-    return jax.random.bernoulli(stream(key_of(problem.keys.data), "mask"), shape=(pairs,))
-
-
-def draw_training_set(draw: Callable[..., Points], problem: Problem, n_train: int) -> Points:
-    """The training set: a draw of its own, or the masked half of a supersample."""
-    if problem.supersample is None:
-        return draw_points(draw, problem, "train", n_train)
-    chosen = jnp.arange(n_train) + n_train * draw_mask(problem, n_train).astype(jnp.int32)
-    pairs = draw_supersample(draw, problem, n_train)
-    points: Points = jax.tree.map(lambda part: part[chosen], pairs)
-    return points
-
-
-@pinned
-def training_set(cell: Cell, problem: Problem) -> Points:
-    """The training set of a network, drawn again (compiled, and left on the device)."""
-    return draw_once(sampler(cell.task), cell.n_train, problem)
-
-
-def draw_once(draw: Callable[..., Points], n_train: int, problem: Problem) -> Points:
-    """The training set on its own."""
-    points: Points = _drawn(draw, n_train, problem._replace(hyper={}))
-    return points
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _drawn(draw: Callable[..., Points], n_train: int, problem: Problem) -> Points:
-    return draw_training_set(draw, problem, n_train)
 
 
 def start(program: Program, problem: Problem) -> State:
@@ -357,43 +236,6 @@ def _next_check(problem: Problem, updates: Int[Array, ""]) -> Int[Array, ""]:
     """The update of the first check after so many updates."""
     every = jnp.where(updates < COARSE, problem.spacing[0], problem.spacing[1])
     return jnp.minimum((updates // every + 1) * every, problem.max_updates)
-
-
-def logits(
-    network: Scorer, params: Params, x: Float[Array, "rows *shape"]
-) -> Float[Array, "rows classes"]:
-    """The scores of the classes, in blocks of rows."""
-    with lenient():
-        scores: Float[Array, "rows classes"] = jax.lax.map(
-            lambda row: network.apply(params, row[None])[0], x, batch_size=min(_ROWS, len(x))
-        )
-        return scores
-
-
-def margins(
-    network: Scorer, params: Params, x: Float[Array, "rows *shape"]
-) -> Float[Array, " rows"]:
-    """The logit difference of two classes, positive where the network says 1."""
-    scores = logits(network, params, x)
-    return scores[:, 1] - scores[:, 0]
-
-
-def decided(scores: Float[Array, "rows classes"]) -> Int[Array, " rows"]:
-    """The class of the highest score, the first of several; 0 of two that cannot be compared."""
-    if scores.shape[-1] == 2:
-        return (scores[:, 1] - scores[:, 0] > 0).astype(jnp.int32)
-    return jnp.argmax(scores, axis=-1).astype(jnp.int32)
-
-
-@pinned
-def ask(network: Scorer, params: Params, x: Float[AnyArray, "rows *shape"]) -> np.ndarray:
-    """``margins`` of one network (compiled, NumPy)."""
-    return np.asarray(_ask(network, params, x))
-
-
-@partial(jax.jit, static_argnums=0)
-def _ask(network: Scorer, params: Params, x: Array) -> Array:
-    return margins(network, params, x)
 
 
 def _check(

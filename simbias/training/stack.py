@@ -1,96 +1,30 @@
-"""Training many networks: segments of seconds, over the devices, networks leaving as they end.
+"""What was trained: the networks of a cell as a stack, seeds on the leading axis."""
 
-On CPU a device is a core, which trains one network at a time, because single-threaded matrix
-products on a network that fits the core's cache beat batched ones; the networks that have come
-least far go first, so that they end together and no core waits. On an accelerator the same program
-runs under ``vmap`` over as many networks as fit the memory, sharded over the devices.
-"""
-
-import math
-import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import NamedTuple, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
-from simbias import _programs
 from simbias._checks import each, fail, instance, whole
 from simbias._frames import DataFrame, frame
-from simbias._keys import seed_key
-from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias._types import Params, PyTree
 from simbias.losses import Loss, cross_entropy
 from simbias.networks import Network
-from simbias.parallel import devices_for, over_seeds, spread, stacked
+from simbias.parallel import stacked
 from simbias.tasks.task import Points, Task, numbers_of, rotation_of
 from simbias.training import fit
 from simbias.training.cell import BATCH, Cell
 from simbias.training.draws import compare, fingerprint
-from simbias.training.fit import TRACE, Problem, Program, Segment, State
+from simbias.training.fit import TRACE
+from simbias.training.jobs import N_SELECT, Job, Snapshot, initial_params, train_jobs
 from simbias.training.method import Method
+from simbias.training.problem import problem_of, training_set
 from simbias.training.stop import COARSE, End, Stop
 
-N_SELECT = 10_000
 MOST_NETWORKS = 1_000_000  # of one call or run: more could not be listed in a reasonable time
-# The default scheduler runs independent operations of a program side by side; here every core has
-# a network of its own, and one operation after the other is some 5% faster.
-_CPU_OPTIONS = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
-_SEGMENT_SECONDS = 4.0
-_LOSS = TRACE.index("train_loss")
-
-
-class Job(NamedTuple):
-    """One network to train."""
-
-    cell: Cell
-    seed: int
-
-
-class MaskedJob(NamedTuple):
-    """One network to train on a masked half of the seed's supersample.
-
-    ``mask`` counts the masks; initialisation and order of the batches are its own too.
-    """
-
-    cell: Cell
-    seed: int
-    mask: int
-
-
-AnyJob = TypeVar("AnyJob", Job, MaskedJob)
-
-
-@dataclass
-class Snapshot:
-    """A network in training, on the host: what a checkpoint holds.
-
-    Attributes:
-        state: NumPy arrays.
-        trace: one row of ``TRACE`` a check so far.
-        seconds: training time so far, of the core or of its share of a device.
-        draws: fingerprint of its draws; "" where none was kept.
-    """
-
-    state: State
-    trace: Float[np.ndarray, "checks columns"]
-    seconds: float = 0.0
-    draws: str = ""
-
-    @property
-    def running(self) -> bool:
-        """Whether the stop rule has not been met yet."""
-        return int(self.state.end) == End.RUNNING
-
-    @property
-    def diverged(self) -> bool:
-        """Whether training ended with a loss that is not finite or of no use."""
-        return int(self.state.end) in (End.DIVERGED, End.LOST)
 
 
 @dataclass(frozen=True)
@@ -324,118 +258,24 @@ def seed_list(seeds: object) -> tuple[int, ...]:
 
 
 @pinned
-def train_jobs(
-    jobs: Sequence[AnyJob],
-    *,
-    saved: dict[AnyJob, Snapshot] | None = None,
-    n_select: int = N_SELECT,
-    after_segment: Callable[[dict[AnyJob, Snapshot]], None] | None = None,
-    vectorised: bool | None = None,
-    until: int | None = None,
-) -> dict[AnyJob, Snapshot]:
-    """Train networks that share one compiled program (see ``group_key``).
-
-    Args:
-        jobs: the networks.
-        saved: snapshots to go on from.
-        n_select: fresh points on which traces are evaluated.
-        after_segment: called with the networks that just advanced; may raise to stop.
-        vectorised: whether networks run under ``vmap``; default: on accelerators only.
-        until: end every network after this many updates at the latest, as if its budget were spent.
-
-    Returns:
-        The snapshot of every job, ended.
-
-    Raises:
-        ValueError: more than fits the memory.
-        DrawsError: a snapshot to go on from was drawn from other numbers than are drawn here.
-    """
-    check_memory(jobs[0].cell, len(jobs), n_select)
-    _programs.make_room()
-    vectorised = jax.default_backend() != "cpu" if vectorised is None else vectorised
-    program = fit.program(jobs[0].cell, n_select)
-    problems = {job: fit.problem(*job) for job in jobs}
-    if until is not None:
-        for job, problem in problems.items():
-            most = np.minimum(problem.max_updates, np.int32(until))
-            problems[job] = problem._replace(max_updates=most)
-    snapshots: dict[AnyJob, Snapshot] = {}
-    for job in jobs:
-        before = (saved or {}).get(job)
-        if before is not None:
-            check_snapshot(job, before)
-        snapshots[job] = before or _fresh(program, problems[job])
-    run = _Segments(program, _width(program, problems[jobs[0]], len(jobs), vectorised), vectorised)
-    while running := [job for job in jobs if snapshots[job].running]:
-        chosen = sorted(running, key=lambda job: int(snapshots[job].state.updates))[: run.width]
-        advanced = run([problems[job] for job in chosen], [snapshots[job] for job in chosen])
-        moved = dict(zip(chosen, advanced, strict=True))
-        snapshots |= moved
-        if after_segment is not None:
-            after_segment(moved)
-    guess = program.loss.of_equal_logits(program.classes)
-    return {job: _judged(job.cell.stop, snapshot, guess) for job, snapshot in snapshots.items()}
-
-
-def _judged(stop: Stop, snapshot: Snapshot, guess: float) -> Snapshot:
-    """A network that has ended, its last training loss considered."""
-    end = stop.judged(End(int(snapshot.state.end)), float(snapshot.trace[-1, _LOSS]), guess)
-    if end == int(snapshot.state.end):
-        return snapshot
-    return replace(snapshot, state=snapshot.state._replace(end=np.int32(end)))
-
-
-def check_memory(cell: Cell, networks: int, n_select: int = N_SELECT) -> None:
-    """Raise ValueError where the networks of a program surely do not fit the memory."""
-    task, network = cell.task, cell.network
-    dim = numbers_of(task)
-    law = jax.eval_shape(task.law, seed_key(0))
-    of_law = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(law))
-    fits("dim", dim, of_law)
-    shapes = jax.eval_shape(lambda key: network.init(key, task.shape, task.classes), seed_key(0))
-    params = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
-    at_once = min(networks, len(jax.devices()))
-    fits("network", network.label, 3 * params * at_once, where="device")  # their gradients too
-    for argument, rows in (("n_train", cell.n_train), ("n_select", n_select)):
-        fits(argument, rows, 4.0 * rows * dim * at_once, where="device")
-    kept = 2 * params + 4.0 * cell.n_train + of_law  # of each, on the host
-    fits("seeds", f"{networks} networks", kept * networks)
-
-
-@pinned
-def check_snapshot(job: Job | MaskedJob, snapshot: Snapshot) -> None:
-    """Raise DrawsError where training would go on with another training set."""
-    if snapshot.draws:
-        problem = fit.problem(*job)
-        now = fingerprint(problem, fit.training_set(job.cell, problem))
-        turn = rotation_of(problem.law)
-        compare(f"{job.cell.name} seed {job.seed}", snapshot.draws, now, turn, turn)
-
-
-@pinned
 def redraw(stack: Stack, i: int) -> Points:
     """The training set of network ``i``, drawn again and left on the device.
 
     Raises:
         DrawsError: it is not the one that the network was trained on.
     """
-    problem = fit.problem(stack.cell, stack.seeds[i])
-    data = fit.training_set(stack.cell, problem)
+    problem = problem_of(stack.cell, stack.seeds[i])
+    data = training_set(stack.cell, problem)
     named = f"{stack.cell.name} seed {stack.seeds[i]}"
     turn = rotation_of(problem.law)
     compare(named, stack.draws[i], fingerprint(problem, data), stack.rotation[i], turn)
     return data
 
 
-def group_key(cell: Cell, n_select: int = N_SELECT) -> Hashable:
-    """What the cells trained by one compiled program have in common."""
-    return fit.program(cell, n_select), fit.shapes(cell)
-
-
 @pinned
 def assemble(cell: Cell, snapshots: dict[int, Snapshot]) -> Stack:
     """The stack of a cell's networks, in the order given."""
-    problems = [fit.problem(cell, seed) for seed in snapshots]
+    problems = [problem_of(cell, seed) for seed in snapshots]
     rotations = [rotation_of(problem.law) for problem in problems]
     program = fit.program(cell, 1)
     states = [snapshot.state for snapshot in snapshots.values()]
@@ -471,94 +311,3 @@ def joined(stacks: Sequence[Stack]) -> Stack:
         for name in ("seeds", "traces", "draws")
     }
     return Stack(cell=stacks[0].cell, **parts)
-
-
-@pinned
-def initial_params(cell: Cell, problems: Sequence[Problem]) -> Params:
-    """The parameters that networks of a cell start from, each from its initialisation stream."""
-    program = fit.program(cell, 1)
-    return stacked([_start(program, problem).params for problem in problems])
-
-
-@pinned
-def state_shape(cell: Cell) -> State:
-    """The shapes and dtypes of a network's training state."""
-    problem = fit.problem(cell, 0)
-    shape: State = jax.eval_shape(lambda problem: fit.start(fit.program(cell, 1), problem), problem)
-    return shape
-
-
-class _Segments:
-    """Runs segments of one program, ``width`` networks a call, and sizes them by the clock."""
-
-    def __init__(self, program: Program, width: int, vectorised: bool) -> None:
-        self.width = width
-        self._program, self._vectorised = program, vectorised
-        self._devices = devices_for(width)
-        self._checks = 1
-
-    def __call__(self, problems: list[Problem], snapshots: list[Snapshot]) -> Iterator[Snapshot]:
-        states = [snapshot.state for snapshot in snapshots]
-        idle = problems[0], states[0]._replace(end=np.int32(End.BUDGET))
-        pairs = list(zip(problems, states, strict=True))
-        laid = spread(pairs, self._devices, rows=self.width, filler=idle)
-        compiled = _compiled(self._program, self._devices, self._vectorised, self.width)
-        clock = time.perf_counter()
-        ended, traces, done = jax.device_get(compiled(laid, jnp.int32(self._checks)))
-        seconds = time.perf_counter() - clock
-        if max(done) == self._checks:
-            ideal = self._checks * _SEGMENT_SECONDS / seconds
-            self._checks = int(np.clip(ideal, 1, min(4 * self._checks, fit.SEGMENT_CHECKS)))
-        share = seconds * len(self._devices) / len(problems)
-        for i, snapshot in enumerate(snapshots):
-            yield Snapshot(
-                jax.tree.map(lambda leaf, i=i: leaf[i], ended),
-                np.concatenate([snapshot.trace, traces[i, : done[i]]]),
-                snapshot.seconds + share,
-                snapshot.draws,
-            )
-
-
-@lru_cache
-def _compiled(
-    program: Program, devices: tuple[jax.Device, ...], vectorised: bool, width: int
-) -> Callable[..., Segment]:
-    def one(pair: tuple[Problem, State], checks: Int[Array, ""]) -> Segment:
-        return fit.segment(program, *pair, checks)
-
-    options = _CPU_OPTIONS if devices[0].platform == "cpu" else None
-    return over_seeds(one, devices, vectorised=vectorised, compiler_options=options)
-
-
-@lru_cache
-def _starter(program: Program) -> Callable[[Problem], State]:
-    return jax.jit(lambda problem: fit.start(program, problem))
-
-
-def _start(program: Program, problem: Problem) -> State:
-    # what does not matter before the first update is left out, so that it compiles nothing anew
-    same = program._replace(n_select=0, batch=0, stride=0)
-    state: State = jax.device_get(_starter(same)(problem))
-    return state
-
-
-def _fresh(program: Program, problem: Problem) -> Snapshot:
-    draws = ""
-    if problem.supersample is None:  # a masked network is asked about its points at once
-        train = fit.draw_once(program.draw, program.n_train, problem)
-        draws = fingerprint(problem, train)
-    return Snapshot(_start(program, problem), np.zeros((0, len(TRACE)), np.float32), draws=draws)
-
-
-def _width(program: Program, problem: Problem, jobs: int, vectorised: bool) -> int:
-    """Networks a call: one a core on CPU, as many as fit half the memory on an accelerator."""
-    devices = jax.devices()
-    if not vectorised:
-        return min(len(devices), jobs)
-    dim = math.prod(program.shape)
-    drawn = program.n_train if problem.supersample is None else 2 * program.n_train
-    rows = drawn + program.n_select
-    need = 4 * rows * (4 * dim + 8)  # the set, its uniforms, its unrotated points, labels
-    memory = (devices[0].memory_stats() or {}).get("bytes_limit", 8 * 2**30)
-    per_device = max(1, min(-(-jobs // len(devices)), memory // 2 // need))
-    return min(len(devices), jobs) * int(per_device)

@@ -17,7 +17,9 @@ from simbias.tasks.oracle import achievable_rule, explicit_network, simple_rule
 from simbias.training import fit
 from simbias.training.cell import Cell
 from simbias.training.draws import fingerprint
-from simbias.training.stack import Stack, initial_params, seed_list
+from simbias.training.jobs import initial_params
+from simbias.training.problem import problem_of, training_set
+from simbias.training.stack import Stack, seed_list
 from simbias.training.stop import End
 from simbias.validation.exceptions import train_answers
 
@@ -53,7 +55,7 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
     if not isinstance(network, MLP) or network.activation != "relu":
         raise ValueError(f"network: got {network.label}, allowed: an MLP of relu units")
     chosen = seed_list(seeds)
-    problems = [fit.problem(cell, seed) for seed in chosen]
+    problems = [problem_of(cell, seed) for seed in chosen]
     rotation = np.stack([problem.law.rotation for problem in problems])
     params = stacked(
         [
@@ -75,7 +77,7 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
         fitted_since=np.full((len(chosen), cell.n_train), -1, np.int32),
         traces=(np.zeros((0, len(fit.TRACE)), np.float32),) * len(chosen),
         seconds=none.astype(float),
-        draws=tuple(fingerprint(p, fit.training_set(cell, p)) for p in problems),
+        draws=tuple(fingerprint(p, training_set(cell, p)) for p in problems),
     )
     for i, since in enumerate(stack.fitted_since):  # from the beginning, where at all
         since[train_answers(stack, i).correct] = 0

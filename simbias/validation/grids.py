@@ -11,42 +11,28 @@ far its boundary in a plane lies from the achievable one.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
-from itertools import islice, pairwise
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Float
 
-from simbias._checks import each, fail, real, whole
-from simbias._keys import own_key
+from simbias._checks import fail, real, whole
 from simbias._memory import fits
 from simbias._pinned import pinned
-from simbias._types import AnyArray, Params
-from simbias.models.classifier import Classifier, said, score
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
-from simbias.networks.scorer import Scorer
-from simbias.parallel import devices_for, over_seeds, spread
 from simbias.stats.bounded import betting_interval
 from simbias.stats.estimate import Estimate
 from simbias.stats.student import half_width
 from simbias.tasks import BlockTask
-from simbias.tasks.block_task import Tables, draw_uniforms, quantile
-from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import Part, Rule, achievable_rule, decided, simple_rule
 from simbias.training.stack import Stack
+from simbias.validation.contexts import draw_lines, slab_coordinates
 from simbias.validation.cuts import Cuts, measure_cuts, side
+from simbias.validation.planes import ask, centres
 from simbias.validation.sound import faults
-
-# Where the simple coordinate is (where it tells a label, or in the margin between), and the slab
-# coordinate.
-ZONES = ("support-slab", "support-gap", "margin-slab", "margin-gap")
-ROWS = 1000  # of one forward pass: activations stay in cache
 
 
 @dataclass(frozen=True)
@@ -126,26 +112,6 @@ class GridReport:
         return mean
 
 
-class _Cells(NamedTuple):
-    """The cells of a plane in blocks; those that fill up the last block are in no zone."""
-
-    position: Float[AnyArray, "blocks cells 2"]
-    zone: Float[AnyArray, "blocks cells zones"]
-    rules: Int[AnyArray, "blocks cells rules"]  # labels by the simple and the achievable rule
-
-
-class _Slice(NamedTuple):
-    """A network, and as its inputs the contexts of a plane and the plane's axes."""
-
-    params: Params
-    contexts: Float[AnyArray, "contexts dim"]
-    axes: Float[AnyArray, "2 dim"]
-
-
-# matched pairs on which a network follows a rule, and its shares of label 1
-Plane = tuple[Float[AnyArray, "rules zones contexts"], Float[AnyArray, "blocks cells labels"]]
-
-
 @pinned
 def measure_grids(
     learned: object,
@@ -223,8 +189,8 @@ def measure_grids(
         faults=found,
         simple=simple.coordinate,
         coordinates=tuple(rule.coordinate for rule in rules),
-        across=_centres(task, simple, resolution),
-        up=np.stack([_centres(task, rule, resolution) for rule in rules]),
+        across=centres(task, simple, resolution),
+        up=np.stack([centres(task, rule, resolution) for rule in rules]),
         contexts=0 if task.dim == 2 else contexts,
         confidence=confidence,
         given=given,
@@ -265,75 +231,6 @@ def count_slab_cuts(
     return tuple(slabs), np.array(found)
 
 
-@pinned
-def draw_given(
-    task: BlockTask, key: Key[Array, ""], y: Int[np.ndarray, " rows"]
-) -> Float[np.ndarray, "rows dim"]:
-    """Unrotated draws given labels (float64)."""
-    return np.array(_given(task.tables, own_key(key), jnp.asarray(y, jnp.int32)), np.float64)
-
-
-@jax.jit
-def _given(tables: Tables, key: Key[Array, ""], y: Int[Array, " rows"]) -> Array:
-    return quantile(tables, draw_uniforms(tables, key, len(y))[0], y)
-
-
-def slab_coordinates(
-    task: BlockTask, coordinates: Sequence[int] | None, most: int = 4
-) -> list[int]:
-    """Coordinates outside the simple set that attain the Bayes risk: those given, or the first.
-
-    Raises:
-        ValueError: none given, one twice, or one that is no such coordinate.
-    """
-    outside = [j for j in range(task.dim) if j not in task.simple_set]
-    if coordinates is None:
-        return list(islice((j for j in outside if _attains(task, j)), most))
-    chosen = [whole("coordinates", j, least=0) for j in each("coordinates", coordinates, object)]
-    distinct = bool(chosen) and len(set(chosen)) == len(chosen)
-    if not distinct or not all(j in outside and _attains(task, j) for j in chosen):
-        allowed = "distinct coordinates outside the simple set that attain the Bayes risk"
-        raise fail("coordinates", chosen, allowed)
-    return chosen
-
-
-def _attains(task: BlockTask, coordinate: int) -> bool:
-    try:
-        return achievable_rule(task, coordinate).coordinate == coordinate
-    except ValueError:
-        return False
-
-
-@pinned
-def draw_lines(
-    learned: Stack | Panel, i: int, simple: int, contexts: int
-) -> Float[np.ndarray, "contexts dim"]:
-    """The contexts of a data set, with the simple coordinate anywhere in its margin."""
-    asked = panel(learned)
-    task, key = asked.block_task, asked.data[i].stream("context")
-    key_x, key_place = jax.random.split(key)
-    x = draw_given(task, key_x, np.arange(contexts) % 2)
-    gaps = np.array(_margins(task.blocks[simple]))
-    ends = np.append(0, np.cumsum(np.diff(gaps)))
-    place = np.asarray(jax.random.uniform(key_place, (contexts,)), np.float64) * ends[-1]
-    gap = np.searchsorted(ends[1:-1], place, side="right")
-    x[:, simple] = gaps[gap, 0] + place - ends[gap]
-    return x
-
-
-def _margins(block: Block) -> list[tuple[float, float]]:
-    """The stretches of a support where no label is likelier: its margins.
-
-    Where nothing is told that is all of it; where it is told everywhere, the places at which the
-    label changes.
-    """
-    low, high = side(block)
-    told = decided(block)
-    ends = [low, *(end for part in told for end in part[:2]), high]
-    found = list(zip(ends[::2], ends[1::2], strict=True))
-    return [pair for pair in found if pair[0] < pair[1]] or found[1:-1]
-
-
 def _check_resolution(task: BlockTask, rules: tuple[Rule, Rule], resolution: int) -> None:
     """Raise ValueError where grids are too coarse to have a cell in every slab and margin."""
     missing, needed = False, 0
@@ -352,122 +249,12 @@ def _check_resolution(task: BlockTask, rules: tuple[Rule, Rule], resolution: int
         for left, right in pairwise(ends):
             place = kind((left + right) / 2)
             widest[place] = max(widest.get(place, 0.0), right - left)
-        missing |= bool(widest.keys() - set(map(kind, _centres(task, rule, resolution))))
+        missing |= bool(widest.keys() - set(map(kind, centres(task, rule, resolution))))
         # a little more than the quotient, so that no end of a stretch is a centre
         needed = max(needed, int((high - low) / min(widest.values()) * (1 + 1e-9)) + 1)
     if missing:
         allowed = f"an integer >= {needed}, so that cells lie in every slab and margin"
         raise fail("resolution", resolution, allowed)
-
-
-def _centres(task: BlockTask, rule: Rule, resolution: int) -> Float[np.ndarray, " cells"]:
-    low, high = side(task.blocks[rule.coordinate])
-    return low + (np.arange(resolution) + 0.5) * (high - low) / resolution
-
-
-@pinned
-def ask(
-    learned: Stack | Panel, rules: tuple[Rule, Rule], drawn: Sequence[np.ndarray], resolution: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Every classifier on one plane: networks in one compiled program, others on the host.
-
-    Returns:
-        Shares of label 1 (seeds, labels, rows, columns), and for each context the share of matched
-        cells on which the classifier follows a rule (seeds, rules, zones, contexts).
-    """
-    asked = panel(learned)
-    task, pair = asked.block_task, [rule.coordinate for rule in rules]
-    centres = [_centres(task, rule, resolution) for rule in rules]
-    position = np.stack(np.meshgrid(*centres), axis=-1).reshape(-1, 2)
-    labels = np.stack([replace(rule, coordinate=k)(position) for k, rule in enumerate(rules)])
-    inside = [
-        np.any([(x >= p.low) & (x <= p.high) for p in decided(task.blocks[j])], axis=0)
-        for j, x in zip(pair, position.T, strict=True)
-    ]
-    zone = np.eye(len(ZONES))[2 * ~inside[0] + ~inside[1]]
-
-    rows = 2 if task.dim == 2 else len(drawn[0])
-    many = max(1, ROWS // rows)
-    spare = -len(position) % many
-
-    def blocks(x: np.ndarray) -> np.ndarray:
-        filled = np.concatenate([x, np.zeros((spare, x.shape[1]), x.dtype)])
-        return filled.reshape(-1, many, x.shape[1])
-
-    kinds = (np.float32, np.float32, np.int32)
-    parts = zip((position, zone, labels.T), kinds, strict=True)
-    cells = _Cells(*(blocks(part.astype(kind)) for part, kind in parts))
-    seeds, outside = len(asked), ~np.isin(np.arange(task.dim), pair)
-    slices = []
-    for i, member in enumerate(asked.members):
-        turn = asked.data[i].rotation
-        context = (drawn[i][:rows] * outside).astype(np.float32) @ turn
-        slices.append(_Slice(getattr(member, "params", None), context, turn[pair]))
-    if asked.network is None:
-        found = [_answer(*one, cells) for one in zip(asked.members, slices, strict=True)]
-        hits, share = (np.stack(part) for part in zip(*found, strict=True))
-    else:
-        devices = devices_for(seeds)
-        laid = spread(slices, devices)
-        hits, share = jax.device_get(_compiled(asked.network, devices)(laid, cells))
-    given = share[:seeds].reshape(seeds, -1, 2)[:, : len(position)]
-    matched = np.stack([zone[labels[1] == y].sum(axis=0) for y in (0, 1)], axis=1)
-    matched = np.tile(matched, rows // 2)  # contexts are given each label in turn
-    with np.errstate(invalid="ignore"):
-        agreed = hits[:seeds] / matched
-    return given.transpose(0, 2, 1).reshape(seeds, 2, resolution, resolution), agreed
-
-
-@lru_cache
-def _compiled(network: Scorer, devices: tuple[jax.Device, ...]) -> Callable[..., Plane]:
-    return over_seeds(partial(_plane, network), devices)
-
-
-def _answer(member: Classifier, own: _Slice, cells: _Cells) -> tuple[np.ndarray, np.ndarray]:
-    """What ``_plane`` gives, of a classifier that answers for itself."""
-    total: AnyArray = np.zeros((2, len(ZONES), len(own.contexts)))
-    shares = []
-    for parts in zip(*cells, strict=True):
-        some = _Cells(*parts)
-        labels = said(score(member, _points(some, own))).reshape(len(some.position), -1)
-        total, share = _tallied(total, some, labels)
-        shares.append(share)
-    return np.asarray(total), np.stack(shares)
-
-
-def _points(some: _Cells, own: _Slice) -> Float[AnyArray, "points dim"]:
-    """Every cell of a block in every context, as inputs, (cells * contexts, dim)."""
-    point = some.position[:, :1] * own.axes[:1] + some.position[:, 1:] * own.axes[1:]
-    x = point[:, None, :] + own.contexts[None]
-    return x.reshape(-1, x.shape[-1])
-
-
-def _plane(network: Scorer, own: _Slice, cells: _Cells) -> Plane:
-    """Matched pairs on which the network follows a rule, and its shares of label 1."""
-    many, contexts = cells.position.shape[1], len(own.contexts)
-
-    def block(total: Array, some: _Cells) -> tuple[Array, Array]:
-        logits = network.apply(own.params, _points(some, own))
-        labels = (logits[:, 1] > logits[:, 0]).reshape(many, -1).astype(jnp.int32)
-        return _tallied(total, some, labels)
-
-    zeros = jnp.zeros((2, len(ZONES), contexts))
-    return jax.lax.scan(block, zeros, cells)
-
-
-def _tallied(
-    total: Float[AnyArray, "rules zones contexts"],
-    some: _Cells,
-    labels: Int[AnyArray, "cells contexts"],
-) -> tuple[Float[AnyArray, "rules zones contexts"], Float[AnyArray, "cells labels"]]:
-    """Matched pairs so far, with those of a block of cells, and its shares of label 1."""
-    many, contexts = labels.shape
-    y = np.arange(contexts, dtype=np.int32) % 2
-    matched = some.rules[:, 1:] == y[None]
-    hits = (labels[:, None] == some.rules[:, :, None]) & matched[:, None]
-    einsum = np.einsum if isinstance(labels, np.ndarray) else jnp.einsum
-    total += einsum("cz,crx->rzx", some.zone, hits.astype(np.float32))
-    return total, labels.reshape(many, -1, 2).mean(axis=1, dtype=np.float32)
 
 
 def _share_over_contexts(values: np.ndarray, confidence: float) -> Estimate:

@@ -23,7 +23,7 @@ from simbias.parallel import devices_for, over_seeds, spread, stacked
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
 from simbias.tasks.block_task import BlockTask, Tables, draw
-from simbias.training.fit import margins
+from simbias.training.scores import margins
 from simbias.training.stack import Stack
 from simbias.validation.risk import CHUNK
 from simbias.validation.sound import faults

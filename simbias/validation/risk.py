@@ -28,7 +28,7 @@ from simbias.tasks.block_task import BlockTask, Tables, block_task, draw_uniform
 from simbias.tasks.oracle import attained_rule, simple_rule
 from simbias.tasks.rules import RuleTable, exceptional, follow, rule_table
 from simbias.tasks.task import Points, Task, draws
-from simbias.training.fit import decided, logits, margins
+from simbias.training.scores import decided, logits, margins
 from simbias.training.stack import Stack
 
 CHUNK = 20_000

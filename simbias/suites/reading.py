@@ -1,0 +1,204 @@
+"""Reading suite files: keys are checked, settings merged and grids of values expanded."""
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from importlib.resources.abc import Traversable
+from itertools import product
+from math import prod
+from pathlib import Path
+
+from simbias._checks import fail, instance, known, real, whole
+from simbias._files import read_toml
+from simbias._registry import resource
+from simbias._types import Settings
+from simbias.experiments import Experiment, experiment_of, experiments
+from simbias.experiments.registered import KEY
+from simbias.registry import SUITES
+from simbias.suites.suite import Preset, Published, Suite
+from simbias.training.stack import MOST_NETWORKS
+from simbias.training.words import by_part
+
+_SUITE = {"name": str, "summary": str, "source": str, "tasks": dict, "presets": dict}
+_PRESET = {"summary": str, "seeds": int, "cells": list}
+_MOST_CELLS = 10_000  # of a suite
+_FEW = f"at most {_MOST_CELLS} cells"
+_WORDS = {str: "a string", int: "an integer", dict: "a table", list: "an array"}
+
+
+def load(name: str) -> Suite:
+    """A registered suite by its name, or a suite file by its path (ending in .toml).
+
+    Raises:
+        ValueError: an unknown name, an unreadable file, or a file with unknown or missing keys or
+            values of the wrong type.
+
+    Examples:
+        >>> import simbias
+        >>> simbias.suites.load("phase").summary
+        'where in d, n, depth and weight decay a network memorises noisy-lms-7, and when it stops'
+        >>> simbias.suites.load("pitfall")
+        Traceback (most recent call last):
+            ...
+        ValueError: suite: unknown name 'pitfall', nearest: pitfalls
+    """
+    instance("suite", name, str)
+    if name.endswith(".toml"):
+        path: Traversable = Path(name)
+    else:
+        entries = SUITES.entries()
+        path = resource(entries[known("suite", name, entries)].reference)
+    return _suite(path.name, read_toml(f"suite: {name}", path))
+
+
+def _suite(file: str, table: Settings) -> Suite:
+    _check(file, "", table, _SUITE, {"published": list})
+    for at, name in [("name", table["name"]), *(("presets", name) for name in table["presets"])]:
+        if not re.fullmatch(r"[\w-]{1,100}", name):  # they name the run's directory
+            raise fail(f"{file}: {at}", name, "letters, digits, - and _, at most 100")
+    shared_keys = _shared_keys()
+    for task, settings in table["tasks"].items():
+        _check(file, f"tasks.{task}", settings, {}, shared_keys)
+    published = table.get("published", [])
+    for i, entry in enumerate(published):
+        place = f"published[{i}]"
+        made = _check_cell(file, place, entry, {"values": dict})
+        for key, value in entry["values"].items():
+            column = made.shown[known(f"{file}: {place}.values: key", key, made.shown)]
+            real(f"{file}: {place}.values.{key}", value, column.low, column.high)
+    presets, total = {}, 0
+    for name, preset in table["presets"].items():
+        at = f"presets.{name}"
+        _check(file, at, preset, _PRESET, {**shared_keys, "n_certify": int})
+        shared = {key: preset[key] for key in shared_keys if key in preset}
+        cells: list[Settings] = []
+        for i, cell in enumerate(preset["cells"]):
+            place = f"{at}.cells[{i}]"
+            made = _check_cell(file, place, cell)
+            merged = _merged(file, place, table["tasks"], shared, cell)
+            for key in made.needed:
+                if key not in merged:
+                    raise ValueError(f"{file}: {place}: key {key!r} is missing here and in tasks")
+            expanded = _expand(f"{file}: {place}", merged)
+            cells += expanded
+            total += len(expanded)
+            if total > _MOST_CELLS:
+                raise fail(f"{file}: {at}.cells", f"{total} cells with those before", _FEW)
+        if not cells:
+            raise fail(f"{file}: {at}.cells", [], "at least one cell")
+        certify = preset.get("n_certify")
+        presets[name] = Preset(
+            name,
+            preset["summary"],
+            whole(f"{file}: {at}.seeds", preset["seeds"], most=MOST_NETWORKS),
+            whole(f"{file}: {at}.n_certify", certify) if certify is not None else None,
+            tuple(cells),
+            tuple(_entries(file, table, _without_grids(shared))),
+        )
+    return Suite(table["name"], table["summary"], table["source"], presets)
+
+
+def _shared_keys() -> dict[str, type]:
+    """What tasks and presets may say for their cells: keys of every experiment, but who learns."""
+    made = experiments().values()
+    learners = {one.learner for one in made}
+    return {key: kind for one in made for key, kind in one.keys.items() if key not in learners}
+
+
+def _check_cell(
+    file: str, place: str, cell: object, more: Mapping[str, type] | None = None
+) -> Experiment:
+    """The experiment of a cell as it is written; raises ValueError for keys that it has not."""
+    if not isinstance(cell, dict):
+        raise fail(f"{file}: {place}", cell, "a table")
+    try:
+        made = experiment_of(cell)
+    except ValueError as error:
+        raise ValueError(f"{file}: {place}: {error}") from None
+    needed = {made.learner: dict} if made.learner else {}
+    _check(file, place, cell, {**needed, **(more or {})}, {**made.keys, "task": None, KEY: str})
+    return made
+
+
+def _entries(file: str, table: Settings, shared: Settings) -> Iterator[Published]:
+    """The published values of the cells that are whole with what a preset's cells share."""
+    for i, entry in enumerate(table.get("published", [])):
+        place = f"published[{i}]"
+        cell = {key: value for key, value in entry.items() if key != "values"}
+        merged = _merged(file, place, table["tasks"], shared, cell)
+        if all(key in merged for key in experiment_of(cell).needed):
+            for settings in _expand(f"{file}: {place}", merged):
+                yield Published(f"{file}: {place}", settings, entry["values"])
+
+
+def _without_grids(settings: Settings) -> Settings:
+    """Settings without arrays: values are published for one setting, not for all of a grid."""
+    return {
+        key: _without_grids(value) if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if not isinstance(value, list)
+    }
+
+
+def _merged(file: str, at: str, tasks: Settings, shared: Settings, cell: Settings) -> Settings:
+    """A cell's settings: the task's, under the preset's, under its own."""
+    task = cell.get("task")
+    task = {"name": task} if isinstance(task, str) else task
+    if not isinstance(task, dict) or not isinstance(task.get("name"), str):
+        raise fail(f"{file}: {at}.task", task, "a task name, or a table with a name")
+    merged: Settings = {}
+    own = {*experiment_of(cell).keys, "task", KEY}
+    for layer in (tasks.get(task["name"], {}), shared, cell | {"task": task}):
+        for key, value in copy.deepcopy({key: layer[key] for key in layer if key in own}).items():
+            merged[key] = merged.get(key, {}) | value if isinstance(value, dict) else value
+    return merged
+
+
+def _expand(at: str, cell: Settings) -> list[Settings]:
+    """The product over every array: an array of values is a grid, one cell a value."""
+    axes = {place: value for place, value in by_part(cell).items() if isinstance(value, list)}
+    for place, values in axes.items():
+        if not values:
+            raise fail(".".join([at, *filter(None, place)]), values, "at least one value")
+    many = prod(map(len, axes.values()))
+    if many > _MOST_CELLS:
+        raise fail(at, f"a grid of {many} cells", _FEW)
+    expanded = []
+    alone = {
+        part: {key: value for key, value in settings.items() if (part, key) not in axes}
+        if isinstance(settings, dict)
+        else settings
+        for part, settings in cell.items()
+        if ("", part) not in axes
+    }
+    for chosen in product(*axes.values()):
+        one = copy.deepcopy(alone)
+        for (part, key), value in zip(axes, chosen, strict=True):
+            (one[part] if part else one)[key] = value
+        expanded.append(one)
+    return expanded
+
+
+def _check(
+    file: str,
+    at: str,
+    table: object,
+    required: Mapping[str, type],
+    optional: Mapping[str, type | None],
+) -> None:
+    """Raise ValueError for unknown or missing keys and wrong types."""
+    place = f"{file}: {at}".rstrip(": ")
+    if not isinstance(table, dict):
+        raise fail(place, table, "a table")
+    allowed = dict(required) | dict(optional)
+    for key in table:
+        known(f"{place}: key", key, allowed)
+    for key in required:
+        if key not in table:
+            raise ValueError(f"{place}: key {key!r} is missing")
+    for key, value in table.items():
+        kind = allowed[key]
+        if kind is int and isinstance(value, list):
+            continue  # a grid of integers; each is checked when its cell is made
+        if kind is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise fail(f"{place}: {key}", value, _WORDS[kind])

@@ -1,0 +1,139 @@
+"""What sets the networks of one program apart: keys, law, settings and goals, and their points.
+
+A training set is a function of a key: who needs it draws it again, and nothing carries it about.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from math import floor
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, UInt
+
+from simbias._identity import canonical
+from simbias._keys import identity_key, key_of, stream
+from simbias._pinned import lenient, pinned
+from simbias._types import AnyArray, PyTree
+from simbias.tasks.task import Points, sampler
+from simbias.training.cell import Cell
+from simbias.training.method import Hyper
+
+
+class Keys(NamedTuple):
+    """The words of a network's keys.
+
+    Attributes:
+        data: of the task: rotation, training set and fresh points hang from it.
+        initialisation: of the network.
+        order: of the sizes of training set and batch.
+        method: of the seed alone: what an update draws, such as dropout.
+    """
+
+    data: UInt[AnyArray, " words"]
+    initialisation: UInt[AnyArray, " words"]
+    order: UInt[AnyArray, " words"]
+    method: UInt[AnyArray, " words"]
+
+
+class Problem(NamedTuple):
+    """What is traced: everything else that sets a network apart.
+
+    Training halts at ``max_updates``; ``budget`` is what a method is told. ``supersample`` is None
+    for a training set drawn from ``keys.data``; otherwise the training set is the masked half of
+    the supersample drawn from that key, and the others are those of the mask.
+    """
+
+    keys: Keys
+    law: PyTree
+    hyper: Hyper
+    goal_errors: Int[AnyArray, ""]
+    goal_loss: Float[AnyArray, ""]
+    goal_select_error: Float[AnyArray, ""]
+    max_updates: Int[AnyArray, ""]
+    budget: Int[AnyArray, ""]
+    spacing: Int[AnyArray, " two"]
+    patience: Int[AnyArray, ""]
+    supersample: UInt[AnyArray, " words"] | None = None
+
+
+@pinned
+def problem_of(cell: Cell, seed: int, mask: int | None = None) -> Problem:
+    """The traced part of a network, as NumPy arrays; ``mask`` is that of a ``MaskedJob``."""
+    stop = cell.stop
+    data = identity_key(cell.task_identity, seed)
+    identities = {
+        "initialisation": cell.network_identity,
+        "order": canonical({"n_train": int(cell.n_train), "batch": int(cell.batch)}),
+        "method": "method",
+    }
+    keys = {"data": data} | {name: identity_key(of, seed) for name, of in identities.items()}
+    if mask is not None:
+        keys = {name: jax.random.fold_in(stream(key, "mask"), mask) for name, key in keys.items()}
+    return Problem(
+        keys=Keys(**{name: np.asarray(jax.random.key_data(key)) for name, key in keys.items()}),
+        law=jax.tree.map(np.asarray, cell.task.law(stream(data, "rotation"))),
+        hyper={name: np.float32(value) for name, value in cell.method.traced.items()},
+        goal_errors=np.int32(_most_errors(stop.train_accuracy, cell.n_train)),
+        goal_loss=np.float32(-np.inf if stop.train_loss is None else stop.train_loss),
+        goal_select_error=np.float32(
+            -1 if stop.select_accuracy is None else 1 - stop.select_accuracy
+        ),
+        max_updates=np.int32(stop.max_updates),
+        budget=np.int32(stop.max_updates),
+        spacing=np.array(stop.spacing, np.int32),
+        patience=np.int32(np.iinfo(np.int32).max if stop.patience is None else stop.patience),
+        supersample=None if mask is None else np.asarray(jax.random.key_data(data)),
+    )
+
+
+def _most_errors(accuracy: float | None, n_train: int) -> int:
+    """The most training errors with which an accuracy is reached; -1: never."""
+    return -1 if accuracy is None else floor((1 - accuracy) * n_train * (1 + 1e-12) + 1e-9)
+
+
+def draw_points(draw: Callable[..., Points], problem: Problem, split: str, rows: int) -> Points:
+    """Points of one of a network's streams (``train``, ``select``, ``holdout``)."""
+    with lenient():
+        return draw(problem.law, stream(key_of(problem.keys.data), split), split, rows)
+
+
+def draw_supersample(draw: Callable[..., Points], problem: Problem, pairs: int) -> Points:
+    """The points of a masked network's supersample: pair i is points i and ``pairs`` + i."""
+    key = stream(key_of(problem.supersample), "supersample")
+    with lenient():
+        return draw(problem.law, key, "train", 2 * pairs)
+
+
+def draw_mask(problem: Problem, pairs: int) -> Bool[Array, " pairs"]:
+    """Whether a masked network is trained on the second point of each pair: fair coins."""
+    return jax.random.bernoulli(stream(key_of(problem.keys.data), "mask"), shape=(pairs,))
+
+
+def draw_training_set(draw: Callable[..., Points], problem: Problem, n_train: int) -> Points:
+    """The training set: a draw of its own, or the masked half of a supersample."""
+    if problem.supersample is None:
+        return draw_points(draw, problem, "train", n_train)
+    chosen = jnp.arange(n_train) + n_train * draw_mask(problem, n_train).astype(jnp.int32)
+    pairs = draw_supersample(draw, problem, n_train)
+    points: Points = jax.tree.map(lambda part: part[chosen], pairs)
+    return points
+
+
+@pinned
+def training_set(cell: Cell, problem: Problem) -> Points:
+    """The training set of a network, drawn again (compiled, and left on the device)."""
+    return draw_once(sampler(cell.task), cell.n_train, problem)
+
+
+def draw_once(draw: Callable[..., Points], n_train: int, problem: Problem) -> Points:
+    """The training set on its own."""
+    points: Points = _drawn(draw, n_train, problem._replace(hyper={}))
+    return points
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _drawn(draw: Callable[..., Points], n_train: int, problem: Problem) -> Points:
+    return draw_training_set(draw, problem, n_train)

@@ -1,0 +1,89 @@
+"""Contexts of a plane: draws of the other coordinates given a label, and the planes there are."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from simbias._checks import each, fail, whole
+from simbias._keys import own_key
+from simbias._pinned import pinned
+from simbias.models.panel import Panel, panel
+from simbias.tasks import BlockTask
+from simbias.tasks.block_task import Tables, draw_uniforms, quantile
+from simbias.tasks.blocks import Block
+from simbias.tasks.oracle import achievable_rule, decided
+from simbias.training.stack import Stack
+from simbias.validation.cuts import side
+
+
+@pinned
+def draw_given(
+    task: BlockTask, key: Key[Array, ""], y: Int[np.ndarray, " rows"]
+) -> Float[np.ndarray, "rows dim"]:
+    """Unrotated draws given labels (float64)."""
+    return np.array(_given(task.tables, own_key(key), jnp.asarray(y, jnp.int32)), np.float64)
+
+
+@jax.jit
+def _given(tables: Tables, key: Key[Array, ""], y: Int[Array, " rows"]) -> Array:
+    return quantile(tables, draw_uniforms(tables, key, len(y))[0], y)
+
+
+def slab_coordinates(
+    task: BlockTask, coordinates: Sequence[int] | None, most: int = 4
+) -> list[int]:
+    """Coordinates outside the simple set that attain the Bayes risk: those given, or the first.
+
+    Raises:
+        ValueError: none given, one twice, or one that is no such coordinate.
+    """
+    outside = [j for j in range(task.dim) if j not in task.simple_set]
+    if coordinates is None:
+        return list(islice((j for j in outside if _attains(task, j)), most))
+    chosen = [whole("coordinates", j, least=0) for j in each("coordinates", coordinates, object)]
+    distinct = bool(chosen) and len(set(chosen)) == len(chosen)
+    if not distinct or not all(j in outside and _attains(task, j) for j in chosen):
+        allowed = "distinct coordinates outside the simple set that attain the Bayes risk"
+        raise fail("coordinates", chosen, allowed)
+    return chosen
+
+
+def _attains(task: BlockTask, coordinate: int) -> bool:
+    try:
+        return achievable_rule(task, coordinate).coordinate == coordinate
+    except ValueError:
+        return False
+
+
+@pinned
+def draw_lines(
+    learned: Stack | Panel, i: int, simple: int, contexts: int
+) -> Float[np.ndarray, "contexts dim"]:
+    """The contexts of a data set, with the simple coordinate anywhere in its margin."""
+    asked = panel(learned)
+    task, key = asked.block_task, asked.data[i].stream("context")
+    key_x, key_place = jax.random.split(key)
+    x = draw_given(task, key_x, np.arange(contexts) % 2)
+    gaps = np.array(_margins(task.blocks[simple]))
+    ends = np.append(0, np.cumsum(np.diff(gaps)))
+    place = np.asarray(jax.random.uniform(key_place, (contexts,)), np.float64) * ends[-1]
+    gap = np.searchsorted(ends[1:-1], place, side="right")
+    x[:, simple] = gaps[gap, 0] + place - ends[gap]
+    return x
+
+
+def _margins(block: Block) -> list[tuple[float, float]]:
+    """The stretches of a support where no label is likelier: its margins.
+
+    Where nothing is told that is all of it; where it is told everywhere, the places at which the
+    label changes.
+    """
+    low, high = side(block)
+    told = decided(block)
+    ends = [low, *(end for part in told for end in part[:2]), high]
+    found = list(zip(ends[::2], ends[1::2], strict=True))
+    return [pair for pair in found if pair[0] < pair[1]] or found[1:-1]

@@ -1,0 +1,158 @@
+"""What classifiers say on a plane of a grid: every cell in every context, in one program."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from simbias._pinned import pinned
+from simbias._types import AnyArray, Params
+from simbias.models.classifier import Classifier, said, score
+from simbias.models.panel import Panel, panel
+from simbias.networks.scorer import Scorer
+from simbias.parallel import devices_for, over_seeds, spread
+from simbias.tasks import BlockTask
+from simbias.tasks.oracle import Rule, decided
+from simbias.training.stack import Stack
+from simbias.validation.cuts import side
+
+# Where the simple coordinate is (where it tells a label, or in the margin between), and the slab
+# coordinate.
+ZONES = ("support-slab", "support-gap", "margin-slab", "margin-gap")
+ROWS = 1000  # of one forward pass: activations stay in cache
+
+
+class _Cells(NamedTuple):
+    """The cells of a plane in blocks; those that fill up the last block are in no zone."""
+
+    position: Float[AnyArray, "blocks cells 2"]
+    zone: Float[AnyArray, "blocks cells zones"]
+    rules: Int[AnyArray, "blocks cells rules"]  # labels by the simple and the achievable rule
+
+
+class _Slice(NamedTuple):
+    """A network, and as its inputs the contexts of a plane and the plane's axes."""
+
+    params: Params
+    contexts: Float[AnyArray, "contexts dim"]
+    axes: Float[AnyArray, "2 dim"]
+
+
+# matched pairs on which a network follows a rule, and its shares of label 1
+Plane = tuple[Float[AnyArray, "rules zones contexts"], Float[AnyArray, "blocks cells labels"]]
+
+
+def centres(task: BlockTask, rule: Rule, resolution: int) -> Float[np.ndarray, " cells"]:
+    """The places of a grid's cells along a rule's coordinate, input units."""
+    low, high = side(task.blocks[rule.coordinate])
+    return low + (np.arange(resolution) + 0.5) * (high - low) / resolution
+
+
+@pinned
+def ask(
+    learned: Stack | Panel, rules: tuple[Rule, Rule], drawn: Sequence[np.ndarray], resolution: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Every classifier on one plane: networks in one compiled program, others on the host.
+
+    Returns:
+        Shares of label 1 (seeds, labels, rows, columns), and for each context the share of matched
+        cells on which the classifier follows a rule (seeds, rules, zones, contexts).
+    """
+    asked = panel(learned)
+    task, pair = asked.block_task, [rule.coordinate for rule in rules]
+    places = [centres(task, rule, resolution) for rule in rules]
+    position = np.stack(np.meshgrid(*places), axis=-1).reshape(-1, 2)
+    labels = np.stack([replace(rule, coordinate=k)(position) for k, rule in enumerate(rules)])
+    inside = [
+        np.any([(x >= p.low) & (x <= p.high) for p in decided(task.blocks[j])], axis=0)
+        for j, x in zip(pair, position.T, strict=True)
+    ]
+    zone = np.eye(len(ZONES))[2 * ~inside[0] + ~inside[1]]
+
+    rows = 2 if task.dim == 2 else len(drawn[0])
+    many = max(1, ROWS // rows)
+    spare = -len(position) % many
+
+    def blocks(x: np.ndarray) -> np.ndarray:
+        filled = np.concatenate([x, np.zeros((spare, x.shape[1]), x.dtype)])
+        return filled.reshape(-1, many, x.shape[1])
+
+    kinds = (np.float32, np.float32, np.int32)
+    parts = zip((position, zone, labels.T), kinds, strict=True)
+    cells = _Cells(*(blocks(part.astype(kind)) for part, kind in parts))
+    seeds, outside = len(asked), ~np.isin(np.arange(task.dim), pair)
+    slices = []
+    for i, member in enumerate(asked.members):
+        turn = asked.data[i].rotation
+        context = (drawn[i][:rows] * outside).astype(np.float32) @ turn
+        slices.append(_Slice(getattr(member, "params", None), context, turn[pair]))
+    if asked.network is None:
+        found = [_answer(*one, cells) for one in zip(asked.members, slices, strict=True)]
+        hits, share = (np.stack(part) for part in zip(*found, strict=True))
+    else:
+        devices = devices_for(seeds)
+        laid = spread(slices, devices)
+        hits, share = jax.device_get(_compiled(asked.network, devices)(laid, cells))
+    given = share[:seeds].reshape(seeds, -1, 2)[:, : len(position)]
+    matched = np.stack([zone[labels[1] == y].sum(axis=0) for y in (0, 1)], axis=1)
+    matched = np.tile(matched, rows // 2)  # contexts are given each label in turn
+    with np.errstate(invalid="ignore"):
+        agreed = hits[:seeds] / matched
+    return given.transpose(0, 2, 1).reshape(seeds, 2, resolution, resolution), agreed
+
+
+@lru_cache
+def _compiled(network: Scorer, devices: tuple[jax.Device, ...]) -> Callable[..., Plane]:
+    return over_seeds(partial(_plane, network), devices)
+
+
+def _answer(member: Classifier, own: _Slice, cells: _Cells) -> tuple[np.ndarray, np.ndarray]:
+    """What ``_plane`` gives, of a classifier that answers for itself."""
+    total: AnyArray = np.zeros((2, len(ZONES), len(own.contexts)))
+    shares = []
+    for parts in zip(*cells, strict=True):
+        some = _Cells(*parts)
+        labels = said(score(member, _points(some, own))).reshape(len(some.position), -1)
+        total, share = _tallied(total, some, labels)
+        shares.append(share)
+    return np.asarray(total), np.stack(shares)
+
+
+def _points(some: _Cells, own: _Slice) -> Float[AnyArray, "points dim"]:
+    """Every cell of a block in every context, as inputs, (cells * contexts, dim)."""
+    point = some.position[:, :1] * own.axes[:1] + some.position[:, 1:] * own.axes[1:]
+    x = point[:, None, :] + own.contexts[None]
+    return x.reshape(-1, x.shape[-1])
+
+
+def _plane(network: Scorer, own: _Slice, cells: _Cells) -> Plane:
+    """Matched pairs on which the network follows a rule, and its shares of label 1."""
+    many, contexts = cells.position.shape[1], len(own.contexts)
+
+    def block(total: Array, some: _Cells) -> tuple[Array, Array]:
+        logits = network.apply(own.params, _points(some, own))
+        labels = (logits[:, 1] > logits[:, 0]).reshape(many, -1).astype(jnp.int32)
+        return _tallied(total, some, labels)
+
+    zeros = jnp.zeros((2, len(ZONES), contexts))
+    return jax.lax.scan(block, zeros, cells)
+
+
+def _tallied(
+    total: Float[AnyArray, "rules zones contexts"],
+    some: _Cells,
+    labels: Int[AnyArray, "cells contexts"],
+) -> tuple[Float[AnyArray, "rules zones contexts"], Float[AnyArray, "cells labels"]]:
+    """Matched pairs so far, with those of a block of cells, and its shares of label 1."""
+    many, contexts = labels.shape
+    y = np.arange(contexts, dtype=np.int32) % 2
+    matched = some.rules[:, 1:] == y[None]
+    hits = (labels[:, None] == some.rules[:, :, None]) & matched[:, None]
+    einsum = np.einsum if isinstance(labels, np.ndarray) else jnp.einsum
+    total += einsum("cz,crx->rzx", some.zone, hits.astype(np.float32))
+    return total, labels.reshape(many, -1, 2).mean(axis=1, dtype=np.float32)
