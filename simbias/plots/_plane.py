@@ -4,12 +4,19 @@ A point of the plane fixes two coordinates; a context is a draw of the others. B
 inputs, so that any classifier of inputs can be asked.
 """
 
+from collections.abc import Callable
+from functools import partial
+
+import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int, Key
 
 from simbias._checks import fail, whole
+from simbias._pinned import lenient, pinned
+from simbias._types import PyTree
+from simbias.models import DataSet, classifier
 from simbias.models.classifier import Classifier, labels
-from simbias.tasks import BlockTask, Task
+from simbias.tasks import BlockTask, Points, Task
 from simbias.tasks.task import numbers_of
 
 _ROWS = 2**15  # inputs of one call: memory is flat in the resolution and in the contexts
@@ -113,3 +120,35 @@ def limits(task: Task, coordinate: int, seen: Float[np.ndarray, " rows"]) -> tup
     # a coordinate that never varies, such as a corner of a picture, has a plane all the same
     pad = _PAD * (high - low) / 2 or 1.0
     return float(low - pad), float(high + pad)
+
+
+@pinned
+def context_points(data: DataSet, contexts: int) -> Float[np.ndarray, "contexts dim"]:
+    """Fresh unrotated points, as many of them as there are."""
+    task, turn = data.task, np.asarray(data.rotation)
+    rows = min(contexts, getattr(task, "most", {}).get("select", contexts))
+    x = np.asarray(_drawn(task.draw, rows, data.stream("context"), data.law).x)
+    x = x.reshape(rows, -1)
+    return x @ turn.T if len(turn) else x
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _drawn(draw: Callable[..., Points], rows: int, key: Key[Array, ""], law: PyTree) -> Points:
+    with lenient():
+        return draw(law, key, "select", rows)
+
+
+def achievable_labels(
+    task: Task,
+    coordinates: tuple[int, int],
+    across: Float[np.ndarray, " columns"],
+    up: Float[np.ndarray, " rows"],
+    contexts: Float[np.ndarray, "contexts dim"],
+) -> Int[np.ndarray, "rows columns"] | None:
+    """What a task's rule says in the plane, where it has one that the contexts do not change."""
+    rule = getattr(task, "achievable_rule", None)
+    if rule is None:
+        return None
+    asked_rule = classifier(rule, classes=task.classes)
+    share = class_shares(asked_rule, task, np.zeros((0, 0)), coordinates, across, up, contexts)
+    return share.argmax(axis=0) if (share.max(axis=0) == 1).all() else None

@@ -5,14 +5,14 @@ and pale where another is said about as often: one slice through a single contex
 the classifier does there, not on the task.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Self, TypedDict, Unpack
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_hex, to_rgb
@@ -23,15 +23,13 @@ from scipy.ndimage import distance_transform_edt
 
 from simbias._checks import whole
 from simbias._memory import fits
-from simbias._pinned import lenient, pinned
-from simbias._types import Keywords, PyTree
+from simbias._types import Keywords
 from simbias.models import DataSet, classifier, panel
 from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines
-from simbias.plots._plane import class_shares, limits, plane
+from simbias.plots._plane import achievable_labels, class_shares, context_points, limits, plane
 from simbias.plots._points import Points, asked, draw_points, kinds
 from simbias.tasks import Task
-from simbias.tasks.task import Points as Drawn
 from simbias.tasks.task import numbers_of
 from simbias.validation.sound import sound_seed
 
@@ -135,7 +133,7 @@ class RegionsDisplay(style.Display):
         known = known._replace(exception=np.asarray(training.exception))
         across, up = (np.linspace(*limits(task, j, known.position[:, j]), resolution) for j in pair)
         alone = numbers == 2
-        others = np.zeros((1, 2)) if alone else _contexts(data, contexts)
+        others = np.zeros((1, 2)) if alone else context_points(data, contexts)
         share = class_shares(classify, task, turn, pair, across, up, others)
         return cls(
             name=task.name if name is None else name,
@@ -145,7 +143,7 @@ class RegionsDisplay(style.Display):
             up=up,
             share=share,
             contexts=0 if alone else len(others),
-            achievable=_achievable(task, pair, across, up, others),
+            achievable=achievable_labels(task, pair, across, up, others),
             points=known,
             shown=shown,
         )
@@ -378,35 +376,3 @@ def _tinted(colour: str) -> str:
     """The colour as a background."""
     red, green, blue = (1 - _TINT * (1 - part) for part in to_rgb(colour))
     return to_hex((red, green, blue))
-
-
-@pinned
-def _contexts(data: DataSet, contexts: int) -> Float[np.ndarray, "contexts dim"]:
-    """Fresh unrotated points, as many of them as there are."""
-    task, turn = data.task, np.asarray(data.rotation)
-    rows = min(contexts, getattr(task, "most", {}).get("select", contexts))
-    x = np.asarray(_drawn(task.draw, rows, data.stream("context"), data.law).x)
-    x = x.reshape(rows, -1)
-    return x @ turn.T if len(turn) else x
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _drawn(draw: Callable[..., Drawn], rows: int, key: Key[Array, ""], law: PyTree) -> Drawn:
-    with lenient():
-        return draw(law, key, "select", rows)
-
-
-def _achievable(
-    task: Task,
-    coordinates: tuple[int, int],
-    across: Float[np.ndarray, " columns"],
-    up: Float[np.ndarray, " rows"],
-    contexts: Float[np.ndarray, "contexts dim"],
-) -> Int[np.ndarray, "rows columns"] | None:
-    """What a task's rule says in the plane, where it has one that the contexts do not change."""
-    rule = getattr(task, "achievable_rule", None)
-    if rule is None:
-        return None
-    asked_rule = classifier(rule, classes=task.classes)
-    share = class_shares(asked_rule, task, np.zeros((0, 0)), coordinates, across, up, contexts)
-    return share.argmax(axis=0) if (share.max(axis=0) == 1).all() else None
