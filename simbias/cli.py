@@ -6,6 +6,7 @@ answer at once.
 
 import functools
 import io
+import math
 import os
 import re
 import shlex
@@ -24,34 +25,17 @@ from simbias._checks import fail, known
 from simbias._claim_tables import listed
 from simbias._escape import csv_text, json_text
 from simbias._process import DONE, FAILED, USAGE, program, stopped, tell
-from simbias._tell import (
-    describe_bound,
-    describe_claim,
-    describe_estimator,
-    describe_experiment,
-    describe_factory,
-    describe_file,
-    describe_quantity,
-    describe_suite,
-    describe_task,
-    describe_test,
-    describe_unit,
-    explain,
-    make_console,
-    print_claims,
-    print_discrimination,
-    print_names,
-    print_plan,
-    print_rows,
-    print_table,
-    print_verdicts,
-    print_vocabulary,
-    say,
-)
+from simbias.console import make_console, print_names, print_table, say
+from simbias.describe import describe, describe_file
 from simbias.registry import REGISTRIES
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from simbias.bounds import Judged
     from simbias.results.store import Store
+    from simbias.runner.plan import Plan
+    from simbias.training.cell import Cell
 
 DESCRIPTION = """Simplicity bias and generalisation, measured against exactly known ground truth.
 
@@ -220,20 +204,9 @@ def info(name: Name) -> int:
     names = {kind: list(registry.entries()) for kind, registry in REGISTRIES.items()}
     names["claims"] = list(listed()[0])
     known("name", name, dict.fromkeys(one for several in names.values() for one in several))
-    describe: dict[str, Callable[[str], None]] = {
-        "tasks": describe_task,
-        "suites": describe_suite,
-        "quantities": describe_quantity,
-        "bounds": describe_bound,
-        "estimators": describe_estimator,
-        "experiments": describe_experiment,
-        "tests": describe_test,
-        "units": describe_unit,
-        "claims": describe_claim,
-    }
     for i, kind in enumerate(kind for kind, several in names.items() if name in several):
         print("\n" * (i > 0), end="")
-        describe.get(kind, functools.partial(describe_factory, kind))(name)
+        describe(kind, name)
     return DONE
 
 
@@ -272,14 +245,14 @@ def run(
     console = make_console()
     plan = make_plan(suites.load(suite), preset, seeds=seeds, n_certify=n_certify, overrides=sets)
     if dry_run:
-        print_plan(console, plan)
+        _print_plan(console, plan)
         return DONE
     directory = out or Path("runs") / f"{plan.suite}-{plan.preset}"
     store = _store(directory, create=True)
     prepare(plan, store)
     with Told(console) as told:
         statuses = execute(plan, store, told)
-    print_table(console, store)
+    _print_summary(console, store)
     figures = list((directory / "figures").glob("boundary-*.png"))
     learned = any(experiment_of(cell).learned for cell in plan.cells)
     if learned and (told.replicas or not figures):
@@ -333,7 +306,7 @@ def table(directory: Directory, /) -> int:
         directory: a run directory.
     """
     store = _store(directory)
-    print_table(make_console(), store)
+    _print_summary(make_console(), store)
     return DONE
 
 
@@ -404,6 +377,7 @@ def bounds(
     from simbias.results import bounds as kept
     from simbias.results.records import learned
     from simbias.results.summary import cell_settings
+    from simbias.tables.bounds import bounds_table
     from simbias.training.words import phrases
     from simbias.validation import N_CERTIFY
 
@@ -420,17 +394,16 @@ def bounds(
         found += [(made, judged)] if what == "networks" else []
         words = phrases({"delta": delta} | settings.get(made.name, {}))
         say(console, f"{made.name}, {words}, {len(networks)} {what}: {asked.path(store)}")
-        print_rows(console, kept.HEAD, kept.bound_lines(judged))
+        print_table(console, bounds_table(judged))
         apart = kept.set_apart(judged)
         for seed, reason in apart.items():
             say(console, f"left out: {made.name} seed {seed}: {reason}")
-        explain(console, kept.CAPTION)
         known = [one for one in judged if one.seed not in apart]
         figures = store.directory / "figures"
         for figure in draw_bounds(figures, made, known, settings.get(made.name)):
             say(console, str(figure))
     if len(found) > 1:
-        print_discrimination(console, store, found)
+        _print_discrimination(console, store, found)
     return DONE
 
 
@@ -457,21 +430,24 @@ def claims(words: Words = (), /, out: Path | None = None, cores: int | None = No
     if first not in ("check", "list", "vocabulary"):
         if rest or not Path(first).is_dir():
             known("claims: word", first, ["run", "check", "vocabulary", "a directory of claims"])
-        print_verdicts(make_console(), _store(Path(first)))
+        _print_verdicts(make_console(), _store(Path(first)))
         return DONE
     wanted = first == "check"
     if len(rest) != wanted:
         allowed = "one file" if wanted else "none"
         raise ValueError(f"claims {first}: got {len(rest)} words after it, allowed: {allowed}")
     if first == "vocabulary":
-        print_vocabulary(make_console())
+        from simbias.tables.claims import vocabulary_table
+
+        print_table(make_console(), vocabulary_table())
         return DONE
     from simbias.claims import builtin, feasible, load
+    from simbias.tables.claims import claims_table
 
     found = load(rest[0]) if rest else list(builtin().values())
     if rest:
         feasible(found)
-    print_claims(make_console(), found)
+    print_table(make_console(), claims_table(found))
     return DONE
 
 
@@ -495,7 +471,7 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
         for premise in verdict.premises:
             say(console, f"  premise {premise}")
     say(console, "")
-    print_verdicts(console, store)
+    _print_verdicts(console, store)
     return FAILED if {"error", "diverged"} & statuses else DONE
 
 
@@ -517,7 +493,9 @@ def export(
             DIR.
     """
     from simbias.results.schema import TABLES
-    from simbias.results.summary import latex, summarise, tables_of
+    from simbias.results.summary import summarise, tables_of
+    from simbias.tables import latex
+    from simbias.tables.summary import summary_table
 
     if str(out) == "-" and format == "parquet" and sys.stdout.isatty():
         raise fail("out", "-", "a file, or standard output that is no terminal, for parquet")
@@ -534,7 +512,7 @@ def export(
     with tempfile.TemporaryDirectory() if str(out) == "-" else nullcontext() as folder:
         path = Path(folder, name) if folder else out or directory / name
         if table is None:
-            store.write_text(path, latex(summarise(store)))
+            store.write_text(path, latex(summary_table(summarise(store))))
         else:
             store.export(table, path, format)
         if folder:
@@ -561,7 +539,9 @@ def query(
     text = os.fsencode(sql).decode(errors="replace")  # whatever the locale's encoding is
     names, rows = _store(directory).query(text)
     if format == "table":
-        print_rows(make_console(), names, rows, keys=0)
+        from simbias.tables.answer import answer_table
+
+        print_table(make_console(), answer_table(names, rows))
     else:
         print({"csv": csv_text, "json": json_text}[format](names, rows), end="")
     return DONE
@@ -623,6 +603,78 @@ def _full_run(
     for option, value in options.items():
         words += [] if value is None else [option, str(value)]
     return [f"{program()} {shlex.join([*words, *(['--set', *overrides] if overrides else [])])}"]
+
+
+def _print_summary(console: "Console", store: "Store") -> None:
+    """A run's results, a line a cell."""
+    from simbias.results import summarise
+    from simbias.tables.summary import summary_table
+
+    print_table(console, summary_table(summarise(store)))
+
+
+def _print_plan(console: "Console", plan: "Plan") -> None:
+    """Cells, compiled groups and an estimate of the time."""
+    from simbias.experiments import experiment_of
+    from simbias.runner.machine import matmul_gflops
+    from simbias.training.words import phrases, told_apart
+
+    what = " and ".join(dict.fromkeys(experiment_of(cell).table.name for cell in plan.cells))
+    say(console, f"{plan.suite} {plan.preset}: {len(plan.replicas)} {what}")
+    apart = dict(zip(plan.cells, told_apart([cell.settings for cell in plan.cells]), strict=True))
+    for i, group in enumerate(plan.groups, 1):
+        say(console, f"compiled group {i}")
+        for cell in dict.fromkeys(one.cell for one in group):
+            seeds = sum(one.cell == cell for one in group)
+            always = dict(experiment_of(cell).effort(cell))
+            say(
+                console,
+                f"  {cell.name}, {phrases(apart[cell] | always)}: {seeds} seed{'s' * (seeds > 1)}",
+            )
+    peak = matmul_gflops()
+    minutes = plan.flops / peak / 1e9 / 60
+    say(
+        console,
+        f"{plan.flops / 1e12:.1f} TFLOP of updates if every budget is spent: {minutes:.1f} minutes"
+        f" at the {peak:.0f} GFLOP/s of matrix products measured here; expect once to three times"
+        " that, and a few seconds to compile each group",
+    )
+
+
+def _print_discrimination(
+    console: "Console", store: "Store", judged: "Sequence[tuple[Cell, Sequence[Judged]]]"
+) -> None:
+    """Which numbers tell networks apart, and the paths of the figure; why not, where none can."""
+    from simbias.bounds.discrimination import discriminate
+    from simbias.plots.discrimination import discrimination
+    from simbias.results.bounds import comparable
+    from simbias.tables.discrimination import discrimination_table
+
+    try:
+        scores = discriminate(*comparable(judged))
+    except ValueError as error:
+        say(console, f"which numbers tell networks apart cannot be said: {error}")
+        return
+    print_table(console, discrimination_table(scores))
+    shown = [score.shown(name) for score in scores for name in ("auc", "kendall", "sign_error")]
+    if all(one is None or math.isnan(one.value) for one in shown):
+        return  # too few networks, or none that differ: there is nothing to draw
+    for figure in discrimination(scores).save(store.directory / "figures" / "discrimination.png"):
+        say(console, str(figure))
+
+
+def _print_verdicts(console: "Console", store: "Store") -> None:
+    """The verdicts of a directory, and the paths of their figure; ValueError: it has none."""
+    from simbias.plots.claims import draw_claims
+    from simbias.results.claims import read_verdicts
+    from simbias.tables.verdicts import verdicts_table
+
+    rows = read_verdicts(store)
+    if not rows:
+        raise fail("DIR", f"{store.directory}, which has no verdicts", "a directory that has some")
+    print_table(console, verdicts_table(rows))
+    for figure in draw_claims(store.directory / "figures", rows):
+        say(console, str(figure))
 
 
 def _start_jax(cores: int | None) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, mannwhitneyu
 
-from simbias.bounds.discrimination import Network, caption, discriminate, table
+from simbias.bounds.discrimination import Network, discriminate
+from simbias.tables.discrimination import discrimination_table
 
 LOW, HIGH = 0.001, 0.05  # risks of a learned and of a stuck network
 
@@ -334,7 +335,7 @@ def test_a_tau_below_0_stands_before_none():
         network({"width": i}, risk, none=np.nan, down=-risk, up=risk)
         for i, risk in enumerate((LOW, 0.01))
     ]
-    _, lines = table(discriminate(grid, kinds(grid), least_pairs=1))
+    lines = discrimination_table(discriminate(grid, kinds(grid), least_pairs=1)).lines
     assert [line[0] for line in lines] == ["up", "down", "none"]
 
 
@@ -368,7 +369,7 @@ def test_the_table_has_the_best_auc_first_and_its_caption_counts():
     ]
     names = {"vc": "bound", "none": "bound", "pac": "certificate", "spectral": "measure"}
     scores = discriminate(grid, names, least_pairs=4)
-    head, lines = table(scores)
+    head, lines, said, _ = discrimination_table(scores)
     assert [line[0] for line in lines] == ["pac", "vc", "spectral", "none"]
     assert dict(zip(head, lines[0], strict=True)) == {
         "name": "pac",
@@ -379,18 +380,17 @@ def test_the_table_has_the_best_auc_first_and_its_caption_counts():
         "environment": "width 10 / 30",
     }
     assert lines[3] == ["none", "bound", "", "", "", ""]
-    said = caption(scores)
     assert "2 stuck, 2 learned, 2 left out" in said and "12 pairs" in said and "0 left out" in said
     assert said.endswith("rests on fewer") and "\n" not in said
-    assert not caption(scores[:1]).endswith("rests on fewer")
+    assert not discrimination_table(scores[:1]).caption.endswith("rests on fewer")
     assert "approximate 95% intervals" in said and "too few: rests on less than 4 pairs" in said
     with pytest.raises(ValueError, match="^scores: got "):
-        caption([])
+        discrimination_table([])
 
 
 def test_a_score_of_one_comparison_is_too_few_whatever_its_value():
     grid = [network({"width": i}, risk, x=risk) for i, risk in enumerate((LOW, HIGH))]
-    _, ((_, _, *texts),) = table(discriminate(grid, kinds(grid)))
+    ((_, _, *texts),) = discrimination_table(discriminate(grid, kinds(grid))).lines
     assert texts == ["too few", "too few", "too few", ""]
     found = score(grid)
     assert (found.kendall.value, found.pairs) == (1, 1) and np.isnan(found.kendall.low)

@@ -16,6 +16,7 @@ from simbias.cli import main
 from simbias.experiments import arrays, row_name
 from simbias.results import Store
 from simbias.results import bounds as kept
+from simbias.tables.bounds import bounds_table
 from simbias.training import Cell
 from simbias.training.jobs import Job
 from simbias.training.stop import End
@@ -181,7 +182,7 @@ def test_a_network_of_bad_weights_is_inapplicable_and_the_others_are_as_without_
             assert one.record.value is one.risk is one.risk_low is one.risk_high is None
     assert kept.set_apart(found).keys() == {1, 2}
     alone = [one for one in found if one.seed in (0, 3)]
-    assert kept.bound_lines(found) == kept.bound_lines(alone)
+    assert bounds_table(found) == bounds_table(alone)
     networks, _ = kept.comparable([(trained.cell, found)])
     assert [network.seed for network in networks] == [0, 3]
 
@@ -335,7 +336,7 @@ def test_terms_that_overflow_are_kept_as_text():
 
 def test_the_table_by_hand():
     first = made(0.25, (0.1, 0.08, 0.125))
-    lines = kept.bound_lines([first, replace(first, seed=1), made(0.75, (0.2, 0.15, 0.25))])
+    lines = bounds_table([first, replace(first, seed=1), made(0.75, (0.2, 0.15, 0.25))]).lines
     assert lines == [
         [
             "b",
@@ -349,11 +350,11 @@ def test_the_table_by_hand():
             "2",
         ]
     ]
-    (pair,) = kept.bound_lines([first, made(0.75, (0.2, 0.15, 0.25))])
+    (pair,) = bounds_table([first, made(0.75, (0.2, 0.15, 0.25))]).lines
     assert pair[3] == "0.5 (0.25 to 0.75)"
-    (alone,) = kept.bound_lines([first])
+    (alone,) = bounds_table([first]).lines
     assert alone[3] == "0.25"
-    (nothing,) = kept.bound_lines([made(None, (0.1, 0.08, 0.125))])
+    (nothing,) = bounds_table([made(None, (0.1, 0.08, 0.125))]).lines
     assert nothing[3:] == ["inapplicable", "0.1 [0.08, 0.125]", "", "", "", ""]
     (unknown,) = kept.bound_lines([made(None, (None,) * 3)])  # no others: it has a line
     assert unknown[3:] == ["inapplicable", "", "", "", "", ""]

@@ -21,6 +21,7 @@ from simbias.quantities.quantity import Quantity
 from simbias.results import Store
 from simbias.results import claims as kept
 from simbias.stats.estimate import Estimate
+from simbias.tables import verdicts
 
 REDRAWS = '"rotation", "data", "initialisation", "order"'
 CLAIMS = """
@@ -281,7 +282,7 @@ def test_a_run_ends_with_its_verdicts_and_their_reasons(whole, file):
     assert "premise train_accuracy >= 0.6: 6 of 6 units" in out
     assert "premise not met: dim >= 50: 4" in out
     head, *lines = table(out)
-    assert [word.strip() for word in head.split("  ") if word.strip()] == list(kept.HEAD)
+    assert [word.strip() for word in head.split("  ") if word.strip()] == list(verdicts.HEAD)
     told = [line.split()[:3] for line in lines if line.split()[0] in VERDICTS]
     assert sorted(told) == [[id, "1,", "0.05"] for id in sorted(VERDICTS)]
 
@@ -733,7 +734,7 @@ def test_points_that_came_out_alike_share_a_row(tmp_path):
         ("", 1, None, "missing", "lost"),
     ]
     assert sum(row["count"] for row in found) == kept.verdict_row(verdict)["units"]
-    (line,) = kept.verdict_lines([kept.verdict_row(verdict)])
+    (line,) = verdicts.verdicts_table([kept.verdict_row(verdict)]).lines
     assert line[:3] == ["points", "1, 0.05", "inconclusive"] and line[6].startswith("6 points")
 
 

@@ -3,8 +3,9 @@
 import pytest
 from rich.console import Console
 
-from simbias._columns import laid_out
-from simbias._tell import explain, print_rows
+from simbias.console import print_table
+from simbias.tables import TextTable
+from simbias.tables.columns import laid_out
 
 NAMES = ("task", "network", "networks", "train", "test", "S-rand.", "S^c-rand.", "memorised")
 ROWS = [
@@ -87,7 +88,7 @@ def test_empty_tables_and_texts_of_several_lines():
 
 
 def test_a_console_prints_the_lines_and_wraps_captions_between_words(capsys):
-    print_rows(Console(width=12), ["n", "said"], [[1, None], [2, "[b] and so on"]])
-    explain(Console(width=12), "in words of a caption")
+    table = TextTable(["n", "said"], [["1", ""], ["2", "[b] and so on"]], "in words of a caption")
+    print_table(Console(width=12), table)
     expected = ["n  said", "1", "2  [b] and", "   so on", "in words of", "a caption"]
     assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == expected

@@ -140,7 +140,7 @@ def test_nothing_to_draw_is_refused_in_one_line():
 def test_without_a_score_the_command_prints_the_table_and_draws_nothing(
     monkeypatch, tmp_path, capsys
 ):
-    from simbias import _tell
+    from simbias import cli, console
     from simbias.bounds.discrimination import Network
     from simbias.results import bounds
 
@@ -151,7 +151,7 @@ def test_without_a_score_the_command_prints_the_table_and_draws_nothing(
         ]
         monkeypatch.setattr(bounds, "comparable", lambda _: (found, {"norm": "measure"}))
         store = SimpleNamespace(directory=tmp_path)
-        _tell.print_discrimination(_tell.make_console(), store, None)
+        cli._print_discrimination(console.make_console(), store, None)
         return "norm" in capsys.readouterr().out, len([*tmp_path.rglob("*.png")])
 
     (tmp_path / "figures").mkdir()

@@ -88,11 +88,12 @@ from simbias.quantities import declared
 from simbias.experiments import row, row_name
 from simbias.experiments.classify import NETWORKS, outcomes
 from simbias.results import Store, summarise
-from simbias.results.summary import head, lines
+from simbias.tables.summary import summary_table
 
 def table():
     found = summarise(store)
-    return [head(found), *lines(found)]
+    table = summary_table(found)
+    return [table.head, *table.lines]
 
 (folder,) = sys.argv[1:]
 store = Store(folder + "/run")

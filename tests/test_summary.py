@@ -5,7 +5,8 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from simbias.results.summary import CAPTION, INTERVAL, _mean, _measured
+from simbias.results.summary import INTERVAL, _mean
+from simbias.tables.summary import CAPTION, _measured
 
 
 def test_the_interval_of_three_seeds_is_students():

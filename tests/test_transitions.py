@@ -7,8 +7,9 @@ from simbias import MLP, Stop, experiments, sgd, tasks
 from simbias.experiments import row_name
 from simbias.plots.run import table_rows
 from simbias.results import Store, summarise
-from simbias.results.summary import caption, head, latex, lines
 from simbias.results.transitions import Transitions, transitions
+from simbias.tables import latex
+from simbias.tables.summary import summary_table
 from simbias.training import Cell
 from simbias.training.jobs import Job
 
@@ -82,7 +83,7 @@ def test_a_network_that_diverged_is_left_out_and_told(write):
     np.testing.assert_array_equal(found[cell.name].reached, [True, False])
     np.testing.assert_array_equal(found[cell.name].updates, [3000, np.inf])
     assert transitions(store, [made(3, select_accuracy=1.0)]) == {}
-    first, second = lines(summarise(store))
+    first, second = summary_table(summarise(store)).lines
     assert first[3] == "1 diverged, 2 done" and first[-4].startswith("1/2 [")
     assert second[3] == "2 diverged" and second[-4:] == ["-"] * 4
     labels = [row.network for row in table_rows(store)]
@@ -151,17 +152,19 @@ def test_the_table_tells_cells_apart_by_what_varies_and_shows_transitions(write)
     store = write(one=(short, [(HIGH, LATE, 0.0)] * 6), two=(long, [(NEVER, LATE, 0.05)] * 6))
     found = summarise(store)
     assert [summary.settings for summary in found] == [{"dim": 2}, {"dim": 5}]
-    names, (first, second) = head(found), lines(found)
+    table = summary_table(found)
+    names, (first, second) = table.head, table.lines
     assert names[:4] == ["task", "network", "d", "networks"]
     assert first[2] == "2" and first[-4:] == ["6/6 [0.54, 1.00]", "3k [2k, 3k]", "0", "0"]
     assert second[2] == "5" and second[-4:] == ["0/6 [0.00, 0.46]", ">4k [>4k, >4k]", "0", "0"]
     assert len(names) == len(first) == len(second)
-    assert "order statistics" in caption(found)
-    text = latex(found)
+    assert "order statistics" in table.caption
+    text = latex(table)
     assert text.count(" & ") == (len(names) - 1) * 3 and "$>$4k" in text
 
 
 def test_a_run_that_does_not_ask_shows_no_transitions(write):
     found = summarise(write(one=(made(2), [(HIGH, LATE, 0.0)]), two=(made(5), [])))
-    assert "reached" not in head(found) and len(head(found)) == len(lines(found)[0])
+    table = summary_table(found)
+    assert "reached" not in table.head and len(table.head) == len(table.lines[0])
     assert found[0].settings == {} and found[0].task == "noisy-lms-7, d 2"

@@ -3,7 +3,9 @@
 import pytest
 
 from simbias import MLP, Stop, sgd, tasks
-from simbias.results.summary import Mean, Summary, head, latex, lines
+from simbias.results.summary import Mean, Summary
+from simbias.tables import latex
+from simbias.tables.summary import summary_table
 from simbias.tasks.shifts import shifted
 from simbias.training import Cell
 from simbias.training.words import (
@@ -179,9 +181,10 @@ def test_tables_and_latex_say_settings_in_words():
         )
         for one in settings
     ]
-    assert head(found)[:5] == ["task", "network", "n", "margin", "networks"]
-    assert lines(found)[0][:5] == ["noisy-lms-7, slabs 5", "(8,1)", "10k", ".05", "2 done"]
-    text = latex(found)
+    table = summary_table(found)
+    assert table.head[:5] == ["task", "network", "n", "margin", "networks"]
+    assert table.lines[0][:5] == ["noisy-lms-7, slabs 5", "(8,1)", "10k", ".05", "2 done"]
+    text = latex(table)
     assert "noisy-lms-7, slabs 5 & (8,1) & 40k & .1 & 2 done" in text
     assert "{" not in text.split("midrule")[1].split("bottomrule")[0]
 

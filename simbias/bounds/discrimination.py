@@ -31,7 +31,6 @@ LEARNED, STUCK = 0.005, (0.03, 0.15)  # risk: at most, within
 LEAST_PAIRS = 10  # of an environment
 TASK, OF_TASK = "task", ("noise", "margin", "slabs")
 _ROUNDING = 1e-9
-HEAD = ("name", "kind", "AUC", "Kendall tau", "worst sign error", "environment")
 
 Level = Hashable  # the value of a setting: a number, a word, several of them, or None
 Levels = tuple[Level, ...]
@@ -228,41 +227,6 @@ def best_first(scores: Sequence[Score]) -> list[Score]:
     return sorted(scores, key=order)
 
 
-def table(scores: Sequence[Score]) -> tuple[tuple[str, ...], list[list[str]]]:
-    """The head and the lines of a table, a line a number, the best AUC first."""
-    lines = []
-    for score in best_first(scores):
-        intervals = [score.shown(name) for name in ("auc", "kendall", "sign_error")]
-        lines.append([score.name, score.kind, *map(_text, intervals), score.worst])
-    return HEAD, lines
-
-
-def caption(scores: Sequence[Score]) -> str:
-    """What the columns of the table are, and what they rest on, in one line.
-
-    Args:
-        scores: at least one; the counts are those of the one that rests on most.
-
-    Raises:
-        ValueError: no score.
-    """
-    if not scores:
-        raise fail("scores", list(scores), "at least one Score")
-    counts = [(score.pairs, score.stuck, score.learned) for score in scores]
-    most = scores[counts.index(max(counts))]
-    return (
-        f"AUC: P(larger on a stuck network than on a learned one), {most.stuck} stuck,"
-        f" {most.learned} learned, {most.neither} left out (in between, at chance, or no value);"
-        f" Kendall tau: granulated, {most.pairs} pairs of networks that differ in one"
-        f" hyper-parameter, {most.left_out} left out (risk intervals overlap, or no value);"
-        " worst sign error: largest share of pairs in the wrong order between two values of a"
-        " hyper-parameter; brackets: approximate 95% intervals, networks resampled within their"
-        " cells; where no resample differs Hoeffding's for AUC, none for the others; too few: rests"
-        f" on less than {most.least_pairs} pairs"
-        + ("; a number without some values rests on fewer" if len(set(counts)) > 1 else "")
-    )
-
-
 class _Grid:
     """The networks as arrays, and how often each counts."""
 
@@ -452,13 +416,3 @@ def _falling(interval: Interval | None) -> tuple[bool, float]:
     if interval is None or np.isnan(interval.value):
         return True, 0.0
     return False, -interval.value
-
-
-def _text(interval: Interval | None) -> str:
-    """Two digits; nothing where undefined."""
-    if interval is None:
-        return "too few"
-    if np.isnan(interval.value):
-        return ""
-    limits = "" if np.isnan(interval.low) else f" [{interval.low:.2f}, {interval.high:.2f}]"
-    return f"{interval.value:.2f}{limits}"

@@ -9,7 +9,7 @@ any run.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -25,25 +25,6 @@ from simbias.quantities import declared, unit_named
 from simbias.results.records import weights_of
 from simbias.results.schema import EVIDENCE, MEASURED, VERDICTS
 from simbias.results.store import Store
-
-HEAD = (
-    "claim",
-    "version, level",
-    "verdict",
-    "estimate",
-    "interval",
-    "asked",
-    "units",
-    "hold/fail/amb.",
-    "premises",
-)
-CAPTION = (
-    "version: of the claim in this directory; level: version v spends alpha/(v (v + 1)), so that"
-    " all of them together spend alpha; hold/fail/amb.: units surely inside and outside of what is"
-    " claimed, and neither, missing ones included; interval: two-sided, of confidence 1 - level,"
-    " misses of the units' own intervals included, and approximate where the test assumes a law"
-    " (permutation, bootstrap); verdicts: one-sided tests at that level, corrected within families"
-)
 
 
 def set_apart(store: Store, claim: Claim) -> None:
@@ -184,26 +165,3 @@ def evidence_rows(verdict: Verdict) -> list[TableRow]:
         common | dict(zip(names, key, strict=True)) | {"count": count}
         for key, count in alike.items()
     ]
-
-
-def verdict_lines(rows: Sequence[TableRow]) -> list[list[str]]:
-    """The table of verdicts under ``HEAD``, a line a claim."""
-    found = []
-    for row in rows:
-        estimate, interval, counts = "", "", ""
-        if row["estimate"] is not None:
-            estimate = f"{row['estimate']:.4g}"
-            counts = f"{row['holding']}/{row['failing']}/{row['ambiguous']}"
-        if row["low"] is not None and row["high"] is not None:
-            interval = f"[{row['low']:.4g}, {row['high']:.4g}]"
-        premises = "; ".join(json.loads(row["premises"]))
-        if row["verdict"] == "inapplicable":
-            premises = row["reason"]
-        units = f"{row['units']} {row['unit']}s" if row["units"] else ""
-        if row["more"]:
-            units += f", {row['more']} more would decide"
-        # a run that did not spend alpha over versions has no level
-        level = row["alpha"] if row["level"] is None else row["level"]
-        named = [row["id"], f"{row['version']}, {level:.4g}", row["verdict"]]
-        found.append([*named, estimate, interval, row["says"], units, counts, premises])
-    return found

@@ -1,17 +1,11 @@
-"""A run in one table: means over seeds with intervals, beside published values.
-
-Cells are told apart by the settings that vary within the run. Where a run trains to an accuracy on
-select draws, the table also says how many seeds reach the achievable boundary, and when.
-"""
+"""A run cell by cell: means over seeds with intervals, beside published values."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from simbias._checks import instance
-from simbias._escape import tex
 from simbias._types import Settings, TableRow
 from simbias.experiments import Experiment, experiment_of, experiments
 from simbias.experiments.experiment import Ranged
@@ -22,9 +16,10 @@ from simbias.results.store import Store
 from simbias.results.transitions import Transitions, transitions
 from simbias.stats.student import half_width_of_mean
 from simbias.training.cell import cell_from_settings
-from simbias.training.words import task_words, told_apart, value_words, varied, word
+from simbias.training.words import task_words, told_apart, varied
 
 CONFIDENCE = 0.95
+INTERVAL = "approximate 95% t interval"  # of a mean
 
 
 @dataclass(frozen=True)
@@ -198,122 +193,3 @@ def _mean(
         return Mean(np.nan, np.nan, published, least, most)
     half = half_width_of_mean(present, CONFIDENCE)
     return Mean(float(present.mean()), half, published, least, most)
-
-
-_TRANSITIONS = ("reached", "transition", "came back", "after fit")
-INTERVAL = "approximate 95% t interval"
-CAPTION = (
-    f"mean over all networks measured, with the half-width of its {INTERVAL} over seeds; none where"
-    " all seeds are the same"
-)
-CAPTION_TRANSITIONS = (
-    "reached: seeds whose certified risk is within .01 of the achievable one, with the 95%"
-    " Clopper-Pearson interval of their share, those that diverged left out; transition: median"
-    " updates to a select error that stays within .01, with its exact interval from order"
-    " statistics (> : after the budget); came back: seeds that were within .01 and left it again;"
-    " after fit: seeds whose train accuracy was .999 before half of the updates to the transition"
-)
-
-
-def head(summaries: list[Summary]) -> list[str]:
-    """The table's column names."""
-    settings = map(word, summaries[0].settings) if summaries else []
-    every = [made.shown for made in experiments().values()]
-    told = dict(item for shown in reversed(every) for item in shown.items())  # the first counts
-    named = summaries[0].means if summaries else experiments()[USUAL].shown
-    headings = [told[name].heading for name in named]
-    asked = _TRANSITIONS if _asked(summaries) else ()
-    return [*_learns(summaries), *settings, _counted(summaries), *headings, *asked]
-
-
-def keys(summaries: list[Summary]) -> int:
-    """How many columns tell the table's lines apart."""
-    return head(summaries).index(_counted(summaries)) + 1
-
-
-def _learns(summaries: list[Summary]) -> list[str]:
-    """The columns that say what was learned, and by what, if anything learns."""
-    learners = dict.fromkeys(one.learner for one in summaries)
-    word = " or ".join(filter(None, learners)) if summaries else "network"
-    return ["task", *filter(None, [word])]
-
-
-def _counted(summaries: list[Summary]) -> str:
-    """The column that counts rows by status."""
-    return " and ".join(dict.fromkeys(one.table for one in summaries)) or "networks"
-
-
-def caption(summaries: list[Summary]) -> str:
-    """What the table's numbers are."""
-    return f"{CAPTION}; {CAPTION_TRANSITIONS}" if _asked(summaries) else CAPTION
-
-
-def lines(summaries: list[Summary]) -> list[list[str]]:
-    """The table as text: a line a cell, and below it the published values where there are some."""
-    found = []
-    for summary in summaries:
-        counts = ", ".join(f"{count} {status}" for status, count in summary.statuses.items())
-        means = list(summary.means.values())
-        settings = list(map(value_words, summary.settings.values()))
-        names = [summary.task, summary.network][: len(_learns(summaries))]
-        line = [*names, *settings, counts, *map(_measured, means)]
-        found.append(line + (_moved(summary.transitions) if _asked(summaries) else []))
-        if any(mean.published is not None for mean in means):
-            values = ["" if m.published is None else f"{m.published:.3f}" for m in means]
-            found.append(["" for _ in [*names, *settings]] + ["published", *values])
-            found[-1] += [""] * (len(found[-2]) - len(found[-1]))
-    return found
-
-
-def _asked(summaries: list[Summary]) -> bool:
-    return any(summary.transitions is not None for summary in summaries)
-
-
-def _moved(found: Transitions | None) -> list[str]:
-    if found is None:
-        return ["-"] * len(_TRANSITIONS)
-    share, median = found.share, found.median
-    k, n = int(np.sum(found.reached)), len(found.reached)
-
-    def thousands(updates: float | np.ndarray) -> str:
-        return f"{updates / 1000:g}k" if np.isfinite(updates) else f">{found.budget / 1000:g}k"
-
-    low, high = thousands(median.low), thousands(median.high)
-    return [
-        f"{k}/{n} [{share.low:.2f}, {share.high:.2f}]",
-        f"{thousands(median.value)} [{low}, {high}]",
-        str(found.came_back),
-        str(found.after_memorisation),
-    ]
-
-
-def latex(summaries: list[Summary]) -> str:
-    """The table in LaTeX (booktabs)."""
-
-    def row(entries: Sequence[str]) -> str:
-        return " & ".join(map(tex, entries)) + r" \\"
-
-    first = head(summaries)
-    words = keys(summaries)
-    return "\n".join(
-        [
-            f"% {caption(summaries).replace('%', ' percent')}",
-            r"\begin{tabular}{" + "l" * words + "r" * (len(first) - words) + "}",
-            r"\toprule",
-            row(first),
-            r"\midrule",
-            *map(row, lines(summaries)),
-            r"\bottomrule",
-            r"\end{tabular}",
-            "",
-        ]
-    )
-
-
-def _measured(mean: Mean) -> str:
-    if np.isnan(mean.value):
-        return "-"
-    if np.isnan(mean.half):
-        return f"{mean.value:.3f}"
-    half = f"{mean.half:.3f}"
-    return f"{mean.value:.3f} ±{half if float(half) else '<0.001'}"

@@ -1,169 +1,35 @@
-"""What the command line prints: tables, plans, descriptions.
+"""What the command line says of a name: a task, a bound, a claim, whatever is registered.
 
-Imports that start JAX or matplotlib are made by the functions that need them.
+Imports that start JAX are made by the functions that need them.
 """
 
-import math
-import sys
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simbias._checks import fail, known
-from simbias._columns import laid_out
+from simbias._checks import known
 from simbias.registry import REGISTRIES
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from simbias.bounds import Judged
     from simbias.claims import Claim
-    from simbias.results.store import Store
-    from simbias.runner.plan import Plan
-    from simbias.training.cell import Cell
 
 
-def print_names(kind: str, summaries: Mapping[str, str]) -> None:
-    """Names of a kind with a line about each."""
-    print(kind)
-    width = max(map(len, summaries), default=0)
-    for name, words in sorted(summaries.items()):
-        print(f"  {name:<{width}} {words}".rstrip())
-
-
-def make_console() -> "Console":
-    """Standard output; as wide as its lines where it is no terminal, so that nothing is cut."""
-    from rich.console import Console
-
-    class Piped(Console):
-        """One that leaves it to the program what a reader that has gone away means."""
-
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
-
-    return Piped(width=None if sys.stdout.isatty() else 240)
-
-
-def say(console: "Console", text: str) -> None:
-    """One paragraph, as it is."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def explain(console: "Console", text: str) -> None:
-    """A paragraph, wrapped between words."""
-    for line in textwrap.wrap(text, console.width, break_on_hyphens=False):
-        say(console, line)
-
-
-def print_rows(
-    console: "Console", names: Sequence[str], rows: Sequence[Sequence[object]], *, keys: int = 1
-) -> None:
-    """A table; its first columns tell rows apart (see ``_columns.laid_out``)."""
-    from rich.text import Text
-
-    texts = [["" if value is None else str(value) for value in row] for row in rows]
-    for line in laid_out(names, texts, console.width, keys=keys):
-        console.print(Text(line.text, "bold" if line.heading else ""), soft_wrap=True)
-
-
-def print_table(console: "Console", store: "Store") -> None:
-    """A run's results, a line a cell."""
-    from simbias.results.summary import caption, head, keys, lines, summarise
-
-    found = summarise(store)
-    print_rows(console, head(found), lines(found), keys=keys(found))
-    explain(console, caption(found))
-
-
-def print_plan(console: "Console", plan: "Plan") -> None:
-    """Cells, compiled groups and an estimate of the time."""
-    from simbias.experiments import experiment_of
-    from simbias.runner.machine import matmul_gflops
-    from simbias.training.words import phrases, told_apart
-
-    what = " and ".join(dict.fromkeys(experiment_of(cell).table.name for cell in plan.cells))
-    say(console, f"{plan.suite} {plan.preset}: {len(plan.replicas)} {what}")
-    apart = dict(zip(plan.cells, told_apart([cell.settings for cell in plan.cells]), strict=True))
-    for i, group in enumerate(plan.groups, 1):
-        say(console, f"compiled group {i}")
-        for cell in dict.fromkeys(one.cell for one in group):
-            seeds = sum(one.cell == cell for one in group)
-            always = dict(experiment_of(cell).effort(cell))
-            say(
-                console,
-                f"  {cell.name}, {phrases(apart[cell] | always)}: {seeds} seed{'s' * (seeds > 1)}",
-            )
-    peak = matmul_gflops()
-    minutes = plan.flops / peak / 1e9 / 60
-    say(
-        console,
-        f"{plan.flops / 1e12:.1f} TFLOP of updates if every budget is spent: {minutes:.1f} minutes"
-        f" at the {peak:.0f} GFLOP/s of matrix products measured here; expect once to three times"
-        " that, and a few seconds to compile each group",
-    )
-
-
-def print_discrimination(
-    console: "Console", store: "Store", judged: "Sequence[tuple[Cell, Sequence[Judged]]]"
-) -> None:
-    """Which numbers tell networks apart, and the paths of the figure; why not, where none can."""
-    from simbias.bounds.discrimination import caption, discriminate, table
-    from simbias.plots.discrimination import discrimination
-    from simbias.results.bounds import comparable
-
-    try:
-        scores = discriminate(*comparable(judged))
-    except ValueError as error:
-        say(console, f"which numbers tell networks apart cannot be said: {error}")
-        return
-    head, lines = table(scores)
-    print_rows(console, head, lines)
-    explain(console, caption(scores))
-    shown = [score.shown(name) for score in scores for name in ("auc", "kendall", "sign_error")]
-    if all(one is None or math.isnan(one.value) for one in shown):
-        return  # too few networks, or none that differ: there is nothing to draw
-    for figure in discrimination(scores).save(store.directory / "figures" / "discrimination.png"):
-        say(console, str(figure))
-
-
-def print_claims(console: "Console", claims: "Sequence[Claim]") -> None:
-    """Claims, a line each."""
-    names = ("id", "says", "test", "units", "family", "hash", "title")
-    rows = [(c.id, c.says, c.rule.test, c.units, c.family, c.hash, c.title) for c in claims]
-    print_rows(console, names, rows)
-
-
-def print_vocabulary(console: "Console") -> None:
-    """The quantities that a claim may be about."""
-    from simbias.quantities import declared
-
-    rows = [
-        (
-            one.call,
-            one.of,
-            f"[{one.low:g}, {one.high:g}] {one.unit}".strip(),
-            one.summary,
-        )
-        for one in declared().values()
-    ]
-    print_rows(console, ("quantity", "of a", "range", "meaning"), rows)
-
-
-def print_verdicts(console: "Console", store: "Store") -> None:
-    """The verdicts of a directory, and the paths of their figure; ValueError: it has none."""
-    from simbias.plots.claims import draw_claims
-    from simbias.results.claims import CAPTION, HEAD, read_verdicts, verdict_lines
-
-    rows = read_verdicts(store)
-    if not rows:
-        raise fail("DIR", f"{store.directory}, which has no verdicts", "a directory that has some")
-    print_rows(console, HEAD, verdict_lines(rows))
-    explain(console, CAPTION)
-    for figure in draw_claims(store.directory / "figures", rows):
-        say(console, str(figure))
+def describe(kind: str, name: str) -> None:
+    """What is known of a name of a kind."""
+    own: dict[str, Callable[[str], None]] = {
+        "tasks": describe_task,
+        "suites": describe_suite,
+        "quantities": describe_quantity,
+        "bounds": describe_bound,
+        "estimators": describe_estimator,
+        "experiments": describe_experiment,
+        "tests": describe_test,
+        "units": describe_unit,
+        "claims": describe_claim,
+    }
+    own.get(kind, partial(describe_factory, kind))(name)
 
 
 def describe_task(name: str) -> None:

@@ -1,0 +1,49 @@
+"""The table of how well bounds and measures tell networks that generalise from stuck ones."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from simbias._checks import fail
+from simbias.bounds.discrimination import Interval, Score, best_first
+from simbias.tables.text import TextTable
+
+HEAD = ("name", "kind", "AUC", "Kendall tau", "worst sign error", "environment")
+
+
+def discrimination_table(scores: Sequence[Score]) -> TextTable:
+    """A line a number, the best AUC first; raises ValueError without any."""
+    if not scores:
+        raise fail("scores", list(scores), "at least one Score")
+    lines = []
+    for score in best_first(scores):
+        intervals = [score.shown(name) for name in ("auc", "kendall", "sign_error")]
+        lines.append([score.name, score.kind, *map(_text, intervals), score.worst])
+    return TextTable(HEAD, lines, _caption(scores))
+
+
+def _caption(scores: Sequence[Score]) -> str:
+    """What the columns are; the counts are those of the score that rests on most."""
+    counts = [(score.pairs, score.stuck, score.learned) for score in scores]
+    most = scores[counts.index(max(counts))]
+    return (
+        f"AUC: P(larger on a stuck network than on a learned one), {most.stuck} stuck,"
+        f" {most.learned} learned, {most.neither} left out (in between, at chance, or no value);"
+        f" Kendall tau: granulated, {most.pairs} pairs of networks that differ in one"
+        f" hyper-parameter, {most.left_out} left out (risk intervals overlap, or no value);"
+        " worst sign error: largest share of pairs in the wrong order between two values of a"
+        " hyper-parameter; brackets: approximate 95% intervals, networks resampled within their"
+        " cells; where no resample differs Hoeffding's for AUC, none for the others; too few: rests"
+        f" on less than {most.least_pairs} pairs"
+        + ("; a number without some values rests on fewer" if len(set(counts)) > 1 else "")
+    )
+
+
+def _text(interval: Interval | None) -> str:
+    """Two digits; nothing where undefined."""
+    if interval is None:
+        return "too few"
+    if np.isnan(interval.value):
+        return ""
+    limits = "" if np.isnan(interval.low) else f" [{interval.low:.2f}, {interval.high:.2f}]"
+    return f"{interval.value:.2f}{limits}"

@@ -1,0 +1,105 @@
+"""The table of a run: means over seeds with intervals, beside published values."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from simbias.experiments import experiments
+from simbias.experiments.registered import USUAL
+from simbias.results.summary import INTERVAL, Mean, Summary
+from simbias.results.transitions import Transitions
+from simbias.tables.text import TextTable
+from simbias.training.words import value_words, word
+
+_TRANSITIONS = ("reached", "transition", "came back", "after fit")
+CAPTION = (
+    f"mean over all networks measured, with the half-width of its {INTERVAL} over seeds; none where"
+    " all seeds are the same"
+)
+CAPTION_TRANSITIONS = (
+    "reached: seeds whose certified risk is within .01 of the achievable one, with the 95%"
+    " Clopper-Pearson interval of their share, those that diverged left out; transition: median"
+    " updates to a select error that stays within .01, with its exact interval from order"
+    " statistics (> : after the budget); came back: seeds that were within .01 and left it again;"
+    " after fit: seeds whose train accuracy was .999 before half of the updates to the transition"
+)
+
+
+def summary_table(summaries: Sequence[Summary]) -> TextTable:
+    """A line a cell, and below it the published values where there are some.
+
+    Cells are told apart by the settings that vary within the run. Where a run trains to an accuracy
+    on select draws, the table also says how many seeds reach the achievable boundary, and when.
+    """
+    learns, counted, asked = _learns(summaries), _counted(summaries), _asked(summaries)
+    settings = map(word, summaries[0].settings) if summaries else []
+    keys = [*learns, *settings, counted]
+    lines = []
+    for summary in summaries:
+        counts = ", ".join(f"{count} {status}" for status, count in summary.statuses.items())
+        means = list(summary.means.values())
+        own = list(map(value_words, summary.settings.values()))
+        names = [summary.task, summary.network][: len(learns)]
+        line = [*names, *own, counts, *map(_measured, means)]
+        lines.append(line + (_moved(summary.transitions) if asked else []))
+        if any(mean.published is not None for mean in means):
+            values = ["" if m.published is None else f"{m.published:.3f}" for m in means]
+            below = [""] * len([*names, *own]) + ["published", *values]
+            lines.append(below + [""] * (len(lines[-1]) - len(below)))
+    return TextTable(
+        head=[*keys, *_headings(summaries), *(_TRANSITIONS if asked else ())],
+        lines=lines,
+        caption=f"{CAPTION}; {CAPTION_TRANSITIONS}" if asked else CAPTION,
+        keys=len(keys),
+    )
+
+
+def _headings(summaries: Sequence[Summary]) -> list[str]:
+    """Of the columns of means."""
+    every = [made.shown for made in experiments().values()]
+    told = dict(item for shown in reversed(every) for item in shown.items())  # the first counts
+    named = summaries[0].means if summaries else experiments()[USUAL].shown
+    return [told[name].heading for name in named]
+
+
+def _learns(summaries: Sequence[Summary]) -> list[str]:
+    """The columns that say what was learned, and by what, if anything learns."""
+    learners = dict.fromkeys(one.learner for one in summaries)
+    word = " or ".join(filter(None, learners)) if summaries else "network"
+    return ["task", *filter(None, [word])]
+
+
+def _counted(summaries: Sequence[Summary]) -> str:
+    """The column that counts rows by status."""
+    return " and ".join(dict.fromkeys(one.table for one in summaries)) or "networks"
+
+
+def _asked(summaries: Sequence[Summary]) -> bool:
+    return any(summary.transitions is not None for summary in summaries)
+
+
+def _moved(found: Transitions | None) -> list[str]:
+    if found is None:
+        return ["-"] * len(_TRANSITIONS)
+    share, median = found.share, found.median
+    k, n = int(np.sum(found.reached)), len(found.reached)
+
+    def thousands(updates: float | np.ndarray) -> str:
+        return f"{updates / 1000:g}k" if np.isfinite(updates) else f">{found.budget / 1000:g}k"
+
+    low, high = thousands(median.low), thousands(median.high)
+    return [
+        f"{k}/{n} [{share.low:.2f}, {share.high:.2f}]",
+        f"{thousands(median.value)} [{low}, {high}]",
+        str(found.came_back),
+        str(found.after_memorisation),
+    ]
+
+
+def _measured(mean: Mean) -> str:
+    if np.isnan(mean.value):
+        return "-"
+    if np.isnan(mean.half):
+        return f"{mean.value:.3f}"
+    half = f"{mean.half:.3f}"
+    return f"{mean.value:.3f} ±{half if float(half) else '<0.001'}"

@@ -1,0 +1,64 @@
+"""A table as text, whatever it is of, and as LaTeX."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from simbias._escape import tex
+
+
+class TextTable(NamedTuple):
+    """What is printed of numbers, whoever prints it.
+
+    Attributes:
+        head: names of the columns.
+        lines: their texts, a line of the table each.
+        caption: what the numbers are; empty where their names say it.
+        keys: how many columns tell lines apart, so that they are repeated where a table is too wide
+            for a page; 0: lists rather than several tables.
+
+    Examples:
+        >>> from simbias.tables import TextTable
+        >>> table = TextTable(("network", "risk"), [["(8,1)", "0.010"]], "risk: on fresh points")
+        >>> dict(zip(table.head, table.lines[0]))
+        {'network': '(8,1)', 'risk': '0.010'}
+    """
+
+    head: Sequence[str]
+    lines: Sequence[Sequence[str]]
+    caption: str = ""
+    keys: int = 1
+
+
+def latex(table: TextTable) -> str:
+    """The table in LaTeX (booktabs), its caption as a comment above it.
+
+    Examples:
+        >>> from simbias.tables import TextTable, latex
+        >>> table = TextTable(("network", "risk"), [["(8,1)", "0.010"]], "risk: on fresh points")
+        >>> print(latex(table), end="")
+        % risk: on fresh points
+        \\begin{tabular}{lr}
+        \\toprule
+        network & risk \\\\
+        \\midrule
+        (8,1) & 0.010 \\\\
+        \\bottomrule
+        \\end{tabular}
+    """
+
+    def row(texts: Sequence[str]) -> str:
+        return " & ".join(map(tex, texts)) + r" \\"
+
+    return "\n".join(
+        [
+            f"% {table.caption.replace('%', ' percent')}",
+            r"\begin{tabular}{" + "l" * table.keys + "r" * (len(table.head) - table.keys) + "}",
+            r"\toprule",
+            row(table.head),
+            r"\midrule",
+            *map(row, table.lines),
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
