@@ -6,7 +6,6 @@ answer at once.
 
 import functools
 import io
-import math
 import os
 import re
 import shlex
@@ -32,10 +31,9 @@ from simbias.registry import REGISTRIES
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from simbias.bounds import Judged
+    from simbias.plots.run import Bounded
     from simbias.results.store import Store
     from simbias.runner.plan import Plan
-    from simbias.training.cell import Cell
 
 DESCRIPTION = """Simplicity bias and generalisation, measured against exactly known ground truth.
 
@@ -323,10 +321,10 @@ def plot(
 
     Args:
         directory: a run directory.
-        kind: which figure, a name that `simbias list figures` shows; all: those that take seconds,
-            so without islands.
+        kind: which figure, a name that `simbias list figures` shows; all: those of what the
+            directory has that take seconds, so without islands.
         cell: name of the cell, or its beginning; default: the suite's first with a network that
-            did not diverge.
+            did not diverge, or with bounds.
         seed: which network of the cell, for boundary and islands; default: the first that did not.
         coordinate: which slab coordinate, for boundary and islands; default: the one along which
             the network changes its label most often.
@@ -371,13 +369,14 @@ def bounds(
     store = _store(directory)
     _start_jax(cores)
     from simbias.bounds import bound_names
+    from simbias.bounds.discrimination import discriminate
     from simbias.bounds.judged import check_effort
     from simbias.experiments import experiment_of
-    from simbias.plots.bounds import draw_bounds
     from simbias.results import bounds as kept
     from simbias.results.records import learned
     from simbias.results.summary import cell_settings
     from simbias.tables.bounds import bounds_table
+    from simbias.tables.discrimination import discrimination_table
     from simbias.training.words import phrases
     from simbias.validation import N_CERTIFY
 
@@ -395,15 +394,17 @@ def bounds(
         words = phrases({"delta": delta} | settings.get(made.name, {}))
         say(console, f"{made.name}, {words}, {len(networks)} {what}: {asked.path(store)}")
         print_table(console, bounds_table(judged))
-        apart = kept.set_apart(judged)
-        for seed, reason in apart.items():
+        for seed, reason in kept.set_apart(judged).items():
             say(console, f"left out: {made.name} seed {seed}: {reason}")
-        known = [one for one in judged if one.seed not in apart]
-        figures = store.directory / "figures"
-        for figure in draw_bounds(figures, made, known, settings.get(made.name)):
-            say(console, str(figure))
+        _name_figures(console, store, "bounds", made.name, [(made, judged)])
     if len(found) > 1:
-        _print_discrimination(console, store, found)
+        try:
+            scores = discriminate(*kept.comparable(found))
+        except ValueError as error:
+            say(console, f"which numbers tell networks apart cannot be said: {error}")
+        else:
+            print_table(console, discrimination_table(scores))
+            _name_figures(console, store, "discrimination", bounds=found)
     return DONE
 
 
@@ -430,7 +431,9 @@ def claims(words: Words = (), /, out: Path | None = None, cores: int | None = No
     if first not in ("check", "list", "vocabulary"):
         if rest or not Path(first).is_dir():
             known("claims: word", first, ["run", "check", "vocabulary", "a directory of claims"])
-        _print_verdicts(make_console(), _store(Path(first)))
+        console, store = make_console(), _store(Path(first))
+        _print_verdicts(console, store)
+        _name_figures(console, store, "claims")
         return DONE
     wanted = first == "check"
     if len(rest) != wanted:
@@ -472,6 +475,7 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
             say(console, f"  premise {premise}")
     say(console, "")
     _print_verdicts(console, store)
+    _name_figures(console, store, "claims")
     return FAILED if {"error", "diverged"} & statuses else DONE
 
 
@@ -641,31 +645,8 @@ def _print_plan(console: "Console", plan: "Plan") -> None:
     )
 
 
-def _print_discrimination(
-    console: "Console", store: "Store", judged: "Sequence[tuple[Cell, Sequence[Judged]]]"
-) -> None:
-    """Which numbers tell networks apart, and the paths of the figure; why not, where none can."""
-    from simbias.bounds.discrimination import discriminate
-    from simbias.plots.discrimination import discrimination
-    from simbias.results.bounds import comparable
-    from simbias.tables.discrimination import discrimination_table
-
-    try:
-        scores = discriminate(*comparable(judged))
-    except ValueError as error:
-        say(console, f"which numbers tell networks apart cannot be said: {error}")
-        return
-    print_table(console, discrimination_table(scores))
-    shown = [score.shown(name) for score in scores for name in ("auc", "kendall", "sign_error")]
-    if all(one is None or math.isnan(one.value) for one in shown):
-        return  # too few networks, or none that differ: there is nothing to draw
-    for figure in discrimination(scores).save(store.directory / "figures" / "discrimination.png"):
-        say(console, str(figure))
-
-
 def _print_verdicts(console: "Console", store: "Store") -> None:
-    """The verdicts of a directory, and the paths of their figure; ValueError: it has none."""
-    from simbias.plots.claims import draw_claims
+    """The verdicts of a directory; ValueError: it has none."""
     from simbias.results.claims import read_verdicts
     from simbias.tables.verdicts import verdicts_table
 
@@ -673,8 +654,24 @@ def _print_verdicts(console: "Console", store: "Store") -> None:
     if not rows:
         raise fail("DIR", f"{store.directory}, which has no verdicts", "a directory that has some")
     print_table(console, verdicts_table(rows))
-    for figure in draw_claims(store.directory / "figures", rows):
-        say(console, str(figure))
+
+
+def _name_figures(
+    console: "Console",
+    store: "Store",
+    kind: str,
+    cell: str | None = None,
+    bounds: "Bounded | None" = None,
+) -> None:
+    """Draw the figure of what was printed, and say where it is; why not, where there is none."""
+    from simbias.plots.run import draw
+    from simbias.results import StoreError
+
+    try:
+        for path in draw(store, [kind], cell=cell, bounds=bounds):
+            say(console, str(path))
+    except (ValueError, StoreError) as error:
+        say(console, f"no {kind} figure: {error}")
 
 
 def _start_jax(cores: int | None) -> None:

@@ -171,9 +171,12 @@ FIGURES = Registry(
     "figures",
     {
         name: Entry(f"simbias.plots.run:{name}_of", "")
-        for name in ("boundary", "training", "table", "islands", "phase")
+        for name in (
+            "boundary", "training", "table", "islands", "phase", "bounds", "discrimination",
+            "claims",
+        )
     },
-)
+)  # fmt: skip
 
 EXPERIMENTS = Registry(
     "experiments",

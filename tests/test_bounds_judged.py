@@ -356,7 +356,7 @@ def test_the_table_by_hand():
     assert alone[3] == "0.25"
     (nothing,) = bounds_table([made(None, (0.1, 0.08, 0.125))]).lines
     assert nothing[3:] == ["inapplicable", "0.1 [0.08, 0.125]", "", "", "", ""]
-    (unknown,) = kept.bound_lines([made(None, (None,) * 3)])  # no others: it has a line
+    (unknown,) = bounds_table([made(None, (None,) * 3)]).lines  # no others: it has a line
     assert unknown[3:] == ["inapplicable", "", "", "", "", ""]
 
 
@@ -380,6 +380,10 @@ def test_the_verb_prints_a_table_and_writes_rows_and_a_figure(trained, store, ca
     assert count == (2 * len(trained),)
     figures = sorted(path.suffix for path in (store.directory / "figures").glob("bounds-*"))
     assert figures == [".csv", ".pdf", ".png"]
+    drawn = {path: path.read_bytes() for path in (store.directory / "figures").iterdir()}
+    shutil.rmtree(store.directory / "figures")
+    assert main(["plot", str(store.directory), "--kind", "bounds"]) == 0
+    assert {path: path.read_bytes() for path in (store.directory / "figures").iterdir()} == drawn
 
 
 def test_the_verb_answers_bad_input_in_one_line(trained, store, capsys):

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import shutil
-from importlib import import_module
 
 import duckdb
 import numpy as np
@@ -16,6 +15,7 @@ from simbias.claims import builtin, load, session
 from simbias.claims.verdict import Units, conclude
 from simbias.cli import main
 from simbias.experiments import classify
+from simbias.plots import run
 from simbias.quantities import declared
 from simbias.quantities.quantity import Quantity
 from simbias.results import Store
@@ -108,8 +108,7 @@ def table(out):
 def undrawn():
     """Figures are drawn elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        figures = import_module("simbias.plots.claims")
-        patch.setattr(figures, "draw_claims", lambda folder, rows: [])
+        patch.setattr(run, "draw", lambda store, kinds, **options: [])
         yield
 
 

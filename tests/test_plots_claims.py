@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from simbias.plots import _figure as style
-from simbias.plots.claims import ClaimsDisplay, Row, claims, draw_claims
+from simbias.plots.claims import ClaimsDisplay, Row, claims
 from simbias.results.claims import VERDICTS
 
 COLOURS = {"supported": style.BLUE, "refuted": style.VERMILLION, "inconclusive": style.GREY}
@@ -264,11 +264,9 @@ def test_long_names_keep_their_ends_and_long_quantities_their_beginning():
 
 
 def test_the_data_are_beside_the_figures(tmp_path):
-    folder = tmp_path / "figures"
     rows = [*example(), mean("mean-3", "inconclusive", 1.0, -np.inf, np.inf, quantity="a, b")]
-    paths = draw_claims(folder, rows)
-    assert [path.name for path in paths] == ["claims.png", "claims.csv", "claims.pdf"]
-    assert sorted(folder.iterdir()) == sorted(paths)
+    paths = claims(rows).save(tmp_path / "claims.png")
+    assert [path.name for path in paths] == ["claims.png", "claims.csv"]
     with paths[1].open() as file:
         written = list(csv.DictReader(file))
     assert [row["id"] for row in written] == [row["id"] for row in rows]
@@ -287,13 +285,11 @@ def test_panels_of_ones_own_are_as_many_as_kinds_of_claims():
         claims(example()[:1]).plot(axes)
 
 
-def test_nothing_to_draw_is_refused_in_one_line(tmp_path):
-    folder = tmp_path / "figures"
-    for make in (lambda: claims([]), lambda: draw_claims(folder, []), lambda: ClaimsDisplay(())):
+def test_nothing_to_draw_is_refused_in_one_line():
+    for make in (lambda: claims([]), lambda: ClaimsDisplay(())):
         with pytest.raises(ValueError, match="^rows: got 'no claims', allowed: at least one") as no:
             make()
         assert "\n" not in str(no.value)
-    assert not folder.exists()
 
 
 @pytest.mark.parametrize("key, other", (("verdict", "suported"), ("quantifier", "men")))

@@ -2,7 +2,6 @@
 
 import csv
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -135,25 +134,3 @@ def test_nothing_to_draw_is_refused_in_one_line():
     empty = Score("vc", "bound", NONE, {}, NONE, "", NONE, 0, 9, 0, 5, 2)
     with pytest.raises(ValueError, match="^rows: got '1 without a score'"):
         discrimination([empty])
-
-
-def test_without_a_score_the_command_prints_the_table_and_draws_nothing(
-    monkeypatch, tmp_path, capsys
-):
-    from simbias import cli, console
-    from simbias.bounds.discrimination import Network
-    from simbias.results import bounds
-
-    def told(risks):
-        found = [
-            Network({"width": width}, 0, risk, risk - 1e-4, risk + 1e-4, {"norm": 1.0})
-            for width, risk in enumerate(risks)
-        ]
-        monkeypatch.setattr(bounds, "comparable", lambda _: (found, {"norm": "measure"}))
-        store = SimpleNamespace(directory=tmp_path)
-        cli._print_discrimination(console.make_console(), store, None)
-        return "norm" in capsys.readouterr().out, len([*tmp_path.rglob("*.png")])
-
-    (tmp_path / "figures").mkdir()
-    assert told([0.3, 0.31]) == (True, 0)
-    assert told([0.001 * i for i in range(1, 20)]) == (True, 1)

@@ -1,10 +1,8 @@
 """Every bound of a cell against the exact risk of the classifier that it certifies."""
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,12 +13,9 @@ from matplotlib.markers import CARETLEFT
 from matplotlib.patches import Patch
 
 from simbias._checks import each, fail
-from simbias._types import Keywords, Settings
+from simbias._types import Keywords
 from simbias.bounds.judged import GUESSING, Judged
-from simbias.experiments import experiment_of, label_of
-from simbias.experiments.experiment import OwnCell
 from simbias.plots import _figure as style
-from simbias.training.words import departures, phrases
 
 BASELINE = "clopper-pearson"
 _MOST = 100.0  # log10
@@ -238,38 +233,6 @@ def bounds(judged: Iterable[Judged], *, name: str) -> BoundsDisplay:
     """
     rows = (_row(one) for one in each("judged", judged, Judged) if one.record.kind != "measure")
     return BoundsDisplay(name, tuple(rows))
-
-
-def draw_bounds(
-    folder: Path, cell: OwnCell, judged: Sequence[Judged], settings: Settings | None = None
-) -> list[Path]:
-    """Draw the bounds of a cell as ``bounds-CELL.png`` and ``.pdf``, the data beside them as CSV.
-
-    Args:
-        folder: where to; made if need be.
-        cell: what was trained, a network or what else learns.
-        judged: what was found on its networks.
-        settings: what tells the cell apart from the others of a run; default: what sets its task
-            apart from the catalogue's.
-
-    Returns:
-        The files written; none where no bound has a value.
-
-    Raises:
-        OSError: a place that cannot be written to.
-    """
-    if not any(one.record.kind != "measure" and one.record.applicable for one in judged):
-        return []
-    networks = len({one.seed for one in judged})
-    settings = departures(cell.task) if settings is None else settings
-    counted = f"{networks} {experiment_of(cell).learner}{'s' * (networks > 1)}"
-    words = phrases({"n_train": cell.n_train} | settings)
-    name = f"{cell.task.name} {label_of(cell)}, {words}, {counted}"
-    display = bounds(judged, name=name)
-    stem = "bounds-" + re.sub(r"[^a-z0-9]+", "-", cell.name)
-    folder.mkdir(exist_ok=True)
-    written = [path for end in (".png", ".pdf") for path in display.save(folder / f"{stem}{end}")]
-    return list(dict.fromkeys(written))
 
 
 def _row(judged: Judged) -> Row:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -233,26 +232,6 @@ def claims(rows: Sequence[TableRow]) -> ClaimsDisplay:
         [('small-risk', 'supported')]
     """
     return ClaimsDisplay(tuple(map(_row, each("rows", rows, object))))
-
-
-def draw_claims(folder: Path, rows: Sequence[TableRow]) -> list[Path]:
-    """Draw verdicts as ``claims.png`` and ``.pdf``, the data beside them as CSV.
-
-    Args:
-        folder: where to; made if need be.
-        rows: what ``simbias.results.claims.read_verdicts`` returns.
-
-    Returns:
-        The files written.
-
-    Raises:
-        ValueError: no rows, or a verdict or quantifier that there is not.
-        OSError: a place that cannot be written to.
-    """
-    display = claims(rows)
-    folder.mkdir(exist_ok=True)
-    written = [path for end in (".png", ".pdf") for path in display.save(folder / f"claims{end}")]
-    return list(dict.fromkeys(written))
 
 
 def _row(row: object) -> Row:

@@ -7,32 +7,41 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simbias._checks import known
+from simbias._checks import fail, known
 from simbias._types import AnyStack
+from simbias.bounds import Judged
+from simbias.bounds.discrimination import discriminate
+from simbias.experiments import experiment_of, label_of
 from simbias.experiments.experiment import AnyCell, OwnCell
 from simbias.models import Fitted
 from simbias.networks import MLP
 from simbias.plots._figure import Display
 from simbias.plots.boundary import boundary
+from simbias.plots.bounds import bounds
+from simbias.plots.claims import claims
 from simbias.plots.comparison import Row, comparison
+from simbias.plots.discrimination import discrimination
 from simbias.plots.islands import islands
 from simbias.plots.phase import phase
 from simbias.plots.training import training
 from simbias.registry import FIGURES
 from simbias.results import Store, StoreError, summarise
-from simbias.results.records import Trained, learned, load_sound, trained
-from simbias.results.summary import INTERVAL, Summary
+from simbias.results.bounds import comparable, read_all, set_apart
+from simbias.results.claims import read_verdicts
+from simbias.results.records import Trained, check_one, learned, load_sound, trained
+from simbias.results.summary import INTERVAL, Summary, cell_settings
 from simbias.tasks import BlockTask
+from simbias.training.cell import Cell
 from simbias.training.stack import Stack
-from simbias.training.words import phrases
+from simbias.training.words import departures, phrases
 from simbias.validation.contexts import slab_coordinates
 from simbias.validation.grids import count_slab_cuts
 
 _SLOW = ("islands",)  # a minute or more
 _COMPARED = ("train_accuracy", "test_accuracy", "s_randomised_accuracy", "sc_randomised_accuracy")
 
-
 Listing = Callable[[Store, str | None], list[Trained[OwnCell]]]  # which cells a figure may be of
+Bounded = Sequence[tuple[OwnCell, Sequence[Judged]]]  # cells with what was found on their networks
 
 
 class Chosen(NamedTuple):
@@ -45,6 +54,7 @@ class Chosen(NamedTuple):
         coordinate: which coordinate across the simple one; None: the slab along which the network
             changes its label most often.
         note: hears which networks are left out.
+        bounds: what was found of bounds; None: the latest that the run holds.
     """
 
     store: Store
@@ -52,6 +62,20 @@ class Chosen(NamedTuple):
     seed: int | None = None
     coordinate: int | None = None
     note: Callable[[str], None] = lambda text: None
+    bounds: Bounded | None = None
+
+
+class Absent(ValueError):
+    """A run has nothing that a figure is of: where no figure is named, it is no fault.
+
+    Args:
+        store: the run.
+        what: it has none of.
+    """
+
+    def __init__(self, store: Store, what: str) -> None:
+        arrived = f"{store.directory}, which has no {what}"
+        super().__init__(str(fail("DIR", arrived, "a directory that has some")))
 
 
 def draw(
@@ -62,37 +86,45 @@ def draw(
     seed: int | None = None,
     coordinate: int | None = None,
     note: Callable[[str], None] = lambda text: None,
+    bounds: Bounded | None = None,
 ) -> list[Path]:
     """Draw figures of a run into its folder ``figures``, as PDF and PNG, data beside them as CSV.
 
     Args:
         store: the run.
-        kinds: names of registered figures; default: all but ``islands``, which takes a minute or
-            more, and ``phase`` only where networks trained to an accuracy on select draws.
-        cell: name of the cell, of networks or (boundary only) of estimators, or its beginning;
-            default: the suite's first with a classifier.
+        kinds: names of registered figures; default: those of what the run has, without ``islands``,
+            which takes a minute or more.
+        cell: name of the cell, of networks or (boundary and bounds only) of estimators, or its
+            beginning; default: the suite's first with a classifier, or with bounds.
         seed: which network, for the boundary and the islands; default: the cell's first that is a
             classifier.
         coordinate: which coordinate across the simple one, for the same; default: the slab along
             which the network changes its label most often.
         note: hears which networks are left out, and which of the default figures are.
+        bounds: what was found of bounds, for the figures of them; default: the latest that the run
+            holds.
 
     Returns:
         The files written.
 
     Raises:
-        ValueError: no such figure, cell, seed or coordinate, or a seed that is no classifier.
+        ValueError: no such figure, cell, seed or coordinate, a seed that is no classifier, or a
+            figure of what the run has not (``Absent``).
         StoreError: no network is a classifier, or a file cannot be read.
     """
-    chosen = Chosen(store, cell, seed, coordinate, note)
+    chosen = Chosen(store, cell, seed, coordinate, note, bounds)
     for kind in kinds or ():
         known("kind", kind, FIGURES.names())
-    learned(store, cell)  # raises where there is nothing to draw
+    if cell is not None or not read_verdicts(store):  # which may be of claims without networks
+        learned(store, cell)  # raises where there is nothing to draw
+    usual = [name for name in FIGURES.names() if name not in _SLOW]
     written: list[Path] = []
-    for kind in _usual(store) if kinds is None else kinds:
+    for kind in usual if kinds is None else kinds:
         try:
             name, display = FIGURES.factory(kind)(chosen)
         except Exception as error:
+            if kinds is None and isinstance(error, Absent):
+                continue
             told = isinstance(error, ValueError | StoreError) or not FIGURES.owns(kind)
             if kinds is not None or seed is not None or not told:
                 raise
@@ -103,13 +135,6 @@ def draw(
         for suffix in (".png", ".pdf"):
             written += display.save(folder / f"{name}{suffix}")
     return list(dict.fromkeys(written))
-
-
-def _usual(store: Store) -> list[str]:
-    """The figures that are drawn where none is named."""
-    moved = any(summary.transitions is not None for summary in summarise(store))
-    left_out = _SLOW if moved else (*_SLOW, "phase")
-    return [name for name in FIGURES.names() if name not in left_out]
 
 
 def boundary_of(chosen: Chosen) -> tuple[str, Display]:
@@ -137,7 +162,48 @@ def table_of(chosen: Chosen) -> tuple[str, Display]:
 
 def phase_of(chosen: Chosen) -> tuple[str, Display]:
     """Where a network leaves the simple rule for the achievable one."""
-    return "phase", phase(summarise(chosen.store))
+    summaries = summarise(chosen.store)
+    if all(summary.transitions is None for summary in summaries):
+        raise Absent(chosen.store, "networks that ended and have a stop at a select_accuracy")
+    return "phase", phase(summaries)
+
+
+def bounds_of(chosen: Chosen) -> tuple[str, Display]:
+    """Every bound of a cell against the exact risk of the classifier that it certifies."""
+    beginning = chosen.cell or ""
+    found = [one for one in _bounded(chosen) if one[0].name.startswith(beginning)]
+    if not found:
+        raise Absent(chosen.store, f"bounds of {beginning}" if beginning else "bounds")
+    check_one([cell.name for cell, _ in found], chosen.cell)
+    cell, judged = found[0]
+    apart = set_apart(judged)
+    known = [one for one in judged if one.seed not in apart]
+    networks = len({one.seed for one in known})
+    settings = cell_settings(chosen.store).get(cell.name, departures(cell.task))
+    words = phrases({"n_train": cell.n_train} | settings)
+    counted = f"{networks} {experiment_of(cell).learner}{'s' * (networks > 1)}"
+    name = f"{cell.task.name} {label_of(cell)}, {words}, {counted}"
+    return f"bounds-{_slug(cell)}", bounds(known, name=name)
+
+
+def discrimination_of(chosen: Chosen) -> tuple[str, Display]:
+    """How well every bound and measure tells networks that have learned from stuck ones."""
+    found = [(cell, judged) for cell, judged in _bounded(chosen) if isinstance(cell, Cell)]
+    if len(found) < 2:
+        raise Absent(chosen.store, "bounds of several cells of networks")
+    return "discrimination", discrimination(discriminate(*comparable(found)))
+
+
+def claims_of(chosen: Chosen) -> tuple[str, Display]:
+    """Every claim's estimate, interval and threshold, coloured by its verdict."""
+    rows = read_verdicts(chosen.store)
+    if not rows:
+        raise Absent(chosen.store, "verdicts")
+    return "claims", claims(rows)
+
+
+def _bounded(chosen: Chosen) -> Bounded:
+    return read_all(chosen.store) if chosen.bounds is None else chosen.bounds
 
 
 def _of_network(

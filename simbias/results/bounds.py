@@ -24,10 +24,10 @@ from simbias.bounds.judged import LOADED
 from simbias.experiments import label_of, versions
 from simbias.experiments.experiment import OwnCell
 from simbias.results.files import StoreError
-from simbias.results.records import joined, load, weights_of
+from simbias.results.records import joined, learned, load, weights_of
 from simbias.results.schema import BOUNDS as COLUMNS
 from simbias.results.store import Store
-from simbias.training.cell import Cell, cell_from_settings
+from simbias.training.cell import Cell
 from simbias.training.draws import DrawsError
 from simbias.training.words import how_trained, plain, value_words
 
@@ -147,13 +147,15 @@ def _made_by() -> str:
     return json.dumps(versions() | {"bounds": str(EDITION)})
 
 
-def read_all(store: Store) -> list[tuple[Cell, list[Judged]]]:
+def read_all(store: Store) -> list[tuple[OwnCell, list[Judged]]]:
     """Every cell of a run with the latest that was found on it, in the suite's order.
 
     What was found on networks that have since been replaced is left out.
+
+    Raises:
+        StoreError: nothing of the run has ended.
     """
-    _, settings = store.query("SELECT DISTINCT cell, settings FROM networks")
-    cells = {name: cell_from_settings(json.loads(text)) for name, text in settings}
+    cells = {one.cell.name: one.cell for one in learned(store)}
     latest: dict[str, tuple[str, list[Judged]]] = {}
     for rows in store.read_table(FOLDER):
         if rows[0]["cell"] not in cells:

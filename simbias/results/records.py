@@ -105,13 +105,17 @@ def _chosen(
 ) -> tuple[OwnCell, list[int]]:
     if seed is not None:
         whole("seed", seed, least=0, most=2**63 - 1)
-    if cell is not None and len(found) > 1:
-        names = ", ".join(one.cell.name for one in found)
-        raise fail("cell", cell, f"the beginning of one cell, not of {names}")
+    check_one([one.cell.name for one in found], cell)
     made, faults = found[0]
     if seed is not None and seed not in faults:
         raise fail("seed", seed, f"one of {list(faults)}")
     return made, list(faults) if seed is None else [seed]
+
+
+def check_one(names: Sequence[str], cell: str | None) -> None:
+    """Raise ValueError for the beginning of several cells' names."""
+    if cell is not None and len(names) > 1:
+        raise fail("cell", cell, f"the beginning of one cell, not of {', '.join(names)}")
 
 
 def load_stack(store: Store, cell: str | None = None, *, seed: int | None = None) -> Stack:

@@ -1,0 +1,58 @@
+"""Tables of every kind: as long as their heads, printed whole, and nothing else."""
+
+import inspect
+import pkgutil
+from importlib import import_module
+
+import displays
+import pytest
+from rich.console import Console
+
+from simbias import claims, tables
+from simbias.console import print_table
+from simbias.tables import TextTable, latex
+
+ENDS = (0.5, 0.4, 0.6)
+VERDICT = {"version": 1, "says": "risk <= 0.1", "premises": "[]", "hash": "c"}
+MADE = {  # a small table of every kind
+    "answer_table": lambda make: make(["a", "b"], [[1, None]]),
+    "bounds_table": lambda make: make([displays.judged("occam", 0.5, 0.1)]),
+    "claims_table": lambda make: make(list(claims.builtin().values())[:2]),
+    "discrimination_table": lambda make: make([displays.score("a", "bound", 0.9, 0.8, 0.1, "w")]),
+    "summary_table": lambda make: make([displays.cell(2, [100.0], 0.3)]),
+    "verdicts_table": lambda make: make(
+        [displays.verdict("x", "refuted", 0.5, 0.4, 0.6) | VERDICT]
+    ),
+    "vocabulary_table": lambda make: make(),
+}
+
+
+def kinds():
+    """Every function of the room that makes a table, by name."""
+    files = pkgutil.iter_modules(tables.__path__, "simbias.tables.")
+    modules = [import_module(file.name) for file in files]
+    return {
+        name: function
+        for module in modules
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if name.endswith("_table")
+    }
+
+
+def test_each_kind_of_table_is_looked_at_here():
+    assert kinds().keys() == MADE.keys()
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_table_is_printed_whole_and_draws_nothing(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    table = MADE[name](kinds()[name])
+    assert isinstance(table, TextTable) and table.lines and table.keys < len(table.head)
+    assert {len(line) for line in table.lines} == {len(table.head)}
+    print_table(Console(width=400), table)
+    said = capsys.readouterr().out.split()
+    for text in (*table.head, *(text for line in table.lines for text in line), table.caption):
+        assert set(text.split()) <= set(said)
+    rows = latex(table).splitlines()
+    assert len(rows) == len(table.lines) + 7
+    assert not list(tmp_path.iterdir())
