@@ -174,7 +174,7 @@ def command_seconds(arguments: list[str], repeats: int = 5) -> float:
     times = []
     for _ in range(repeats):
         clock = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "simbias.cli", *arguments], capture_output=True)
+        subprocess.run([sys.executable, "-m", "simbias", *arguments], capture_output=True)
         times.append(time.perf_counter() - clock)
     return statistics.median(times)
 

@@ -10,7 +10,10 @@ import pytest
 
 from simbias import suites
 from simbias._registry import Entry
-from simbias.cli import _full_run, _parse, main
+from simbias.cli import main
+from simbias.cli.parser import parse
+from simbias.cli.program import VERBS
+from simbias.cli.runs import _full_run
 from simbias.registry import FIGURES
 from simbias.results import Store
 from simbias.runner.execute import prepare
@@ -267,7 +270,7 @@ def test_bad_sql_and_an_unknown_cell_are_one_line(directory, capsys):
 
 def test_options_of_several_values_add_up_however_they_are_given():
     def given(flag, *words):
-        (bound,) = [_parse([*words]).keywords[flag.strip("-")]]
+        (bound,) = [parse(VERBS, [*words]).keywords[flag.strip("-")]]
         return [value for values in bound for value in values]
 
     run, bounds = ("run", "pitfalls"), ("bounds", "some")

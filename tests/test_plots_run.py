@@ -7,8 +7,9 @@ import displays
 import pytest
 
 from simbias import plots
+from simbias._registry import Entry
 from simbias.cli import main
-from simbias.registry import FIGURES, Entry
+from simbias.registry import FIGURES
 from simbias.results import Store
 from simbias.results.schema import VERDICTS
 from simbias.runner.claims import open_store

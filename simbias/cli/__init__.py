@@ -1,0 +1,5 @@
+"""The command line: verbs that parse, call and print."""
+
+from simbias.cli.program import main
+
+__all__ = ["main"]

@@ -1,0 +1,166 @@
+"""The verbs that hold theory against runs: bounds, claims."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simbias._checks import fail, known
+from simbias._process import DONE, FAILED, tell
+from simbias.cli.shown import name_figures
+from simbias.cli.words import Directory, Several, Words, each, open_store, start_jax
+from simbias.console import make_console, print_table, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from simbias.results.store import Store
+
+
+def bounds(
+    directory: Directory,
+    /,
+    cell: str | None = None,
+    delta: float = 0.05,
+    bounds: Several = (),
+    n_certify: int | None = None,
+    masks: int = 0,
+    cores: int | None = None,
+) -> int:
+    """Hold bounds on a run's networks against the exact risk: table, figure, DIR/bounds/*.parquet.
+
+    Of estimators too, for which held-out certificates have a value. Where there are several cells
+    of networks, say also which numbers tell networks that generalise from those
+    that do not. A rerun reads what the same settings gave; delete DIR/bounds to compute it anew.
+
+    Args:
+        directory: a run directory.
+        cell: name of a cell, or the beginning of some; default: all that have networks.
+        delta: probability, over the sample, with which each bound may fail, in (0, 1).
+        bounds: names that `simbias list bounds` shows; default: all.
+        n_certify: fresh points on which each risk is measured; default 200000.
+        masks: how many networks to train on masks of a supersample for each network of the run,
+            for the estimate f-cmi; 0: none.
+        cores: CPU cores to compute on; default: all that the process may use.
+    """
+    chosen = each("--bounds", bounds)
+    store = open_store(directory)
+    start_jax(cores)
+    from simbias.bounds import bound_names
+    from simbias.bounds.discrimination import discriminate
+    from simbias.bounds.judged import check_effort
+    from simbias.experiments import experiment_of
+    from simbias.results import bounds as kept
+    from simbias.results.records import learned
+    from simbias.results.summary import cell_settings
+    from simbias.tables.bounds import bounds_table
+    from simbias.tables.discrimination import discrimination_table
+    from simbias.training.words import phrases
+    from simbias.validation import N_CERTIFY
+
+    console = make_console()
+    n_certify = N_CERTIFY if n_certify is None else n_certify
+    check_effort(delta, n_certify, masks)
+    names = tuple(bound_names(chosen or None))
+    settings = cell_settings(store)
+    found = []
+    for made, networks in learned(store, cell):
+        asked = kept.Asked(made, tuple(networks), names, delta, n_certify, masks)
+        judged = kept.hold(store, asked)
+        what = experiment_of(made).table.name
+        found += [(made, judged)] if what == "networks" else []
+        words = phrases({"delta": delta} | settings.get(made.name, {}))
+        say(console, f"{made.name}, {words}, {len(networks)} {what}: {asked.path(store)}")
+        print_table(console, bounds_table(judged))
+        for seed, reason in kept.set_apart(judged).items():
+            say(console, f"left out: {made.name} seed {seed}: {reason}")
+        name_figures(console, store, "bounds", made.name, [(made, judged)])
+    if len(found) > 1:
+        try:
+            scores = discriminate(*kept.comparable(found))
+        except ValueError as error:
+            say(console, f"which numbers tell networks apart cannot be said: {error}")
+        else:
+            print_table(console, discrimination_table(scores))
+            name_figures(console, store, "discrimination", bounds=found)
+    return DONE
+
+
+def claims(words: Words = (), /, out: Path | None = None, cores: int | None = None) -> int:
+    """List claims, judge them, check a file of your own, or show the verdicts of a directory.
+
+    claims; claims run [ID or family or FILE ...] --out DIR; claims check FILE; claims DIR; claims
+    vocabulary. A rerun on the same directory resumes; a claim that says something else starts over
+    as its next version, at a smaller level.
+
+    Args:
+        words: nothing; run and what to judge (default: all built-in claims); check and a file
+            ending in .toml; a directory that holds verdicts; or vocabulary, for the quantities
+            that a claim may be about.
+        out: directory of run; default runs/claims.
+        cores: CPU cores to train on; default: all that the process may use.
+    """
+    first, rest = (words[0], words[1:]) if words else ("list", ())
+    if out is not None and first != "run":
+        raise ValueError(f"out: got {str(out)!r}, allowed: with claims run only")
+    if first == "run":
+        return _claims_run(rest, out or Path("runs") / "claims", cores)
+    if first not in ("check", "list", "vocabulary"):
+        if rest or not Path(first).is_dir():
+            known("claims: word", first, ["run", "check", "vocabulary", "a directory of claims"])
+        console, store = make_console(), open_store(Path(first))
+        _print_verdicts(console, store)
+        name_figures(console, store, "claims")
+        return DONE
+    wanted = first == "check"
+    if len(rest) != wanted:
+        allowed = "one file" if wanted else "none"
+        raise ValueError(f"claims {first}: got {len(rest)} words after it, allowed: {allowed}")
+    if first == "vocabulary":
+        from simbias.tables.claims import vocabulary_table
+
+        print_table(make_console(), vocabulary_table())
+        return DONE
+    from simbias.claims import builtin, feasible, load
+    from simbias.tables.claims import claims_table
+
+    found = load(rest[0]) if rest else list(builtin().values())
+    if rest:
+        feasible(found)
+    print_table(make_console(), claims_table(found))
+    return DONE
+
+
+def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int:
+    start_jax(cores)
+    from simbias.claims import choose
+
+    chosen = choose(words)
+    from simbias.runner import claims as runner
+    from simbias.runner.progress import Told
+
+    console = make_console()
+    store = runner.open_store(directory, tell)
+    verdicts, statuses = runner.run(
+        chosen, store, reporter=lambda: Told(console), note=lambda text: say(console, text)
+    )
+    for verdict in verdicts:
+        claim = verdict.claim
+        say(console, f"\n{claim.id}, version {claim.version}: {claim.title}")
+        say(console, f"  {verdict.verdict}: {verdict.reason}")
+        for premise in verdict.premises:
+            say(console, f"  premise {premise}")
+    say(console, "")
+    _print_verdicts(console, store)
+    name_figures(console, store, "claims")
+    return FAILED if {"error", "diverged"} & statuses else DONE
+
+
+def _print_verdicts(console: "Console", store: "Store") -> None:
+    """The verdicts of a directory; ValueError: it has none."""
+    from simbias.results.claims import read_verdicts
+    from simbias.tables.verdicts import verdicts_table
+
+    rows = read_verdicts(store)
+    if not rows:
+        raise fail("DIR", f"{store.directory}, which has no verdicts", "a directory that has some")
+    print_table(console, verdicts_table(rows))

@@ -1,0 +1,73 @@
+"""A whole command line: its verbs, its exit code, what it says of errors."""
+
+import sys
+from collections.abc import Sequence
+
+from simbias import __version__
+from simbias._checks import known
+from simbias._process import DONE, FAILED, USAGE, stopped, tell
+from simbias.cli.judging import bounds, claims
+from simbias.cli.names import doctor, info, list_
+from simbias.cli.parser import Verbs, parse
+from simbias.cli.runs import run, status
+from simbias.cli.shown import export, plot, query, table
+
+VERBS: Verbs = {
+    "list": list_,
+    "info": info,
+    "run": run,
+    "status": status,
+    "table": table,
+    "plot": plot,
+    "bounds": bounds,
+    "claims": claims,
+    "export": export,
+    "query": query,
+    "doctor": doctor,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit code.
+
+    Args:
+        argv: the words after the program's name; default: those of this process.
+
+    Examples:
+        >>> from simbias.cli import main
+        >>> main(["list", "networks"])
+        networks
+          mlp fully connected, width x depth hidden layers
+        0
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        if arguments == ["--version"]:
+            print(f"simbias {__version__}")
+            return DONE
+        if arguments:
+            known("command", arguments[0], [*VERBS, "-h", "--help", "--version"])
+        return parse(VERBS, arguments or ["--help"])()
+    except SystemExit as error:  # help
+        return int(error.code or DONE)
+    except BrokenPipeError:  # the reader, head say, has seen enough
+        return DONE
+    except KeyboardInterrupt:
+        tell(stopped(arguments))
+        return FAILED
+    except (ValueError, OSError) as error:
+        if debug:
+            raise
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            tell(f"standard output: {error.strerror}")
+        else:
+            tell(str(error))
+        return USAGE if isinstance(error, ValueError) else FAILED
+    except Exception as error:
+        if debug:
+            raise
+        words = " ".join(str(error).split())[:300] or "no reason given"
+        tell(f"{type(error).__name__}: {words} (--debug shows where)")
+        return FAILED

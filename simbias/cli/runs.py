@@ -1,0 +1,168 @@
+"""The verbs that make runs and say how far they have come: run, status."""
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from simbias._process import DONE, FAILED, program, tell
+from simbias.cli.shown import print_summary
+from simbias.cli.words import Directory, Several, Suite, each, open_store, start_jax
+from simbias.console import make_console, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from simbias.runner.plan import Plan
+
+
+def run(
+    suite: Suite,
+    /,
+    preset: str = "standard",
+    out: Path | None = None,
+    seeds: int | None = None,
+    set_: Annotated[Several, tyro.conf.arg(name="set")] = (),
+    n_certify: int | None = None,
+    cores: int | None = None,
+    dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+) -> int:
+    """Run the experiments of a suite, train networks say; resume where the directory holds some.
+
+    Args:
+        suite: a suite's name, or the path of a suite file ending in .toml.
+        preset: smoke, standard or full, as the suite has them.
+        out: run directory; default runs/SUITE-PRESET.
+        seeds: how many a cell; default: the preset's.
+        set_: KEY=VALUE overrides for every cell, e.g. task.dim=20 stop.max_updates=5000.
+        n_certify: fresh points on which each network is certified; default 200000.
+        cores: CPU cores to train on; default: all that the process may use.
+        dry_run: print cells, compiled groups and an estimate, and write nothing.
+    """
+    sets = each("--set", set_)
+    start_jax(cores)
+    from simbias import suites
+    from simbias.experiments import experiment_of
+    from simbias.runner.execute import execute, prepare
+    from simbias.runner.plan import make_plan
+    from simbias.runner.progress import Told
+
+    console = make_console()
+    plan = make_plan(suites.load(suite), preset, seeds=seeds, n_certify=n_certify, overrides=sets)
+    if dry_run:
+        _print_plan(console, plan)
+        return DONE
+    directory = out or Path("runs") / f"{plan.suite}-{plan.preset}"
+    store = open_store(directory, create=True)
+    prepare(plan, store)
+    with Told(console) as told:
+        statuses = execute(plan, store, told)
+    print_summary(console, store)
+    figures = list((directory / "figures").glob("boundary-*.png"))
+    learned = any(experiment_of(cell).learned for cell in plan.cells)
+    if learned and (told.replicas or not figures):
+        from simbias.plots.run import draw
+
+        try:
+            drawn = draw(store, ["boundary"], note=tell)
+            figures = [path for path in drawn if path.suffix == ".png"]
+        except (ValueError, OSError) as error:  # the run is done, whatever can be drawn of it
+            say(console, f"no boundary figure: {error}")
+    if figures:  # the oldest is the one that a run draws itself
+        oldest = min(figures, key=lambda path: path.stat().st_mtime)
+        say(console, f"boundary figure: {oldest}")
+    if preset != "full":
+        for again in _full_run(suite, out, seeds, sets, n_certify, cores):
+            say(console, f"the full run: {again}")
+    return FAILED if {"error", "diverged"} & set(statuses) else DONE
+
+
+def status(directory: Directory, /) -> int:
+    """Show how far a run has come.
+
+    Args:
+        directory: a run directory.
+    """
+    from simbias.results.summary import cell_settings
+    from simbias.training.words import phrases
+
+    store = open_store(directory)
+    config = store.config() or {}
+    counts: dict[str, Counter[str]] = {}
+    for row in store.known().values():
+        counts.setdefault(row.cell, Counter())[row.status] += 1
+    seeds = len(config["seeds"])
+    print(f"{config['suite']} --preset {config['preset']}, {seeds} seeds")
+    for cell, settings in cell_settings(store).items():
+        have = counts.get(cell, Counter())
+        missing = seeds - sum(have.values())
+        states = [f"{count} {state}" for state, count in sorted(have.items())]
+        states += [f"{missing} missing"] * (missing > 0)
+        print(f"  {', '.join(filter(None, [cell, phrases(settings)]))}: {', '.join(states)}")
+    if unverified := store.unverified():
+        print(f"  unverified, kept before there were checksums: {unverified} rows")
+    return DONE
+
+
+def _print_plan(console: "Console", plan: "Plan") -> None:
+    """Cells, compiled groups and an estimate of the time."""
+    from simbias.experiments import experiment_of
+    from simbias.runner.machine import matmul_gflops
+    from simbias.training.words import phrases, told_apart
+
+    what = " and ".join(dict.fromkeys(experiment_of(cell).table.name for cell in plan.cells))
+    say(console, f"{plan.suite} {plan.preset}: {len(plan.replicas)} {what}")
+    apart = dict(zip(plan.cells, told_apart([cell.settings for cell in plan.cells]), strict=True))
+    for i, group in enumerate(plan.groups, 1):
+        say(console, f"compiled group {i}")
+        for cell in dict.fromkeys(one.cell for one in group):
+            seeds = sum(one.cell == cell for one in group)
+            always = dict(experiment_of(cell).effort(cell))
+            say(
+                console,
+                f"  {cell.name}, {phrases(apart[cell] | always)}: {seeds} seed{'s' * (seeds > 1)}",
+            )
+    peak = matmul_gflops()
+    minutes = plan.flops / peak / 1e9 / 60
+    say(
+        console,
+        f"{plan.flops / 1e12:.1f} TFLOP of updates if every budget is spent: {minutes:.1f} minutes"
+        f" at the {peak:.0f} GFLOP/s of matrix products measured here; expect once to three times"
+        " that, and a few seconds to compile each group",
+    )
+
+
+def _full_run(
+    suite: str,
+    out: Path | None,
+    seeds: int | None,
+    overrides: Sequence[str],
+    n_certify: int | None,
+    cores: int | None,
+) -> list[str]:
+    """The command of the suite's full preset, with what was given; none where it would fail."""
+    from simbias import suites
+    from simbias.results.store import Store
+    from simbias.runner.execute import check_same
+    from simbias.runner.plan import make_plan
+
+    try:
+        loaded = suites.load(suite)
+        plan = make_plan(loaded, "full", seeds=seeds, n_certify=n_certify, overrides=overrides)
+        directory = Path("runs", f"{plan.suite}-full") if out is None else Path(f"{out}-full")
+        check_same(plan, Store(directory, create=True))
+    except ValueError:
+        return []
+    options = {
+        "--out": None if out is None else directory,
+        "--seeds": seeds,
+        "--n-certify": n_certify,
+        "--cores": cores,
+    }
+    words = ["run", suite, "--preset", "full"]
+    for option, value in options.items():
+        words += [] if value is None else [option, str(value)]
+    return [f"{program()} {shlex.join([*words, *(['--set', *overrides] if overrides else [])])}"]

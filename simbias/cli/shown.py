@@ -1,0 +1,159 @@
+"""The verbs that show what a run holds: table, plot, export, query."""
+
+import os
+import sys
+import tempfile
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from simbias._checks import fail, known
+from simbias._escape import csv_text, json_text
+from simbias._process import DONE, tell
+from simbias.cli.words import Directory, Sql, open_store, start_jax
+from simbias.console import make_console, print_table, say
+from simbias.registry import REGISTRIES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from simbias.plots.run import Bounded
+    from simbias.results.store import Store
+
+
+def table(directory: Directory, /) -> int:
+    """Print the results of a run: means over seeds with intervals, beside published values.
+
+    Args:
+        directory: a run directory.
+    """
+    store = open_store(directory)
+    print_summary(make_console(), store)
+    return DONE
+
+
+def plot(
+    directory: Directory,
+    /,
+    kind: str = "all",
+    cell: str | None = None,
+    seed: int | None = None,
+    coordinate: int | None = None,
+) -> int:
+    """Draw a run's figures into DIR/figures, as PDF and PNG with the plotted data as CSV.
+
+    Args:
+        directory: a run directory.
+        kind: which figure, a name that `simbias list figures` shows; all: those of what the
+            directory has that take seconds, so without islands.
+        cell: name of the cell, or its beginning; default: the suite's first with a network that
+            did not diverge, or with bounds.
+        seed: which network of the cell, for boundary and islands; default: the first that did not.
+        coordinate: which slab coordinate, for boundary and islands; default: the one along which
+            the network changes its label most often.
+    """
+    known("kind", kind, ["all", *REGISTRIES["figures"].names()])
+    store = open_store(directory)
+    start_jax(None)
+    from simbias.plots.run import draw
+
+    kinds = None if kind == "all" else [kind]
+    for path in draw(store, kinds, cell=cell, seed=seed, coordinate=coordinate, note=tell):
+        print(path)
+    return DONE
+
+
+def export(
+    directory: Directory,
+    /,
+    format: Literal["csv", "latex", "parquet"],
+    table: str | None = None,
+    out: Path | None = None,
+) -> int:
+    """Write a run's results to one file: a row a network, or the table as LaTeX.
+
+    Args:
+        directory: a run directory.
+        format: csv, parquet (a row a network, or what else the table has) or latex (a row a cell).
+        table: networks, estimators, traces, bounds, ...; default: the one that the run is of.
+        out: the file, or - for standard output; default: TABLE.csv, TABLE.parquet or table.tex in
+            DIR.
+    """
+    from simbias.results.schema import TABLES
+    from simbias.results.summary import summarise, tables_of
+    from simbias.tables import latex
+    from simbias.tables.summary import summary_table
+
+    if str(out) == "-" and format == "parquet" and sys.stdout.isatty():
+        raise fail("out", "-", "a file, or standard output that is no terminal, for parquet")
+    store = open_store(directory)
+    if table is None and format != "latex":
+        (table, *others) = tables_of(store)
+        if others:
+            raise fail("table", None, f"one of {', '.join([table, *others])}")
+    elif format == "latex" and table is not None:
+        raise fail("table", table, "none for latex, which has a row a cell")
+    elif table is not None:
+        known("table", table, TABLES)
+    name = "table.tex" if table is None else f"{table}.{format}"
+    with tempfile.TemporaryDirectory() if str(out) == "-" else nullcontext() as folder:
+        path = Path(folder, name) if folder else out or directory / name
+        if table is None:
+            store.write_text(path, latex(summary_table(summarise(store))))
+        else:
+            store.export(table, path, format)
+        if folder:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(path.read_bytes())
+        else:
+            print(path)
+    return DONE
+
+
+def query(
+    directory: Directory, sql: Sql, /, format: Literal["table", "csv", "json"] = "table"
+) -> int:
+    """Run SQL (DuckDB's) over a run's tables: networks, estimators, traces, bounds, verdicts, ...
+
+    Args:
+        directory: a run directory.
+        sql: e.g. "select network, avg(risk) from networks group by all"; "describe networks" shows
+            the columns.
+        format: table (a list of its values for each row where rows are too wide), csv, or json (a
+            list of objects); what is missing or NaN is empty in csv and null in json.
+    """
+    text = os.fsencode(sql).decode(errors="replace")  # whatever the locale's encoding is
+    names, rows = open_store(directory).query(text)
+    if format == "table":
+        from simbias.tables.answer import answer_table
+
+        print_table(make_console(), answer_table(names, rows))
+    else:
+        print({"csv": csv_text, "json": json_text}[format](names, rows), end="")
+    return DONE
+
+
+def print_summary(console: "Console", store: "Store") -> None:
+    """A run's results, a line a cell."""
+    from simbias.results import summarise
+    from simbias.tables.summary import summary_table
+
+    print_table(console, summary_table(summarise(store)))
+
+
+def name_figures(
+    console: "Console",
+    store: "Store",
+    kind: str,
+    cell: str | None = None,
+    bounds: "Bounded | None" = None,
+) -> None:
+    """Draw the figure of what was printed, and say where it is; why not, where there is none."""
+    from simbias.plots.run import draw
+    from simbias.results import StoreError
+
+    try:
+        for path in draw(store, [kind], cell=cell, bounds=bounds):
+            say(console, str(path))
+    except (ValueError, StoreError) as error:
+        say(console, f"no {kind} figure: {error}")
