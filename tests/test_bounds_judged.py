@@ -1,6 +1,7 @@
 """Bounds beside the exact risk of the classifier that each certifies, and how a run keeps them."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import duckdb
