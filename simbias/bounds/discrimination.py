@@ -8,35 +8,25 @@ probability that the number is larger on a stuck network than on one that has le
 
 The risks are exact up to their intervals, so a pair of networks whose intervals overlap has no
 known order and is left out. The others stand between cells that differ in one hyper-parameter, all
-seeds of one against all seeds of the other: the cell enters every random key, so networks of one
-seed in two cells have nothing in common. A setting of ``OF_TASK`` counts as part of the task
-between two tasks that share none of its values (noise 0.1 of the one, none of the other: they
-differ in the task); between tasks that share one it has to be equal, as any other.
+seeds of one against all seeds of the other (``pairs``): the cell enters every random key, so
+networks of one seed in two cells have nothing in common.
 """
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import fail, known, real, whole
+from simbias.bounds.pairs import Compared, Draws, Level, Levels, along_each_setting, ratio
 from simbias.bounds.record import KINDS
 from simbias.training.words import value_words, word
 
 LEARNED, STUCK = 0.005, (0.03, 0.15)  # risk: at most, within
 LEAST_PAIRS = 10  # of an environment
-TASK, OF_TASK = "task", ("noise", "margin", "slabs")
 _ROUNDING = 1e-9
-
-Level = Hashable  # the value of a setting: a number, a word, several of them, or None
-Levels = tuple[Level, ...]
-Group = tuple[str, Levels]  # a setting, with the values of the others, or its two values
-Draws = Float[np.ndarray, "draws names"]  # first on the networks as they are, then resampled
-Sums = Float[np.ndarray, "2 draws names"]  # concordance over pairs of networks, and the pairs
 
 
 class Network(NamedTuple):
@@ -166,18 +156,23 @@ def discriminate(
     least_pairs = whole("least_pairs", least_pairs)
     _check(networks, kinds)
     settings, cells = _cells(networks)
-    grid = _Grid(networks, list(kinds), _weights(list(cells.values()), resamples, random))
+    compared = Compared(
+        low=np.array([network.low for network in networks], float),
+        high=np.array([network.high for network in networks], float),
+        values=np.array([[one.values.get(n, np.nan) for n in kinds] for one in networks], float),
+        weights=_weights(list(cells.values()), resamples, random),
+    )
 
-    groups, environments, candidates = _along_each_setting(grid, settings, cells)
-    stuck = np.flatnonzero((grid.low >= least) & (grid.high <= most))
-    learned = np.flatnonzero(grid.high <= learned_risk)
-    auc = (1 + _ratio(grid.compare(stuck, learned))) / 2
+    groups, environments, candidates = along_each_setting(compared, settings, cells)
+    stuck = np.flatnonzero((compared.low >= least) & (compared.high <= most))
+    learned = np.flatnonzero(compared.high <= learned_risk)
+    auc = (1 + ratio(compared.compare(stuck, learned))) / 2
     by_setting = {
-        name: _mean([_ratio(sums) for key, sums in groups.items() if key[0] == name])
+        name: _mean([ratio(sums) for key, sums in groups.items() if key[0] == name])
         for name in dict.fromkeys(name for name, _ in groups)
     }
     kendall = _mean(list(by_setting.values())) if groups else np.full_like(auc, np.nan)
-    wrong = {key: (1 - _ratio(sums)) / 2 for key, sums in environments.items()}
+    wrong = {key: (1 - ratio(sums)) / 2 for key, sums in environments.items()}
 
     scores = []
     for i, (name, kind) in enumerate(kinds.items()):
@@ -190,7 +185,7 @@ def discriminate(
         along = dict.fromkeys(by_setting, 0)
         for (setting, _), count in pairs.items():
             along[setting] += count
-        n_learned, n_stuck = (int(np.sum(grid.given[which, i])) for which in (learned, stuck))
+        n_learned, n_stuck = (int(np.sum(compared.given[which, i])) for which in (learned, stuck))
         scores.append(
             Score(
                 name=name,
@@ -227,55 +222,6 @@ def best_first(scores: Sequence[Score]) -> list[Score]:
     return sorted(scores, key=order)
 
 
-class _Grid:
-    """The networks as arrays, and how often each counts."""
-
-    def __init__(
-        self, networks: Sequence[Network], names: Sequence[str], weights: np.ndarray
-    ) -> None:
-        self.low = np.array([network.low for network in networks], float)
-        self.high = np.array([network.high for network in networks], float)
-        rows = [[network.values.get(name, np.nan) for name in names] for network in networks]
-        self.values = np.array(rows, float)
-        self.given = ~np.isnan(self.values)
-        self.weights = weights
-
-    def compare(self, first: np.ndarray, second: np.ndarray) -> Sums:
-        """Every network of one group, given by positions, with every one of another."""
-        a, b = self.values[first, None], self.values[second]
-        riskier = 1.0 * (self.low[first, None] > self.high[second])
-        order = (riskier - (self.high[first, None] < self.low[second]))[..., None]
-        concordance = order * (1.0 * (a > b) - (a < b))
-        counted = abs(order) * (self.given[first, None] & self.given[second])
-        of_first, of_second = self.weights[:, first], self.weights[:, second]
-        sums = [
-            np.einsum("rjn,rj->rn", np.tensordot(of_first, part, 1), of_second)
-            for part in (concordance, counted)
-        ]
-        return np.stack(sums)
-
-
-def _along_each_setting(
-    grid: _Grid, settings: Sequence[str], cells: Mapping[Levels, np.ndarray]
-) -> tuple[dict[Group, Sums], dict[Group, Sums], int]:
-    """All pairs of networks whose cells differ in one setting, and how many there are.
-
-    Summed once by the setting and the values of the others, once by the setting and its two values.
-    """
-    groups: dict[Group, Sums] = {}
-    environments: dict[Group, Sums] = {}
-    candidates = 0
-    for one, other, along in _neighbours(settings, list(cells)):
-        sums = grid.compare(cells[one], cells[other])
-        candidates += len(cells[one]) * len(cells[other])
-        levels = tuple(_levels(*pair) for pair in zip(one, other, strict=True))
-        others = levels[:along] + levels[along + 1 :]
-        for into, key in ((groups, others), (environments, levels[along])):
-            before = into.get((settings[along], key), 0.0)
-            into[settings[along], key] = before + sums
-    return groups, environments, candidates
-
-
 def _check(networks: Sequence[Network], kinds: Mapping[str, str]) -> None:
     """Raise ValueError for what is in none of the forms that Network and kinds have."""
     if not kinds:
@@ -309,28 +255,6 @@ def _cells(networks: Sequence[Network]) -> tuple[list[str], dict[Levels, np.ndar
     return settings, {cell: np.array(list(seeds.values())) for cell, seeds in cells.items()}
 
 
-def _neighbours(
-    settings: Sequence[str], cells: Sequence[Levels]
-) -> Iterator[tuple[Levels, Levels, int]]:
-    """Pairs of cells that differ in one setting, and which one."""
-    task = settings.index(TASK) if TASK in settings else None
-    taken: dict[tuple[Level, int], set[Level]] = {}  # values of the other settings, by task
-    if task is not None:
-        for cell in cells:
-            for k, value in enumerate(cell):
-                taken.setdefault((cell[task], k), set()).add(value)
-    for one, other in combinations(cells, 2):
-        apart = [k for k in range(len(settings)) if one[k] != other[k]]
-        if task in apart:
-            apart = [
-                k
-                for k in apart
-                if settings[k] not in OF_TASK or taken[one[task], k] & taken[other[task], k]
-            ]
-        if len(apart) == 1:
-            yield one, other, apart[0]
-
-
 def _weights(
     cells: Sequence[np.ndarray], resamples: int, random: np.random.Generator
 ) -> Float[np.ndarray, "draws networks"]:
@@ -347,17 +271,10 @@ def _weights(
     return weights
 
 
-def _ratio(sums: Sums) -> Draws:
-    """Concordance a pair; NaN where there is none."""
-    total, pairs = sums
-    ratio: Draws = np.divide(total, pairs, out=np.full_like(total, np.nan), where=pairs > 0)
-    return ratio
-
-
 def _mean(parts: Sequence[Draws]) -> Draws:
     """The mean of those parts that are defined; NaN where none is."""
     stacked = np.stack(parts)
-    return _ratio(np.stack([np.nansum(stacked, axis=0), np.sum(~np.isnan(stacked), axis=0)]))
+    return ratio(np.stack([np.nansum(stacked, axis=0), np.sum(~np.isnan(stacked), axis=0)]))
 
 
 def _worst(errors: Sequence[Interval]) -> Interval:
@@ -396,15 +313,6 @@ def _or_hoeffding(auc: Interval, matched: int, confidence: float) -> Interval:
         return auc
     half = np.sqrt(np.log(2 / (1 - confidence)) / (2 * matched))
     return Interval(auc.value, max(auc.value - half, 0.0), min(auc.value + half, 1.0))
-
-
-def _levels(a: Level, b: Level) -> Levels:
-    """The values that two cells have, each once: numbers by size, then words."""
-
-    def rank(level: Level) -> tuple[bool, float, str]:
-        return (False, float(level), "") if isinstance(level, Real) else (True, 0, str(level))
-
-    return tuple(sorted({a, b}, key=rank))
 
 
 def _said(levels: Levels) -> str:
