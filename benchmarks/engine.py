@@ -314,8 +314,8 @@ def report(shape: str, rounds: list[dict[str, float]]) -> None:
     for name in ("vmap", "torch published", "torch tuned"):
         print(f"  simbias / {name:<15} {spread([r['simbias'] / r[name] for r in rounds])}")
     for name in ("peak", "peak at shapes"):
-        share = [r["simbias"] * flops / r[name] for r in rounds]
-        print(f"  share of {name:<15} {spread(share)}", flush=True)
+        proportion = [r["simbias"] * flops / r[name] for r in rounds]
+        print(f"  proportion of {name:<15} {spread(proportion)}", flush=True)
 
 
 def report_many(shape: str, rounds: list[dict[str, float]], counts: list[int]) -> None:

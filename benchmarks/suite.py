@@ -187,9 +187,9 @@ def split(preset: str, folder: Path) -> dict[str, Any]:
         run = ["run", "pitfalls", "--preset", preset, "--out", str(out)]
         found[name] = in_a_new_process("measure_run", run, str(folder / "cache"))
         parts = "  ".join(f"{part} {found[name][part]:.1f}" for part in PARTS)
-        wall, share = found[name]["wall"], found[name]["training"] / found[name]["wall"]
+        wall, proportion = found[name]["wall"], found[name]["training"] / found[name]["wall"]
         print(f"{name} cache: {wall:.1f} s = {parts}", flush=True)
-        print(f"  training {share:.0%} of the wall time, peak {found[name]['memory']:.0f} MB")
+        print(f"  training {proportion:.0%} of the wall time, peak {found[name]['memory']:.0f} MB")
     commands = {"rerun": run, "help": ["--help"], "list": ["list"]}
     found |= {name: command_seconds(arguments) for name, arguments in commands.items()}
     print("  ".join(f"{name} {found[name]:.2f} s" for name in commands), flush=True)

@@ -1,9 +1,9 @@
 """Speed of dense grids beside the matrix products they are made of, and of exact boundaries.
 
-For each architecture on noisy-lms-7: the time in which the shares and agreements of one plane are
-evaluated for a network a core, beside the time of the forward pass's matrix products alone, in the
-same blocks of rows; and, on one core, the time of the exact boundary in a plane of the simple and a
-slab coordinate, for a network that was trained for a while.
+For each architecture on noisy-lms-7: the time in which the proportions and agreements of one plane
+are evaluated for a network a core, beside the time of the forward pass's matrix products alone, in
+the same blocks of rows; and, on one core, the time of the exact boundary in a plane of the simple
+and a slab coordinate, for a network that was trained for a while.
 
     python benchmarks/validation.py [--resolution 60] [--rounds 9] [--updates 4000]
 """

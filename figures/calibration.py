@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 import intervals
 import numpy as np
-from laws import Certified, Discordant, Located, Measured, Misread, Shares
+from laws import Certified, Discordant, Located, Measured, Misread, Proportions
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from simulated import Calibration, calibrate, calibrate_session, detectable
@@ -29,7 +29,7 @@ from wrong_tests import (
 )
 
 from simbias.claims import verdict
-from simbias.claims.rule import Rule
+from simbias.claims.criterion import Criterion
 from simbias.plots import _figure as style
 from simbias.stats.estimate import Estimate
 
@@ -66,8 +66,11 @@ HALF = Located(
     0.0,
 )
 TIGHT = Located("uniform risks", lambda g, s: g.random(s), 0.5, 0.5, scale=0.08)
-COINS, UNEVEN = Shares("0 and 1 only"), Shares("beta, concentration 2", 2.0)
-SKEWED, NARROW = Shares("beta, concentration 1/3", 1 / 3), Shares("beta, concentration 1000", 1e3)
+COINS, UNEVEN = Proportions("0 and 1 only"), Proportions("beta, concentration 2", 2.0)
+SKEWED, NARROW = (
+    Proportions("beta, concentration 1/3", 1 / 3),
+    Proportions("beta, concentration 1000", 1e3),
+)
 CERTIFIED = Certified("certificates", 10_000, 100, 200_000, 0.999)
 
 
@@ -90,14 +93,20 @@ class Row:
     @property
     def edge(self) -> str:
         """What the truth is compared with."""
-        rule = self.found.rule
-        name = {"probability": "share", "mean": "mean", "median": "median"}[rule.quantifier]
-        op, value = (">=", rule.at_least) if rule.at_least else (rule.op, rule.value)
-        return f"{name} {op} {value:g}" + (f", margin {rule.margin:g}" if rule.margin else "")
+        criterion = self.found.criterion
+        name = {"probability": "proportion", "mean": "mean", "median": "median"}[
+            criterion.quantifier
+        ]
+        op, value = (
+            (">=", criterion.at_least) if criterion.at_least else (criterion.op, criterion.value)
+        )
+        return f"{name} {op} {value:g}" + (
+            f", margin {criterion.margin:g}" if criterion.margin else ""
+        )
 
 
-def rule(test: str, quantifier: str, **settings: Any) -> Rule:
-    """A rule with the page's habits."""
+def criterion(test: str, quantifier: str, **settings: Any) -> Criterion:
+    """A criterion with the page's habits."""
     least = 0.95 if quantifier == "probability" else None
     habits: dict[str, Any] = {
         "op": "<=",
@@ -106,7 +115,7 @@ def rule(test: str, quantifier: str, **settings: Any) -> Rule:
         "at_least": least,
         "alpha": ALPHA,
     }
-    return Rule(test=test, quantifier=quantifier, **(habits | settings))
+    return Criterion(test=test, quantifier=quantifier, **(habits | settings))
 
 
 def noisy(*laws: Located, confidence: float = 0.999) -> list[Measured]:
@@ -119,7 +128,7 @@ def rows() -> list[Row]:
     made: list[Row] = []
 
     def add(
-        asked: Rule,
+        asked: Criterion,
         laws: Sequence[Any],
         units: int,
         truths: Sequence[Any],
@@ -135,83 +144,93 @@ def rows() -> list[Row]:
                 made.append(Row(kind, asked.test, note, found))
 
     risk = {"value": 0.05}
-    exact = rule("clopper-pearson", "probability", **risk)
+    exact = criterion("clopper-pearson", "probability", **risk)
     add(exact, [EXPONENTIAL], 59, [0.9, 0.95, 0.99])
     measured = "measured on 20,000 points"
     add(exact, noisy(FAR, CLOSE), 59, [0.9, 0.95, 0.99], measured)
     add(exact, [EXPONENTIAL], 90, [0.95], "2% of the units missing", missing=0.02)
-    half = rule("clopper-pearson", "probability", op=">=", at_least=0.5)
+    half = criterion("clopper-pearson", "probability", op=">=", at_least=0.5)
     add(half, [EXPONENTIAL], 100, [0.4, 0.5, 0.6])
-    knife = rule("clopper-pearson", "probability", **risk, margin=0.005)
-    add(knife, [NEAR], 59, [0.9, 0.95, 0.99])
-    anytime = rule("beta-binomial", "probability", **risk)
+    edge = criterion("clopper-pearson", "probability", **risk, margin=0.005)
+    add(edge, [NEAR], 59, [0.9, 0.95, 0.99])
+    anytime = criterion("beta-binomial", "probability", **risk)
     stops = "may stop at any unit"
     add(anytime, [EXPONENTIAL], 300, [0.85, 0.95, 0.99], stops)
     add(anytime, noisy(FAR, CLOSE), 300, [0.95], f"{stops}; measured")
-    add(rule("beta-binomial", "probability", at_least=0.5), [EXPONENTIAL], 300, [0.5], stops)
+    add(criterion("beta-binomial", "probability", at_least=0.5), [EXPONENTIAL], 300, [0.5], stops)
 
     for confidence, least in ((0.999, 0.95), (0.9, 0.8)):
         near = noisy(UNDER, OVER, JUST, confidence=confidence)
-        misses: dict[str, Any] = {**risk, "at_least": least, "miss": 1 - confidence}
+        misses: dict[str, Any] = {**risk, "at_least": least, "miscoverage": 1 - confidence}
         note = f"measured, misses {1 - confidence:.3g}"
-        asked = rule("clopper-pearson", "probability", **misses)
+        asked = criterion("clopper-pearson", "probability", **misses)
         add(asked, near, 300, [least], note)
         add(asked, near[1:2], 300, [1.0], note)
-        asked = rule("beta-binomial", "probability", **misses)
+        asked = criterion("beta-binomial", "probability", **misses)
         add(asked, near, 300, [least], note)
-    valid = rule("clopper-pearson", "probability", op=">=", value=1.0, miss=0.001)
+    valid = criterion("clopper-pearson", "probability", op=">=", value=1.0, miscoverage=0.001)
     sharp = replace(CERTIFIED, points=20_000_000)
     add(valid, [CERTIFIED], 120, [0.9499, 0.9501], "valid? measured on 200,000 points")
     add(valid, [sharp], 120, [0.9499, 0.9501], "valid? measured on 20,000,000 points")
 
-    median = rule("sign", "median")
+    median = criterion("sign", "median")
     add(median, [EXPONENTIAL], 25, [-0.3, 0.0, 0.3])
     add(median, [NORMAL, STUDENT], 25, [0.0])
-    add(rule("sign", "median", margin=0.2), [EXPONENTIAL], 25, [-0.2, 0.0, 0.2])
+    add(criterion("sign", "median", margin=0.2), [EXPONENTIAL], 25, [-0.2, 0.0, 0.2])
     note = "measured, misses 0.1"
-    add(rule("sign", "median", **risk, miss=0.1), noisy(HALF, confidence=0.9), 200, [0.05], note)
+    add(
+        criterion("sign", "median", **risk, miscoverage=0.1),
+        noisy(HALF, confidence=0.9),
+        200,
+        [0.05],
+        note,
+    )
 
-    mean = rule("permutation", "mean")
+    mean = criterion("permutation", "mean")
     add(mean, [NORMAL], 12, [-0.3, 0.0, 0.3])
     add(mean, [UNIFORM, STUDENT, COIN], 12, [0.0])
     add(mean, [NORMAL, STUDENT], 30, [0.0])
-    add(rule("permutation", "mean", margin=0.2), [NORMAL], 30, [-0.2, 0.0, 0.2])
+    add(criterion("permutation", "mean", margin=0.2), [NORMAL], 30, [-0.2, 0.0, 0.2])
     note = "measured, misses 0.001"
-    add(rule("permutation", "mean", **risk, miss=0.001), noisy(TIGHT), 12, [0.05], note)
+    add(criterion("permutation", "mean", **risk, miscoverage=0.001), noisy(TIGHT), 12, [0.05], note)
     add(mean, [EXPONENTIAL], 30, [0.0], "the law is not symmetric", BROKEN)
 
-    resampled = rule("bootstrap", "mean")
+    resampled = criterion("bootstrap", "mean")
     add(resampled, [EXPONENTIAL], 20, [-0.3, 0.0, 0.3])
     add(resampled, [REFLECTED, NORMAL, LOG_NORMAL, STUDENT, COIN, TWO], 20, [0.0])
     add(resampled, [EXPONENTIAL, TWO], 60, [0.0])
-    add(rule("bootstrap", "mean", margin=0.2), [EXPONENTIAL], 60, [-0.2, 0.0, 0.2])
+    add(criterion("bootstrap", "mean", margin=0.2), [EXPONENTIAL], 60, [-0.2, 0.0, 0.2])
     add(resampled, [WIDE, RARE], 20, [0.0], "rare values carry the mean", BROKEN)
 
     bets: dict[str, Any] = {"low": 0.0, "high": 1.0}
-    rare, common = rule("betting", "mean", value=0.05, **bets), (20, 200)
+    rare, common = criterion("betting", "mean", value=0.05, **bets), (20, 200)
     for units in common:
         add(rare, [COINS], units, [0.02, 0.05, 0.1], stops)
-    bet = rule("betting", "mean", value=0.3, **bets)
+    bet = criterion("betting", "mean", value=0.3, **bets)
     add(bet, [COINS, UNEVEN, SKEWED, NARROW], 60, [0.3], stops)
     add(bet, [UNEVEN], 60, [0.2, 0.4], stops)
-    add(rule("betting", "mean", op=">=", value=0.3, **bets), [COINS, SKEWED], 60, [0.3], stops)
+    add(criterion("betting", "mean", op=">=", value=0.3, **bets), [COINS, SKEWED], 60, [0.3], stops)
     add(
-        rule("betting", "mean", value=0.3, margin=0.1, **bets), [UNEVEN], 60, [0.2, 0.3, 0.4], stops
+        criterion("betting", "mean", value=0.3, margin=0.1, **bets),
+        [UNEVEN],
+        60,
+        [0.2, 0.3, 0.4],
+        stops,
     )
     add(bet, [UNEVEN], 60, [0.3], f"{stops}; 5% of the units missing", missing=0.05)
-    paid = rule("betting", "mean", value=0.3, miss=0.001, **bets)
+    paid = criterion("betting", "mean", value=0.3, miscoverage=0.001, **bets)
     add(paid, [Measured(NARROW, 20_000, 0.999)], 60, [0.3], f"{stops}; measured")
     for read in (0.0, 1.0):
-        asked, law = replace(paid, miss=0.1), Misread(NARROW, 0.1, read)
+        asked, law = replace(paid, miscoverage=0.1), Misread(NARROW, 0.1, read)
         add(asked, [law], 60, [0.3], f"{stops}; misses 0.1, as {read:g}")
     words = f"{stops}; misses 0.1, as 1, and not counted"
     add(bet, [Misread(NARROW, 0.1, 1.0)], 60, [0.3], words, PLANTED)
     # of twenty units that are 1 with probability .05, a third shows none
-    flipped = rule("permutation", "mean", value=0.04)
-    add(flipped, [COINS], 20, [0.05], "the law is not symmetric: refused for shares", BROKEN)
+    flipped = criterion("permutation", "mean", value=0.04)
+    add(flipped, [COINS], 20, [0.05], "the law is not symmetric: refused for proportions", BROKEN)
 
     same = Discordant("points, 4% discordant", 0.04)
-    add(rule("mcnemar", "mean"), [same], 1000, [-0.01, 0.0, 0.01])
+    add(criterion("mcnemar", "mean"), [same], 1000, [-0.01, 0.0, 0.01])
 
     family = "Holm in a family"
     add(exact, [EXPONENTIAL], 150, [[0.95] * 5, [0.9499] * 3 + [0.9501] * 3], family)
@@ -220,10 +239,10 @@ def rows() -> list[Row]:
     add(mean, [NORMAL], 14, [[0.0] * 5], family)
     add(resampled, [EXPONENTIAL], 20, [[0.0] * 5], family)
 
-    share = {**risk, "at_least": 0.5, "miss": 0.001}
+    proportion = {**risk, "at_least": 0.5, "miscoverage": 0.001}
     rounds = "rounds of judge, 2% miss a premise"
     through: dict[str, Any] = {"run": calibrate_session, "repetitions": SESSIONS, "unmet": 0.02}
-    asked = rule("beta-binomial", "probability", **share)
+    asked = criterion("beta-binomial", "probability", **proportion)
     # nine tenths of the time would go into how many more units would decide, which decides nothing
     with patch.object(verdict, "more", return_value=None):
         add(asked, noisy(FAR), 60, [[0.5, 0.5]], rounds, **through)
@@ -233,9 +252,9 @@ def rows() -> list[Row]:
         # two fifths of the units miss the premise, and one in five of them seems to meet it
         seems = "premise misread by 0.2 of the units without it"
         through |= {"unmet": 0.4, "misread": 0.2}
-        wide = rule("clopper-pearson", "probability", **risk, at_least=0.7, miss=0.2)
+        wide = criterion("clopper-pearson", "probability", **risk, at_least=0.7, miscoverage=0.2)
         add(wide, [FAR], 60, [1.0], seems, **through)
-        asked = rule("clopper-pearson", "probability", **risk, at_least=0.95)
+        asked = criterion("clopper-pearson", "probability", **risk, at_least=0.95)
         add(asked, [FAR], 60, [1.0], f"{seems}, and not counted", PLANTED, **through)
 
     favour, dropped = "ambiguous units counted in favour", "ambiguous units dropped"
@@ -245,7 +264,7 @@ def rows() -> list[Row]:
     add(valid, [CERTIFIED], 120, [0.9499], unsure, PLANTED, judge=ambiguous_as_true)
     sure = "measured, and not counted: misses"
     add(anytime, noisy(OVER, confidence=0.5), 300, [1.0], f"{sure} 0.5", PLANTED)
-    wide = rule("clopper-pearson", "probability", **risk, at_least=0.8)
+    wide = criterion("clopper-pearson", "probability", **risk, at_least=0.8)
     add(wide, noisy(UNDER, OVER, confidence=0.9), 300, [0.8], f"{sure} 0.1", PLANTED)
     fixed = "peeked at after every unit"
     add(exact, [EXPONENTIAL], 300, [0.95], fixed, PLANTED, peek=True)
@@ -284,11 +303,11 @@ _BROKEN = """Sign flips assume a symmetric law; the bootstrap one that is no mor
 exponential, and whose mean is not carried by values so rare that the units may not show them. For a
 quantity with a range betting assumes nothing, and claims may ask for nothing else there. Without a
 range no test of a mean does without an assumption (Bahadur and Savage 1956): ask for the median, or
-for a share of units, where none can be made."""
+for a proportion of units, where none can be made."""
 _COVERAGE = """Every kind of interval that simbias prints, at the edges where it is hardest to
-cover: shares near 0 and 1, few points, ties, no spread, skewed laws, units that are misread.
-*Covers* is the share of the simulated intervals that hold the truth, with its exact 95% interval;
-*below* is one whose whole interval lies below what is claimed. *Shown* is the share of the
+cover: proportions near 0 and 1, few points, ties, no spread, skewed laws, units that are misread.
+*Covers* is the proportion of the simulated intervals that hold the truth, with its exact 95% interval;
+*below* is one whose whole interval lies below what is claimed. *Shown* is the proportion of the
 repetitions in which there is an interval at all, where that is not all of them. *Approximate*
 intervals are called so where they stand. Those that are wrong on purpose stand nowhere."""
 

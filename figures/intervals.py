@@ -12,17 +12,17 @@ import numpy as np
 from scipy.special import ndtri
 
 from simbias.bounds import certificates
-from simbias.bounds.discrimination import Interval, Network, discriminate
+from simbias.bounds.discrimination import Interval, ScoredNetwork, discriminate
+from simbias.claims.criterion import Criterion
 from simbias.claims.inference import find
-from simbias.claims.rule import Rule
 from simbias.results.summary import _mean
 from simbias.results.transitions import Transitions
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.bounded import betting_interval
 from simbias.stats.estimate import Estimate
 from simbias.validation.exceptions import difference
-from simbias.validation.grids import _over_contexts, _share_over_contexts
-from simbias.validation.islands import Compared, _at_most, _compared, _share, _student
+from simbias.validation.grids import _over_contexts, _proportion_over_contexts
+from simbias.validation.islands import Compared, _at_most, _compared, _proportion, _student
 from simbias.validation.paired import Paired
 from simbias.validation.reliance import AucSum
 
@@ -44,8 +44,8 @@ class Row:
         case: what is drawn.
         nominal: coverage that it claims.
         kind: ``EXACT``, ``APPROXIMATE`` (and called so where it stands) or ``PLANTED``.
-        found: share of the intervals that cover, with its exact 95% interval.
-        shown: share of the repetitions that have an interval.
+        found: proportion of the intervals that cover, with its exact 95% interval.
+        shown: proportion of the repetitions that have an interval.
     """
 
     interval: str
@@ -80,8 +80,8 @@ def row(
     return Row(interval, place, case, nominal, kind, found, float(known.mean()))
 
 
-def shares(g: np.random.Generator) -> Iterable[Row]:
-    """Risk and the other shares of fresh points."""
+def proportions(g: np.random.Generator) -> Iterable[Row]:
+    """Risk and the other proportions of fresh points."""
     place = "rows, tables, figures, claims"
     for p, n in ((1e-5, 200_000), (0.05, 200_000), (0.5, 10), (0.999, 200), (0.3, 2)):
         found = clopper_pearson(g.binomial(n, p, MANY), np.full(MANY, n), CONFIDENCE)
@@ -157,13 +157,13 @@ def grids(g: np.random.Generator) -> Iterable[Row]:
     place = "GridReport"
     for p in (0.5, 0.99):
         values = 1.0 * (g.random((FEW, 128)) < p)
-        ends = _share_over_contexts(values, CONFIDENCE)[1:]
+        ends = _proportion_over_contexts(values, CONFIDENCE)[1:]
         yield row("agreement, cut accuracy", place, f"{p:g}, 128 contexts of 0 or 1", ends, p)
     values = g.beta(2, 0.1, (FEW, 128))
-    ends = _share_over_contexts(values, CONFIDENCE)[1:]
+    ends = _proportion_over_contexts(values, CONFIDENCE)[1:]
     yield row("agreement, cut accuracy", place, "128 contexts, beta law", ends, 2 / 2.1)
     values = np.where(np.arange(128) % 2, g.beta(50, 50, (FEW, 128)), 1.0)
-    ends = _share_over_contexts(values, CONFIDENCE)[1:]
+    ends = _proportion_over_contexts(values, CONFIDENCE)[1:]
     yield row("agreement, cut accuracy", place, "128 contexts, labels far apart", ends, 0.75)
     for rate in (0.02, 6.0):
         ends = _over_contexts(1.0 * g.poisson(rate, (FEW, 128)), CONFIDENCE)[1:]
@@ -188,10 +188,10 @@ def islands(g: np.random.Generator) -> Iterable[Row]:
         yield row("mean way", place, case, found.fresh[1:], rare * BOUND)
         yield row("mean way, training", place, case, found.training[1:], truth)
         yield row("excess way", f"{place}, claims", case, found.excess[1:], truth - rare * BOUND)
-        shares = [1.0 * (g.permutation(population)[:50] > 0) for _ in range(FEW)]
-        both = _compared([shares, list(fresh / BOUND)], CONFIDENCE, _share)
+        proportions = [1.0 * (g.permutation(population)[:50] > 0) for _ in range(FEW)]
+        both = _compared([proportions, list(fresh / BOUND)], CONFIDENCE, _proportion)
         case = f"290 of 300 in training, {rare:g} of fresh ones; 50 points"
-        yield row("share fitted, open", place, case, both.fresh[1:], rare)
+        yield row("proportion fitted, open", place, case, both.fresh[1:], rare)
         yield row("excess fitted", place, case, both.excess[1:], 290 / 300 - rare)
         welch = compared(fresh, _student, BOUND)
         case = f"fresh {BOUND:g} with probability {rare:g}, else 0: Student's t"
@@ -223,7 +223,9 @@ def seeds(g: np.random.Generator) -> Iterable[Row]:
         yield row("mean over seeds", place, f"{n} seeds, {name}", ends, truth, kind=APPROXIMATE)
     for n, p in ((6, 0.05), (6, 0.5), (3, 0.999)):
         found = clopper_pearson(g.binomial(n, p, MANY), np.full(MANY, n), CONFIDENCE)
-        yield row("share reached", "phase table and figure", f"{p:g} of {n} seeds", found[1:], p)
+        yield row(
+            "proportion reached", "phase table and figure", f"{p:g} of {n} seeds", found[1:], p
+        )
     for n, within in ((6, 0.55), (20, 0.9), (3, 0.9)):
         ends = []
         for _ in range(SOME):
@@ -241,33 +243,37 @@ def claims(g: np.random.Generator) -> Iterable[Row]:
     """The interval that stands beside a verdict."""
     place, alpha = "verdicts, claims table and figure", 1 - CONFIDENCE
 
-    def ends(rule: Rule, low: np.ndarray, high: np.ndarray) -> Ends:
-        found = [find(rule, one, other) for one, other in zip(low, high, strict=True)]
+    def ends(criterion: Criterion, low: np.ndarray, high: np.ndarray) -> Ends:
+        found = [find(criterion, one, other) for one, other in zip(low, high, strict=True)]
         return [one.low for one in found], [one.high for one in found]
 
-    def rule(test: str, quantifier: str, value: float = 0.05, **more: Any) -> Rule:
+    def criterion(test: str, quantifier: str, value: float = 0.05, **more: Any) -> Criterion:
         least = 0.9 if quantifier == "probability" else None
-        return Rule("<=", value, 0.0, quantifier, least, test, alpha, **more)
+        return Criterion("<=", value, 0.0, quantifier, least, test, alpha, **more)
 
     for test, n in (("clopper-pearson", 20), ("beta-binomial", 100)):
         for p in (0.05, 0.98):
             x = np.where(g.random((FEW, n)) < p, 0.0, 1.0)
             case = f"{test}: {p:g} of {n} units hold"
-            yield row("share of units", place, case, ends(rule(test, "probability"), x, x), p)
+            yield row(
+                "proportion of units", place, case, ends(criterion(test, "probability"), x, x), p
+            )
     # every miss goes the same way: 10% of the units that hold are read as failing
     x = np.where(g.random((FEW, 200)) < 0.9 * 0.9, 0.0, 1.0)
-    missed = rule("clopper-pearson", "probability", miss=0.09)
+    missed = criterion("clopper-pearson", "probability", miscoverage=0.09)
     case = "clopper-pearson: .9 of 200 units hold, .09 misread"
-    yield row("share of units", place, case, ends(missed, x, x), 0.9)
-    blind = rule("clopper-pearson", "probability")
-    yield row("share of units", "-", f"{case}, not paid", ends(blind, x, x), 0.9, kind=PLANTED)
+    yield row("proportion of units", place, case, ends(missed, x, x), 0.9)
+    blind = criterion("clopper-pearson", "probability")
+    yield row("proportion of units", "-", f"{case}, not paid", ends(blind, x, x), 0.9, kind=PLANTED)
     for n in (8, 25):
         x = g.exponential(size=(FEW, n))
         case = f"sign: {n} units, exponential"
-        yield row("median", place, case, ends(rule("sign", "median"), x, x), np.log(2))
+        yield row("median", place, case, ends(criterion("sign", "median"), x, x), np.log(2))
     x = np.where(g.random((FEW, 200)) < 0.1, -1.0, g.exponential(size=(FEW, 200)))
     case = "sign: 200 units, exponential, .1 misread as small"
-    yield row("median", place, case, ends(rule("sign", "median", miss=0.1), x, x), np.log(2))
+    yield row(
+        "median", place, case, ends(criterion("sign", "median", miscoverage=0.1), x, x), np.log(2)
+    )
     bet = {"low": 0.0, "high": 1.0}
     for name, draw, truth, n in (
         ("0 or 1, rare", lambda s: 1.0 * (g.random(s) < 0.05), 0.05, 20),
@@ -277,10 +283,12 @@ def claims(g: np.random.Generator) -> Iterable[Row]:
     ):
         x = draw((FEW, n))
         case = f"betting: {n} units, {name}"
-        yield row("mean", place, case, ends(rule("betting", "mean", **bet), x, x), truth)
+        yield row("mean", place, case, ends(criterion("betting", "mean", **bet), x, x), truth)
     x = np.where(g.random((FEW, 60)) < 0.1, 0.0, g.beta(300, 700, (FEW, 60)))
     case = "betting: 60 units, beta, .1 misread as 0"
-    yield row("mean", place, case, ends(rule("betting", "mean", miss=0.1, **bet), x, x), 0.3)
+    yield row(
+        "mean", place, case, ends(criterion("betting", "mean", miscoverage=0.1, **bet), x, x), 0.3
+    )
     for test, name, draw, truth, n in (
         ("permutation", "normal", lambda s: g.normal(size=s), 0.0, 20),
         ("permutation", "exponential", lambda s: g.exponential(size=s), 1.0, 20),
@@ -290,12 +298,12 @@ def claims(g: np.random.Generator) -> Iterable[Row]:
         x = draw((FEW, n))
         kind = EXACT if (test, name) == ("permutation", "normal") else APPROXIMATE
         case = f"{test}: {n} units, {name}"
-        yield row("mean", place, case, ends(rule(test, "mean"), x, x), truth, kind=kind)
+        yield row("mean", place, case, ends(criterion(test, "mean"), x, x), truth, kind=kind)
     for first, second in ((0.02, 0.02), (0.001, 0.0)):
         u = g.random((FEW, 1_000))
         x = np.where(u < first, 1.0, np.where(u > 1 - second, -1.0, 0.0))
         case = f"mcnemar: {first:g} and {second:g} of 1,000 points"
-        found = ends(rule("mcnemar", "mean", 0.0), x, x)
+        found = ends(criterion("mcnemar", "mean", 0.0), x, x)
         yield row("mean", place, case, found, first - second)
 
 
@@ -310,7 +318,7 @@ def discrimination(g: np.random.Generator) -> Iterable[Row]:
         scores: dict[str, list[Interval]] = {"AUC": [], "Kendall tau": [], "worst sign error": []}
         for _ in range(FEW):
             networks = [
-                Network({"width": i}, seed, risk, risk, risk, {"x": g.normal() + shift})
+                ScoredNetwork({"width": i}, seed, risk, risk, risk, {"x": g.normal() + shift})
                 for i, (risk, shift) in enumerate(((0.001, 0), (0.05, np.sqrt(2) * ndtri(auc))))
                 for seed in range(n)
             ]
@@ -341,7 +349,7 @@ def held_out(g: np.random.Generator) -> Iterable[Row]:
 
 
 def certain(g: np.random.Generator) -> Iterable[Row]:
-    """The interval by betting at its narrowest, and a share's own as a check of the others."""
+    """The interval by betting at its narrowest, and a proportion's own as a check of the others."""
     for n, spread in ((10, 0.02), (200, 0.02)):
         values = g.beta(0.3 / spread, 0.7 / spread, (FEW, n))
         ends = betting_interval(values, CONFIDENCE)
@@ -350,7 +358,7 @@ def certain(g: np.random.Generator) -> Iterable[Row]:
 
 def rows() -> list[Row]:
     """Everything that is simulated, wrong intervals last."""
-    parts = (shares, aucs, grids, islands, certain, seeds, claims, discrimination, held_out)
+    parts = (proportions, aucs, grids, islands, certain, seeds, claims, discrimination, held_out)
     generators = np.random.default_rng(SEED).spawn(len(parts))
     made = [one for part, g in zip(parts, generators, strict=True) for one in part(g)]
     return sorted(made, key=lambda one: one.kind == PLANTED)

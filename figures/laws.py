@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from simbias._checks import fail
-from simbias.claims.rule import Rule
+from simbias.claims.criterion import Criterion
 from simbias.stats.binomial import clopper_pearson, lower_limit
 
 _ABOVE = 1e-6  # relative: how little the delta of a certificate exceeds its rate of violations
@@ -25,14 +25,18 @@ class Law(Protocol):
         """For tables."""
 
     def place(
-        self, rule: Rule, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
+        self,
+        criterion: Criterion,
+        truth: float,
+        generator: np.random.Generator,
+        shape: tuple[int, ...],
     ) -> Ends:
         """Low and high of units: twice the quantity where it is known exactly.
 
         Args:
-            rule: what is asked of them.
-            truth: of "probability", the share of units that satisfy the predicate; otherwise the
-                mean or the median.
+            criterion: what is asked of them.
+            truth: of "probability", the proportion of units that satisfy the predicate; otherwise
+                the mean or the median.
             generator: of random numbers.
             shape: (repetitions, units).
         """
@@ -59,20 +63,24 @@ class Located:
     nearer: float = 1.0
 
     def place(
-        self, rule: Rule, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
+        self,
+        criterion: Criterion,
+        truth: float,
+        generator: np.random.Generator,
+        shape: tuple[int, ...],
     ) -> Ends:
         """As ``Law.place``."""
         made = self.draw(generator, shape)
-        if rule.quantifier != "probability":
-            centre = self.mean if rule.quantifier == "mean" else self.median
+        if criterion.quantifier != "probability":
+            centre = self.mean if criterion.quantifier == "mean" else self.median
             return (truth + self.scale * (made - centre),) * 2
         distance = self.scale * np.abs(made - self.median)
         apart = np.where(generator.random(shape) < truth, -distance, self.nearer * distance)
-        return (rule.value + (apart if rule.op == "<=" else -apart),) * 2
+        return (criterion.value + (apart if criterion.op == "<=" else -apart),) * 2
 
 
 @dataclass(frozen=True)
-class Shares:
+class Proportions:
     """Numbers in [0, 1] of any mean: 0 and 1 only, or by a beta law.
 
     Attributes:
@@ -84,7 +92,11 @@ class Shares:
     concentration: float = 0.0
 
     def place(
-        self, rule: Rule, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
+        self,
+        criterion: Criterion,
+        truth: float,
+        generator: np.random.Generator,
+        shape: tuple[int, ...],
     ) -> Ends:
         """As ``Law.place``."""
         if not self.concentration:
@@ -99,12 +111,12 @@ class Misread:
 
     Attributes:
         law: of the numbers.
-        miss: probability of that.
+        miscoverage: probability of that.
         read: what is read then.
     """
 
     law: Law
-    miss: float
+    miscoverage: float
     read: float
 
     @property
@@ -113,28 +125,36 @@ class Misread:
         return self.law.name
 
     def place(
-        self, rule: Rule, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
+        self,
+        criterion: Criterion,
+        truth: float,
+        generator: np.random.Generator,
+        shape: tuple[int, ...],
     ) -> Ends:
         """As ``Law.place``."""
-        ends = self.law.place(rule, truth, generator, shape)
-        missed = generator.random(shape) < self.miss
+        ends = self.law.place(criterion, truth, generator, shape)
+        missed = generator.random(shape) < self.miscoverage
         low, high = (np.where(missed, self.read, part) for part in ends)
         return low, high
 
 
 @dataclass(frozen=True)
 class Discordant:
-    """Differences -1, 0, 1 of two networks' errors, on points of which a share is not 0."""
+    """Differences -1, 0, 1 of two networks' errors, on points of which a proportion is not 0."""
 
     name: str
-    share: float
+    proportion: float
 
     def place(
-        self, rule: Rule, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
+        self,
+        criterion: Criterion,
+        truth: float,
+        generator: np.random.Generator,
+        shape: tuple[int, ...],
     ) -> Ends:
         """As ``Law.place``."""
-        place, above = generator.random(shape), (self.share + truth) / 2
-        return (np.where(place < above, 1.0, np.where(place < self.share, -1.0, 0.0)),) * 2
+        place, above = generator.random(shape), (self.proportion + truth) / 2
+        return (np.where(place < above, 1.0, np.where(place < self.proportion, -1.0, 0.0)),) * 2
 
 
 @dataclass(frozen=True)
@@ -157,10 +177,14 @@ class Measured:
         return self.law.name
 
     def place(
-        self, rule: Rule, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
+        self,
+        criterion: Criterion,
+        truth: float,
+        generator: np.random.Generator,
+        shape: tuple[int, ...],
     ) -> Ends:
         """As ``Law.place``; raises ValueError for risks outside [0, 1]."""
-        risk, _ = self.law.place(rule, truth, generator, shape)
+        risk, _ = self.law.place(criterion, truth, generator, shape)
         if not ((risk >= 0) & (risk <= 1)).all():
             raise fail("law", "quantities outside [0, 1]", "risks, where they are measured")
         return _interval(generator.binomial(self.points, risk), self.points, self.confidence)
@@ -189,7 +213,11 @@ class Certified:
     confidence: float
 
     def place(
-        self, rule: Rule, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
+        self,
+        criterion: Criterion,
+        truth: float,
+        generator: np.random.Generator,
+        shape: tuple[int, ...],
     ) -> Ends:
         """As ``Law.place``."""
         return self.told(*self.draw(truth, generator, shape))

@@ -165,13 +165,13 @@ def jump(halfway: bool) -> Callable[[Store], Any]:
 
 def certified(store: Store) -> Any:
     """Every bound on the wide cell: the same network and n as in the other figures."""
-    for cell, judged in read_all(store):
+    for cell, evaluations in read_all(store):
         if (cell.task.name, cell.network.label, cell.n_train) == ("noisy-lms-7", WIDE, 40_000):
             if cell.task.settings["noise"] == NOISE:
-                seeds = {one.seed for one in judged}
+                seeds = {one.seed for one in evaluations}
                 words = phrases({"n_train": cell.n_train})
                 name = f"noisy-lms-7 {WIDE}, {words}, {len(seeds)} networks"
-                return plots.bounds(judged, name=name)
+                return plots.bounds(evaluations, name=name)
     raise ValueError(f"bounds: no cell noisy-lms-7 {WIDE} with noise {NOISE}")
 
 

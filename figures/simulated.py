@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from simbias import networks, tasks
 from simbias._checks import real, whole
 from simbias.claims.claim import Claim, Premise
+from simbias.claims.criterion import Criterion
 from simbias.claims.family import holm, reaches
 from simbias.claims.grammar import parse
 from simbias.claims.inference import along, p_values
-from simbias.claims.rule import Rule
 from simbias.claims.session import Key, Triple, judge
 from simbias.experiments import AnyCell
 from simbias.quantities import declared
@@ -38,19 +38,19 @@ class Calibration:
     """Rates of false verdicts, with their exact intervals.
 
     Attributes:
-        rule: the test.
+        criterion: the test.
         law: name of the law.
         units: of each claim, at most.
         truths: of the claims of the family.
         repetitions: families simulated.
-        supported: share of them in which a claim came out supported that is not true, or true on
-            the very edge only, as the limit of those that are not; NaN where there is none.
+        supported: proportion of them in which a claim came out supported that is not true, or true
+            on the very edge only, as the limit of those that are not; NaN where there is none.
         refuted: the same of claims that came out refuted and are true.
-        either: share of them with a false verdict of either kind; NaN where a truth lies on the
-            very edge, which cannot be the limit of true claims and of false ones at once.
+        either: proportion of them with a false verdict of either kind; NaN where a truth lies on
+            the very edge, which cannot be the limit of true claims and of false ones at once.
     """
 
-    rule: Rule
+    criterion: Criterion
     law: str
     units: int
     truths: tuple[float, ...]
@@ -63,7 +63,7 @@ class Calibration:
     def exceeds(self) -> bool:
         """Whether the whole interval of a rate lies above alpha."""
         rates = (self.supported, self.refuted, self.either)
-        return any(float(rate.low) > self.rule.alpha for rate in rates)
+        return any(float(rate.low) > self.criterion.alpha for rate in rates)
 
 
 def detectable(alpha: float, repetitions: int, *, power: float = 0.9) -> float:
@@ -86,7 +86,7 @@ def detectable(alpha: float, repetitions: int, *, power: float = 0.9) -> float:
 
 
 def calibrate(
-    rule: Rule,
+    criterion: Criterion,
     law: Law,
     units: int,
     *,
@@ -95,19 +95,19 @@ def calibrate(
     seed: int = 0,
     missing: float = 0.0,
     peek: bool | None = None,
-    judge: Callable[[Rule, ArrayLike, ArrayLike], PValues] = p_values,
+    judge: Callable[[Criterion, ArrayLike, ArrayLike], PValues] = p_values,
     correct: Callable[[Sequence[tuple[float, float]], float], list[str]] = holm,
 ) -> Calibration:
     """Judge simulated units again and again.
 
     Args:
-        rule: the test, of every claim of the family.
+        criterion: the test, of every claim of the family.
         law: of the units.
         units: of each claim, at most.
         truth: where the law lies; several of them are a family of claims on independent units.
         repetitions: families to simulate.
         seed: of the simulation.
-        missing: share of units that are lost, whatever their quantity.
+        missing: proportion of units that are lost, whatever their quantity.
         peek: look after every unit, and stop as soon as a verdict is sure to stand in the family;
             None: where the test is sequential.
         judge: from units to p-values, at the end.
@@ -121,25 +121,25 @@ def calibrate(
     real("missing", missing, 0, 1)
     truths = tuple(map(float, np.atleast_1d(truth)))
     generator = np.random.default_rng(seed)
-    if rule.procedure.sequential if peek is None else peek:
+    if criterion.procedure.sequential if peek is None else peek:
         judge = _stopping(len(truths))
     wrong = np.zeros(3, np.int64)
     for start in range(0, repetitions, _BLOCK):
         shape = (min(_BLOCK, repetitions - start), units)
         found = []
         for one in truths:
-            low, high = law.place(rule, one, generator, shape)
+            low, high = law.place(criterion, one, generator, shape)
             lost = generator.random(shape) < missing
-            low, high = np.where(lost, rule.low, low), np.where(lost, rule.high, high)
-            found.append(np.stack(judge(rule, low, high), axis=-1))
+            low, high = np.where(lost, criterion.low, low), np.where(lost, criterion.high, high)
+            found.append(np.stack(judge(criterion, low, high), axis=-1))
         for family in np.stack(found, axis=1):
-            verdicts = correct([(float(a), float(b)) for a, b in family], rule.alpha)
-            wrong += _wrong(rule, truths, verdicts)
-    return _calibration(rule, law, units, truths, repetitions, wrong)
+            verdicts = correct([(float(a), float(b)) for a, b in family], criterion.alpha)
+            wrong += _wrong(criterion, truths, verdicts)
+    return _calibration(criterion, law, units, truths, repetitions, wrong)
 
 
 def calibrate_session(
-    rule: Rule,
+    criterion: Criterion,
     law: Law,
     units: int,
     *,
@@ -153,15 +153,16 @@ def calibrate_session(
     """Have simulated units judged by ``judge``: in rounds, with a premise, as a family.
 
     Args:
-        rule: the test, of every claim of the family; its alpha, below 1/2, is what all of the
+        criterion: the test, of every claim of the family; its alpha, below 1/2, is what all of the
             versions that are simulated spend together.
         law: of the units: numbers in [0, 1].
         units: of each claim, at most.
         truth: where the law lies; several of them are a family of claims on independent units.
         repetitions: families to simulate.
         seed: of the simulation.
-        unmet: share of units that miss the premise, whatever their quantity.
-        misread: share of those whose premise seems met, with a quantity that violates the claim.
+        unmet: proportion of units that miss the premise, whatever their quantity.
+        misread: proportion of those whose premise seems met, with a quantity that violates the
+            claim.
         versions: how often the family is said, each time on units of its own; what is false in any
             version is false.
 
@@ -175,26 +176,28 @@ def calibrate_session(
     truths = tuple(map(float, np.atleast_1d(truth)))
     generator = np.random.default_rng(seed)
     whole("versions", versions)
-    real("alpha", rule.alpha, 0, 0.5, open_low=True, open_high=True)
-    shared = replace(rule, alpha=rule.alpha * (versions + 1) / versions)
+    real("alpha", criterion.alpha, 0, 0.5, open_low=True, open_high=True)
+    shared = replace(criterion, alpha=criterion.alpha * (versions + 1) / versions)
     claims = _claims(shared, units, len(truths))
     first = {claim.id: i * units for i, claim in enumerate(claims)}
     wrong = np.zeros(3, np.int64)
     for _ in range(repetitions):
         ever = np.zeros(3, np.bool_)
         for version in range(1, versions + 1):
-            ends = [law.place(rule, one, generator, (1, units)) for one in truths]
+            ends = [law.place(criterion, one, generator, (1, units)) for one in truths]
             low, high = (np.concatenate(part, axis=None) for part in zip(*ends, strict=True))
             outside = generator.random(len(low)) < unmet
             seeming = outside & (generator.random(len(low)) < misread)
-            low, high = (np.where(seeming, 1.0 * (rule.op == "<="), part) for part in (low, high))
+            low, high = (
+                np.where(seeming, 1.0 * (criterion.op == "<="), part) for part in (low, high)
+            )
             fitted = 1.0 * (~outside | seeming)
             known = {"risk": (low, low, high), "train_accuracy": (fitted,) * 3}
             saying = [replace(claim, version=version) for claim in claims]
             said = judge(saying, _Known(known), first_seeds=first)
-            ever |= _wrong(rule, truths, [one.verdict for one in said])
+            ever |= _wrong(criterion, truths, [one.verdict for one in said])
         wrong += ever
-    return _calibration(rule, law, units, truths, repetitions, wrong)
+    return _calibration(criterion, law, units, truths, repetitions, wrong)
 
 
 class _Known:
@@ -219,7 +222,7 @@ class _Known:
         """Nothing: nothing is measured."""
 
 
-def _claims(rule: Rule, units: int, count: int) -> list[Claim]:
+def _claims(criterion: Criterion, units: int, count: int) -> list[Claim]:
     """A family of claims on the risk of networks that fit their training set."""
     network, method = networks.get("mlp", width=2, depth=1), METHODS.make("sgd", {})
     cell = Cell(tasks.get("lms-7", dim=2), network, method, n_train=1, batch=1)
@@ -235,7 +238,7 @@ def _claims(rule: Rule, units: int, count: int) -> list[Claim]:
             populations={"": cell},
             unit="network",
             redraws=("data",),
-            rule=rule,
+            criterion=criterion,
             units=units,
             family="simulated",
             correction="holm",
@@ -249,42 +252,46 @@ def _claims(rule: Rule, units: int, count: int) -> list[Claim]:
 
 
 def _calibration(
-    rule: Rule,
+    criterion: Criterion,
     law: Law,
     units: int,
     truths: tuple[float, ...],
     repetitions: int,
     wrong: NDArray[np.int64],
 ) -> Calibration:
-    sides = [_side(rule, one) for one in truths]
+    sides = [_side(criterion, one) for one in truths]
     possible = np.array([min(sides) <= 0, max(sides) >= 0, 0 not in sides])
     rates = clopper_pearson(wrong, np.where(possible, repetitions, 0), CONFIDENCE)
     found = (Estimate(*(part[i] for part in rates)) for i in range(3))
-    return Calibration(rule, law.name, units, truths, repetitions, *found)
+    return Calibration(criterion, law.name, units, truths, repetitions, *found)
 
 
-def _side(rule: Rule, truth: float) -> float:
+def _side(criterion: Criterion, truth: float) -> float:
     """Positive where the claim is true, negative where it is false, 0 on the edge."""
-    if rule.quantifier == "probability":
-        assert rule.at_least is not None
-        return truth - rule.at_least
-    return rule.value - truth if rule.op == "<=" else truth - rule.value
+    if criterion.quantifier == "probability":
+        assert criterion.at_least is not None
+        return truth - criterion.at_least
+    return criterion.value - truth if criterion.op == "<=" else truth - criterion.value
 
 
-def _wrong(rule: Rule, truths: Sequence[float], verdicts: Sequence[str]) -> NDArray[np.bool_]:
+def _wrong(
+    criterion: Criterion, truths: Sequence[float], verdicts: Sequence[str]
+) -> NDArray[np.bool_]:
     """Whether claims of the family are falsely supported, falsely refuted, either of both."""
-    pairs = [(_side(rule, one), verdict) for one, verdict in zip(truths, verdicts, strict=True)]
+    pairs = [
+        (_side(criterion, one), verdict) for one, verdict in zip(truths, verdicts, strict=True)
+    ]
     supported = any(side <= 0 and verdict == "supported" for side, verdict in pairs)
     refuted = any(side >= 0 and verdict == "refuted" for side, verdict in pairs)
     return np.array([supported, refuted, supported or refuted])
 
 
-def _stopping(claims: int) -> Callable[[Rule, ArrayLike, ArrayLike], PValues]:
+def _stopping(claims: int) -> Callable[[Criterion, ArrayLike, ArrayLike], PValues]:
     """The p-values at the first look at which one of them decides; the last ones, if none does."""
 
-    def judge(rule: Rule, low: ArrayLike, high: ArrayLike) -> PValues:
-        supported, refuted = along(rule, low, high)
-        sure = reaches(np.minimum(supported, refuted), rule.alpha / claims)
+    def judge(criterion: Criterion, low: ArrayLike, high: ArrayLike) -> PValues:
+        supported, refuted = along(criterion, low, high)
+        sure = reaches(np.minimum(supported, refuted), criterion.alpha / claims)
         sure[:, -1] = True
         stop = np.argmax(sure, axis=-1)[:, None]
         first, second = (np.take_along_axis(p, stop, axis=-1)[:, 0] for p in (supported, refuted))

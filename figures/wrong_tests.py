@@ -1,8 +1,8 @@
 """Tests that are wrong in ways that come easily: what ``calibrate`` has to catch.
 
 Others are settings: looking after every unit with a test whose number of units is fixed in advance
-(``peek``), a family without a correction (``correct=uncorrected``), and a rule whose ``miss`` is 0
-though the intervals of the units do miss.
+(``peek``), a family without a correction (``correct=uncorrected``), and a criterion whose
+``miscoverage`` is 0 though the intervals of the units do miscoverage.
 """
 
 from collections.abc import Sequence
@@ -11,30 +11,30 @@ import numpy as np
 from numpy.typing import ArrayLike
 from simulated import PValues
 
+from simbias.claims.criterion import Criterion
 from simbias.claims.family import holm
 from simbias.claims.inference import p_values
-from simbias.claims.rule import Rule
 
 
-def ambiguous_in_favour(rule: Rule, low: ArrayLike, high: ArrayLike) -> PValues:
+def ambiguous_in_favour(criterion: Criterion, low: ArrayLike, high: ArrayLike) -> PValues:
     """Each verdict from the best reading of every unit, instead of the worst."""
-    best, worst = (low, high) if rule.op == "<=" else (high, low)
-    return p_values(rule, best, best)[0], p_values(rule, worst, worst)[1]
+    best, worst = (low, high) if criterion.op == "<=" else (high, low)
+    return p_values(criterion, best, best)[0], p_values(criterion, worst, worst)[1]
 
 
-def ambiguous_as_true(rule: Rule, low: ArrayLike, high: ArrayLike) -> PValues:
+def ambiguous_as_true(criterion: Criterion, low: ArrayLike, high: ArrayLike) -> PValues:
     """Both verdicts from the best reading of every unit, as if what is not told were true."""
-    best = low if rule.op == "<=" else high
-    return p_values(rule, best, best)
+    best = low if criterion.op == "<=" else high
+    return p_values(criterion, best, best)
 
 
-def ambiguous_dropped(rule: Rule, low: ArrayLike, high: ArrayLike) -> PValues:
+def ambiguous_dropped(criterion: Criterion, low: ArrayLike, high: ArrayLike) -> PValues:
     """Each verdict from the units that are clear, as if no others had been asked for."""
     low, high = np.asarray(low), np.asarray(high)
     # a unit alone has a p-value of 1 on both sides where it is ambiguous
-    clear = np.minimum(*p_values(rule, low[..., None], high[..., None])) < 1
+    clear = np.minimum(*p_values(criterion, low[..., None], high[..., None])) < 1
     found = [
-        p_values(rule, start[kept], stop[kept]) if kept.any() else (1.0, 1.0)
+        p_values(criterion, start[kept], stop[kept]) if kept.any() else (1.0, 1.0)
         for start, stop, kept in zip(low, high, clear, strict=True)
     ]
     supported, refuted = np.array(found).T

@@ -126,8 +126,10 @@ def _print_claim(claim: "Claim") -> None:
 
     print(f"{claim.id}: {claim.title}\nsource: {claim.source}\nclaims: {claim.says}")
     for premise in claim.premises:
-        share = "" if premise.share == 1 else f", in {premise.share:g} of the {claim.unit}s"
-        print(f"premise: {premise}{share}")
+        proportion = (
+            "" if premise.proportion == 1 else f", in {premise.proportion:g} of the {claim.unit}s"
+        )
+        print(f"premise: {premise}{proportion}")
     for name, cell in claim.populations.items():
         print(f"population{f' {name}' * bool(name)}: {cell.name}")
         for part, value in cell.settings.items():
@@ -135,7 +137,9 @@ def _print_claim(claim: "Claim") -> None:
     print(f"unit: a {claim.unit}, redrawing {', '.join(claim.redraws)}; at most {claim.units}")
     print(f"measured on {claim.n_certify} fresh points, with confidence {claim.confidence:g}")
     corrected = f", {claim.correction} over {claim.family_size}" if claim.family_size > 1 else ""
-    print(f"test: {claim.rule.test}, alpha {claim.rule.alpha:g}, family {claim.family}{corrected}")
+    print(
+        f"test: {claim.criterion.test}, alpha {claim.criterion.alpha:g}, family {claim.family}{corrected}"
+    )
     print(f"first version: level {claim.judging.alpha:g}")
     print(f"hash: {claim.hash}")
 

@@ -106,7 +106,7 @@ BOUNDS = Registry(
                 "pac-bayes-mcallester": "PAC-Bayes, McAllester",
                 "pac-bayes-data-prior": "PAC-Bayes, prior learned on half the points",
             },
-            "stability": {"stability": "stability of SGD, whose premises never hold here"},
+            "stability": {"stability": "stability of SGD, whose assumptions never hold here"},
             "convergence": {
                 "uniform-convergence": "what no two-sided uniform-convergence bound can be below",
             },

@@ -6,9 +6,9 @@ import numpy as np
 
 import simbias
 from simbias import plots
-from simbias.bounds import Judged, Record
+from simbias.bounds import Evaluation, Record
 from simbias.bounds.discrimination import Interval, Score
-from simbias.plots import BoundaryDisplay, RegionsDisplay, Row, TrainingDisplay
+from simbias.plots import BoundaryDisplay, ComparisonRow, RegionsDisplay, TrainingDisplay
 from simbias.plots._points import Points
 from simbias.results.summary import Mean, Summary
 from simbias.results.transitions import Transitions
@@ -19,13 +19,13 @@ BUDGET = 1000
 
 
 def boundary():
-    """A plane on which the share rises to the right, and a little upwards."""
+    """A plane on which the proportion rises to the right, and a little upwards."""
     task = simbias.tasks.get("noisy-lms-7", dim=4)
     across, up = np.linspace(-1.1, 1.3, 7), np.linspace(-1.2, 1.4, 5)
-    share = 1 / (1 + np.exp(-8 * (across + 0.1 * up[:, None])))
+    proportion = 1 / (1 + np.exp(-8 * (across + 0.1 * up[:, None])))
     x = np.array([[-0.9, 0.1, 0.2, 0.0], [0.8, 0.3, 0.4, 0.0], [-0.7, 0.5, -0.6, 0.0]])
     points = Points(x, np.array([0, 1, 1]), np.array([0, 0, 1], bool), np.array([1, 0, 1], bool))
-    return BoundaryDisplay("name", task, (0, 2), across, up, share, 64, None, points, 9)
+    return BoundaryDisplay("name", task, (0, 2), across, up, proportion, 64, None, points, 9)
 
 
 def regions():
@@ -33,12 +33,12 @@ def regions():
     task = simbias.tasks.ArrayTask("ten", np.zeros((100, 2, 2)), np.arange(100) % 10)
     across, up = np.linspace(-1.1, 1.3, 40), np.linspace(-1.2, 1.4, 5)
     band = np.arange(40) // 4
-    share = np.where(np.arange(10)[:, None] == band, 0.9 - band / 100, (0.1 + band / 100) / 9)
-    share = np.tile(share[:, None], (1, 5, 1))
+    proportion = np.where(np.arange(10)[:, None] == band, 0.9 - band / 100, (0.1 + band / 100) / 9)
+    proportion = np.tile(proportion[:, None], (1, 5, 1))
     x = np.array([[-0.9, 0.1, 0.2, 0.0], [0.8, 0.3, 0.4, 0.0], [-0.7, 0.5, -0.6, 0.0]])
     points = Points(x, np.array([0, 1, 9]), np.zeros(3, bool), np.array([1, 0, 1], bool))
     rule = np.tile(band, (5, 1))
-    return RegionsDisplay("name", task, (0, 2), across, up, share, 64, rule, points, 9)
+    return RegionsDisplay("name", task, (0, 2), across, up, proportion, 64, rule, points, 9)
 
 
 def training():
@@ -58,7 +58,9 @@ def comparison():
                 value, number = 0.9 + number / 100, number + 1
                 published = value - 0.02 if quantity == "train_accuracy" else None
                 rows.append(
-                    Row(task, network, quantity, value, value - 0.005, value + 0.004, published)
+                    ComparisonRow(
+                        task, network, quantity, value, value - 0.005, value + 0.004, published
+                    )
                 )
     return plots.comparison(rows)
 
@@ -87,26 +89,26 @@ def phase():
     )
 
 
-def judged(name, value, risk, seed=0, *, kind="bound", certifies="this network"):
+def evaluation(name, value, risk, seed=0, *, kind="bound", certifies="this network"):
     log10 = None if value is None else float(np.log10(value))
     constants, reason = "" if kind == "measure" else "proved", "" if value else "unmet"
     record = Record(name, "family", certifies, kind, constants, 0.05, value, log10, {}, (), reason)
-    return Judged(record, seed, risk, 0.9 * risk, 1.1 * risk)
+    return Evaluation(record, seed, risk, 0.9 * risk, 1.1 * risk)
 
 
 def bounds():
     """Two networks; the bounds certify four kinds of classifiers, and one of them is violated."""
     return plots.bounds(
         [
-            judged("vc", 20.0, 0.05),
-            judged("pac", 0.2, 0.06, certifies="a stochastic network"),
-            judged("clopper-pearson", 0.055, 0.04, kind="certificate"),
-            judged("occam", 0.01, 0.07),
-            judged("vc", 40.0, 0.051, 1),
-            judged("pac", 0.22, 0.061, 1, certifies="a stochastic network"),
-            judged("clopper-pearson", 0.056, 0.041, 1, kind="certificate"),
-            judged("occam", 0.8, 0.071, 1),
-            judged("stability", None, 0.05, certifies="an expectation"),
+            evaluation("vc", 20.0, 0.05),
+            evaluation("pac", 0.2, 0.06, certifies="a stochastic network"),
+            evaluation("clopper-pearson", 0.055, 0.04, kind="certificate"),
+            evaluation("occam", 0.01, 0.07),
+            evaluation("vc", 40.0, 0.051, 1),
+            evaluation("pac", 0.22, 0.061, 1, certifies="a stochastic network"),
+            evaluation("clopper-pearson", 0.056, 0.041, 1, kind="certificate"),
+            evaluation("occam", 0.8, 0.071, 1),
+            evaluation("stability", None, 0.05, certifies="an expectation"),
         ],
         name="cell",
     )
@@ -140,7 +142,7 @@ def verdict(id, said, *ends, **changes):
 
 
 def claims():
-    """Two claims about shares and two about means, one of them inapplicable."""
+    """Two claims about proportions and two about means, one of them inapplicable."""
     mean = {
         "quantifier": "mean",
         "family": "islands",

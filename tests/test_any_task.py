@@ -78,7 +78,7 @@ def test_points_of_ones_own_are_each_certified_by_once(pictures):
 def test_held_out_certificates_take_any_number_of_classes(rings, pictures):
     for stack, points in ((rings, 600), (pictures, 60)):
         (found, *_) = bounds.evaluate(stack, bounds=["clopper-pearson"], n_certify=POINTS)
-        assert found.record.applicable, found.record.premises
+        assert found.record.applicable, found.record.assumptions
         # no errors on so many points
         assert found.record.value == pytest.approx(1 - 0.05 ** (1 / points))
         assert found.valid

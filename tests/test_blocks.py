@@ -26,8 +26,8 @@ def variance(law):
 @st.composite
 def slab_settings(draw, slabs=SLABS):
     k = draw(st.sampled_from(slabs))
-    share = draw(st.floats(0.01, 0.99))
-    return k, share / (k - 1), draw(st.sampled_from([0.0, 0.1, 0.5]))
+    proportion = draw(st.floats(0.01, 0.99))
+    return k, proportion / (k - 1), draw(st.sampled_from([0.0, 0.1, 0.5]))
 
 
 @given(slab_settings())

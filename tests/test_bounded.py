@@ -12,7 +12,7 @@ from simbias.stats.bounded import betting_interval, log_capital, mean_interval
 from simbias.validation.reliance import AucSum, auc
 
 LEVEL = 0.025
-SHARES = np.array([0.001, 0.02, 0.1, 0.3, 0.5, 0.77, 0.95, 0.999])
+PROPORTIONS = np.array([0.001, 0.02, 0.1, 0.3, 0.5, 0.77, 0.95, 0.999])
 
 
 def missed(truth, ends, probability):
@@ -22,7 +22,7 @@ def missed(truth, ends, probability):
 
 
 @pytest.mark.parametrize("k", (1, 2, 7, 40, 200))
-def test_a_mean_interval_of_binomial_shares_misses_with_at_most_its_error_on_either_side(k):
+def test_a_mean_interval_of_binomial_proportions_misses_with_at_most_its_error_on_either_side(k):
     hits = np.arange(k + 1)
     ends = mean_interval(hits / k, np.full(k + 1, k), 1 - 2 * LEVEL)
     worst = [max(missed(p, ends, stats.binom.pmf(hits, k, p))) for p in np.linspace(0, 1, 201)]
@@ -108,10 +108,10 @@ def test_capital_never_rises_with_the_edge():
 
 
 @pytest.mark.parametrize("n", (1, 3, 20, 60))
-def test_a_betting_interval_of_shares_misses_with_at_most_its_error_on_either_side(n):
+def test_a_betting_interval_of_proportions_misses_with_at_most_its_error_on_either_side(n):
     hits = np.arange(n + 1)
     ends = betting_interval(hits[:, None] > np.arange(n), 1 - 2 * LEVEL)
-    for p in SHARES:
+    for p in PROPORTIONS:
         assert max(missed(p, ends, stats.binom.pmf(hits, n, p))) <= LEVEL
 
 

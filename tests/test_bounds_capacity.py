@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from simbias.bounds import Evidence
+from simbias.bounds import Observed
 from simbias.bounds.capacity import (
     architecture_bits,
     log_growth,
@@ -25,8 +25,8 @@ def network(sizes, n, seed=0):
         for a, b in pairwise(sizes)
     )
     x = made.uniform(-1, 1, (n, sizes[0]))
-    plain = Evidence(layers=layers, x=x, y=np.zeros(n, int))
-    return Evidence(layers=layers, x=x, y=(plain.margins < 0).astype(int))
+    plain = Observed(layers=layers, x=x, y=np.zeros(n, int))
+    return Observed(layers=layers, x=x, y=(plain.margins < 0).astype(int))
 
 
 @pytest.mark.parametrize("n, value", ((40_000, 0.67), (100_000, 0.29)))
@@ -38,9 +38,9 @@ def test_golden_values_of_the_relative_bound_for_two_inputs(n, value):
 
 def test_fifty_inputs_are_vacuous_at_every_published_size():
     for sizes in ((50, 100, 2), (50, 300, 300, 2)):
-        evidence = network(sizes, 40_000)
-        assert vc_relative(evidence).value > 5
-        assert vc_additive(evidence).value > 1
+        observed = network(sizes, 40_000)
+        assert vc_relative(observed).value > 5
+        assert vc_additive(observed).value > 1
 
 
 def test_growth_counts_at_most_all_labellings_and_all_of_few_points():
@@ -101,9 +101,9 @@ def test_occam_pays_for_every_stored_bit():
 
 
 def test_occam_wants_weights_as_they_are_stored():
-    evidence = network((2, 3, 2), 100)
-    first = evidence.layers[0]
-    wider = (Layer(first.weight + 1e-12, first.bias), *evidence.layers[1:])
-    found = occam(Evidence(layers=wider, x=evidence.x, y=evidence.y))
+    observed = network((2, 3, 2), 100)
+    first = observed.layers[0]
+    wider = (Layer(first.weight + 1e-12, first.bias), *observed.layers[1:])
+    found = occam(Observed(layers=wider, x=observed.x, y=observed.y))
     assert found.reason.startswith("weights are 32-bit numbers: 6 of 17 are not")
-    assert occam(Evidence(layers=wider, x=evidence.x, y=evidence.y, bits=64)).applicable
+    assert occam(Observed(layers=wider, x=observed.x, y=observed.y, bits=64)).applicable

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simbias.bounds import Evidence, HeldOut, Record, violated
+from simbias.bounds import HeldOut, Observed, Record, violated
 from simbias.bounds import certificates as c
 from simbias.bounds.capacity import occam
 from simbias.stats.binomial import clopper_pearson
@@ -97,13 +97,13 @@ def test_inverse_refuses_what_is_no_proportion_or_no_cost(q, cost, name):
 # what catches a broken bound: the risk is surely above it
 
 
-def evidence(errors, points, train_wrong=0, n=200):
+def observed(errors, points, train_wrong=0, n=200):
     """A threshold on one coordinate that labels ``train_wrong`` of n training points wrongly."""
     x = np.where(np.arange(n) % 2, 1.0, -1.0)[:, None]
     y = (x[:, 0] > 0).astype(int)
     y[:train_wrong] = 1 - y[:train_wrong]
     layers = (Layer(np.array([[0.0, 1.0]]), np.zeros(2)),)
-    return Evidence(layers=layers, x=x, y=y, held_out=HeldOut(errors, points))
+    return Observed(layers=layers, x=x, y=y, held_out=HeldOut(errors, points))
 
 
 def violation_rate(bound, risk, draws, change=lambda record: record):
@@ -113,7 +113,7 @@ def violation_rate(bound, risk, draws, change=lambda record: record):
         clopper_pearson(np.array(round(risk * 10**7)), np.array(10**7), 0.9999).low,
     )
     hits = [
-        violated(change(bound(evidence(int(made.binomial(200, risk)), 200))), float(low))
+        violated(change(bound(observed(int(made.binomial(200, risk)), 200))), float(low))
         for _ in range(draws)
     ]
     return np.mean(hits)
@@ -136,7 +136,7 @@ def test_validity_check_catches_test_points_used_for_training():
     hits = []
     for _ in range(50):
         errors = made.binomial(200, 0.5, 1000)
-        hits.append(violated(c.clopper_pearson(evidence(int(errors.min()), 200)), 0.499))
+        hits.append(violated(c.clopper_pearson(observed(int(errors.min()), 200)), 0.499))
     assert np.mean(hits) > 0.9
 
 
@@ -149,17 +149,17 @@ def test_validity_check_catches_a_union_that_is_dropped():
         for bits, hits in ((math.log2(1000), paid), (0.0, dropped)):
             rate = (bits * math.log(2) + math.log(1 / DELTA)) / 200
             record = replace(
-                occam(evidence(0, 1, errors)), value=float(c.kl_inverse(errors / 200, rate))
+                occam(observed(0, 1, errors)), value=float(c.kl_inverse(errors / 200, rate))
             )
             hits.append(violated(record, 0.499))
     assert np.mean(paid) <= DELTA < 0.9 < np.mean(dropped)
 
 
 def test_a_bound_is_violated_only_where_the_risk_is_surely_above_it():
-    record = c.hoeffding(evidence(0, 200))
+    record = c.hoeffding(observed(0, 200))
     assert violated(record, record.value) is False
     assert violated(record, record.value + 1e-9) is True
-    assert violated(c.hoeffding(replace(evidence(0, 1), held_out=None)), 1.0) is None
+    assert violated(c.hoeffding(replace(observed(0, 1), held_out=None)), 1.0) is None
     with pytest.raises(ValueError, match=r"^risk_low: got 1.5, allowed: a number in \[0, 1\]$"):
         violated(record, 1.5)
 
@@ -177,4 +177,4 @@ def test_a_bound_is_violated_only_where_the_risk_is_surely_above_it():
 )
 def test_records_that_contradict_themselves_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        replace(c.hoeffding(evidence(0, 200)), **change)
+        replace(c.hoeffding(observed(0, 200)), **change)

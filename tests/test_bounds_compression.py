@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from simbias.bounds import Evidence
+from simbias.bounds import Observed
 from simbias.bounds.compression import (
     BITS,
     CODEBOOKS,
@@ -16,7 +16,7 @@ from simbias.bounds.compression import (
     compress,
     compression,
 )
-from simbias.bounds.evidence import logit_difference
+from simbias.bounds.observed import logit_difference
 from simbias.tasks.oracle import Layer
 
 
@@ -27,7 +27,7 @@ def example(n=20_000, seed=0):
         Layer(made.normal(size=(a, b)), made.normal(size=b)) for a, b in ((5, 12), (12, 2))
     )
     x = made.normal(size=(n, 5))
-    return Evidence(layers=layers, x=x, y=(logit_difference(layers, x) > 0).astype(int))
+    return Observed(layers=layers, x=x, y=(logit_difference(layers, x) > 0).astype(int))
 
 
 def test_sequence_bits_number_every_arrangement():
@@ -37,8 +37,8 @@ def test_sequence_bits_number_every_arrangement():
     assert _sequence_bits(np.array([2**12 - 1, 1])) == 12  # 4096, exactly
     for counts in ([10, 20, 30], [1, 1, 1, 1, 100]):
         exact = math.factorial(sum(counts)) // math.prod(map(math.factorial, counts))
-        share = np.array(counts) / sum(counts)
-        entropy = -sum(counts) * np.sum(share * np.log2(share))
+        proportion = np.array(counts) / sum(counts)
+        entropy = -sum(counts) * np.sum(proportion * np.log2(proportion))
         assert math.ceil(math.log2(exact)) == _sequence_bits(np.array(counts)) <= entropy + 1
 
 
@@ -95,18 +95,18 @@ def test_masses_of_all_codes_add_up_to_less_than_one():
 
 
 def test_the_best_code_is_the_best_of_all():
-    evidence = example()
-    made, error, value = best_code(evidence, 0.05)
-    found = compression(evidence)
+    observed = example()
+    made, error, value = best_code(observed, 0.05)
+    found = compression(observed)
     assert found.value == value and found.terms["training error"] == error
     assert found.terms["code length"] == made.length
     from simbias.bounds.certificates import kl_inverse
 
     for bits in BITS:
         for codebook in CODEBOOKS:
-            other = compress(evidence.layers, bits, codebook)
-            wrong = np.mean((logit_difference(other.layers, evidence.x) > 0) != (evidence.y == 1))
-            assert value <= kl_inverse(wrong, other.nats(evidence.n, 0.05)) + 1e-12
+            other = compress(observed.layers, bits, codebook)
+            wrong = np.mean((logit_difference(other.layers, observed.x) > 0) != (observed.y == 1))
+            assert value <= kl_inverse(wrong, other.nats(observed.n, 0.05)) + 1e-12
 
 
 def test_what_is_certified_is_the_quantised_network():

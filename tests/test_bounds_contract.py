@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from simbias.bounds import BOUNDS, Evidence, HeldOut, Masked, Steps, posterior, records, violated
+from simbias.bounds import BOUNDS, HeldOut, Masked, Observed, Steps, posterior, records, violated
 from simbias.bounds.bound import has_held_out
 from simbias.tasks.blocks import linear, normal, slab
 from simbias.tasks.oracle import Layer
@@ -45,7 +45,7 @@ def example(depth):
     made = np.random.default_rng(depth)
     sizes = (3, *[6] * depth, 2)
     x = made.uniform(-1, 1, (400, 3))
-    evidence = Evidence(
+    observed = Observed(
         layers=layers_like(made, sizes),
         x=x,
         y=np.zeros(400, int),
@@ -56,24 +56,24 @@ def example(depth):
         steps=Steps(0.1, 0.9, 1000),
         masked=Masked(*(made.integers(0, 2, size) for size in ((8, 400, 2), (8, 400), (400, 2)))),
     )
-    y = (evidence.margins < 0).astype(int)  # margins are those of label 0
+    y = (observed.margins < 0).astype(int)  # margins are those of label 0
     y[::50] = 1 - y[::50]
-    return replace(evidence, y=y)
+    return replace(observed, y=y)
 
 
 @cache
-def enlarged(evidence, times):
-    held = HeldOut(*(times * part for part in evidence.held_out))
-    x, y = np.tile(evidence.x, (times, 1)), np.tile(evidence.y, times)
-    return replace(evidence, x=x, y=y, held_out=held)
+def enlarged(observed, times):
+    held = HeldOut(*(times * part for part in observed.held_out))
+    x, y = np.tile(observed.x, (times, 1)), np.tile(observed.y, times)
+    return replace(observed, x=x, y=y, held_out=held)
 
 
 @cache
 def reordered(depth):
     order = np.random.default_rng(9).permutation(6)
-    evidence = example(depth)
-    layers, initial = permuted(evidence.layers, order), permuted(evidence.initial, order)
-    return replace(evidence, layers=layers, initial=initial)
+    observed = example(depth)
+    layers, initial = permuted(observed.layers, order), permuted(observed.initial, order)
+    return replace(observed, layers=layers, initial=initial)
 
 
 def permuted(layers, order):
@@ -87,9 +87,9 @@ def permuted(layers, order):
 @cache
 def scaled(depth, scales):
     """The same function: incoming weights times each unit's scale, outgoing ones divided."""
-    evidence = example(depth)
-    layers, initial = rescaled(evidence.layers, scales), rescaled(evidence.initial, scales)
-    return replace(evidence, layers=layers, initial=initial)
+    observed = example(depth)
+    layers, initial = rescaled(observed.layers, scales), rescaled(observed.initial, scales)
+    return replace(observed, layers=layers, initial=initial)
 
 
 def rescaled(layers, scales):
@@ -125,13 +125,13 @@ def test_records_say_what_is_certified_and_what_the_value_is_made_of(name):
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"stability", *STOCHASTIC}))
 def test_held_out_points_are_read_by_those_that_say_so_and_certificates_read_no_others(name):
-    evidence, bound = example(1), BOUNDS.factory(name)
-    value = bound(evidence).value
-    held = bound(replace(evidence, held_out=HeldOut(380, 400))).value
-    assert (held != value) == (has_held_out in bound.premises)
+    observed, bound = example(1), BOUNDS.factory(name)
+    value = bound(observed).value
+    held = bound(replace(observed, held_out=HeldOut(380, 400))).value
+    assert (held != value) == (has_held_out in bound.assumptions)
     if bound.family == "held-out":
-        other = np.random.default_rng(3).uniform(-1, 1, evidence.x.shape)
-        assert bound(replace(evidence, x=other, y=1 - evidence.y)).value == value
+        other = np.random.default_rng(3).uniform(-1, 1, observed.x.shape)
+        assert bound(replace(observed, x=other, y=1 - observed.y)).value == value
 
 
 PARTS = (  # terms that add up to the value
@@ -152,8 +152,8 @@ def test_terms_add_up_to_the_value(name):
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("name", CLAIMS)
 def test_more_points_with_the_same_statistics_never_loosen_a_bound(name, depth):
-    bound, evidence = BOUNDS.factory(name), example(depth)
-    values = [bound(enlarged(evidence, times)).value for times in (1, 2, 8)]
+    bound, observed = BOUNDS.factory(name), example(depth)
+    values = [bound(enlarged(observed, times)).value for times in (1, 2, 8)]
     if values[0] is not None:
         assert values[0] >= values[1] >= values[2]
         capped = name.startswith("vc") and depth == 2 and values[0] == values[1]
@@ -163,8 +163,8 @@ def test_more_points_with_the_same_statistics_never_loosen_a_bound(name, depth):
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("name", CLAIMS)
 def test_more_confidence_never_tightens_a_bound(name, depth):
-    bound, evidence = BOUNDS.factory(name), example(depth)
-    values = [bound(evidence, delta=delta).value for delta in (0.5, 0.05, 1e-6)]
+    bound, observed = BOUNDS.factory(name), example(depth)
+    values = [bound(observed, delta=delta).value for delta in (0.5, 0.05, 1e-6)]
     if values[0] is not None:
         assert values[0] < values[1] < values[2]
 
@@ -183,24 +183,24 @@ def test_bounds_are_not_below_the_error_they_start_from(name, depth):
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_order_of_hidden_units_does_not_matter(name, depth):
-    bound, evidence = BOUNDS.factory(name), example(depth)
+    bound, observed = BOUNDS.factory(name), example(depth)
     assert "permutation" in bound.invariant
     other = reordered(depth)
-    np.testing.assert_allclose(other.margins, evidence.margins)
-    same(name, bound(evidence), bound(other))
+    np.testing.assert_allclose(other.margins, observed.margins)
+    same(name, bound(observed), bound(other))
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("name", NAMES)
 def test_relu_rescaling_leaves_what_is_declared_invariant(name, depth):
-    bound, evidence = BOUNDS.factory(name), example(depth)
+    bound, observed = BOUNDS.factory(name), example(depth)
     if name in ("frobenius-product", "spectral-product", "inverse-margin"):  # biases: elsewhere
         assert bound.invariant == ("permutation", "layer-rescaling")
     same_scale, each = (4.0,) * 6, (0.25, 0.5, 1.0, 1.0, 2.0, 4.0)
     for scales, what in ((same_scale, "layer-rescaling"), (each, "unit-rescaling")):
         other = scaled(depth, scales)
-        np.testing.assert_allclose(other.margins, evidence.margins)
-        first, second = bound(evidence), bound(other)
+        np.testing.assert_allclose(other.margins, observed.margins)
+        first, second = bound(observed), bound(other)
         if what in bound.invariant:
             same(name, first, second)
         elif name in STOCHASTIC:  # whose values are 1 where the divergence is large
@@ -227,7 +227,7 @@ BROKEN = {
     "masks": dict(masked=None),
 }
 
-NEEDS = {  # what each premise's absence does, as the theorems say
+NEEDS = {  # what each assumption's absence does, as the theorems say
     "hoeffding": {"held out"},
     "empirical-bernstein": {"held out", "one held out"},
     "chernoff-kl": {"held out"},
@@ -279,12 +279,12 @@ def test_unmet_premises_give_a_reason_with_numbers_and_no_value(name, monkeypatc
         needs = {
             what
             for what in BROKEN
-            if not all(premise(broken(what)).holds for premise in bound.premises)
+            if not all(assumption(broken(what)).holds for assumption in bound.assumptions)
         }
-    assert bool(bound.premises) == bool(needs)
+    assert bool(bound.assumptions) == bool(needs)
     for what in BROKEN:
         record = bound(broken(what))
-        unmet = [premise for premise in record.premises if not premise.holds]
+        unmet = [assumption for assumption in record.assumptions if not assumption.holds]
         assert record.applicable == (not unmet)
         if what in needs:
             assert record.value is None and record.log10 is None and not record.terms, what
@@ -294,25 +294,25 @@ def test_unmet_premises_give_a_reason_with_numbers_and_no_value(name, monkeypatc
 
 def test_networks_without_biases_have_layer_rescaling_in_products_of_norms():
     plain = tuple(Layer(weight, 0 * bias) for weight, bias in example(2).layers)
-    evidence = replace(example(2), layers=plain)
+    observed = replace(example(2), layers=plain)
     scaled = [
         Layer(layer.weight * c, layer.bias) for layer, c in zip(plain, (8, 0.5, 0.25), strict=True)
     ]
-    other = replace(evidence, layers=tuple(scaled))
+    other = replace(observed, layers=tuple(scaled))
     for name in ("frobenius-product", "spectral-product", "path-norm"):
-        same(name, *(BOUNDS.factory(name)(one) for one in (evidence, other)))
+        same(name, *(BOUNDS.factory(name)(one) for one in (observed, other)))
 
 
 # a network by hand: f(x) = relu(x + 1) - relu(-x + 1) + 1 on x = 1 (label 1) and x = -1 (label 0)
 
 N, DELTA = 100, 0.05
 STEP = math.log(1.1)
-SHARES = math.pi**2 / 3 - 1
+PROPORTIONS = math.pi**2 / 3 - 1
 
 
 def hand():
     x = np.array([[1.0], [-1.0]] * (N // 2))
-    return Evidence(
+    return Observed(
         layers=(
             Layer(np.array([[1.0, -1.0]]), np.array([1.0, 1.0])),
             Layer(np.array([[0.0, 1.0], [0.0, -1.0]]), np.array([0.0, 1.0])),
@@ -336,7 +336,7 @@ def least(product, loss, cost):
     for k in range(-200, 200):
         margin = product * 1.1**-k
         if margin <= 3:
-            found.append(loss(margin) + cost(k, math.log(SHARES) + 2 * math.log(abs(k) + 1)))
+            found.append(loss(margin) + cost(k, math.log(PROPORTIONS) + 2 * math.log(abs(k) + 1)))
     return min(found)
 
 
@@ -358,7 +358,7 @@ def by_bartlett():
     # matrices [[1, 1], [-1, 1], [0, 1]] and [1, -1, 1]; both have spectral norm sqrt 3
     s = up(math.sqrt(3))
     b1, b2 = up(2), up(math.sqrt(3))  # rows (1, 0), (-1, 0) moved; (1, -1, 1) moved
-    nats = sum(math.log(SHARES) + 2 * math.log(k + 1) for k in (s, s, b1, b2))
+    nats = sum(math.log(PROPORTIONS) + 2 * math.log(k + 1) for k in (s, s, b1, b2))
     c = sum((math.sqrt(2) * 1.1 ** (s + b)) ** (2 / 3) for b in (b1, b2)) ** 1.5  # |X|_F^2 = 2n
     rest = 12 * math.log(N) / math.sqrt(N) * math.sqrt(2 * math.log(2 * 6)) * c
 
@@ -458,5 +458,5 @@ def test_a_delta_outside_zero_one_is_refused(name, value):
 
 
 def test_something_else_than_evidence_is_refused():
-    with pytest.raises(ValueError, match=r"^evidence: got 'net', allowed: a Evidence$"):
+    with pytest.raises(ValueError, match=r"^observed: got 'net', allowed: a Observed$"):
         BOUNDS.factory("occam")("net")

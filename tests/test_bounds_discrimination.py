@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, mannwhitneyu
 
-from simbias.bounds.discrimination import Network, discriminate
+from simbias.bounds.discrimination import ScoredNetwork, discriminate
 from simbias.tables.discrimination import discrimination_table
 
 LOW, HIGH = 0.001, 0.05  # risks of a learned and of a stuck network
 
 
 def network(settings, risk, seed=0, half=0.0005, **values):
-    return Network(settings, seed, risk, max(risk - half, 0), risk + half, values)
+    return ScoredNetwork(settings, seed, risk, max(risk - half, 0), risk + half, values)
 
 
 def measures(*names):
@@ -164,7 +164,7 @@ def test_limits_hold_the_value_at_any_confidence():
             assert not interval.value < interval.low and not interval.value > interval.high
 
 
-def test_environments_share_the_error_of_the_worst_ones_interval():
+def test_environments_proportion_the_error_of_the_worst_ones_interval():
     random = np.random.default_rng(10)
     one = [
         network({"width": width, "depth": 1}, risk, seed, x=random.standard_normal())
@@ -281,7 +281,7 @@ def test_noise_that_only_one_task_has_is_part_of_the_task(absent):
     assert found.pairs == 3  # the noiseless task against both, and one noise against the other
 
 
-def test_tasks_that_share_a_noise_level_are_compared_at_the_same_noise():
+def test_tasks_that_proportion_a_noise_level_are_compared_at_the_same_noise():
     grid = [
         network({"task": "noisy-lms-7", "noise": 0.1}, 0.05, x=1.0),
         network({"task": "noisy-lms-7", "noise": 0.2}, 0.10, x=2.0),

@@ -10,7 +10,7 @@ import streams
 
 from simbias import MLP, Stop, sgd, tasks
 from simbias._keys import stream
-from simbias.bounds import Evidence, Masked, evaluate, evidence_from, judged, masked_predictions
+from simbias.bounds import Masked, Observed, evaluate, evaluations, masked_predictions, observe
 from simbias.bounds.f_cmi import f_cmi, plug_in_information
 from simbias.tasks.oracle import Layer
 from simbias.training import Cell, fit
@@ -26,7 +26,7 @@ def record(predictions, mask, y):
     """The record of masked predictions; the network beside them plays no part."""
     layers = (Layer(np.zeros((1, 2)), np.zeros(2)),)
     masked = Masked(predictions, mask, y)
-    return f_cmi(Evidence(layers=layers, x=np.ones((1, 1)), y=np.zeros(1, int), masked=masked))
+    return f_cmi(Observed(layers=layers, x=np.ones((1, 1)), y=np.zeros(1, int), masked=masked))
 
 
 def memorised(mask, y):
@@ -243,7 +243,7 @@ def test_every_network_of_a_stack_is_judged_on_masks_of_its_own_seed(pair, small
 
 
 def test_masks_are_trained_only_where_they_are_asked_for(pair, small, monkeypatch):
-    monkeypatch.setattr(judged, "masked_predictions", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(evaluations, "masked_predictions", lambda *_, **__: 1 / 0)
     without = evaluate(pair, bounds=["f-cmi"], n_certify=1000)
     for one in without:
         assert one.record.reason == "networks trained on masks of a supersample: none"
@@ -266,9 +266,9 @@ def test_networks_on_masks_that_diverge_leave_only_this_estimate_without_a_value
 
 
 def test_dependent_draws_have_no_value(pair, masked):
-    evidence = replace(evidence_from(pair, 0), masked=masked)
-    assert f_cmi(evidence).applicable
-    assert not f_cmi(replace(evidence, independent=False)).applicable
+    observed = replace(observe(pair, 0), masked=masked)
+    assert f_cmi(observed).applicable
+    assert not f_cmi(replace(observed, independent=False)).applicable
 
 
 @pytest.mark.parametrize("masks", (1, -1, 2.5, True, "8"))

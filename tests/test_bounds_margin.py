@@ -7,17 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from simbias.bounds import Evidence
-from simbias.bounds.evidence import logit_difference
-from simbias.bounds.grid import (
-    LOG_STEP,
-    above,
-    best_margin,
-    log_share,
-    margin_error,
-    median_margin,
-    ramp_loss,
-)
+from simbias.bounds import Observed
 from simbias.bounds.margin import (
     frobenius_rademacher,
     golowich_frobenius,
@@ -32,7 +22,17 @@ from simbias.bounds.norms import (
     log_spectral_product,
     spectral_norm,
 )
+from simbias.bounds.observed import logit_difference
 from simbias.bounds.spectral import bartlett_foster_telgarsky, input_radius, neyshabur_spectral
+from simbias.bounds.union import (
+    LOG_STEP,
+    above,
+    best_margin,
+    log_weight,
+    margin_error,
+    median_margin,
+    ramp_loss,
+)
 from simbias.tasks.blocks import linear, slab
 from simbias.tasks.oracle import Layer
 
@@ -111,8 +111,8 @@ def test_spectral_norm_is_never_below_the_largest_singular_value():
 # unions over grids
 
 
-def test_shares_of_the_confidence_add_up_to_one():
-    total = sum(math.exp(log_share(k)) for k in range(-100_000, 100_001))
+def test_proportions_of_the_confidence_add_up_to_one():
+    total = sum(math.exp(log_weight(k)) for k in range(-100_000, 100_001))
     assert 0.9999 < total <= 1 + 1e-12
 
 
@@ -228,13 +228,13 @@ def test_perturbed_networks_move_no_more_than_the_lemma_says():
         matrices = absorbed(layers_of(sizes, scale=0.3))
         norms = [spectral_norm(matrix) for matrix in matrices]
         depth = len(matrices)
-        for share in (0.01, 0.3, 1.0):
+        for proportion in (0.01, 0.3, 1.0):
             moved = []
             for matrix, norm in zip(matrices, norms, strict=True):
                 u = made.normal(size=matrix.shape)
-                moved.append(matrix + u * share * norm / depth / spectral_norm(u))
+                moved.append(matrix + u * proportion * norm / depth / spectral_norm(u))
             change = np.abs(homogeneous(moved, x) - homogeneous(matrices, x)).max()
-            assert change <= math.e * size * math.prod(norms) * share
+            assert change <= math.e * size * math.prod(norms) * proportion
 
 
 def test_gaussian_perturbations_keep_margins_with_probability_one_half():
@@ -270,38 +270,38 @@ def test_gaussian_perturbations_keep_margins_with_probability_one_half():
 
 def labelled(layers, n=500, dim=3):
     x = np.random.default_rng(5).uniform(-1, 1, (n, dim))
-    evidence = Evidence(
+    observed = Observed(
         layers=layers,
         x=x,
         y=np.zeros(n, int),
         initial=tuple(Layer(0.9 * a, 0.9 * b) for a, b in layers),
         blocks=(slab(7),) * dim,
     )
-    return replace(evidence, y=(evidence.margins < 0).astype(int))
+    return replace(observed, y=(observed.margins < 0).astype(int))
 
 
 def test_distances_are_sums_over_units_of_incoming_norms():
-    evidence = labelled(layers_of((3, 4, 2)))
-    w1, w2 = absorbed(evidence.layers)
+    observed = labelled(layers_of((3, 4, 2)))
+    w1, w2 = absorbed(observed.layers)
     moved = np.sqrt((0.1 * w1[:4]) ** 2 @ np.ones(4)).sum(), 0.1 * np.linalg.norm(w2)
     grid = [math.ceil(math.log(v) / LOG_STEP) for v in moved]
     norm = [math.ceil(math.log(spectral_norm(w)) / LOG_STEP) for w in (w1, w2)]
     ratio = sum(1.1 ** (2 / 3 * (b - s)) for b, s in zip(grid, norm, strict=True)) ** 1.5
-    found = bartlett_foster_telgarsky(evidence).terms["log10 distance ratio"]
+    found = bartlett_foster_telgarsky(observed).terms["log10 distance ratio"]
     assert found == pytest.approx(math.log10(ratio))
 
 
 def test_a_network_that_never_moved_pays_for_nothing_but_the_union():
-    evidence = labelled(layers_of((3, 4, 2)))
-    still = bartlett_foster_telgarsky(replace(evidence, initial=evidence.layers))
-    assert still.terms["complexity"] < 0.1 < bartlett_foster_telgarsky(evidence).terms["complexity"]
+    observed = labelled(layers_of((3, 4, 2)))
+    still = bartlett_foster_telgarsky(replace(observed, initial=observed.layers))
+    assert still.terms["complexity"] < 0.1 < bartlett_foster_telgarsky(observed).terms["complexity"]
 
 
 def test_radius_comes_from_the_laws():
-    evidence = labelled(layers_of((3, 4, 2)))
-    assert input_radius(evidence) == pytest.approx(2, rel=2e-5)
-    assert input_radius(replace(evidence, blocks=(linear(),) * 3)) == pytest.approx(2, rel=2e-5)
-    assert input_radius(replace(evidence, blocks=None)) is None
+    observed = labelled(layers_of((3, 4, 2)))
+    assert input_radius(observed) == pytest.approx(2, rel=2e-5)
+    assert input_radius(replace(observed, blocks=(linear(),) * 3)) == pytest.approx(2, rel=2e-5)
+    assert input_radius(replace(observed, blocks=None)) is None
 
 
 def test_values_that_overflow_keep_their_logarithm():
@@ -310,18 +310,18 @@ def test_values_that_overflow_keep_their_logarithm():
     for i, (weight, bias) in enumerate(layers_of((3, 4, 4, 4, 4, 2))):
         weight[-1 if i else 0, -1], bias[-1] = 1e100, -1e110 if i < 4 else bias[-1]
         layers.append(Layer(weight, bias))
-    evidence = labelled(tuple(layers))
-    assert np.abs(evidence.margins).max() < 1e3
+    observed = labelled(tuple(layers))
+    assert np.abs(observed.margins).max() < 1e3
     for bound in (golowich_path, golowich_frobenius, bartlett_foster_telgarsky, neyshabur_spectral):
-        found = bound(evidence)
+        found = bound(observed)
         assert found.value == math.inf == found.terms["complexity"]
         assert 400 < found.log10 < 2000
 
 
 def test_worse_margins_and_larger_norms_loosen_the_bound():
-    evidence = labelled(layers_of((3, 4, 2)))
+    observed = labelled(layers_of((3, 4, 2)))
     for bound in (golowich_path, bartlett_foster_telgarsky, neyshabur_spectral):
-        clean = bound(evidence)
-        noisy = bound(replace(evidence, y=np.where(np.arange(500) % 5, evidence.y, 1 - evidence.y)))
+        clean = bound(observed)
+        noisy = bound(replace(observed, y=np.where(np.arange(500) % 5, observed.y, 1 - observed.y)))
         assert noisy.value > clean.value
         assert noisy.terms["training error"] == pytest.approx(0.2)

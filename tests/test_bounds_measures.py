@@ -1,4 +1,4 @@
-"""Sharpness against a Hessian in full, the sign-flip test, and the premises of stability."""
+"""Sharpness against a Hessian in full, the sign-flip test, and the assumptions of stability."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from simbias import tasks
-from simbias.bounds import Evidence, HeldOut, Steps
+from simbias.bounds import HeldOut, Observed, Steps
 from simbias.bounds.convergence import flips, is_symmetric, uniform_convergence
 from simbias.bounds.measures import inverse_margin, sharpness
 from simbias.bounds.stability import stability
@@ -22,50 +22,50 @@ def example(activation="relu", n=300):
     parts = [made.normal(size=shape) for shape in SHAPES]
     x = made.uniform(-1, 1, (n, 3))
     layers = (Layer(*parts[:2]), Layer(*parts[2:]))
-    return Evidence(layers=layers, x=x, y=(x[:, 0] > 0).astype(int), activation=activation)
+    return Observed(layers=layers, x=x, y=(x[:, 0] > 0).astype(int), activation=activation)
 
 
-def gradient(evidence, theta):
+def gradient(observed, theta):
     """Of the mean cross-entropy of a ReLU network of one hidden layer, by hand."""
     ends = np.cumsum([int(np.prod(shape)) for shape in SHAPES])[:-1]
     w1, b1, w2, b2 = (
         part.reshape(shape) for part, shape in zip(np.split(theta, ends), SHAPES, strict=True)
     )
-    before = evidence.x @ w1 + b1
-    h, sign = np.maximum(before, 0), 2.0 * evidence.y - 1
+    before = observed.x @ w1 + b1
+    h, sign = np.maximum(before, 0), 2.0 * observed.y - 1
     f = (h @ w2 + b2) @ np.array([-1.0, 1.0])
-    out = np.outer(-sign / (1 + np.exp(sign * f)) / evidence.n, [-1.0, 1.0])
+    out = np.outer(-sign / (1 + np.exp(sign * f)) / observed.n, [-1.0, 1.0])
     back = out @ w2.T * (before > 0)
     return np.concatenate(
-        [(evidence.x.T @ back).ravel(), back.sum(0), (h.T @ out).ravel(), out.sum(0)]
+        [(observed.x.T @ back).ravel(), back.sum(0), (h.T @ out).ravel(), out.sum(0)]
     )
 
 
 def test_sharpness_is_the_top_eigenvalue_of_the_hessian():
-    evidence = example()
-    theta = np.concatenate([part.ravel() for layer in evidence.layers for part in layer])
+    observed = example()
+    theta = np.concatenate([part.ravel() for layer in observed.layers for part in layer])
     step = 1e-6
     rows = [
-        (gradient(evidence, theta + step * e) - gradient(evidence, theta - step * e)) / (2 * step)
+        (gradient(observed, theta + step * e) - gradient(observed, theta - step * e)) / (2 * step)
         for e in np.eye(len(theta))
     ]
     hessian = np.array(rows)
     values = np.linalg.eigvalsh((hessian + hessian.T) / 2)
-    found = sharpness(evidence)
+    found = sharpness(observed)
     assert found.value == pytest.approx(values[np.argmax(np.abs(values))], rel=2e-3)
     assert found.kind == "measure" and found.terms["iterations"] > 1
 
 
 def test_inverse_margin_grows_as_margins_shrink():
-    evidence = replace(example(), y=(example().margins_at(example().x) > 0).astype(int))
-    evidence = replace(evidence, y=np.where(evidence.margins > 0, evidence.y, 1 - evidence.y))
-    one = inverse_margin(evidence)
-    last = evidence.layers[1]
-    scaled = replace(evidence, layers=(evidence.layers[0], Layer(3 * last.weight, 3 * last.bias)))
+    observed = replace(example(), y=(example().margins_at(example().x) > 0).astype(int))
+    observed = replace(observed, y=np.where(observed.margins > 0, observed.y, 1 - observed.y))
+    one = inverse_margin(observed)
+    last = observed.layers[1]
+    scaled = replace(observed, layers=(observed.layers[0], Layer(3 * last.weight, 3 * last.bias)))
     assert inverse_margin(scaled).value == pytest.approx(one.value)
     shifted = Layer(last.weight, last.bias + np.array([0.0, 0.05]))
     assert (
-        inverse_margin(replace(evidence, layers=(evidence.layers[0], shifted))).value != one.value
+        inverse_margin(replace(observed, layers=(observed.layers[0], shifted))).value != one.value
     )
 
 
@@ -117,7 +117,7 @@ def memoriser():
     y = made.integers(0, 2, 1000)
     x[:, 1] *= 2 * y - 1  # on this sample the sign of a slab coordinate is the label
     layers = (Layer(np.array([[0.0, 0.0], [0.0, 1.0]]), np.zeros(2)),)
-    return Evidence(
+    return Observed(
         layers=layers, x=x, y=y, held_out=HeldOut(500, 1000), blocks=(linear(), slab(7))
     )
 
@@ -148,8 +148,8 @@ def test_flips_are_made_in_the_unrotated_space():
 
 
 def test_stability_says_which_premises_break_and_with_what_numbers():
-    evidence = replace(example(), steps=Steps(0.3, 0.9, 7000))
-    reason = stability(evidence).reason
+    observed = replace(example(), steps=Steps(0.3, 0.9, 7000))
+    reason = stability(observed).reason
     assert "smooth in the weights: 4 hidden units of relu" in reason
     assert "2 matrices multiply, product of spectral norms here 10^" in reason
     assert "steps decay as c/t: constant, 0.3 for 7000 updates" in reason
@@ -157,8 +157,8 @@ def test_stability_says_which_premises_break_and_with_what_numbers():
 
 
 def test_smooth_units_and_plain_steps_still_break_stability():
-    evidence = replace(example("tanh"), steps=Steps(0.3, 0.0, 7000))
-    found = stability(evidence)
+    observed = replace(example("tanh"), steps=Steps(0.3, 0.0, 7000))
+    found = stability(observed)
     assert found.value is None
     assert "smooth" not in found.reason and "plain" not in found.reason
     assert "c/t" in found.reason and "Lipschitz" in found.reason

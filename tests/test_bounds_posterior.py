@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from simbias.bounds import BOUNDS, Evidence, posterior, records, violated
+from simbias.bounds import BOUNDS, Observed, posterior, records, violated
 from simbias.bounds.certificates import kl
 from simbias.bounds.posterior import PRIORS, posteriors
 from simbias.models.classifier import labels
@@ -43,10 +43,10 @@ def learnable(seed=0, n=4000):
         Layer(*(part + 0.2 * made.normal(size=part.shape) for part in one)) for one in start
     )
     x = made.uniform(-1, 1, (n, 3))
-    evidence = Evidence(layers=end, x=x, y=np.zeros(n, int), initial=start)
-    y = (evidence.margins < 0).astype(int)
+    observed = Observed(layers=end, x=x, y=np.zeros(n, int), initial=start)
+    y = (observed.margins < 0).astype(int)
     y[::20] = 1 - y[::20]
-    return replace(evidence, y=y)
+    return replace(observed, y=y)
 
 
 @cache
@@ -63,7 +63,7 @@ def interpolating(honest):
     weight = np.linalg.lstsq(x, 2.0 * (2 * y - 1), rcond=None)[0]
     fitted = (Layer(np.column_stack([0 * weight, weight]), np.zeros(2)),)
     start = layers(made, (dim, 2), 0.1) if honest else fitted
-    return Evidence(layers=fitted, x=x, y=y, initial=start)
+    return Observed(layers=fitted, x=x, y=y, initial=start)
 
 
 @pytest.mark.parametrize("prior", PRIORS)
@@ -138,21 +138,21 @@ def test_optimising_tightens_the_bound(monkeypatch):
 def test_networks_side_by_side_are_what_they_are_alone():
     several = [replace(one()), learnable(1), learnable(2)]
     made = posteriors(several, "initialisation")
-    for evidence, found in zip(several, made, strict=True):
-        alone = posterior.posterior(replace(evidence), "initialisation")
+    for observed, found in zip(several, made, strict=True):
+        alone = posterior.posterior(replace(observed), "initialisation")
         assert alone.divergence == pytest.approx(found.divergence, rel=1e-3)
         assert alone.wrong == pytest.approx(found.wrong, rel=0.02)
-        assert posterior.posterior(evidence, "initialisation") is found
+        assert posterior.posterior(observed, "initialisation") is found
 
 
-def test_a_prior_that_learns_and_the_bound_share_no_points(monkeypatch):
+def test_a_prior_that_learns_and_the_bound_proportion_no_points(monkeypatch):
     monkeypatch.setattr(posterior, "STEPS", 0)
     monkeypatch.setattr(posterior, "PRIOR_STEPS", 0)
     right = (one().margins > 0) == (np.arange(4000) >= 2000)  # wrong exactly on the first half
-    evidence = replace(one(), y=np.where(right, one().y, 1 - one().y))
+    observed = replace(one(), y=np.where(right, one().y, 1 - one().y))
     rates = [
         made.wrong / made.pairs
-        for made in (posterior.posterior(evidence, prior) for prior in PRIORS)
+        for made in (posterior.posterior(observed, prior) for prior in PRIORS)
     ]
     assert rates[0] == pytest.approx(0.5, abs=0.03)
     assert rates[1] < 0.1
@@ -170,11 +170,11 @@ def test_bad_input_is_refused_in_one_line():
         (lambda: posterior.posterior(one(), "flat"), "^prior: unknown name 'flat'"),
         (
             lambda: posterior.posterior(replace(one(), initial=None), PRIORS[0]),
-            "^evidence: got 'no initialisation', allowed: one with the initialisation$",
+            "^observed: got 'no initialisation', allowed: one with the initialisation$",
         ),
         (
             lambda: posterior.posterior(replace(one(), x=one().x[:1], y=one().y[:1]), PRIORS[1]),
-            "^evidence: got '1 training point', allowed: at least 2",
+            "^observed: got '1 training point', allowed: at least 2",
         ),
     ):
         with pytest.raises(ValueError, match=message):

@@ -13,8 +13,8 @@ import pytest
 
 from simbias import MLP, sgd, tasks
 from simbias.bounds import descent
-from simbias.bounds import evidence as evidence_of
-from simbias.bounds.evidence import Evidence, evidence_from
+from simbias.bounds import observed as evidence_of
+from simbias.bounds.observed import Observed, observe
 from simbias.bounds.posterior import _posterior, _problem
 from simbias.tasks.oracle import Layer
 from simbias.training import Cell
@@ -26,21 +26,21 @@ PRIOR, POSTERIOR, PADDING = slice(0, FIRST), slice(FIRST, N), slice(N, PADDED)
 STEPS = 20
 
 
-def evidence():
+def observed():
     made = np.random.default_rng(0)
     x = made.uniform(-1, 1, (N, 3))
     layers = [
         tuple(Layer(made.normal(size=(a, b)), made.normal(size=b)) for a, b in ((3, 5), (5, 2)))
         for _ in (0, 1)
     ]
-    return Evidence(
+    return Observed(
         layers=layers[0], x=x, y=(x[:, 0] + 0.3 * x[:, 1] > 0).astype(int), initial=layers[1]
     )
 
 
 @pytest.fixture(scope="module")
 def problem():
-    return jax.tree.map(jnp.asarray, _problem(evidence(), "first half"))
+    return jax.tree.map(jnp.asarray, _problem(observed(), "first half"))
 
 
 def spoiled(problem, rows):
@@ -130,7 +130,7 @@ def test_a_prior_is_learned_by_momentum_on_the_logistic_loss_of_its_half(problem
 
 def test_the_sample_is_split_in_halves_of_which_the_first_is_the_priors(problem):
     assert (problem.first, problem.n, len(problem.x)) == (FIRST, N, PADDED)
-    np.testing.assert_array_equal(problem.x[:N], evidence().x.astype(np.float32))
+    np.testing.assert_array_equal(problem.x[:N], observed().x.astype(np.float32))
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_every_point_of_a_half_is_read(problem):
 
 
 def test_without_steps_a_prior_is_centred_at_the_initialisation(problem):
-    whole = jax.tree.map(jnp.asarray, _problem(evidence(), "initialisation"))
+    whole = jax.tree.map(jnp.asarray, _problem(observed(), "initialisation"))
     assert whole.first == 0
     for one in (problem, whole, spoiled(whole, slice(None))):
         centre = descent._learn(jax.nn.relu, one, jnp.int32(0), jax.random.key(0))
@@ -172,7 +172,7 @@ def test_a_bound_counts_the_points_that_its_prior_has_not_read(problem, prior, n
     log = jax.tree.map(lambda leaf: jnp.full_like(leaf, np.log(0.03)), problem.mean)
     free = descent.Free(problem.mean, log, jnp.full(2, 2 * np.log(0.03)))
     made = descent.Optimised(free, problem.centre, jnp.int32(7))
-    assert _posterior(evidence(), prior, jax.device_get(made)).n == n
+    assert _posterior(observed(), prior, jax.device_get(made)).n == n
 
 
 def test_held_out_errors_are_counted_on_a_stream_that_nothing_else_reads(monkeypatch):
@@ -189,6 +189,6 @@ def test_held_out_errors_are_counted_on_a_stream_that_nothing_else_reads(monkeyp
 
     monkeypatch.setattr(problem_of, "draw_points", draw_points)
     monkeypatch.setattr(evidence_of, "drawn", drawn)
-    evidence_from(control(cell, "simple"), 0, held_out=11)
+    observe(control(cell, "simple"), 0, held_out=11)
     assert [name for name, rows in asked if rows == 11] == ["holdout"]
     assert "holdout" not in [name for name, rows in asked if rows != 11]

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from laws import Certified, Discordant, Located, Measured, Misread, Shares
+from laws import Certified, Discordant, Located, Measured, Misread, Proportions
 from scipy import stats
 from simulated import calibrate, calibrate_session, detectable
 from wrong_tests import (
@@ -16,13 +16,13 @@ from wrong_tests import (
     uncorrected,
 )
 
-from simbias.bounds import Judged
+from simbias.bounds import Evaluation
 from simbias.bounds.quantities import validity
 from simbias.bounds.record import Record
 from simbias.claims import claim, declared_tests, sequential, verdict
+from simbias.claims.criterion import Criterion
 from simbias.claims.family import holm, spent
 from simbias.claims.inference import along, find, p_values
-from simbias.claims.rule import Rule
 from simbias.stats.binomial import clopper_pearson
 
 NORMAL = Located("normal", lambda g, s: g.normal(size=s), 0.0, 0.0)
@@ -34,15 +34,15 @@ UNDER = replace(FAR, name="clear below, just above", nearer=1 / 3000)
 OVER = replace(FAR, name="just below, clear above", scale=1e-5, nearer=3000)
 HALF = Located("half just below", lambda g, s: np.where(g.random(s) < 0.5, -1e-5, 0.03), 0.015, 0.0)
 LIMITS = Certified("limits", held_out=10_000, errors=100, points=200_000, confidence=0.999)
-SHARE = Rule("<=", 0.05, 0.0, "probability", 0.95, "clopper-pearson", 0.05)
-ANYTIME = replace(SHARE, test="beta-binomial")
-MEDIAN = Rule("<=", 0.0, 0.0, "median", None, "sign", 0.05)
+PROPORTION = Criterion("<=", 0.05, 0.0, "probability", 0.95, "clopper-pearson", 0.05)
+ANYTIME = replace(PROPORTION, test="beta-binomial")
+MEDIAN = Criterion("<=", 0.0, 0.0, "median", None, "sign", 0.05)
 FLIPS = replace(MEDIAN, quantifier="mean", test="permutation")
 RESAMPLED = replace(FLIPS, test="bootstrap")
 DIFFERENCE = replace(FLIPS, test="mcnemar")
 BET = replace(FLIPS, test="betting", value=0.3, low=0.0, high=1.0)
-COINS, NARROW = Shares("coins"), Shares("narrow", 1000.0)
-VALID = replace(SHARE, op=">=", value=1.0, miss=0.001)
+COINS, NARROW = Proportions("coins"), Proportions("narrow", 1000.0)
+VALID = replace(PROPORTION, op=">=", value=1.0, miscoverage=0.001)
 
 
 def noisy(law, confidence=0.999):
@@ -50,10 +50,10 @@ def noisy(law, confidence=0.999):
 
 
 @pytest.mark.parametrize(
-    "rule, law, units, truths",
+    "criterion, law, units, truths",
     (
-        (SHARE, EXPONENTIAL, 59, (0.9, 0.95, 0.99)),
-        (replace(SHARE, op=">=", at_least=0.5), NORMAL, 60, (0.4, 0.5, 0.6)),
+        (PROPORTION, EXPONENTIAL, 59, (0.9, 0.95, 0.99)),
+        (replace(PROPORTION, op=">=", at_least=0.5), NORMAL, 60, (0.4, 0.5, 0.6)),
         (ANYTIME, EXPONENTIAL, 150, (0.9, 0.95, 0.99)),
         (replace(ANYTIME, at_least=0.5), EXPONENTIAL, 150, (0.4, 0.5, 0.6)),
         (MEDIAN, EXPONENTIAL, 25, (-0.3, 0.0, 0.3)),
@@ -66,12 +66,14 @@ def noisy(law, confidence=0.999):
         (RESAMPLED, COIN, 20, (0.0,)),
         (DIFFERENCE, Discordant("4%", 0.04), 500, (-0.01, 0.0, 0.01)),
         (BET, COINS, 40, (0.15, 0.3, 0.5)),
-        (replace(BET, op=">="), Shares("skewed", 1 / 3), 40, (0.5, 0.3, 0.15)),
+        (replace(BET, op=">="), Proportions("skewed", 1 / 3), 40, (0.5, 0.3, 0.15)),
     ),
 )
-def test_false_verdicts_stay_under_alpha_below_at_and_above_the_threshold(rule, law, units, truths):
+def test_false_verdicts_stay_under_alpha_below_at_and_above_the_threshold(
+    criterion, law, units, truths
+):
     for truth in truths:
-        found = calibrate(rule, law, units, truth=truth, repetitions=600)
+        found = calibrate(criterion, law, units, truth=truth, repetitions=600)
         assert not found.exceeds
         rates = [float(rate.value) for rate in (found.supported, found.refuted)]
         if truth == truths[len(truths) // 2]:
@@ -81,66 +83,66 @@ def test_false_verdicts_stay_under_alpha_below_at_and_above_the_threshold(rule, 
 
 
 def test_rates_are_those_of_the_binomial_law():
-    found = calibrate(SHARE, EXPONENTIAL, 59, truth=0.95, repetitions=4000)
+    found = calibrate(PROPORTION, EXPONENTIAL, 59, truth=0.95, repetitions=4000)
     refuting = stats.binom.sf(6, 59, 0.05)  # seven failures: their tail is the first below .05
     assert stats.binom.sf(5, 59, 0.05) > 0.05 > refuting
     assert found.supported.low < 0.95**59 < found.supported.high
     assert found.refuted.low < refuting < found.refuted.high
 
 
-@pytest.mark.parametrize("rule, units", ((SHARE, 59), (ANYTIME, 150)))
-def test_measured_risks_and_lost_units_make_no_false_verdicts(rule, units):
+@pytest.mark.parametrize("criterion, units", ((PROPORTION, 59), (ANYTIME, 150)))
+def test_measured_risks_and_lost_units_make_no_false_verdicts(criterion, units):
     for law in (FAR, CLOSE):
-        found = calibrate(rule, noisy(law), units, truth=0.95, repetitions=600)
+        found = calibrate(criterion, noisy(law), units, truth=0.95, repetitions=600)
         assert not found.exceeds and found.supported.value > 0.005
-    lost = calibrate(rule, FAR, units, truth=0.95, repetitions=600, missing=0.05)
+    lost = calibrate(criterion, FAR, units, truth=0.95, repetitions=600, missing=0.05)
     assert not lost.exceeds and lost.supported.value < found.supported.value / 2
 
 
 def test_the_sequential_test_stops_with_the_verdict_it_first_reaches():
-    rule = replace(ANYTIME, at_least=0.5, alpha=0.3)
-    stopped = calibrate(rule, FAR, 60, truth=0.5, repetitions=400)
-    last = calibrate(rule, FAR, 60, truth=0.5, repetitions=400, peek=False)
+    criterion = replace(ANYTIME, at_least=0.5, alpha=0.3)
+    stopped = calibrate(criterion, FAR, 60, truth=0.5, repetitions=400)
+    last = calibrate(criterion, FAR, 60, truth=0.5, repetitions=400, peek=False)
     # at the end it may have changed its mind, and then says nothing
     assert stopped.supported.value >= last.supported.value > 0
     assert not stopped.exceeds
 
 
 @pytest.mark.parametrize(
-    "rule, law, units, margin",
+    "criterion, law, units, margin",
     ((MEDIAN, EXPONENTIAL, 60, 0.3), (FLIPS, NORMAL, 30, 0.5), (RESAMPLED, EXPONENTIAL, 60, 0.5)),
 )
-def test_a_truth_on_the_edge_stays_inconclusive_with_a_margin(rule, law, units, margin):
-    rule = replace(rule, margin=margin)
+def test_a_truth_on_the_edge_stays_inconclusive_with_a_margin(criterion, law, units, margin):
+    criterion = replace(criterion, margin=margin)
     for truth in (-margin, 0.0, margin):
-        found = calibrate(rule, law, units, truth=truth, repetitions=300)
+        found = calibrate(criterion, law, units, truth=truth, repetitions=300)
         assert np.nanmax([found.supported.value, found.refuted.value]) <= 0.01
-    tells = calibrate(rule, law, units, truth=-4 * margin, repetitions=300)
+    tells = calibrate(criterion, law, units, truth=-4 * margin, repetitions=300)
     assert np.isnan(tells.supported.value) and tells.refuted.value == 0
 
 
 def test_units_on_the_edge_itself_are_ambiguous_and_decide_nothing():
-    rule = replace(SHARE, margin=0.001)
+    criterion = replace(PROPORTION, margin=0.001)
     x = np.full(1000, 0.05)
-    finding = find(rule, x, x)
+    finding = find(criterion, x, x)
     assert finding.ambiguous == 1000 and finding.p_supported == finding.p_refuted == 1
 
 
 @pytest.mark.parametrize(
-    "rule, law, units", ((SHARE, FAR, 150), (ANYTIME, FAR, 150), (FLIPS, NORMAL, 12))
+    "criterion, law, units", ((PROPORTION, FAR, 150), (ANYTIME, FAR, 150), (FLIPS, NORMAL, 12))
 )
-def test_a_family_has_a_false_verdict_at_most_as_often_as_alpha_says(rule, law, units):
-    edge = rule.value if rule.at_least is None else rule.at_least
-    on_the_edge = calibrate(rule, law, units, truth=[edge] * 4, repetitions=500)
+def test_a_family_has_a_false_verdict_at_most_as_often_as_alpha_says(criterion, law, units):
+    edge = criterion.value if criterion.at_least is None else criterion.at_least
+    on_the_edge = calibrate(criterion, law, units, truth=[edge] * 4, repetitions=500)
     assert not on_the_edge.exceeds and on_the_edge.refuted.value > 0.005
     apart = [edge - 1e-9] * 2 + [edge + 1e-9] * 2  # some just false, some just true
     mixed, alone = (
-        calibrate(rule, law, units, truth=apart, repetitions=500, correct=correct)
+        calibrate(criterion, law, units, truth=apart, repetitions=500, correct=correct)
         for correct in (holm, uncorrected)
     )
     assert not mixed.exceeds
     assert max(mixed.supported.value, mixed.refuted.value) <= mixed.either.value
-    assert alone.either.low > rule.alpha  # were it not corrected, it would be found out
+    assert alone.either.low > criterion.alpha  # were it not corrected, it would be found out
     assert np.isnan(on_the_edge.either.value)
 
 
@@ -148,41 +150,41 @@ def test_a_family_has_a_false_verdict_at_most_as_often_as_alpha_says(rule, law, 
 
 
 @pytest.mark.parametrize("confidence, least", ((0.999, 0.95), (0.9, 0.8)))
-@pytest.mark.parametrize("rule, units", ((SHARE, 150), (ANYTIME, 150)))
+@pytest.mark.parametrize("criterion, units", ((PROPORTION, 150), (ANYTIME, 150)))
 def test_intervals_that_miss_as_often_as_they_say_make_no_false_verdicts(
-    rule, units, confidence, least
+    criterion, units, confidence, least
 ):
-    rule = replace(rule, at_least=least, miss=1 - confidence)
+    criterion = replace(criterion, at_least=least, miscoverage=1 - confidence)
     for law, truth in ((UNDER, least), (OVER, least), (OVER, 1.0)):
         assert not calibrate(
-            rule, noisy(law, confidence), units, truth=truth, repetitions=400
+            criterion, noisy(law, confidence), units, truth=truth, repetitions=400
         ).exceeds
 
 
 def test_intervals_that_miss_where_half_of_the_units_lie_spoil_no_median():
-    rule = replace(MEDIAN, value=0.05, miss=0.1)
-    assert not calibrate(rule, noisy(HALF, 0.9), 200, truth=0.05, repetitions=600).exceeds
-    rule = replace(rule, miss=0.0)
-    assert calibrate(rule, noisy(HALF, 0.9), 200, truth=0.05, repetitions=600).exceeds
+    criterion = replace(MEDIAN, value=0.05, miscoverage=0.1)
+    assert not calibrate(criterion, noisy(HALF, 0.9), 200, truth=0.05, repetitions=600).exceeds
+    criterion = replace(criterion, miscoverage=0.0)
+    assert calibrate(criterion, noisy(HALF, 0.9), 200, truth=0.05, repetitions=600).exceeds
 
 
 @pytest.mark.parametrize(
-    "rule, law, confidence, truth",
+    "criterion, law, confidence, truth",
     (
         (ANYTIME, OVER, 0.5, 1.0),
-        (replace(SHARE, at_least=0.8), OVER, 0.9, 0.8),
-        (replace(SHARE, at_least=0.8), UNDER, 0.5, 0.8),
+        (replace(PROPORTION, at_least=0.8), OVER, 0.9, 0.8),
+        (replace(PROPORTION, at_least=0.8), UNDER, 0.5, 0.8),
     ),
 )
-def test_intervals_that_are_said_never_to_miss_and_do_are_caught(rule, law, confidence, truth):
-    found = calibrate(rule, noisy(law, confidence), 300, truth=truth, repetitions=200)
+def test_intervals_that_are_said_never_to_miss_and_do_are_caught(criterion, law, confidence, truth):
+    found = calibrate(criterion, noisy(law, confidence), 300, truth=truth, repetitions=200)
     assert found.exceeds
 
 
 def test_a_claim_that_every_unit_satisfies_is_refuted_where_half_of_the_intervals_miss():
     # each risk is .00999: with confidence .5 an interval lies above .01 in a fifth of the units
-    rule, law = replace(ANYTIME, value=0.01), noisy(replace(OVER, name="all below"), 0.5)
-    found = calibrate(rule, law, 300, truth=1.0, repetitions=100)
+    criterion, law = replace(ANYTIME, value=0.01), noisy(replace(OVER, name="all below"), 0.5)
+    found = calibrate(criterion, law, 300, truth=1.0, repetitions=100)
     assert found.refuted.value > 0.9
 
 
@@ -205,7 +207,7 @@ def test_simulated_validity_is_told_as_that_of_measured_bounds():
     def judged(i):
         risk = low[0, i], high[0, i]
         value = float(certificate[0, i])
-        return Judged(replace(record, value=value), i, float(np.mean(risk)), *map(float, risk))
+        return Evaluation(replace(record, value=value), i, float(np.mean(risk)), *map(float, risk))
 
     found = validity([judged(i) for i in seeds])
     np.testing.assert_array_equal([found.low, found.high], [told[0][0], told[1][0]])
@@ -238,20 +240,22 @@ def quick(monkeypatch):
 
 
 def test_sessions_make_false_verdicts_as_rarely_as_the_inference(quick):
-    rule = replace(ANYTIME, at_least=0.5, alpha=0.2, miss=0.001)
+    criterion = replace(ANYTIME, at_least=0.5, alpha=0.2, miscoverage=0.001)
     settings = {"truth": 0.5, "repetitions": 40, "unmet": 0.02}
-    found = calibrate_session(rule, noisy(FAR), 24, **settings)
+    found = calibrate_session(criterion, noisy(FAR), 24, **settings)
     assert not found.exceeds and found.supported.value + found.refuted.value > 0
     settings |= {"truth": [0.499, 0.501], "repetitions": 20}
-    both = calibrate_session(rule, noisy(FAR), 24, **settings)
+    both = calibrate_session(criterion, noisy(FAR), 24, **settings)
     assert not both.exceeds and not np.isnan(both.either.value)
 
 
 def test_sessions_without_misses_judge_as_the_inference_does(quick):
     # a fixed number of units, all of which are there: the same units, the same verdicts
-    rule = replace(SHARE, at_least=0.5, alpha=0.2)
+    criterion = replace(PROPORTION, at_least=0.5, alpha=0.2)
     settings = {"truth": 0.5, "repetitions": 100}
-    through, plain = (each(rule, FAR, 20, **settings) for each in (calibrate_session, calibrate))
+    through, plain = (
+        each(criterion, FAR, 20, **settings) for each in (calibrate_session, calibrate)
+    )
     exact = stats.binom.sf(12, 20, 0.5)  # 13 of 20: .1316, and 12 would be .2517
     for found in (through, plain):
         for rate in (found.supported, found.refuted):
@@ -259,11 +263,11 @@ def test_sessions_without_misses_judge_as_the_inference_does(quick):
 
 
 def test_units_that_miss_the_premise_decide_nothing_in_a_session(quick):
-    rule = replace(SHARE, at_least=0.5)
+    criterion = replace(PROPORTION, at_least=0.5)
     settings = {"truth": 1 / 3, "repetitions": 20}
-    told = calibrate_session(replace(rule, op=">="), FAR, 20, **settings, unmet=0.45)
+    told = calibrate_session(replace(criterion, op=">="), FAR, 20, **settings, unmet=0.45)
     assert told.supported.value == 0
-    nothing = calibrate_session(rule, FAR, 20, truth=0.5, repetitions=20, unmet=1.0)
+    nothing = calibrate_session(criterion, FAR, 20, truth=0.5, repetitions=20, unmet=1.0)
     assert (nothing.supported.value, nothing.refuted.value) == (0, 0)
 
 
@@ -271,64 +275,69 @@ VERSIONS = {"truth": [0.5, 0.5], "repetitions": 60, "versions": 3}
 
 
 def test_a_family_that_is_said_again_and_again_spends_alpha_once(quick):
-    rule = replace(SHARE, at_least=0.5, alpha=0.2)
-    found = calibrate_session(rule, FAR, 20, **VERSIONS)
+    criterion = replace(PROPORTION, at_least=0.5, alpha=0.2)
+    found = calibrate_session(criterion, FAR, 20, **VERSIONS)
     assert not found.exceeds and found.supported.value + found.refuted.value > 0
 
 
 def test_versions_that_spend_alpha_each_are_caught(quick, monkeypatch):
     monkeypatch.setattr(claim, "spent", lambda alpha, version: alpha)
     monkeypatch.setattr(verdict, "scaled", lambda p, version: p)
-    rule = replace(SHARE, at_least=0.5, alpha=0.2)
-    assert calibrate_session(rule, FAR, 20, **VERSIONS).exceeds
+    criterion = replace(PROPORTION, at_least=0.5, alpha=0.2)
+    assert calibrate_session(criterion, FAR, 20, **VERSIONS).exceeds
 
 
 def test_rounds_that_peek_at_a_fixed_number_of_units_are_caught(quick, monkeypatch):
-    rule = replace(SHARE, at_least=0.5, alpha=0.2)
+    criterion = replace(PROPORTION, at_least=0.5, alpha=0.2)
     fixed = declared_tests()["clopper-pearson"]
     monkeypatch.setitem(declared_tests(), "clopper-pearson", replace(fixed, sequential=True))
-    assert calibrate_session(rule, FAR, 60, truth=0.5, repetitions=60).exceeds
+    assert calibrate_session(criterion, FAR, 60, truth=0.5, repetitions=60).exceeds
 
 
 # exactly, without simulation
 
 
-def hits(rule, counts, units):
+def hits(criterion, counts, units):
     """Units of which so many hold, a row a count, and the others fail."""
     holding = np.arange(units) < np.asarray(counts)[:, None]
-    return rule.value + np.where(holding, -0.01, 0.01)
+    return criterion.value + np.where(holding, -0.01, 0.01)
 
 
-def verdicts(rule, x):
+def verdicts(criterion, x):
     return np.array(
-        [holm([pair], rule.alpha)[0] for pair in zip(*p_values(rule, x, x), strict=True)]
+        [holm([pair], criterion.alpha)[0] for pair in zip(*p_values(criterion, x, x), strict=True)]
     )
 
 
-def exact_rates(rule, units, truth):
+def exact_rates(criterion, units, truth):
     """Probabilities of supporting and refuting where a unit holds with probability ``truth``."""
     counts = np.arange(units + 1)
-    said = verdicts(rule, hits(rule, counts, units))
+    said = verdicts(criterion, hits(criterion, counts, units))
     mass = stats.binom.pmf(counts, units, truth)
     return float(mass @ (said == "supported")), float(mass @ (said == "refuted"))
 
 
 @lru_cache
-def crossings(rule, units):
+def crossings(criterion, units):
     """For each number of units, which numbers of hits support and which refute."""
-    level = np.log(1 / rule.alpha) - 1e-9
+    level = np.log(1 / criterion.alpha) - 1e-9
     made = []
     for n in range(1, units + 1):
         k = np.arange(n + 1)
-        sides = (k, rule.at_least), (n - k, 1 - rule.at_least)
-        made.append([sequential.log_e(j, n, share + rule.miss) >= level for j, share in sides])
+        sides = (k, criterion.at_least), (n - k, 1 - criterion.at_least)
+        made.append(
+            [
+                sequential.log_e(j, n, proportion + criterion.miscoverage) >= level
+                for j, proportion in sides
+            ]
+        )
     return made
 
 
-def exact_sequential_rates(rule, units, truth):
+def exact_sequential_rates(criterion, units, truth):
     """The same of stopping at the first look that decides: the mass of prefixes, by their hits."""
     alive, stopped = np.array([1.0]), np.zeros(2)
-    for over in crossings(rule, units):
+    for over in crossings(criterion, units):
         alive = np.append(alive * (1 - truth), 0) + np.append(0, alive * truth)
         stopped += [alive[over[0] & ~over[1]].sum(), alive[over[1] & ~over[0]].sum()]
         alive = np.where(over[0] | over[1], 0, alive)
@@ -342,17 +351,21 @@ EDGES = ((5, 0.5), (40, 0.05), (59, 0.95), (93, 0.95), (120, 0.8), (300, 0.95))
     (exact_rates, "clopper-pearson"), (exact_sequential_rates, "beta-binomial"),
 ))  # fmt: skip
 @pytest.mark.parametrize("alpha", (0.01, 0.05, 0.2))
-@pytest.mark.parametrize("miss", (0.0, 0.02))
-def test_exact_rates_of_false_verdicts_about_a_share_are_at_most_alpha(exactly, test, alpha, miss):
+@pytest.mark.parametrize("miscoverage", (0.0, 0.02))
+def test_exact_rates_of_false_verdicts_about_a_proportion_are_at_most_alpha(
+    exactly, test, alpha, miscoverage
+):
     found = []
     for units, edge in EDGES:
-        rule = replace(SHARE, test=test, at_least=edge, alpha=alpha, miss=miss)
+        criterion = replace(
+            PROPORTION, test=test, at_least=edge, alpha=alpha, miscoverage=miscoverage
+        )
         for off in (0.0, 1e-6, 0.005, 0.02):
             # at worst, as many more units seem to be on the side that they are not on as may
             if edge - off > 0:
-                found.append(exactly(rule, units, edge - off + miss)[0])
+                found.append(exactly(criterion, units, edge - off + miscoverage)[0])
             if edge + off < 1:
-                found.append(exactly(rule, units, edge + off - miss)[1])
+                found.append(exactly(criterion, units, edge + off - miscoverage)[1])
     assert max(found) <= alpha * (1 + 1e-9)
     assert max(found) > alpha / 2  # a test that never answers would pass as well
 
@@ -364,8 +377,8 @@ def test_exact_rates_of_false_verdicts_about_a_share_are_at_most_alpha(exactly, 
 def test_exact_rates_of_all_versions_together_are_at_most_alpha(exactly, test, alpha):
     # judged on the edge whatever came out before, as often as anybody would
     def together(levels):
-        rules = [replace(SHARE, test=test, at_least=0.8, alpha=level) for level in levels]
-        return np.sum([exactly(rule, 120, 0.8) for rule in rules], axis=0)
+        criteria = [replace(PROPORTION, test=test, at_least=0.8, alpha=level) for level in levels]
+        return np.sum([exactly(criterion, 120, 0.8) for criterion in criteria], axis=0)
 
     spending = together([spent(alpha, version) for version in range(1, 31)])
     assert alpha / 4 < spending.max() <= alpha * (1 + 1e-9)
@@ -375,32 +388,32 @@ def test_exact_rates_of_all_versions_together_are_at_most_alpha(exactly, test, a
 @pytest.mark.parametrize("exactly, test", (
     (exact_rates, "clopper-pearson"), (exact_sequential_rates, "beta-binomial"),
 ))  # fmt: skip
-def test_exact_rates_tell_a_share_that_is_off_by_two_hundredths(exactly, test):
-    rule = replace(SHARE, test=test, at_least=0.48)  # of a truth at .5, read as false
-    assert exactly(rule, 300, 0.5)[0] > rule.alpha
-    assert exactly(replace(rule, at_least=0.52), 300, 0.5)[1] > rule.alpha
+def test_exact_rates_tell_a_proportion_that_is_off_by_two_hundredths(exactly, test):
+    criterion = replace(PROPORTION, test=test, at_least=0.48)  # of a truth at .5, read as false
+    assert exactly(criterion, 300, 0.5)[0] > criterion.alpha
+    assert exactly(replace(criterion, at_least=0.52), 300, 0.5)[1] > criterion.alpha
 
 
 def test_prefixes_by_their_hits_are_all_the_paths_there_are():
-    rule = replace(ANYTIME, at_least=0.5, alpha=0.3)
-    paths = np.array(list(itertools.product((-0.01, 0.01), repeat=12))) + rule.value
-    p = np.stack(along(rule, paths, paths))
+    criterion = replace(ANYTIME, at_least=0.5, alpha=0.3)
+    paths = np.array(list(itertools.product((-0.01, 0.01), repeat=12))) + criterion.value
+    p = np.stack(along(criterion, paths, paths))
     look = np.argmax(np.append(p.min(0)[:, :-1] <= 0.3, np.ones((4096, 1), bool), axis=1), axis=1)
     at = p[:, np.arange(4096), look] <= 0.3
-    mass = np.prod(np.where(paths < rule.value, 0.4, 0.6), axis=1)
-    assert exact_sequential_rates(rule, 12, 0.4) == pytest.approx(
+    mass = np.prod(np.where(paths < criterion.value, 0.4, 0.6), axis=1)
+    assert exact_sequential_rates(criterion, 12, 0.4) == pytest.approx(
         [mass[at[0] & ~at[1]].sum(), mass[at[1] & ~at[0]].sum()]
     )
     assert mass[at[1]].sum() > 0.1
 
 
-@pytest.mark.parametrize("exactly, rule, units", (
-    (exact_rates, SHARE, 59), (exact_sequential_rates, ANYTIME, 150),
+@pytest.mark.parametrize("exactly, criterion, units", (
+    (exact_rates, PROPORTION, 59), (exact_sequential_rates, ANYTIME, 150),
     (exact_sequential_rates, replace(ANYTIME, at_least=0.5), 150),
 ))  # fmt: skip
-def test_simulated_rates_are_the_exact_ones(exactly, rule, units):
-    found = calibrate(rule, FAR, units, truth=rule.at_least, repetitions=2000)
-    for rate, exact in zip((found.supported, found.refuted), exactly(rule, units, rule.at_least),
+def test_simulated_rates_are_the_exact_ones(exactly, criterion, units):
+    found = calibrate(criterion, FAR, units, truth=criterion.at_least, repetitions=2000)
+    for rate, exact in zip((found.supported, found.refuted), exactly(criterion, units, criterion.at_least),
                            strict=True):  # fmt: skip
         count = round(float(rate.value) * 2000)
         assert stats.binomtest(count, 2000, exact).pvalue > 0.001
@@ -409,28 +422,28 @@ def test_simulated_rates_are_the_exact_ones(exactly, rule, units):
 @pytest.mark.parametrize("alpha", (0.01, 0.05, 0.2))
 def test_exact_rates_of_the_sign_test_are_at_most_alpha(alpha):
     for units in (5, 9, 25, 100):
-        for miss in (0.0, 0.05):
-            rule = replace(MEDIAN, alpha=alpha, miss=miss)
+        for miscoverage in (0.0, 0.05):
+            criterion = replace(MEDIAN, alpha=alpha, miscoverage=miscoverage)
             for off in (0.0, 0.001, 0.02):
-                assert exact_rates(rule, units, 0.5 - off + miss)[0] <= alpha
-                assert exact_rates(rule, units, 0.5 + off - miss)[1] <= alpha
+                assert exact_rates(criterion, units, 0.5 - off + miscoverage)[0] <= alpha
+                assert exact_rates(criterion, units, 0.5 + off - miscoverage)[1] <= alpha
     assert exact_rates(replace(MEDIAN, alpha=alpha), 100, 0.5)[0] > alpha / 2
     assert exact_rates(replace(MEDIAN, alpha=alpha), 100, 0.58)[0] > alpha
 
 
 @pytest.mark.parametrize("alpha", (0.01, 0.05, 0.2))
 def test_exact_rates_of_mcnemars_test_are_at_most_alpha(alpha):
-    rule, points = replace(DIFFERENCE, alpha=alpha), 40
+    criterion, points = replace(DIFFERENCE, alpha=alpha), 40
     better, worse = (part[np.add(*np.indices((41, 41))) <= points] for part in np.indices((41, 41)))
     place = np.arange(points)
     x = np.where(place < better[:, None], -1.0, 0.0)
     x[place >= points - worse[:, None]] = 1.0
-    said = verdicts(rule, x)
+    said = verdicts(criterion, x)
 
     def rates(discordant, mean):
-        shares = (discordant - mean) / 2, (discordant + mean) / 2, 1 - discordant
+        proportions = (discordant - mean) / 2, (discordant + mean) / 2, 1 - discordant
         counts = np.stack([better, worse, points - better - worse], axis=-1)
-        mass = stats.multinomial.pmf(counts, points, shares)
+        mass = stats.multinomial.pmf(counts, points, proportions)
         return mass @ (said == "supported"), mass @ (said == "refuted")
 
     for discordant in (0.1, 0.5, 1.0):
@@ -458,13 +471,13 @@ def test_the_rate_that_a_simulation_tells_is_where_its_power_is(repetitions):
 @pytest.mark.parametrize("judge", (ambiguous_in_favour, ambiguous_dropped))
 def test_ambiguous_units_that_do_not_count_against_a_verdict_are_caught(judge):
     settings = {"truth": 0.93, "repetitions": 200}
-    assert calibrate(SHARE, noisy(CLOSE), 75, **settings, judge=judge).exceeds
-    assert not calibrate(SHARE, noisy(CLOSE), 75, **settings).exceeds
+    assert calibrate(PROPORTION, noisy(CLOSE), 75, **settings, judge=judge).exceeds
+    assert not calibrate(PROPORTION, noisy(CLOSE), 75, **settings).exceeds
 
 
 def test_peeking_at_a_test_of_a_fixed_number_of_units_is_caught():
     settings = {"truth": 0.95, "repetitions": 200, "peek": True}
-    assert calibrate(SHARE, FAR, 150, **settings).exceeds
+    assert calibrate(PROPORTION, FAR, 150, **settings).exceeds
     assert not calibrate(ANYTIME, FAR, 150, **settings).exceeds
 
 
@@ -479,16 +492,18 @@ def test_sign_flips_of_a_skewed_law_are_caught():
 
 
 def test_twenty_units_of_a_rare_law_deceive_sign_flips_and_no_bet():
-    rule = replace(BET, value=0.04)
-    assert calibrate(rule, COINS, 20, truth=0.05, repetitions=600).supported.value == 0
-    flipped = calibrate(replace(rule, test="permutation"), COINS, 20, truth=0.05, repetitions=600)
+    criterion = replace(BET, value=0.04)
+    assert calibrate(criterion, COINS, 20, truth=0.05, repetitions=600).supported.value == 0
+    flipped = calibrate(
+        replace(criterion, test="permutation"), COINS, 20, truth=0.05, repetitions=600
+    )
     assert flipped.supported.low < 0.95**20 < flipped.supported.high  # no unit is a 1
 
 
 @pytest.mark.parametrize("read", (0.0, 1.0))
 def test_units_that_are_misread_as_often_as_they_say_spoil_no_bet(read):
     law, settings = Misread(NARROW, 0.1, read), {"truth": 0.3, "repetitions": 300}
-    assert not calibrate(replace(BET, miss=0.1), law, 60, **settings).exceeds
+    assert not calibrate(replace(BET, miscoverage=0.1), law, 60, **settings).exceeds
     if read:  # a 1 where .3 is expected weighs more than a 0
         assert calibrate(BET, law, 60, **settings).exceeds
 
@@ -496,31 +511,33 @@ def test_units_that_are_misread_as_often_as_they_say_spoil_no_bet(read):
 def test_a_premise_that_is_misread_is_paid_for_and_caught_where_it_is_not(quick):
     # two fifths of the units miss the premise; one in five of these seems to meet it, and violates
     settings = {"truth": 1.0, "repetitions": 60, "unmet": 0.4, "misread": 0.2}
-    free = replace(SHARE, at_least=0.95)
+    free = replace(PROPORTION, at_least=0.95)
     assert calibrate_session(free, FAR, 60, **settings).exceeds
-    paid = replace(SHARE, at_least=0.75, miss=0.2)
+    paid = replace(PROPORTION, at_least=0.75, miscoverage=0.2)
     assert not calibrate_session(paid, FAR, 60, **settings).exceeds
 
 
-@pytest.mark.parametrize("rule", (replace(FLIPS, value=0.2), replace(FLIPS, value=0.2, op=">=")))
-def test_a_verdict_that_is_right_is_not_counted(rule):
-    true, false = (0.1, 0.3) if rule.op == "<=" else (0.3, 0.1)
-    found = calibrate(rule, NORMAL, 10, truth=true, repetitions=20)
+@pytest.mark.parametrize(
+    "criterion", (replace(FLIPS, value=0.2), replace(FLIPS, value=0.2, op=">="))
+)
+def test_a_verdict_that_is_right_is_not_counted(criterion):
+    true, false = (0.1, 0.3) if criterion.op == "<=" else (0.3, 0.1)
+    found = calibrate(criterion, NORMAL, 10, truth=true, repetitions=20)
     assert np.isnan(found.supported.value) and not np.isnan(found.refuted.value)
-    found = calibrate(rule, NORMAL, 10, truth=false, repetitions=20)
+    found = calibrate(criterion, NORMAL, 10, truth=false, repetitions=20)
     assert np.isnan(found.refuted.value) and not np.isnan(found.supported.value)
 
 
 def test_laws_lie_where_they_are_put():
     made, shape = np.random.default_rng(0), (100, 1000)
-    upward = replace(SHARE, op=">=")
+    upward = replace(PROPORTION, op=">=")
 
-    def placed(law, rule, truth):
-        low, high = law.place(rule, truth, made, shape)
+    def placed(law, criterion, truth):
+        low, high = law.place(criterion, truth, made, shape)
         np.testing.assert_array_equal(low, high)
         return low
 
-    assert np.mean(placed(EXPONENTIAL, SHARE, 0.7) <= 0.05) == pytest.approx(0.7, abs=0.01)
+    assert np.mean(placed(EXPONENTIAL, PROPORTION, 0.7) <= 0.05) == pytest.approx(0.7, abs=0.01)
     assert np.mean(placed(EXPONENTIAL, upward, 0.7) >= 0.05) == pytest.approx(0.7, abs=0.01)
     assert placed(EXPONENTIAL, FLIPS, 0.3).mean() == pytest.approx(0.3, abs=0.02)
     assert np.median(placed(EXPONENTIAL, MEDIAN, 0.3)) == pytest.approx(0.3, abs=0.02)
@@ -536,8 +553,8 @@ def test_laws_lie_where_they_are_put():
 
 
 def test_the_same_seed_gives_the_same_rates():
-    once, again = (calibrate(SHARE, FAR, 59, truth=0.95, repetitions=300) for _ in range(2))
-    other = calibrate(SHARE, FAR, 59, truth=0.95, repetitions=300, seed=1)
+    once, again = (calibrate(PROPORTION, FAR, 59, truth=0.95, repetitions=300) for _ in range(2))
+    other = calibrate(PROPORTION, FAR, 59, truth=0.95, repetitions=300, seed=1)
     assert (once.supported, once.refuted) == (again.supported, again.refuted)
     assert once.supported != other.supported
 
@@ -549,10 +566,10 @@ def test_the_same_seed_gives_the_same_rates():
         (dict(repetitions=0), "^repetitions: got 0"),
         (dict(missing=1.5), "^missing: got 1.5"),
         (dict(law=noisy(NORMAL)), "^law: got 'quantities outside"),
-        (dict(rule=FLIPS, truth=0.0, peek=True), "^test: got 'permutation', allowed: clopper"),
+        (dict(criterion=FLIPS, truth=0.0, peek=True), "^test: got 'permutation', allowed: clopper"),
     ),
 )
 def test_simulations_that_make_no_sense_are_refused(change, message):
-    settings = dict(rule=SHARE, law=FAR, units=20, truth=0.95, repetitions=10) | change
+    settings = dict(criterion=PROPORTION, law=FAR, units=20, truth=0.95, repetitions=10) | change
     with pytest.raises(ValueError, match=message):
-        calibrate(settings.pop("rule"), settings.pop("law"), settings.pop("units"), **settings)
+        calibrate(settings.pop("criterion"), settings.pop("law"), settings.pop("units"), **settings)

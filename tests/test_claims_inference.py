@@ -9,20 +9,20 @@ import pytest
 from scipy import integrate, stats
 
 from simbias.claims import betting, exact, means, sequential
+from simbias.claims.criterion import QUANTIFIERS, Criterion
 from simbias.claims.family import holm
 from simbias.claims.inference import along, decided, fewest, find, more, p_values
 from simbias.claims.procedures import Side, declared_tests
-from simbias.claims.rule import QUANTIFIERS, Rule
 from simbias.registry import TESTS
 
-SHARE = Rule("<=", 0.01, 0.0, "probability", 0.95, "clopper-pearson", 0.05)
-ANYTIME = replace(SHARE, test="beta-binomial")
-MEDIAN = Rule("<=", 0.0, 0.0, "median", None, "sign", 0.05)
-MEAN = Rule("<=", 0.0, 0.0, "mean", None, "permutation", 0.05)
+PROPORTION = Criterion("<=", 0.01, 0.0, "probability", 0.95, "clopper-pearson", 0.05)
+ANYTIME = replace(PROPORTION, test="beta-binomial")
+MEDIAN = Criterion("<=", 0.0, 0.0, "median", None, "sign", 0.05)
+MEAN = Criterion("<=", 0.0, 0.0, "mean", None, "permutation", 0.05)
 RESAMPLED = replace(MEAN, test="bootstrap")
 DIFFERENCE = replace(MEAN, test="mcnemar")
-BET = Rule("<=", 0.25, 0.0, "mean", None, "betting", 0.05, low=-1.0, high=1.0)
-RULES = (SHARE, ANYTIME, MEDIAN, MEAN, RESAMPLED)
+BET = Criterion("<=", 0.25, 0.0, "mean", None, "betting", 0.05, low=-1.0, high=1.0)
+RULES = (PROPORTION, ANYTIME, MEDIAN, MEAN, RESAMPLED)
 
 
 def units(holding, failing=0, ambiguous=0):
@@ -31,48 +31,48 @@ def units(holding, failing=0, ambiguous=0):
     return low, np.repeat([0.005, 0.03, 0.02], [holding, failing, ambiguous])
 
 
-# shares, at a number of units fixed before
+# proportions, at a number of units fixed before
 
 
 def test_59_clean_successes_support_95_percent_and_58_do_not():
-    assert find(SHARE, *units(59)).p_supported == pytest.approx(0.95**59)
-    assert decided(SHARE, find(SHARE, *units(59)))
-    assert not decided(SHARE, find(SHARE, *units(58)))
+    assert find(PROPORTION, *units(59)).p_supported == pytest.approx(0.95**59)
+    assert decided(PROPORTION, find(PROPORTION, *units(59)))
+    assert not decided(PROPORTION, find(PROPORTION, *units(58)))
 
 
 def test_one_failure_of_one_refutes_95_percent_at_exactly_one_in_twenty():
-    finding = find(SHARE, *units(0, 1))
+    finding = find(PROPORTION, *units(0, 1))
     assert finding.p_refuted == pytest.approx(0.05) and finding.p_supported == 1
-    assert decided(SHARE, finding)
-    assert not decided(replace(SHARE, alpha=0.0499), finding)
+    assert decided(PROPORTION, finding)
+    assert not decided(replace(PROPORTION, alpha=0.0499), finding)
     assert holm([(finding.p_supported, finding.p_refuted)], 0.05) == ["refuted"]
 
 
 def test_the_exact_p_values_are_binomial_tails_of_the_pessimistic_counts():
-    finding = find(SHARE, *units(50, 3, 4))
+    finding = find(PROPORTION, *units(50, 3, 4))
     assert (finding.holding, finding.failing, finding.ambiguous) == (50, 3, 4)
     assert finding.p_supported == pytest.approx(stats.binom.sf(49, 57, 0.95))
     assert finding.p_refuted == pytest.approx(stats.binom.cdf(57 - 3, 57, 0.95))
 
 
-def test_the_interval_of_a_share_is_the_hull_of_both_readings():
-    finding = find(SHARE, *units(50, 3, 4))
+def test_the_interval_of_a_proportion_is_the_hull_of_both_readings():
+    finding = find(PROPORTION, *units(50, 3, 4))
     pessimistic, optimistic = (stats.binomtest(k, 57).proportion_ci(0.95) for k in (50, 54))
     assert finding.low == pytest.approx(pessimistic.low)
     assert finding.high == pytest.approx(optimistic.high)
     assert finding.estimate == pytest.approx((50 / 57 + 54 / 57) / 2)
-    assert (find(SHARE, *units(0, 5)).low, find(SHARE, *units(5)).high) == (0, 1)
+    assert (find(PROPORTION, *units(0, 5)).low, find(PROPORTION, *units(5)).high) == (0, 1)
 
 
-@pytest.mark.parametrize("rule", (SHARE, ANYTIME, MEDIAN, MEAN))
-def test_an_ambiguous_unit_never_helps_either_verdict(rule):
-    x = np.random.default_rng(0).normal(rule.value + 0.2, 1, 25)
-    clear = find(rule, x, x)
+@pytest.mark.parametrize("criterion", (PROPORTION, ANYTIME, MEDIAN, MEAN))
+def test_an_ambiguous_unit_never_helps_either_verdict(criterion):
+    x = np.random.default_rng(0).normal(criterion.value + 0.2, 1, 25)
+    clear = find(criterion, x, x)
     blurred = find(
-        rule, np.where(np.arange(25) < 3, x - 1, x), np.where(np.arange(25) < 3, x + 1, x)
+        criterion, np.where(np.arange(25) < 3, x - 1, x), np.where(np.arange(25) < 3, x + 1, x)
     )
     missing = find(
-        rule, np.where(np.arange(25) == 7, -np.inf, x), np.where(np.arange(25) == 7, np.inf, x)
+        criterion, np.where(np.arange(25) == 7, -np.inf, x), np.where(np.arange(25) == 7, np.inf, x)
     )
     for worse in (blurred, missing):
         assert worse.p_supported >= clear.p_supported and worse.p_refuted >= clear.p_refuted
@@ -80,35 +80,39 @@ def test_an_ambiguous_unit_never_helps_either_verdict(rule):
 
 
 def test_margins_move_both_edges_away_from_the_value():
-    rule = replace(SHARE, value=1.0, margin=0.25)
+    criterion = replace(PROPORTION, value=1.0, margin=0.25)
     x = np.array([0.75, 0.8, 1.0, 1.2, 1.25])
-    assert find(rule, x, x) == replace(find(rule, x, x), holding=1, failing=1, ambiguous=3)
-    at = find(replace(rule, margin=0.0), x, x)
+    assert find(criterion, x, x) == replace(
+        find(criterion, x, x), holding=1, failing=1, ambiguous=3
+    )
+    at = find(replace(criterion, margin=0.0), x, x)
     assert (at.holding, at.failing) == (3, 2)  # the value itself satisfies the predicate
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_at_least_mirrors_at_most(rule):
-    rule = replace(rule, margin=0.1)
+@pytest.mark.parametrize("criterion", RULES)
+def test_at_least_mirrors_at_most(criterion):
+    criterion = replace(criterion, margin=0.1)
     low = np.random.default_rng(1).normal(0.3, 1, 24)
     high = low + 0.05
-    one = find(rule, low, high)
-    other = find(replace(rule, op=">=", value=-rule.value), -high, -low)
-    if rule.quantifier != "probability":
+    one = find(criterion, low, high)
+    other = find(replace(criterion, op=">=", value=-criterion.value), -high, -low)
+    if criterion.quantifier != "probability":
         other = replace(other, low=-other.high, high=-other.low, estimate=-other.estimate)
     assert one == other
 
 
-# shares, looked at after every unit
+# proportions, looked at after every unit
 
 
-def e_value(k, n, share):
+def e_value(k, n, proportion):
     """The mixture by quadrature, with q = sin^2(t), under which Beta(1/2, 1/2) is uniform."""
-    start = math.asin(math.sqrt(share))
+    start = math.asin(math.sqrt(proportion))
 
     def ratio(t):
         q = math.sin(t) ** 2
-        return math.exp(k * math.log(q / share) + (n - k) * math.log((1 - q) / (1 - share)))
+        return math.exp(
+            k * math.log(q / proportion) + (n - k) * math.log((1 - q) / (1 - proportion))
+        )
 
     mode = math.asin(math.sqrt(k / n))
     ends = [start, *([mode] if start < mode < math.pi / 2 else []), math.pi / 2]
@@ -121,31 +125,33 @@ def e_value(k, n, share):
 @pytest.mark.parametrize(
     "k, n", ((1, 1), (0, 1), (59, 60), (60, 60), (190, 200), (3, 40), (199, 200))
 )
-@pytest.mark.parametrize("share", (0.05, 0.5, 0.95, 0.999))
-def test_e_values_are_the_integrals_they_stand_for(k, n, share):
-    assert sequential.log_e(k, n, share) == pytest.approx(math.log(e_value(k, n, share)), abs=1e-7)
+@pytest.mark.parametrize("proportion", (0.05, 0.5, 0.95, 0.999))
+def test_e_values_are_the_integrals_they_stand_for(k, n, proportion):
+    assert sequential.log_e(k, n, proportion) == pytest.approx(
+        math.log(e_value(k, n, proportion)), abs=1e-7
+    )
 
 
 def test_an_e_value_whose_mass_underflows_is_no_evidence_and_never_nan():
     assert sequential.log_e(0, 10_000, 0.95) == -np.inf
     k = np.arange(0, 100_001, 500)
-    for share in (1e-6, 0.05, 0.5, 0.95, 1 - 1e-6):
-        values = sequential.log_e(k, 100_000, share)
+    for proportion in (1e-6, 0.05, 0.5, 0.95, 1 - 1e-6):
+        values = sequential.log_e(k, 100_000, proportion)
         assert not np.isnan(values).any()
-        assert (values[k / 100_000 <= share] <= 1e-9).all()
+        assert (values[k / 100_000 <= proportion] <= 1e-9).all()
 
 
-@pytest.mark.parametrize("share", (0.05, 0.6, 0.95))
-def test_e_values_keep_a_mean_of_one_on_the_edge_and_less_below(share):
+@pytest.mark.parametrize("proportion", (0.05, 0.6, 0.95))
+def test_e_values_keep_a_mean_of_one_on_the_edge_and_less_below(proportion):
     n = np.arange(1, 30)
-    for truth, most in ((share, 1 + 1e-9), (0.9 * share, 1 - 1e-6)):
+    for truth, most in ((proportion, 1 + 1e-9), (0.9 * proportion, 1 - 1e-6)):
         total = [
-            np.exp(sequential.log_e(np.arange(i + 1), i, share))
+            np.exp(sequential.log_e(np.arange(i + 1), i, proportion))
             @ stats.binom.pmf(np.arange(i + 1), i, truth)
             for i in n
         ]
         assert max(total) <= most
-        if truth == share:
+        if truth == proportion:
             np.testing.assert_allclose(total, 1)
 
 
@@ -180,9 +186,9 @@ def test_the_confidence_sequence_ends_where_an_e_value_reached_its_level():
 
 
 @pytest.mark.parametrize(
-    "rule, p",
+    "criterion, p",
     (
-        (SHARE, (stats.binom.sf(49, 57, 0.95 + 0.01), stats.binom.sf(2, 57, 0.05 + 0.01))),
+        (PROPORTION, (stats.binom.sf(49, 57, 0.95 + 0.01), stats.binom.sf(2, 57, 0.05 + 0.01))),
         (
             ANYTIME,
             (
@@ -196,29 +202,31 @@ def test_the_confidence_sequence_ends_where_an_e_value_reached_its_level():
         ),
     ),
 )
-def test_misses_are_added_to_the_share_of_hits_on_either_side(rule, p):
-    finding = find(replace(rule, miss=0.01), *units(50, 3, 4))
+def test_misses_are_added_to_the_proportion_of_hits_on_either_side(criterion, p):
+    finding = find(replace(criterion, miscoverage=0.01), *units(50, 3, 4))
     assert (finding.p_supported, finding.p_refuted) == pytest.approx(p)
-    clear = find(rule, *units(50, 3, 4))
+    clear = find(criterion, *units(50, 3, 4))
     assert finding.p_supported > clear.p_supported
 
 
-@pytest.mark.parametrize("rule", (MEAN, RESAMPLED))
-def test_misses_are_added_once_a_unit_to_the_p_value_of_a_mean(rule):
+@pytest.mark.parametrize("criterion", (MEAN, RESAMPLED))
+def test_misses_are_added_once_a_unit_to_the_p_value_of_a_mean(criterion):
     x = np.random.default_rng(0).normal(-0.1, 1, 30)
-    clear, missed = (find(replace(rule, miss=miss), x, x) for miss in (0.0, 0.002))
+    clear, missed = (
+        find(replace(criterion, miscoverage=miscoverage), x, x) for miscoverage in (0.0, 0.002)
+    )
     assert missed.p_supported == pytest.approx(clear.p_supported + 30 * 0.002)
     assert missed.p_refuted == pytest.approx(min(clear.p_refuted + 30 * 0.002, 1))
-    assert find(replace(rule, miss=0.1), x, x).p_supported == 1
+    assert find(replace(criterion, miscoverage=0.1), x, x).p_supported == 1
 
 
 def test_units_whose_intervals_may_miss_are_needed_in_greater_number():
     # .96^74 = .0488 and .96^73 = .0508; five units of a mean give 1/32, and 5 x .004 misses
-    assert fewest(replace(SHARE, miss=0.01)) == 74
-    assert fewest(replace(MEAN, miss=0.001)) == 5
-    assert fewest(replace(MEAN, miss=0.004)) == 6
+    assert fewest(replace(PROPORTION, miscoverage=0.01)) == 74
+    assert fewest(replace(MEAN, miscoverage=0.001)) == 5
+    assert fewest(replace(MEAN, miscoverage=0.004)) == 6
     with pytest.raises(ValueError, match="^alpha: got 0.05"):
-        fewest(replace(MEAN, miss=0.01))
+        fewest(replace(MEAN, miscoverage=0.01))
 
 
 # medians
@@ -276,16 +284,16 @@ def test_blocks_of_units_add_up():
     np.testing.assert_allclose(sums.mean(), x.sum() / 2)  # a unit is in half of the subsets
 
 
-@pytest.mark.parametrize("rule", (MEAN, RESAMPLED))
+@pytest.mark.parametrize("criterion", (MEAN, RESAMPLED))
 @pytest.mark.parametrize("count", (24, 40))
-def test_intervals_of_a_mean_invert_their_tests(rule, count):
+def test_intervals_of_a_mean_invert_their_tests(criterion, count):
     x = np.random.default_rng(4).exponential(size=count)
-    finding = find(rule, x, x)
+    finding = find(criterion, x, x)
     assert finding.low < x.mean() < finding.high
     assert finding.estimate == pytest.approx(x.mean())
     for end, inside, name in ((finding.high, -1, "p_supported"), (finding.low, 1, "p_refuted")):
         for step, excluded in ((1e-6, True), (-1e-6, False)):
-            shifted = find(replace(rule, value=end - inside * step), x, x)
+            shifted = find(replace(criterion, value=end - inside * step), x, x)
             assert (getattr(shifted, name) <= 0.025) == excluded
 
 
@@ -308,15 +316,15 @@ def test_the_bootstrap_says_nothing_of_few_units_or_of_units_without_spread():
     assert find(RESAMPLED, *[np.append(x, -2)] * 2).p_supported == 0.01
 
 
-@pytest.mark.parametrize("rule", (MEAN, RESAMPLED))
-def test_a_missing_unit_without_range_leaves_a_mean_unknown_and_a_bounded_one_does_not(rule):
+@pytest.mark.parametrize("criterion", (MEAN, RESAMPLED))
+def test_a_missing_unit_without_range_leaves_a_mean_unknown_and_a_bounded_one_does_not(criterion):
     x = np.linspace(-0.9, -0.3, 40)
     lost = np.where(np.arange(40) == 11, np.inf, x)
-    finding = find(rule, np.where(np.arange(40) == 11, -np.inf, x), lost)
+    finding = find(criterion, np.where(np.arange(40) == 11, -np.inf, x), lost)
     assert (finding.p_supported, finding.p_refuted, finding.high) == (1, 1, np.inf)
     assert math.isnan(finding.estimate)
     bounded = find(
-        rule, np.where(np.arange(40) == 11, -1.0, x), np.where(np.arange(40) == 11, 1.0, x)
+        criterion, np.where(np.arange(40) == 11, -1.0, x), np.where(np.arange(40) == 11, 1.0, x)
     )
     assert bounded.p_supported < 0.05
 
@@ -348,11 +356,14 @@ def test_a_rare_law_of_twenty_units_deceives_sign_flips_and_no_bet():
     below = replace(BET, value=edge, low=0.0, high=1.0)
     flipped = replace(below, test="permutation")
     wrong = {"betting": 0.0, "permutation": 0.0}
-    for rule in (below, flipped):
+    for criterion in (below, flipped):
         for k in range(5):
             x = np.where(np.arange(20) < k, 1.0, zeros)
-            if decided(rule, find(rule, x, x)) and find(rule, x, x).p_supported <= 0.05:
-                wrong[rule.test] += stats.binom.pmf(k, 20, rate)
+            if (
+                decided(criterion, find(criterion, x, x))
+                and find(criterion, x, x).p_supported <= 0.05
+            ):
+                wrong[criterion.test] += stats.binom.pmf(k, 20, rate)
     assert wrong["permutation"] == pytest.approx(0.95**20, abs=1e-3) and wrong["betting"] == 0
 
 
@@ -392,8 +403,8 @@ def test_missing_units_are_the_end_of_the_range_that_is_worst_for_either_verdict
 
 
 def test_misses_raise_the_mean_gain_that_the_other_side_could_have():
-    x, rule = np.full(9, -0.5), replace(BET, miss=0.02)
-    finding = find(rule, x, x)
+    x, criterion = np.full(9, -0.5), replace(BET, miscoverage=0.02)
+    finding = find(criterion, x, x)
     assert finding.p_supported == pytest.approx(betting.running((1 - x) / 2, 0.395)[-1])
     assert finding.p_refuted == pytest.approx(betting.running((x + 1) / 2, 0.645)[-1])
     clear = find(BET, x, x)
@@ -413,30 +424,33 @@ def test_a_bet_needs_a_range_and_units_within_it():
 # intervals whose units may miss
 
 
-def test_the_interval_of_a_share_leaves_room_for_the_misses_of_its_units():
-    clear, missed = (find(replace(SHARE, miss=miss), *units(50, 3, 4)) for miss in (0.0, 0.01))
+def test_the_interval_of_a_proportion_leaves_room_for_the_misses_of_its_units():
+    clear, missed = (
+        find(replace(PROPORTION, miscoverage=miscoverage), *units(50, 3, 4))
+        for miscoverage in (0.0, 0.01)
+    )
     assert missed.low == pytest.approx(clear.low - 0.01)
     assert missed.high == pytest.approx(clear.high + 0.01)
-    assert find(replace(SHARE, miss=0.01), *units(0, 5)).low == 0
+    assert find(replace(PROPORTION, miscoverage=0.01), *units(0, 5)).low == 0
 
 
 def test_the_interval_of_a_median_leaves_room_for_the_misses_of_its_units():
     x = np.arange(1.0, 26.0)
-    finding = find(replace(MEDIAN, miss=0.05), x, x)
+    finding = find(replace(MEDIAN, miscoverage=0.05), x, x)
     # of 25 units whose readings fall below with probability .55, the least k with a tail <= .025
     k = next(k for k in range(26) if stats.binom.sf(k - 1, 25, 0.55) <= 0.025)
     assert (finding.low, finding.high) == (26 - k, k) and k > 18
 
 
-@pytest.mark.parametrize("rule", (MEAN, RESAMPLED))
-def test_the_interval_of_a_mean_takes_the_misses_of_its_units_from_its_error(rule):
+@pytest.mark.parametrize("criterion", (MEAN, RESAMPLED))
+def test_the_interval_of_a_mean_takes_the_misses_of_its_units_from_its_error(criterion):
     x = np.random.default_rng(4).exponential(size=40)
     clear, missed = (
-        find(rule, x, x),
-        find(replace(rule, alpha=0.05 + 2 * 40 * 0.0002, miss=0.0002), x, x),
+        find(criterion, x, x),
+        find(replace(criterion, alpha=0.05 + 2 * 40 * 0.0002, miscoverage=0.0002), x, x),
     )
     assert (missed.low, missed.high) == pytest.approx((clear.low, clear.high), abs=1e-9)
-    hopeless = find(replace(rule, miss=0.001), x, x)
+    hopeless = find(replace(criterion, miscoverage=0.001), x, x)
     assert (hopeless.low, hopeless.high) == (-np.inf, np.inf)
 
 
@@ -463,13 +477,13 @@ def test_mcnemar_is_a_coin_on_the_discordant_points():
 
 
 @pytest.mark.parametrize(
-    "rule, family, count",
+    "criterion, family, count",
     (
-        (SHARE, 1, 59),
-        (replace(SHARE, alpha=0.01), 1, 90),
-        (replace(SHARE, at_least=0.99), 1, 299),
-        (replace(SHARE, at_least=0.05), 1, 59),
-        (SHARE, 2, 72),
+        (PROPORTION, 1, 59),
+        (replace(PROPORTION, alpha=0.01), 1, 90),
+        (replace(PROPORTION, at_least=0.99), 1, 299),
+        (replace(PROPORTION, at_least=0.05), 1, 59),
+        (PROPORTION, 2, 72),
         (MEDIAN, 1, 5),
         (MEDIAN, 20, 9),
         (MEAN, 1, 5),
@@ -479,36 +493,38 @@ def test_mcnemar_is_a_coin_on_the_discordant_points():
         (replace(BET, value=0.0), 1, 6),
     ),
 )
-def test_the_fewest_units(rule, family, count):
-    assert fewest(rule, tests_in_family=family) == count
+def test_the_fewest_units(criterion, family, count):
+    assert fewest(criterion, tests_in_family=family) == count
 
 
-@pytest.mark.parametrize("rule", (SHARE, ANYTIME, MEDIAN, MEAN, replace(ANYTIME, at_least=0.5)))
+@pytest.mark.parametrize(
+    "criterion", (PROPORTION, ANYTIME, MEDIAN, MEAN, replace(ANYTIME, at_least=0.5))
+)
 @pytest.mark.parametrize("family", (1, 4))
-def test_the_fewest_clear_units_decide_and_one_less_leaves_a_verdict_out(rule, family):
-    count = fewest(rule, tests_in_family=family)
+def test_the_fewest_clear_units_decide_and_one_less_leaves_a_verdict_out(criterion, family):
+    count = fewest(criterion, tests_in_family=family)
 
     def both(n):
-        good, bad = (np.full(n, rule.value + shift) for shift in (-1.0, 1.0))
-        return all(decided(rule, find(rule, x, x), family) for x in (good, bad))
+        good, bad = (np.full(n, criterion.value + shift) for shift in (-1.0, 1.0))
+        return all(decided(criterion, find(criterion, x, x), family) for x in (good, bad))
 
     assert both(count) and not both(count - 1)
 
 
 def test_levels_that_no_number_of_units_reaches_are_refused():
-    for rule in (MEAN, RESAMPLED):
+    for criterion in (MEAN, RESAMPLED):
         with pytest.raises(ValueError, match="^alpha: got 0.05, allowed: more than '(perm|boot)"):
-            fewest(rule, tests_in_family=1000)
+            fewest(criterion, tests_in_family=1000)
 
 
-@pytest.mark.parametrize("rule", (SHARE, ANYTIME, MEDIAN, DIFFERENCE, BET))
-def test_more_units_of_the_same_kind_decide_and_one_less_does_not(rule):
-    x = np.array([-1.0, -1, -1, 1, -1] if rule.at_least is None else [-1.0] * 4)
+@pytest.mark.parametrize("criterion", (PROPORTION, ANYTIME, MEDIAN, DIFFERENCE, BET))
+def test_more_units_of_the_same_kind_decide_and_one_less_does_not(criterion):
+    x = np.array([-1.0, -1, -1, 1, -1] if criterion.at_least is None else [-1.0] * 4)
     for family in (1, 3):
-        count = more(rule, x, x, tests_in_family=family)
+        count = more(criterion, x, x, tests_in_family=family)
         for extra, verdict in ((count, True), (count - 1, False)):
             longer = np.resize(x, len(x) + extra)
-            assert decided(rule, find(rule, longer, longer), family) == verdict
+            assert decided(criterion, find(criterion, longer, longer), family) == verdict
 
 
 def test_more_units_of_a_mean_are_about_as_many_as_it_takes():
@@ -522,13 +538,24 @@ def test_more_units_of_a_mean_are_about_as_many_as_it_takes():
 
 
 def test_no_number_of_ambiguous_units_decides_and_decided_ones_need_none():
-    for rule in (SHARE, ANYTIME, MEDIAN):
-        assert more(rule, np.full(9, rule.value - 1), np.full(9, rule.value + 1), most=2000) is None
-    for rule in (MEAN, RESAMPLED):
-        assert more(rule, np.full(30, -1.0), np.full(30, 1.0)) is None
+    for criterion in (PROPORTION, ANYTIME, MEDIAN):
+        assert (
+            more(
+                criterion,
+                np.full(9, criterion.value - 1),
+                np.full(9, criterion.value + 1),
+                most=2000,
+            )
+            is None
+        )
+    for criterion in (MEAN, RESAMPLED):
+        assert more(criterion, np.full(30, -1.0), np.full(30, 1.0)) is None
     assert more(RESAMPLED, np.full(9, -1.0), np.full(9, -1.0)) is None  # never a spread
-    assert more(SHARE, *units(59)) == 0
-    assert more(SHARE, *units(40), most=18) is None and more(SHARE, *units(40), most=19) == 19
+    assert more(PROPORTION, *units(59)) == 0
+    assert (
+        more(PROPORTION, *units(40), most=18) is None
+        and more(PROPORTION, *units(40), most=19) == 19
+    )
 
 
 # several claims
@@ -580,13 +607,13 @@ def test_a_claim_never_comes_out_both():
         (dict(test="sign"), "^quantifier: got 'probability', allowed: median with 'sign'$"),
         (dict(alpha=0.0), r"^alpha: got 0.0, allowed: a number in \(0, 1\)$"),
         (dict(alpha=1), "^alpha: got 1"),
-        (dict(miss=-0.1), "^miss: got -0.1"),
-        (dict(miss=0.06), "^miss: got 0.06"),  # so many would fail were 95% to hold
+        (dict(miscoverage=-0.1), "^miscoverage: got -0.1"),
+        (dict(miscoverage=0.06), "^miscoverage: got 0.06"),  # so many would fail were 95% to hold
     ),
 )
 def test_rules_that_cannot_be_followed_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        replace(SHARE, **change)
+        replace(PROPORTION, **change)
 
 
 def test_mcnemar_compares_with_zero_only():
@@ -626,7 +653,7 @@ def test_what_a_test_asks_of_its_units_is_declared_and_holds_under_any_name(monk
 def test_units_that_cannot_be_read_are_refused(low, high, message):
     for each in (find, more):
         with pytest.raises(ValueError, match=message):
-            each(SHARE, low, high)
+            each(PROPORTION, low, high)
 
 
 def test_numbers_of_claims_and_levels_are_checked():
@@ -635,8 +662,8 @@ def test_numbers_of_claims_and_levels_are_checked():
         lambda: holm([(0.1, 1), (0.1, 1)], 0.05, claims=1),
         lambda: holm([(0.1, 1.5)], 0.05),
         lambda: holm([(0.1, 1, 1)], 0.05),
-        lambda: fewest(SHARE, tests_in_family=0),
-        lambda: more(SHARE, *units(3), most=0),
+        lambda: fewest(PROPORTION, tests_in_family=0),
+        lambda: more(PROPORTION, *units(3), most=0),
         lambda: along(MEAN, [0.0], [0.0]),
     ):
         with pytest.raises(ValueError, match="^[a-z_]+: got .*allowed: "):
@@ -646,17 +673,18 @@ def test_numbers_of_claims_and_levels_are_checked():
 # the same numbers, many at a time
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_many_draws_at_once_are_judged_as_each_alone(rule):
-    x = np.random.default_rng(0).normal(rule.value, 1, (5, 30))
+@pytest.mark.parametrize("criterion", RULES)
+def test_many_draws_at_once_are_judged_as_each_alone(criterion):
+    x = np.random.default_rng(0).normal(criterion.value, 1, (5, 30))
     low, high = x - 0.1, x + 0.1
-    one = [(f.p_supported, f.p_refuted) for f in map(find, [rule] * 5, low, high)]
-    np.testing.assert_allclose(np.stack(p_values(rule, low, high), -1), one, rtol=1e-12)
-    if declared_tests()[rule.test].along is not None:
-        paths = np.stack(along(rule, low, high), -1)
+    one = [(f.p_supported, f.p_refuted) for f in map(find, [criterion] * 5, low, high)]
+    np.testing.assert_allclose(np.stack(p_values(criterion, low, high), -1), one, rtol=1e-12)
+    if declared_tests()[criterion.test].along is not None:
+        paths = np.stack(along(criterion, low, high), -1)
         np.testing.assert_allclose(paths[:, -1], one)
         first = [
-            (f.p_supported, f.p_refuted) for f in map(find, [rule] * 5, low[:, :12], high[:, :12])
+            (f.p_supported, f.p_refuted)
+            for f in map(find, [criterion] * 5, low[:, :12], high[:, :12])
         ]
         np.testing.assert_allclose(paths[:, 11], first)
 
@@ -682,12 +710,12 @@ def test_more_units_that_speak_for_a_side_never_raise_its_p_value(name):
     made = declared_tests()[name]
     assert made.summary and made.source and set(made.quantifiers) <= set(QUANTIFIERS)
     some = np.array([[2], [20], [30], [34]])
-    p = made.evidence(side(np.arange(40) * some % 40 < some))  # spread evenly
+    p = made.p_value(side(np.arange(40) * some % 40 < some))  # spread evenly
     assert p.shape == (4,) and (np.diff(p) <= 0).all() and 0.4 < p[0] <= 1 and 0 < p[-1] < 0.05
     assert made.smallest(40, 0.5) <= p[-1] and made.smallest(40, 0.5) <= made.smallest(20, 0.5)
     if made.along is not None:
         along_it = made.along(side(np.arange(40) % 10 > 0))
-        assert along_it.shape == (40,) and along_it[-1] == made.evidence(
+        assert along_it.shape == (40,) and along_it[-1] == made.p_value(
             side(np.arange(40) % 10 > 0)
         )
 
@@ -695,7 +723,7 @@ def test_more_units_that_speak_for_a_side_never_raise_its_p_value(name):
 @pytest.mark.parametrize("name", declared_tests())
 def test_a_test_is_wrong_no_more_often_than_it_says(name):
     fair = side(np.random.default_rng(0).random((1000, 30)) < 0.5)
-    wrong = (declared_tests()[name].evidence(fair) <= 0.1).sum()
+    wrong = (declared_tests()[name].p_value(fair) <= 0.1).sum()
     assert wrong <= stats.binom.ppf(1 - 1e-6, 1000, 0.1)
 
 
@@ -703,8 +731,8 @@ def test_a_test_is_wrong_no_more_often_than_it_says(name):
 def test_a_limit_lies_beyond_the_units_and_further_where_intervals_may_miss(name):
     made, units = declared_tests()[name], side(np.arange(40) % 10 > 0)
     if made.ranged or "probability" in made.quantifiers:
-        clear, missed = (made.limit(units.gains, 0.05, miss) for miss in (0, 1e-3))
+        clear, missed = (made.limit(units.gains, 0.05, miscoverage) for miscoverage in (0, 1e-3))
         assert 0 <= missed < clear < units.gains.mean()
     else:
-        clear, missed = (made.limit(units.excess, 0.05, miss) for miss in (0, 1e-3))
+        clear, missed = (made.limit(units.excess, 0.05, miscoverage) for miscoverage in (0, 1e-3))
         assert np.median(units.excess) <= clear <= missed

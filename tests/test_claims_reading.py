@@ -132,13 +132,17 @@ def test_a_file_says_what_is_trained_measured_and_concluded(read):
     assert list(claim.populations) == [""]
     cell = claim.populations[""]
     assert (cell.task.dim, cell.network.width, cell.n_train, cell.batch) == (50, 100, 40000, 256)
-    assert (claim.rule.op, claim.rule.value, claim.rule.margin) == ("<=", 0.01, 0.001)
-    assert (claim.rule.quantifier, claim.rule.at_least) == ("probability", 0.95)
-    assert (claim.rule.test, claim.rule.alpha) == ("clopper-pearson", 0.05)
+    assert (claim.criterion.op, claim.criterion.value, claim.criterion.margin) == (
+        "<=",
+        0.01,
+        0.001,
+    )
+    assert (claim.criterion.quantifier, claim.criterion.at_least) == ("probability", 0.95)
+    assert (claim.criterion.test, claim.criterion.alpha) == ("clopper-pearson", 0.05)
     assert (claim.family, claim.correction, claim.family_size) == ("conclusion", "holm", 1)
     assert (claim.n_certify, claim.confidence) == (200000, 0.999)
     (premise,) = claim.premises
-    assert str(premise) == "train_accuracy >= 0.99" and premise.share == 0.5
+    assert str(premise) == "train_accuracy >= 0.99" and premise.proportion == 0.5
     assert set(claim.redraws) == {"rotation", "data", "initialisation", "order"}
 
 
@@ -150,7 +154,7 @@ def test_premises_on_settings_alone_can_be_judged_before_training(read):
         "n_train / dim >= 100",
     ]
     assert claim.settings_premises == claim.premises[1:]
-    assert claim.settings_premises[0].share == 1
+    assert claim.settings_premises[0].proportion == 1
 
 
 def test_populations_pairs_and_points_are_units_of_their_own_quantities(read):
@@ -171,7 +175,7 @@ def test_equal_claims_have_equal_hashes_however_they_are_written(read):
         changed('"excess_risk"', '"( excess )"', defined),
         changed("n_train = 40000", "n_train = 40_000\nbatch = 256"),
         changed('"data", "initialisation"', '"initialisation", "data"'),
-        GOOD + "share = 0.5\n",
+        GOOD + "proportion = 0.5\n",
     ]:
         assert read(text)[0].hash == claim.hash
     whole = changed("value = 0.01\nmargin = 0.001", "value = 0\nmargin = 0")
@@ -203,7 +207,7 @@ def test_equal_claims_have_equal_hashes_however_they_are_written(read):
         ('family = "conclusion"', 'family = "other"'),
         ('"holm"', '"none"'),
         ("value = 0.99", "value = 0.98"),
-        ("value = 0.99\n", "value = 0.99\nshare = 0.9\n"),
+        ("value = 0.99\n", "value = 0.99\nproportion = 0.9\n"),
     ],
 )
 def test_whatever_changes_what_is_said_changes_the_hash(read, old, new):
@@ -237,15 +241,15 @@ def test_what_has_its_default_is_left_out_of_what_is_said(read):
 
 def test_a_field_that_is_added_with_a_default_moves_no_claim(read):
     (claim,) = read(GOOD)
-    for name in ("rule", "claim"):
-        before = claim.rule if name == "rule" else claim
+    for name in ("criterion", "claim"):
+        before = claim.criterion if name == "criterion" else claim
         later = make_dataclass(
             "Later", [("added", str, "none")], bases=(type(before),), frozen=True
         )
         parts = {field.name: getattr(before, field.name) for field in fields(before)}
         for added, same in (("none", True), ("some", False)):
             made = later(**parts, added=added)
-            moved = replace(claim, rule=made) if name == "rule" else made
+            moved = replace(claim, criterion=made) if name == "criterion" else made
             assert (moved.hash == claim.hash) is same
 
 
@@ -272,7 +276,7 @@ def test_the_size_of_the_family_is_part_of_what_is_said(read):
     assert in_family[0].quantity == alone.quantity and in_family[0].hash != alone.hash
 
 
-def test_several_claims_share_what_stands_outside_of_them(read):
+def test_several_claims_proportion_what_stands_outside_of_them(read):
     first, second, third = read(SEVERAL)
     assert [claim.id for claim in (first, second, third)] == [f"conclusion-{i}" for i in (1, 2, 3)]
     assert second.populations[""].task.name == "ms-7" and second.units == 100
@@ -280,7 +284,7 @@ def test_several_claims_share_what_stands_outside_of_them(read):
     assert third.populations[""].network.depth == 2 and third.populations[""].n_train == 20000
     assert third.populations[""].task == first.populations[""].task
     assert (len(first.premises), len(third.premises)) == (1, 0)
-    assert first.rule == second.rule == third.rule
+    assert first.criterion == second.criterion == third.criterion
 
 
 def test_a_claim_with_its_own_populations_leaves_the_default_one(read):
@@ -367,7 +371,7 @@ def test_a_predicate_that_nothing_or_everything_meets_is_refused(
 def test_a_predicate_may_stand_at_the_end_of_the_range(read, op, value, margin):
     text = changed("<=", op, changed('"excess_risk"', '"risk"'))
     text = changed("value = 0.01\nmargin = 0.001", f"value = {value}\nmargin = {margin}", text)
-    assert read(text)[0].rule.value == value
+    assert read(text)[0].criterion.value == value
 
 
 @pytest.mark.parametrize(
@@ -440,12 +444,12 @@ def test_a_predicate_may_stand_at_the_end_of_the_range(read, op, value, margin):
         ('"train_accuracy"', '"train_acuracy"', "requires[0]: quantity: unknown name"),
         ('"train_accuracy"', "\"seed_agreement('gaps')\"", "requires[0]: quantity: got"),
         ('"train_accuracy"', '"0.5"', "requires[0]: quantity: got '0.5', allowed: at least one"),
-        ("value = 0.99\n", "value = 0.99\nshare = 0\n", "requires[0]: share: got 0"),
-        ("value = 0.99\n", "value = 0.99\nshares = 1\n", "nearest: share"),
+        ("value = 0.99\n", "value = 0.99\nproportion = 0\n", "requires[0]: proportion: got 0"),
+        ("value = 0.99\n", "value = 0.99\nproportions = 1\n", "nearest: proportion"),
         ('"train_accuracy"\nop = ">="\nvalue = 0.99', '"dim"\nop = ">="\nvalue = 1', "can miss"),
         (
             '"train_accuracy"\nop = ">="\nvalue = 0.99',
-            '"dim"\nop = ">="\nvalue = 9\nshare = 1',
+            '"dim"\nop = ">="\nvalue = 9\nproportion = 1',
             "settings are the same in every unit",
         ),
         ("[[requires]]", "[requires]", "requires: got"),
@@ -474,10 +478,10 @@ def test_a_confidence_that_no_test_could_make_up_for_is_refused(refused):
 
 
 def test_intervals_that_may_miss_ask_for_more_units(read, refused):
-    assert read(GOOD)[0].rule.miss == pytest.approx(0.001)
+    assert read(GOOD)[0].criterion.miscoverage == pytest.approx(0.001)
     assert "at least 91 networks" in refused(changed("confidence = 0.999", "confidence = 0.99"))
     exact = changed('"excess_risk"', '"train_error"')
-    assert read(exact.replace("units = 74", "units = 73"))[0].rule.miss == 0
+    assert read(exact.replace("units = 74", "units = 73"))[0].criterion.miscoverage == 0
 
 
 def test_a_setting_that_the_population_lacks_cannot_be_asked_for(refused):
@@ -608,7 +612,7 @@ def test_installed_packages_add_claims(install):
     assert get("mine-1").family == "mine"
 
 
-def test_files_share_neither_ids_nor_families(install):
+def test_files_proportion_neither_ids_nor_families(install):
     mine = GOOD.replace("conclusion-1", "mine-1").replace('"conclusion"', '"mine"')
     install(first=mine, second=mine.replace('"mine"', '"other"'))
     with pytest.warns(match="'second', .* id: got 'mine-1', allowed: an id that no other file"):
@@ -688,23 +692,23 @@ def test_tests_that_assume_a_law_are_refused_where_a_bet_assumes_none(refused, t
 def test_a_bet_on_a_mean_knows_the_range_and_is_refused_without_one(read, refused):
     bet = changed('"clopper-pearson"', '"betting"', MEAN)
     bet = changed("value = 0.01", "value = 0.2", bet)
-    rule = read(bet)[0].rule
-    assert (rule.low, rule.high, rule.miss) == (-1, 1, pytest.approx(0.001))
+    criterion = read(bet)[0].criterion
+    assert (criterion.low, criterion.high, criterion.miscoverage) == (-1, 1, pytest.approx(0.001))
     words = refused(changed("excess_risk", "log(risk)", changed("value = 0.2", "value = -4", bet)))
     assert "inference: test: got 'betting', allowed: permutation or bootstrap" in words
 
 
 def test_the_interval_of_a_premise_is_paid_for_like_that_of_the_quantity(read):
-    def miss(quantity, premise):
+    def miscoverage(quantity, premise):
         text = changed('quantity = "train_accuracy"', f'quantity = "{premise}"', GOOD)
         text = changed("units = 74", "units = 76", text)
-        return read(changed("excess_risk", quantity, text))[0].rule.miss
+        return read(changed("excess_risk", quantity, text))[0].criterion.miscoverage
 
-    assert miss("risk", "train_accuracy") == pytest.approx(0.001)  # known exactly
-    assert miss("risk", "achievable_agreement") == pytest.approx(0.002)
-    assert miss("train_error", "achievable_agreement") == pytest.approx(0.001)
-    assert miss("risk", "1 - risk") == pytest.approx(0.001)  # the same interval
-    assert miss("train_error", "exceptions_fitted") == 0
+    assert miscoverage("risk", "train_accuracy") == pytest.approx(0.001)  # known exactly
+    assert miscoverage("risk", "achievable_agreement") == pytest.approx(0.002)
+    assert miscoverage("train_error", "achievable_agreement") == pytest.approx(0.001)
+    assert miscoverage("risk", "1 - risk") == pytest.approx(0.001)  # the same interval
+    assert miscoverage("train_error", "exceptions_fitted") == 0
 
 
 @pytest.mark.parametrize("family", ["validity", "vacuity", "ranking"])

@@ -300,7 +300,9 @@ def test_verdicts_are_kept_with_the_documented_columns(whole, file):
     claims = {claim.id: claim for claim in load(str(file))}
     for claim in claims.values():
         found = duckdb.execute(f"SELECT * FROM '{directory}/verdicts/{claim.id}.parquet'")
-        assert [column[0] for column in found.description] == [one.name for one in kept.VERDICTS]
+        assert [column[0] for column in found.description] == [
+            one.name for one in kept.VERDICTS_COLUMNS
+        ]
     found = {row["id"]: row for row in rows(directory)}
     assert {id: row["verdict"] for id, row in found.items()} == VERDICTS
     for id, row in found.items():
@@ -319,7 +321,9 @@ def test_verdicts_are_kept_with_the_documented_columns(whole, file):
 def test_the_evidence_is_a_row_a_unit(whole):
     directory, _ = whole
     found = duckdb.execute(f"SELECT * FROM '{directory}/evidence/*.parquet'")
-    assert [column[0] for column in found.description] == [one.name for one in kept.EVIDENCE]
+    assert [column[0] for column in found.description] == [
+        one.name for one in kept.EVIDENCE_COLUMNS
+    ]
     evidence = rows(directory, "evidence")
     by_claim = {id: [row for row in evidence if row["id"] == id] for id in VERDICTS}
     assert {row["seeds"] for row in by_claim["learns"]} == {str(FIRST + i) for i in range(6)}
@@ -710,7 +714,7 @@ def test_nothing_is_trained_for_claims_whose_settings_do_not_suit(tmp_path, monk
 # -- rows by hand -----------------------------------------------------------------------------
 
 
-def test_points_that_came_out_alike_share_a_row(tmp_path):
+def test_points_that_came_out_alike_proportion_a_row(tmp_path):
     path = tmp_path / "points.toml"
     head = CLAIMS.split("[[claim]]")[0]
     mean = head.replace('{ kind = "probability", at_least = 0.5 }', '{ kind = "mean" }')

@@ -193,7 +193,7 @@ def test_seven_of_eight_units_support_and_refute_at_one_half(claim, says):
     assert found.units.seeds == tuple("01234567") and found.units.missing == ("",) * 8
     assert "; 8 networks: 7 hold, 1 fail, 0 ambiguous" in found.reason
     assert str(found).startswith(
-        "c, version 1: supported. share of units that hold 0.875, two-sided 95% int"
+        "c, version 1: supported. proportion of units that hold 0.875, two-sided 95% int"
     )
     says("risk", lambda seed: FAILS if seed < 7 else HOLDS)
     found = judged(claim())
@@ -244,10 +244,10 @@ def test_an_expression_is_evaluated_with_its_settings_and_both_populations(claim
     assert verdict.verdict == "inconclusive"
 
 
-def test_a_share_met_exactly_is_met():
+def test_a_proportion_met_exactly_is_met():
     # in binary, .28 * 25 is a little more than 7
-    assert Met("", met=7, units=25, share=0.28, median=0).holds
-    assert not Met("", met=6, units=25, share=0.28, median=0).holds
+    assert Met("", met=7, units=25, proportion=0.28, median=0).holds
+    assert not Met("", met=6, units=25, proportion=0.28, median=0).holds
 
 
 # -- premises and missing units ---------------------------------------------------------------
@@ -340,7 +340,7 @@ def test_a_sequential_claim_stops_once_it_is_decided(claim, says, risk, verdict)
     networks, made = ByName(), claim(inference=SEQUENTIAL)
     found = judged(made, networks)
     assert found.verdict == verdict
-    assert fewest(made.rule) <= len(found.units.seeds) < 3 * fewest(made.rule) < 100
+    assert fewest(made.criterion) <= len(found.units.seeds) < 3 * fewest(made.criterion) < 100
     assert networks.seeds == set(range(len(found.units.seeds)))
 
 
@@ -387,7 +387,7 @@ def test_a_sequential_claim_goes_on_while_its_premise_is_not_met(claim, says):
     says("risk", among(100))
     says("train_accuracy", lambda seed: 0.9 if seed < 2 else 1.0)
     decided = judged(claim(inference=SEQUENTIAL, requires=[FITTED]))
-    found = judged(claim(inference=SEQUENTIAL, requires=[FITTED | {"share": 0.9}]))
+    found = judged(claim(inference=SEQUENTIAL, requires=[FITTED | {"proportion": 0.9}]))
     assert decided.verdict == found.verdict == "supported"
     assert len(decided.units.seeds) < 20 <= len(found.units.seeds) < 100
     says("train_accuracy", lambda seed: 0.9)
@@ -407,7 +407,7 @@ def test_evidence_both_ways_is_inconclusive_and_no_more_of_it_helps(claim):
     assert found.reason.endswith("no number of such units would decide")
 
 
-def test_claims_share_networks_and_measurements(written, says):
+def test_claims_proportion_networks_and_measurements(written, says):
     # ByName refuses to keep a measurement twice
     says("risk", among(100))
     says("train_accuracy", lambda seed: 1.0)
@@ -505,8 +505,8 @@ def test_points_are_those_of_one_network(claim, says):
 
 def test_points_come_at_once_whatever_the_test(claim, says):
     says("early_stopping_difference", lambda seed, i: -1)
-    share = {"kind": "probability", "at_least": 0.5}
-    made = points(claim, quantifier=share, inference={"test": "beta-binomial", "units": 40})
+    proportion = {"kind": "probability", "at_least": 0.5}
+    made = points(claim, quantifier=proportion, inference={"test": "beta-binomial", "units": 40})
     found = judged(made)
     assert found.verdict == "supported" and len(found.units.seeds) == 40
 
@@ -653,7 +653,7 @@ def test_unknown_words_are_refused(words, message):
         choose(words)
 
 
-def test_two_files_may_neither_share_an_id_nor_a_family(written):
+def test_two_files_may_neither_proportion_an_id_nor_a_family(written):
     holm = {"correction": "holm"}
     first = written(table("c", inference=holm), name="first.toml")
     changed = written(table("c", inference=holm | {"units": 9}), name="changed.toml")
@@ -691,7 +691,7 @@ def test_a_claim_is_checked_on_networks_that_are_trained_here(written):
     assert found.verdict == "supported" and len(found.units.seeds) == 5
     assert (found.units.quantity.low < found.units.quantity.high).all()
     assert found.claim.version == 1 and found.units.seeds[0] == str(session.GENERATION)
-    refuted = check(replace(found.claim, rule=replace(found.claim.rule, op=">=")))
+    refuted = check(replace(found.claim, criterion=replace(found.claim.criterion, op=">=")))
     assert refuted.verdict == "refuted"
     np.testing.assert_array_equal(refuted.units.quantity, found.units.quantity)
 

@@ -13,23 +13,25 @@ import numpy as np
 import pytest
 
 from simbias.claims import get, sequential
+from simbias.claims.criterion import Criterion
 from simbias.claims.family import spent
 from simbias.claims.inference import decided, fewest, find
-from simbias.claims.rule import Rule
 from simbias.claims.session import GENERATION
 from simbias.claims.verdict import Units, conclude
 from simbias.results import Store, files, said
 from simbias.stats.estimate import Estimate
 from simbias.tasks import get as task
 
-SHARE = Rule("<=", 0.01, 0.0, "probability", 0.95, "clopper-pearson", 0.05)
-ANYTIME = replace(SHARE, test="beta-binomial")
+PROPORTION = Criterion("<=", 0.01, 0.0, "probability", 0.95, "clopper-pearson", 0.05)
+ANYTIME = replace(PROPORTION, test="beta-binomial")
 
 
 @pytest.fixture(scope="module")
 def claim():
     """Makes claims of one network: by default, alone, and with units for many versions."""
-    made = replace(get("conclusion-4"), premises=(), rule=SHARE, units=1000, family_size=1)
+    made = replace(
+        get("conclusion-4"), premises=(), criterion=PROPORTION, units=1000, family_size=1
+    )
 
     def make(id="a", **changes):
         return replace(made, id=id, **({"correction": "none"} | changes))
@@ -82,8 +84,8 @@ def test_clean_successes_that_support_95_percent_in_a_version(claim, alpha, vers
     # .95^n <= alpha/(v (v + 1)); were alpha spent by one version, 59 and 90
     level = alpha / (version * (version + 1))
     assert count == math.ceil(math.log(level) / math.log(0.95))
-    made = claim(rule=replace(SHARE, alpha=alpha), version=version)
-    assert made.judging.alpha == pytest.approx(level) and made.rule.alpha == alpha
+    made = claim(criterion=replace(PROPORTION, alpha=alpha), version=version)
+    assert made.judging.alpha == pytest.approx(level) and made.criterion.alpha == alpha
     assert fewest(made.judging) == count
     for units, verdict in ((count, "supported"), (count - 1, "inconclusive")):
         assert verdict_of(made, units) == verdict
@@ -109,7 +111,7 @@ def test_a_version_spends_what_is_left_whatever_it_says_for_or_against(claim):
 
 @pytest.mark.parametrize("version", (1, 2, 3))
 def test_an_e_process_has_to_reach_one_over_what_its_version_spends(claim, version):
-    made = claim(rule=ANYTIME, version=version)
+    made = claim(criterion=ANYTIME, version=version)
     needed = math.log(version * (version + 1) / 0.05)
     count = next(n for n in itertools.count(1) if sequential.log_e(n, n, 0.95) >= needed)
     assert fewest(made.judging) == count
@@ -207,7 +209,7 @@ def test_a_claim_that_moves_to_another_family_leaves_no_room_in_its_own(store, f
 # -- generations ------------------------------------------------------------------------------
 
 
-def test_claims_that_are_said_together_share_their_units(store, claim):
+def test_claims_that_are_said_together_proportion_their_units(store, claim):
     assert registered(store, claim("a"), claim("b"), claim("c")) == dict.fromkeys("abc", (1, 1))
 
 

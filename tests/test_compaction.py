@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from simbias.experiments.table import CHECKSUM, Column, Table
-from simbias.results import claimed, files, parquet
+from simbias.results import files, lease, parquet
 from simbias.results.files import Fault, StoreError
 from simbias.results.rows import Rows
 
@@ -95,15 +95,15 @@ def killed(monkeypatch):
                 patch.setattr(os, name, counting(getattr(os, name)))
             patch.setattr(parquet, "copy", counting(parquet.copy))
             for name in ("give_back", "release"):  # all that a dying process would do as well
-                real = getattr(claimed.Claim, name)
-                patch.setattr(claimed.Claim, name, counting(real))
+                real = getattr(lease.Lease, name)
+                patch.setattr(lease.Lease, name, counting(real))
             try:
                 work()
             except Killed:
                 return True
         return False
 
-    monkeypatch.setattr(claimed, "_lives", lambda pid: False)
+    monkeypatch.setattr(lease, "_lives", lambda pid: False)
     return run
 
 
@@ -160,22 +160,22 @@ def test_a_process_killed_twice_at_any_moments_loses_nothing(tmp_path, killed):
 
 def test_a_process_lives_until_it_has_ended_whoevers_it_is(monkeypatch):
     process = subprocess.Popen(["sleep", "60"])
-    assert claimed._lives(process.pid)
+    assert lease._lives(process.pid)
     process.kill()
     process.wait()
-    assert not claimed._lives(process.pid)
+    assert not lease._lives(process.pid)
 
     def refuse(pid, signal):
         raise PermissionError
 
     monkeypatch.setattr(os, "kill", refuse)  # it is another user's
-    assert claimed._lives(process.pid)
+    assert lease._lives(process.pid)
 
 
 def test_one_that_was_taken_for_dead_settles_nothing_when_it_goes_on(tmp_path, monkeypatch):
-    rows, real = opened(tmp_path), claimed.Claim.settle
+    rows, real = opened(tmp_path), lease.Lease.settle
     put(rows, "a", 0.1)
-    monkeypatch.setattr(claimed, "_lives", lambda pid: False)
+    monkeypatch.setattr(lease, "_lives", lambda pid: False)
     lost = []
 
     def slow(claim, name):
@@ -186,7 +186,7 @@ def test_one_that_was_taken_for_dead_settles_nothing_when_it_goes_on(tmp_path, m
             put(opened(tmp_path), "b", 0.2)
         real(claim, name)
 
-    monkeypatch.setattr(claimed.Claim, "settle", slow)
+    monkeypatch.setattr(lease.Lease, "settle", slow)
     assert rows.compact() == {} and lost
     assert raw(tmp_path) == {"a": 0.1} and prices(tmp_path) == {"a": 0.1, "b": 0.2}
     rows.compact()
@@ -225,7 +225,7 @@ def test_who_would_compact_waits_for_another_as_long_as_it_is_told(tmp_path, mon
 
 
 @pytest.mark.parametrize(
-    ("holder", "name"), [(claimed.Places, "_scan"), (claimed.Places, "_claimed"), (parquet, "fill")]
+    ("holder", "name"), [(lease.Places, "_scan"), (lease.Places, "_claimed"), (parquet, "fill")]
 )
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_reader_misses_nothing_that_is_moved_while_it_looks(
@@ -248,7 +248,7 @@ def test_a_reader_misses_nothing_that_is_moved_while_it_looks(
             if count == moment + 1 and whole:
                 opened(place).compact()
             elif count == moment + 1:  # a compaction that goes no further
-                claim = claimed.Places(place, "toys").claim()
+                claim = lease.Places(place, "toys").claim()
                 for path in settled(place):
                     claim.take(path)
             return real(*arguments, **named)

@@ -103,9 +103,9 @@ def run(replicas, context):
         context.measuring([replica])
         if cell.bias == 1:
             raise ArithmeticError("no coin")
-        share = sum(heads) / cell.rounds / context.n_certify
+        proportion = sum(heads) / cell.rounds / context.n_certify
         trace = [{"round": i, "heads": count} for i, count in enumerate(heads)]
-        yield Ended(replica, "done", "tossed", {"bias": cell.bias, "share": share}, trace)
+        yield Ended(replica, "done", "tossed", {"bias": cell.bias, "proportion": proportion}, trace)
 
 
 coins = Experiment(
@@ -113,7 +113,7 @@ coins = Experiment(
     summary="coins are tossed",
     table=rows_table(
         "coins",
-        (*FIRST, Column("bias", "DOUBLE", "asked"), Column("share", "DOUBLE", "found"), *LAST),
+        (*FIRST, Column("bias", "DOUBLE", "asked"), Column("proportion", "DOUBLE", "found"), *LAST),
     ),
     keys={"coin": dict, "rounds": int},
     needed=("coin",),
@@ -123,7 +123,7 @@ coins = Experiment(
     group=lambda cell: "together",
     restore=lambda replica, kept: Saved(kept["heads"].tolist(), Progress(0.5, len(kept["heads"]))),
     trace=(Column("round", "BIGINT", "which"), Column("heads", "BIGINT", "that came up")),
-    shown={"share": Shown("heads", 0, 1)},
+    shown={"proportion": Shown("heads", 0, 1)},
     steps="rounds",
 )
 '''
@@ -145,7 +145,7 @@ cells = [{ experiment = "coins", task = "lms-5", coin = { bias = [0.5, 0.9] } }]
 experiment = "coins"
 task = "lms-5"
 coin = { bias = 0.9 }
-values = { share = 0.9 }
+values = { proportion = 0.9 }
 """
 # several command lines in one process; of each the exit code, output and errors
 LINES = """
@@ -200,7 +200,9 @@ def test_a_kind_of_another_package_is_run_killed_resumed_and_read(installed):
     child.communicate()
     assert child.returncode == -signal.SIGKILL
 
-    asked = "select seed, share, reason, weights_checksum from coins where bias = .5 order by seed"
+    asked = (
+        "select seed, proportion, reason, weights_checksum from coins where bias = .5 order by seed"
+    )
     pairs = "select c.seed, t.heads from coins c join traces t using (cell, seed) where bias = .5"
     bad = [*line[:5], "bad", *line[6:], "--set", "coin.bias=1.0", "--seeds", "1"]
     lines = [
@@ -217,7 +219,7 @@ def test_a_kind_of_another_package_is_run_killed_resumed_and_read(installed):
     out, _ = begin(*lines).communicate(timeout=120)
     codes, outs, errs = zip(*json.loads(out), strict=True)
     assert codes == (0,) * 7 + (1, 0) and set(errs) == {""}
-    resumed, again, status, table, shares, trace, exported, failed, why = outs
+    resumed, again, status, table, proportions, trace, exported, failed, why = outs
     assert "coins to compute, 1 from a checkpoint" in resumed and "boundary" not in resumed
     assert "0 coins to compute, 4 already there" in again
     tossed = tosses.read_text().splitlines()[:-4]  # but for those of the run that fails
@@ -227,8 +229,8 @@ def test_a_kind_of_another_package_is_run_killed_resumed_and_read(installed):
     assert table.split()[:5] == ["task", "bias", "coins", "heads", "lms-5"]
     assert "published" in table
     draws = [[np.random.default_rng([s, i]).binomial(50, 0.5) for i in range(4)] for s in (0, 1)]
-    assert json.loads(shares) == [
-        {"seed": seed, "share": sum(heads) / 200, "reason": "tossed", "weights_checksum": None}
+    assert json.loads(proportions) == [
+        {"seed": seed, "proportion": sum(heads) / 200, "reason": "tossed", "weights_checksum": None}
         for seed, heads in enumerate(draws)
     ]
     assert trace.splitlines()[1:] == [f"{s},{heads}" for s in (0, 1) for heads in draws[s]]

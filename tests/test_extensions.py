@@ -46,7 +46,13 @@ ASKED = {
     "run": ["run", "discs", "--preset", "smoke", "--out", "run", "--cores", "1"],
     "table": ["table", "run"],
     "rows": ["query", "run", "SELECT seed, advantage FROM networks ORDER BY 1", "--format", "json"],
-    "shares": ["query", "run", "SELECT share FROM balances ORDER BY seed", "--format", "json"],
+    "proportions": [
+        "query",
+        "run",
+        "SELECT proportion FROM balances ORDER BY seed",
+        "--format",
+        "json",
+    ],
     "plot": ["plot", "run", "--kind", "advantages"],
     "bounds": ["bounds", "run", "--bounds", "chebyshev", "--n-certify", "500", "--cores", "1"],
     "bounded": ["query", "run", "SELECT value FROM bounds", "--format", "json"],
@@ -109,7 +115,7 @@ def test_each_is_listed_and_described_by_its_own_words(told):
 
 def test_its_suite_is_run_and_its_numbers_stand_in_the_table(told):
     assert all(0.5 < row["advantage"] <= 1 for row in json.loads(told["rows"]))
-    assert all(0.3 < row["share"] < 0.7 for row in json.loads(told["shares"]))
+    assert all(0.3 < row["proportion"] < 0.7 for row in json.loads(told["proportions"]))
     for words in ("advantage", "squares(width 4)", "quadratic", "label 1"):
         assert words in told["table"]
 

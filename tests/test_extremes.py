@@ -66,7 +66,7 @@ def test_every_setting_that_is_accepted_can_be_measured_and_drawn(name, extreme,
         assert np.isfinite(found.given).all() and np.all(found.counts == found.achievable_cuts[0])
     report = measure_islands(stack, sample=2, directions=2)
     assert len(report.training[0].index) == (0 if simple < 1e-9 else 2)
-    assert boundary(stack, resolution=8, contexts=8).share.shape == (8, 8)
+    assert boundary(stack, resolution=8, contexts=8).proportion.shape == (8, 8)
 
 
 @pytest.mark.parametrize("margin", (LEAST, 1e-7, {"linear": 1e-7}, {"slab-7": 1e-7}))

@@ -118,8 +118,8 @@ def test_bounds_of_a_run_are_those_of_its_sound_networks(mixed, capsys):
     )
     counts = {cell: tuple(numbers) for cell, *numbers in rows}
     assert counts == {cells(mixed)["done"]: (4, 4, 4, 0), cells(mixed)["diverged"]: (4, 0, 0, 4)}
-    judged = kept.read_all(Store(mixed))
-    assert {network.seed for network in kept.comparable(judged)[0]} == {0, 1}
+    evaluations = kept.read_all(Store(mixed))
+    assert {network.seed for network in kept.comparable(evaluations)[0]} == {0, 1}
 
 
 def test_a_run_whose_networks_all_fail_says_why_and_that_it_failed(

@@ -11,7 +11,7 @@ import pytest
 
 import simbias
 from simbias import bounds, claims, plots, suites, tasks, validation
-from simbias.bounds import evidence_from, records
+from simbias.bounds import observe, records
 from simbias.cli import main
 from simbias.experiments import row, row_name, trace_rows
 from simbias.experiments.classify import outcomes
@@ -37,7 +37,7 @@ NAN, INF = float("nan"), float("inf")
 ODD = [Odd(), object, [], {}, (), b"3", "", 3 + 4j, np.array([1, 2]), np.array(["a"]), {1: 2}]
 NUMBER = [*ODD, "0.5", NAN, INF, -INF, True, None, np.array([0.5]), np.float64("nan"), 10**400]
 COUNT = [*ODD, "3", NAN, INF, 1.5, 2.0, True, 0, -1, -(10**30), 10**5000, np.array([3]), 2**31]
-SHARE = [*NUMBER, 0, 1, -0.1, 1.1, 2, -1e300]
+PROPORTION = [*NUMBER, 0, 1, -0.1, 1.1, 2, -1e300]
 NAME = [*ODD, None, 3, "nosuch", "nos\nuch", "\0", "../x", "a" * 100_000, "\udcff", ["lms-5"], NAN]
 SEEDS = [
     Odd(),
@@ -106,12 +106,12 @@ def calls(trained, cell, store):
     basis = {"task": task, "network": network, "method": method, "n_train": 500, "batch": 100}
     one, many = {"stack": trained}, {"learned": trained}
     stop = {"max_updates": COUNT, "check_every": OPTIONAL, "patience": OPTIONAL}
-    stop |= {"train_accuracy": but(SHARE, None, 1)}
+    stop |= {"train_accuracy": but(PROPORTION, None, 1)}
     stop |= {"train_loss": but(NUMBER, None) + [-1]}
-    stop |= {"select_accuracy": but(SHARE, None, 1)}
+    stop |= {"select_accuracy": but(PROPORTION, None, 1)}
     parts = {"task": THING, "network": THING, "method": THING, "n_train": COUNT}
     parts |= {"batch": [*COUNT, 501]}
-    level = {"confidence": SHARE}
+    level = {"confidence": PROPORTION}
     suite = suites.load("pitfalls")
     point = np.zeros((3, 2))
     return {
@@ -147,7 +147,7 @@ def calls(trained, cell, store):
             {
                 "name": NAME,
                 "dim": [*COUNT, 1, 10**6],
-                "margin": [*SHARE, {"linear": NAN}, {"nosuch": 0.1}],
+                "margin": [*PROPORTION, {"linear": NAN}, {"nosuch": 0.1}],
                 "noise": but(NUMBER, None) + [-0.1, 1.1],
                 "slabs": [*OPTIONAL, 4, 9],
             },
@@ -221,19 +221,19 @@ def calls(trained, cell, store):
             many,
             {
                 "learned": THING,
-                "delta": SHARE,
+                "delta": PROPORTION,
                 "bounds": but(NAME, None) + [["nosuch"], [3], "occam"],
                 "n_certify": COUNT,
                 "masks": but(COUNT, 0) + [1],
             }
             | level,
         ),
-        "evidence_from": Call(
-            evidence_from,
+        "observe": Call(
+            observe,
             {"learned": trained, "i": 0},
             {"learned": THING, "i": but(COUNT, 0) + [4], "held_out": OPTIONAL},
         ),
-        "records": Call(records, {"evidence": None}, {"evidence": THING}),
+        "records": Call(records, {"observed": None}, {"observed": THING}),
         "claims.check": Call(claims.check, {}, {"claim": NAME + FILE}),
         "claims.get": Call(claims.get, {}, {"name": NAME}),
         "claims.load": Call(claims.load, {}, {"source": FILE + [THING]}),
@@ -327,7 +327,7 @@ def calls(trained, cell, store):
         "phase": Call(plots.phase, {}, {"summaries": [*THING, [3], ["x"]]}),
         "comparison": Call(plots.comparison, {}, {"rows": [*THING, [3], ["x"]]}),
         "plots.bounds": Call(
-            plots.bounds, {"judged": [], "name": "x"}, {"judged": [*THING, [3], ["x"]]}
+            plots.bounds, {"evaluations": [], "name": "x"}, {"evaluations": [*THING, [3], ["x"]]}
         ),
         "plots.claims": Call(plots.claims, {}, {"rows": [*THING, [3], ["x"], [{}]]}),
         "discrimination": Call(plots.discrimination, {}, {"scores": [*THING, [3], ["x"]]}),

@@ -119,8 +119,8 @@ def test_areas_sum_to_the_boxs_and_agree_with_a_grid(spec, regions):
     found = decide(layers, BOX, regions=regions)
     assert sum(found.area) == pytest.approx(BOX.area, rel=1e-12)
     step = (BOX.right - BOX.left) / 400
-    share = labels(layers, grid(BOX)).mean() * BOX.area
-    assert abs(found.area[1] - share) <= 0.1 * length(found.lines) * step
+    proportion = labels(layers, grid(BOX)).mean() * BOX.area
+    assert abs(found.area[1] - proportion) <= 0.1 * length(found.lines) * step
 
 
 @pytest.mark.parametrize("spec", NETWORKS)
@@ -204,9 +204,9 @@ def test_the_logit_difference_is_affine_on_a_region_and_not_on_the_box():
 def test_large_networks_agree_with_a_fine_grid(spec):
     layers = plain(random(*spec, 11))
     found = decide(layers, BOX)
-    share = labels(layers, grid(BOX, 1000)).mean() * BOX.area
+    proportion = labels(layers, grid(BOX, 1000)).mean() * BOX.area
     assert sum(found.area) == pytest.approx(BOX.area, rel=1e-12)
-    assert found.area[1] == pytest.approx(share, abs=1e-3 * BOX.area)
+    assert found.area[1] == pytest.approx(proportion, abs=1e-3 * BOX.area)
     held = [sum(one.area for one in components(found) if one.label == label) for label in (0, 1)]
     assert held == pytest.approx(found.area, abs=1e-9)
 

@@ -17,7 +17,7 @@ from simbias.training.problem import problem_of
 from simbias.validation import control, cuts
 from simbias.validation.contexts import draw_given, draw_lines, slab_coordinates
 from simbias.validation.cuts import curve_distances
-from simbias.validation.grids import _over_contexts, _share_over_contexts, measure_grids
+from simbias.validation.grids import _over_contexts, _proportion_over_contexts, measure_grids
 from simbias.validation.planes import ZONES
 
 DIM, OWN = 4, 3  # the explicit achievable network looks at the last coordinate
@@ -65,8 +65,8 @@ def test_only_the_plane_of_its_own_coordinate_shows_what_the_achievable_network_
     found = report("achievable")
     rule = oracle.achievable_rule(tasks.get("noisy-lms-7", dim=2), 1)
     rows = rule(np.column_stack([0 * found.up[1], found.up[1]]))
-    assert np.all(found.share[:, 1] == rows[:, None])
-    assert np.all(found.share[:, 0] == 0.5)  # the context decides
+    assert np.all(found.proportion[:, 1] == rows[:, None])
+    assert np.all(found.proportion[:, 0] == 0.5)  # the context decides
     assert np.all(found.given[:, 0, 0] == 0) and np.all(found.given[:, 0, 1] == 1)
 
 
@@ -128,13 +128,13 @@ def test_two_coordinates_leave_no_context_and_nothing_to_chance():
     stack = control(cell_of(dim=2), "achievable", seeds=2)
     found = measure_grids(stack, resolution=20, contexts=CONTEXTS)
     assert found.contexts == 0 and found.coordinates == (1,)
-    assert set(np.unique(found.given)) == set(np.unique(found.share)) == {0, 1}
+    assert set(np.unique(found.given)) == set(np.unique(found.proportion)) == {0, 1}
     assert np.all(found.achievable_agreement.value == 1)
     assert found.counts.shape == (2, 1, CONTEXTS) and np.all(found.counts == 6)
     assert found.distances.shape == (2, 1, 1, 2)
 
 
-def test_shares_are_those_of_points_put_together_by_hand(trained, forward):
+def test_proportions_are_those_of_points_put_together_by_hand(trained, forward):
     found = measure_grids(trained, coordinates=[2], resolution=21, contexts=6, planes=1)
     i, task = 3, trained.cell.task
     x = draw_lines(trained, i, 0, 6)
@@ -146,7 +146,7 @@ def test_shares_are_those_of_points_put_together_by_hand(trained, forward):
         assert found.given[i, 0, :, row, column] == pytest.approx(
             [said[::2].mean(), said[1::2].mean()]
         )
-        assert found.share[i, 0, row, column] == pytest.approx(said.mean())
+        assert found.proportion[i, 0, row, column] == pytest.approx(said.mean())
     assert task.blocks[2].kind == "slab-7"
 
 
@@ -202,7 +202,7 @@ def test_draws_given_labels_have_those_labels():
     np.testing.assert_array_equal(oracle.simple_rule(task)(x), y)
 
 
-def test_other_networks_have_shares_but_no_exact_geometry():
+def test_other_networks_have_proportions_but_no_exact_geometry():
     cell = cell_of(activation="tanh")
     rotation = np.stack([problem_of(cell, 0).law.rotation])
     stack = replace(control(cell_of(), "achievable"), cell=cell, rotation=rotation, draws=("",))
@@ -244,9 +244,9 @@ def test_without_spread_over_contexts_nothing_is_known_of_unbounded_means():
     assert found.value == [3] and np.isnan(found.low).all() and np.isnan(found.high).all()
 
 
-def test_units_of_a_share_are_pairs_of_contexts_given_either_label():
+def test_units_of_a_proportion_are_pairs_of_contexts_given_either_label():
     values = (np.arange(40) % 2)[None] * 1.0  # labels differ by far, pairs not at all
-    found = _share_over_contexts(values, 0.95)
+    found = _proportion_over_contexts(values, 0.95)
     ends = map(float, betting_interval(np.full(20, 0.5), 0.95))
     assert tuple(part[0] for part in found) == pytest.approx((0.5, *ends))
 

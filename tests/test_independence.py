@@ -59,7 +59,7 @@ class Drawn(NamedTuple):
     paired: list  # (points, labels) of a chunk of a pair
     stochastic: list  # (points, labels, key of the weights) of a chunk of a network
     fresh: list  # exceptions whose islands are measured
-    ways: list  # draws toward which is gone from exceptions, training ones and fresh ones
+    ways: list  # ends of the chords from exceptions, training ones and fresh ones
     counts: list  # by number of whole chunks, of each measurement
 
 
@@ -194,7 +194,7 @@ def test_errors_of_a_posterior_are_counted_on_draws_of_their_own_in_every_chunk(
     monkeypatch.setattr(descent, "wrong", recording)
     layers = (Layer(jnp.ones((4, 1)), jnp.zeros(1)),)
     x = jax.random.normal(jax.random.key(0), (256, 4))
-    problem = descent.Problem(layers, layers, x, jnp.ones(256), np.int32(0), np.int32(256))
+    problem = descent.PosteriorProblem(layers, layers, x, jnp.ones(256), np.int32(0), np.int32(256))
     free = descent.Free(layers, layers, jnp.zeros(1))
     descent._errors(jax.nn.relu, problem, free, 3 * ROWS, jax.random.key(1))
     jax.effects_barrier()

@@ -17,11 +17,11 @@ from simbias.tasks.oracle import Layer
 from simbias.training import Cell
 from simbias.validation import control, vicinity
 from simbias.validation.contexts import draw_given
-from simbias.validation.islands import _at_most, _compared, _share, _student, measure_islands
+from simbias.validation.islands import _at_most, _compared, _proportion, _student, measure_islands
 from simbias.validation.vicinity import _island
 
 DIM, OWN, SEEDS, POINTS = 4, 3, 2, 10
-MEASURES = ("fitted", "axis", "toward", "area", "relative")
+MEASURES = ("fitted", "axis", "chord", "area", "relative")
 
 
 def cell_of(name="noisy-lms-7", dim=DIM, **network):
@@ -58,7 +58,7 @@ def test_the_achievable_network_treats_training_and_fresh_exceptions_alike():
         excess = getattr(found, name).excess
         assert np.all((excess.low <= 0) & (0 <= excess.high)), name
     assert np.all(found.fitted.training.value == 1) and np.all(found.fitted.fresh.value == 1)
-    assert np.all(found.toward.training.value > 0.1)
+    assert np.all(found.chord.training.value > 0.1)
 
 
 def test_the_simple_network_has_no_islands():
@@ -66,7 +66,7 @@ def test_the_simple_network_has_no_islands():
     for one in (*found.training, *found.fresh):
         assert len(one.index) == POINTS
         assert not one.fitted.any() and not one.open.any()
-        assert not one.axis.any() and not one.toward.any() and not one.area.any()
+        assert not one.axis.any() and not one.chord.any() and not one.area.any()
     for name in MEASURES:
         compared = getattr(found, name)
         assert not np.any([part.value for part in compared]), name
@@ -115,24 +115,24 @@ def test_where_some_exceptions_are_fitted_these_have_islands_and_the_others_have
         right = rule(one.position) == one.label
         assert 0 < right.sum() < len(right) == 30
         np.testing.assert_array_equal(one.fitted, right)
-        for part in (one.axis, one.toward, one.area, one.open):
+        for part in (one.axis, one.chord, one.area, one.open):
             assert not part[~right].any() and part[right].any()
         # on the way to a draw its label is kept up to the next cut, or all the way
         arms = ends.reshape(30, 5, DIM) - one.position[:, None]
         arms[..., 0] = 0
         x, way = one.position[:, OWN, None], arms[..., OWN]
         slab = np.searchsorted(rule.cuts, x)
-        share = np.minimum((np.where(way > 0, edges[slab + 1], edges[slab]) - x) / way, 1)
-        kept = share * np.linalg.norm(arms, axis=2)
-        np.testing.assert_allclose(one.toward[right], kept[right], atol=1e-5)
-        assert {True, False} <= set((share[right] < 1).ravel())
+        proportion = np.minimum((np.where(way > 0, edges[slab + 1], edges[slab]) - x) / way, 1)
+        kept = proportion * np.linalg.norm(arms, axis=2)
+        np.testing.assert_allclose(one.chord[right], kept[right], atol=1e-5)
+        assert {True, False} <= set((proportion[right] < 1).ravel())
     for kind in ("training", "fresh"):
         for i, one in enumerate(getattr(found, kind)):
-            right, radius = one.fitted, np.median(one.toward, axis=1)
+            right, radius = one.fitted, np.median(one.chord, axis=1)
             for name, values in (
                 ("fitted", 1.0 * right),
                 ("axis", np.median(one.axis.reshape(30, -1), axis=1)),
-                ("toward", radius),
+                ("chord", radius),
                 ("area", one.area.mean(axis=1)),
                 ("relative", radius / one.nearest),
                 ("size", radius[right]),
@@ -197,7 +197,7 @@ def test_the_nearest_point_of_the_other_label_is_found_among_all():
 
 def test_a_network_has_the_same_islands_in_every_stack():
     one, other = report("achievable").training[1], report("achievable", seeds=(1,)).training[0]
-    for name in ("index", "axis", "toward", "area"):
+    for name in ("index", "axis", "chord", "area"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
@@ -209,7 +209,7 @@ def test_ways_lead_to_draws_with_the_same_simple_coordinate():
         leaf *= -1  # the simple rule's opposite labels every exception correctly
     found = measure_islands(stack, sample=10, directions=4)
     one = found.training[0]
-    assert one.fitted.all() and np.all(one.toward > 0.05)
+    assert one.fitted.all() and np.all(one.chord > 0.05)
     assert np.all(one.axis[:, 1:] == found.reach)
     np.testing.assert_allclose(one.axis[:, 0].min(axis=1), np.abs(one.position[:, 0]), atol=1e-6)
     assert np.all(one.area == pytest.approx(2)) and one.open.all()
@@ -257,8 +257,8 @@ def test_rare_ways_are_covered_as_often_as_the_interval_says():
     assert covered >= 285
 
 
-def test_shares_have_clopper_and_pearsons_interval_where_all_points_agree():
-    found = _compared([[np.ones(50)], [np.zeros(50)]], 0.95, _share)
+def test_proportions_have_clopper_and_pearsons_interval_where_all_points_agree():
+    found = _compared([[np.ones(50)], [np.zeros(50)]], 0.95, _proportion)
     exact = clopper_pearson(np.array([50]), np.array([50]), 0.95)
     assert found.training.low == pytest.approx(exact.low) and found.training.high == [1]
     assert found.excess.low[0] < exact.low[0] and found.excess.high == [1]

@@ -9,7 +9,7 @@ import pytest
 
 import simbias
 from simbias import plots, tasks, validate
-from simbias.bounds import Found, bound, evaluate
+from simbias.bounds import BoundValue, bound, evaluate
 from simbias.models import classifier, edited, ensemble, panel, quantised
 from simbias.tasks.oracle import achievable_rule, simple_rule
 from simbias.tasks.shifts import shifted
@@ -206,9 +206,9 @@ def test_three_classes_of_points_of_ones_own_are_told_by_any_learner():
     wrong = np.mean(nearest(np.asarray(rows.x)).argmax(axis=1) != rows.y)
     assert found.risk.value == labels.risk.value and found.risk.value[0] == pytest.approx(wrong)
     assert found.n_certify == len(rows.y) == 800 and 0.05 < wrong < 0.2
-    shares = np.exp(nearest(own.x.astype(float)))
-    shares /= shares.sum(axis=1, keepdims=True)
-    assert found.train_loss[0] == pytest.approx(-np.log(shares[np.arange(600), own.y]).mean())
+    proportions = np.exp(nearest(own.x.astype(float)))
+    proportions /= proportions.sum(axis=1, keepdims=True)
+    assert found.train_loss[0] == pytest.approx(-np.log(proportions[np.arange(600), own.y]).mean())
     (held,) = evaluate(model, own, bounds=["clopper-pearson"])
     assert held.valid and wrong < held.record.value < wrong + 0.1
     with pytest.raises(ValueError, match="^n_train: got 2401, allowed: at most 2400, the points"):
@@ -356,11 +356,11 @@ def test_a_bound_of_another_package_is_judged_by_the_copy_that_it_returns(traine
             return np.stack([~heads, heads], axis=1).astype(float)
 
     @bound("coin", family="toy", certifies="a stochastic network", constants="none needed")
-    def coin(evidence, delta):
+    def coin(observed, delta):
         """Half of all points."""
-        return Found(0.5, {}, classifier=Coin())
+        return BoundValue(0.5, {}, classifier=Coin())
 
-    monkeypatch.setattr("simbias.bounds.judged.made_bound", lambda name: coin)
+    monkeypatch.setattr("simbias.bounds.evaluation.made_bound", lambda name: coin)
     one, other = evaluate(trained.some([0, 1]), bounds=["occam"], n_certify=N)
     assert 0.48 < one.risk < 0.52 and one.risk_low < 0.5 < one.risk_high and one.valid
     assert one.risk != other.risk and not one.own_risk
@@ -373,5 +373,5 @@ def test_an_ensemble_a_quantised_copy_and_a_callable_are_certified(trained, data
         (rule_of(data, simple_rule(TASK), column), data),
     ):
         (found,) = evaluate(subject, own, bounds=["beta-binomial"], n_certify=N)
-        held = found.record.premises[0].detail
+        held = found.record.assumptions[0].detail
         assert found.valid and found.risk < found.record.value < 0.3, held

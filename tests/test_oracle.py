@@ -27,9 +27,9 @@ def made_of(*laws, simple=(0,)):
 
 
 @pytest.mark.parametrize("k", CURVES)
-@pytest.mark.parametrize("share", (0.05, 0.5, 0.7, 0.95))
-def test_best_accuracy_with_c_cuts_is_the_published_table_at_every_margin(k, share):
-    curve = oracle.cut_curve(blocks.slab(k, margin=share / (k - 1)))
+@pytest.mark.parametrize("proportion", (0.05, 0.5, 0.7, 0.95))
+def test_best_accuracy_with_c_cuts_is_the_published_table_at_every_margin(k, proportion):
+    curve = oracle.cut_curve(blocks.slab(k, margin=proportion / (k - 1)))
     np.testing.assert_allclose(curve, CURVES[k], atol=1e-12)
 
 

@@ -82,13 +82,13 @@ def test_the_interval_of_a_difference_by_hand():
     # 30 of 100 points tell them apart, and the first errs on 20 of these
     counts = Paired(*np.array([[100], [20], [10]]))
     found = counts.difference(0.95)
-    share = clopper_pearson(np.array(30), np.array(100), 0.975)
+    proportion = clopper_pearson(np.array(30), np.array(100), 0.975)
     first = clopper_pearson(np.array(20), np.array(30), 0.975)
     assert found.value[0] == pytest.approx(0.1)
     assert found.low[0] == pytest.approx(
-        min(s * (2 * first.low - 1) for s in (share.low, share.high))
+        min(s * (2 * first.low - 1) for s in (proportion.low, proportion.high))
     )
-    assert found.high[0] == pytest.approx(share.high * (2 * first.high - 1))
+    assert found.high[0] == pytest.approx(proportion.high * (2 * first.high - 1))
 
 
 def test_intervals_of_differences_cover():

@@ -68,20 +68,26 @@ def test_without_a_dimension_the_number_with_most_values_is_the_axis():
     assert display.lines == ["(8,1), weight decay .1", "(8,1), weight decay .2"]
 
 
-def test_files_hold_every_share_and_every_seed(tmp_path):
+def test_files_hold_every_proportion_and_every_seed(tmp_path):
     paths = phase(RUN).save(tmp_path / "phase.png")
     assert [path.name for path in paths] == [
         "phase.png",
-        "phase-share.csv",
+        "phase-proportion.csv",
         "phase-transitions.csv",
     ]
     with paths[1].open() as handle:
-        shares = list(csv.DictReader(handle))
-    assert [float(row["share"]) for row in shares] == pytest.approx([1, 0, 5 / 6, 5 / 6, 1])
-    assert float(shares[2]["low"]) == pytest.approx(0.3588, abs=1e-4)
+        proportions = list(csv.DictReader(handle))
+    assert [float(row["proportion"]) for row in proportions] == pytest.approx(
+        [1, 0, 5 / 6, 5 / 6, 1]
+    )
+    assert float(proportions[2]["low"]) == pytest.approx(0.3588, abs=1e-4)
     with paths[2].open() as handle:
         seeds = list(csv.DictReader(handle))
-    assert [float(shares[0][f"memorised{end}"]) for end in ("", "_low", "_high")] == [0.3, 0.2, 0.4]
+    assert [float(proportions[0][f"memorised{end}"]) for end in ("", "_low", "_high")] == [
+        0.3,
+        0.2,
+        0.4,
+    ]
     assert [row["seed"] for row in seeds[:6]] == ["10", "11", "12", "13", "14", "15"]
     assert len(seeds) == 30 and sum(row["updates"] == "" for row in seeds) == 8
 

@@ -11,7 +11,7 @@ import simbias
 from simbias import plots
 from simbias.models import classifier
 from simbias.plots._lines import majority_lines
-from simbias.plots._plane import class_shares
+from simbias.plots._plane import class_proportions
 from simbias.tasks.oracle import achievable_rule, simple_rule
 from simbias.training.cell import Cell
 from simbias.training.problem import problem_of, training_set
@@ -56,9 +56,9 @@ def test_achievable_control_gives_the_achievable_rule_off_the_cuts(label):
     display = plots.boundary(stack, coordinate=last, label=label, **SMALL)
     says = achievable_rule(stack.cell.task)(np.outer(display.up, np.ones(last + 1)))
     near = gaps(stack.cell.task, last, display.up, display.up[1] - display.up[0])
-    expected = np.broadcast_to(says[:, None], display.share.shape)
-    np.testing.assert_array_equal(display.share[~near], expected[~near])
-    wrong = np.abs(display.share - expected)[near].sum() / display.share.size
+    expected = np.broadcast_to(says[:, None], display.proportion.shape)
+    np.testing.assert_array_equal(display.proportion[~near], expected[~near])
+    wrong = np.abs(display.proportion - expected)[near].sum() / display.proportion.size
     assert display.agreement("achievable") == pytest.approx(1 - wrong)
     assert near.mean() < 0.3
     assert len(display.learned) == 6
@@ -71,7 +71,7 @@ def test_simple_control_gives_a_vertical_boundary_at_zero():
     assert np.abs(line[:, 0]).max() <= cell
     assert line[:, 1].min() == display.up[0] and line[:, 1].max() == display.up[-1]
     assert 1 - 1 / 45 <= display.agreement("simple") <= 1  # but for the column of the cut
-    assert display.share.shape == (len(display.up), len(display.across)) == (45, 45)
+    assert display.proportion.shape == (len(display.up), len(display.across)) == (45, 45)
 
 
 def test_simple_control_fits_all_but_the_exceptions():
@@ -92,29 +92,29 @@ def test_a_third_of_the_points_shown_are_exceptions_and_no_more_than_there_are()
 
 
 def test_contexts_are_common_to_all_grid_points():
-    """A classifier that ignores the plane gives one share everywhere."""
+    """A classifier that ignores the plane gives one proportion everywhere."""
     task = simbias.tasks.get("noisy-lms-7", dim=6)
     turn = np.asarray(task.rotation(jax.random.key(3)))
     display = plots.BoundaryDisplay.from_classifier(
         lambda x: (x @ turn.T)[:, 3] > 0.1, task, turn, **SMALL
     )
-    assert np.ptp(display.share) == 0 and 0 < display.share[0, 0] < 1
+    assert np.ptp(display.proportion) == 0 and 0 < display.proportion[0, 0] < 1
     assert not display.learned
     assert "the other coordinates decide on 100%" in display.finding
 
 
-def test_share_does_not_depend_on_the_blocks(monkeypatch):
+def test_proportion_does_not_depend_on_the_blocks(monkeypatch):
     turn, grid = np.eye(3, dtype=np.float32), np.linspace(-1, 1, 7)
     contexts = np.random.default_rng(0).uniform(-1, 1, (8, 3))
 
-    def share():
+    def proportion():
         says = classifier(lambda x: x.sum(axis=1) > 0)
         task = simbias.tasks.get("lms-5", dim=3)
-        return class_shares(says, task, turn, (0, 2), grid, grid, contexts)
+        return class_proportions(says, task, turn, (0, 2), grid, grid, contexts)
 
-    whole = share()
+    whole = proportion()
     monkeypatch.setattr("simbias.plots._plane._ROWS", 20)
-    np.testing.assert_array_equal(share(), whole)
+    np.testing.assert_array_equal(proportion(), whole)
     monkeypatch.undo()
     exact = [(x + y + contexts[:, 1] > 0).mean() for y in grid for x in grid]
     np.testing.assert_allclose(whole[1].ravel(), exact, atol=1 / 8 + 1e-9)
@@ -132,8 +132,8 @@ def test_a_noisy_plateau_at_one_half_has_no_boundary():
 def test_a_narrow_plateau_has_its_boundary_in_the_middle():
     grid = np.linspace(-1, 1, 61)
     noise = np.random.default_rng(0).normal(0, 0.04, (61, 61))
-    share = np.where(np.abs(grid - 0.2) < 0.1, 0.5 + noise, (grid > 0.2) * 1.0)
-    (line,) = majority_lines(grid, grid, share, 1 / 8)
+    proportion = np.where(np.abs(grid - 0.2) < 0.1, 0.5 + noise, (grid > 0.2) * 1.0)
+    (line,) = majority_lines(grid, grid, proportion, 1 / 8)
     np.testing.assert_allclose(line[:, 0], 0.2, atol=0.02)
 
 
@@ -147,7 +147,7 @@ def test_without_a_simple_set_there_is_no_simple_rule_and_no_exception():
 def test_two_coordinates_leave_no_context():
     stack = stack_of("achievable", dim=2)
     display = plots.boundary(stack, **SMALL).plot()
-    assert display.contexts == 0 and set(np.unique(display.share)) == {0, 1}
+    assert display.contexts == 0 and set(np.unique(display.proportion)) == {0, 1}
     assert len(display.learned) == 6
 
 
@@ -179,7 +179,7 @@ def test_two_saves_give_the_same_bytes(suffix, tmp_path):
     first = plots.boundary(trained(), **SMALL).save(tmp_path / f"one/boundary{suffix}")
     with matplotlib.rc_context({"font.size": 20, "savefig.dpi": 50}):
         second = plots.boundary(trained(), **SMALL).save(str(tmp_path / f"two/boundary{suffix}"))
-    names = [f"boundary{suffix}", *(f"boundary-{t}.csv" for t in ("share", "lines", "points"))]
+    names = [f"boundary{suffix}", *(f"boundary-{t}.csv" for t in ("proportion", "lines", "points"))]
     assert [path.name for path in first] == [path.name for path in second] == names
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
@@ -188,10 +188,12 @@ def test_two_saves_give_the_same_bytes(suffix, tmp_path):
 
 def test_the_plotted_data_are_written(tmp_path):
     display = plots.boundary(stack_of("simple"), shown=60, **SMALL)
-    _, share, lines, points = display.save(tmp_path / "boundary.png")
-    rows = read(share)
-    assert len(rows) == 45 * 45 and list(rows[0]) == ["x", "y", "share"]
-    np.testing.assert_allclose([float(row["share"]) for row in rows], display.share.ravel())
+    _, proportion, lines, points = display.save(tmp_path / "boundary.png")
+    rows = read(proportion)
+    assert len(rows) == 45 * 45 and list(rows[0]) == ["x", "y", "proportion"]
+    np.testing.assert_allclose(
+        [float(row["proportion"]) for row in rows], display.proportion.ravel()
+    )
     assert {row["boundary"] for row in read(lines)} == {"learned", "simple", "achievable"}
     assert [float(r["x"]) for r in read(lines) if r["boundary"] == "simple"] == [0, 0]
     shown = read(points)
@@ -277,17 +279,17 @@ def test_an_untrained_control_has_no_traces():
 def test_comparison_counts_the_published_values_inside_the_intervals(tmp_path):
     nan = float("nan")
     rows = [
-        plots.Row("noisy-lms-7", "(100,1)", "test_accuracy", 0.942, 0.93, 0.95, 0.940),
-        plots.Row("noisy-lms-7", "(100,2)", "test_accuracy", 0.960, 0.95, 0.97, 0.945),
-        plots.Row("ms-7", "(100,1)", "test_accuracy", 1.0, nan, nan),
-        plots.Row("ms-7", "(100,1)", "other", nan, nan, nan),
+        plots.ComparisonRow("noisy-lms-7", "(100,1)", "test_accuracy", 0.942, 0.93, 0.95, 0.940),
+        plots.ComparisonRow("noisy-lms-7", "(100,2)", "test_accuracy", 0.960, 0.95, 0.97, 0.945),
+        plots.ComparisonRow("ms-7", "(100,1)", "test_accuracy", 1.0, nan, nan),
+        plots.ComparisonRow("ms-7", "(100,1)", "other", nan, nan, nan),
     ]
     display = plots.comparison(rows)
     written = display.save(tmp_path / "table.png")
     assert len(display.ax_) == 4 and written[1].name == "table.csv"
     assert "1 of 2" in display.finding and "0.015 (noisy-lms-7 (100,2)" in display.finding
     found = read(written[1])
-    assert list(found[0]) == list(plots.Row._fields) and found[0]["published"] == "0.94"
+    assert list(found[0]) == list(plots.ComparisonRow._fields) and found[0]["published"] == "0.94"
     assert found[2]["published"] == "" and found[2]["low"] == "nan"
     with pytest.raises(ValueError, match="^ax: got '3 axes', allowed: 4$"):
         display.plot(Figure().subplots(1, 3))
@@ -297,10 +299,12 @@ def test_comparison_refuses_no_rows_and_intervals_beside_their_value():
     with pytest.raises(ValueError, match="^rows: got "):
         plots.comparison([])
     with pytest.raises(ValueError, match="^rows: got .*low <= measured <= high$"):
-        plots.comparison([plots.Row("a", "b", "c", 0.5, 0.6, 0.7)])
+        plots.comparison([plots.ComparisonRow("a", "b", "c", 0.5, 0.6, 0.7)])
 
 
 def test_comparison_without_intervals_counts_nothing_inside():
     nan = float("nan")
-    display = plots.comparison([plots.Row("ms-7", "(100,1)", "test_accuracy", 0.99, nan, nan, 1.0)])
+    display = plots.comparison(
+        [plots.ComparisonRow("ms-7", "(100,1)", "test_accuracy", 0.99, nan, nan, 1.0)]
+    )
     assert display.finding.startswith("largest difference from a published value 0.010")

@@ -89,21 +89,21 @@ def test_a_boundary_has_its_coordinates_on_the_axes_with_units(drawn):
     assert ax.get_xlim() == (-1.1, 1.3) and ax.get_ylim() == (-1.2, 1.4)
 
 
-def test_the_background_of_a_boundary_is_the_share_at_its_place(drawn):
+def test_the_background_of_a_boundary_is_the_proportion_at_its_place(drawn):
     display = drawn("boundary")
     ax, bar = display.figure_.axes
     mesh = ax.collections[0]
-    np.testing.assert_array_equal(mesh.get_array(), display.share)
+    np.testing.assert_array_equal(mesh.get_array(), display.proportion)
     x, y = mesh.get_coordinates()[..., 0], mesh.get_coordinates()[..., 1]
     np.testing.assert_allclose((x[0, 1:] + x[0, :-1]) / 2, display.across)
     np.testing.assert_allclose((y[1:, 0] + y[:-1, 0]) / 2, display.up)
     assert mesh.get_clim() == (0, 1)
     low, high = mesh.cmap(0.0), mesh.cmap(1.0)
     assert low[2] > low[0] and high[0] > high[2]  # blue says -, orange says +
-    assert bar.get_ylabel() == "the network says + (share of 64 contexts)"
-    data = table(display, "share")
-    at = {(x, y): share for x, y, share in zip(*data.values(), strict=True)}
-    assert at[display.across[5], display.up[1]] == display.share[1, 5]
+    assert bar.get_ylabel() == "the network says + (proportion of 64 contexts)"
+    data = table(display, "proportion")
+    at = {(x, y): proportion for x, y, proportion in zip(*data.values(), strict=True)}
+    assert at[display.across[5], display.up[1]] == display.proportion[1, 5]
 
 
 def test_rules_of_a_boundary_cut_their_own_coordinate(drawn):
@@ -147,7 +147,7 @@ def test_the_legend_and_title_of_a_boundary_count_what_is_drawn(drawn):
     ]
     title = "name\nfits 66.6% of 3 points, 100% of 1 exceptions"
     assert display.figure_.get_suptitle() == title
-    simple = np.where(display.across >= 0, display.share, 1 - display.share).mean()
+    simple = np.where(display.across >= 0, display.proportion, 1 - display.proportion).mean()
     assert f"agrees on {simple:.0%}" in labels[1]
 
 
@@ -259,7 +259,7 @@ def test_the_phase_diagram_has_every_cell_at_its_setting(drawn):
     assert [ax.get_xscale() for ax in display.ax_] == ["log"] * 3 and below.get_yscale() == "log"
     assert below.get_xlabel() == "dimension $d$"
     assert [label.get_text() for label in below.get_xticklabels()] == ["2", "5", "10", "50"]
-    assert above.get_ylabel() == "share of seeds that\nreach the boundary"
+    assert above.get_ylabel() == "proportion of seeds that\nreach the boundary"
     assert between.get_ylabel() == "memorised fraction\n(mean, t interval)"
     assert below.get_ylabel() == "transition (updates)"
     expected = {
@@ -271,8 +271,8 @@ def test_the_phase_diagram_has_every_cell_at_its_setting(drawn):
         ),
         style.VERMILLION: ([2, 10], [5 / 6, 1], [0.3, 0.4], [135, 210]),
     }
-    for colour, (at, share, memorised, median) in expected.items():
-        for ax, values in ((above, share), (between, memorised), (below, median)):
+    for colour, (at, proportion, memorised, median) in expected.items():
+        for ax, values in ((above, proportion), (between, memorised), (below, median)):
             ((x, y),) = [one for one in lines(ax, color=colour) if len(one[0]) == len(at)][:1]
             assert x == pytest.approx(at, rel=0.05) and y == pytest.approx(values, nan_ok=True)
 
@@ -281,7 +281,7 @@ def test_intervals_of_the_phase_diagram_belong_to_their_cells(drawn):
     display = drawn("phase")
     above, between, _ = display.ax_
     for ax, ends in (
-        (above, lambda p: (float(p.found.share.low), float(p.found.share.high))),
+        (above, lambda p: (float(p.found.proportion.low), float(p.found.proportion.high))),
         (between, lambda p: (p.memorised.value - 0.05, p.memorised.value + 0.05)),
     ):
         for collection, line in zip(ax.collections, display.lines, strict=True):
@@ -395,38 +395,44 @@ def test_the_texts_of_bounds(drawn):
 
 
 def test_claims_stand_at_their_numbers_beside_their_thresholds(drawn):
-    shares, others = drawn("claims").ax_
-    assert shares.get_xlabel() == "share of units that hold"
+    proportions, others = drawn("claims").ax_
+    assert proportions.get_xlabel() == "proportion of units that hold"
     assert others.get_xlabel().startswith("distance of mean or median from the threshold")
     ticks = [label.get_text() for label in others.get_xticklabels()]
     assert ticks == ["against", "in favour"]
-    assert [float(text.get_text()) for text in shares.get_xticklabels()] == [0, 0.25, 0.5, 0.75, 1]
-    assert dots(shares, style.BLUE, "o") == [(0.98, 1)]
-    assert dots(shares, style.VERMILLION, "D") == [(0.5, 2)]
-    assert lines(shares, color=style.BLUE, marker="None") == [([0.96, 0.99], [1, 1])]
-    assert lines(shares, color=style.VERMILLION, marker="None") == [([0.4, 0.7], [2, 2])]
-    assert [x for x, _ in lines(shares, color=style.BLACK)] == [[0.95] * 2, [0.8] * 2]
+    assert [float(text.get_text()) for text in proportions.get_xticklabels()] == [
+        0,
+        0.25,
+        0.5,
+        0.75,
+        1,
+    ]
+    assert dots(proportions, style.BLUE, "o") == [(0.98, 1)]
+    assert dots(proportions, style.VERMILLION, "D") == [(0.5, 2)]
+    assert lines(proportions, color=style.BLUE, marker="None") == [([0.96, 0.99], [1, 1])]
+    assert lines(proportions, color=style.VERMILLION, marker="None") == [([0.4, 0.7], [2, 2])]
+    assert [x for x, _ in lines(proportions, color=style.BLACK)] == [[0.95] * 2, [0.8] * 2]
     # a mean of 2.5 in [1.5, 4] that should be at most 2: its furthest end is 2 away, against
     assert dots(others, style.GREY, "o") == [(-0.25, 1)]
     ((x, y),) = lines(others, color=style.GREY, marker="None")
     assert sorted(x) == [-1, 0.25] and y == [1, 1]
     assert [x for x, _ in lines(others, color=style.BLACK)] == [[0, 0]] * 2
-    for ax in (shares, others):
+    for ax in (proportions, others):
         assert ax.get_ylim()[0] > ax.get_ylim()[1] and ax.get_xscale() == "linear"
-    assert holds(shares, [0, 1], [1, 2]) and holds(others, [-1, 0.25], [1, 2])
+    assert holds(proportions, [0, 1], [1, 2]) and holds(others, [-1, 0.25], [1, 2])
 
 
 def test_what_favours_claims_is_shaded(drawn):
-    shares, others = drawn("claims").ax_
+    proportions, others = drawn("claims").ax_
     favour = to_rgba("#E8F1F8")
-    for ax, starts in ((shares, [0.95, 0.8]), (others, [0.2, 0])):
+    for ax, starts in ((proportions, [0.95, 0.8]), (others, [0.2, 0])):
         boxes = [
             part.get_paths()[0].get_extents()
             for part in ax.collections
             if len(part.get_facecolor()) and tuple(part.get_facecolor()[0]) == favour
         ]
         assert [box.x0 for box in boxes] == pytest.approx(starts)
-        assert all(box.x1 == pytest.approx(1 if ax is shares else 1.1) for box in boxes)
+        assert all(box.x1 == pytest.approx(1 if ax is proportions else 1.1) for box in boxes)
 
 
 def test_the_legend_of_claims_has_the_colours_of_the_verdicts(drawn):
@@ -520,11 +526,11 @@ def test_points_of_islands_are_how_far_labels_are_kept_against_the_nearest_other
     data = table(display, "points")
     for kind, colour in kinds.items():
         found = getattr(display.report, kind)[0]
-        assert dots(ax, colour, "o") == list(zip(found.nearest, found.toward_radius, strict=True))
+        assert dots(ax, colour, "o") == list(zip(found.nearest, found.chord_radius, strict=True))
         rows = [i for i, one in enumerate(data["kind"]) if one == kind]
         assert [data["nearest_other"][i] for i in rows] == list(found.nearest)
-        assert [data["toward_radius"][i] for i in rows] == list(found.toward_radius)
-        assert holds(ax, found.nearest, found.toward_radius)
+        assert [data["chord_radius"][i] for i in rows] == list(found.chord_radius)
+        assert holds(ax, found.nearest, found.chord_radius)
     ((x, y),) = lines(ax, color=style.GREY)
     assert x == y and x[0] == 0  # equal distances
 
@@ -542,7 +548,7 @@ def test_the_legend_and_title_of_islands(drawn):
     }
     title = display.figure_.get_suptitle()
     assert title.startswith("noisy-lms-7, $d$ = 4, network (12,1), seed 0\n")
-    assert "share of exceptions fitted: training 1.00, fresh 1.00" in title
+    assert "proportion of exceptions fitted: training 1.00, fresh 1.00" in title
 
 
 # all

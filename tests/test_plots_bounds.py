@@ -5,12 +5,12 @@ import csv
 import numpy as np
 import pytest
 
-from simbias.bounds import Judged, Record
+from simbias.bounds import Evaluation, Record
 from simbias.plots import _figure as style
 from simbias.plots.bounds import BoundsDisplay, bounds
 
 
-def judged(name, value, risk, seed=0, *, kind="bound", certifies="this network", log10=None):
+def evaluations(name, value, risk, seed=0, *, kind="bound", certifies="this network", log10=None):
     if log10 is None and value is not None:
         log10 = float(np.log10(value))
     record = Record(
@@ -26,19 +26,19 @@ def judged(name, value, risk, seed=0, *, kind="bound", certifies="this network",
         (),
         "" if value is not None else "unmet",
     )
-    return Judged(record, seed, risk, 0.9 * risk, 1.1 * risk)
+    return Evaluation(record, seed, risk, 0.9 * risk, 1.1 * risk)
 
 
 def example(worst=20.0):
     return [
-        judged("vc", worst, 0.05),
-        judged("pac", 0.2, 0.06, certifies="a stochastic network"),
-        judged("clopper-pearson", 0.055, 0.05, kind="certificate"),
-        judged("vc", 2 * worst, 0.05, 1),
-        judged("pac", 0.22, 0.06, 1, certifies="a stochastic network"),
-        judged("clopper-pearson", 0.056, 0.05, 1, kind="certificate"),
-        judged("stability", None, 0.05, certifies="an expectation"),
-        judged("norm", 300.0, 0.05, kind="measure", certifies="nothing"),
+        evaluations("vc", worst, 0.05),
+        evaluations("pac", 0.2, 0.06, certifies="a stochastic network"),
+        evaluations("clopper-pearson", 0.055, 0.05, kind="certificate"),
+        evaluations("vc", 2 * worst, 0.05, 1),
+        evaluations("pac", 0.22, 0.06, 1, certifies="a stochastic network"),
+        evaluations("clopper-pearson", 0.056, 0.05, 1, kind="certificate"),
+        evaluations("stability", None, 0.05, certifies="an expectation"),
+        evaluations("norm", 300.0, 0.05, kind="measure", certifies="nothing"),
     ]
 
 
@@ -54,7 +54,7 @@ def test_the_finding_counts_what_holds_and_what_is_vacuous():
         "all 3 bounds hold; of 2 from training points 1 are vacuous\n"
         "tightest of these: pac, 0.21 on a risk of 0.06; the held-out certificate: 0.055"
     )
-    broken = bounds([*example(), judged("occam", 0.01, 0.05)], name="cell")
+    broken = bounds([*example(), evaluations("occam", 0.01, 0.05)], name="cell")
     assert broken.finding.startswith("violated: occam; of 3")
 
 
@@ -64,7 +64,7 @@ def test_a_violated_bound_is_drawn_in_another_colour():
         return {line.get_color() for line in ax.lines}
 
     assert style.VERMILLION not in colours(example())
-    assert style.VERMILLION in colours([*example(), judged("occam", 0.01, 0.05)])
+    assert style.VERMILLION in colours([*example(), evaluations("occam", 0.01, 0.05)])
 
 
 def test_dots_stand_at_the_values_and_the_vacuous_line_at_a_half():
@@ -81,7 +81,7 @@ def test_dots_stand_at_the_values_and_the_vacuous_line_at_a_half():
 @pytest.mark.parametrize("log10", (3.0, 400.0))
 @pytest.mark.parametrize("risk", (0.05, 0.0))
 def test_values_beyond_floats_and_risks_of_zero_can_be_drawn(log10, risk, tmp_path):
-    rows = [judged("vc", 1e300, risk, log10=log10), judged("pac", 0.2, risk)]
+    rows = [evaluations("vc", 1e300, risk, log10=log10), evaluations("pac", 0.2, risk)]
     bounds(rows, name="cell").save(tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 1000
 
@@ -97,5 +97,7 @@ def test_the_data_are_beside_the_figure(tmp_path):
 
 
 def test_nothing_to_draw_is_refused_in_one_line():
-    with pytest.raises(ValueError, match="^judged: got '1 without a value', allowed: a bound with"):
+    with pytest.raises(
+        ValueError, match="^evaluations: got '1 without a value', allowed: a bound with"
+    ):
         BoundsDisplay("cell", bounds(example(), name="cell").rows[-1:])

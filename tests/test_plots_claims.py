@@ -7,8 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from simbias.plots import _figure as style
-from simbias.plots.claims import ClaimsDisplay, Row, claims
-from simbias.results.claims import VERDICTS
+from simbias.plots.claims import ClaimRow, ClaimsDisplay, claims
+from simbias.results.claims import VERDICTS_COLUMNS
 
 COLOURS = {"supported": style.BLUE, "refuted": style.VERMILLION, "inconclusive": style.GREY}
 
@@ -50,10 +50,10 @@ def mean(id, said="supported", *ends, value=2.0, **changes):
 
 def example():
     return [
-        verdict("share-1", "supported", 1.0, 0.94, 1.0),
+        verdict("proportion-1", "supported", 1.0, 0.94, 1.0),
         mean("mean-1", "refuted", 5.0, 4.0, 6.0),
         verdict("other-1", "refuted", 0.5, 0.4, 0.6, family="other"),
-        verdict("share-2", "inconclusive", 0.96, 0.9, 0.99, more=32),
+        verdict("proportion-2", "inconclusive", 0.96, 0.9, 0.99, more=32),
         mean("mean-2", "inapplicable"),
     ]
 
@@ -80,14 +80,14 @@ def texts(ax):
 
 
 def test_what_is_drawn_is_stored_of_every_verdict():
-    assert set(Row._fields) <= {column.name for column in VERDICTS}
+    assert set(ClaimRow._fields) <= {column.name for column in VERDICTS_COLUMNS}
 
 
-def test_shares_stand_above_means_and_families_in_the_order_given():
+def test_proportions_stand_above_means_and_families_in_the_order_given():
     panels = claims(example()).panels
     said = [[line if isinstance(line, str) else line.id for line in panel] for panel in panels]
     assert said == [
-        ["conclusion", "share-1", "share-2", "other", "other-1"],
+        ["conclusion", "proportion-1", "proportion-2", "other", "other-1"],
         ["islands", "mean-1", "mean-2"],
     ]
 
@@ -99,7 +99,7 @@ def test_the_title_counts_the_verdicts_that_there_are():
     assert claims(example()[:1]).finding == "1 claim: 1 supported"
 
 
-def test_dots_stand_at_the_shares_in_the_colour_of_the_verdict():
+def test_dots_stand_at_the_proportions_in_the_colour_of_the_verdict():
     ax = claims(example()).plot().ax_[0]
     assert drawn(ax) == [
         (1.0, 1, style.BLUE),
@@ -117,7 +117,7 @@ def test_a_verdict_has_one_colour_for_its_dot_and_its_interval(make, said):
     assert coloured == [COLOURS[said]] * 2
 
 
-def test_a_share_has_its_threshold_as_a_tick_and_its_favour_to_the_right():
+def test_a_proportion_has_its_threshold_as_a_tick_and_its_favour_to_the_right():
     ax = claims([verdict("a", "supported", 0.9, 0.8, 1.0, threshold=0.7)]).plot().ax_
     ticks = [list(line.get_xdata()) for line in ax.lines if line.get_color() == style.BLACK]
     assert ticks == [[0.7, 0.7]]
@@ -203,13 +203,13 @@ def test_every_row_says_its_numbers_in_columns_that_line_up():
         mean("d", "refuted", 1536.2, 1351.0, 1.0e6, quantifier="median", value=2500.0),
     ]
     axes = claims(rows).plot().ax_
-    shares, others = (texts(ax) for ax in axes)
+    proportions, others = (texts(ax) for ax in axes)
     claimed = "excess_risk ≤ 0.01"
-    assert shares[-1] == [
-        "claim", "share", "97.5% interval", "threshold", "units", "v.", "claimed of a unit",
+    assert proportions[-1] == [
+        "claim", "proportion", "97.5% interval", "threshold", "units", "v.", "claimed of a unit",
     ]  # fmt: skip
-    assert shares[1] == ["a", "1.000", "[0.939, 1.000]", "≥ 0.95", "1 pair", "1", claimed]
-    assert shares[2] == [
+    assert proportions[1] == ["a", "1.000", "[0.939, 1.000]", "≥ 0.95", "1 pair", "1", claimed]
+    assert proportions[2] == [
         "b", "0.99995", "[0.9999, 0.99998]", "≥ 0.95", "200,000 points", "12", claimed,
     ]  # fmt: skip
     assert others[1] == [

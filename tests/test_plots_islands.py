@@ -40,7 +40,7 @@ def test_the_plane_of_the_simple_network_is_its_line_and_nothing_is_fitted(stack
     for piece in display.slices:
         (line,) = piece.decision.lines
         np.testing.assert_allclose(line[:, 0], 0, atol=1e-6)
-    assert "share of exceptions fitted: training 0.00, fresh 0.00" in display.finding
+    assert "proportion of exceptions fitted: training 0.00, fresh 0.00" in display.finding
     assert display.name == "noisy-lms-7, $d$ = 4, network (12,1), seed 0"
 
 
@@ -55,9 +55,9 @@ def test_files_hold_the_lines_and_every_point(stacks, tmp_path):
     with paths[2].open() as handle:
         points = list(csv.DictReader(handle))
     assert [row["kind"] for row in points] == ["training"] * 6 + ["fresh"] * 6
-    radii = [float(row["toward_radius"]) for row in points]
+    radii = [float(row["chord_radius"]) for row in points]
     found = display.report
-    expected = np.append(found.training[0].toward_radius, found.fresh[0].toward_radius)
+    expected = np.append(found.training[0].chord_radius, found.fresh[0].chord_radius)
     np.testing.assert_allclose(radii, expected, rtol=1e-6)
 
 

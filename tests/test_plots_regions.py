@@ -50,11 +50,11 @@ def contexts(stack, most):
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_shares_are_those_of_asking_the_network_at_each_context(name, drawn):
+def test_proportions_are_those_of_asking_the_network_at_each_context(name, drawn):
     stack, display = drawn(name)
     assert type(display) is RegionsDisplay and display.contexts == WAYS[name][1]
-    assert display.share.shape == (stack.cell.task.classes, 41, 41)
-    np.testing.assert_allclose(display.share.sum(axis=0), 1)
+    assert display.proportion.shape == (stack.cell.task.classes, 41, 41)
+    np.testing.assert_allclose(display.proportion.sum(axis=0), 1)
     turn = stack.rotation[0]
     plain = contexts(stack, display.contexts).astype(np.float64)
     shape = plain.shape
@@ -66,8 +66,8 @@ def test_shares_are_those_of_asking_the_network_at_each_context(name, drawn):
         plain[:, display.coordinates[1]] = display.up[row]
         x = (plain @ turn if len(turn) else plain).reshape(shape).astype(np.float32)
         said = network.scores(x).argmax(axis=1)
-        share = [np.mean(said == label) for label in range(stack.cell.task.classes)]
-        off.append(np.abs(display.share[:, row, column] - share).max())
+        proportion = [np.mean(said == label) for label in range(stack.cell.task.classes)]
+        off.append(np.abs(display.proportion[:, row, column] - proportion).max())
     # a context whose score is on the boundary may fall to either side
     assert max(off) <= 1 / len(plain) + 1e-9 and np.mean(np.array(off) < 1e-9) >= 0.9
 
@@ -115,7 +115,7 @@ def test_the_rule_of_exclusive_or_is_compared_with_where_it_can_be_drawn(drawn, 
     _, display = drawn("exclusive")
     rule = (display.across[None, :] > 0) ^ (display.up[:, None] > 0)
     np.testing.assert_array_equal(display.achievable, rule)
-    by_hand = np.where(rule, display.share[1], display.share[0]).mean()
+    by_hand = np.where(rule, display.proportion[1], display.proportion[0]).mean()
     assert display.agreement == pytest.approx(by_hand) and 0.8 < by_hand < 1
     (legend,) = display.plot().figure_.legends
     texts = [text.get_text() for text in legend.get_texts()]
@@ -134,7 +134,7 @@ def test_the_rule_itself_agrees_with_itself_and_turns_where_slabs_meet():
     vertices = np.concatenate(display.learned[1])
     cell = display.across[1] - display.across[0]
     assert np.abs(vertices[:, :, None] - [-0.5, 0, 0.5]).min(axis=(1, 2)).max() <= cell
-    np.testing.assert_array_equal(display.lead, np.abs(2 * display.share[1] - 1))
+    np.testing.assert_array_equal(display.lead, np.abs(2 * display.proportion[1] - 1))
 
 
 def test_where_other_coordinates_decide_there_is_no_line_and_nothing_is_numbered(drawn):
@@ -168,7 +168,7 @@ def test_a_coordinate_that_never_varies_has_a_plane_all_the_same():
     assert np.abs(line[:, 1]).max() <= display.up[1] - display.up[0]
 
 
-def test_classes_beyond_the_tenth_share_a_colour_and_a_line_of_the_legend():
+def test_classes_beyond_the_tenth_proportion_a_colour_and_a_line_of_the_legend():
     twelve = ArrayTask("twelve", np.zeros((120, 2)), np.arange(120) % 12)
     data = simbias.data(twelve, n_train=72)
     display = plots.boundary(lambda x: (x[:, 0] > 0) * 11, data, **SMALL).plot()
@@ -209,14 +209,14 @@ def test_two_saves_of_regions_give_the_same_bytes(suffix, tmp_path, rings):
         plots.boundary(rings, seed=1, **SMALL).save(tmp_path / folder / f"regions{suffix}")
         for folder in ("one", "two")
     )
-    names = [f"regions{suffix}", *(f"regions-{t}.csv" for t in ("share", "lines", "points"))]
+    names = [f"regions{suffix}", *(f"regions-{t}.csv" for t in ("proportion", "lines", "points"))]
     assert [path.name for path in first] == names
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
     with first[1].open() as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["x", "y", "said", "share_0", "share_1", "share_2"]
-    assert all(row[f"share_{row['said']}"] == "1" for row in rows)
+    assert list(rows[0]) == ["x", "y", "said", "proportion_0", "proportion_1", "proportion_2"]
+    assert all(row[f"proportion_{row['said']}"] == "1" for row in rows)
 
 
 def test_tasks_of_blocks_keep_their_own_figure():

@@ -7,7 +7,7 @@ import pytest
 
 from simbias import tasks
 from simbias._registry import summary
-from simbias.bounds import evidence_from, records
+from simbias.bounds import observe, records
 from simbias.cli import main
 from simbias.registry import BOUNDS, CLAIMS, REGISTRIES
 
@@ -104,12 +104,12 @@ def test_a_bound_that_cannot_be_imported_is_inapplicable_beside_the_others(
     installed, trained, monkeypatch
 ):
     monkeypatch.setattr(BOUNDS, "_builtin", {"occam": BOUNDS.entries()["occam"]})
-    evidence = evidence_from(trained, 0)
-    found = {one.bound: one for one in records(evidence)}
+    observed = observe(trained, 0)
+    found = {one.bound: one for one in records(observed)}
     assert set(found) == set(BOUNDS.entries()) and found["occam"].applicable
     assert not found["unwell"].applicable and "SystemExit" in found["unwell"].reason
     with pytest.raises(ValueError, match="plug-in 'unwell'"):
-        records(evidence, bounds=["occam", "unwell"])
+        records(observed, bounds=["occam", "unwell"])
 
 
 def test_a_plugin_that_is_no_function_is_named(installed):

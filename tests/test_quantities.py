@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import binom
 
 from simbias import MLP, Stop, sgd, tasks, validate
-from simbias.bounds import Evidence, evaluate, records
-from simbias.bounds.quantities import DELTA, judged, points_to_exclude
+from simbias.bounds import Observed, evaluate, records
+from simbias.bounds.quantities import DELTA, evaluations, points_to_exclude
 from simbias.claims.grammar import parse
 from simbias.experiments.classify import NETWORKS, NUMBERS
 from simbias.quantities import Subject, Unit, declared, learned, settings, unit_named, units
@@ -481,7 +481,7 @@ def test_a_certificate_below_the_risk_is_violated_and_one_within_its_interval_ma
     subject, stack
 ):
     # planted: a value that the whole interval of the risk exceeds, and values within it
-    found = dict(judged(subject))
+    found = dict(evaluations(subject))
     for seed, value in (
         (1, lambda one: (one.risk + one.risk_high) / 2),
         (2, lambda one: one.risk_low * 0.99),
@@ -501,8 +501,8 @@ def test_sharpness_may_be_negative():
     # nearly 20 - a b c, whose curvature along (1, 1, 1) is -2, and nothing else curves as much
     layers = [Layer(np.ones((1, units)), np.zeros(units)) for units in (1, 1, 2)]
     layers[-1].weight[0, 0], layers[-1].bias[0] = 0, 20
-    evidence = Evidence(layers=tuple(layers), x=np.ones((1, 1)), y=np.ones(1, int))
-    (record,) = records(evidence, bounds=["sharpness"])
+    observed = Observed(layers=tuple(layers), x=np.ones((1, 1)), y=np.ones(1, int))
+    (record,) = records(observed, bounds=["sharpness"])
     assert declared()["bound_value"].low <= record.value < -2
 
 

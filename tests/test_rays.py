@@ -123,12 +123,14 @@ def test_a_margin_of_zero_has_label_zero():
     np.testing.assert_array_equal(first_crossing(layers, origins, up, 1.0), [0, np.inf])
 
 
-@pytest.mark.parametrize("share", _STRETCHES[1:])
-def test_a_crossing_where_one_stretch_of_the_search_ends_is_found_once(share):
-    for place in (np.nextafter(share, 0), share, np.nextafter(share, 2)):
+@pytest.mark.parametrize("proportion", _STRETCHES[1:])
+def test_a_crossing_where_one_stretch_of_the_search_ends_is_found_once(proportion):
+    for place in (np.nextafter(proportion, 0), proportion, np.nextafter(proportion, 2)):
         layers = zigzag((float(place),))
         found = first_crossing(layers, np.zeros((1, 2)), np.eye(2)[1:], 1.0)
-        assert found[0] == pytest.approx(place, abs=1e-14) or (share == 1 and np.isinf(found[0]))
+        assert found[0] == pytest.approx(place, abs=1e-14) or (
+            proportion == 1 and np.isinf(found[0])
+        )
 
 
 def test_one_output_is_the_logit_difference():

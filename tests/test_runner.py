@@ -362,7 +362,7 @@ def test_the_summary_averages_over_seeds(whole, plan):
     assert first.means["test_accuracy"].value == pytest.approx(np.mean(values))
     assert first.means["test_accuracy"].low <= np.mean(values) <= first.means["test_accuracy"].high
     ends = {name: (mean.least, mean.most) for name, mean in first.means.items()}
-    assert ends.pop("memorised") == (-1, 1)  # an excess; the others are shares
+    assert ends.pop("memorised") == (-1, 1)  # an excess; the others are proportions
     assert len(ends) >= 4 and set(ends.values()) == {(0, 1)}
 
 

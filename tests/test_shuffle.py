@@ -98,8 +98,8 @@ def test_the_smallest_sets_are_shuffled_nearly_uniformly(n):
     # six rounds on a handful of elements have too few different keys to be exactly uniform
     orders = many(n, 40_000)
     for place in range(n):
-        share = np.bincount(orders[:, place], minlength=n) / 40_000 * n
-        assert np.all(np.abs(share - 1) < 0.1)
+        proportion = np.bincount(orders[:, place], minlength=n) / 40_000 * n
+        assert np.all(np.abs(proportion - 1) < 0.1)
 
 
 def permutation_counts(orders):

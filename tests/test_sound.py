@@ -99,7 +99,7 @@ def test_grids_and_islands_have_no_number_for_them_and_the_same_for_the_others(m
     found, expected = (measure_islands(stack, **options) for stack in (mixed, alone))
     assert found.faults == faults(mixed)
     assert [len(one.index) for one in found.training] == [len(expected.training[0].index), 0, 0, 0]
-    for name in ("fitted", "axis", "toward", "area", "relative", "size"):
+    for name in ("fitted", "axis", "chord", "area", "relative", "size"):
         for values, own in zip(getattr(found, name), getattr(expected, name), strict=True):
             np.testing.assert_array_equal(values.value[:1], own.value)
             assert np.isnan(values.value[1:]).all(), name

@@ -213,19 +213,19 @@ def test_every_segment_is_reported_with_the_networks_that_moved(cell):
         assert updates == sorted(set(updates)) and updates[-1] == 200
 
 
-def test_the_seconds_of_a_network_are_its_share_of_the_devices(cell, monkeypatch):
+def test_the_seconds_of_a_network_are_its_proportion_of_the_devices(cell, monkeypatch):
     # a clock that goes on by 3 a look: a segment takes 3 on each of two devices
     clock = SimpleNamespace(perf_counter=itertools.count(0, 3.0).__next__)
     monkeypatch.setattr(sys.modules["simbias.training.jobs"], "time", clock)
-    shares = dict.fromkeys(range(3), 0.0)
+    proportions = dict.fromkeys(range(3), 0.0)
 
     def counted(moved):
         for job in moved:
-            shares[job.seed] += 3 * 2 / len(moved)
+            proportions[job.seed] += 3 * 2 / len(moved)
 
     jobs = [Job(cell, seed) for seed in range(3)]
     made = train_jobs(jobs, n_select=SELECT, after_segment=counted)
-    assert {job.seed: snapshot.seconds for job, snapshot in made.items()} == shares
+    assert {job.seed: snapshot.seconds for job, snapshot in made.items()} == proportions
 
 
 def test_last_check_equals_a_recomputation_from_the_returned_weights(cell, trained, forward):
@@ -297,7 +297,7 @@ def test_networks_of_one_call_may_have_stop_rules_of_their_own(cell, snapshots):
     assert gap(made[Job(cell, 0)], snapshots[Job(cell, 0)]) == 0
 
 
-def test_cells_of_other_shapes_do_not_share_a_program(cell):
+def test_cells_of_other_shapes_do_not_proportion_a_program(cell):
     def other(**changes):
         given = {
             "task": cell.task,

@@ -16,9 +16,9 @@ from simbias.stats.student import half_width, half_width_of_mean
 @pytest.mark.parametrize("n", (1, 2, 5, 6, 59))
 def test_tails_are_those_of_the_binomial_at_every_count(n):
     k = np.arange(-1, n + 1)
-    for share in (0.05, 0.5, 0.95):
-        found = tail(k, n, share)
-        np.testing.assert_allclose(found, stats.binom.sf(k - 1, n, share), atol=1e-12)
+    for proportion in (0.05, 0.5, 0.95):
+        found = tail(k, n, proportion)
+        np.testing.assert_allclose(found, stats.binom.sf(k - 1, n, proportion), atol=1e-12)
 
 
 def test_clopper_pearson_golden_values():
@@ -72,10 +72,10 @@ def test_limits_are_where_tails_have_their_level_and_mirror_one_another(k, n):
     assert lower_limit(0, n, 0.025) == 0 and upper_limit(n, n, 0.025) == 1
 
 
-@pytest.mark.parametrize("n, share", ((1, 0.5), (5, 0.5), (6, 0.5), (20, 0.5), (20, 0.6)))
-def test_the_order_statistic_above_a_median_is_the_first_that_is_sure_enough(n, share):
-    below = stats.binom.sf(np.arange(n), n, share)  # of each order statistic, to be below it
-    place = above_median(n, 0.025, share)
+@pytest.mark.parametrize("n, proportion", ((1, 0.5), (5, 0.5), (6, 0.5), (20, 0.5), (20, 0.6)))
+def test_the_order_statistic_above_a_median_is_the_first_that_is_sure_enough(n, proportion):
+    below = stats.binom.sf(np.arange(n), n, proportion)  # of each order statistic, to be below it
+    place = above_median(n, 0.025, proportion)
     if place is None:
         assert below[-1] > 0.025
     else:

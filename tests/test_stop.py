@@ -146,9 +146,9 @@ LOST_AND_BACK = (2, 1)  # of seeds at a learning rate of 250
 def test_only_a_run_that_ends_short_of_its_goal_is_lost_by_its_loss(end):
     limit = 100 * np.log(2)
     spent = end in (End.BUDGET, End.PATIENCE)
-    assert Stop().judged(end, limit * (1 - 1e-9), np.log(2)) == end
-    assert Stop().judged(end, limit * (1 + 1e-9), np.log(2)) == (End.LOST if spent else end)
-    assert Stop().judged(end, np.nan, np.log(2)) == end
+    assert Stop().ended(end, limit * (1 - 1e-9), np.log(2)) == end
+    assert Stop().ended(end, limit * (1 + 1e-9), np.log(2)) == (End.LOST if spent else end)
+    assert Stop().ended(end, np.nan, np.log(2)) == end
 
 
 def test_a_loss_that_has_left_every_useful_range_is_diverged_one_that_comes_down_is_not(tiny):

@@ -16,7 +16,7 @@ from simbias.experiments.classify import NETWORKS
 from simbias.results import load_stack
 from simbias.results.config import read_config
 from simbias.results.files import StoreError, check_writable
-from simbias.results.schema import BOUNDS, EVIDENCE, VERDICTS
+from simbias.results.schema import BOUNDS_COLUMNS, EVIDENCE_COLUMNS, VERDICTS_COLUMNS
 from simbias.results.store import Store
 from simbias.training.fit import TRACE
 
@@ -307,9 +307,9 @@ JUDGED = ("cell", "bound", "kind", "certifies", "terms", "premises", "finished")
 @pytest.mark.parametrize(
     ("columns", "row"),
     [
-        (VERDICTS, dict.fromkeys(("id", "hash", "verdict", "premises"), "x")),
-        (EVIDENCE, dict.fromkeys(("id", "hash", "outcome"), "x")),
-        (BOUNDS, dict.fromkeys(JUDGED, "x") | {"seed": 0}),
+        (VERDICTS_COLUMNS, dict.fromkeys(("id", "hash", "verdict", "premises"), "x")),
+        (EVIDENCE_COLUMNS, dict.fromkeys(("id", "hash", "outcome"), "x")),
+        (BOUNDS_COLUMNS, dict.fromkeys(JUDGED, "x") | {"seed": 0}),
     ],
 )
 def test_what_speaks_of_nothing_or_concludes_nothing_is_not_read(store, notes, columns, row):

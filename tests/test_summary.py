@@ -33,7 +33,7 @@ def test_a_half_width_that_rounds_to_nothing_is_not_printed_as_none():
     assert _measured(_mean([0.5, 0.50001, 0.5], None)) == "0.500 ±<0.001"
 
 
-def test_a_memorised_fraction_may_lie_below_0_and_a_share_may_not():
+def test_a_memorised_fraction_may_lie_below_0_and_a_proportion_may_not():
     assert _mean([0.0, 0.02], None).low == 0
     assert _mean([0.0, 0.02], None, least=-1.0).low == pytest.approx(
         0.01 - 12.7062 * 0.01, abs=1e-5

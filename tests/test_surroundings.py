@@ -114,8 +114,8 @@ ENTRANCES = {
     "bounds.evaluate": lambda given: bounds.evaluate(
         given.stack, bounds=BOUNDS, n_certify=500, masks=2
     ),
-    "bounds.evidence_from": lambda given: evidence(given.stack),
-    "bounds.records": lambda given: bounds.records(evidence(given.stack), bounds=["sharpness"]),
+    "bounds.observe": lambda given: observed(given.stack),
+    "bounds.records": lambda given: bounds.records(observed(given.stack), bounds=["sharpness"]),
     "bounds.masked_predictions": lambda given: bounds.masked_predictions(CELL, 0, masks=2),
     "models.data": lambda given: models.data(TASK, 300, seed=1).x,
     "models.ensemble": lambda given: validated(models.ensemble(given.stack)),
@@ -158,16 +158,18 @@ def trained():
 
 
 def fitted(x):
-    """Scores of an estimator that guesses the share of ones."""
+    """Scores of an estimator that guesses the proportion of ones."""
 
-    class Share:
+    class Proportion:
         def fit(self, x, y):
             self.ones = y.mean()
 
         def __call__(self, x):
             return np.full(len(x), self.ones - 0.5)
 
-    made = models.train(TASK, models.Estimator("share", {}, lambda state: Share()), n_train=50)
+    made = models.train(
+        TASK, models.Estimator("proportion", {}, lambda state: Proportion()), n_train=50
+    )
     return made.members[0].scores(x)
 
 
@@ -176,8 +178,8 @@ def validated(stack):
     return report, report.exceptions.rows(0)
 
 
-def evidence(stack):
-    return bounds.evidence_from(stack, 0, held_out=100)
+def observed(stack):
+    return bounds.observe(stack, 0, held_out=100)
 
 
 def boundary(stack):

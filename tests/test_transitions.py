@@ -1,4 +1,4 @@
-"""Transitions: from traces written by hand to shares, medians and the table."""
+"""Transitions: from traces written by hand to proportions, medians and the table."""
 
 import numpy as np
 import pytest
@@ -141,10 +141,10 @@ def test_generalisation_after_memorisation_needs_twice_the_updates():
     assert found.after_memorisation == 1
 
 
-def test_the_share_of_seeds_has_its_exact_interval():
-    share = transition([1, 1, 1, np.inf]).share
-    assert share.value == 0.75
-    assert (round(float(share.low), 3), round(float(share.high), 3)) == (0.194, 0.994)
+def test_the_proportion_of_seeds_has_its_exact_interval():
+    proportion = transition([1, 1, 1, np.inf]).proportion
+    assert proportion.value == 0.75
+    assert (round(float(proportion.low), 3), round(float(proportion.high), 3)) == (0.194, 0.994)
 
 
 def test_the_table_tells_cells_apart_by_what_varies_and_shows_transitions(write):

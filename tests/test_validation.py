@@ -76,7 +76,7 @@ def pair_count(y, scores):
 
 
 @pytest.mark.parametrize("ties", (False, True))
-def test_auc_is_the_share_of_pairs_in_the_right_order(ties):
+def test_auc_is_the_proportion_of_pairs_in_the_right_order(ties):
     made = np.random.default_rng(0)
     y = made.integers(0, 2, 300)
     scores = made.normal(size=300) + y

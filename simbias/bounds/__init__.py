@@ -1,27 +1,27 @@
 """What theory promises: bounds, certificates and measures of one network, beside the exact risk."""
 
-from simbias.bounds.bound import Bound, Found, bound, inapplicable
-from simbias.bounds.evidence import Evidence, HeldOut, Masked, Steps, evidence_from
+from simbias.bounds.bound import Bound, BoundValue, bound, inapplicable
+from simbias.bounds.evaluation import Evaluation, bound_names, evaluate, left_out, records
 from simbias.bounds.f_cmi import masked_predictions
-from simbias.bounds.judged import Judged, bound_names, evaluate, left_out, records
-from simbias.bounds.record import Premise, Record, violated
+from simbias.bounds.observed import HeldOut, Masked, Observed, Steps, observe
+from simbias.bounds.record import Assumption, Record, violated
 from simbias.registry import BOUNDS
 
 __all__ = [
     "BOUNDS",
     "Bound",
-    "Evidence",
-    "Found",
+    "Observed",
+    "BoundValue",
     "HeldOut",
-    "Judged",
+    "Evaluation",
     "Masked",
-    "Premise",
+    "Assumption",
     "Record",
     "Steps",
     "bound",
     "bound_names",
     "evaluate",
-    "evidence_from",
+    "observe",
     "inapplicable",
     "left_out",
     "masked_predictions",

@@ -1,9 +1,9 @@
 """How a bound is declared: what it claims beside the function that computes it.
 
     @bound("golowich-path", family="margin", certifies="this network", kind="bound", ...)
-    def golowich_path(evidence: Evidence, delta: float) -> Found: ...
+    def golowich_path(observed: Observed, delta: float) -> BoundValue: ...
 
-The premises are checked first; the function runs only where all of them hold.
+The assumptions are checked first; the function runs only where all of them hold.
 """
 
 import math
@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from simbias._checks import instance, known, real
 from simbias._pinned import pinned
-from simbias.bounds.evidence import Evidence
-from simbias.bounds.record import Premise, Record
+from simbias.bounds.observed import Observed
+from simbias.bounds.record import Assumption, Record
 from simbias.models.classifier import Classifier
 
 # What a value may be invariant to: the order of hidden units; multiplying what enters a unit by
@@ -25,7 +25,7 @@ INVARIANCES = ("permutation", "unit-rescaling", "layer-rescaling")
 _LOG_MOST = math.log(sys.float_info.max)
 
 
-class Found(NamedTuple):
+class BoundValue(NamedTuple):
     """A value with its terms; ``log10`` is given where the value may overflow.
 
     ``classifier`` is what the bound certifies where that is not the network itself but a copy that
@@ -33,7 +33,7 @@ class Found(NamedTuple):
 
     Examples:
         >>> import simbias
-        >>> found = simbias.bounds.Found(0.25, {"train error": 0.05, "complexity": 0.2})
+        >>> found = simbias.bounds.BoundValue(0.25, {"train error": 0.05, "complexity": 0.2})
         >>> found.value, found.classifier
         (0.25, None)
     """
@@ -44,22 +44,22 @@ class Found(NamedTuple):
     classifier: Classifier | None = None
 
 
-def from_log(log: float, terms: Mapping[str, float]) -> Found:
+def from_log(log: float, terms: Mapping[str, float]) -> BoundValue:
     """A value given by its natural logarithm."""
     value = math.exp(log) if log < _LOG_MOST else math.inf
-    return Found(value, terms, log / math.log(10))
+    return BoundValue(value, terms, log / math.log(10))
 
 
 @dataclass(frozen=True)
 class Bound:
-    """A bound, certificate or measure; call it with evidence to get its record.
+    """A bound, certificate or measure; call it with what is observed to get its record.
 
     Attributes:
         name, family, certifies, kind, constants: as in ``Record``.
-        premises: functions from evidence to a premise, all of which must hold.
+        assumptions: functions from what is observed to an assumption, all of which must hold.
         invariant: names from ``INVARIANCES``.
-        compute: evidence and delta to the value; None where no network of this library can meet
-            the premises.
+        compute: what is observed and delta to the value; None where no network of this library can
+            meet the assumptions.
         summary: one line.
         prepare: makes what the bound shares with others, for many networks side by side, and keeps
             it; None: nothing to make.
@@ -71,11 +71,11 @@ class Bound:
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> evidence = simbias.bounds.evidence_from(stack)
+        >>> observed = simbias.bounds.observe(stack)
         >>> certificate = simbias.bounds.BOUNDS.factory("clopper-pearson")
         >>> certificate.kind, certificate.certifies
         ('certificate', 'this network')
-        >>> certificate(evidence, delta=0.01).applicable
+        >>> certificate(observed, delta=0.01).applicable
         True
     """
 
@@ -84,49 +84,49 @@ class Bound:
     certifies: str
     kind: str
     constants: str
-    premises: tuple[Callable[[Evidence], Premise], ...]
+    assumptions: tuple[Callable[[Observed], Assumption], ...]
     invariant: tuple[str, ...]
-    compute: Callable[[Evidence, float], Found] | None
+    compute: Callable[[Observed, float], BoundValue] | None
     summary: str
     layers: bool = True
-    prepare: Callable[[Sequence[Evidence]], object] | None = None
+    prepare: Callable[[Sequence[Observed]], object] | None = None
 
     def __post_init__(self) -> None:
         for name in self.invariant:
             known("invariant", name, INVARIANCES)
 
     @pinned
-    def __call__(self, evidence: Evidence, *, delta: float = 0.05) -> Record:
+    def __call__(self, observed: Observed, *, delta: float = 0.05) -> Record:
         """The record of one network.
 
         Args:
-            evidence: what there is to look at.
+            observed: what there is to look at.
             delta: probability, over the sample, with which the bound may fail, in (0, 1).
 
         Raises:
             ValueError: delta out of range.
         """
-        instance("evidence", evidence, Evidence)
+        instance("observed", observed, Observed)
         delta = real("delta", delta, 0, 1, open_low=True, open_high=True)
-        if self.layers and not evidence.layers:
+        if self.layers and not observed.layers:
             return inapplicable(
-                self, delta, (Premise("the network is an MLP", False, "no layers"),)
+                self, delta, (Assumption("the network is an MLP", False, "no layers"),)
             )
-        premises = tuple(premise(evidence) for premise in self.premises)
-        unmet = [premise for premise in premises if not premise.holds]
+        assumptions = tuple(assumption(observed) for assumption in self.assumptions)
+        unmet = [assumption for assumption in assumptions if not assumption.holds]
         if unmet or self.compute is None:
-            return inapplicable(self, delta, premises)
-        found = self.compute(evidence, delta)
+            return inapplicable(self, delta, assumptions)
+        found = self.compute(observed, delta)
         log10 = found.log10
         if log10 is None:
             log10 = math.log10(found.value) if found.value > 0 else -math.inf
-        made = self._record(delta, premises, found.value, log10, dict(found.terms), "")
+        made = self._record(delta, assumptions, found.value, log10, dict(found.terms), "")
         return replace(made, classifier=found.classifier)
 
     def _record(
         self,
         delta: float,
-        premises: tuple[Premise, ...],
+        assumptions: tuple[Assumption, ...],
         value: float | None,
         log10: float | None,
         terms: Mapping[str, float],
@@ -142,25 +142,30 @@ class Bound:
             value=None if value is None else float(value),
             log10=None if log10 is None else float(log10),
             terms=terms,
-            premises=premises,
+            assumptions=assumptions,
             reason=reason,
         )
 
 
-def inapplicable(made: Bound, delta: float, premises: tuple[Premise, ...]) -> Record:
-    """A record without a value, whose reason lists the premises that do not hold.
+def inapplicable(made: Bound, delta: float, assumptions: tuple[Assumption, ...]) -> Record:
+    """A record without a value, whose reason lists the assumptions that do not hold.
 
     Examples:
         >>> import simbias
-        >>> premise = simbias.bounds.Premise("trained on masks of a supersample", False, "none")
+        >>> assumption = simbias.bounds.Assumption("trained on masks of a supersample", False, "none")
         >>> made = simbias.bounds.BOUNDS.factory("f-cmi")
-        >>> record = simbias.bounds.inapplicable(made, 0.05, (premise,))
+        >>> record = simbias.bounds.inapplicable(made, 0.05, (assumption,))
         >>> record.value, record.reason
         (None, 'trained on masks of a supersample: none')
     """
-    unmet = [f"{text}: {detail}" for text, holds, detail in premises if not holds]
+    unmet = [f"{text}: {detail}" for text, holds, detail in assumptions if not holds]
     return made._record(
-        delta, premises, None, None, {}, "; ".join(unmet) or "no network here can meet the premises"
+        delta,
+        assumptions,
+        None,
+        None,
+        {},
+        "; ".join(unmet) or "no network here can meet the assumptions",
     )
 
 
@@ -171,55 +176,55 @@ def bound(
     certifies: str = "this network",
     kind: str = "bound",
     constants: str = "",
-    premises: tuple[Callable[[Evidence], Premise], ...] = (),
+    assumptions: tuple[Callable[[Observed], Assumption], ...] = (),
     invariant: tuple[str, ...] = ("permutation",),
     layers: bool = True,
-    prepare: Callable[[Sequence[Evidence]], object] | None = None,
-) -> Callable[[Callable[[Evidence, float], Found]], Bound]:
+    prepare: Callable[[Sequence[Observed]], object] | None = None,
+) -> Callable[[Callable[[Observed, float], BoundValue]], Bound]:
     """Declare a function as a bound; its docstring's first line is the summary.
 
     Examples:
         >>> import math
         >>> import simbias
         >>> @simbias.bounds.bound("finite", family="counting", constants="Hoeffding (1963)")
-        ... def finite(evidence, delta):
+        ... def finite(observed, delta):
         ...     "Hoeffding's inequality and a union over a million networks named in advance."
-        ...     width = math.sqrt(math.log(1e6 / delta) / (2 * evidence.n))
-        ...     return simbias.bounds.Found(evidence.train_error + width, {"width": width})
+        ...     width = math.sqrt(math.log(1e6 / delta) / (2 * observed.n))
+        ...     return simbias.bounds.BoundValue(observed.train_error + width, {"width": width})
         >>> finite.name, finite.kind
         ('finite', 'bound')
         >>> finite.summary
         "Hoeffding's inequality and a union over a million networks named in advance."
     """
 
-    def declare(compute: Callable[[Evidence, float], Found]) -> Bound:
+    def declare(compute: Callable[[Observed, float], BoundValue]) -> Bound:
         summary = (compute.__doc__ or "").strip().split("\n")[0]
         claim = (name, family, certifies, kind, constants)
-        return Bound(*claim, premises, invariant, compute, summary, layers, prepare)
+        return Bound(*claim, assumptions, invariant, compute, summary, layers, prepare)
 
     return declare
 
 
-def has_initial(evidence: Evidence) -> Premise:
+def has_initial(observed: Observed) -> Assumption:
     """The initialisation is stored: it is the reference, and does not depend on the sample."""
-    stored = evidence.initial is not None
-    return Premise("the initialisation is stored", stored, "yes" if stored else "none given")
+    stored = observed.initial is not None
+    return Assumption("the initialisation is stored", stored, "yes" if stored else "none given")
 
 
-def has_held_out(evidence: Evidence) -> Premise:
+def has_held_out(observed: Observed) -> Assumption:
     """Errors were counted on held-out points."""
-    held = evidence.held_out
+    held = observed.held_out
     detail = "none" if held is None else f"{held.errors} errors in {held.points} points"
-    return Premise("held-out points are there", held is not None, detail)
+    return Assumption("held-out points are there", held is not None, detail)
 
 
-def independent(evidence: Evidence) -> Premise:
+def independent(observed: Observed) -> Assumption:
     """The training points are independent draws of one law."""
-    draws = f"{evidence.n} points"
-    return Premise("training points are independent draws", evidence.independent, draws)
+    draws = f"{observed.n} points"
+    return Assumption("training points are independent draws", observed.independent, draws)
 
 
-def is_relu(evidence: Evidence) -> Premise:
+def is_relu(observed: Observed) -> Assumption:
     """Hidden units are ReLUs: 1-Lipschitz, positively homogeneous, piecewise linear."""
-    name = evidence.activation
-    return Premise("hidden units are ReLUs", name == "relu", name)
+    name = observed.activation
+    return Assumption("hidden units are ReLUs", name == "relu", name)

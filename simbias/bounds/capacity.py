@@ -12,10 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from simbias.bounds.bound import Found, bound, independent, is_relu
+from simbias.bounds.bound import BoundValue, bound, independent, is_relu
 from simbias.bounds.certificates import kl_inverse
-from simbias.bounds.evidence import Evidence
-from simbias.bounds.record import Premise
+from simbias.bounds.observed import Observed
+from simbias.bounds.record import Assumption
 
 
 def architecture_bits(sizes: Sequence[int]) -> int:
@@ -55,37 +55,37 @@ def log_growth(sizes: Sequence[int], points: int) -> float:
     return min(total, points * math.log(2))
 
 
-def _representable(evidence: Evidence) -> Premise:
-    kind = np.dtype(f"float{evidence.bits}")
+def _representable(observed: Observed) -> Assumption:
+    kind = np.dtype(f"float{observed.bits}")
     with np.errstate(over="ignore"):
         others = sum(
-            int(np.sum(part.astype(kind) != part)) for layer in evidence.layers for part in layer
+            int(np.sum(part.astype(kind) != part)) for layer in observed.layers for part in layer
         )
-    detail = f"{others} of {parameter_count(evidence.sizes)} are not"
-    return Premise(f"weights are {evidence.bits}-bit numbers", not others, detail)
+    detail = f"{others} of {parameter_count(observed.sizes)} are not"
+    return Assumption(f"weights are {observed.bits}-bit numbers", not others, detail)
 
 
 @bound(
     "occam",
     family="capacity",
     constants="union bound over a prefix-free code; Chernoff 1952",
-    premises=(independent, _representable),
+    assumptions=(independent, _representable),
 )
-def occam(evidence: Evidence, delta: float) -> Found:
+def occam(observed: Observed, delta: float) -> BoundValue:
     """kl^-1(training error, (|h| ln 2 + ln(1/delta))/n), |h| the bits of the stored network.
 
     The code is the architecture, then every weight and bias as it is stored. It is prefix-free, so
-    the hypotheses' shares delta 2^-|h| add up to at most delta (Kraft).
+    the hypotheses' proportions delta 2^-|h| add up to at most delta (Kraft).
     """
-    architecture = architecture_bits(evidence.sizes)
-    weights = evidence.bits * parameter_count(evidence.sizes)
-    rate = ((architecture + weights) * math.log(2) + math.log(1 / delta)) / evidence.n
-    value = float(kl_inverse(evidence.train_error, rate))
-    return Found(
+    architecture = architecture_bits(observed.sizes)
+    weights = observed.bits * parameter_count(observed.sizes)
+    rate = ((architecture + weights) * math.log(2) + math.log(1 / delta)) / observed.n
+    value = float(kl_inverse(observed.train_error, rate))
+    return BoundValue(
         value,
         {
-            "training error": evidence.train_error,
-            "deviation": value - evidence.train_error,
+            "training error": observed.train_error,
+            "deviation": value - observed.train_error,
             "bits of weights": weights,
             "bits of architecture": architecture,
             "nats a point": rate,
@@ -93,25 +93,25 @@ def occam(evidence: Evidence, delta: float) -> Found:
     )
 
 
-def _scaled_growth(evidence: Evidence, delta: float) -> float:
+def _scaled_growth(observed: Observed, delta: float) -> float:
     """(ln growth(2n) + ln(4/delta))/n of the classifiers by the sign of one output."""
-    sizes = (*evidence.sizes[:-1], 1)
-    return (log_growth(sizes, 2 * evidence.n) + math.log(4 / delta)) / evidence.n
+    sizes = (*observed.sizes[:-1], 1)
+    return (log_growth(sizes, 2 * observed.n) + math.log(4 / delta)) / observed.n
 
 
 @bound(
     "vc-additive",
     family="capacity",
     constants="Bartlett et al. 2019; Vapnik 1998",
-    premises=(independent, is_relu),
+    assumptions=(independent, is_relu),
     invariant=("permutation", "unit-rescaling", "layer-rescaling"),
 )
-def vc_additive(evidence: Evidence, delta: float) -> Found:
+def vc_additive(observed: Observed, delta: float) -> BoundValue:
     """Training error + sqrt((8/n)(ln growth(2n) + ln(4/delta)))."""
-    deviation = math.sqrt(8 * _scaled_growth(evidence, delta))
-    return Found(
-        evidence.train_error + deviation,
-        {"training error": evidence.train_error, "deviation": deviation},
+    deviation = math.sqrt(8 * _scaled_growth(observed, delta))
+    return BoundValue(
+        observed.train_error + deviation,
+        {"training error": observed.train_error, "deviation": deviation},
     )
 
 
@@ -119,14 +119,14 @@ def vc_additive(evidence: Evidence, delta: float) -> Found:
     "vc-relative",
     family="capacity",
     constants="Bartlett et al. 2019; Cortes, Greenberg and Mohri 2019",
-    premises=(independent, is_relu),
+    assumptions=(independent, is_relu),
     invariant=("permutation", "unit-rescaling", "layer-rescaling"),
 )
-def vc_relative(evidence: Evidence, delta: float) -> Found:
+def vc_relative(observed: Observed, delta: float) -> BoundValue:
     """E + A/2 + sqrt(A E + A^2/4), E the training error, A = (4/n)(ln growth(2n) + ln(4/delta)).
 
     With probability 1 - delta, R - E <= sqrt(A R) for every classifier of the class; solved for R.
     """
-    error, a = evidence.train_error, 4 * _scaled_growth(evidence, delta)
+    error, a = observed.train_error, 4 * _scaled_growth(observed, delta)
     deviation = a / 2 + math.sqrt(a * error + a * a / 4)
-    return Found(error + deviation, {"training error": error, "deviation": deviation})
+    return BoundValue(error + deviation, {"training error": error, "deviation": deviation})

@@ -15,9 +15,9 @@ from scipy.special import rel_entr, xlog1py, xlogy
 
 from simbias._checks import fail
 from simbias._types import Elementwise, Holds
-from simbias.bounds.bound import Found, bound, has_held_out
-from simbias.bounds.evidence import Evidence, HeldOut
-from simbias.bounds.record import Premise
+from simbias.bounds.bound import BoundValue, bound, has_held_out
+from simbias.bounds.observed import HeldOut, Observed
+from simbias.bounds.record import Assumption
 from simbias.stats.beta_mixture import log_mixture
 from simbias.stats.binomial import upper_limit
 from simbias.stats.bisection import bracket
@@ -103,15 +103,19 @@ def beta_binomial_limit(k: float, n: int, delta: float) -> float:
     return float(_upper(excluded, np.asarray(k / n)))
 
 
-def _two_held_out(evidence: Evidence) -> Premise:
-    points = 0 if evidence.held_out is None else evidence.held_out.points
-    return Premise("at least two held-out points, for a variance", points >= 2, f"{points} points")
+def _two_held_out(observed: Observed) -> Assumption:
+    points = 0 if observed.held_out is None else observed.held_out.points
+    return Assumption(
+        "at least two held-out points, for a variance", points >= 2, f"{points} points"
+    )
 
 
-def _found(limit: Callable[[float, int, float], float], evidence: Evidence, delta: float) -> Found:
-    k, n = evidence.held_out or HeldOut(0, 0)
+def _found(
+    limit: Callable[[float, int, float], float], observed: Observed, delta: float
+) -> BoundValue:
+    k, n = observed.held_out or HeldOut(0, 0)
     value = float(limit(k, n, delta))
-    return Found(value, {"held-out error": k / n, "deviation": value - k / n})
+    return BoundValue(value, {"held-out error": k / n, "deviation": value - k / n})
 
 
 _ANY = ("permutation", "unit-rescaling", "layer-rescaling")  # only labels are looked at
@@ -122,13 +126,13 @@ _ANY = ("permutation", "unit-rescaling", "layer-rescaling")  # only labels are l
     family="held-out",
     kind="certificate",
     constants="Hoeffding 1963",
-    premises=(has_held_out,),
+    assumptions=(has_held_out,),
     invariant=_ANY,
     layers=False,
 )
-def hoeffding(evidence: Evidence, delta: float) -> Found:
+def hoeffding(observed: Observed, delta: float) -> BoundValue:
     """Hoeffding's limit on held-out points."""
-    return _found(hoeffding_limit, evidence, delta)
+    return _found(hoeffding_limit, observed, delta)
 
 
 @bound(
@@ -136,13 +140,13 @@ def hoeffding(evidence: Evidence, delta: float) -> Found:
     family="held-out",
     kind="certificate",
     constants="Maurer and Pontil 2009, theorem 4",
-    premises=(has_held_out, _two_held_out),
+    assumptions=(has_held_out, _two_held_out),
     invariant=_ANY,
     layers=False,
 )
-def empirical_bernstein(evidence: Evidence, delta: float) -> Found:
+def empirical_bernstein(observed: Observed, delta: float) -> BoundValue:
     """Maurer and Pontil's limit from the sample variance on held-out points."""
-    return _found(empirical_bernstein_limit, evidence, delta)
+    return _found(empirical_bernstein_limit, observed, delta)
 
 
 @bound(
@@ -150,13 +154,13 @@ def empirical_bernstein(evidence: Evidence, delta: float) -> Found:
     family="held-out",
     kind="certificate",
     constants="Chernoff 1952",
-    premises=(has_held_out,),
+    assumptions=(has_held_out,),
     invariant=_ANY,
     layers=False,
 )
-def chernoff_kl(evidence: Evidence, delta: float) -> Found:
+def chernoff_kl(observed: Observed, delta: float) -> BoundValue:
     """The relative-entropy limit on held-out points."""
-    return _found(chernoff_kl_limit, evidence, delta)
+    return _found(chernoff_kl_limit, observed, delta)
 
 
 @bound(
@@ -164,13 +168,13 @@ def chernoff_kl(evidence: Evidence, delta: float) -> Found:
     family="held-out",
     kind="certificate",
     constants="Clopper and Pearson 1934",
-    premises=(has_held_out,),
+    assumptions=(has_held_out,),
     invariant=_ANY,
     layers=False,
 )
-def clopper_pearson(evidence: Evidence, delta: float) -> Found:
+def clopper_pearson(observed: Observed, delta: float) -> BoundValue:
     """The exact binomial limit on held-out points."""
-    return _found(clopper_pearson_limit, evidence, delta)
+    return _found(clopper_pearson_limit, observed, delta)
 
 
 @bound(
@@ -178,10 +182,10 @@ def clopper_pearson(evidence: Evidence, delta: float) -> Found:
     family="held-out",
     kind="certificate",
     constants="Robbins 1970",
-    premises=(has_held_out,),
+    assumptions=(has_held_out,),
     invariant=_ANY,
     layers=False,
 )
-def beta_binomial(evidence: Evidence, delta: float) -> Found:
+def beta_binomial(observed: Observed, delta: float) -> BoundValue:
     """The limit on held-out points that holds at every number of points at once."""
-    return _found(beta_binomial_limit, evidence, delta)
+    return _found(beta_binomial_limit, observed, delta)

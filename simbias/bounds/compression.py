@@ -27,12 +27,12 @@ import numpy as np
 from scipy.special import gammaln
 
 from simbias._checks import known, whole
-from simbias.bounds.bound import Found, bound, independent
+from simbias.bounds.bound import BoundValue, bound, independent
 from simbias.bounds.capacity import architecture_bits
 from simbias.bounds.certificates import kl_inverse
-from simbias.bounds.evidence import Evidence, Vector
 from simbias.bounds.norms import collapsed
-from simbias.bounds.record import Premise
+from simbias.bounds.observed import Observed, Vector
+from simbias.bounds.record import Assumption
 from simbias.tasks.oracle import Layer
 
 BITS = tuple(range(1, 9))
@@ -139,22 +139,22 @@ def _sequence_bits(counts: np.ndarray) -> int:
     return (sequences - 1).bit_length()
 
 
-def _half_precision(evidence: Evidence) -> Premise:
+def _half_precision(observed: Observed) -> Assumption:
     """Centroids fit in half precision."""
-    largest = max(float(np.abs(part).max()) for part in _parts(evidence))
+    largest = max(float(np.abs(part).max()) for part in _parts(observed))
     limit = float(np.finfo(np.float16).max)
-    return Premise("weights fit in half precision", largest <= limit, f"up to {largest:.4g}")
+    return Assumption("weights fit in half precision", largest <= limit, f"up to {largest:.4g}")
 
 
-def _parts(evidence: Evidence) -> list[np.ndarray]:
-    return [part for layer in collapsed(evidence.layers) for part in layer]
+def _parts(observed: Observed) -> list[np.ndarray]:
+    return [part for layer in collapsed(observed.layers) for part in layer]
 
 
-def best_code(evidence: Evidence, delta: float) -> tuple[Compressed, float, float]:
+def best_code(observed: Observed, delta: float) -> tuple[Compressed, float, float]:
     """The quantisation whose bound is least.
 
     Args:
-        evidence: of a network whose weights fit in half precision.
+        observed: of a network whose weights fit in half precision.
         delta: in (0, 1).
 
     Returns:
@@ -162,11 +162,11 @@ def best_code(evidence: Evidence, delta: float) -> tuple[Compressed, float, floa
     """
     best = None
     for bits, codebook in product(BITS, CODEBOOKS):
-        made = compress(evidence.layers, bits, codebook)
-        rate = made.nats(evidence.n, delta)
+        made = compress(observed.layers, bits, codebook)
+        rate = made.nats(observed.n, delta)
         if best is not None and -math.expm1(-rate) >= best[2]:  # even without training errors
             continue
-        error = evidence.error(evidence.margins_at(evidence.x, made.layers))
+        error = observed.error(observed.margins_at(observed.x, made.layers))
         value = float(kl_inverse(error, rate))
         if best is None or value < best[2]:
             best = made, error, value
@@ -179,18 +179,18 @@ def best_code(evidence: Evidence, delta: float) -> tuple[Compressed, float, floa
     family="compression",
     certifies="a compressed network",
     constants="union bound over a prefix-free code; Chernoff 1952",
-    premises=(independent, _half_precision),
+    assumptions=(independent, _half_precision),
 )
-def compression(evidence: Evidence, delta: float) -> Found:
+def compression(observed: Observed, delta: float) -> BoundValue:
     """kl^-1(training error of the quantised network, (KL + ln(1/delta))/n), the best code."""
-    made, error, value = best_code(evidence, delta)
+    made, error, value = best_code(observed, delta)
     terms = {
         "training error": error,
         "deviation": value - error,
         "bits a weight": made.bits,
         "k-means": float(made.codebook == "k-means"),
         "code length": made.length,
-        "nats a point": made.nats(evidence.n, delta),
+        "nats a point": made.nats(observed.n, delta),
     }
     terms |= {f"bits of {name}": part for name, part in made.lengths.items()}
-    return Found(value, terms, classifier=evidence.copy(made.layers))
+    return BoundValue(value, terms, classifier=observed.copy(made.layers))

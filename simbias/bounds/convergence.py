@@ -4,16 +4,16 @@ V. Nagarajan, J. Z. Kolter, "Uniform convergence may be unable to explain genera
 learning" (NeurIPS 2019). Where the law of a coordinate given the label is symmetric about 0, the
 training set S with the signs of those coordinates flipped, S' = g(S), is distributed as S for any
 fixed g. A two-sided bound eps on the gap of every network that training may return, from every
-sample but a share delta, then holds on S' for the network learned from S, but for a share of
-2 delta: so eps >= |R(h_S) - error of h_S on g(S)|. The flips are fixed beforehand; several of them
-cost one delta each.
+sample but a proportion delta, then holds on S' for the network learned from S, but for a proportion
+of 2 delta: so eps >= |R(h_S) - error of h_S on g(S)|. The flips are fixed beforehand; several of
+them cost one delta each.
 """
 
 import numpy as np
 
-from simbias.bounds.bound import Found, bound, has_held_out, independent
-from simbias.bounds.evidence import Evidence, HeldOut
-from simbias.bounds.record import Premise
+from simbias.bounds.bound import BoundValue, bound, has_held_out, independent
+from simbias.bounds.observed import HeldOut, Observed
+from simbias.bounds.record import Assumption
 from simbias.stats.binomial import clopper_pearson
 from simbias.tasks.blocks import Block, Piece
 
@@ -52,12 +52,12 @@ def flips(blocks: tuple[Block, ...]) -> dict[str, np.ndarray]:
     return made
 
 
-def _symmetric(evidence: Evidence) -> Premise:
+def _symmetric(observed: Observed) -> Assumption:
     text = "some coordinates are sign-symmetric given the label"
-    if evidence.blocks is None:
-        return Premise(text, False, "the laws are unknown")
-    count = sum(map(is_symmetric, evidence.blocks))
-    return Premise(text, count > 0, f"{count} of {len(evidence.blocks)}")
+    if observed.blocks is None:
+        return Assumption(text, False, "the laws are unknown")
+    count = sum(map(is_symmetric, observed.blocks))
+    return Assumption(text, count > 0, f"{count} of {len(observed.blocks)}")
 
 
 @bound(
@@ -65,24 +65,24 @@ def _symmetric(evidence: Evidence) -> Premise:
     family="convergence",
     certifies="nothing",
     kind="measure",
-    premises=(independent, _symmetric, has_held_out),
+    assumptions=(independent, _symmetric, has_held_out),
     invariant=("permutation", "unit-rescaling", "layer-rescaling"),
 )
-def uniform_convergence(evidence: Evidence, delta: float) -> Found:
+def uniform_convergence(observed: Observed, delta: float) -> BoundValue:
     """Every two-sided uniform-convergence bound on the gap is at least this large.
 
     The distance of the error on a flipped training set from the confidence interval of the risk,
     the largest over the flips; 0 where all lie inside.
     """
-    held = evidence.held_out or HeldOut(0, 1)
+    held = observed.held_out or HeldOut(0, 1)
     risk = clopper_pearson(np.array(held.errors), np.array(held.points), 1 - delta)
     low, high = float(risk.low), float(risk.high)
-    turn = np.eye(evidence.x.shape[1]) if evidence.rotation is None else evidence.rotation
-    plain = evidence.x @ turn.T
-    terms = {"training error": evidence.train_error, "risk, low": low, "risk, high": high}
+    turn = np.eye(observed.x.shape[1]) if observed.rotation is None else observed.rotation
+    plain = observed.x @ turn.T
+    terms = {"training error": observed.train_error, "risk, low": low, "risk, high": high}
     value = 0.0
-    for name, signs in flips(evidence.blocks or ()).items():
-        error = evidence.error(evidence.margins_at((plain * signs) @ turn))
+    for name, signs in flips(observed.blocks or ()).items():
+        error = observed.error(observed.margins_at((plain * signs) @ turn))
         terms[f"error, {name} flipped"] = error
         value = max(value, low - error, error - high)
-    return Found(value, terms)
+    return BoundValue(value, terms)

@@ -37,7 +37,7 @@ Layers = tuple[Layer, ...]
 Act = Callable[[Array], Array]
 
 
-class Problem(NamedTuple):
+class PosteriorProblem(NamedTuple):
     """A network and its sample in float32; rows beyond the n training points are padding.
 
     Attributes:
@@ -76,7 +76,7 @@ class Optimised(NamedTuple):
 @lru_cache
 def compiled(
     activation: str, pairs: int, devices: tuple[jax.Device, ...]
-) -> Callable[[Problem, Array, Array], Optimised]:
+) -> Callable[[PosteriorProblem, Array, Array], Optimised]:
     """The program for networks of one activation: problems, steps, steps of the prior's network.
 
     Without steps of its network, the prior is centred at the initialisation.
@@ -88,7 +88,7 @@ def compiled(
     """
     act = ACTIVATIONS[activation]
 
-    def one(problem: Problem, steps: Array, prior_steps: Array) -> Optimised:
+    def one(problem: PosteriorProblem, steps: Array, prior_steps: Array) -> Optimised:
         keys = jax.random.split(seed_key(0), 3)
         centre = _learn(act, problem, prior_steps, keys[0])
         free = _descend(act, problem, centre, steps, keys[1])
@@ -138,7 +138,7 @@ def _entering(centre: Layer, width: Layer, x: Array) -> tuple[Array, Array]:
     return x @ centre.weight + centre.bias[None, :], jnp.sqrt(variance)
 
 
-def _descend(act: Act, problem: Problem, centre: Layers, steps: Array, key: Array) -> Free:
+def _descend(act: Act, problem: PosteriorProblem, centre: Layers, steps: Array, key: Array) -> Free:
     """Adam from the trained weights, on points from ``first`` on."""
     n = (problem.n - problem.first).astype(jnp.float32)
 
@@ -188,7 +188,7 @@ def _divergence(free: Free, centre: Layers) -> Float[Array, ""]:
     return total
 
 
-def _learn(act: Act, problem: Problem, steps: Array, key: Array) -> Layers:
+def _learn(act: Act, problem: PosteriorProblem, steps: Array, key: Array) -> Layers:
     """The network trained from its initialisation on the prior's points, by SGD with momentum."""
 
     def loss(layers: Layers, x: Array, sign: Array) -> Array:
@@ -212,7 +212,9 @@ def _learn(act: Act, problem: Problem, steps: Array, key: Array) -> Layers:
     return layers
 
 
-def _errors(act: Act, problem: Problem, free: Free, pairs: int, key: Array) -> Int[Array, ""]:
+def _errors(
+    act: Act, problem: PosteriorProblem, free: Free, pairs: int, key: Array
+) -> Int[Array, ""]:
     """Errors on the posterior's points, drawn with replacement, with one draw of weights each."""
     deviation = jax.tree.map(jnp.exp, free.log_deviation)
 

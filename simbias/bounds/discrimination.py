@@ -29,7 +29,7 @@ LEAST_PAIRS = 10  # of an environment
 _ROUNDING = 1e-9
 
 
-class Network(NamedTuple):
+class ScoredNetwork(NamedTuple):
     """One trained network.
 
     Attributes:
@@ -69,7 +69,7 @@ class Score:
         kind: ``"certificate"``, ``"bound"`` or ``"measure"``.
         kendall: granulated Kendall tau in [-1, 1], the mean of ``by_setting``; 0 is chance.
         by_setting: the mean tau of each hyper-parameter, when only that one varies.
-        sign_error: share of pairs ordered wrongly in the worst environment, in [0, 1]; 1/2 is
+        sign_error: proportion of pairs ordered wrongly in the worst environment, in [0, 1]; 1/2 is
             chance, though the worst of several lies above it by luck.
         worst: that environment: a hyper-parameter and its two values; empty where there is none.
         auc: P(larger on a stuck network than on a learned one) + P(equal)/2; 1/2 is chance.
@@ -103,7 +103,7 @@ class Score:
 
 
 def discriminate(
-    networks: Sequence[Network],
+    networks: Sequence[ScoredNetwork],
     kinds: Mapping[str, str],
     *,
     resamples: int = 1000,
@@ -126,8 +126,8 @@ def discriminate(
     m, which leaves the variance of a mean unbiased (McCarthy, Snowden, "The bootstrap and finite
     population sampling", 1985), the same draws for every number. They are about fresh seeds of
     these cells, not about other cells. The worst environment's limits are the largest of all
-    environments' lower and of their upper limits, each with its share of the error (Bonferroni):
-    the percentiles of a maximum would lie above it.
+    environments' lower and of their upper limits, each with its proportion of the error
+    (Bonferroni): the percentiles of a maximum would lie above it.
 
     Args:
         networks: at least two cells.
@@ -222,8 +222,8 @@ def best_first(scores: Sequence[Score]) -> list[Score]:
     return sorted(scores, key=order)
 
 
-def _check(networks: Sequence[Network], kinds: Mapping[str, str]) -> None:
-    """Raise ValueError for what is in none of the forms that Network and kinds have."""
+def _check(networks: Sequence[ScoredNetwork], kinds: Mapping[str, str]) -> None:
+    """Raise ValueError for what is in none of the forms that ScoredNetwork and kinds have."""
     if not kinds:
         raise fail("kinds", dict(kinds), "a kind for every number")
     for kind in kinds.values():
@@ -240,7 +240,7 @@ def _check(networks: Sequence[Network], kinds: Mapping[str, str]) -> None:
             raise fail("networks", limits, "0 <= low <= risk <= high <= 1")
 
 
-def _cells(networks: Sequence[Network]) -> tuple[list[str], dict[Levels, np.ndarray]]:
+def _cells(networks: Sequence[ScoredNetwork]) -> tuple[list[str], dict[Levels, np.ndarray]]:
     """Names of the settings, and the positions of a cell's networks by its values of these."""
     settings = list(dict.fromkeys(name for network in networks for name in network.settings))
     cells: dict[Levels, dict[int, int]] = {}

@@ -28,15 +28,15 @@ from scipy.special import rel_entr
 from simbias._checks import fail, instance, whole
 from simbias._pinned import pinned
 from simbias._types import Params
-from simbias.bounds.bound import Found, bound, independent
-from simbias.bounds.evidence import Evidence, Masked, Vector
-from simbias.bounds.record import Premise
+from simbias.bounds.bound import BoundValue, bound, independent
+from simbias.bounds.observed import Masked, Observed, Vector
+from simbias.bounds.record import Assumption
 from simbias.networks import Network
 from simbias.tasks.task import Points, sampler
 from simbias.training import fit
 from simbias.training.cell import Cell
 from simbias.training.jobs import MaskedJob, train_jobs
-from simbias.training.problem import Problem, draw_mask, draw_supersample, problem_of
+from simbias.training.problem import TrainingProblem, draw_mask, draw_supersample, problem_of
 from simbias.training.scores import margins
 from simbias.training.stack import seed_list
 
@@ -101,7 +101,7 @@ def _said(
     draw: Callable[..., Points],
     network: Network,
     pairs: int,
-    problem: Problem,
+    problem: TrainingProblem,
     params: Params,
 ) -> tuple[Array, ...]:
     """Predictions, mask and labels of one network, as in ``Masked``."""
@@ -134,10 +134,10 @@ def _value(predictions: np.ndarray, mask: np.ndarray) -> float:
     return float(np.sqrt(2 * plug_in_information(predictions, mask)).mean())
 
 
-def _trained_on_masks(evidence: Evidence) -> Premise:
-    masked = evidence.masked
+def _trained_on_masks(observed: Observed) -> Assumption:
+    masked = observed.masked
     detail = "none" if masked is None else "{} masks of {} pairs".format(*masked.mask.shape)
-    return Premise("networks trained on masks of a supersample", masked is not None, detail)
+    return Assumption("networks trained on masks of a supersample", masked is not None, detail)
 
 
 @bound(
@@ -145,11 +145,11 @@ def _trained_on_masks(evidence: Evidence) -> Premise:
     family="information",
     certifies="nothing",
     kind="measure",
-    premises=(independent, _trained_on_masks),
+    assumptions=(independent, _trained_on_masks),
     invariant=("permutation", "unit-rescaling", "layer-rescaling"),
     layers=False,
 )
-def f_cmi(evidence: Evidence, delta: float) -> Found:
+def f_cmi(observed: Observed, delta: float) -> BoundValue:
     """Estimate of the f-CMI bound on the expected gap, from masks of one supersample.
 
     The mean over pairs of sqrt(2 I), with the plug-in information of each pair in nats. It is about
@@ -158,8 +158,8 @@ def f_cmi(evidence: Evidence, delta: float) -> Found:
     gives where masks are dealt out at random, and the gap of the masked networks, their error on
     the ghosts less that on the points they were trained on.
     """
-    masked = evidence.masked
-    assert masked is not None  # the premise
+    masked = observed.masked
+    assert masked is not None  # the assumption
     predictions, mask, y = masked
     wrong = predictions != (y == 1)
     second = mask[..., None] == np.array([False, True])
@@ -174,4 +174,4 @@ def f_cmi(evidence: Evidence, delta: float) -> Found:
         "masks": float(len(mask)),
         "pairs": float(len(y)),
     }
-    return Found(_value(predictions, mask), terms)
+    return BoundValue(_value(predictions, mask), terms)

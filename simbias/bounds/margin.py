@@ -24,17 +24,17 @@ import math
 
 import numpy as np
 
-from simbias.bounds.bound import Found, bound, from_log, independent, is_relu
-from simbias.bounds.evidence import Evidence
-from simbias.bounds.grid import LOG_STEP, best_margin, log_share, median_margin, ramp_loss
+from simbias.bounds.bound import BoundValue, bound, from_log, independent, is_relu
 from simbias.bounds.norms import absorbed, log_frobenius_product, log_path_norm
-from simbias.bounds.record import Premise
+from simbias.bounds.observed import Observed
+from simbias.bounds.record import Assumption
+from simbias.bounds.union import LOG_STEP, best_margin, log_weight, median_margin, ramp_loss
 
 
-def positive_median(evidence: Evidence) -> Premise:
+def positive_median(observed: Observed) -> Assumption:
     """More than half the training points are labelled correctly, so that a margin can be chosen."""
-    median = median_margin(evidence.margins)
-    return Premise("the median training margin is positive", median > 0, f"{median:g}")
+    median = median_margin(observed.margins)
+    return Assumption("the median training margin is positive", median > 0, f"{median:g}")
 
 
 def frobenius_rademacher(x: np.ndarray, depth: int) -> float:
@@ -53,22 +53,24 @@ def with_constant(x: np.ndarray) -> np.ndarray:
     return np.column_stack([x, np.ones(len(x))])
 
 
-def rademacher_confidence(n: int, delta: float, log_shares: float) -> float:
-    """3 sqrt(ln(2/(share delta))/2n)."""
-    return 3 * math.sqrt((math.log(2 / delta) - log_shares) / (2 * n))
+def rademacher_confidence(n: int, delta: float, log_weights: float) -> float:
+    """3 sqrt(ln(2/(proportion delta))/2n)."""
+    return 3 * math.sqrt((math.log(2 / delta) - log_weights) / (2 * n))
 
 
-def _by_ratio(evidence: Evidence, delta: float, log_product: float, rademacher: float) -> Found:
+def _by_ratio(
+    observed: Observed, delta: float, log_product: float, rademacher: float
+) -> BoundValue:
     """The bound for a unit class of Rademacher complexity ``rademacher``."""
     log, terms = best_margin(
-        evidence.margins,
+        observed.margins,
         log_product,
         ramp_loss,
         lambda k: math.log(2 * rademacher) + k * LOG_STEP,
-        lambda k: rademacher_confidence(evidence.n, delta, log_share(k)),
+        lambda k: rademacher_confidence(observed.n, delta, log_weight(k)),
     )
     terms |= {
-        "training error": evidence.train_error,
+        "training error": observed.train_error,
         "log10 norm product": log_product / math.log(10),
     }
     return from_log(log, terms)
@@ -78,24 +80,24 @@ def _by_ratio(evidence: Evidence, delta: float, log_product: float, rademacher: 
     "golowich-frobenius",
     family="margin",
     constants="Golowich, Rakhlin and Shamir 2018, theorem 1",
-    premises=(independent, is_relu, positive_median),
+    assumptions=(independent, is_relu, positive_median),
 )
-def golowich_frobenius(evidence: Evidence, delta: float) -> Found:
+def golowich_frobenius(observed: Observed, delta: float) -> BoundValue:
     """Margin bound by the product of Frobenius norms."""
-    matrices = absorbed(evidence.layers)
-    rademacher = frobenius_rademacher(with_constant(evidence.x), len(matrices))
-    return _by_ratio(evidence, delta, log_frobenius_product(matrices), rademacher)
+    matrices = absorbed(observed.layers)
+    rademacher = frobenius_rademacher(with_constant(observed.x), len(matrices))
+    return _by_ratio(observed, delta, log_frobenius_product(matrices), rademacher)
 
 
 @bound(
     "golowich-path",
     family="margin",
     constants="Golowich, Rakhlin and Shamir 2018, theorem 2; rederived",
-    premises=(independent, is_relu, positive_median),
+    assumptions=(independent, is_relu, positive_median),
     invariant=("permutation", "unit-rescaling", "layer-rescaling"),
 )
-def golowich_path(evidence: Evidence, delta: float) -> Found:
+def golowich_path(observed: Observed, delta: float) -> BoundValue:
     """Margin bound by the l1 path norm."""
-    matrices = absorbed(evidence.layers)
-    rademacher = path_rademacher(with_constant(evidence.x), len(matrices))
-    return _by_ratio(evidence, delta, log_path_norm(matrices), rademacher)
+    matrices = absorbed(observed.layers)
+    rademacher = path_rademacher(with_constant(observed.x), len(matrices))
+    return _by_ratio(observed, delta, log_path_norm(matrices), rademacher)

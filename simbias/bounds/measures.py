@@ -14,8 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from simbias._keys import seed_key
-from simbias.bounds.bound import Found, bound, from_log, has_initial
-from simbias.bounds.evidence import Evidence
+from simbias.bounds.bound import BoundValue, bound, from_log, has_initial
 from simbias.bounds.norms import (
     absorbed,
     collapsed,
@@ -23,7 +22,8 @@ from simbias.bounds.norms import (
     log_path_norm,
     log_spectral_product,
 )
-from simbias.bounds.record import Premise
+from simbias.bounds.observed import Observed
+from simbias.bounds.record import Assumption
 from simbias.networks.mlp import ACTIVATIONS
 
 QUANTILE = 0.1
@@ -34,68 +34,68 @@ _TOLERANCE = 1e-4
 measure = partial(bound, certifies="nothing", kind="measure")
 
 
-def _kernels(evidence: Evidence) -> list[np.ndarray]:
-    return [layer.weight for layer in collapsed(evidence.layers)]
+def _kernels(observed: Observed) -> list[np.ndarray]:
+    return [layer.weight for layer in collapsed(observed.layers)]
 
 
 @measure("frobenius-product", family="norm", invariant=("permutation", "layer-rescaling"))
-def frobenius_product(evidence: Evidence, delta: float) -> Found:
+def frobenius_product(observed: Observed, delta: float) -> BoundValue:
     """Product over layers of the Frobenius norm of the weights."""
-    return from_log(log_frobenius_product(_kernels(evidence)), {})
+    return from_log(log_frobenius_product(_kernels(observed)), {})
 
 
 @measure("spectral-product", family="norm", invariant=("permutation", "layer-rescaling"))
-def spectral_product(evidence: Evidence, delta: float) -> Found:
+def spectral_product(observed: Observed, delta: float) -> BoundValue:
     """Product over layers of the spectral norm of the weights."""
-    return from_log(log_spectral_product(_kernels(evidence)), {})
+    return from_log(log_spectral_product(_kernels(observed)), {})
 
 
 @measure("path-norm", family="norm", invariant=("permutation", "unit-rescaling", "layer-rescaling"))
-def path_norm(evidence: Evidence, delta: float) -> Found:
+def path_norm(observed: Observed, delta: float) -> BoundValue:
     """Sum over paths, those that begin at a bias included, of the product of |weights|."""
-    return from_log(log_path_norm(absorbed(evidence.layers)), {})
+    return from_log(log_path_norm(absorbed(observed.layers)), {})
 
 
 @measure("l1-norm", family="norm")
-def l1_norm(evidence: Evidence, delta: float) -> Found:
+def l1_norm(observed: Observed, delta: float) -> BoundValue:
     """Sum of the absolute weights and biases."""
-    each = [sum(float(np.abs(part).sum()) for part in layer) for layer in evidence.layers]
-    return Found(sum(each), {f"layer {i + 1}": value for i, value in enumerate(each)})
+    each = [sum(float(np.abs(part).sum()) for part in layer) for layer in observed.layers]
+    return BoundValue(sum(each), {f"layer {i + 1}": value for i, value in enumerate(each)})
 
 
 @measure("l2-norm", family="norm")
-def l2_norm(evidence: Evidence, delta: float) -> Found:
+def l2_norm(observed: Observed, delta: float) -> BoundValue:
     """Euclidean norm of all weights and biases."""
-    each = [math.hypot(*map(np.linalg.norm, layer)) for layer in evidence.layers]
-    return Found(math.hypot(*each), {f"layer {i + 1}": value for i, value in enumerate(each)})
+    each = [math.hypot(*map(np.linalg.norm, layer)) for layer in observed.layers]
+    return BoundValue(math.hypot(*each), {f"layer {i + 1}": value for i, value in enumerate(each)})
 
 
-@measure("distance-from-initialisation", family="norm", premises=(has_initial,))
-def distance_from_initialisation(evidence: Evidence, delta: float) -> Found:
+@measure("distance-from-initialisation", family="norm", assumptions=(has_initial,))
+def distance_from_initialisation(observed: Observed, delta: float) -> BoundValue:
     """Euclidean distance of all weights and biases from where they started."""
     each = [
         math.hypot(*(np.linalg.norm(a - b) for a, b in zip(layer, start, strict=True)))
-        for layer, start in zip(evidence.layers, evidence.initial or (), strict=True)
+        for layer, start in zip(observed.layers, observed.initial or (), strict=True)
     ]
-    return Found(math.hypot(*each), {f"layer {i + 1}": value for i, value in enumerate(each)})
+    return BoundValue(math.hypot(*each), {f"layer {i + 1}": value for i, value in enumerate(each)})
 
 
-def _positive_quantile(evidence: Evidence) -> Premise:
-    quantile = float(np.quantile(evidence.margins, QUANTILE))
-    return Premise("the 10% quantile of the margins is positive", quantile > 0, f"{quantile:g}")
+def _positive_quantile(observed: Observed) -> Assumption:
+    quantile = float(np.quantile(observed.margins, QUANTILE))
+    return Assumption("the 10% quantile of the margins is positive", quantile > 0, f"{quantile:g}")
 
 
 @measure(
     "inverse-margin",
     family="margin",
-    premises=(_positive_quantile,),
+    assumptions=(_positive_quantile,),
     invariant=("permutation", "layer-rescaling"),
 )
-def inverse_margin(evidence: Evidence, delta: float) -> Found:
+def inverse_margin(observed: Observed, delta: float) -> BoundValue:
     """Product of spectral norms times root mean square input norm over the 10% margin quantile."""
-    quantile = float(np.quantile(evidence.margins, QUANTILE))
-    size = float(np.linalg.norm(evidence.x)) / math.sqrt(evidence.n)
-    log_product = log_spectral_product(_kernels(evidence))
+    quantile = float(np.quantile(observed.margins, QUANTILE))
+    size = float(np.linalg.norm(observed.x)) / math.sqrt(observed.n)
+    log_product = log_spectral_product(_kernels(observed))
     terms = {
         "margin quantile": quantile,
         "input norm": size,
@@ -105,16 +105,16 @@ def inverse_margin(evidence: Evidence, delta: float) -> Found:
 
 
 @measure("sharpness", family="sharpness")
-def sharpness(evidence: Evidence, delta: float) -> Found:
+def sharpness(observed: Observed, delta: float) -> BoundValue:
     """The Hessian eigenvalue of the training loss that is largest in size, in float32.
 
     Power iteration on Hessian-vector products of the mean cross-entropy over the first 4096
     training points, in all weights and biases.
     """
-    layers = [(jnp.float32(weight), jnp.float32(bias)) for weight, bias in evidence.layers]
-    x, sign = jnp.float32(evidence.x[:_ROWS]), jnp.float32(2 * evidence.y[:_ROWS] - 1)
-    value, steps = jax.device_get(_top_eigenvalue(evidence.activation, layers, x, sign))
-    return Found(float(value), {"iterations": float(steps)})
+    layers = [(jnp.float32(weight), jnp.float32(bias)) for weight, bias in observed.layers]
+    x, sign = jnp.float32(observed.x[:_ROWS]), jnp.float32(2 * observed.y[:_ROWS] - 1)
+    value, steps = jax.device_get(_top_eigenvalue(observed.activation, layers, x, sign))
+    return BoundValue(float(value), {"iterations": float(steps)})
 
 
 _Layers = list[tuple[Array, Array]]  # weight and bias of each

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simbias.bounds.evidence import Matrix
+from simbias.bounds.observed import Matrix
 from simbias.tasks.oracle import Layer
 
 _ROUNDING = 1e-9  # relative, over the error of eigenvalues in float64

@@ -67,7 +67,7 @@ def catoni_uniform(
 
     The least of (1 - exp(-a x))/(1 - exp(-a)), a = lam/n, x = error + ((1 + alpha)/lam)
     (KL + ln(1/delta) + 2 ln(2 + ln lam/ln(1 + alpha))). Point k of the grid (1 + alpha)^k has the
-    share 1/((k + 1)(k + 2)) of the confidence. The grid point just below lam has 1/lam_k <=
+    proportion 1/((k + 1)(k + 2)) of the confidence. The grid point just below lam has 1/lam_k <=
     (1 + alpha)/lam and k <= ln lam/ln(1 + alpha), and the bound increases in a: so the formula
     holds for every lam, and the search among them is free.
     """

@@ -2,8 +2,8 @@
 
 They stand between cells that differ in one hyper-parameter, all networks of one against all of the
 other. A setting of ``OF_TASK`` counts as part of the task between two tasks that share none of its
-values (noise 0.1 of the one, none of the other: they differ in the task); between tasks that share
-one it has to be equal, as any other.
+values (noise 0.1 of the one, none of the other: they differ in the task); between tasks that
+proportion one it has to be equal, as any other.
 """
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence

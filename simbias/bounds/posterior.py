@@ -21,9 +21,9 @@ from simbias._keys import own_key
 from simbias._pinned import pinned
 from simbias._types import AnyArray
 from simbias.bounds import descent
-from simbias.bounds.descent import Layers, Optimised, Problem
-from simbias.bounds.evidence import Evidence
+from simbias.bounds.descent import Layers, Optimised, PosteriorProblem
 from simbias.bounds.norms import collapsed
+from simbias.bounds.observed import Observed
 from simbias.bounds.pac_bayes import gaussian_kl, nearest_prior, prior_cost, prior_variance
 from simbias.networks.mlp import ACTIVATIONS
 from simbias.parallel import devices_for, spread
@@ -89,40 +89,40 @@ class Posterior(NamedTuple):
         return np.stack([np.zeros(len(points), np.float32), np.asarray(said)], axis=1)
 
 
-# what was optimised, for as long as the evidence lives: several bounds share a posterior
-_found: WeakKeyDictionary[Evidence, dict[str, Posterior]] = WeakKeyDictionary()
+# what was optimised, for as long as what is observed lives: several bounds share a posterior
+_found: WeakKeyDictionary[Observed, dict[str, Posterior]] = WeakKeyDictionary()
 
 
-def posterior(evidence: Evidence, prior: str) -> Posterior:
+def posterior(observed: Observed, prior: str) -> Posterior:
     """The posterior of one network; see ``posteriors``."""
-    return posteriors([evidence], prior)[0]
+    return posteriors([observed], prior)[0]
 
 
 @pinned
-def posteriors(evidences: Sequence[Evidence], prior: str) -> list[Posterior]:
+def posteriors(observations: Sequence[Observed], prior: str) -> list[Posterior]:
     """The posteriors of networks of one shape, optimised side by side and once for each.
 
     Args:
-        evidences: networks with their initialisation, of the same sizes and activation.
+        observations: networks with their initialisation, of the same sizes and activation.
         prior: one of ``PRIORS``; ``"first half"`` takes two training points at least.
 
     Raises:
-        ValueError: an unknown prior, or evidence that is short of something.
+        ValueError: an unknown prior, or observed that is short of something.
     """
     known("prior", prior, PRIORS)
-    for one in evidences:
+    for one in observations:
         if one.initial is None:
-            raise fail("evidence", "no initialisation", "one with the initialisation")
+            raise fail("observed", "no initialisation", "one with the initialisation")
         if one.n < 2 and prior == "first half":
-            raise fail("evidence", "1 training point", "at least 2, for a prior that learns")
-    missing = [one for one in evidences if prior not in _found.setdefault(one, {})]
+            raise fail("observed", "1 training point", "at least 2, for a prior that learns")
+    missing = [one for one in observations if prior not in _found.setdefault(one, {})]
     if missing:
         made = _optimise(missing, prior)
         for i, one in enumerate(missing):
             _found[one][prior] = _posterior(
                 one, prior, jax.tree.map(lambda leaf, i=i: leaf[i], made)
             )
-    return [_found[one][prior] for one in evidences]
+    return [_found[one][prior] for one in observations]
 
 
 @lru_cache
@@ -130,17 +130,17 @@ def _outputs(activation: str) -> Callable[[Layers, Layers, Array, Array], Array]
     return jax.jit(partial(descent.outputs, ACTIVATIONS[activation]))
 
 
-def _optimise(evidences: Sequence[Evidence], prior: str) -> Optimised:
+def _optimise(observations: Sequence[Observed], prior: str) -> Optimised:
     """NumPy arrays with the networks on the leading axis."""
-    devices = devices_for(len(evidences))
-    program = descent.compiled(evidences[0].activation, _pairs(), devices)
-    laid = spread([_problem(one, prior) for one in evidences], devices)
+    devices = devices_for(len(observations))
+    program = descent.compiled(observations[0].activation, _pairs(), devices)
+    laid = spread([_problem(one, prior) for one in observations], devices)
     learning = PRIOR_STEPS if prior == "first half" else 0
     optimised: Optimised = jax.device_get(program(laid, jnp.int32(STEPS), jnp.int32(learning)))
     return optimised
 
 
-def _posterior(evidence: Evidence, prior: str, made: Optimised) -> Posterior:
+def _posterior(observed: Observed, prior: str, made: Optimised) -> Posterior:
     mean, log_deviation, centre = (
         jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), layers)
         for layers in (made.free.mean, made.free.log_deviation, made.centre)
@@ -155,8 +155,8 @@ def _posterior(evidence: Evidence, prior: str, made: Optimised) -> Posterior:
     return Posterior(
         mean=mean,
         deviation=deviation,
-        activation=evidence.activation,
-        n=evidence.n - _seen(evidence, prior),
+        activation=observed.activation,
+        n=observed.n - _seen(observed, prior),
         divergence=divergence,
         prior=grid,
         union=sum(map(prior_cost, grid)),
@@ -169,23 +169,23 @@ def _pairs() -> int:
     return -(-PAIRS // descent.ROWS) * descent.ROWS
 
 
-def _seen(evidence: Evidence, prior: str) -> int:
+def _seen(observed: Observed, prior: str) -> int:
     """Training points that the prior has seen."""
-    return evidence.n // 2 if prior == "first half" else 0
+    return observed.n // 2 if prior == "first half" else 0
 
 
-def _problem(evidence: Evidence, prior: str) -> Problem:
-    rows = max(_LEAST_ROWS, 2 ** (evidence.n - 1).bit_length())
-    x, sign = np.zeros((rows, evidence.x.shape[1]), np.float32), np.ones(rows, np.float32)
-    x[: evidence.n], sign[: evidence.n] = evidence.x, 2 * evidence.y - 1
-    orders = _canonical(evidence)
-    return Problem(
-        mean=_single(_permuted(collapsed(evidence.layers), orders)),
-        centre=_single(_permuted(collapsed(evidence.initial or ()), orders)),
+def _problem(observed: Observed, prior: str) -> PosteriorProblem:
+    rows = max(_LEAST_ROWS, 2 ** (observed.n - 1).bit_length())
+    x, sign = np.zeros((rows, observed.x.shape[1]), np.float32), np.ones(rows, np.float32)
+    x[: observed.n], sign[: observed.n] = observed.x, 2 * observed.y - 1
+    orders = _canonical(observed)
+    return PosteriorProblem(
+        mean=_single(_permuted(collapsed(observed.layers), orders)),
+        centre=_single(_permuted(collapsed(observed.initial or ()), orders)),
         x=x,
         sign=sign,
-        first=np.int32(_seen(evidence, prior)),
-        n=np.int32(evidence.n),
+        first=np.int32(_seen(observed, prior)),
+        n=np.int32(observed.n),
     )
 
 
@@ -194,15 +194,15 @@ def _single(layers: Sequence[Layer]) -> Layers:
     return single
 
 
-def _canonical(evidence: Evidence) -> list[np.ndarray]:
+def _canonical(observed: Observed) -> list[np.ndarray]:
     """An order of each hidden layer's units that does not depend on the order they came in.
 
     Random draws follow the order of the units: in this one, a network and its permutation get the
     same posterior.
     """
     orders: list[np.ndarray] = []
-    before = np.arange(evidence.x.shape[1])
-    for layer, start in zip(evidence.layers[:-1], (evidence.initial or ())[:-1], strict=True):
+    before = np.arange(observed.x.shape[1])
+    for layer, start in zip(observed.layers[:-1], (observed.initial or ())[:-1], strict=True):
         before = np.lexsort((*layer.weight[before], layer.bias, *start.weight[before], start.bias))
         orders.append(before)
     return orders

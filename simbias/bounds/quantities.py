@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from simbias._checks import real
-from simbias.bounds.judged import Judged, bound_names, evaluate
+from simbias.bounds.evaluation import Evaluation, bound_names, evaluate
 from simbias.bounds.record import violated
 from simbias.quantities import Argument, Estimate, Subject, quantity
 from simbias.registry import BOUNDS
@@ -28,10 +28,10 @@ def _never(name: str) -> str:
 _BOUND = Argument("bound", _check, never=_never)
 
 
-def judged(subject: Subject) -> dict[tuple[str, int], Judged]:
+def evaluations(subject: Subject) -> dict[tuple[str, int], Evaluation]:
     """The bounds that will be asked for, evaluated together, by name and seed."""
 
-    def evaluated() -> dict[tuple[str, int], Judged]:
+    def evaluated() -> dict[tuple[str, int], Evaluation]:
         found = evaluate(
             subject.stack,
             delta=DELTA,
@@ -51,7 +51,7 @@ def bound_value(subject: Subject, name: str) -> list[float]:
 
     The value is not clipped.
     """
-    values = [judged(subject)[name, seed].record.value for seed in subject.stack.seeds]
+    values = [evaluations(subject)[name, seed].record.value for seed in subject.stack.seeds]
     return [math.nan if value is None else value for value in values]
 
 
@@ -62,10 +62,10 @@ def bound_valid(subject: Subject, name: str) -> Estimate:
     The risk is that of what the bound certifies. Where its interval holds the value, validity lies
     between 0 and 1. Measures and bounds that do not apply: not measured.
     """
-    return validity([judged(subject)[name, seed] for seed in subject.stack.seeds])
+    return validity([evaluations(subject)[name, seed] for seed in subject.stack.seeds])
 
 
-def validity(found: Sequence[Judged]) -> Estimate:
+def validity(found: Sequence[Evaluation]) -> Estimate:
     """Whether each of some bounds holds: 1, 0, or between them where that is not sure."""
     ends = np.full((3, len(found)), np.nan)
     for i, one in enumerate(found):

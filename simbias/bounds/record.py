@@ -1,7 +1,7 @@
 """What a bound says about one network: the record that every bound, certificate and measure fills.
 
 A record keeps the unclipped value, because vacuity and discrimination are separate questions, and
-the terms it is the sum of, so that a reader sees which one dominates. A record whose premises do
+the terms it is the sum of, so that a reader sees which one dominates. A record whose assumptions do
 not hold has no value.
 """
 
@@ -23,7 +23,7 @@ CERTIFIES = (
 KINDS = ("certificate", "bound", "measure")
 
 
-class Premise(NamedTuple):
+class Assumption(NamedTuple):
     """An assumption: in words, whether it holds here, and the numbers that show it.
 
     Examples:
@@ -31,9 +31,9 @@ class Premise(NamedTuple):
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> evidence = simbias.bounds.evidence_from(stack)
-        >>> (record,) = simbias.bounds.records(evidence, bounds=["stability"])
-        >>> [premise.text for premise in record.premises if not premise.holds][0]
+        >>> observed = simbias.bounds.observe(stack)
+        >>> (record,) = simbias.bounds.records(observed, bounds=["stability"])
+        >>> [assumption.text for assumption in record.assumptions if not assumption.holds][0]
         'the loss is smooth in the weights'
     """
 
@@ -53,11 +53,11 @@ class Record:
         kind: ``"certificate"`` (a bound from held-out points), ``"bound"`` (from training points)
             or ``"measure"`` (a number without proved constants).
         constants: where the constants are proved; empty for a measure.
-        delta: the bound fails on at most this share of samples.
-        value: unclipped; None where the premises do not hold.
+        delta: the bound fails on at most this proportion of samples.
+        value: unclipped; None where the assumptions do not hold.
         log10: its logarithm, finite where the value itself overflows; -inf for 0.
         terms: what the value is made of, by name.
-        premises: the assumptions.
+        assumptions: the assumptions.
         reason: why there is no value; empty where there is one.
         classifier: whose error the value bounds, where that is a copy of the network which the
             bound has made; None where it is the network itself, or is not known (any more).
@@ -70,8 +70,8 @@ class Record:
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> evidence = simbias.bounds.evidence_from(stack)
-        >>> (record,) = simbias.bounds.records(evidence, bounds=["vc-relative"])
+        >>> observed = simbias.bounds.observe(stack)
+        >>> (record,) = simbias.bounds.records(observed, bounds=["vc-relative"])
         >>> record.kind, record.family, record.constants
         ('bound', 'capacity', 'Bartlett et al. 2019; Cortes, Greenberg and Mohri 2019')
         >>> record.applicable, round(record.value), sorted(record.terms)
@@ -87,7 +87,7 @@ class Record:
     value: float | None
     log10: float | None
     terms: Mapping[str, float]
-    premises: tuple[Premise, ...]
+    assumptions: tuple[Assumption, ...]
     reason: str = ""
     classifier: Classifier | None = field(default=None, compare=False, repr=False)
 
@@ -103,7 +103,7 @@ class Record:
 
     @property
     def applicable(self) -> bool:
-        """Whether the premises hold, so that there is a value."""
+        """Whether the assumptions hold, so that there is a value."""
         return self.value is not None
 
 
@@ -117,7 +117,7 @@ def violated(record: Record, risk_low: float) -> bool | None:
 
     Returns:
         Whether ``risk_low`` exceeds the value; None where the record claims nothing: a measure, or
-        premises that do not hold.
+        assumptions that do not hold.
 
     Raises:
         ValueError: a limit outside [0, 1].
@@ -127,8 +127,8 @@ def violated(record: Record, risk_low: float) -> bool | None:
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> evidence = simbias.bounds.evidence_from(stack)
-        >>> (record,) = simbias.bounds.records(evidence, bounds=["clopper-pearson"])
+        >>> observed = simbias.bounds.observe(stack)
+        >>> (record,) = simbias.bounds.records(observed, bounds=["clopper-pearson"])
         >>> simbias.bounds.violated(record, risk_low=0.0)
         False
         >>> simbias.bounds.violated(record, risk_low=0.5)

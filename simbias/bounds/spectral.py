@@ -35,91 +35,91 @@ import math
 
 import numpy as np
 
-from simbias.bounds.bound import Found, bound, from_log, has_initial, independent, is_relu
-from simbias.bounds.evidence import Evidence
-from simbias.bounds.grid import (
+from simbias.bounds.bound import BoundValue, bound, from_log, has_initial, independent, is_relu
+from simbias.bounds.margin import positive_median, rademacher_confidence, with_constant
+from simbias.bounds.norms import absorbed, log_norm, log_spectral_product, spectral_norm
+from simbias.bounds.observed import Observed
+from simbias.bounds.record import Assumption
+from simbias.bounds.union import (
     LOG_STEP,
     above,
     best_margin,
-    log_share,
+    log_weight,
     margin_error,
     ramp_loss,
 )
-from simbias.bounds.margin import positive_median, rademacher_confidence, with_constant
-from simbias.bounds.norms import absorbed, log_norm, log_spectral_product, spectral_norm
-from simbias.bounds.record import Premise
 
 _LN10 = math.log(10)
 _FLOAT32 = 1e-5  # inputs are drawn and rotated in float32: relative slack of their norm
 
 
-def two_points(evidence: Evidence) -> Premise:
+def two_points(observed: Observed) -> Assumption:
     """At least two training points."""
-    return Premise("at least two training points", evidence.n >= 2, f"{evidence.n}")
+    return Assumption("at least two training points", observed.n >= 2, f"{observed.n}")
 
 
-def input_radius(evidence: Evidence) -> float | None:
+def input_radius(observed: Observed) -> float | None:
     """The largest norm of an input, the constant coordinate included; None where unbounded.
 
     From the laws, not from the sample: a bound on the risk needs it for every input.
     """
-    if evidence.blocks is None or any(block.is_normal for block in evidence.blocks):
+    if observed.blocks is None or any(block.is_normal for block in observed.blocks):
         return None
     ends = [
         max(max(abs(piece.low), abs(piece.high)) for law in block.laws for piece in law)
-        for block in evidence.blocks
+        for block in observed.blocks
     ]
     return math.sqrt(1 + sum(end**2 for end in ends)) * (1 + _FLOAT32)
 
 
-def bounded_inputs(evidence: Evidence) -> Premise:
+def bounded_inputs(observed: Observed) -> Assumption:
     """Inputs lie in a ball known beforehand."""
-    radius = input_radius(evidence)
+    radius = input_radius(observed)
     if radius is None:
-        return Premise("inputs are bounded", False, "the laws are unknown or unbounded")
-    largest = math.sqrt(1 + float(np.max(np.sum(evidence.x**2, axis=1))))
+        return Assumption("inputs are bounded", False, "the laws are unknown or unbounded")
+    largest = math.sqrt(1 + float(np.max(np.sum(observed.x**2, axis=1))))
     detail = f"norms up to {radius:.4g}, {largest:.4g} in the training set"
-    return Premise("inputs are bounded", largest <= radius, detail)
+    return Assumption("inputs are bounded", largest <= radius, detail)
 
 
 @bound(
     "bartlett-foster-telgarsky",
     family="margin",
     constants="Bartlett, Foster and Telgarsky 2017; rederived for one output",
-    premises=(independent, is_relu, has_initial, two_points, positive_median),
+    assumptions=(independent, is_relu, has_initial, two_points, positive_median),
 )
-def bartlett_foster_telgarsky(evidence: Evidence, delta: float) -> Found:
+def bartlett_foster_telgarsky(observed: Observed, delta: float) -> BoundValue:
     """Margin bound by spectral norms and (2,1) distances from the initialisation."""
-    matrices = absorbed(evidence.layers)
-    started = absorbed(evidence.initial or ())
-    n = evidence.n
+    matrices = absorbed(observed.layers)
+    started = absorbed(observed.initial or ())
+    n = observed.n
     norms = [above(log_norm(spectral_norm(matrix))) for matrix in matrices]
     distances = [
         above(log_norm(float(np.sum(np.linalg.norm(matrix - start, axis=1)))))
         for matrix, start in zip(matrices, started, strict=True)
     ]
-    shares = sum(log_share(k) for k in (*norms, *distances))
+    weights = sum(log_weight(k) for k in (*norms, *distances))
     ratios = LOG_STEP * (np.array(distances) - np.array(norms))
     log_spread = 1.5 * float(np.logaddexp.reduce(2 / 3 * ratios))
     entries = max(matrix.size for matrix in matrices)
-    size = float(np.linalg.norm(with_constant(evidence.x)))
+    size = float(np.linalg.norm(with_constant(observed.x)))
     log_class = (
         math.log(12 * math.log(n) / n * math.sqrt(2 * math.log(2 * entries)) * size)
         + LOG_STEP * sum(norms)
         + log_spread
     )
     log, terms = best_margin(
-        evidence.margins,
+        observed.margins,
         0.0,
         ramp_loss,
         lambda k: float(np.logaddexp(math.log(8 / n), math.log(2) + log_class + k * LOG_STEP)),
-        lambda k: rademacher_confidence(n, delta, shares + log_share(k)),
+        lambda k: rademacher_confidence(n, delta, weights + log_weight(k)),
     )
     return from_log(
         log,
         terms
         | {
-            "training error": evidence.train_error,
+            "training error": observed.train_error,
             "log10 spectral product": LOG_STEP * sum(norms) / _LN10,
             "log10 distance ratio": log_spread / _LN10,
         },
@@ -130,13 +130,13 @@ def bartlett_foster_telgarsky(evidence: Evidence, delta: float) -> Found:
     "neyshabur-spectral",
     family="margin",
     constants="Neyshabur, Bhojanapalli and Srebro 2018; rederived for one output",
-    premises=(independent, is_relu, two_points, bounded_inputs, positive_median),
+    assumptions=(independent, is_relu, two_points, bounded_inputs, positive_median),
 )
-def neyshabur_spectral(evidence: Evidence, delta: float) -> Found:
+def neyshabur_spectral(observed: Observed, delta: float) -> BoundValue:
     """PAC-Bayes margin bound by spectral and Frobenius norms."""
-    matrices = absorbed(evidence.layers)
-    n, depth, radius = evidence.n, len(matrices), input_radius(evidence)
-    assert radius is not None  # a premise
+    matrices = absorbed(observed.layers)
+    n, depth, radius = observed.n, len(matrices), input_radius(observed)
+    assert radius is not None  # an assumption
     side = max(max(matrix.shape) for matrix in matrices)
     log_product = log_spectral_product(matrices)
     log_ranks = math.log(
@@ -152,12 +152,12 @@ def neyshabur_spectral(evidence: Evidence, delta: float) -> Found:
         return 2 * log_beta + log_ranks - math.log(2) - 2 * log_deviation
 
     def log_complexity(k: int) -> float:
-        sure = math.log(6 * n / delta) - log_share(k)
+        sure = math.log(6 * n / delta) - log_weight(k)
         total = float(np.logaddexp(log_divergence(k), math.log(sure)))
         return math.log(4) + (total - math.log(n - 1)) / 2
 
     log, terms = best_margin(
-        evidence.margins, log_product, margin_error, log_complexity, lambda k: 0.0
+        observed.margins, log_product, margin_error, log_complexity, lambda k: 0.0
     )
     del terms["confidence"]  # inside the root with the divergence
     stable = math.exp(log_ranks)
@@ -165,7 +165,7 @@ def neyshabur_spectral(evidence: Evidence, delta: float) -> Found:
         log,
         terms
         | {
-            "training error": evidence.train_error,
+            "training error": observed.train_error,
             "log10 spectral product": log_product / _LN10,
             "sum of stable ranks": stable,
         },

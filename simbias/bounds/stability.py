@@ -1,4 +1,4 @@
-"""Algorithmic stability of SGD, and which of its premises these networks break.
+"""Algorithmic stability of SGD, and which of its assumptions these networks break.
 
 M. Hardt, B. Recht, Y. Singer, "Train faster, generalize better: stability of stochastic gradient
 descent" (ICML 2016), theorem 3.12: for a loss in [0, 1] that is beta-smooth and L-Lipschitz in the
@@ -10,44 +10,44 @@ of that form, a ReLU is not smooth, and where matrices multiply no L holds for a
 import math
 
 from simbias.bounds.bound import Bound, independent
-from simbias.bounds.evidence import Evidence
 from simbias.bounds.norms import absorbed, log_spectral_product
-from simbias.bounds.record import Premise
+from simbias.bounds.observed import Observed
+from simbias.bounds.record import Assumption
 
 _KINKS = ("relu", "leaky-relu")
 
 
-def smooth(evidence: Evidence) -> Premise:
+def smooth(observed: Observed) -> Assumption:
     """The gradient is Lipschitz: no unit has a kink."""
-    units = sum(evidence.sizes[1:-1])
-    detail = f"{units} hidden units of {evidence.activation}"
+    units = sum(observed.sizes[1:-1])
+    detail = f"{units} hidden units of {observed.activation}"
     text = "the loss is smooth in the weights"
-    return Premise(text, units == 0 or evidence.activation not in _KINKS, detail)
+    return Assumption(text, units == 0 or observed.activation not in _KINKS, detail)
 
 
-def lipschitz(evidence: Evidence) -> Premise:
+def lipschitz(observed: Observed) -> Assumption:
     """The gradient is bounded over all weights: no two matrices multiply."""
-    matrices = len(evidence.layers)
-    log10 = log_spectral_product(absorbed(evidence.layers)) / math.log(10)
+    matrices = len(observed.layers)
+    log10 = log_spectral_product(absorbed(observed.layers)) / math.log(10)
     detail = f"{matrices} matrices multiply, product of spectral norms here 10^{log10:.2f}"
-    return Premise("the loss is Lipschitz over all weights", matrices == 1, detail)
+    return Assumption("the loss is Lipschitz over all weights", matrices == 1, detail)
 
 
-def decaying_steps(evidence: Evidence) -> Premise:
+def decaying_steps(observed: Observed) -> Assumption:
     """Steps decay at least like c/t."""
-    text, steps = "steps decay as c/t", evidence.steps
+    text, steps = "steps decay as c/t", observed.steps
     if steps is None:
-        return Premise(text, False, "the training is not known")
+        return Assumption(text, False, "the training is not known")
     detail = f"constant, {steps.learning_rate:g} for {steps.updates} updates"
-    return Premise(text, steps.updates <= 1 or steps.learning_rate == 0, detail)
+    return Assumption(text, steps.updates <= 1 or steps.learning_rate == 0, detail)
 
 
-def plain_steps(evidence: Evidence) -> Premise:
+def plain_steps(observed: Observed) -> Assumption:
     """Updates are steps along the gradient, without momentum."""
-    text, steps = "updates are plain SGD", evidence.steps
+    text, steps = "updates are plain SGD", observed.steps
     if steps is None:
-        return Premise(text, False, "the training is not known")
-    return Premise(text, steps.momentum == 0, f"momentum {steps.momentum:g}")
+        return Assumption(text, False, "the training is not known")
+    return Assumption(text, steps.momentum == 0, f"momentum {steps.momentum:g}")
 
 
 stability = Bound(
@@ -56,8 +56,8 @@ stability = Bound(
     certifies="an expectation",
     kind="bound",
     constants="Hardt, Recht and Singer 2016, theorem 3.12",
-    premises=(independent, smooth, lipschitz, decaying_steps, plain_steps),
+    assumptions=(independent, smooth, lipschitz, decaying_steps, plain_steps),
     invariant=("permutation", "unit-rescaling", "layer-rescaling"),
     compute=None,
-    summary="Stability of SGD with decaying steps on a smooth loss: its premises never hold here.",
+    summary="Stability of SGD with decaying steps on a smooth loss: its assumptions never hold here.",
 )

@@ -11,31 +11,31 @@ from collections.abc import Callable
 from functools import partial
 
 from simbias.bounds import pac_bayes
-from simbias.bounds.bound import Found, bound, has_initial, independent
-from simbias.bounds.evidence import Evidence
+from simbias.bounds.bound import BoundValue, bound, has_initial, independent
+from simbias.bounds.observed import Observed
 from simbias.bounds.posterior import posterior, posteriors
-from simbias.bounds.record import Premise
+from simbias.bounds.record import Assumption
 
-MONTE_CARLO_SHARE = 0.1  # of delta
+MONTE_CARLO_PROPORTION = 0.1  # of delta
 
 # Bounds of one prior share the posterior that they certify.
 _FROM_START = partial(posteriors, prior="initialisation")
 _FROM_HALF = partial(posteriors, prior="first half")
 
 
-def _two_points(evidence: Evidence) -> Premise:
+def _two_points(observed: Observed) -> Assumption:
     text = "at least two training points, one for the prior"
-    return Premise(text, evidence.n >= 2, f"{evidence.n} points")
+    return Assumption(text, observed.n >= 2, f"{observed.n} points")
 
 
 def _found(
     prior: str,
     formula: Callable[[float, float, int, float], float],
-    evidence: Evidence,
+    observed: Observed,
     delta: float,
-) -> Found:
-    made = posterior(evidence, prior)
-    counted = MONTE_CARLO_SHARE * delta
+) -> BoundValue:
+    made = posterior(observed, prior)
+    counted = MONTE_CARLO_PROPORTION * delta
     error = pac_bayes.monte_carlo(made.wrong / made.pairs, made.pairs, counted)
     value = formula(error, made.divergence + made.union, made.n, delta - counted)
     terms = {
@@ -51,7 +51,7 @@ def _found(
         f"prior variance, layer {i + 1}": pac_bayes.prior_variance(j)
         for i, j in enumerate(made.prior)
     }
-    return Found(value, terms | layers, classifier=made)
+    return BoundValue(value, terms | layers, classifier=made)
 
 
 @bound(
@@ -59,12 +59,12 @@ def _found(
     family="pac-bayes",
     certifies="a stochastic network",
     constants="Maurer 2004, theorem 5",
-    premises=(independent, has_initial),
+    assumptions=(independent, has_initial),
     prepare=_FROM_START,
 )
-def pac_bayes_kl(evidence: Evidence, delta: float) -> Found:
+def pac_bayes_kl(observed: Observed, delta: float) -> BoundValue:
     """Maurer and Seeger's bound, prior at the initialisation."""
-    return _found("initialisation", pac_bayes.maurer_seeger, evidence, delta)
+    return _found("initialisation", pac_bayes.maurer_seeger, observed, delta)
 
 
 @bound(
@@ -72,12 +72,12 @@ def pac_bayes_kl(evidence: Evidence, delta: float) -> Found:
     family="pac-bayes",
     certifies="a stochastic network",
     constants="Catoni 2007, theorem 1.2.1, with a union over lambda",
-    premises=(independent, has_initial),
+    assumptions=(independent, has_initial),
     prepare=_FROM_START,
 )
-def pac_bayes_catoni(evidence: Evidence, delta: float) -> Found:
+def pac_bayes_catoni(observed: Observed, delta: float) -> BoundValue:
     """Catoni's bound at the best lambda of a data-free grid, prior at the initialisation."""
-    return _found("initialisation", pac_bayes.catoni_uniform, evidence, delta)
+    return _found("initialisation", pac_bayes.catoni_uniform, observed, delta)
 
 
 @bound(
@@ -85,12 +85,12 @@ def pac_bayes_catoni(evidence: Evidence, delta: float) -> Found:
     family="pac-bayes",
     certifies="a stochastic network",
     constants="McAllester 2003; Maurer 2004",
-    premises=(independent, has_initial),
+    assumptions=(independent, has_initial),
     prepare=_FROM_START,
 )
-def pac_bayes_mcallester(evidence: Evidence, delta: float) -> Found:
+def pac_bayes_mcallester(observed: Observed, delta: float) -> BoundValue:
     """McAllester's bound, prior at the initialisation."""
-    return _found("initialisation", pac_bayes.mcallester, evidence, delta)
+    return _found("initialisation", pac_bayes.mcallester, observed, delta)
 
 
 @bound(
@@ -98,9 +98,9 @@ def pac_bayes_mcallester(evidence: Evidence, delta: float) -> Found:
     family="pac-bayes",
     certifies="a stochastic network",
     constants="Maurer 2004, theorem 5",
-    premises=(independent, has_initial, _two_points),
+    assumptions=(independent, has_initial, _two_points),
     prepare=_FROM_HALF,
 )
-def pac_bayes_data_prior(evidence: Evidence, delta: float) -> Found:
+def pac_bayes_data_prior(observed: Observed, delta: float) -> BoundValue:
     """Maurer and Seeger's bound on half the points, prior trained on the others."""
-    return _found("first half", pac_bayes.maurer_seeger, evidence, delta)
+    return _found("first half", pac_bayes.maurer_seeger, observed, delta)

@@ -6,10 +6,10 @@ a directory.
 
 from simbias.claims.asked import check, choose
 from simbias.claims.claim import Claim, Premise
+from simbias.claims.criterion import Criterion
 from simbias.claims.inference import Finding
 from simbias.claims.procedures import Procedure, Side, declared_tests
 from simbias.claims.reading import builtin, get, load
-from simbias.claims.rule import Rule
 from simbias.claims.session import feasible, judge
 from simbias.claims.verdict import Units, Verdict
 
@@ -18,7 +18,7 @@ __all__ = [
     "Finding",
     "Premise",
     "Procedure",
-    "Rule",
+    "Criterion",
     "Side",
     "Units",
     "Verdict",

@@ -1,10 +1,10 @@
 """Evidence on the mean of what is bounded, by betting: of any law, at any number of units.
 
 The worst reading of each unit is a *gain*, from 0, at the end of the range that speaks most against
-the side, to 1. Were the side false, its mean would be at most ``share``, whatever came before; the
-capital of ``bounded.log_capital`` against that ever reaches 1/alpha with probability at most alpha.
-An interval that misses makes a reading at most 1 too large, so the share is raised by the
-probability of that. Source: I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random
+the side, to 1. Were the side false, its mean would be at most ``proportion``, whatever came before;
+the capital of ``bounded.log_capital`` against that ever reaches 1/alpha with probability at most
+alpha. An interval that misses makes a reading at most 1 too large, so the proportion is raised by
+the probability of that. Source: I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random
 variables by betting" (JRSS B 2024).
 """
 
@@ -22,21 +22,21 @@ _HALVINGS = 50
 _TINY = np.finfo(float).tiny
 
 
-def running(gains: Float[np.ndarray, "*draws units"], share: float) -> NDArray[np.float64]:
-    """The p-value of the gains against "their mean is at most ``share``", at every prefix.
+def running(gains: Float[np.ndarray, "*draws units"], proportion: float) -> NDArray[np.float64]:
+    """The p-value of the gains against "their mean is at most ``proportion``", at every prefix.
 
     Valid at any stopping time; it never rises.
 
     Returns:
         p-values (*draws, units).
     """
-    supremum = np.maximum.accumulate(log_capital(gains, max(share, _TINY)), axis=-1)
+    supremum = np.maximum.accumulate(log_capital(gains, max(proportion, _TINY)), axis=-1)
     return np.exp(-np.maximum(supremum, 0.0))
 
 
-def smallest(units: int, share: float) -> float:
+def smallest(units: int, proportion: float) -> float:
     """The p-value of so many gains of 1."""
-    factors = units * np.log1p(BETS * (1 / max(share, _TINY) - 1))
+    factors = units * np.log1p(BETS * (1 / max(proportion, _TINY) - 1))
     return math.exp(-max(float(np.logaddexp.reduce(factors)) - math.log(len(BETS)), 0.0))
 
 

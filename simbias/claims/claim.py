@@ -12,14 +12,19 @@ from functools import cached_property
 
 from simbias._identity import canonical
 from simbias._types import Settings
+from simbias.claims.criterion import Criterion
 from simbias.claims.expression import Expression
 from simbias.claims.family import spent
-from simbias.claims.rule import Rule
 from simbias.experiments.experiment import OwnCell
 
 _WORDS = ("title", "source")  # of a claim: they may be put better
 _COUNTED = ("version",)  # by the directory in which a claim is said
-_DERIVED = ("low", "high")  # of a rule: the range follows from the quantity
+_DERIVED = ("low", "high")  # of a criterion: the range follows from the quantity
+_KEYS = {
+    "criterion": "rule",
+    "miscoverage": "miss",
+    "proportion": "share",
+}  # of identities, which last
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Premise:
         expression: of the claim's units, or of settings alone.
         op: "<=" or ">=".
         value: beside it.
-        share: least share of the units that must meet it, in (0, 1]; 1 for settings.
+        proportion: least proportion of the units that must meet it, in (0, 1]; 1 for settings.
 
     Examples:
         >>> from importlib.resources import files
@@ -39,14 +44,14 @@ class Premise:
         >>> (premise, *_) = simbias.claims.load(conclusions)[0].premises
         >>> [reference.quantity for reference in premise.expression.quantities]
         ['train_accuracy']
-        >>> premise.op, premise.value, premise.share
+        >>> premise.op, premise.value, premise.proportion
         ('>=', 0.99, 0.5)
     """
 
     expression: Expression
     op: str
     value: float
-    share: float = 0.5
+    proportion: float = 0.5
 
     def __str__(self) -> str:
         return f"{self.expression.text} {self.op} {self.value:.10g}"
@@ -64,7 +69,7 @@ class Claim:
             may have the name "".
         unit: what counts once, by name: "network", "pair" (of two seeds), "point", ...
         redraws: what differs between units.
-        rule: predicate, quantifier and test, with the alpha that all versions share.
+        criterion: predicate, quantifier and test, with the alpha that all versions share.
         units: the most units that are measured.
         family: of claims that are corrected together.
         correction: "holm" or "none".
@@ -81,7 +86,7 @@ class Claim:
         >>> claim = simbias.claims.load(conclusions)[-1]
         >>> claim.says
         'P(excess_risk <= 0.01) >= 0.95'
-        >>> claim.unit, claim.units, claim.family, claim.rule.test
+        >>> claim.unit, claim.units, claim.family, claim.criterion.test
         ('network', 190, 'conclusion', 'beta-binomial')
     """
 
@@ -92,7 +97,7 @@ class Claim:
     populations: Mapping[str, OwnCell]
     unit: str
     redraws: tuple[str, ...]
-    rule: Rule
+    criterion: Criterion
     units: int
     family: str
     correction: str
@@ -105,11 +110,11 @@ class Claim:
     @property
     def says(self) -> str:
         """The predicate with its quantifier, in one line."""
-        rule = self.rule
-        text = f"{self.quantity.text} {rule.op} {rule.value:g}"
-        if rule.quantifier == "probability":
-            return f"P({text}) >= {rule.at_least:g}"
-        return f"{rule.quantifier} {text}"
+        criterion = self.criterion
+        text = f"{self.quantity.text} {criterion.op} {criterion.value:g}"
+        if criterion.quantifier == "probability":
+            return f"P({text}) >= {criterion.at_least:g}"
+        return f"{criterion.quantifier} {text}"
 
     @property
     def settings_premises(self) -> tuple[Premise, ...]:
@@ -117,9 +122,9 @@ class Claim:
         return tuple(one for one in self.premises if one.expression.of == {"setting"})
 
     @cached_property
-    def judging(self) -> Rule:
-        """The rule with what this version may spend of alpha."""
-        return replace(self.rule, alpha=spent(self.rule.alpha, self.version))
+    def judging(self) -> Criterion:
+        """The criterion with what this version may spend of alpha."""
+        return replace(self.criterion, alpha=spent(self.criterion.alpha, self.version))
 
     @cached_property
     def identity(self) -> str:
@@ -140,13 +145,13 @@ def _said(part: object) -> object:
         return {name: json.loads(cell.identity) for name, cell in part.items()}
     if isinstance(part, tuple):
         return [_said(one) for one in part]
-    return _fields(part) if isinstance(part, Claim | Rule | Premise) else part
+    return _fields(part) if isinstance(part, Claim | Criterion | Premise) else part
 
 
-def _fields(part: "Claim | Rule | Premise") -> Settings:
+def _fields(part: "Claim | Criterion | Premise") -> Settings:
     """What its fields say, without wording and what is at its default."""
     return {
-        field.name: _said(value)
+        _KEYS.get(field.name, field.name): _said(value)
         for field in fields(part)
         if field.name not in (*_WORDS, *_COUNTED, *_DERIVED)
         and (value := getattr(part, field.name)) != field.default

@@ -1,7 +1,7 @@
 """Exact binomial evidence at a number of units fixed in advance.
 
 A side of a claim is tested by its hits, the units that surely speak for it: were the side false, a
-unit would be a hit with probability at most ``share``. Sources: C. Clopper and E. Pearson
+unit would be a hit with probability at most ``proportion``. Sources: C. Clopper and E. Pearson
 (Biometrika 1934); W. Dixon and A. Mood, "The statistical sign test" (JASA 1946); Q. McNemar
 (Psychometrika 1947).
 """
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from simbias.stats.binomial import above_median, lower_limit, tail
 
 
-def binomial(hits: Bool[np.ndarray, "*draws units"], share: float) -> NDArray[np.float64]:
-    """The p-value of the hits against "a hit has probability at most ``share``", at every prefix.
+def binomial(hits: Bool[np.ndarray, "*draws units"], proportion: float) -> NDArray[np.float64]:
+    """The p-value of the hits against "a hit has probability at most ``proportion``", at every prefix.
 
     Each entry is the p-value of a test at that number of units, fixed in advance: stopping at the
     first small one is no test.
@@ -22,20 +22,21 @@ def binomial(hits: Bool[np.ndarray, "*draws units"], share: float) -> NDArray[np
     Returns:
         p-values (*draws, units).
     """
-    return tail(np.cumsum(hits, axis=-1), np.arange(1, hits.shape[-1] + 1), share)
+    return tail(np.cumsum(hits, axis=-1), np.arange(1, hits.shape[-1] + 1), proportion)
 
 
-def share_limit(hits: Bool[np.ndarray, " units"], level: float) -> float:
+def proportion_limit(hits: Bool[np.ndarray, " units"], level: float) -> float:
     """Clopper and Pearson's lower limit of the probability of a hit, of error ``level``."""
     return float(lower_limit(hits.sum(), len(hits), level))
 
 
-def median_limit(x: Float[np.ndarray, " units"], level: float, miss: float = 0.0) -> float:
+def median_limit(x: Float[np.ndarray, " units"], level: float, miscoverage: float = 0.0) -> float:
     """The upper limit of the median that inverts the sign test: an order statistic of the units.
 
-    A unit above the median reads as below it where its interval misses, with probability ``miss``.
+    A unit above the median reads as below it where its interval misses, with probability
+    ``miscoverage``.
     """
-    place = above_median(len(x), level, 0.5 + miss)
+    place = above_median(len(x), level, 0.5 + miscoverage)
     return np.inf if place is None else float(np.sort(x)[place])
 
 
@@ -55,7 +56,7 @@ def discordant(x: Float[np.ndarray, "*draws units"]) -> NDArray[np.float64]:
 def difference_limit(x: Float[np.ndarray, " units"], level: float) -> float:
     """An upper limit of the mean of differences -1, 0, 1.
 
-    The upper limit of the share at 1 less the lower limit of the share at -1, each of error
-    ``level`` / 2.
+    The upper limit of the proportion at 1 less the lower limit of the proportion at -1, each of
+    error ``level`` / 2.
     """
-    return 1 - share_limit(x <= 0, level / 2) - share_limit(x < 0, level / 2)
+    return 1 - proportion_limit(x <= 0, level / 2) - proportion_limit(x < 0, level / 2)

@@ -5,8 +5,9 @@ predicate by the margin, *fails* where all of it violates the predicate by the m
 ambiguous otherwise. Supporting a claim takes the worst reading of every unit, refuting it the best,
 so what is ambiguous or missing counts against whichever is declared. All p-values rest on
 independent units of one law. The intervals of the units, those of premises among them, may miss:
-the probability of that is added to the share of hits, or the mean gain, that the other side could
-have had, or, once a unit, to the p-value of a mean; the interval of a finding pays it as well.
+the probability of that is added to the proportion of hits, or the mean gain, that the other side
+could have had, or, once a unit, to the p-value of a mean; the interval of a finding pays it as
+well.
 """
 
 import math
@@ -18,9 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from simbias._checks import fail, whole
+from simbias.claims.criterion import Criterion
 from simbias.claims.family import reaches
 from simbias.claims.procedures import Side, declared_tests
-from simbias.claims.rule import Rule
 
 _MOST_UNITS = 10_000_000
 
@@ -30,8 +31,8 @@ class Finding:
     """What the units say of a claim.
 
     Attributes:
-        estimate: of the share of units that satisfy the predicate, or of the mean or median: the
-            middle of its worst and best reading (NaN where that is everything).
+        estimate: of the proportion of units that satisfy the predicate, or of the mean or median:
+            the middle of its worst and best reading (NaN where that is everything).
         low, high: its two-sided interval of confidence 1 - alpha, from the limit of the one reading
             to the limit of the other, misses of the units' own intervals included; approximate with
             tests that assume a law.
@@ -70,11 +71,11 @@ class Finding:
     ambiguous: int
 
 
-def find(rule: Rule, low: ArrayLike, high: ArrayLike) -> Finding:
+def find(criterion: Criterion, low: ArrayLike, high: ArrayLike) -> Finding:
     """Judge units.
 
     Args:
-        rule: what is asked of them.
+        criterion: what is asked of them.
         low, high: where each unit's quantity surely lies, (units,), in the order they came; of a
             missing unit, the whole range of the quantity.
 
@@ -82,43 +83,49 @@ def find(rule: Rule, low: ArrayLike, high: ArrayLike) -> Finding:
         ValueError: no units, NaN, ends the wrong way round, or differences other than -1, 0 and 1
             for a test of paired answers.
     """
-    least, most = _oriented(rule, low, high)
+    least, most = _oriented(criterion, low, high)
     if least.ndim != 1:
         raise fail("low", f"shape {least.shape}", "shape (units,)")
-    procedure, units = rule.procedure, len(least)
-    worst, best = _sides(rule, least, most)
+    procedure, units = criterion.procedure, len(least)
+    worst, best = _sides(criterion, least, most)
     holding, failing = int(worst.hits.sum()), int(best.hits.sum())
-    half, limit = rule.alpha / 2, procedure.limit
-    if rule.quantifier == "probability":
+    half, limit = criterion.alpha / 2, procedure.limit
+    if criterion.quantifier == "probability":
         estimate = (holding + units - failing) / (2 * units)
-        start, stop = limit(worst.gains, half, rule.miss), 1 - limit(best.gains, half, rule.miss)
+        start, stop = (
+            limit(worst.gains, half, criterion.miscoverage),
+            1 - limit(best.gains, half, criterion.miscoverage),
+        )
     else:
-        centre = np.mean if rule.quantifier == "mean" else np.median
+        centre = np.mean if criterion.quantifier == "mean" else np.median
         with np.errstate(invalid="ignore"):
             estimate = float(centre(least) + centre(most)) / 2
         if procedure.ranged:
-            bottom, top = _range(rule)
-            start = bottom + (top - bottom) * limit(best.gains, half, rule.miss)
-            stop = top - (top - bottom) * limit(worst.gains, half, rule.miss)
+            bottom, top = _range(criterion)
+            start = bottom + (top - bottom) * limit(best.gains, half, criterion.miscoverage)
+            stop = top - (top - bottom) * limit(worst.gains, half, criterion.miscoverage)
         else:
-            start, stop = -limit(-least, half, rule.miss), limit(most, half, rule.miss)
-        if rule.op == ">=":
+            start, stop = (
+                -limit(-least, half, criterion.miscoverage),
+                limit(most, half, criterion.miscoverage),
+            )
+        if criterion.op == ">=":
             estimate, start, stop = -estimate, -stop, -start
     return Finding(
         estimate=estimate,
         low=start,
         high=stop,
-        p_supported=float(_evidence(rule, worst)),
-        p_refuted=float(_evidence(rule, best)),
+        p_supported=float(_evidence(criterion, worst)),
+        p_refuted=float(_evidence(criterion, best)),
         holding=holding,
         failing=failing,
         ambiguous=units - holding - failing,
     )
 
 
-def outcomes(rule: Rule, low: ArrayLike, high: ArrayLike) -> list[str]:
+def outcomes(criterion: Criterion, low: ArrayLike, high: ArrayLike) -> list[str]:
     """What each unit is: "holds", "fails" or "ambiguous"; raises ValueError as ``find``."""
-    worst, best = _sides(rule, *_oriented(rule, low, high))
+    worst, best = _sides(criterion, *_oriented(criterion, low, high))
     named: list[str] = np.where(
         worst.hits, "holds", np.where(best.hits, "fails", "ambiguous")
     ).tolist()
@@ -126,12 +133,12 @@ def outcomes(rule: Rule, low: ArrayLike, high: ArrayLike) -> list[str]:
 
 
 def p_values(
-    rule: Rule, low: ArrayLike, high: ArrayLike
+    criterion: Criterion, low: ArrayLike, high: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """``p_supported`` and ``p_refuted`` of many draws of units at once.
 
     Args:
-        rule: what is asked of the units.
+        criterion: what is asked of the units.
         low, high: as for ``find``, (*draws, units).
 
     Returns:
@@ -140,57 +147,59 @@ def p_values(
     Raises:
         ValueError: as ``find``.
     """
-    worst, best = _sides(rule, *_oriented(rule, low, high))
-    return _evidence(rule, worst), _evidence(rule, best)
+    worst, best = _sides(criterion, *_oriented(criterion, low, high))
+    return _evidence(criterion, worst), _evidence(criterion, best)
 
 
 def along(
-    rule: Rule, low: ArrayLike, high: ArrayLike
+    criterion: Criterion, low: ArrayLike, high: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The same at every number of units, (*draws, units), of a test that counts.
 
     Raises:
         ValueError: as ``find``, or a test that does not count units.
     """
-    procedure = rule.procedure
+    procedure = criterion.procedure
     if procedure.along is None:
         raise fail(
             "test",
-            rule.test,
+            criterion.test,
             " or ".join(name for name, one in declared_tests().items() if one.along),
         )
-    worst, best = _sides(rule, *_oriented(rule, low, high))
+    worst, best = _sides(criterion, *_oriented(criterion, low, high))
     return procedure.along(worst), procedure.along(best)
 
 
-def decided(rule: Rule, finding: Finding, tests_in_family: int = 1) -> bool:
+def decided(criterion: Criterion, finding: Finding, tests_in_family: int = 1) -> bool:
     """Whether a verdict is sure to stand in a family of so many claims: Bonferroni's level."""
-    level = rule.alpha / whole("tests_in_family", tests_in_family)
+    level = criterion.alpha / whole("tests_in_family", tests_in_family)
     return reaches(min(finding.p_supported, finding.p_refuted), level)
 
 
-def fewest(rule: Rule, *, tests_in_family: int = 1) -> int:
+def fewest(criterion: Criterion, *, tests_in_family: int = 1) -> int:
     """The least number of units with which both verdicts can be reached, all of them clear.
 
     Args:
-        rule: what is asked of the units.
+        criterion: what is asked of the units.
         tests_in_family: claims of the family.
 
     Raises:
         ValueError: no number of units gives such small p-values.
     """
-    level = rule.alpha / whole("tests_in_family", tests_in_family)
-    worst = max(_shares(rule)) + rule.miss
-    smallest = rule.procedure.smallest
+    level = criterion.alpha / whole("tests_in_family", tests_in_family)
+    worst = max(_proportions(criterion)) + criterion.miscoverage
+    smallest = criterion.procedure.smallest
 
     def enough(units: int) -> bool:
-        return reaches(smallest(units, worst) + _missed(rule, units), level)
+        return reaches(smallest(units, worst) + _missed(criterion, units), level)
 
     low, high = 0, 1
     while not enough(high):
         low, high = high, 2 * high
         if high > _MOST_UNITS:
-            raise fail("alpha", rule.alpha, f"more than {rule.test!r} can reach in such a family")
+            raise fail(
+                "alpha", criterion.alpha, f"more than {criterion.test!r} can reach in such a family"
+            )
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
@@ -198,14 +207,19 @@ def fewest(rule: Rule, *, tests_in_family: int = 1) -> int:
 
 
 def more(
-    rule: Rule, low: ArrayLike, high: ArrayLike, *, tests_in_family: int = 1, most: int = 100_000
+    criterion: Criterion,
+    low: ArrayLike,
+    high: ArrayLike,
+    *,
+    tests_in_family: int = 1,
+    most: int = 100_000,
 ) -> int | None:
     """How many more units would decide, if those to come are as those so far, in their order.
 
     For a mean by the normal law, that is roughly; otherwise exactly.
 
     Args:
-        rule: what is asked of the units.
+        criterion: what is asked of the units.
         low, high: as for ``find``.
         tests_in_family: claims of the family.
         most: more than this count as never.
@@ -217,69 +231,73 @@ def more(
         ValueError: as ``find``.
     """
     whole("most", most)
-    if decided(rule, find(rule, low, high), tests_in_family):
+    if decided(criterion, find(criterion, low, high), tests_in_family):
         return 0
-    level = rule.alpha / tests_in_family
-    sides = _sides(rule, *_oriented(rule, low, high))
-    if rule.procedure.along is None:
-        least = fewest(rule, tests_in_family=tests_in_family)
-        found = [_more_by_normal_law(rule, side.excess, level, least) for side in sides]
+    level = criterion.alpha / tests_in_family
+    sides = _sides(criterion, *_oriented(criterion, low, high))
+    if criterion.procedure.along is None:
+        least = fewest(criterion, tests_in_family=tests_in_family)
+        found = [_more_by_normal_law(criterion, side.excess, level, least) for side in sides]
     else:
-        found = [_more_by_repeating(rule, side, level, most) for side in sides]
+        found = [_more_by_repeating(criterion, side, level, most) for side in sides]
     return min((count for count in found if count is not None and count <= most), default=None)
 
 
-def _more_by_repeating(rule: Rule, side: Side, level: float, most: int) -> int | None:
-    along, units = rule.procedure.along, side.hits.shape[-1]
+def _more_by_repeating(criterion: Criterion, side: Side, level: float, most: int) -> int | None:
+    along, units = criterion.procedure.along, side.hits.shape[-1]
     assert along is not None
     excess, hits, gains = (np.resize(part, units + most) for part in side[:3])
-    p = along(Side(excess, hits, gains, side.share))[units:]
+    p = along(Side(excess, hits, gains, side.proportion))[units:]
     return int(np.argmax(reaches(p, level))) + 1 if reaches(p.min(), level) else None
 
 
 def _more_by_normal_law(
-    rule: Rule, excess: Float[np.ndarray, " units"], level: float, least: int
+    criterion: Criterion, excess: Float[np.ndarray, " units"], level: float, least: int
 ) -> int | None:
     centre = excess.mean() if np.isfinite(excess).all() else np.inf
-    if centre >= 0 or (rule.procedure.needs_spread and np.ptp(excess) == 0):
+    if centre >= 0 or (criterion.procedure.needs_spread and np.ptp(excess) == 0):
         return None
     enough: int = math.ceil((ndtri(level) * excess.std() / centre) ** 2)
     return max(max(least, enough) - len(excess), 1)
 
 
-def _evidence(rule: Rule, side: Side) -> NDArray[np.float64]:
-    p = rule.procedure.evidence(side) + _missed(rule, side.hits.shape[-1])
+def _evidence(criterion: Criterion, side: Side) -> NDArray[np.float64]:
+    p = criterion.procedure.p_value(side) + _missed(criterion, side.hits.shape[-1])
     return np.minimum(p, 1.0)
 
 
-def _missed(rule: Rule, units: int) -> float:
+def _missed(criterion: Criterion, units: int) -> float:
     """What a mean's p-value is raised by: the probability that any unit's interval misses."""
-    return units * rule.miss if rule.charged else 0.0
+    return units * criterion.miscoverage if criterion.charged else 0.0
 
 
-def _edges(rule: Rule) -> tuple[float, float]:
+def _edges(criterion: Criterion) -> tuple[float, float]:
     """Where the claim surely holds, and where it surely fails, as an "at most" claim sees them."""
-    value = rule.value if rule.op == "<=" else -rule.value
-    return value - rule.margin, value + rule.margin
+    value = criterion.value if criterion.op == "<=" else -criterion.value
+    return value - criterion.margin, value + criterion.margin
 
 
-def _range(rule: Rule) -> tuple[float, float]:
+def _range(criterion: Criterion) -> tuple[float, float]:
     """The range of the quantity, as an "at most" claim sees it."""
-    return (rule.low, rule.high) if rule.op == "<=" else (-rule.high, -rule.low)
+    return (
+        (criterion.low, criterion.high)
+        if criterion.op == "<="
+        else (-criterion.high, -criterion.low)
+    )
 
 
-def _shares(rule: Rule) -> tuple[float, float]:
+def _proportions(criterion: Criterion) -> tuple[float, float]:
     """The most of the mean gain for the claim, were it false, and against it, were it true."""
-    if rule.at_least is not None:
-        return rule.at_least, 1 - rule.at_least
-    if not rule.procedure.ranged:
+    if criterion.at_least is not None:
+        return criterion.at_least, 1 - criterion.at_least
+    if not criterion.procedure.ranged:
         return 0.5, 0.5
-    (below, above), (bottom, top) = _edges(rule), _range(rule)
+    (below, above), (bottom, top) = _edges(criterion), _range(criterion)
     return (top - below) / (top - bottom), (above - bottom) / (top - bottom)
 
 
 def _oriented(
-    rule: Rule, low: ArrayLike, high: ArrayLike
+    criterion: Criterion, low: ArrayLike, high: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The units as an "at most" claim sees them: reflected where it is "at least"."""
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
@@ -292,25 +310,29 @@ def _oriented(
     if (low > high).any():
         worst = tuple(float(part[low > high][0]) for part in (low, high))
         raise fail("low, high", worst, "low <= high")
-    if rule.procedure.ranged and ((low < rule.low) | (high > rule.high)).any():
-        raise fail("low, high", (low.min(), high.max()), f"within [{rule.low:g}, {rule.high:g}]")
-    if rule.procedure.paired and not np.isin([low, high], (-1, 0, 1)).all():
-        raise fail("low, high", "other differences", f"-1, 0 and 1 with {rule.test!r}")
-    return (low, high) if rule.op == "<=" else (-high, -low)
+    if criterion.procedure.ranged and ((low < criterion.low) | (high > criterion.high)).any():
+        raise fail(
+            "low, high", (low.min(), high.max()), f"within [{criterion.low:g}, {criterion.high:g}]"
+        )
+    if criterion.procedure.paired and not np.isin([low, high], (-1, 0, 1)).all():
+        raise fail("low, high", "other differences", f"-1, 0 and 1 with {criterion.test!r}")
+    return (low, high) if criterion.op == "<=" else (-high, -low)
 
 
 def _sides(
-    rule: Rule, low: Float[np.ndarray, "*draws units"], high: Float[np.ndarray, "*draws units"]
+    criterion: Criterion,
+    low: Float[np.ndarray, "*draws units"],
+    high: Float[np.ndarray, "*draws units"],
 ) -> tuple[Side, Side]:
     """What speaks for the claim, and what against it, of oriented units."""
-    below, above = _edges(rule)
-    failing = low >= above if rule.margin else low > above
+    below, above = _edges(criterion)
+    failing = low >= above if criterion.margin else low > above
     holding = high <= below
     gains: tuple[np.ndarray, np.ndarray] = (holding, failing)
-    if rule.procedure.ranged:
-        bottom, top = _range(rule)
+    if criterion.procedure.ranged:
+        bottom, top = _range(criterion)
         gains = ((top - high) / (top - bottom), (low - bottom) / (top - bottom))
-    first, second = (share + rule.miss for share in _shares(rule))
+    first, second = (proportion + criterion.miscoverage for proportion in _proportions(criterion))
     return Side(high - below, holding, gains[0], first), Side(
         above - low, failing, gains[1], second
     )

@@ -27,7 +27,8 @@ def flips(x: Float[np.ndarray, "*draws units"]) -> NDArray[np.float64]:
     """The p-value of units against "their mean is at least 0", by flipping signs.
 
     A group of sign flips is given by subsets A of the units, those that are flipped; the flipped
-    sum is at most the sum where the units of A sum to at least 0. The p-value is the share of such
+    sum is at most the sum where the units of A sum to at least 0. The p-value is the proportion of
+    such
     subsets, the empty one included: it never falls where a unit rises. It is exact, with no error
     from sampling flips, where the units are independent and each is *symmetric* about its mean:
     then flips from any group leave deviations from the mean as likely as they were. Up to 14 units

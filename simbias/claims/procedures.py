@@ -26,21 +26,22 @@ class Side(NamedTuple):
         hits: units that surely speak for it.
         gains: how far the worst reading of each lies from the end of the range that speaks most
             against it, in [0, 1], where there is a range; otherwise the hits.
-        share: were the side false, this would be the most that the mean gain can be expected to be.
+        proportion: were the side false, this would be the most that the mean gain can be expected
+            to be.
 
     Examples:
         >>> import numpy as np
         >>> from simbias.claims import Side, declared_tests
         >>> hits = np.array([True, True, True, True, False])
-        >>> side = Side(np.where(hits, -0.1, 0.1), hits, hits, share=0.5)
-        >>> float(declared_tests()["clopper-pearson"].evidence(side))  # 6/32: four of five, or five
+        >>> side = Side(np.where(hits, -0.1, 0.1), hits, hits, proportion=0.5)
+        >>> float(declared_tests()["clopper-pearson"].p_value(side))  # 6/32: four of five, or five
         0.1875
     """
 
     excess: Float[np.ndarray, "*draws units"]
     hits: Bool[np.ndarray, "*draws units"]
     gains: Shaped[np.ndarray, "*draws units"]
-    share: float
+    proportion: float
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ class Procedure:
         sequential: whether it may be looked at after every unit.
         summary: in one line.
         source: where it is from.
-        evidence: the p-value against "the side is false", (*draws,).
+        p_value: the p-value against "the side is false", (*draws,).
         along: the same at every number of units, (*draws, units); None where that is not offered.
-        smallest: the p-value of so many units that all speak clearly for a side of this share.
+        smallest: the p-value of so many units that all speak clearly for a side of this proportion.
         limit: of a given error, where a unit's interval misses with a given probability: from
             gains, a lower limit of what their mean would be without misses (of "probability", and
             where ``ranged``); from values, an upper limit of their mean or median.
@@ -65,7 +66,7 @@ class Procedure:
         needs_spread: whether it says nothing of units that are all the same, however many.
 
     Examples:
-        One that never says anything, of the share of units:
+        One that never says anything, of the proportion of units:
 
         >>> import numpy as np
         >>> from simbias.claims import Procedure
@@ -74,10 +75,10 @@ class Procedure:
         ...     sequential=False,
         ...     summary="a p-value of 1, whatever the units are",
         ...     source="none",
-        ...     evidence=lambda side: np.ones(side.hits.shape[:-1]),
+        ...     p_value=lambda side: np.ones(side.hits.shape[:-1]),
         ...     along=None,
-        ...     smallest=lambda units, share: 1.0,
-        ...     limit=lambda gains, level, miss: 0.0,
+        ...     smallest=lambda units, proportion: 1.0,
+        ...     limit=lambda gains, level, miscoverage: 0.0,
         ... )
         >>> silent.smallest(100, 0.5)
         1.0
@@ -87,7 +88,7 @@ class Procedure:
     sequential: bool
     summary: str
     source: str
-    evidence: Callable[[Side], NDArray[np.float64]]
+    p_value: Callable[[Side], NDArray[np.float64]]
     along: Callable[[Side], NDArray[np.float64]] | None
     smallest: Callable[[int, float], float]
     limit: Callable[[np.ndarray, float, float], float]
@@ -98,41 +99,41 @@ class Procedure:
 
 
 class _Counting(TypedDict):
-    evidence: Callable[[Side], NDArray[np.float64]]
+    p_value: Callable[[Side], NDArray[np.float64]]
     along: Callable[[Side], NDArray[np.float64]]
 
 
 def _counting(along: Callable[[Side], NDArray[np.float64]]) -> _Counting:
-    return {"evidence": lambda side: along(side)[..., -1], "along": along}
+    return {"p_value": lambda side: along(side)[..., -1], "along": along}
 
 
 def _raised(limit: Callable[[np.ndarray, float], float]) -> Callable[..., float]:
     """A lower limit of a mean gain that misses may have raised."""
-    return lambda gains, level, miss: max(limit(gains, level) - miss, 0.0)
+    return lambda gains, level, miscoverage: max(limit(gains, level) - miscoverage, 0.0)
 
 
 def _shared(limit: Callable[[np.ndarray, float], float]) -> Callable[..., float]:
-    """An upper limit of a mean, of whose error each unit's miss takes a part."""
-    return lambda x, level, miss: limit(x, max(level - len(x) * miss, 0.0))
+    """An upper limit of a mean, of whose error each unit's miscoverage takes a part."""
+    return lambda x, level, miscoverage: limit(x, max(level - len(x) * miscoverage, 0.0))
 
 
 clopper_pearson = Procedure(
     quantifiers=("probability",),
     sequential=False,
-    summary="exact binomial test of the share of units, at a number of units fixed before",
+    summary="exact binomial test of the proportion of units, at a number of units fixed before",
     source="Clopper and Pearson, Biometrika 1934",
-    **_counting(lambda side: exact.binomial(side.hits, side.share)),
-    smallest=lambda units, share: share**units,
-    limit=_raised(exact.share_limit),
+    **_counting(lambda side: exact.binomial(side.hits, side.proportion)),
+    smallest=lambda units, proportion: proportion**units,
+    limit=_raised(exact.proportion_limit),
 )
 beta_binomial = Procedure(
     quantifiers=("probability",),
     sequential=True,
-    summary="e-process of the share of units: may stop as soon as it decides",
+    summary="e-process of the proportion of units: may stop as soon as it decides",
     source="Robbins, Annals of Mathematical Statistics 1970; Howard et al., Annals of "
     "Statistics 2021",
-    **_counting(lambda side: sequential.running(side.hits, side.share)),
-    smallest=lambda units, share: float(np.exp(-sequential.log_e(units, units, share))),
+    **_counting(lambda side: sequential.running(side.hits, side.proportion)),
+    smallest=lambda units, proportion: float(np.exp(-sequential.log_e(units, units, proportion))),
     limit=_raised(sequential.anytime_limit),
 )
 sign = Procedure(
@@ -140,8 +141,8 @@ sign = Procedure(
     sequential=False,
     summary="exact binomial test of the median, of any law",
     source="Dixon and Mood, JASA 1946",
-    **_counting(lambda side: exact.binomial(side.hits, side.share)),
-    smallest=lambda units, share: share**units,
+    **_counting(lambda side: exact.binomial(side.hits, side.proportion)),
+    smallest=lambda units, proportion: proportion**units,
     limit=exact.median_limit,
 )
 betting = Procedure(
@@ -149,7 +150,7 @@ betting = Procedure(
     sequential=True,
     summary="exact test of the mean of what is bounded, of any law: may stop as soon as it decides",
     source="Waudby-Smith and Ramdas, JRSS B 2024",
-    **_counting(lambda side: bets.running(side.gains, side.share)),
+    **_counting(lambda side: bets.running(side.gains, side.proportion)),
     smallest=bets.smallest,
     limit=_raised(bets.anytime_limit),
     ranged=True,
@@ -159,9 +160,9 @@ permutation = Procedure(
     sequential=False,
     summary="exact test of the mean by sign flips, of units whose law is symmetric",
     source="Fisher 1935; Hartigan, JASA 1969; Hemerik and Goeman, TEST 2018",
-    evidence=lambda side: means.flips(side.excess),
+    p_value=lambda side: means.flips(side.excess),
     along=None,
-    smallest=lambda units, share: 0.5 ** min(units, means.GENERATORS),
+    smallest=lambda units, proportion: 0.5 ** min(units, means.GENERATORS),
     limit=_shared(means.flips_limit),
     assumes="a symmetric law",
 )
@@ -171,9 +172,9 @@ bootstrap = Procedure(
     summary="studentised bootstrap of the mean with a worst unit put in, of 20 units or more, "
     "moderately skewed at most",
     source="Hall, Annals of Statistics 1988",
-    evidence=lambda side: means.bootstrap(side.excess),
+    p_value=lambda side: means.bootstrap(side.excess),
     along=None,
-    smallest=lambda units, share: means.least_p(units),
+    smallest=lambda units, proportion: means.least_p(units),
     limit=_shared(means.bootstrap_limit),
     assumes="a law that is moderately skewed at most, without rare large values",
     needs_spread=True,
@@ -184,7 +185,7 @@ mcnemar = Procedure(
     summary="exact test of which of two networks errs more often, on the same points",
     source="McNemar, Psychometrika 1947",
     **_counting(lambda side: exact.discordant(side.excess)),
-    smallest=lambda units, share: 0.5**units,
+    smallest=lambda units, proportion: 0.5**units,
     limit=_shared(exact.difference_limit),
     paired=True,
 )
@@ -197,7 +198,7 @@ def declared_tests() -> dict[str, Procedure]:
     Examples:
         >>> from simbias.claims import declared_tests
         >>> made = declared_tests()["clopper-pearson"]
-        >>> made.quantifiers, made.smallest(5, 0.5)  # of five units, were one half the share
+        >>> made.quantifiers, made.smallest(5, 0.5)  # of five units, were one half the proportion
         (('probability',), 0.03125)
     """
     return TESTS.loaded(Procedure)

@@ -18,11 +18,11 @@ from simbias._claim_tables import OPTIONAL, REQUIRED, is_name, sources, tables
 from simbias._registry import resource
 from simbias._types import Settings
 from simbias.claims.claim import Claim, Premise
+from simbias.claims.criterion import Criterion
 from simbias.claims.expression import Expression, Reference
 from simbias.claims.grammar import parse
 from simbias.claims.inference import fewest
 from simbias.claims.procedures import declared_tests
-from simbias.claims.rule import Rule
 from simbias.claims.session import GENERATION
 from simbias.experiments import cell_of, experiment_of
 from simbias.experiments.experiment import OwnCell
@@ -129,7 +129,7 @@ def _in_family(place: str, claim: Claim, others: Sequence[Claim]) -> Claim:
         family = [
             other for other in others if (other.family, other.correction) == (claim.family, "holm")
         ]
-        alphas = sorted({other.rule.alpha for other in family})
+        alphas = sorted({other.criterion.alpha for other in family})
         if len(alphas) > 1:
             raise fail(f"{place}: inference: alpha", alphas, f"one for family {claim.family}")
         claim = replace(claim, family_size=len(family))
@@ -139,20 +139,20 @@ def _in_family(place: str, claim: Claim, others: Sequence[Claim]) -> Claim:
 
 def check_units(place: str, claim: Claim) -> None:
     """Raise ValueError where so many units cannot decide a claim in its family and version."""
-    rule = claim.judging
-    missed, level = claim.units * rule.miss, rule.alpha / claim.family_size
-    if rule.charged and missed > level / 2:
+    criterion = claim.judging
+    missed, level = claim.units * criterion.miscoverage, criterion.alpha / claim.family_size
+    if criterion.charged and missed > level / 2:
         words = f"at least {1 - level / 2 * (1 - claim.confidence) / missed:.10g}: any of"
         words += f" {claim.units} units may miss, and half of {level:.4g} is left for that"
         raise fail(f"{place}: effort: confidence", claim.confidence, words)
     try:
-        least = fewest(rule, tests_in_family=claim.family_size)
+        least = fewest(criterion, tests_in_family=claim.family_size)
     except ValueError as error:
         raise ValueError(f"{place}: inference: {error}") from None
     if claim.units < least:
         words = f"at least {least} {claim.unit}s"
         words += f", in a family of {claim.family_size}" if claim.family_size > 1 else ""
-        words += f", at version {claim.version}, which spends {rule.alpha:.4g}"
+        words += f", at version {claim.version}, which spends {criterion.alpha:.4g}"
         raise fail(f"{place}: inference: units", claim.units, f"{words}; fewer decide nothing")
 
 
@@ -192,11 +192,13 @@ def _claim(place: str, table: Settings) -> Claim:
     if unit not in quantity.of:
         raise fail(f"{place}: quantity", quantity.text, f"at least one quantity of a {unit}")
     points = unit_named(unit).points
-    rule = _rule(place, table, quantity)
-    if rule.procedure.paired and not (points and isinstance(quantity.node, Reference)):
-        words = f"one quantity of a point, with {rule.test}"
+    criterion = _criterion(place, table, quantity)
+    if criterion.procedure.paired and not (points and isinstance(quantity.node, Reference)):
+        words = f"one quantity of a point, with {criterion.test}"
         raise fail(f"{place}: quantity", quantity.text, words)
-    _check_edge(f"{place}: predicate: value", quantity, rule.op, rule.value, rule.margin)
+    _check_edge(
+        f"{place}: predicate: value", quantity, criterion.op, criterion.value, criterion.margin
+    )
     premises = tuple(
         _premise(f"{place}: requires[{i}]", one, read)
         for i, one in enumerate(table.get("requires", []))
@@ -212,7 +214,7 @@ def _claim(place: str, table: Settings) -> Claim:
         raise fail(f"{place}: effort: n_certify", n_certify, f"{n_units}, the units: points")
     sampled = len({one for said_of in said for one in _sampled(said_of)})
     try:
-        rule = replace(rule, miss=sampled * (1 - confidence))
+        criterion = replace(criterion, miscoverage=sampled * (1 - confidence))
     except ValueError as error:
         at = f"{place}: effort: confidence"
         raise fail(at, confidence, f"closer to 1 ({sampled} intervals a unit; {error})") from None
@@ -224,7 +226,7 @@ def _claim(place: str, table: Settings) -> Claim:
         populations={name: cell for name, cell in populations.items() if name in used},
         unit=unit,
         redraws=unit_named(unit).redraws,
-        rule=rule,
+        criterion=criterion,
         units=n_units,
         family=_named(f"{place}: inference: family", inference["family"]),
         correction=known(f"{place}: inference: correction", inference["correction"], CORRECTIONS),
@@ -250,18 +252,22 @@ def _effort(place: str, table: Settings) -> tuple[int, float]:
 
 
 def _premise(place: str, table: Settings, read: Callable[[str, object], Expression]) -> Premise:
-    _check(place, table, {"quantity": str, "op": str, "value": float}, {"share": float})
+    _check(place, table, {"quantity": str, "op": str, "value": float}, {"proportion": float})
     expression = read(f"{place}: quantity", table["quantity"])
     op, value = known(f"{place}: op", table["op"], OPS), real(f"{place}: value", table["value"])
-    share = real(f"{place}: share", table.get("share", Premise.share), 0, 1, open_low=True)
+    proportion = real(
+        f"{place}: proportion", table.get("proportion", Premise.proportion), 0, 1, open_low=True
+    )
     if not expression.of:
         raise fail(f"{place}: quantity", expression.text, "at least one quantity")
     if expression.of == {"setting"}:
-        if "share" in table:
-            raise fail(f"{place}: share", share, "none: settings are the same in every unit")
-        share = 1.0
+        if "proportion" in table:
+            raise fail(
+                f"{place}: proportion", proportion, "none: settings are the same in every unit"
+            )
+        proportion = 1.0
     _check_edge(f"{place}: value", expression, op, value)
-    return Premise(expression, op, value, share)
+    return Premise(expression, op, value, proportion)
 
 
 def _populations(place: str, table: Settings) -> dict[str, OwnCell]:
@@ -311,7 +317,7 @@ def _unit(place: str, table: Settings) -> str:
     return of
 
 
-def _rule(place: str, table: Settings, quantity: Expression) -> Rule:
+def _criterion(place: str, table: Settings, quantity: Expression) -> Criterion:
     predicate, quantifier, inference = (
         table[key] for key in ("predicate", "quantifier", "inference")
     )
@@ -322,7 +328,7 @@ def _rule(place: str, table: Settings, quantity: Expression) -> Rule:
     given = {"value": "predicate", "margin": "predicate", "alpha": "inference"}
     if "at_least" in quantifier:
         given["at_least"] = "quantifier"
-    # equal rules must have equal hashes, whether a number is written 1 or 1.0
+    # equal criteria must have equal hashes, whether a number is written 1 or 1.0
     numbers = {key: real(f"{place}: {at}: {key}", said[at][key]) for key, at in given.items()}
     at, (low, high) = f"{place}: inference: test", quantity.range()
     test = declared_tests()[known(at, inference["test"], declared_tests())]
@@ -335,7 +341,7 @@ def _rule(place: str, table: Settings, quantity: Expression) -> Rule:
             at, inference["test"], f"{words} {quantity.text}: it lies in [{low:g}, {high:g}]"
         )
     try:
-        return Rule(
+        return Criterion(
             op=predicate["op"],
             value=numbers["value"],
             margin=numbers["margin"],

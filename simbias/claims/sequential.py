@@ -35,27 +35,29 @@ from simbias.stats.bisection import bracket
 _HALVINGS = 50
 
 
-def log_e(k: ArrayLike, n: ArrayLike, share: float) -> Elementwise:
+def log_e(k: ArrayLike, n: ArrayLike, proportion: float) -> Elementwise:
     """The logarithm of E_n after k hits in n units, elementwise.
 
-    Minus infinity where the mass above ``share`` underflows. That is only where k/n is far below
-    it, and E_n <= 1 wherever k/n <= share, for there every ratio L_n(q) is at most 1.
+    Minus infinity where the mass above ``proportion`` underflows. That is only where k/n is far
+    below it, and E_n <= 1 wherever k/n <= proportion, for there every ratio L_n(q) is at most 1.
 
     Args:
         k: hits.
         n: units.
-        share: the hypothesis, a hit has probability at most this; in (0, 1).
+        proportion: the hypothesis, a hit has probability at most this; in (0, 1).
     """
     k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
     with np.errstate(divide="ignore"):
-        mass = np.log(betaincc(k + PRIOR, n - k + PRIOR, share))
-    mass -= np.log(betaincc(PRIOR, PRIOR, share))
-    log: Elementwise = log_mixture(k, n) + mass - k * np.log(share) - (n - k) * np.log1p(-share)
+        mass = np.log(betaincc(k + PRIOR, n - k + PRIOR, proportion))
+    mass -= np.log(betaincc(PRIOR, PRIOR, proportion))
+    log: Elementwise = (
+        log_mixture(k, n) + mass - k * np.log(proportion) - (n - k) * np.log1p(-proportion)
+    )
     return log
 
 
-def running(hits: Bool[np.ndarray, "*draws units"], share: float) -> NDArray[np.float64]:
-    """The p-value of the hits against "a hit has probability at most ``share``", at every prefix.
+def running(hits: Bool[np.ndarray, "*draws units"], proportion: float) -> NDArray[np.float64]:
+    """The p-value of the hits against "a hit has probability at most ``proportion``", at every prefix.
 
     Valid at any stopping time; it never rises.
 
@@ -66,7 +68,7 @@ def running(hits: Bool[np.ndarray, "*draws units"], share: float) -> NDArray[np.
     k = np.cumsum(hits, axis=-1)
     # many draws share few pairs (k, n)
     pairs, place = np.unique(n * (len(n) + 1) + k, return_inverse=True)
-    values = np.asarray(log_e(pairs % (len(n) + 1), pairs // (len(n) + 1), share))
+    values = np.asarray(log_e(pairs % (len(n) + 1), pairs // (len(n) + 1), proportion))
     supremum = np.maximum.accumulate(values[place].reshape(k.shape), axis=-1)
     return np.exp(-np.maximum(supremum, 0.0))
 

@@ -219,14 +219,14 @@ def feasible(claims: Sequence[Claim]) -> None:
             except ValueError as error:
                 raise ValueError(f"{claim.id}: {reference}: {error}") from None
     for name, members in families.items():
-        said = {(claim.family_size, claim.rule.alpha) for claim in members}
+        said = {(claim.family_size, claim.criterion.alpha) for claim in members}
         if len(said) > 1 or len(members) > members[0].family_size:
             raise fail("family", name, "claims of one file, which are corrected together")
 
 
 def _next(claim: Claim, have: int, measured: Units | None) -> int:
     """How many units a claim asks for next: as many as would decide, at most doubling."""
-    if unit_named(claim.unit).points or not claim.rule.procedure.sequential:
+    if unit_named(claim.unit).points or not claim.criterion.procedure.sequential:
         return claim.units  # points of one network come all at once
     if measured is None:
         return min(claim.units, FIRST_ROUND)

@@ -13,7 +13,7 @@ from simbias.claims.inference import Finding, find, more
 from simbias.quantities.settings import setting
 from simbias.stats.estimate import Estimate
 
-_ROUNDING = 1e-9  # a share that is met exactly in exact arithmetic is met
+_ROUNDING = 1e-9  # a proportion that is met exactly in exact arithmetic is met
 VERDICTS = ("supported", "refuted", "inconclusive", "inapplicable")
 
 
@@ -47,18 +47,18 @@ class Met(NamedTuple):
     text: str
     met: int
     units: int
-    share: float
+    proportion: float
     median: float
 
     @property
     def holds(self) -> bool:
         """Whether enough units meet it."""
-        return self.met >= self.share * self.units * (1 - _ROUNDING)
+        return self.met >= self.proportion * self.units * (1 - _ROUNDING)
 
     def __str__(self) -> str:
         return (
             f"{self.text}: {self.met} of {self.units} units, median {self.median:.6g} (asked of"
-            f" {self.share:.0%} of them)"
+            f" {self.proportion:.0%} of them)"
         )
 
 
@@ -145,7 +145,7 @@ def met(claim: Claim, units: Units) -> tuple[Met, ...]:
                 text=str(premise),
                 met=int(np.sum(outcome(premise, quantity))),
                 units=len(quantity.value),
-                share=premise.share,
+                proportion=premise.proportion,
                 median=float(np.median(values)) if len(values) else float("nan"),
             )
         )
@@ -193,7 +193,7 @@ def conclude(claims: Sequence[Claim], measured: Mapping[str, Units]) -> list[Ver
             finding = findings[one.id]
             supported, refuted = finding.p_supported, finding.p_refuted
             p_values.append((scaled(supported, one.version), scaled(refuted, one.version)))
-        answers = holm(p_values, members[0].rule.alpha, claims=members[0].family_size)
+        answers = holm(p_values, members[0].criterion.alpha, claims=members[0].family_size)
         said |= {one.id: answer for one, answer in zip(members, answers, strict=True)}
     verdicts = []
     for claim in claims:
@@ -224,11 +224,11 @@ def _unmet(
 
 
 def _reason(claim: Claim, verdict: str, finding: Finding, units: Units, needed: int | None) -> str:
-    rule = claim.judging
-    what = {"probability": "share of units that hold", "mean": "mean", "median": "median"}
-    confidence = 100 * (1 - rule.alpha)
+    criterion = claim.judging
+    what = {"probability": "proportion of units that hold", "mean": "mean", "median": "median"}
+    confidence = 100 * (1 - criterion.alpha)
     text = (
-        f"{what[rule.quantifier]} {finding.estimate:.4g}, two-sided {confidence:.4g}% interval"
+        f"{what[criterion.quantifier]} {finding.estimate:.4g}, two-sided {confidence:.4g}% interval"
         f" [{finding.low:.4g}, {finding.high:.4g}]; {len(units.seeds)} {claim.unit}s"
     )
     if len(units.seeds) < claim.units:
@@ -238,8 +238,8 @@ def _reason(claim: Claim, verdict: str, finding: Finding, units: Units, needed: 
     if gone:
         words = ", ".join(f"{count} {why}" for why, count in gone.items())
         text += f", among them missing: {words}"
-    if assumes := rule.procedure.assumes:
-        text += f"; {rule.test}, which assumes {assumes}"
+    if assumes := criterion.procedure.assumes:
+        text += f"; {criterion.test}, which assumes {assumes}"
     if claim.family_size > 1:
         text += f"; {claim.correction} in a family of {claim.family_size}"
     if verdict == "inconclusive":

@@ -47,11 +47,11 @@ def bounds(
     start_jax(cores)
     from simbias.bounds import bound_names
     from simbias.bounds.discrimination import discriminate
-    from simbias.bounds.judged import check_effort
+    from simbias.bounds.evaluation import check_effort
     from simbias.experiments import experiment_of
     from simbias.results import bounds as kept
-    from simbias.results.records import learned
     from simbias.results.summary import cell_settings
+    from simbias.results.trained import learned
     from simbias.tables.bounds import bounds_table
     from simbias.tables.discrimination import discrimination_table
     from simbias.training.words import phrases
@@ -65,15 +65,15 @@ def bounds(
     found = []
     for made, networks in learned(store, cell):
         asked = kept.Asked(made, tuple(networks), names, delta, n_certify, masks)
-        judged = kept.hold(store, asked)
+        evaluations = kept.hold(store, asked)
         what = experiment_of(made).table.name
-        found += [(made, judged)] if what == "networks" else []
+        found += [(made, evaluations)] if what == "networks" else []
         words = phrases({"delta": delta} | settings.get(made.name, {}))
         say(console, f"{made.name}, {words}, {len(networks)} {what}: {asked.path(store)}")
-        print_table(console, bounds_table(judged))
-        for seed, reason in kept.set_apart(judged).items():
+        print_table(console, bounds_table(evaluations))
+        for seed, reason in kept.set_apart(evaluations).items():
             say(console, f"left out: {made.name} seed {seed}: {reason}")
-        name_figures(console, store, "bounds", made.name, [(made, judged)])
+        name_figures(console, store, "bounds", made.name, [(made, evaluations)])
     if len(found) > 1:
         try:
             scores = discriminate(*kept.comparable(found))

@@ -160,8 +160,8 @@ def _check(replicas: Sequence[Replica]) -> None:
 
 def _progress(job: Job, snapshot: Snapshot) -> Progress:
     updates = int(snapshot.state.updates)
-    share = updates / job.cell.stop.max_updates if snapshot.running else 1.0
-    return Progress(share, updates)
+    proportion = updates / job.cell.stop.max_updates if snapshot.running else 1.0
+    return Progress(proportion, updates)
 
 
 def restore(replica: Replica, saved: Tensors) -> Saved:

@@ -69,15 +69,15 @@ class Replica(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a replica has come: the share of its work that is done, and in how many steps.
+    """How far a replica has come: the proportion of its work that is done, and in how many steps.
 
     Examples:
         >>> from simbias.experiments import Progress
         >>> Progress(0.25, steps=50)
-        Progress(share=0.25, steps=50)
+        Progress(proportion=0.25, steps=50)
     """
 
-    share: float
+    proportion: float
     steps: int = 0
 
 
@@ -89,7 +89,7 @@ class Moved(NamedTuple):
         >>> from simbias.experiments import Moved, Progress
         >>> moved = Moved({"weights": np.zeros(3)}, Progress(0.5, steps=100))
         >>> moved.progress
-        Progress(share=0.5, steps=100)
+        Progress(proportion=0.5, steps=100)
     """
 
     checkpoint: Tensors
@@ -101,7 +101,7 @@ class Saved(NamedTuple):
 
     Examples:
         >>> from simbias.experiments import Progress, Saved
-        >>> Saved("where it was", Progress(0.5)).progress.share
+        >>> Saved("where it was", Progress(0.5)).progress.proportion
         0.5
     """
 

@@ -57,7 +57,8 @@ def logistic(*, smoothing: float = 0.0) -> Loss:
     """A binary cross-entropy a class, one class against the rest, on soft labels: their sum, nats.
 
     Args:
-        smoothing: share of a label that is spread evenly over all classes, in [0, 1): 0 keeps it.
+        smoothing: proportion of a label that is spread evenly over all classes, in [0, 1): 0 keeps
+            it.
 
     Raises:
         ValueError: smoothing out of range.

@@ -4,7 +4,7 @@ from simbias.plots._figure import DPI, Display
 from simbias.plots.boundary import BoundaryDisplay, boundary
 from simbias.plots.bounds import BoundsDisplay, bounds
 from simbias.plots.claims import ClaimsDisplay, claims
-from simbias.plots.comparison import ComparisonDisplay, Row, comparison
+from simbias.plots.comparison import ComparisonDisplay, ComparisonRow, comparison
 from simbias.plots.discrimination import DiscriminationDisplay, discrimination
 from simbias.plots.islands import IslandsDisplay, islands
 from simbias.plots.phase import PhaseDisplay, phase
@@ -22,7 +22,7 @@ __all__ = [
     "IslandsDisplay",
     "PhaseDisplay",
     "RegionsDisplay",
-    "Row",
+    "ComparisonRow",
     "TrainingDisplay",
     "boundary",
     "bounds",

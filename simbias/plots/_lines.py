@@ -14,13 +14,13 @@ Line = Float[np.ndarray, "vertices 2"]
 def majority_lines(
     across: Float[np.ndarray, " columns"],
     up: Float[np.ndarray, " rows"],
-    share: Float[np.ndarray, "rows columns"],
+    proportion: Float[np.ndarray, "rows columns"],
     tolerance: float,
 ) -> list[Line]:
     """The lines where the majority over contexts changes: the 1/2 contour, where there is one.
 
-    Where the other coordinates decide, the share is a plateau near 1/2 and its contour only follows
-    the draw of the contexts. So a point within the tolerance of 1/2 takes a value that goes
+    Where the other coordinates decide, the proportion is a plateau near 1/2 and its contour only
+    follows the draw of the contexts. So a point within the tolerance of 1/2 takes a value that goes
     linearly from the nearest point decided for 0 to the nearest one decided for 1, which lays the
     line in the middle of a narrow undecided band; and bands wider than a quarter of the plane,
     which have no line to speak of, are left out.
@@ -28,21 +28,21 @@ def majority_lines(
     Args:
         across: horizontal positions, input units.
         up: vertical positions, input units.
-        share: share of contexts in which the classifier says 1.
-        tolerance: distance from 1/2 up to which a share claims no majority.
+        proportion: proportion of contexts in which the classifier says 1.
+        tolerance: distance from 1/2 up to which a proportion claims no majority.
 
     Returns:
         The vertices of each line, input units.
     """
-    open_ = np.abs(share - 0.5) <= tolerance
-    positive, negative = ~open_ & (share > 0.5), ~open_ & (share < 0.5)
+    open_ = np.abs(proportion - 0.5) <= tolerance
+    positive, negative = ~open_ & (proportion > 0.5), ~open_ & (proportion < 0.5)
     if not positive.any() or not negative.any():
         return []
     spacing = (up[1] - up[0], across[1] - across[0])
     to_positive = distance_transform_edt(~positive, sampling=spacing)
     to_negative = distance_transform_edt(~negative, sampling=spacing)
     between = (to_negative - to_positive) / (to_negative + to_positive)
-    height = np.where(open_, tolerance * between, share - 0.5)
+    height = np.where(open_, tolerance * between, proportion - 0.5)
     reach = min(across[-1] - across[0], up[-1] - up[0]) / 8
     far = open_ & (np.maximum(to_positive, to_negative) > reach)
     lines = contour_generator(across, up, np.ma.array(height, mask=far)).lines(0.0)

@@ -53,7 +53,7 @@ def label_rows(
     return found
 
 
-def class_shares(
+def class_proportions(
     classify: Classifier,
     task: Task,
     rotation: Float[np.ndarray, "dim dim"],
@@ -62,7 +62,7 @@ def class_shares(
     up: Float[np.ndarray, " rows"],
     contexts: Float[np.ndarray, "contexts dim"],
 ) -> Float[np.ndarray, "classes rows columns"]:
-    """The share of contexts in which the classifier says each class, at each point of a grid.
+    """The proportion of contexts in which the classifier says each class, at each point of a grid.
 
     Every point meets the same contexts, so that differences between points are the classifier's
     and not those of the draws.
@@ -88,7 +88,7 @@ def class_shares(
     else:
         base, offset = others, np.zeros((len(grid), others.shape[1]), np.float32)
         offset[:, list(coordinates)] = grid
-    share = np.empty((classes, len(grid)))
+    proportion = np.empty((classes, len(grid)))
     step = max(1, _ROWS // len(base))
     for start in range(0, len(grid), step):
         block = offset[start : start + step]
@@ -100,8 +100,8 @@ def class_shares(
             raise fail("classifier", f"label {said.max()}", f"labels in [0, {classes - 1}]")
         place = np.arange(len(block)).repeat(len(base)) * classes + said
         count = np.bincount(place, minlength=len(block) * classes).reshape(-1, classes)
-        share[:, start : start + len(block)] = count.T / len(base)
-    return share.reshape(classes, len(up), len(across))
+        proportion[:, start : start + len(block)] = count.T / len(base)
+    return proportion.reshape(classes, len(up), len(across))
 
 
 def _filled(x: Float[np.ndarray, "rows dim"], rows: int) -> Float[np.ndarray, "filled dim"]:
@@ -150,5 +150,7 @@ def achievable_labels(
     if rule is None:
         return None
     asked_rule = classifier(rule, classes=task.classes)
-    share = class_shares(asked_rule, task, np.zeros((0, 0)), coordinates, across, up, contexts)
-    return share.argmax(axis=0) if (share.max(axis=0) == 1).all() else None
+    proportion = class_proportions(
+        asked_rule, task, np.zeros((0, 0)), coordinates, across, up, contexts
+    )
+    return proportion.argmax(axis=0) if (proportion.max(axis=0) == 1).all() else None

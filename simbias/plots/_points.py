@@ -18,7 +18,7 @@ from simbias.tasks import BlockTask, Task
 from simbias.tasks.oracle import simple_rule
 
 
-class Points(NamedTuple):
+class PlottedPoints(NamedTuple):
     """Points of the unrotated space.
 
     ``exception`` says whether the simple rule labels a point wrongly (nowhere, where a task has
@@ -30,15 +30,15 @@ class Points(NamedTuple):
     exception: Bool[np.ndarray, " rows"]
     fitted: Bool[np.ndarray, " rows"]
 
-    def take(self, chosen: np.ndarray) -> "Points":
+    def take(self, chosen: np.ndarray) -> "PlottedPoints":
         """Some of the points, by index or by mask."""
-        return Points(*(part[chosen] for part in self))
+        return PlottedPoints(*(part[chosen] for part in self))
 
-    def some(self, most: int) -> "Points":
+    def some(self, most: int) -> "PlottedPoints":
         """At most ``most`` points, evenly spaced in their order, up to a third of them exceptions.
 
-        The share of exceptions is therefore not that of the whole set; among exceptions, and among
-        the others, the share that is fitted is that of a plain sample.
+        The proportion of exceptions is therefore not that of the whole set; among exceptions, and
+        among the others, the proportion that is fitted is that of a plain sample.
         """
         exceptions, others = np.flatnonzero(self.exception), np.flatnonzero(~self.exception)
         few = _spaced(exceptions, most // 3)
@@ -59,7 +59,7 @@ class Points(NamedTuple):
 
 
 def _percent(hits: Bool[np.ndarray, " rows"]) -> str:
-    """The share of hits, rounded down: 100% is said of all of them only."""
+    """The proportion of hits, rounded down: 100% is said of all of them only."""
     return f"{np.floor(1000 * hits.mean()) / 10:g}%"
 
 
@@ -74,7 +74,7 @@ def asked(
     rotation: Float[np.ndarray, "dim dim"],
     x: ArrayLike,
     y: ArrayLike,
-) -> Points:
+) -> PlottedPoints:
     r"""Inputs and their labels as points; raises ValueError where shapes or labels are others.
 
     Args:
@@ -95,12 +95,12 @@ def asked(
     position = position @ rotation.T if len(rotation) else position
     rule = simple_rule(task) if isinstance(task, BlockTask) else None
     exception = np.zeros(len(x), bool) if rule is None else rule(position) != y
-    return Points(position, y.astype(np.int64), exception, label_rows(classify, x) == y)
+    return PlottedPoints(position, y.astype(np.int64), exception, label_rows(classify, x) == y)
 
 
 def draw_points(
     ax: Axes,
-    points: Points,
+    points: PlottedPoints,
     most: int,
     coordinates: tuple[int, int],
     what: str,
@@ -136,7 +136,7 @@ def draw_points(
     return handles, labels
 
 
-def kinds(points: Points) -> list[tuple[bool, bool]]:
+def kinds(points: PlottedPoints) -> list[tuple[bool, bool]]:
     """The pairs (exception, fitted) that occur."""
     pairs = [(exception, fitted) for exception in (False, True) for fitted in (True, False)]
     return [

@@ -1,7 +1,7 @@
 """The decision boundary in a plane of the unrotated space, beside the simple and achievable rules.
 
-The background is the share of on-distribution contexts in which the classifier says 1: one slice
-through a single context would show what the classifier does there, not on the task.
+The background is the proportion of on-distribution contexts in which the classifier says 1: one
+slice through a single context would show what the classifier does there, not on the task.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ from simbias._types import AnyArray, Keywords
 from simbias.models import DataSet, classifier, panel
 from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines, plane_rules, rule_labels, rule_lines
-from simbias.plots._plane import class_shares, limits, plane
-from simbias.plots._points import Points, asked, draw_points, kinds
+from simbias.plots._plane import class_proportions, limits, plane
+from simbias.plots._points import PlottedPoints, asked, draw_points, kinds
 from simbias.plots.regions import RegionOptions, RegionsDisplay
 from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Rule
@@ -33,7 +33,7 @@ from simbias.training.words import task_words
 from simbias.validation.contexts import draw_given
 from simbias.validation.sound import sound_seed
 
-_SHARE = LinearSegmentedColormap.from_list("share", ["#8FC3E8", "#FFFFFF", "#F7C56B"])
+_PROPORTION = LinearSegmentedColormap.from_list("proportion", ["#8FC3E8", "#FFFFFF", "#F7C56B"])
 _LINES: dict[str, Keywords] = {
     "learned": {"color": style.BLACK, "linestyle": "-", "linewidth": 1.2, "zorder": 3},
     # wider and below: it stays visible where the learned boundary lies on it
@@ -57,7 +57,7 @@ class BoundaryDisplay(style.Display):
         task: the task.
         coordinates: the horizontal and the vertical coordinate.
         across, up: positions of the grid, input units.
-        share: share of contexts in which the classifier says 1, (up, across).
+        proportion: proportion of contexts in which the classifier says 1, (up, across).
         contexts: draws of the other coordinates; 0 where the plane is the whole space.
         label: the label that contexts were drawn given; None: half of them given each.
         points: labelled points with the classifier's answers; None: none are known.
@@ -71,7 +71,7 @@ class BoundaryDisplay(style.Display):
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
         >>> display = simbias.plots.BoundaryDisplay.from_stack(stack, 0, resolution=20, contexts=8)
-        >>> display.coordinates, display.share.shape, sorted(display.rules)
+        >>> display.coordinates, display.proportion.shape, sorted(display.rules)
         ((0, 1), (20, 20), ['achievable', 'simple'])
     """
 
@@ -80,10 +80,10 @@ class BoundaryDisplay(style.Display):
     coordinates: tuple[int, int]
     across: Float[np.ndarray, " columns"]
     up: Float[np.ndarray, " rows"]
-    share: Float[np.ndarray, "rows columns"]
+    proportion: Float[np.ndarray, "rows columns"]
     contexts: int
     label: int | None
-    points: Points | None
+    points: PlottedPoints | None
     shown: int
     what: str = "points"
     noun: str = "network"
@@ -142,14 +142,16 @@ class BoundaryDisplay(style.Display):
         many = 1 if alone else contexts
         y = np.arange(many) % 2 if label is None else np.full(many, label)
         drawn = draw_given(task, seed_key(0) if key is None else key, y)
-        share = class_shares(classify, task, turn, (horizontal, vertical), across, up, drawn)
+        proportion = class_proportions(
+            classify, task, turn, (horizontal, vertical), across, up, drawn
+        )
         return cls(
             name=task_words(task) if name is None else name,
             task=task,
             coordinates=(horizontal, vertical),
             across=across,
             up=up,
-            share=share[1],
+            proportion=proportion[1],
             contexts=0 if alone else contexts,
             label=label,
             points=known,
@@ -202,11 +204,11 @@ class BoundaryDisplay(style.Display):
     def learned(self) -> list[Float[np.ndarray, "vertices 2"]]:
         """The learned boundary, input units: the lines where the majority over contexts changes.
 
-        Empty where the plane does not decide. A majority is a share further from 1/2 than two
+        Empty where the plane does not decide. A majority is a proportion further from 1/2 than two
         standard errors; see ``simbias.plots._lines.majority_lines``.
         """
         tolerance = 1 / np.sqrt(self.contexts) if self.contexts else 0.0
-        return majority_lines(self.across, self.up, self.share, tolerance)
+        return majority_lines(self.across, self.up, self.proportion, tolerance)
 
     @cached_property
     def rules(self) -> dict[str, Rule]:
@@ -216,12 +218,12 @@ class BoundaryDisplay(style.Display):
     def agreement(self, rule: str) -> float:
         """The mean over plane and contexts of agreeing with one of ``rules``."""
         says = rule_labels(self.rules[rule], self.coordinates, self.across, self.up)
-        return float(np.where(says == 1, self.share, 1 - self.share).mean())
+        return float(np.where(says == 1, self.proportion, 1 - self.proportion).mean())
 
     @property
     def mixed(self) -> float:
-        """Share of the plane on which the context matters: each answer is given in 5% or more."""
-        return float(np.mean((self.share >= 0.05) & (self.share <= 0.95)))
+        """Proportion of the plane on which the context matters: each answer is given in 5% or more."""
+        return float(np.mean((self.proportion >= 0.05) & (self.proportion <= 0.95)))
 
     @property
     def finding(self) -> str:
@@ -232,9 +234,9 @@ class BoundaryDisplay(style.Display):
         return "\n".join(lines)
 
     def tables(self) -> dict[str, style.Table]:
-        """``share``: the background; ``lines``: the boundaries; ``points``: those drawn."""
+        """``proportion``: the background; ``lines``: the boundaries; ``points``: those drawn."""
         x, y = np.meshgrid(self.across, self.up)
-        share = {"x": x.ravel(), "y": y.ravel(), "share": self.share.ravel()}
+        proportion = {"x": x.ravel(), "y": y.ravel(), "proportion": self.proportion.ravel()}
         rows = [
             (name, number, *vertex)
             for name, lines in self._lines().items()
@@ -243,7 +245,7 @@ class BoundaryDisplay(style.Display):
         ]
         lines = zip(*rows, strict=True) if rows else ([], [], [], [])
         found: dict[str, style.Table] = {
-            "share": share,
+            "proportion": proportion,
             "lines": dict(zip(("boundary", "line", "x", "y"), map(list, lines), strict=True)),
         }
         if self.points is not None:
@@ -257,12 +259,12 @@ class BoundaryDisplay(style.Display):
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         (ax,) = axes
         mesh = ax.pcolormesh(
-            self.across, self.up, self.share, cmap=_SHARE, vmin=0, vmax=1, rasterized=True
+            self.across, self.up, self.proportion, cmap=_PROPORTION, vmin=0, vmax=1, rasterized=True
         )
         bar = ax.figure.colorbar(mesh, ax=ax, ticks=[0, 0.25, 0.5, 0.75, 1], aspect=30, pad=0.03)
         given = {None: "", 0: " given \u2212", 1: " given +"}[self.label]
-        share = f" (share of {self.contexts} contexts{given})" if self.contexts else ""
-        bar.set_label(f"the {self.noun} says +{share}")
+        proportion = f" (proportion of {self.contexts} contexts{given})" if self.contexts else ""
+        bar.set_label(f"the {self.noun} says +{proportion}")
         bar.outline.set_linewidth(0.6)
         lines: list[Line2D] = []
         for name, found in self._lines().items():
@@ -327,7 +329,7 @@ def boundary(
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
         >>> display = simbias.plots.boundary(stack, seed=0, resolution=20, contexts=8)
         >>> type(display).__name__, sorted(display.tables())
-        ('BoundaryDisplay', ['lines', 'points', 'share'])
+        ('BoundaryDisplay', ['lines', 'points', 'proportion'])
         >>> display.save("boundary.png")[0].name
         'boundary.png'
     """

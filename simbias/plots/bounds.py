@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from simbias._checks import each, fail
 from simbias._types import Keywords
-from simbias.bounds.judged import GUESSING, Judged
+from simbias.bounds.evaluation import GUESSING, Evaluation
 from simbias.plots import _figure as style
 
 BASELINE = "clopper-pearson"
@@ -44,8 +44,8 @@ _LEGEND = {
 _VALID, _VACUOUS, _TEXT = "#DCEFE7", "#EFEFEF", "#4D4D4D"
 
 
-class Row(NamedTuple):
-    """One dot: a bound on one network; log10 is NaN where the premises do not hold.
+class BoundRow(NamedTuple):
+    """One dot: a bound on one network; log10 is NaN where the assumptions do not hold.
 
     ``about`` is a key of ``_LOOKS``; the risk, with its interval, is that of the certified
     classifier.
@@ -75,8 +75,8 @@ class BoundsDisplay(style.Display):
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
         >>> names = ["clopper-pearson", "vc-relative"]
-        >>> judged = simbias.bounds.evaluate(stack, bounds=names, n_certify=10_000)
-        >>> display = simbias.plots.bounds(judged, name="lms")
+        >>> evaluations = simbias.bounds.evaluate(stack, bounds=names, n_certify=10_000)
+        >>> display = simbias.plots.bounds(evaluations, name="lms")
         >>> display.bounds
         ['clopper-pearson', 'vc-relative']
         >>> len(display.of("vc-relative")), display.median("vc-relative") > 0
@@ -84,12 +84,12 @@ class BoundsDisplay(style.Display):
     """
 
     name: str
-    rows: tuple[Row, ...]
+    rows: tuple[BoundRow, ...]
 
     def __post_init__(self) -> None:
         self.rows = tuple(self.rows)
         if not any(np.isfinite(row.log10) for row in self.rows):
-            raise fail("judged", f"{len(self.rows)} without a value", "a bound with a value")
+            raise fail("evaluations", f"{len(self.rows)} without a value", "a bound with a value")
 
     @property
     def bounds(self) -> list[str]:
@@ -97,7 +97,7 @@ class BoundsDisplay(style.Display):
         names = list(dict.fromkeys(row.bound for row in self.rows))
         return sorted(names, key=lambda name: (np.isnan(self.median(name)), self.median(name)))
 
-    def of(self, bound: str) -> list[Row]:
+    def of(self, bound: str) -> list[BoundRow]:
         """The networks of a bound."""
         return [row for row in self.rows if row.bound == bound]
 
@@ -134,7 +134,7 @@ class BoundsDisplay(style.Display):
     def tables(self) -> dict[str, style.Table]:
         """One table, a row a dot."""
         columns = zip(*self.rows, strict=True)
-        return {"bounds": dict(zip(Row._fields, map(list, columns), strict=True))}
+        return {"bounds": dict(zip(BoundRow._fields, map(list, columns), strict=True))}
 
     def _size(self) -> tuple[float, float]:
         return style.DOUBLE, 1.35 + _ROW_HEIGHT * len(self.bounds)
@@ -164,7 +164,7 @@ class BoundsDisplay(style.Display):
         risks = [part for row in self.rows for part in (row.risk, row.high) if part > 0]
         return 0.6 * min(shown + risks), 5 * max(*shown, 1.0)
 
-    def _row(self, ax: Axes, y: int, rows: Sequence[Row], left: float, right: float) -> None:
+    def _row(self, ax: Axes, y: int, rows: Sequence[BoundRow], left: float, right: float) -> None:
         """One bound: the region where it would hold, the risks, the values."""
         values = [row.log10 for row in rows if np.isfinite(row.log10)]
         half = _BAND / len(rows)
@@ -211,11 +211,11 @@ class BoundsDisplay(style.Display):
         ]
 
 
-def bounds(judged: Iterable[Judged], *, name: str) -> BoundsDisplay:
+def bounds(evaluations: Iterable[Evaluation], *, name: str) -> BoundsDisplay:
     """Bounds against the exact risk, ready to be drawn; measures bound nothing and are left out.
 
     Args:
-        judged: what ``simbias.bounds.evaluate`` found on the networks of a cell.
+        evaluations: what ``simbias.bounds.evaluate`` found on the networks of a cell.
         name: of the cell, for the title.
 
     Raises:
@@ -227,22 +227,28 @@ def bounds(judged: Iterable[Judged], *, name: str) -> BoundsDisplay:
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
         >>> names = ["clopper-pearson", "vc-relative"]
-        >>> judged = simbias.bounds.evaluate(stack, bounds=names, n_certify=10_000)
-        >>> sorted(simbias.plots.bounds(judged, name="noisy-lms-5").tables())
+        >>> evaluations = simbias.bounds.evaluate(stack, bounds=names, n_certify=10_000)
+        >>> sorted(simbias.plots.bounds(evaluations, name="noisy-lms-5").tables())
         ['bounds']
     """
-    rows = (_row(one) for one in each("judged", judged, Judged) if one.record.kind != "measure")
+    rows = (
+        _row(one)
+        for one in each("evaluations", evaluations, Evaluation)
+        if one.record.kind != "measure"
+    )
     return BoundsDisplay(name, tuple(rows))
 
 
-def _row(judged: Judged) -> Row:
-    record = judged.record
+def _row(evaluation: Evaluation) -> BoundRow:
+    record = evaluation.record
     risk, low, high, log10 = (
         float("nan") if part is None else part
-        for part in (judged.risk, judged.risk_low, judged.risk_high, record.log10)
+        for part in (evaluation.risk, evaluation.risk_low, evaluation.risk_high, record.log10)
     )
     about = "held-out points" if record.kind == "certificate" else record.certifies
-    return Row(record.bound, about, judged.seed, log10, risk, low, high, judged.valid is not False)
+    return BoundRow(
+        record.bound, about, evaluation.seed, log10, risk, low, high, evaluation.valid is not False
+    )
 
 
 def _power(log10: float) -> float:

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from simbias._checks import each, fail, instance, known
 from simbias._types import Keywords, TableRow
-from simbias.claims.rule import QUANTIFIERS
+from simbias.claims.criterion import QUANTIFIERS
 from simbias.claims.verdict import VERDICTS
 from simbias.plots import _figure as style
 from simbias.plots._room import HINTED, text_width
@@ -33,11 +33,11 @@ _LOOKS: dict[str, Keywords] = {
 }
 _FAVOUR, _MARGIN, _GRID, _INK = "#E8F1F8", "#D0D0D0", "#DCDCDC", "#4D4D4D"
 _INTERVAL = "two-sided interval (verdicts: one-sided tests)"
-_SHARES = "share of units that hold"
+_PROPORTIONS = "proportion of units that hold"
 _OTHERS = "distance of mean or median from the threshold,\non a scale of each row's own"
 
 
-class Row(NamedTuple):
+class ClaimRow(NamedTuple):
     """One claim; the fields are columns of the verdicts, NaN where nothing was measured."""
 
     id: str
@@ -67,19 +67,19 @@ class Row(NamedTuple):
     reason: str
 
     @property
-    def is_share(self) -> bool:
-        """Whether the claim is about a share of units, not about their mean or median."""
+    def is_proportion(self) -> bool:
+        """Whether the claim is about a proportion of units, not about their mean or median."""
         return self.quantifier == "probability"
 
     @property
     def edge(self) -> float:
-        """Half-width of the knife's edge around the threshold, as it is drawn."""
-        blank = self.is_share or self.verdict == "inapplicable"
+        """Half-width of the indifference zone around the threshold, as it is drawn."""
+        blank = self.is_proportion or self.verdict == "inapplicable"
         return 0.0 if blank else self.margin / self._scale
 
     def at(self, number: float) -> float:
-        """Where a number is drawn: a share as it is, others from the threshold, in favour > 0."""
-        if self.is_share:
+        """Where a number is drawn: a proportion as it is, others from the threshold, in favour > 0."""
+        if self.is_proportion:
             return number
         favour = 1 if self.op == ">=" else -1
         return favour * (number - self.threshold) / self._scale
@@ -100,7 +100,7 @@ class _Line(NamedTuple):
 
 @dataclass(eq=False)
 class ClaimsDisplay(style.Display):
-    """Claims by family, a row each: those about shares above those about means and medians.
+    """Claims by family, a row each: those about proportions above those about means and medians.
 
     To the right is in favour of a claim. Means and medians have a scale for each row, on which the
     furthest of its estimate, the finite ends of its interval and twice its margin is 1 from the
@@ -126,7 +126,7 @@ class ClaimsDisplay(style.Display):
         '1 claim: 1 supported'
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ClaimRow, ...]
 
     def __post_init__(self) -> None:
         self.rows = tuple(self.rows)
@@ -144,12 +144,12 @@ class ClaimsDisplay(style.Display):
         return f"{len(self.rows)} claim{'s' * (len(self.rows) > 1)}: {', '.join(parts)}"
 
     @property
-    def panels(self) -> list[list[str | Row]]:
+    def panels(self) -> list[list[str | ClaimRow]]:
         """The lines of each panel: names of families, in the order given, and their rows."""
         found = []
-        for is_share in (True, False):
-            rows = [row for row in self.rows if row.is_share is is_share]
-            lines: list[str | Row] = []
+        for is_proportion in (True, False):
+            rows = [row for row in self.rows if row.is_proportion is is_proportion]
+            lines: list[str | ClaimRow] = []
             for family in dict.fromkeys(row.family for row in rows):
                 lines += [family, *(row for row in rows if row.family == family)]
             found += [lines] * bool(lines)
@@ -158,7 +158,7 @@ class ClaimsDisplay(style.Display):
     def tables(self) -> dict[str, style.Table]:
         """One table, a row a claim."""
         columns = zip(*self.rows, strict=True)
-        return {"claims": dict(zip(Row._fields, map(list, columns), strict=True))}
+        return {"claims": dict(zip(ClaimRow._fields, map(list, columns), strict=True))}
 
     def _size(self) -> tuple[float, float]:
         lines = sum(map(len, self.panels))
@@ -234,30 +234,30 @@ def claims(rows: Sequence[TableRow]) -> ClaimsDisplay:
     return ClaimsDisplay(tuple(map(_row, each("rows", rows, object))))
 
 
-def _row(row: object) -> Row:
+def _row(row: object) -> ClaimRow:
     instance("rows", row, Mapping)
     assert isinstance(row, Mapping)
-    for name in Row._fields:
+    for name in ClaimRow._fields:
         if name not in row:
             raise fail("rows", row, f"verdicts, which have {name}")
-    fields = {name: row[name] for name in Row._fields}
+    fields = {name: row[name] for name in ClaimRow._fields}
     for name in ("estimate", "low", "high"):
         fields[name] = float("nan") if row[name] is None else float(row[name])
     if fields["level"] is None:  # of a run that did not spend alpha over versions
         fields["level"] = fields["alpha"]
-    return Row(**fields)
+    return ClaimRow(**fields)
 
 
-def _panel(ax: Axes, lines: Sequence[str | Row]) -> None:
+def _panel(ax: Axes, lines: Sequence[str | ClaimRow]) -> None:
     """The claims of one kind."""
-    rows = {y: line for y, line in enumerate(lines) if isinstance(line, Row)}
-    shares = any(row.is_share for row in rows.values())
-    left, right = (0.0, 1.0) if shares else (-_EDGE, _EDGE)
+    rows = {y: line for y, line in enumerate(lines) if isinstance(line, ClaimRow)}
+    proportions = any(row.is_proportion for row in rows.values())
+    left, right = (0.0, 1.0) if proportions else (-_EDGE, _EDGE)
     pad = 0.02 * (right - left)
     ax.set_xlim(left - pad, right + pad)
     ax.set_ylim(len(lines) - 0.4, -0.5)
     ax.set_yticks([])
-    if shares:
+    if proportions:
         ax.set_xticks(np.linspace(0, 1, 5))
         ax.xaxis.set_major_formatter("{x:g}")
     else:
@@ -265,13 +265,13 @@ def _panel(ax: Axes, lines: Sequence[str | Row]) -> None:
         ax.tick_params(axis="x", length=0)
         ax.get_xticklabels()[0].set_horizontalalignment("left")
         ax.get_xticklabels()[1].set_horizontalalignment("right")
-    ax.set_xlabel(_SHARES if shares else _OTHERS)
+    ax.set_xlabel(_PROPORTIONS if proportions else _OTHERS)
     ax.spines[["top", "right", "left"]].set_visible(False)
     for y, row in rows.items():
         _draw_row(ax, y, row, left, right)
 
 
-def _draw_row(ax: Axes, y: int, row: Row, left: float, right: float) -> None:
+def _draw_row(ax: Axes, y: int, row: ClaimRow, left: float, right: float) -> None:
     """One claim: what would be in its favour, its threshold, its interval and its estimate."""
     threshold = row.at(row.threshold)
     ax.fill_betweenx([y - 0.5, y + 0.5], threshold + row.edge, right, fc=_FAVOUR, lw=0)
@@ -297,21 +297,21 @@ def _draw_row(ax: Axes, y: int, row: Row, left: float, right: float) -> None:
         ax.plot([row.at(row.estimate)], [y], linestyle="", **mark)
 
 
-def _table(lines: Sequence[str | Row], level: str, room: int) -> list[_Line]:
+def _table(lines: Sequence[str | ClaimRow], level: str, room: int) -> list[_Line]:
     """What is written beside a panel, from the line above its first; room is for quantities."""
-    shares = any(isinstance(line, Row) and line.is_share for line in lines)
-    words = ("share", "claimed of a unit") if shares else ("estimate", "quantity")
+    proportions = any(isinstance(line, ClaimRow) and line.is_proportion for line in lines)
+    words = ("proportion", "claimed of a unit") if proportions else ("estimate", "quantity")
     headings = ("claim", words[0], f"{level} interval", "threshold", "units", "v.", words[1])
     table = [_Line(headings, {"style": "italic", "color": _INK})]
     for line in lines:
-        if isinstance(line, Row):
+        if isinstance(line, ClaimRow):
             table.append(_Line(_texts(line, room), {}))
         else:
             table.append(_Line((_shortened(line),), {"weight": "bold"}))
     return table
 
 
-def _texts(row: Row, room: int) -> tuple[str, ...]:
+def _texts(row: ClaimRow, room: int) -> tuple[str, ...]:
     whole = len(row.quantity) <= room
     quantity = row.quantity if whole else f"{row.quantity[: room - 1]}…"
     ends = f"[{_number(row, row.low)}, {_number(row, row.high)}]"
@@ -321,18 +321,18 @@ def _texts(row: Row, room: int) -> tuple[str, ...]:
         _shortened(row.id),
         _number(row, row.estimate),
         "" if np.isnan([row.low, row.high]).any() else ends,
-        f"≥ {row.threshold:g}" if row.is_share else predicate + edge,
+        f"≥ {row.threshold:g}" if row.is_proportion else predicate + edge,
         f"{row.units:,} {row.unit}{'s' * (row.units != 1)}",
         "" if row.version is None else str(row.version),
-        f"{quantity} {predicate}" if row.is_share else f"{row.quantifier} of {quantity}",
+        f"{quantity} {predicate}" if row.is_proportion else f"{row.quantifier} of {quantity}",
     )
 
 
-def _number(row: Row, number: float) -> str:
-    """A number of a row; a share has digits enough not to look like 0 or 1 where it is not."""
+def _number(row: ClaimRow, number: float) -> str:
+    """A number of a row; a proportion has digits enough not to look like 0 or 1 where it is not."""
     if np.isnan(number):
         return "\N{EN DASH}"
-    if row.is_share:
+    if row.is_proportion:
         digits = next((count for count in range(3, 8) if round(number, count) % 1), 3)
         return f"{number:.{digits}f}"
     return _typeset(f"{number:.0f}" if 100 <= abs(number) < 1e5 else f"{number:.3g}")

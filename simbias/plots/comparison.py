@@ -33,7 +33,7 @@ _PUBLISHED: Keywords = {
 }
 
 
-class Row(NamedTuple):
+class ComparisonRow(NamedTuple):
     """One dot: a quantity of a network on a task.
 
     ``measured``, with its interval from ``low`` to ``high`` (NaN: none), stands beside
@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
     Examples:
         >>> import simbias
-        >>> simbias.plots.Row("lms-7", "(100,1)", "risk", 0.01, 0.008, 0.012).published is None
+        >>> simbias.plots.ComparisonRow("lms-7", "(100,1)", "risk", 0.01, 0.008, 0.012).published is None
         True
     """
 
@@ -64,7 +64,7 @@ class ComparisonDisplay(style.Display):
 
     Examples:
         >>> import simbias
-        >>> row = simbias.plots.Row("noisy-lms-7", "(100,1)", "risk", 0.059, 0.056, 0.062, 0.060)
+        >>> row = simbias.plots.ComparisonRow("noisy-lms-7", "(100,1)", "risk", 0.059, 0.056, 0.062, 0.060)
         >>> display = simbias.plots.comparison([row])
         >>> display.tasks, display.quantities, display.networks("noisy-lms-7")
         (['noisy-lms-7'], ['risk'], ['(100,1)'])
@@ -73,13 +73,13 @@ class ComparisonDisplay(style.Display):
         largest difference from a published value 0.001 (noisy-lms-7 (100,1), risk)
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
     interval: str = "95% interval"
 
     def __post_init__(self) -> None:
         self.rows = tuple(self.rows)
         if not self.rows:
-            raise fail("rows", list(self.rows), "at least one Row")
+            raise fail("rows", list(self.rows), "at least one ComparisonRow")
         for row in self.rows:
             # rounding may push a mean past an interval that is cut at 0 or 1
             if row.low > row.measured + 1e-6 or row.high < row.measured - 1e-6:
@@ -112,16 +112,16 @@ class ComparisonDisplay(style.Display):
         apart, _, widest = max(both, key=lambda each: each[0])
         where = f"{widest.task} {widest.network}, {_title(widest.quantity)}"
         text = f"largest difference from a published value {apart:.3f} ({where})"
-        judged = [holds for _, holds, row in both if np.isfinite(row.low + row.high)]
-        if not judged:
+        compared = [holds for _, holds, row in both if np.isfinite(row.low + row.high)]
+        if not compared:
             return text
-        inside = f"{sum(judged)} of {len(judged)} published values inside the {self.interval}"
+        inside = f"{sum(compared)} of {len(compared)} published values inside the {self.interval}"
         return f"{inside};\n{text}"
 
     def tables(self) -> dict[str, style.Table]:
         """One table, a row a dot."""
         columns = zip(*self.rows, strict=True)
-        return {"comparison": dict(zip(Row._fields, map(list, columns), strict=True))}
+        return {"comparison": dict(zip(ComparisonRow._fields, map(list, columns), strict=True))}
 
     def _size(self) -> tuple[float, float]:
         dots = sum(len(self.networks(task)) for task in self.tasks)
@@ -161,7 +161,9 @@ class ComparisonDisplay(style.Display):
         self._legend(middle, handles, [str(each.get_label()) for each in handles], ncols=2)
 
 
-def comparison(rows: Iterable[Row], *, interval: str = "95% interval") -> ComparisonDisplay:
+def comparison(
+    rows: Iterable[ComparisonRow], *, interval: str = "95% interval"
+) -> ComparisonDisplay:
     """Measured values beside published ones, ready to be drawn.
 
     Args:
@@ -174,16 +176,16 @@ def comparison(rows: Iterable[Row], *, interval: str = "95% interval") -> Compar
     Examples:
         >>> import simbias
         >>> rows = [
-        ...     simbias.plots.Row("noisy-lms-7", "(100,1)", "risk", 0.059, 0.056, 0.062, 0.060),
-        ...     simbias.plots.Row("noisy-lms-7", "(300,1)", "risk", 0.055, 0.052, 0.058, 0.057),
+        ...     simbias.plots.ComparisonRow("noisy-lms-7", "(100,1)", "risk", 0.059, 0.056, 0.062, 0.060),
+        ...     simbias.plots.ComparisonRow("noisy-lms-7", "(300,1)", "risk", 0.055, 0.052, 0.058, 0.057),
         ... ]
         >>> simbias.plots.comparison(rows).networks("noisy-lms-7")
         ['(100,1)', '(300,1)']
     """
-    return ComparisonDisplay(tuple(each("rows", rows, Row)), interval)
+    return ComparisonDisplay(tuple(each("rows", rows, ComparisonRow)), interval)
 
 
-def _panel(ax: Axes, rows: Sequence[Row], networks: Sequence[str]) -> None:
+def _panel(ax: Axes, rows: Sequence[ComparisonRow], networks: Sequence[str]) -> None:
     """One quantity of one task: networks from top to bottom."""
     ax.set_yticks(range(len(networks)), networks)
     ax.set_ylim(len(networks) - 0.4, -0.6)

@@ -54,7 +54,7 @@ _PANELS = (
 )
 
 
-class Row(NamedTuple):
+class ScoreRow(NamedTuple):
     """One bound or measure; the fields are those of ``Score``, NaN where there is no value.
 
     A score that rests on too few pairs has none either.
@@ -89,12 +89,12 @@ class DiscriminationDisplay(style.Display):
     Examples:
         >>> import numpy as np
         >>> import simbias
-        >>> from simbias.bounds.discrimination import Network, discriminate
+        >>> from simbias.bounds.discrimination import ScoredNetwork, discriminate
 
         Networks of two widths, some stuck at a risk of .05; a number that tells them:
 
         >>> networks = [
-        ...     Network({"width": width}, seed, risk, risk, risk, {"norm": risk + width / 1e4})
+        ...     ScoredNetwork({"width": width}, seed, risk, risk, risk, {"norm": risk + width / 1e4})
         ...     for width in (10, 100)
         ...     for seed, risk in enumerate([0.001, 0.002, 0.05, 0.06])
         ... ]
@@ -104,7 +104,7 @@ class DiscriminationDisplay(style.Display):
         ['norm']
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ScoreRow, ...]
 
     def __post_init__(self) -> None:
         self.rows = tuple(self.rows)
@@ -120,14 +120,14 @@ class DiscriminationDisplay(style.Display):
             return f"no AUC: {_count(learned, 'learned network')}, {stuck} stuck"
         most = max(told, key=lambda row: (row.stuck, row.learned))
         text = f"{most.stuck} stuck against {_count(most.learned, 'learned network')}"
-        judged = [row for row in told if np.isfinite(row.auc_low)]
-        if judged:
+        scored = [row for row in told if np.isfinite(row.auc_low)]
+        if scored:
             kinds = [
                 f"{sum(row.auc_low > 0.5 for row in of_kind)} of {_count(len(of_kind), kind)}"
                 for kind in KINDS
-                if (of_kind := [row for row in judged if row.kind == kind])
+                if (of_kind := [row for row in scored if row.kind == kind])
             ]
-            below = sum(row.auc_high < 0.5 for row in judged)
+            below = sum(row.auc_high < 0.5 for row in scored)
             text += f": AUC above chance for {_listed(kinds)},\nbelow chance for {below}"
         trained = [row for row in told if row.kind == "bound"]
         if trained:
@@ -141,7 +141,7 @@ class DiscriminationDisplay(style.Display):
     def tables(self) -> dict[str, style.Table]:
         """One table, a row a bound or measure."""
         columns = zip(*self.rows, strict=True)
-        return {"discrimination": dict(zip(Row._fields, map(list, columns), strict=True))}
+        return {"discrimination": dict(zip(ScoreRow._fields, map(list, columns), strict=True))}
 
     def _size(self) -> tuple[float, float]:
         return style.DOUBLE, 1.35 + _ROW_HEIGHT * len(self.rows)
@@ -219,12 +219,12 @@ def discrimination(scores: Sequence[Score]) -> DiscriminationDisplay:
     Examples:
         >>> import numpy as np
         >>> import simbias
-        >>> from simbias.bounds.discrimination import Network, discriminate
+        >>> from simbias.bounds.discrimination import ScoredNetwork, discriminate
 
         Networks of two widths, some stuck at a risk of .05; a number that tells them:
 
         >>> networks = [
-        ...     Network({"width": width}, seed, risk, risk, risk, {"norm": risk + width / 1e4})
+        ...     ScoredNetwork({"width": width}, seed, risk, risk, risk, {"norm": risk + width / 1e4})
         ...     for width in (10, 100)
         ...     for seed, risk in enumerate([0.001, 0.002, 0.05, 0.06])
         ... ]
@@ -236,11 +236,11 @@ def discrimination(scores: Sequence[Score]) -> DiscriminationDisplay:
     return DiscriminationDisplay(tuple(_row(score) for score in best_first(scores)))
 
 
-def _row(score: Score) -> Row:
+def _row(score: Score) -> ScoreRow:
     counts = (score.pairs, score.left_out, score.learned, score.stuck, score.neither)
     none = Interval(np.nan, np.nan, np.nan)
     auc, kendall, error = (score.shown(panel.field) or none for panel in _PANELS)
-    return Row(score.name, score.kind, *auc, *kendall, *error, score.worst, *counts)
+    return ScoreRow(score.name, score.kind, *auc, *kendall, *error, score.worst, *counts)
 
 
 def _count(number: int, thing: str) -> str:

@@ -158,7 +158,7 @@ class IslandsDisplay(style.Display):
 
         return "\n".join(
             [
-                words("share of exceptions fitted", self.report.fitted),
+                words("proportion of exceptions fitted", self.report.fitted),
                 words("way on which a fitted one's label is kept", self.report.size),
             ]
         )
@@ -186,7 +186,7 @@ class IslandsDisplay(style.Display):
             "fitted": [],
             "fitted_since": [],
             "nearest_other": [],
-            "toward_radius": [],
+            "chord_radius": [],
             "axis_radius": [],
             "area": [],
             "open": [],
@@ -199,7 +199,7 @@ class IslandsDisplay(style.Display):
                 found.fitted,
                 found.fitted_since,
                 found.nearest,
-                found.toward_radius,
+                found.chord_radius,
                 found.axis_radius,
                 found.area[:, 0],
                 found.open[:, 0],
@@ -266,7 +266,7 @@ class IslandsDisplay(style.Display):
         for kind, found in self._kinds().items():
             ax.plot(
                 found.nearest,
-                found.toward_radius,
+                found.chord_radius,
                 marker="o",
                 markersize=3,
                 linestyle="",

@@ -1,10 +1,10 @@
 """Which networks reach the achievable boundary, and when: the phase diagram of a run.
 
 Along one setting (by rule the dimension), a line for each combination of the others: above, the
-share of seeds that reach the boundary; in the middle, the memorised fraction of exceptions, which
-tells those that memorise from those that have not fitted yet; below, the update of each seed's
-transition. A seed whose budget ran out first is censored: its transition, if there is one, lies
-above the line of the budget.
+proportion of seeds that reach the boundary; in the middle, the memorised fraction of exceptions,
+which tells those that memorise from those that have not fitted yet; below, the update of each
+seed's transition. A seed whose budget ran out first is censored: its transition, if there is one,
+lies above the line of the budget.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Point(NamedTuple):
 
 @dataclass(eq=False)
 class PhaseDisplay(style.Display):
-    """Shares of seeds that reach the achievable boundary, and their transitions.
+    """Proportions of seeds that reach the achievable boundary, and their transitions.
 
     Attributes:
         name: the first line of the title.
@@ -136,28 +136,36 @@ class PhaseDisplay(style.Display):
         found = []
         for line in self.lines:
             cells = self.along(line)
-            shares = [float(point.found.share.value) for point in cells]
-            everyone = [point.at for point, share in zip(cells, shares, strict=True) if share == 1]
-            nobody = [point.at for point, share in zip(cells, shares, strict=True) if share == 0]
+            proportions = [float(point.found.proportion.value) for point in cells]
+            everyone = [
+                point.at
+                for point, proportion in zip(cells, proportions, strict=True)
+                if proportion == 1
+            ]
+            nobody = [
+                point.at
+                for point, proportion in zip(cells, proportions, strict=True)
+                if proportion == 0
+            ]
             words = []
             if everyone:
                 words.append(f"every seed up to {word(self.setting)} {max(everyone):g}")
             if nobody:
                 words.append(f"none from {min(nobody):g} on")
             ordered = not everyone or not nobody or max(everyone) < min(nobody)
-            if words and ordered and shares == sorted(shares, reverse=True):
+            if words and ordered and proportions == sorted(proportions, reverse=True):
                 found.append(f"{line}: {', '.join(words)}")
         if self.left_out:
             found.append(f"left out, diverged: {self.left_out}")
         return "\n".join(found)
 
     def tables(self) -> dict[str, style.Table]:
-        """``share``: a row a cell; ``transitions``: a row a seed, empty where it is censored."""
-        shares = [
+        """``proportion``: a row a cell; ``transitions``: a row a seed, empty where it is censored."""
+        proportions = [
             (
                 point.line,
                 point.at,
-                *(float(part) for part in point.found.share),
+                *(float(part) for part in point.found.proportion),
                 point.memorised.value,
                 point.memorised.low,
                 point.memorised.high,
@@ -170,10 +178,10 @@ class PhaseDisplay(style.Display):
             for seed, time in zip(point.found.seeds, point.found.updates, strict=True)
         ]
         limits = ("memorised", "memorised_low", "memorised_high")
-        names = ("line", self.setting, "share", "low", "high", *limits)
+        names = ("line", self.setting, "proportion", "low", "high", *limits)
         columns = ("line", self.setting, "seed", "updates", "budget")
         return {
-            "share": dict(zip(names, map(list, zip(*shares, strict=True)), strict=True)),
+            "proportion": dict(zip(names, map(list, zip(*proportions, strict=True)), strict=True)),
             "transitions": dict(zip(columns, map(list, zip(*seeds, strict=True)), strict=True)),
         }
 
@@ -206,7 +214,7 @@ class PhaseDisplay(style.Display):
             at = at * np.exp(shift * span) if log else at + shift * span
             value, low, high = (
                 np.array(part, float)
-                for part in zip(*(point.found.share for point in cells), strict=True)
+                for part in zip(*(point.found.proportion for point in cells), strict=True)
             )
             dashes = _DASHES[i % len(_DASHES)]
             above.plot(at, value, linestyle=dashes, **looks)
@@ -241,7 +249,7 @@ class PhaseDisplay(style.Display):
         below.set_yscale("log")
         if any(np.isinf(point.found.updates).any() for point in self.points):
             below.set_ylim(top=1.25 * budget * 1.25 ** (len(self.lines) + 0.5))
-        above.set(ylim=(-0.04, 1.04), ylabel="share of seeds that\nreach the boundary")
+        above.set(ylim=(-0.04, 1.04), ylabel="proportion of seeds that\nreach the boundary")
         memorised = declared()["memorised"].title
         between.set(ylim=(-0.04, 1.04), ylabel=f"{memorised}\n(mean, t interval)")
         below.set(ylabel="transition (updates)", xlabel=_AXES.get(self.setting, word(self.setting)))

@@ -27,8 +27,8 @@ from simbias._types import Keywords
 from simbias.models import DataSet, classifier, panel
 from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines
-from simbias.plots._plane import achievable_labels, class_shares, context_points, limits, plane
-from simbias.plots._points import Points, asked, draw_points, kinds
+from simbias.plots._plane import achievable_labels, class_proportions, context_points, limits, plane
+from simbias.plots._points import PlottedPoints, asked, draw_points, kinds
 from simbias.tasks import Task
 from simbias.tasks.task import numbers_of
 from simbias.validation.sound import sound_seed
@@ -59,7 +59,7 @@ class RegionsDisplay(style.Display):
         coordinates: the horizontal and the vertical coordinate; those of inputs of several axes
             are counted along the last axis first.
         across, up: positions of the grid, input units.
-        share: share of contexts in which each class is said, (classes, up, across).
+        proportion: proportion of contexts in which each class is said, (classes, up, across).
         contexts: fresh points of the task, of which the other coordinates are taken; 0 where the
             plane is the whole space.
         achievable: what the achievable rule says, (up, across); None where no such rule is known,
@@ -85,10 +85,10 @@ class RegionsDisplay(style.Display):
     coordinates: tuple[int, int]
     across: Float[np.ndarray, " columns"]
     up: Float[np.ndarray, " rows"]
-    share: Float[np.ndarray, "classes rows columns"]
+    proportion: Float[np.ndarray, "classes rows columns"]
     contexts: int
     achievable: Int[np.ndarray, "rows columns"] | None
-    points: Points | None
+    points: PlottedPoints | None
     shown: int
     what: str = "points"
     noun: str = "network"
@@ -134,14 +134,14 @@ class RegionsDisplay(style.Display):
         across, up = (np.linspace(*limits(task, j, known.position[:, j]), resolution) for j in pair)
         alone = numbers == 2
         others = np.zeros((1, 2)) if alone else context_points(data, contexts)
-        share = class_shares(classify, task, turn, pair, across, up, others)
+        proportion = class_proportions(classify, task, turn, pair, across, up, others)
         return cls(
             name=task.name if name is None else name,
             task=task,
             coordinates=pair,
             across=across,
             up=up,
-            share=share,
+            proportion=proportion,
             contexts=0 if alone else len(others),
             achievable=achievable_labels(task, pair, across, up, others),
             points=known,
@@ -189,13 +189,13 @@ class RegionsDisplay(style.Display):
     @property
     def said(self) -> Int[np.ndarray, "rows columns"]:
         """The class said most often, the first of several."""
-        label: Int[np.ndarray, "rows columns"] = self.share.argmax(axis=0)
+        label: Int[np.ndarray, "rows columns"] = self.proportion.argmax(axis=0)
         return label
 
     @property
     def lead(self) -> Float[np.ndarray, "rows columns"]:
         """By how much of the contexts the class said most often is ahead of the next."""
-        next_, most = np.sort(self.share, axis=0)[-2:]
+        next_, most = np.sort(self.proportion, axis=0)[-2:]
         ahead: Float[np.ndarray, "rows columns"] = most - next_
         return ahead
 
@@ -207,19 +207,19 @@ class RegionsDisplay(style.Display):
         the lead over the other classes is more than three standard errors on either side; see
         ``simbias.plots._lines.majority_lines``.
         """
-        return self._outlines(self.share, self._tolerance())
+        return self._outlines(self.proportion, self._tolerance())
 
     @property
     def agreement(self) -> float | None:
         """The mean over plane and contexts of agreeing with the achievable rule; None: none."""
         if self.achievable is None:
             return None
-        return float(np.take_along_axis(self.share, self.achievable[None], axis=0).mean())
+        return float(np.take_along_axis(self.proportion, self.achievable[None], axis=0).mean())
 
     @property
     def mixed(self) -> float:
-        """Share of the plane on which the context matters: other classes are said in 5% or more."""
-        return float(np.mean(self.share.max(axis=0) <= 0.95))
+        """Proportion of the plane on which the context matters: other classes are said in 5% or more."""
+        return float(np.mean(self.proportion.max(axis=0) <= 0.95))
 
     @property
     def finding(self) -> str:
@@ -230,14 +230,16 @@ class RegionsDisplay(style.Display):
         return "\n".join(lines)
 
     def tables(self) -> dict[str, style.Table]:
-        """``share``: the background; ``lines``: the boundaries; ``points``: those drawn."""
+        """``proportion``: the background; ``lines``: the boundaries; ``points``: those drawn."""
         x, y = np.meshgrid(self.across, self.up)
-        share: dict[str, Sequence[object] | np.ndarray] = {
+        proportion: dict[str, Sequence[object] | np.ndarray] = {
             "x": x.ravel(),
             "y": y.ravel(),
             "said": self.said.ravel(),
         }
-        share |= {f"share_{label}": one.ravel() for label, one in enumerate(self.share)}
+        proportion |= {
+            f"proportion_{label}": one.ravel() for label, one in enumerate(self.proportion)
+        }
         rows = [
             (name, label, number, *vertex)
             for name, outlines in self._lines().items()
@@ -248,7 +250,7 @@ class RegionsDisplay(style.Display):
         columns = zip(*rows, strict=True) if rows else ([], [], [], [], [])
         names = ("boundary", "class", "line", "x", "y")
         found: dict[str, style.Table] = {
-            "share": share,
+            "proportion": proportion,
             "lines": dict(zip(names, map(list, columns), strict=True)),
         }
         if self.points is not None:
@@ -337,13 +339,13 @@ class RegionsDisplay(style.Display):
         return min(1.5 / np.sqrt(self.contexts), 0.49) if self.contexts else 0.0
 
     def _outlines(
-        self, share: Float[np.ndarray, "classes rows columns"], tolerance: float
+        self, proportion: Float[np.ndarray, "classes rows columns"], tolerance: float
     ) -> dict[int, list[np.ndarray]]:
         """The outline of each class that is said most often somewhere, where it has one."""
-        said = np.unique(share.argmax(axis=0))
+        said = np.unique(proportion.argmax(axis=0))
         found = {}
-        for label in said if len(share) > 2 else [1]:
-            lead = share[label] - np.delete(share, label, axis=0).max(axis=0)
+        for label in said if len(proportion) > 2 else [1]:
+            lead = proportion[label] - np.delete(proportion, label, axis=0).max(axis=0)
             found[int(label)] = majority_lines(self.across, self.up, (1 + lead) / 2, tolerance)
         return {label: lines for label, lines in found.items() if lines}
 

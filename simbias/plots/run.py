@@ -9,7 +9,7 @@ import numpy as np
 
 from simbias._checks import fail, known
 from simbias._types import AnyStack
-from simbias.bounds import Judged
+from simbias.bounds import Evaluation
 from simbias.bounds.discrimination import discriminate
 from simbias.experiments import experiment_of, label_of
 from simbias.experiments.experiment import AnyCell, OwnCell
@@ -19,7 +19,7 @@ from simbias.plots._figure import Display
 from simbias.plots.boundary import boundary
 from simbias.plots.bounds import bounds
 from simbias.plots.claims import claims
-from simbias.plots.comparison import Row, comparison
+from simbias.plots.comparison import ComparisonRow, comparison
 from simbias.plots.discrimination import discrimination
 from simbias.plots.islands import islands
 from simbias.plots.phase import phase
@@ -28,8 +28,8 @@ from simbias.registry import FIGURES
 from simbias.results import Store, StoreError, summarise
 from simbias.results.bounds import comparable, read_all, set_apart
 from simbias.results.claims import read_verdicts
-from simbias.results.records import Trained, check_one, learned, load_sound, trained
 from simbias.results.summary import INTERVAL, Summary, cell_settings
+from simbias.results.trained import Trained, check_one, learned, load_sound, trained
 from simbias.tasks import BlockTask
 from simbias.training.cell import Cell
 from simbias.training.stack import Stack
@@ -41,7 +41,9 @@ _SLOW = ("islands",)  # a minute or more
 _COMPARED = ("train_accuracy", "test_accuracy", "s_randomised_accuracy", "sc_randomised_accuracy")
 
 Listing = Callable[[Store, str | None], list[Trained[OwnCell]]]  # which cells a figure may be of
-Bounded = Sequence[tuple[OwnCell, Sequence[Judged]]]  # cells with what was found on their networks
+Bounded = Sequence[
+    tuple[OwnCell, Sequence[Evaluation]]
+]  # cells with what was found on their networks
 
 
 class Chosen(NamedTuple):
@@ -175,9 +177,9 @@ def bounds_of(chosen: Chosen) -> tuple[str, Display]:
     if not found:
         raise Absent(chosen.store, f"bounds of {beginning}" if beginning else "bounds")
     check_one([cell.name for cell, _ in found], chosen.cell)
-    cell, judged = found[0]
-    apart = set_apart(judged)
-    known = [one for one in judged if one.seed not in apart]
+    cell, evaluations = found[0]
+    apart = set_apart(evaluations)
+    known = [one for one in evaluations if one.seed not in apart]
     networks = len({one.seed for one in known})
     settings = cell_settings(chosen.store).get(cell.name, departures(cell.task))
     words = phrases({"n_train": cell.n_train} | settings)
@@ -188,7 +190,9 @@ def bounds_of(chosen: Chosen) -> tuple[str, Display]:
 
 def discrimination_of(chosen: Chosen) -> tuple[str, Display]:
     """How well every bound and measure tells networks that have learned from stuck ones."""
-    found = [(cell, judged) for cell, judged in _bounded(chosen) if isinstance(cell, Cell)]
+    found = [
+        (cell, evaluations) for cell, evaluations in _bounded(chosen) if isinstance(cell, Cell)
+    ]
     if len(found) < 2:
         raise Absent(chosen.store, "bounds of several cells of networks")
     return "discrimination", discrimination(discriminate(*comparable(found)))
@@ -249,7 +253,7 @@ def most_cut(stack: Stack | Fitted) -> int | None:
     return None if np.isnan(cuts[0]).any() else slabs[int(np.argmax(cuts[0]))]
 
 
-def table_rows(store: Store) -> list[Row]:
+def table_rows(store: Store) -> list[ComparisonRow]:
     """A run's table as rows of a comparison with what was published; who diverged is told."""
 
     def label(summary: Summary) -> str:
@@ -258,7 +262,7 @@ def table_rows(store: Store) -> list[Row]:
         return ", ".join(filter(None, [summary.network, phrases(summary.settings), told]))
 
     return [
-        Row(
+        ComparisonRow(
             summary.task,
             label(summary),
             quantity,

@@ -94,7 +94,7 @@ def shifted_accuracy(subject: Subject, kind: str) -> Estimate:
     argument=Argument("shift", _of_kind(SHIFTS), _move),
 )
 def seed_agreement(subject: Subject, kind: str) -> Estimate:
-    """Share of points of a shift that two seeds label alike.
+    """Proportion of points of a shift that two seeds label alike.
 
     The points are the same before each network's own rotation.
     """
@@ -158,7 +158,7 @@ def best_checks(stack: Stack) -> Stack:
 )
 def island_excess(subject: Subject) -> Estimate:
     """How much farther labels are kept around training than fresh exceptions."""
-    return measure_islands(subject.stack, confidence=subject.confidence).toward.excess
+    return measure_islands(subject.stack, confidence=subject.confidence).chord.excess
 
 
 @quantity(

@@ -66,7 +66,7 @@ class Quantity(NamedTuple):
         of: ``"setting"`` (known before training), or the name of a registered unit:
             ``"network"``, ``"pair"`` (of two seeds), ``"point"`` (a fresh point on which one
             network is asked), ...
-        unit: in which it is counted; empty for shares and other plain numbers.
+        unit: in which it is counted; empty for proportions and other plain numbers.
         needs: names from ``NEEDS``.
         interval: how it is made; empty where the value is known without error.
         counts: whether it is a whole number.

@@ -110,7 +110,7 @@ def exceptions(subject: Subject) -> np.ndarray:
 
 @quantity(0, 1, needs=("simple set", "exceptions"), column="interval", heading="exc. fitted")
 def exceptions_fitted(subject: Subject) -> Estimate:
-    """Share of the training exceptions labelled correctly."""
+    """Proportion of the training exceptions labelled correctly."""
     return subject.report.exceptions.fitted
 
 
@@ -135,11 +135,11 @@ def memorised(subject: Subject) -> Estimate:
 
 @quantity(0, 1, needs=("simple set",), interval=_EXACT)
 def simple_agreement(subject: Subject) -> Estimate:
-    """Share of fresh points labelled as the simple rule does."""
+    """Proportion of fresh points labelled as the simple rule does."""
     return subject.report.simple_agreement
 
 
 @quantity(0, 1, needs=("achievable rule",), interval=_EXACT)
 def achievable_agreement(subject: Subject) -> Estimate:
-    """Share of fresh points labelled as the achievable rule does."""
+    """Proportion of fresh points labelled as the achievable rule does."""
     return subject.report.achievable_agreement

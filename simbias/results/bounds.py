@@ -18,15 +18,15 @@ import numpy as np
 
 from simbias._checks import fail
 from simbias._types import AnyStack, Settings, TableRow
-from simbias.bounds import Judged, Premise, Record, evaluate, left_out
-from simbias.bounds.discrimination import Network
-from simbias.bounds.judged import LOADED
+from simbias.bounds import Assumption, Evaluation, Record, evaluate, left_out
+from simbias.bounds.discrimination import ScoredNetwork
+from simbias.bounds.evaluation import LOADED
 from simbias.experiments import label_of, versions
 from simbias.experiments.experiment import OwnCell
 from simbias.results.files import StoreError
-from simbias.results.records import joined, learned, load, weights_of
-from simbias.results.schema import BOUNDS as COLUMNS
+from simbias.results.schema import BOUNDS_COLUMNS as COLUMNS
 from simbias.results.store import Store
+from simbias.results.trained import joined, learned, load, weights_of
 from simbias.training.cell import Cell
 from simbias.training.draws import DrawsError
 from simbias.training.words import how_trained, plain, value_words
@@ -52,7 +52,7 @@ class Asked(NamedTuple):
         return store.directory / FOLDER / f"{digest}.parquet"
 
 
-def hold(store: Store, asked: Asked) -> list[Judged]:
+def hold(store: Store, asked: Asked) -> list[Evaluation]:
     """Bounds on the networks of a cell: what was found before, or evaluated now and kept.
 
     A network whose files cannot be read has records without a value, and so has, for the bounds
@@ -83,24 +83,26 @@ def hold(store: Store, asked: Asked) -> list[Judged]:
             if isinstance(why, DrawsError):
                 raise why
     effort: Settings = {"delta": asked.delta, "bounds": asked.bounds}
-    judged = [one for seed, why in broken.items() for one in left_out(seed, str(why), **effort)]
+    evaluations = [
+        one for seed, why in broken.items() for one in left_out(seed, str(why), **effort)
+    ]
     effort |= {"n_certify": asked.n_certify, "masks": asked.masks}
     for several in alike.values():
-        judged += evaluate(joined(asked.cell, several), **effort)
-    judged.sort(key=lambda one: asked.seeds.index(one.seed))
-    write_bounds(store, asked, judged)
-    return judged
+        evaluations += evaluate(joined(asked.cell, several), **effort)
+    evaluations.sort(key=lambda one: asked.seeds.index(one.seed))
+    write_bounds(store, asked, evaluations)
+    return evaluations
 
 
-def _unread(judged: Judged) -> bool:
+def _unread(evaluation: Evaluation) -> bool:
     """Whether a record is one of a network whose files could not be read: they may be mended."""
-    return any(one.text == LOADED for one in judged.record.premises)
+    return any(one.text == LOADED for one in evaluation.record.assumptions)
 
 
-def set_apart(judged: Sequence[Judged]) -> dict[int, str]:
+def set_apart(evaluations: Sequence[Evaluation]) -> dict[int, str]:
     """The networks of a cell of which nothing is known, neither a value nor a risk, and why."""
-    by_seed: dict[int, list[Judged]] = {}
-    for one in judged:
+    by_seed: dict[int, list[Evaluation]] = {}
+    for one in evaluations:
         by_seed.setdefault(one.seed, []).append(one)
     return {
         seed: several[0].record.reason
@@ -109,7 +111,7 @@ def set_apart(judged: Sequence[Judged]) -> dict[int, str]:
     }
 
 
-def write_bounds(store: Store, asked: Asked, judged: Sequence[Judged]) -> None:
+def write_bounds(store: Store, asked: Asked, evaluations: Sequence[Evaluation]) -> None:
     """Keep what was found on the networks of a cell; raises StoreError."""
     cell = asked.cell
     common = {
@@ -122,10 +124,10 @@ def write_bounds(store: Store, asked: Asked, judged: Sequence[Judged]) -> None:
         "versions": _made_by(),
         "weights": weights_of(store, cell, asked.seeds),
     }
-    store.write_rows(asked.path(store), COLUMNS, [common | bound_row(one) for one in judged])
+    store.write_rows(asked.path(store), COLUMNS, [common | bound_row(one) for one in evaluations])
 
 
-def read_bounds(store: Store, asked: Asked) -> list[Judged] | None:
+def read_bounds(store: Store, asked: Asked) -> list[Evaluation] | None:
     """What was found when the same was asked before of the same networks.
 
     None where it was not, cannot be read, or was found by other versions.
@@ -139,7 +141,7 @@ def read_bounds(store: Store, asked: Asked) -> list[Judged] | None:
     }
     if rows is None or any(row[key] != value for row in rows for key, value in same.items()):
         return None
-    return [_judged(row) for row in rows]
+    return [_evaluation(row) for row in rows]
 
 
 def _made_by() -> str:
@@ -147,7 +149,7 @@ def _made_by() -> str:
     return json.dumps(versions() | {"bounds": str(EDITION)})
 
 
-def read_all(store: Store) -> list[tuple[OwnCell, list[Judged]]]:
+def read_all(store: Store) -> list[tuple[OwnCell, list[Evaluation]]]:
     """Every cell of a run with the latest that was found on it, in the suite's order.
 
     What was found on networks that have since been replaced is left out.
@@ -156,7 +158,7 @@ def read_all(store: Store) -> list[tuple[OwnCell, list[Judged]]]:
         StoreError: nothing of the run has ended.
     """
     cells = {one.cell.name: one.cell for one in learned(store)}
-    latest: dict[str, tuple[str, list[Judged]]] = {}
+    latest: dict[str, tuple[str, list[Evaluation]]] = {}
     for rows in store.read_table(FOLDER):
         if rows[0]["cell"] not in cells:
             continue
@@ -164,21 +166,23 @@ def read_all(store: Store) -> list[tuple[OwnCell, list[Judged]]]:
         if rows[0]["weights"] not in (None, weights_of(store, cells[name], seeds)):
             continue
         if rows[0]["finished"] >= latest.get(name, ("",))[0]:
-            latest[name] = rows[0]["finished"], [_judged(row) for row in rows]
+            latest[name] = rows[0]["finished"], [_evaluation(row) for row in rows]
     return [(cells[name], latest[name][1]) for name in sorted(latest, key=store.order)]
 
 
-def _judged(row: TableRow) -> Judged:
+def _evaluation(row: TableRow) -> Evaluation:
     """The inverse of ``bound_row``."""
     kept = {field.name: row[field.name] for field in fields(Record) if field.name in row}
     kept["terms"] = {name: float(term) for name, term in json.loads(row["terms"]).items()}
-    kept["premises"] = tuple(Premise(**premise) for premise in json.loads(row["premises"]))
-    return Judged(Record(**kept), row["seed"], row["risk"], row["risk_low"], row["risk_high"])
+    kept["assumptions"] = tuple(
+        Assumption(**assumption) for assumption in json.loads(row["premises"])
+    )
+    return Evaluation(Record(**kept), row["seed"], row["risk"], row["risk_low"], row["risk_high"])
 
 
 def comparable(
-    found: Sequence[tuple[Cell, Sequence[Judged]]],
-) -> tuple[list[Network], dict[str, str]]:
+    found: Sequence[tuple[Cell, Sequence[Evaluation]]],
+) -> tuple[list[ScoredNetwork], dict[str, str]]:
     """The networks of several cells with their numbers, and the kind of each number.
 
     The risk beside every number is that of the network itself, whatever the number certifies.
@@ -190,10 +194,10 @@ def comparable(
     """
     networks, kinds = [], {}
     apart_in = _told_apart([cell for cell, _ in found])
-    for (_, judged), settings in zip(found, apart_in, strict=True):
-        by_seed: dict[int, list[Judged]] = {}
-        apart = set_apart(judged)
-        for one in judged:
+    for (_, evaluations), settings in zip(found, apart_in, strict=True):
+        by_seed: dict[int, list[Evaluation]] = {}
+        apart = set_apart(evaluations)
+        for one in evaluations:
             kinds[one.record.bound] = one.record.kind
             if one.seed not in apart:
                 by_seed.setdefault(one.seed, []).append(one)
@@ -206,7 +210,7 @@ def comparable(
                 for one in several
             }
             risk, low, high = (float(part or 0) for part in (own.risk, own.risk_low, own.risk_high))
-            networks.append(Network(settings, seed, risk, low, high, values))
+            networks.append(ScoredNetwork(settings, seed, risk, low, high, values))
     return networks, kinds
 
 
@@ -245,11 +249,11 @@ def _of_problem(cell: Cell) -> dict[str, object]:
     return {"task": cell.task.name, **task, "n_train": cell.n_train, **network}
 
 
-def bound_row(judged: Judged) -> TableRow:
+def bound_row(evaluation: Evaluation) -> TableRow:
     """The columns that are a record's own."""
-    record = judged.record
+    record = evaluation.record
     return {
-        "seed": judged.seed,
+        "seed": evaluation.seed,
         "bound": record.bound,
         "family": record.family,
         "kind": record.kind,
@@ -257,17 +261,17 @@ def bound_row(judged: Judged) -> TableRow:
         "delta": record.delta,
         "value": record.value,
         "log10": record.log10,
-        "risk": judged.risk,
-        "risk_low": judged.risk_low,
-        "risk_high": judged.risk_high,
-        "gap": judged.gap,
-        "valid": judged.valid,
-        "vacuous": judged.vacuous,
-        "tightness": judged.tightness,
+        "risk": evaluation.risk,
+        "risk_low": evaluation.risk_low,
+        "risk_high": evaluation.risk_high,
+        "gap": evaluation.gap,
+        "valid": evaluation.valid,
+        "vacuous": evaluation.vacuous,
+        "tightness": evaluation.tightness,
         "reason": record.reason,
         "constants": record.constants,
         "terms": json.dumps({name: _jsonable(term) for name, term in record.terms.items()}),
-        "premises": json.dumps([premise._asdict() for premise in record.premises]),
+        "premises": json.dumps([assumption._asdict() for assumption in record.assumptions]),
     }
 
 

@@ -22,14 +22,14 @@ from simbias.claims.session import Key, Triple
 from simbias.claims.verdict import Verdict, intervals
 from simbias.experiments import device, versions
 from simbias.quantities import declared, unit_named
-from simbias.results.records import weights_of
-from simbias.results.schema import EVIDENCE, MEASURED, VERDICTS
+from simbias.results.schema import EVIDENCE_COLUMNS, MEASURED_COLUMNS, VERDICTS_COLUMNS
 from simbias.results.store import Store
+from simbias.results.trained import weights_of
 
 
 def set_apart(store: Store, claim: Claim) -> None:
     """Keep what was concluded of other versions of a claim beside what will be of this one."""
-    for kind, columns in (("verdicts", VERDICTS), ("evidence", EVIDENCE)):
+    for kind, columns in (("verdicts", VERDICTS_COLUMNS), ("evidence", EVIDENCE_COLUMNS)):
         path = store.directory / kind / f"{claim.id}.parquet"
         rows = store.read_rows(path, columns)
         if rows and rows[0]["version"] != claim.version:
@@ -71,7 +71,7 @@ def write_measured(store: Store, key: Key, found: Mapping[int, Triple]) -> None:
     ]
     part = hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()[:8]
     name = f"{measured_stem(key)}-{part}.parquet"
-    store.write_rows(store.directory / "measured" / name, MEASURED, rows)
+    store.write_rows(store.directory / "measured" / name, MEASURED_COLUMNS, rows)
 
 
 def read_measured(store: Store, key: Key) -> dict[int, Triple]:
@@ -82,7 +82,7 @@ def read_measured(store: Store, key: Key) -> dict[int, Triple]:
     common = _common(key) | {"versions": json.dumps(versions())}
     found: dict[int, Triple] = {}
     for path in sorted((store.directory / "measured").glob(f"{measured_stem(key)}-*.parquet")):
-        for row in store.read_rows(path, MEASURED) or []:
+        for row in store.read_rows(path, MEASURED_COLUMNS) or []:
             if any(row[name] != value for name, value in common.items()):
                 continue  # of other versions, or another measurement's file under this one's name
             if row["weights"] is None or row["weights"] != _behind(store, key, row["unit"]):
@@ -98,9 +98,9 @@ def write_verdict(store: Store, verdict: Verdict) -> None:
     claim = verdict.claim
     path = store.directory / "evidence" / f"{claim.id}.parquet"
     if verdict.units is not None:
-        store.write_rows(path, EVIDENCE, evidence_rows(verdict))
+        store.write_rows(path, EVIDENCE_COLUMNS, evidence_rows(verdict))
     path = store.directory / "verdicts" / f"{claim.id}.parquet"
-    store.write_rows(path, VERDICTS, [verdict_row(verdict)])
+    store.write_rows(path, VERDICTS_COLUMNS, [verdict_row(verdict)])
 
 
 def read_verdicts(store: Store) -> list[TableRow]:
@@ -110,7 +110,12 @@ def read_verdicts(store: Store) -> list[TableRow]:
 
 def verdict_row(verdict: Verdict) -> TableRow:
     """The columns of a verdict."""
-    claim, rule, finding, units = verdict.claim, verdict.claim.rule, verdict.finding, verdict.units
+    claim, criterion, finding, units = (
+        verdict.claim,
+        verdict.claim.criterion,
+        verdict.finding,
+        verdict.units,
+    )
     row = {
         "id": claim.id,
         "hash": claim.hash,
@@ -121,18 +126,18 @@ def verdict_row(verdict: Verdict) -> TableRow:
         "reason": verdict.reason,
         "says": claim.says,
         "quantity": claim.quantity.text,
-        "op": rule.op,
-        "value": rule.value,
-        "margin": rule.margin,
-        "quantifier": rule.quantifier,
-        "threshold": rule.value if rule.at_least is None else rule.at_least,
+        "op": criterion.op,
+        "value": criterion.value,
+        "margin": criterion.margin,
+        "quantifier": criterion.quantifier,
+        "threshold": criterion.value if criterion.at_least is None else criterion.at_least,
         "units": 0 if units is None else len(units.seeds),
         "missing": 0 if units is None else sum(map(bool, units.missing)),
         "more": verdict.more,
         "most_units": claim.units,
         "unit": claim.unit,
-        "test": rule.test,
-        "alpha": rule.alpha,
+        "test": criterion.test,
+        "alpha": criterion.alpha,
         "level": claim.judging.alpha,
         "family": claim.family,
         "correction": claim.correction,
@@ -152,11 +157,11 @@ def evidence_rows(verdict: Verdict) -> list[TableRow]:
     if units is None:
         return []
     ends = intervals(claim, units)
-    judged, points = outcomes(claim.rule, *ends), unit_named(claim.unit).points
+    reached, points = outcomes(claim.criterion, *ends), unit_named(claim.unit).points
     alike: Counter[tuple[object, ...]] = Counter()
     for i, seeds in enumerate(units.seeds):
         numbers = tuple(None if np.isnan(part[i]) else float(part[i]) for part in units.quantity)
-        outcome = "missing" if units.missing[i] else judged[i]
+        outcome = "missing" if units.missing[i] else reached[i]
         own = "" if points else seeds
         alike[(own, *numbers, outcome, units.missing[i])] += 1
     names = ("seeds", "value", "low", "high", "outcome", "missing")

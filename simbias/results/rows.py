@@ -16,8 +16,8 @@ import duckdb
 
 from simbias.experiments import Table
 from simbias.results import checksums, files, parquet
-from simbias.results.claimed import Claim, Listing, Places, pending_name
 from simbias.results.files import FAILURES, Fault, StoreError, first_lines
+from simbias.results.lease import Lease, Listing, Places, pending_name
 from simbias.results.parquet import ENTRY, FILE
 
 Known = TypeVar("Known")
@@ -142,7 +142,7 @@ class Rows(Generic[Known]):
             raise StoreError(f"cannot write {self.directory / self.table.name}: {why}") from error
         return aside
 
-    def _claim(self, wait: float) -> Claim | None:
+    def _claim(self, wait: float) -> Lease | None:
         end = time.monotonic() + wait
         while True:
             claim = self._places.claim()
@@ -159,7 +159,7 @@ class Rows(Generic[Known]):
         ]
         return small if len(small) >= _MANY else []
 
-    def _rewrite(self, claim: Claim, without: set[str], chosen: set[Path]) -> dict[str, Path]:
+    def _rewrite(self, claim: Lease, without: set[str], chosen: set[Path]) -> dict[str, Path]:
         """Write what is claimed as one file, with what else is known of the same entries."""
         claim.take_pending()
         for path in chosen:

@@ -15,7 +15,7 @@ TRACES = (
 # the columns of a file of checks, by the table of whose row they are
 ON_THE_WAY = {one.table.name: (*OF_TRACE, *one.trace) for one in experiments().values()}
 
-BOUNDS = (
+BOUNDS_COLUMNS = (
     Column("cell", "VARCHAR", "cell of the network", needed=True),
     Column("task", "VARCHAR", "task name"),
     Column("network", "VARCHAR", "architecture, (width,depth), or what else learned"),
@@ -51,7 +51,7 @@ BOUNDS = (
     CHECKSUM,
 )
 
-VERDICTS = (
+VERDICTS_COLUMNS = (
     Column("id", "VARCHAR", "of the claim", needed=True),
     Column("hash", "VARCHAR", "of the claim as it was said before measuring", needed=True),
     Column("version", "BIGINT", "of the claim in this directory, from 1: each change raises it"),
@@ -63,10 +63,10 @@ VERDICTS = (
     Column("quantity", "VARCHAR", "expression"),
     Column("op", "VARCHAR", "of the predicate"),
     Column("value", "DOUBLE", "of the predicate"),
-    Column("margin", "DOUBLE", "half-width of the knife's edge"),
+    Column("margin", "DOUBLE", "half-width of the indifference zone"),
     Column("quantifier", "VARCHAR", "probability, mean or median"),
     Column("threshold", "DOUBLE", "of the estimate: at_least, or the predicate's value"),
-    Column("estimate", "DOUBLE", "share of units that hold, mean or median"),
+    Column("estimate", "DOUBLE", "proportion of units that hold, mean or median"),
     Column("low", "DOUBLE", "lower end of its interval"),
     Column("high", "DOUBLE", "upper end"),
     Column("p_supported", "DOUBLE", "p-value against the claim being false"),
@@ -91,7 +91,7 @@ VERDICTS = (
     CHECKSUM,
 )
 
-EVIDENCE = (
+EVIDENCE_COLUMNS = (
     Column("id", "VARCHAR", "of the claim", needed=True),
     Column("hash", "VARCHAR", "of the claim", needed=True),
     Column("version", "BIGINT", "of the claim in this directory"),
@@ -105,7 +105,7 @@ EVIDENCE = (
     CHECKSUM,
 )
 
-MEASURED = (
+MEASURED_COLUMNS = (
     Column("unit", "BIGINT", "seed of the network, or of the first of a pair", needed=True),
     Column("value", "DOUBLE", "what was measured"),
     Column("low", "DOUBLE", "lower end of its interval"),
@@ -125,12 +125,12 @@ TABLES = {
         *ROWS.values(),
         Table("traces", TRACES),
         # tables that other verbs add to a run
-        Table("bounds", BOUNDS),
-        Table("verdicts", VERDICTS),
-        Table("evidence", EVIDENCE),
+        Table("bounds", BOUNDS_COLUMNS),
+        Table("verdicts", VERDICTS_COLUMNS),
+        Table("evidence", EVIDENCE_COLUMNS),
     )
 }
-UNASKED = {"measured": Table("measured", MEASURED)}  # kept besides, no part of a question
+UNASKED = {"measured": Table("measured", MEASURED_COLUMNS)}  # kept besides, no part of a question
 
 
 class Known(NamedTuple):

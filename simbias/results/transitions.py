@@ -48,8 +48,8 @@ class Transitions:
     budget: int
 
     @property
-    def share(self) -> Estimate:
-        """Share of seeds that reach the achievable boundary, with its Clopper-Pearson interval."""
+    def proportion(self) -> Estimate:
+        """Proportion of seeds that reach the achievable boundary, with its Clopper-Pearson interval."""
         return clopper_pearson(np.sum(self.reached), np.array(len(self.reached)), CONFIDENCE)
 
     @property

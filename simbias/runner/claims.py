@@ -13,8 +13,8 @@ from simbias.experiments import FINAL, AnyCell, Replica, device, row_name, versi
 from simbias.quantities import declared, unit_named
 from simbias.results import claims as kept
 from simbias.results import said
-from simbias.results.records import load
 from simbias.results.store import Store
+from simbias.results.trained import load
 from simbias.runner.execute import Reporter, execute
 from simbias.runner.plan import Plan
 

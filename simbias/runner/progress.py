@@ -69,10 +69,10 @@ class Told:
 
     def advanced(self, moved: Mapping[Replica, Progress]) -> None:
         """Move the bar."""
-        for one, (share, steps) in moved.items():
+        for one, (proportion, steps) in moved.items():
             self._made += steps - self._steps[one]
             self._steps[one] = steps
-            self._done[one] = share * _work(one.cell)
+            self._done[one] = proportion * _work(one.cell)
         first = next(iter(moved))
         self._unit = experiment_of(first.cell).steps
         self._show(_label(first.cell))
@@ -106,9 +106,9 @@ class Told:
         elif time.monotonic() - self._said >= _PLAIN_SECONDS:
             self._said = time.monotonic()
             left = elapsed * (self._work - done) / done if done else float("nan")
-            share = f"{done / self._work:4.0%}"
+            proportion = f"{done / self._work:4.0%}"
             self._console.print(
-                f"{elapsed:5.0f} s  {share}  {what}  {count}{rate}, {left:.0f} s left",
+                f"{elapsed:5.0f} s  {proportion}  {what}  {count}{rate}, {left:.0f} s left",
                 highlight=False,
                 soft_wrap=True,
             )

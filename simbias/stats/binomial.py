@@ -55,7 +55,7 @@ def clopper_pearson(
     return Estimate(*(np.where(n == 0, np.nan, part) for part in parts))
 
 
-def above_median(n: int, level: float, share: float = 0.5) -> int | None:
+def above_median(n: int, level: float, proportion: float = 0.5) -> int | None:
     """The least order statistic that lies below the median with probability at most ``level``.
 
     It inverts the sign test: the j-th smallest of n independent values lies below the median where
@@ -64,11 +64,11 @@ def above_median(n: int, level: float, share: float = 0.5) -> int | None:
     Args:
         n: values.
         level: probability.
-        share: probability that a value reads as below the median, more than 1/2 where it may be
-            misread.
+        proportion: probability that a value reads as below the median, more than 1/2 where it may
+            be misread.
 
     Returns:
         Its place from 0; None where not even the largest is that sure.
     """
-    enough = np.flatnonzero(tail(np.arange(1, n + 1), n, share) <= level)
+    enough = np.flatnonzero(tail(np.arange(1, n + 1), n, proportion) <= level)
     return int(enough[0]) if len(enough) else None

@@ -103,8 +103,8 @@ def _worth(values: np.ndarray, enough: float) -> NDArray[np.float64]:
     values = np.where(unknown[..., None], 0.0, values)
 
     def within(mean: Elementwise) -> Holds:
-        share = np.maximum(mean, np.finfo(float).tiny)[..., None]
-        return ~(log_capital(values, share, total=True)[..., 0] >= enough)
+        proportion = np.maximum(mean, np.finfo(float).tiny)[..., None]
+        return ~(log_capital(values, proportion, total=True)[..., 0] >= enough)
 
     low, _ = bracket(within, np.zeros(unknown.shape), values.mean(axis=-1), _CHEAP)
     return np.where(unknown, np.nan, low)
@@ -112,11 +112,11 @@ def _worth(values: np.ndarray, enough: float) -> NDArray[np.float64]:
 
 def log_capital(
     gains: Float[np.ndarray, "*shape units"],
-    share: float | Float[np.ndarray, "*shape 1"],
+    proportion: float | Float[np.ndarray, "*shape 1"],
     *,
     total: bool = False,
 ) -> NDArray[np.float64]:
-    """The logarithm of a gambler's capital against "the mean of the gains is at most ``share``".
+    """The logarithm of a gambler's capital against "the mean of the gains is at most ``proportion``".
 
     Whoever puts the part f of a capital of 1 on a gain v in [0, 1] at the odds 1/p has
 
@@ -132,13 +132,13 @@ def log_capital(
 
     Args:
         gains: in [0, 1].
-        share: p, in (0, 1).
+        proportion: p, in (0, 1).
         total: the capital after all units only, (*shape, 1).
 
     Returns:
         After each unit, (*shape, units).
     """
-    ratio = (gains / share - 1)[..., None, :]
+    ratio = (gains / proportion - 1)[..., None, :]
     shape = (*np.shape(gains)[:-1], 1 if total else ratio.shape[-1])
     capital = np.full(shape, -np.inf)
     step = max(1, _WORK // ratio.size)

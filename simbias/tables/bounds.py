@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simbias.bounds import Judged
+from simbias.bounds import Evaluation
 from simbias.results.bounds import set_apart
 from simbias.tables.text import TextTable
 
@@ -16,14 +16,14 @@ CAPTION = (
 )
 
 
-def bounds_table(judged: Sequence[Judged]) -> TextTable:
+def bounds_table(evaluations: Sequence[Evaluation]) -> TextTable:
     """A line a bound; judgements count networks.
 
     Networks of which nothing is known (``set_apart``) have no part in it, if there are others.
     """
-    by_name: dict[str, list[Judged]] = {}
-    apart = set_apart(judged)
-    for one in [one for one in judged if one.seed not in apart] or judged:
+    by_name: dict[str, list[Evaluation]] = {}
+    apart = set_apart(evaluations)
+    for one in [one for one in evaluations if one.seed not in apart] or evaluations:
         by_name.setdefault(one.record.bound, []).append(one)
     lines = []
     for name, several in by_name.items():
@@ -47,8 +47,8 @@ def bounds_table(judged: Sequence[Judged]) -> TextTable:
                 value,
                 risk,
                 _median([one.gap for one in several]),
-                _share([one.valid for one in several]),
-                _share([one.vacuous for one in several]),
+                _proportion([one.valid for one in several]),
+                _proportion([one.vacuous for one in several]),
                 _median([one.tightness for one in several]),
             ]
         )
@@ -64,7 +64,7 @@ def _median(values: Sequence[float | None]) -> str:
     return f"{float(np.median(given)):.4g}" if given else ""
 
 
-def _share(answers: Sequence[bool | None]) -> str:
+def _proportion(answers: Sequence[bool | None]) -> str:
     """Yes or no where all networks agree, otherwise how many say yes."""
     given = [answer for answer in answers if answer is not None]
     if not given:

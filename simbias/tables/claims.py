@@ -11,7 +11,7 @@ def claims_table(claims: Sequence[Claim]) -> TextTable:
     """A line a claim."""
     head = ("id", "says", "test", "units", "family", "hash", "title")
     lines = [
-        (one.id, one.says, one.rule.test, str(one.units), one.family, one.hash, one.title)
+        (one.id, one.says, one.criterion.test, str(one.units), one.family, one.hash, one.title)
         for one in claims
     ]
     return TextTable(head, lines)

@@ -31,7 +31,7 @@ def _caption(scores: Sequence[Score]) -> str:
         f" {most.learned} learned, {most.neither} left out (in between, at chance, or no value);"
         f" Kendall tau: granulated, {most.pairs} pairs of networks that differ in one"
         f" hyper-parameter, {most.left_out} left out (risk intervals overlap, or no value);"
-        " worst sign error: largest share of pairs in the wrong order between two values of a"
+        " worst sign error: largest proportion of pairs in the wrong order between two values of a"
         " hyper-parameter; brackets: approximate 95% intervals, networks resampled within their"
         " cells; where no resample differs Hoeffding's for AUC, none for the others; too few: rests"
         f" on less than {most.least_pairs} pairs"

@@ -18,7 +18,7 @@ CAPTION = (
 )
 CAPTION_TRANSITIONS = (
     "reached: seeds whose certified risk is within .01 of the achievable one, with the 95%"
-    " Clopper-Pearson interval of their share, those that diverged left out; transition: median"
+    " Clopper-Pearson interval of their proportion, those that diverged left out; transition: median"
     " updates to a select error that stays within .01, with its exact interval from order"
     " statistics (> : after the budget); came back: seeds that were within .01 and left it again;"
     " after fit: seeds whose train accuracy was .999 before half of the updates to the transition"
@@ -81,7 +81,7 @@ def _asked(summaries: Sequence[Summary]) -> bool:
 def _moved(found: Transitions | None) -> list[str]:
     if found is None:
         return ["-"] * len(_TRANSITIONS)
-    share, median = found.share, found.median
+    proportion, median = found.proportion, found.median
     k, n = int(np.sum(found.reached)), len(found.reached)
 
     def thousands(updates: float | np.ndarray) -> str:
@@ -89,7 +89,7 @@ def _moved(found: Transitions | None) -> list[str]:
 
     low, high = thousands(median.low), thousands(median.high)
     return [
-        f"{k}/{n} [{share.low:.2f}, {share.high:.2f}]",
+        f"{k}/{n} [{proportion.low:.2f}, {proportion.high:.2f}]",
         f"{thousands(median.value)} [{low}, {high}]",
         str(found.came_back),
         str(found.after_memorisation),

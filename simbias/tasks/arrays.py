@@ -27,7 +27,7 @@ MOST_CERTIFY = 20_000  # rows that one pass of the validator takes
 _SHARES = {"train": 0.6, "select": 0.1, "certify": 0.2, "holdout": 0.1}
 
 
-class Law(NamedTuple):
+class ArrayLaw(NamedTuple):
     """The points, and the rows of each split; those to train on in the order of one data set."""
 
     x: Float[AnyArray, "points *shape"]
@@ -120,7 +120,7 @@ class ArrayTask:
 
     @property
     def settings(self) -> Settings:
-        """Shares that are not the usual ones, and a hash of the points."""
+        """Splits that are not the usual ones, and a hash of the points."""
         usual = {} if self.shares == _SHARES else {"shares": self.shares}
         return {"points": self._digest, **usual}
 
@@ -155,14 +155,14 @@ class ArrayTask:
         return rows | {"certify": rows["certify"][:MOST_CERTIFY]}
 
     @pinned
-    def law(self, key: Key[Array, ""]) -> Law:
+    def law(self, key: Key[Array, ""]) -> ArrayLaw:
         """The points, and the order in which a data set takes those to train on."""
         rows = {split: jnp.asarray(part) for split, part in self._rows.items()}
         order = jax.random.permutation(own_key(key), rows["train"])
-        return Law(jnp.asarray(self.x), jnp.asarray(self.y), rows | {"train": order})
+        return ArrayLaw(jnp.asarray(self.x), jnp.asarray(self.y), rows | {"train": order})
 
     @staticmethod
-    def draw(law: Law, key: Key[Array, ""], split: str, rows: int) -> Points:
+    def draw(law: ArrayLaw, key: Key[Array, ""], split: str, rows: int) -> Points:
         """The first rows of a split: nothing is drawn."""
         chosen = law.rows[split][:rows]
         return Points(law.x[chosen], law.y[chosen], jnp.zeros(len(chosen), bool))

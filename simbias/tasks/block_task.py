@@ -42,7 +42,7 @@ class Tables(NamedTuple):
     normal: Bool[AnyArray, " dim"] | None
 
 
-class Law(NamedTuple):
+class BlockLaw(NamedTuple):
     """The law of one data set of a block task."""
 
     tables: Tables
@@ -122,12 +122,12 @@ class BlockTask:
         """The exact risks of the simple and of the achievable rule."""
         return Truth(simple_risk(self), achievable_risk(self))
 
-    def law(self, key: Key[Array, ""]) -> Law:
+    def law(self, key: Key[Array, ""]) -> BlockLaw:
         """The tables of the task, and a rotation drawn from the key."""
-        return Law(self.tables, self.rotation(key), rule_table(simple_rule(self)))
+        return BlockLaw(self.tables, self.rotation(key), rule_table(simple_rule(self)))
 
     @staticmethod
-    def draw(law: Law, key: Key[Array, ""], split: str, rows: int) -> Points:
+    def draw(law: BlockLaw, key: Key[Array, ""], split: str, rows: int) -> Points:
         """Fresh rotated points; their group is twice the label, one more for an exception."""
         x, y = draw(law.tables, key, rows)
         exception = exceptional(law.simple, x, y)

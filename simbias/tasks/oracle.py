@@ -106,11 +106,11 @@ def rule_risk(task: Coordinates, rule: Rule) -> float:
     for label, law in enumerate(laws):
         for i, (left, right) in enumerate(pairwise(edges)):
             if (rule.first + i) % 2 != label:
-                wrong += sum(_share(piece, left, right) for piece in law)
+                wrong += sum(_proportion(piece, left, right) for piece in law)
     return wrong / 2
 
 
-def _share(piece: Piece, left: float, right: float) -> float:
+def _proportion(piece: Piece, left: float, right: float) -> float:
     """The mass of a piece in [left, right)."""
     if piece.low == piece.high:
         return piece.mass if left <= piece.low < right else 0.0

@@ -23,7 +23,7 @@ from simbias.tasks.task import Points, Truth
 _MOST_DIM = 100_000
 
 
-class Law(NamedTuple):
+class XorLaw(NamedTuple):
     """The law of one data set."""
 
     rotation: Float[AnyArray, "dim dim"]
@@ -94,9 +94,9 @@ class XorTask:
         return said
 
     @pinned
-    def law(self, key: Key[Array, ""]) -> Law:
+    def law(self, key: Key[Array, ""]) -> XorLaw:
         """A rotation drawn from the key, and the numbers that make the task."""
-        return Law(
+        return XorLaw(
             jax.random.orthogonal(own_key(key), self.dim),
             jnp.int32(self.slabs),
             jnp.float32(self.margin),
@@ -104,7 +104,7 @@ class XorTask:
         )
 
     @staticmethod
-    def draw(law: Law, key: Key[Array, ""], split: str, rows: int) -> Points:
+    def draw(law: XorLaw, key: Key[Array, ""], split: str, rows: int) -> Points:
         """Fresh rotated points."""
         key_slab, key_x, key_coin, key_label = jax.random.split(key, 4)
         x = jax.random.uniform(key_x, (rows, law.rotation.shape[0]), minval=-1.0)

@@ -17,7 +17,7 @@ from jaxtyping import Array, UInt
 from simbias._keys import key_of, stream
 from simbias._pinned import pinned
 from simbias.tasks.task import Points
-from simbias.training.problem import Keys, Problem
+from simbias.training.problem import Keys, TrainingProblem
 
 ROTATION_TOLERANCE = 1e-4
 # streams that are added later change no kept fingerprint
@@ -35,7 +35,7 @@ class DrawsError(ValueError):
 
 
 @pinned
-def fingerprint(problem: Problem, data: Points) -> str:
+def fingerprint(problem: TrainingProblem, data: Points) -> str:
     """Sixteen hexadecimal digits that hang on a network's training set and on all its streams."""
     digest = hashlib.sha256()
     for part in (data.y, data.exception):

@@ -22,7 +22,7 @@ from simbias.networks import Network
 from simbias.tasks.task import Points, sampler
 from simbias.training.cell import Cell
 from simbias.training.method import Batch, Hyper, Method, Step
-from simbias.training.problem import Problem, draw_points, draw_training_set
+from simbias.training.problem import TrainingProblem, draw_points, draw_training_set
 from simbias.training.scores import decided, logits
 from simbias.training.shuffle import KEY_WORDS, epoch_index
 from simbias.training.stop import COARSE, End
@@ -98,7 +98,7 @@ def shapes(cell: Cell) -> str:
     return str((jax.tree.map(lambda leaf: leaf.shape, law), list(cell.method.traced)))
 
 
-def start(program: Program, problem: Problem) -> State:
+def start(program: Program, problem: TrainingProblem) -> State:
     """A network before its first update."""
     key = stream(key_of(problem.keys.initialisation), "initialisation")
     with lenient():
@@ -117,12 +117,12 @@ def start(program: Program, problem: Problem) -> State:
     )
 
 
-def _hyper(program: Program, problem: Problem) -> Hyper:
+def _hyper(program: Program, problem: TrainingProblem) -> Hyper:
     """All settings of the method by name."""
     return {**program.method.settings, **problem.hyper}
 
 
-def evaluated(program: Program, problem: Problem, state: State) -> Params:
+def evaluated(program: Program, problem: TrainingProblem, state: State) -> Params:
     """The parameters that are measured and kept."""
     if program.method.evaluated is None:
         return state.params
@@ -130,7 +130,9 @@ def evaluated(program: Program, problem: Problem, state: State) -> Params:
         return program.method.evaluated(_hyper(program, problem), state.params, state.method)
 
 
-def segment(program: Program, problem: Problem, state: State, checks: Int[Array, ""]) -> Segment:
+def segment(
+    program: Program, problem: TrainingProblem, state: State, checks: Int[Array, ""]
+) -> Segment:
     """Train on for at most ``checks`` checks, or until the stop rule holds.
 
     Returns:
@@ -232,14 +234,14 @@ def segment(program: Program, problem: Problem, state: State, checks: Int[Array,
     return jax.lax.while_loop(running, block, (state, trace, jnp.int32(0)))
 
 
-def _next_check(problem: Problem, updates: Int[Array, ""]) -> Int[Array, ""]:
+def _next_check(problem: TrainingProblem, updates: Int[Array, ""]) -> Int[Array, ""]:
     """The update of the first check after so many updates."""
     every = jnp.where(updates < COARSE, problem.spacing[0], problem.spacing[1])
     return jnp.minimum((updates // every + 1) * every, problem.max_updates)
 
 
 def _check(
-    program: Program, problem: Problem, state: State, train: Points, select: Points
+    program: Program, problem: TrainingProblem, state: State, train: Points, select: Points
 ) -> tuple[State, Float[Array, " columns"]]:
     params = evaluated(program, problem, state)
     scores = logits(program.network, params, train.x)
@@ -269,8 +271,8 @@ def _check(
             loss,
             1 - errors.astype(jnp.float32) / program.n_train,
             1 - fresh_errors / program.n_select,
-            _share(correct, train.exception),
-            _share(fresh, select.exception),
+            _proportion(correct, train.exception),
+            _proportion(fresh, select.exception),
         ]
     )
     return state._replace(
@@ -281,7 +283,7 @@ def _check(
     ), row
 
 
-def _share(correct: Bool[Array, " rows"], among: Bool[Array, " rows"]) -> Float[Array, ""]:
+def _proportion(correct: Bool[Array, " rows"], among: Bool[Array, " rows"]) -> Float[Array, ""]:
     """The fraction correct among some rows; NaN where there are none."""
     hits = jnp.sum(correct & among, dtype=jnp.float32)
     return hits / jnp.sum(among, dtype=jnp.float32)

@@ -29,7 +29,7 @@ from simbias.training import fit
 from simbias.training.cell import Cell
 from simbias.training.draws import compare, fingerprint
 from simbias.training.fit import TRACE, Program, Segment, State
-from simbias.training.problem import Problem, draw_once, problem_of, training_set
+from simbias.training.problem import TrainingProblem, draw_once, problem_of, training_set
 from simbias.training.stop import End, Stop
 
 N_SELECT = 10_000
@@ -68,7 +68,7 @@ class Snapshot:
     Attributes:
         state: NumPy arrays.
         trace: one row of ``TRACE`` a check so far.
-        seconds: training time so far, of the core or of its share of a device.
+        seconds: training time so far, of the core or of its proportion of a device.
         draws: fingerprint of its draws; "" where none was kept.
     """
 
@@ -144,7 +144,7 @@ def train_jobs(
 
 def _judged(stop: Stop, snapshot: Snapshot, guess: float) -> Snapshot:
     """A network that has ended, its last training loss considered."""
-    end = stop.judged(End(int(snapshot.state.end)), float(snapshot.trace[-1, _LOSS]), guess)
+    end = stop.ended(End(int(snapshot.state.end)), float(snapshot.trace[-1, _LOSS]), guess)
     if end == int(snapshot.state.end):
         return snapshot
     return replace(snapshot, state=snapshot.state._replace(end=np.int32(end)))
@@ -183,7 +183,7 @@ def group_key(cell: Cell, n_select: int = N_SELECT) -> Hashable:
 
 
 @pinned
-def initial_params(cell: Cell, problems: Sequence[Problem]) -> Params:
+def initial_params(cell: Cell, problems: Sequence[TrainingProblem]) -> Params:
     """The parameters that networks of a cell start from, each from its initialisation stream."""
     program = fit.program(cell, 1)
     return stacked([_start(program, problem).params for problem in problems])
@@ -206,7 +206,9 @@ class _Segments:
         self._devices = devices_for(width)
         self._checks = 1
 
-    def __call__(self, problems: list[Problem], snapshots: list[Snapshot]) -> Iterator[Snapshot]:
+    def __call__(
+        self, problems: list[TrainingProblem], snapshots: list[Snapshot]
+    ) -> Iterator[Snapshot]:
         states = [snapshot.state for snapshot in snapshots]
         idle = problems[0], states[0]._replace(end=np.int32(End.BUDGET))
         pairs = list(zip(problems, states, strict=True))
@@ -218,12 +220,12 @@ class _Segments:
         if max(done) == self._checks:
             ideal = self._checks * _SEGMENT_SECONDS / seconds
             self._checks = int(np.clip(ideal, 1, min(4 * self._checks, fit.SEGMENT_CHECKS)))
-        share = seconds * len(self._devices) / len(problems)
+        proportion = seconds * len(self._devices) / len(problems)
         for i, snapshot in enumerate(snapshots):
             yield Snapshot(
                 jax.tree.map(lambda leaf, i=i: leaf[i], ended),
                 np.concatenate([snapshot.trace, traces[i, : done[i]]]),
-                snapshot.seconds + share,
+                snapshot.seconds + proportion,
                 snapshot.draws,
             )
 
@@ -232,7 +234,7 @@ class _Segments:
 def _compiled(
     program: Program, devices: tuple[jax.Device, ...], vectorised: bool, width: int
 ) -> Callable[..., Segment]:
-    def one(pair: tuple[Problem, State], checks: Int[Array, ""]) -> Segment:
+    def one(pair: tuple[TrainingProblem, State], checks: Int[Array, ""]) -> Segment:
         return fit.segment(program, *pair, checks)
 
     options = _CPU_OPTIONS if devices[0].platform == "cpu" else None
@@ -240,18 +242,18 @@ def _compiled(
 
 
 @lru_cache
-def _starter(program: Program) -> Callable[[Problem], State]:
+def _starter(program: Program) -> Callable[[TrainingProblem], State]:
     return jax.jit(lambda problem: fit.start(program, problem))
 
 
-def _start(program: Program, problem: Problem) -> State:
+def _start(program: Program, problem: TrainingProblem) -> State:
     # what does not matter before the first update is left out, so that it compiles nothing anew
     same = program._replace(n_select=0, batch=0, stride=0)
     state: State = jax.device_get(_starter(same)(problem))
     return state
 
 
-def _fresh(program: Program, problem: Problem) -> Snapshot:
+def _fresh(program: Program, problem: TrainingProblem) -> Snapshot:
     draws = ""
     if problem.supersample is None:  # a masked network is asked about its points at once
         train = draw_once(program.draw, program.n_train, problem)
@@ -259,7 +261,7 @@ def _fresh(program: Program, problem: Problem) -> Snapshot:
     return Snapshot(_start(program, problem), np.zeros((0, len(TRACE)), np.float32), draws=draws)
 
 
-def _width(program: Program, problem: Problem, jobs: int, vectorised: bool) -> int:
+def _width(program: Program, problem: TrainingProblem, jobs: int, vectorised: bool) -> int:
     """Networks a call: one a core on CPU, as many as fit half the memory on an accelerator."""
     devices = jax.devices()
     if not vectorised:

@@ -24,10 +24,10 @@ Hyper = Mapping[str, Any]  # the settings by name: traced ones as scalars, stati
 State: TypeAlias = PyTree  # of arrays
 
 
-class Rule(NamedTuple):
+class UpdateRule(NamedTuple):
     """An update w <- w - learning_rate v, v <- momentum v + gradient of the mean loss of a batch.
 
-    A bound whose premise is how a network was trained asks for it.
+    A bound whose assumption is how a network was trained asks for it.
     """
 
     learning_rate: float
@@ -113,7 +113,8 @@ class Method:
         evaluated: (hyper, params, state) -> the parameters that are measured and kept, such as an
             average; None: those that are trained.
         second: a second stage; None: there is none.
-        rule: (settings) -> its update rule, where that is one of ``Rule``; None elsewhere.
+        update_rule: (settings) -> its update rule, where that is one of ``UpdateRule``; None
+            elsewhere.
         uses_budget: whether an update depends on the budget, as a schedule does.
 
     Raises:
@@ -142,7 +143,7 @@ class Method:
     static: frozenset[str] = frozenset()
     evaluated: Callable[[Hyper, Params, State], Params] | None = None
     second: Second | None = None
-    rule: Callable[[Settings], Rule] | None = None
+    update_rule: Callable[[Settings], UpdateRule] | None = None
     uses_budget: bool = False
 
     def __post_init__(self) -> None:
@@ -173,7 +174,7 @@ class Method:
     @cached_property
     def code(self) -> Hashable:
         """What methods of one definition have in common (hashable)."""
-        functions = (self.init, self.step, self.evaluated, *(self.second or ()), self.rule)
+        functions = (self.init, self.step, self.evaluated, *(self.second or ()), self.update_rule)
         return tuple(map(same_code, functions))
 
     @cached_property

@@ -38,7 +38,7 @@ class Keys(NamedTuple):
     method: UInt[AnyArray, " words"]
 
 
-class Problem(NamedTuple):
+class TrainingProblem(NamedTuple):
     """What is traced: everything else that sets a network apart.
 
     Training halts at ``max_updates``; ``budget`` is what a method is told. ``supersample`` is None
@@ -60,7 +60,7 @@ class Problem(NamedTuple):
 
 
 @pinned
-def problem_of(cell: Cell, seed: int, mask: int | None = None) -> Problem:
+def problem_of(cell: Cell, seed: int, mask: int | None = None) -> TrainingProblem:
     """The traced part of a network, as NumPy arrays; ``mask`` is that of a ``MaskedJob``."""
     stop = cell.stop
     data = identity_key(cell.task_identity, seed)
@@ -72,7 +72,7 @@ def problem_of(cell: Cell, seed: int, mask: int | None = None) -> Problem:
     keys = {"data": data} | {name: identity_key(of, seed) for name, of in identities.items()}
     if mask is not None:
         keys = {name: jax.random.fold_in(stream(key, "mask"), mask) for name, key in keys.items()}
-    return Problem(
+    return TrainingProblem(
         keys=Keys(**{name: np.asarray(jax.random.key_data(key)) for name, key in keys.items()}),
         law=jax.tree.map(np.asarray, cell.task.law(stream(data, "rotation"))),
         hyper={name: np.float32(value) for name, value in cell.method.traced.items()},
@@ -94,25 +94,29 @@ def _most_errors(accuracy: float | None, n_train: int) -> int:
     return -1 if accuracy is None else floor((1 - accuracy) * n_train * (1 + 1e-12) + 1e-9)
 
 
-def draw_points(draw: Callable[..., Points], problem: Problem, split: str, rows: int) -> Points:
+def draw_points(
+    draw: Callable[..., Points], problem: TrainingProblem, split: str, rows: int
+) -> Points:
     """Points of one of a network's streams (``train``, ``select``, ``holdout``)."""
     with lenient():
         return draw(problem.law, stream(key_of(problem.keys.data), split), split, rows)
 
 
-def draw_supersample(draw: Callable[..., Points], problem: Problem, pairs: int) -> Points:
+def draw_supersample(draw: Callable[..., Points], problem: TrainingProblem, pairs: int) -> Points:
     """The points of a masked network's supersample: pair i is points i and ``pairs`` + i."""
     key = stream(key_of(problem.supersample), "supersample")
     with lenient():
         return draw(problem.law, key, "train", 2 * pairs)
 
 
-def draw_mask(problem: Problem, pairs: int) -> Bool[Array, " pairs"]:
+def draw_mask(problem: TrainingProblem, pairs: int) -> Bool[Array, " pairs"]:
     """Whether a masked network is trained on the second point of each pair: fair coins."""
     return jax.random.bernoulli(stream(key_of(problem.keys.data), "mask"), shape=(pairs,))
 
 
-def draw_training_set(draw: Callable[..., Points], problem: Problem, n_train: int) -> Points:
+def draw_training_set(
+    draw: Callable[..., Points], problem: TrainingProblem, n_train: int
+) -> Points:
     """The training set: a draw of its own, or the masked half of a supersample."""
     if problem.supersample is None:
         return draw_points(draw, problem, "train", n_train)
@@ -123,17 +127,17 @@ def draw_training_set(draw: Callable[..., Points], problem: Problem, n_train: in
 
 
 @pinned
-def training_set(cell: Cell, problem: Problem) -> Points:
+def training_set(cell: Cell, problem: TrainingProblem) -> Points:
     """The training set of a network, drawn again (compiled, and left on the device)."""
     return draw_once(sampler(cell.task), cell.n_train, problem)
 
 
-def draw_once(draw: Callable[..., Points], n_train: int, problem: Problem) -> Points:
+def draw_once(draw: Callable[..., Points], n_train: int, problem: TrainingProblem) -> Points:
     """The training set on its own."""
     points: Points = _drawn(draw, n_train, problem._replace(hyper={}))
     return points
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _drawn(draw: Callable[..., Points], n_train: int, problem: Problem) -> Points:
+def _drawn(draw: Callable[..., Points], n_train: int, problem: TrainingProblem) -> Points:
     return draw_training_set(draw, problem, n_train)

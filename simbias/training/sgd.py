@@ -9,7 +9,7 @@ import optax
 
 from simbias._checks import real
 from simbias._types import Params, Settings
-from simbias.training.method import Batch, Hyper, Method, Rule, State
+from simbias.training.method import Batch, Hyper, Method, State, UpdateRule
 
 _FLOAT32 = 1e-37, 1e37  # what the compiled program can hold without rounding to 0 or infinity
 
@@ -40,7 +40,7 @@ def sgd(*, learning_rate: float = 0.1, momentum: float = 0.0, weight_decay: floa
         "momentum": real("momentum", momentum, 0, 1, open_high=True),
         "weight_decay": real("weight_decay", weight_decay, 0, _FLOAT32[1]),
     }
-    return Method("sgd", settings, _init, _step, rule=_rule)
+    return Method("sgd", settings, _init, _step, update_rule=_update_rule)
 
 
 def _transform(hyper: Hyper) -> optax.GradientTransformation:
@@ -61,5 +61,5 @@ def _step(hyper: Hyper, params: Params, state: State, batch: Batch) -> tuple[Par
     return optax.apply_updates(params, updates), state
 
 
-def _rule(settings: Settings) -> Rule:
-    return Rule(settings["learning_rate"], settings["momentum"])
+def _update_rule(settings: Settings) -> UpdateRule:
+    return UpdateRule(settings["learning_rate"], settings["momentum"])

@@ -118,7 +118,7 @@ class Stop:
         goals = (self.train_accuracy, self.train_loss, self.select_accuracy)
         return any(goal is not None for goal in goals)
 
-    def judged(self, end: End, loss: float, guess: float) -> End:
+    def ended(self, end: End, loss: float, guess: float) -> End:
         """Why a network ended, in view of its last training loss and that of a constant guess."""
         spent = end in (End.BUDGET, End.PATIENCE)
         return End.LOST if spent and loss > MOST_GUESSES * guess else end

@@ -115,8 +115,10 @@ def _directed(one: Sequence[Curve], other: Sequence[Curve], step: float) -> tupl
     found = []
     for begin in range(0, len(points), rows):
         offset = points[begin : begin + rows, None, :] - foot
-        share = np.clip(np.sum(offset * along, axis=2) / square, 0, 1)
-        found.append(np.hypot(*np.moveaxis(offset - share[..., None] * along, 2, 0)).min(axis=1))
+        proportion = np.clip(np.sum(offset * along, axis=2) / square, 0, 1)
+        found.append(
+            np.hypot(*np.moveaxis(offset - proportion[..., None] * along, 2, 0)).min(axis=1)
+        )
     distance = np.concatenate(found)
     return float(np.average(distance, weights=(length / pieces)[at])), float(distance.max())
 

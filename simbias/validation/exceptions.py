@@ -21,7 +21,7 @@ from simbias.validation.risk import Counts
 
 
 @dataclass(frozen=True)
-class Rows:
+class LedgerRows:
     """The training exceptions of one network, an entry each.
 
     Attributes:
@@ -67,13 +67,13 @@ class Ledger:
     memorised: Estimate
     _panel: Panel = field(repr=False)
 
-    def rows(self, seed: int) -> Rows:
+    def rows(self, seed: int) -> LedgerRows:
         """Every training exception of the data set with this seed; raises ValueError."""
         i = self._panel.index(seed)
         trained = train_answers(self._panel, i)
         index = np.flatnonzero(trained.exception)
         since = fitted_since(self._panel, i)[index]
-        return Rows(index, trained.y[index], trained.margin[index], since)
+        return LedgerRows(index, trained.y[index], trained.margin[index], since)
 
 
 class TrainFit(NamedTuple):

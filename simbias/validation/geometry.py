@@ -256,8 +256,8 @@ def exact_risk(task: BlockTask, layers: Sequence[Layer]) -> float:
     """The population risk of a network on a task of two piecewise uniform coordinates.
 
     The sum, over the rectangles on which both conditional laws are uniform, of the mass of each
-    label times the share of the rectangle that is labelled otherwise. An atom makes a rectangle a
-    line or a point, and the share is one of length or of points.
+    label times the proportion of the rectangle that is labelled otherwise. An atom makes a
+    rectangle a line or a point, and the proportion is one of length or of points.
 
     Args:
         task: the distribution.
@@ -295,9 +295,9 @@ def exact_risk(task: BlockTask, layers: Sequence[Layer]) -> float:
         one, other = (np.array(parts) for parts in zip(*rectangles, strict=True))
         left, right, bottom, top = *one[:, :2].T, *other[:, :2].T
         corners = [(left, bottom), (right, bottom), (right, top), (left, top)]
-        share = _shares(flat, np.moveaxis(np.array(corners), -1, 0), _MEASURES[extents])
+        proportion = _proportions(flat, np.moveaxis(np.array(corners), -1, 0), _MEASURES[extents])
         masses = one[:, 2:] * other[:, 2:]
-        risk += float(np.sum(masses * share[:, ::-1])) / 2
+        risk += float(np.sum(masses * proportion[:, ::-1])) / 2
     return risk
 
 
@@ -313,18 +313,18 @@ def _extents(rectangle: Sequence[Part]) -> int:
     return sum(part.high > part.low for part in rectangle)
 
 
-def _shares(
+def _proportions(
     layers: Sequence[Layer],
     starts: Polygons,
     measure: Callable[[Polygons], Float[np.ndarray, " cells"]],
 ) -> Float[np.ndarray, "cells labels"]:
-    """The share of each polygon that gets each label."""
+    """The proportion of each polygon that gets each label."""
     held = np.zeros((len(starts), 2))
     for cells in subdivide(layers, starts, prune=True):
         for label, parts, owner in cells.by_label():
             held[:, label] += np.bincount(owner, measure(parts), len(starts))
-    shares: Float[np.ndarray, "cells labels"] = held / held.sum(axis=1, keepdims=True)
-    return shares
+    proportions: Float[np.ndarray, "cells labels"] = held / held.sum(axis=1, keepdims=True)
+    return proportions
 
 
 def _difference(last: Layer) -> Layer:

@@ -41,8 +41,8 @@ class GridReport:
 
     A network that is no classifier (see ``simbias.validation.faults``) has NaN for every number.
     Cuts and distances are exact, and NaN for a network that is no MLP of ReLUs. Intervals are over
-    contexts, of which two, one given each label, are a unit. Those of shares and accuracies hold
-    for every law (``bounded.betting_interval``); that of ``cuts``, which nothing bounds, is
+    contexts, of which two, one given each label, are a unit. Those of proportions and accuracies
+    hold for every law (``bounded.betting_interval``); that of ``cuts``, which nothing bounds, is
     Student's t, approximate, and NaN where all contexts agree. Where the plane is the whole space
     nothing is drawn, and intervals are points.
 
@@ -53,11 +53,11 @@ class GridReport:
         across, up: centres of the cells, input units, (columns,) and (coordinates, rows).
         contexts: contexts of each network; 0 where the plane is the whole space.
         confidence: coverage of each interval.
-        given: share of the contexts given each label in which a network says 1, (seeds,
+        given: proportion of the contexts given each label in which a network says 1, (seeds,
             coordinates, labels, rows, columns).
-        simple_agreement, achievable_agreement: share of matched pairs on which a network says what
-            the rule says, by ``ZONES``, (seeds, coordinates, zones). Within a zone the cells of a
-            label weigh the same, and so do the labels.
+        simple_agreement, achievable_agreement: proportion of matched pairs on which a network says
+            what the rule says, by ``ZONES``, (seeds, coordinates, zones). Within a zone the cells
+            of a label weigh the same, and so do the labels.
         counts: changes of label as the slab coordinate crosses its support, on one line a context
             with the simple coordinate at a draw from its margin, (seeds, coordinates, lines).
         cuts: their mean, (seeds, coordinates).
@@ -106,8 +106,8 @@ class GridReport:
     distances: Float[np.ndarray, "seeds coordinates planes 2"]
 
     @property
-    def share(self) -> Float[np.ndarray, "seeds coordinates rows columns"]:
-        """Share of all contexts in which a network says 1."""
+    def proportion(self) -> Float[np.ndarray, "seeds coordinates rows columns"]:
+        """Proportion of all contexts in which a network says 1."""
         mean: Float[np.ndarray, "seeds coordinates rows columns"] = self.given.mean(axis=2)
         return mean
 
@@ -143,7 +143,7 @@ def measure_grids(
 
     References:
         I. Waudby-Smith, A. Ramdas, "Estimating means of bounded random variables by betting",
-        JRSS B 2024: the intervals of shares and accuracies.
+        JRSS B 2024: the intervals of proportions and accuracies.
         Student, "The probable error of a mean", Biometrika 1908: that of the number of cuts.
 
     Examples:
@@ -194,11 +194,11 @@ def measure_grids(
         contexts=0 if task.dim == 2 else contexts,
         confidence=confidence,
         given=given,
-        simple_agreement=_share_over_contexts(agreed[:, :, 0], confidence),
-        achievable_agreement=_share_over_contexts(agreed[:, :, 1], confidence),
+        simple_agreement=_proportion_over_contexts(agreed[:, :, 0], confidence),
+        achievable_agreement=_proportion_over_contexts(agreed[:, :, 1], confidence),
         counts=counts,
         cuts=_over_contexts(counts, confidence),
-        cut_accuracy=_share_over_contexts(worth, confidence),
+        cut_accuracy=_proportion_over_contexts(worth, confidence),
         majority_cuts=majority,
         achievable_cuts=tuple(len(rule.cuts) for rule in rules),
         slabs=slabs,
@@ -257,7 +257,7 @@ def _check_resolution(task: BlockTask, rules: tuple[Rule, Rule], resolution: int
         raise fail("resolution", resolution, allowed)
 
 
-def _share_over_contexts(values: np.ndarray, confidence: float) -> Estimate:
+def _proportion_over_contexts(values: np.ndarray, confidence: float) -> Estimate:
     """Mean of what lies in [0, 1] over the last axis, contexts given each label in turn."""
     value, pairs = values.mean(axis=-1), values.shape[-1] // 2
     if pairs == 1:  # the plane is the whole space

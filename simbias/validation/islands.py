@@ -38,8 +38,9 @@ Ends = Callable[[np.ndarray, float], tuple[float, float]]  # of values and a con
 class Compared(NamedTuple):
     """A mean over training exceptions, over fresh ones, and the first less the second.
 
-    Intervals hold for every law where the support bounds what is measured, as it does shares, axes,
-    areas and, without normal coordinates, ways: ``bounded.mean_interval`` of shares,
+    Intervals hold for every law where the support bounds what is measured, as it does proportions,
+    axes,
+    areas and, without normal coordinates, ways: ``bounded.mean_interval`` of proportions,
     ``bounded.betting_interval`` of the others. Where nothing does they are Student's t over points,
     approximate, and NaN with less than two or where all are the same. That of the excess is the
     difference of two, each of half the error.
@@ -63,14 +64,15 @@ class IslandReport:
         reach: how far was looked along the axes, input units.
         confidence: coverage of each interval.
         training, fresh: the points of each network.
-        fitted: share of the points given their label.
+        fitted: proportion of the points given their label.
         axis: ``Islands.axis_radius``.
-        toward: ``Islands.toward_radius``.
+        chord: ``Islands.chord_radius``.
         area: ``Islands.area``, a point's being the mean over coordinates.
-        relative: ``Islands.toward_radius`` as a share of the distance to the nearest training
+        relative: ``Islands.chord_radius`` as a proportion of the distance to the nearest training
             point of the other label.
-        size: ``Islands.toward_radius`` of the points that are given their label.
-        open: share of the points given their label whose part of the plane reaches the edge of the
+        size: ``Islands.chord_radius`` of the points that are given their label.
+        open: proportion of the points given their label whose part of the plane reaches the edge of
+            the
             support in every plane: it is no island there, but one side of a boundary that has
             moved.
 
@@ -92,7 +94,7 @@ class IslandReport:
     fresh: tuple[Islands, ...]
     fitted: Compared
     axis: Compared
-    toward: Compared
+    chord: Compared
     area: Compared
     relative: Compared
     size: Compared
@@ -121,7 +123,7 @@ def measure_islands(
             task with a simple set.
         data: for a classifier that does not know its training set.
         sample: exceptions of each kind, a network; fewer where the training set has fewer.
-        directions: draws to go toward from each.
+        directions: draws to which chords go from each.
         coordinates: slab coordinates, each attaining the Bayes risk; default the first.
         reach: how far to look along the axes, input units; a label that is kept farther counts as
             kept so far.
@@ -179,17 +181,17 @@ def measure_islands(
         confidence=confidence,
         training=training,
         fresh=fresh,
-        fitted=compared(lambda one: one.fitted.astype(float), _share),
+        fitted=compared(lambda one: one.fitted.astype(float), _proportion),
         axis=compared(lambda one: one.axis_radius, _at_most(plan.reach)),
-        toward=compared(lambda one: one.toward_radius, _at_most(longest)),
+        chord=compared(lambda one: one.chord_radius, _at_most(longest)),
         area=compared(lambda one: one.area.mean(axis=1), _at_most(widest)),
-        relative=compared(lambda one: one.toward_radius / one.nearest, _student),
-        size=compared(lambda one: one.toward_radius[one.fitted], _at_most(longest)),
-        open=compared(lambda one: one.open[one.fitted].all(axis=1).astype(float), _share),
+        relative=compared(lambda one: one.chord_radius / one.nearest, _student),
+        size=compared(lambda one: one.chord_radius[one.fitted], _at_most(longest)),
+        open=compared(lambda one: one.open[one.fitted].all(axis=1).astype(float), _proportion),
     )
 
 
-def _share(values: Float[np.ndarray, " points"], confidence: float) -> tuple[float, float]:
+def _proportion(values: Float[np.ndarray, " points"], confidence: float) -> tuple[float, float]:
     """Ends of the mean of zeros and ones."""
     mean, terms = np.asarray(values.mean()), np.asarray(len(values))
     low, high = mean_interval(mean, terms, confidence)

@@ -46,23 +46,24 @@ class Paired(NamedTuple):
         return alike
 
     def agreement(self, confidence: float) -> Estimate:
-        """The share of points on which both say the same, with its exact interval."""
+        """The proportion of points on which both say the same, with its exact interval."""
         return clopper_pearson(self.agree, self.points, confidence)
 
     def difference(self, confidence: float) -> Estimate:
         """Risk of the first less risk of the second, with an interval from the exact ones.
 
-        Points on which only one errs are a share s of all, and the first errs on a share t of
+        Points on which only one errs are a proportion s of all, and the first errs on a proportion
+        t of
         those: the difference is s (2t - 1). Each of the two has its Clopper-Pearson interval at
         half the error, so the hull covers.
         """
         apart = self.first_errs + self.second_errs
         each = 1 - (1 - confidence) / 2
-        share = clopper_pearson(apart, self.points, each)
+        proportion = clopper_pearson(apart, self.points, each)
         first = clopper_pearson(self.first_errs, apart, each)
         # without any such point nothing is known of t
         low, high = np.nan_to_num(first.low, nan=0.0), np.nan_to_num(first.high, nan=1.0)
-        ends = [s * (2 * t - 1) for s in (share.low, share.high) for t in (low, high)]
+        ends = [s * (2 * t - 1) for s in (proportion.low, proportion.high) for t in (low, high)]
         points = np.where(self.points > 0, self.points, np.nan)
         value = (self.first_errs - self.second_errs) / points
         return Estimate(value, np.minimum.reduce(ends), np.maximum.reduce(ends))

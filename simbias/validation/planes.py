@@ -43,7 +43,7 @@ class _Slice(NamedTuple):
     axes: Float[AnyArray, "2 dim"]
 
 
-# matched pairs on which a network follows a rule, and its shares of label 1
+# matched pairs on which a network follows a rule, and its proportions of label 1
 Plane = tuple[Float[AnyArray, "rules zones contexts"], Float[AnyArray, "blocks cells labels"]]
 
 
@@ -60,8 +60,8 @@ def ask(
     """Every classifier on one plane: networks in one compiled program, others on the host.
 
     Returns:
-        Shares of label 1 (seeds, labels, rows, columns), and for each context the share of matched
-        cells on which the classifier follows a rule (seeds, rules, zones, contexts).
+        Proportions of label 1 (seeds, labels, rows, columns), and for each context the proportion
+        of matched cells on which the classifier follows a rule (seeds, rules, zones, contexts).
     """
     asked = panel(learned)
     task, pair = asked.block_task, [rule.coordinate for rule in rules]
@@ -93,12 +93,12 @@ def ask(
         slices.append(_Slice(getattr(member, "params", None), context, turn[pair]))
     if asked.network is None:
         found = [_answer(*one, cells) for one in zip(asked.members, slices, strict=True)]
-        hits, share = (np.stack(part) for part in zip(*found, strict=True))
+        hits, proportion = (np.stack(part) for part in zip(*found, strict=True))
     else:
         devices = devices_for(seeds)
         laid = spread(slices, devices)
-        hits, share = jax.device_get(_compiled(asked.network, devices)(laid, cells))
-    given = share[:seeds].reshape(seeds, -1, 2)[:, : len(position)]
+        hits, proportion = jax.device_get(_compiled(asked.network, devices)(laid, cells))
+    given = proportion[:seeds].reshape(seeds, -1, 2)[:, : len(position)]
     matched = np.stack([zone[labels[1] == y].sum(axis=0) for y in (0, 1)], axis=1)
     matched = np.tile(matched, rows // 2)  # contexts are given each label in turn
     with np.errstate(invalid="ignore"):
@@ -114,13 +114,13 @@ def _compiled(network: Scorer, devices: tuple[jax.Device, ...]) -> Callable[...,
 def _answer(member: Classifier, own: _Slice, cells: _Cells) -> tuple[np.ndarray, np.ndarray]:
     """What ``_plane`` gives, of a classifier that answers for itself."""
     total: AnyArray = np.zeros((2, len(ZONES), len(own.contexts)))
-    shares = []
+    proportions = []
     for parts in zip(*cells, strict=True):
         some = _Cells(*parts)
         labels = said(score(member, _points(some, own))).reshape(len(some.position), -1)
-        total, share = _tallied(total, some, labels)
-        shares.append(share)
-    return np.asarray(total), np.stack(shares)
+        total, proportion = _tallied(total, some, labels)
+        proportions.append(proportion)
+    return np.asarray(total), np.stack(proportions)
 
 
 def _points(some: _Cells, own: _Slice) -> Float[AnyArray, "points dim"]:
@@ -131,7 +131,7 @@ def _points(some: _Cells, own: _Slice) -> Float[AnyArray, "points dim"]:
 
 
 def _plane(network: Scorer, own: _Slice, cells: _Cells) -> Plane:
-    """Matched pairs on which the network follows a rule, and its shares of label 1."""
+    """Matched pairs on which the network follows a rule, and its proportions of label 1."""
     many, contexts = cells.position.shape[1], len(own.contexts)
 
     def block(total: Array, some: _Cells) -> tuple[Array, Array]:
@@ -148,7 +148,7 @@ def _tallied(
     some: _Cells,
     labels: Int[AnyArray, "cells contexts"],
 ) -> tuple[Float[AnyArray, "rules zones contexts"], Float[AnyArray, "cells labels"]]:
-    """Matched pairs so far, with those of a block of cells, and its shares of label 1."""
+    """Matched pairs so far, with those of a block of cells, and its proportions of label 1."""
     many, contexts = labels.shape
     y = np.arange(contexts, dtype=np.int32) % 2
     matched = some.rules[:, 1:] == y[None]

@@ -282,8 +282,8 @@ def _slots(
     """Corners, each followed by the zero on the edge after it; and which edges have one."""
     after = np.roll(values, -1, axis=1)
     crossed = np.sign(values) * np.sign(after) < 0
-    share = np.divide(values, values - after, out=np.zeros_like(values), where=crossed)
-    zero = polygons + share[..., None] * (_ahead(polygons) - polygons)
+    proportion = np.divide(values, values - after, out=np.zeros_like(values), where=crossed)
+    zero = polygons + proportion[..., None] * (_ahead(polygons) - polygons)
     cells, corners, _ = polygons.shape
     return np.stack([polygons, zero], axis=2).reshape(cells, 2 * corners, 2), crossed
 

@@ -17,8 +17,8 @@ from simbias.validation.geometry import margin
 
 _NUMBERS = 2**21  # of the largest array: memory is flat in the number of rays
 _CHANCE = 0.05  # that a majority is one by chance
-# Ends of the stretches that are searched one after the other, as shares of the reach: a label that
-# is soon left costs little.
+# Ends of the stretches that are searched one after the other, as proportions of the reach: a label
+# that is soon left costs little.
 _STRETCHES = (0.0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 
 Refined = tuple[
@@ -107,9 +107,9 @@ def majority_changes(
 ) -> int:
     """How often the majority over rays changes, all of them looked at up to the same distance.
 
-    A majority is a share of label 1 that is further from 1/2 than chance alone would bring it
+    A majority is a proportion of label 1 that is further from 1/2 than chance alone would bring it
     anywhere, with a probability of 95%: Hoeffding's bound with a union over all places at which the
-    share changes. Where the share is nearer, the majority before it holds on.
+    proportion changes. Where the proportion is nearer, the majority before it holds on.
 
     Args:
         label: of each ray's origin.
@@ -189,12 +189,12 @@ def _refined(
     """The nodes with every unit's zero between neighbours put in."""
     left, right = z[:-1], z[1:]
     at, unit = np.nonzero((left * right < 0) & (ray[1:] == ray[:-1])[:, None])
-    share = left[at, unit] / (left[at, unit] - right[at, unit])
-    order = np.lexsort((np.append(np.zeros(len(t)), share), np.append(np.arange(len(t)), at)))
-    between = left[at] + share[:, None] * (right[at] - left[at])
+    proportion = left[at, unit] / (left[at, unit] - right[at, unit])
+    order = np.lexsort((np.append(np.zeros(len(t)), proportion), np.append(np.arange(len(t)), at)))
+    between = left[at] + proportion[:, None] * (right[at] - left[at])
     return (
         np.append(ray, ray[at])[order],
-        np.append(t, t[at] + share * (t[at + 1] - t[at]))[order],
+        np.append(t, t[at] + proportion * (t[at + 1] - t[at]))[order],
         np.concatenate([z, between])[order],
     )
 
@@ -207,6 +207,6 @@ def _zero(
 ) -> Float[np.ndarray, " changes"]:
     """Where the line through two nodes of different label is zero; the node where they are one."""
     fall = f[before] - f[after]
-    share = np.divide(f[before], fall, out=np.zeros_like(fall), where=before != after)
-    crossing: Float[np.ndarray, " changes"] = t[before] + share * (t[after] - t[before])
+    proportion = np.divide(f[before], fall, out=np.zeros_like(fall), where=before != after)
+    crossing: Float[np.ndarray, " changes"] = t[before] + proportion * (t[after] - t[before])
     return crossing

@@ -40,8 +40,8 @@ class Report:
         risk: 1 - accuracy on fresh draws.
         reliance: accuracy and AUC on randomised inputs.
         exceptions: the ledger of the points that the simple rule labels wrongly.
-        simple_agreement: share of fresh points on which the classifier says what the simple rule
-            says; NaN where the task has no simple set.
+        simple_agreement: proportion of fresh points on which the classifier says what the simple
+            rule says; NaN where the task has no simple set.
         achievable_agreement: the same for the achievable rule.
 
     Examples:
@@ -171,7 +171,7 @@ def validate(
     loss, accuracy = (np.where(left_out, np.nan, part) for part in trained[:2])
     trained = trained._replace(loss=loss, accuracy=accuracy)
 
-    def share(successes: Counted, trials: Counted = counts.points) -> Estimate:
+    def proportion(successes: Counted, trials: Counted = counts.points) -> Estimate:
         return clopper_pearson(successes, trials, confidence)
 
     def among(name: str) -> Counted:
@@ -194,16 +194,16 @@ def validate(
         confidence=confidence,
         train_loss=trained.loss,
         train_accuracy=trained.accuracy,
-        risk=share(counts.points - counts.correct),
+        risk=proportion(counts.points - counts.correct),
         reliance=Reliance(
-            share(counts.s_correct, among("s_accuracy")),
-            share(counts.sc_correct, among("sc_accuracy")),
+            proportion(counts.s_correct, among("s_accuracy")),
+            proportion(counts.sc_correct, among("sc_accuracy")),
             area("s_auc", randomised.s_auc),
             area("sc_auc", randomised.sc_auc),
         ),
         exceptions=ledger(asked, trained, counts, confidence),
-        simple_agreement=share(counts.simple_agreed, among("simple_agreement")),
-        achievable_agreement=share(counts.achievable_agreed, among("achievable_agreement")),
+        simple_agreement=proportion(counts.simple_agreed, among("simple_agreement")),
+        achievable_agreement=proportion(counts.achievable_agreed, among("achievable_agreement")),
     )
 
 

@@ -51,7 +51,7 @@ class Counts(NamedTuple):
     unscored: Int[AnyArray, " seeds"]
 
     def without(self, members: Bool[np.ndarray, " seeds"]) -> "Counts":
-        """The counts with nothing counted of some networks: their shares are NaN."""
+        """The counts with nothing counted of some networks: their proportions are NaN."""
         return Counts(*(np.where(members, 0, part) for part in self))
 
 

@@ -45,7 +45,7 @@ class Islands:
         fitted: whether the network gives the point its label.
         axis: how far the label is kept along each axis, up and down, (points, dim, 2); at most the
             reach.
-        toward: how far it is kept on the way to other draws: those with the same simple coordinates
+        chord: how far it is kept on the way to other draws: those with the same simple coordinates
             and the others drawn again given the label, so each is an exception that the achievable
             rule labels alike, (points, directions); at most the distance of the draw.
         area: of the connected part of the support's box, in the plane of the simple and each slab
@@ -60,7 +60,7 @@ class Islands:
     nearest: Float[np.ndarray, " points"]
     fitted: Bool[np.ndarray, " points"]
     axis: Float[np.ndarray, "points dim 2"]
-    toward: Float[np.ndarray, "points directions"]
+    chord: Float[np.ndarray, "points directions"]
     area: Float[np.ndarray, "points coordinates"]
     open: Bool[np.ndarray, "points coordinates"]
 
@@ -73,9 +73,9 @@ class Islands:
         return median
 
     @property
-    def toward_radius(self) -> Float[np.ndarray, " points"]:
+    def chord_radius(self) -> Float[np.ndarray, " points"]:
         """The median of ``toward`` over directions."""
-        median: Float[np.ndarray, " points"] = np.median(self.toward, axis=1)
+        median: Float[np.ndarray, " points"] = np.median(self.chord, axis=1)
         return median
 
 
@@ -134,7 +134,7 @@ def nowhere(task: BlockTask, plan: Plan) -> Islands:
         nearest=np.zeros(0),
         fitted=np.zeros(0, bool),
         axis=np.zeros((0, task.dim, 2)),
-        toward=np.zeros((0, plan.directions)),
+        chord=np.zeros((0, plan.directions)),
         area=planes,
         open=planes.astype(bool),
     )

@@ -12,31 +12,31 @@ QUANTIFIERS = ("probability", "mean", "median")
 
 
 @dataclass(frozen=True)
-class Rule:
+class Criterion:
     """What is asked of the units.
 
     Attributes:
         op: "<=" or ">=".
         value: what the quantity is compared with.
-        margin: half-width of the knife's edge, at least 0.
+        margin: half-width of the indifference zone, at least 0.
         quantifier: "probability" (enough of the units satisfy the predicate), "mean" or "median"
             (theirs does).
-        at_least: of "probability", the share in (0, 1); None otherwise.
+        at_least: of "probability", the proportion in (0, 1); None otherwise.
         test: a key of ``procedures.declared_tests()``.
         alpha: probability of a false verdict, in (0, 1).
-        miss: probability that any of a unit's intervals misses, its quantity's or a premise's, in
-            [0, 1).
+        miscoverage: probability that any of a unit's intervals misses, its quantity's or a
+            premise's, in [0, 1).
         low, high: range of the quantity; asked for by the tests that need one.
 
     Raises:
         ValueError: a value out of range, an unknown name, or a test that does not answer this.
 
     Examples:
-        >>> from simbias.claims import Rule
-        >>> rule = Rule("<=", 0.01, 0.001, "probability", 0.95, "clopper-pearson", alpha=0.05)
-        >>> rule.quantifier, rule.at_least
+        >>> from simbias.claims import Criterion
+        >>> criterion = Criterion("<=", 0.01, 0.001, "probability", 0.95, "clopper-pearson", alpha=0.05)
+        >>> criterion.quantifier, criterion.at_least
         ('probability', 0.95)
-        >>> Rule("<=", 0.01, 0.001, "probability", 0.95, "clopper-pearson", alpha=1.5)
+        >>> Criterion("<=", 0.01, 0.001, "probability", 0.95, "clopper-pearson", alpha=1.5)
         Traceback (most recent call last):
             ...
         ValueError: alpha: got 1.5, allowed: a number in (0, 1)
@@ -49,7 +49,7 @@ class Rule:
     at_least: float | None
     test: str
     alpha: float
-    miss: float = 0.0
+    miscoverage: float = 0.0
     low: float = -math.inf
     high: float = math.inf
 
@@ -73,7 +73,7 @@ class Rule:
             raise fail("low, high", ends, f"a finite range with {self.test!r}")
         real("alpha", self.alpha, 0, 1, open_low=True, open_high=True)
         least = 0.5 if self.at_least is None else min(self.at_least, 1 - self.at_least)
-        real("miss", self.miss, 0, least, open_high=True)
+        real("miscoverage", self.miscoverage, 0, least, open_high=True)
 
     @property
     def procedure(self) -> Procedure:

@@ -57,7 +57,7 @@ class HeldOut(NamedTuple):
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> simbias.bounds.evidence_from(stack).held_out.points
+        >>> simbias.bounds.observe(stack).held_out.points
         1000
     """
 
@@ -73,7 +73,7 @@ class Steps(NamedTuple):
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> simbias.bounds.evidence_from(stack).steps
+        >>> simbias.bounds.observe(stack).steps
         Steps(learning_rate=0.1, momentum=0.0, updates=200)
     """
 
@@ -108,7 +108,7 @@ class Masked(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class Observed:
     """One network and its sample; arrays are float64.
 
     Margins are those of exact arithmetic, up to float64; held-out errors are counted on the network
@@ -139,10 +139,10 @@ class Evidence:
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> evidence = simbias.bounds.evidence_from(stack)
-        >>> evidence.n, evidence.sizes, evidence.held_out.points
+        >>> observed = simbias.bounds.observe(stack)
+        >>> observed.n, observed.sizes, observed.held_out.points
         (1000, (4, 8, 2), 1000)
-        >>> evidence.margins.shape, bool(evidence.train_error == (evidence.margins <= 0).mean())
+        >>> observed.margins.shape, bool(observed.train_error == (observed.margins <= 0).mean())
         ((1000,), True)
     """
 
@@ -210,11 +210,11 @@ class Evidence:
 
     @cached_property
     def train_error(self) -> float:
-        """Share of the training points that are labelled wrongly."""
+        """Proportion of the training points that are labelled wrongly."""
         return self.error(self.margins)
 
     def error(self, margins: Vector) -> float:
-        """Share of wrong labels that margins of the training labels mean; a tie says 0."""
+        """Proportion of wrong labels that margins of the training labels mean; a tie says 0."""
         return float(np.where(self.y == 1, margins <= 0, margins < 0).mean())
 
     def margins_at(self, x: Matrix, layers: Sequence[Layer] | None = None) -> Vector:
@@ -286,14 +286,14 @@ def logit_difference(layers: Sequence[Layer], x: Matrix, activation: str = "relu
 
 
 @pinned
-def evidence_from(
+def observe(
     learned: object,
     i: int = 0,
     *,
     data: DataSet | Sequence[DataSet] | None = None,
     held_out: int | None = None,
-) -> Evidence:
-    """The evidence on one classifier, whose training set is drawn again.
+) -> Observed:
+    """What is observed of one classifier, whose training set is drawn again.
 
     Args:
         learned: a stack, or any classifiers, as for ``simbias.validate``.
@@ -309,8 +309,8 @@ def evidence_from(
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> evidence = simbias.bounds.evidence_from(stack, 1)
-        >>> evidence.x.shape, evidence.activation, evidence.held_out.points
+        >>> observed = simbias.bounds.observe(stack, 1)
+        >>> observed.x.shape, observed.activation, observed.held_out.points
         ((1000, 4), 'relu', 1000)
     """
     asked = panel(learned, data)
@@ -327,13 +327,13 @@ def evidence_from(
         _checked("layers", layers, numbers_of(task))  # before labelling points with NaN weights
     if isinstance(learned, Stack):
         method = learned.cell.method
-        if method.rule is not None:
-            steps = Steps(*method.rule(dict(method.settings)), int(learned.updates[i]))
+        if method.update_rule is not None:
+            steps = Steps(*method.update_rule(dict(method.settings)), int(learned.updates[i]))
         if layers and isinstance(network, MLP) and learned.initial is not None:
             start = jax.tree.map(lambda leaf: leaf[i], learned.initial)
             initial = tuple(network.to_layers(start))
     training = jax.device_get(own.draw())
-    return Evidence(
+    return Observed(
         layers=layers,
         x=training.x.reshape(len(training.x), -1),
         y=training.y,

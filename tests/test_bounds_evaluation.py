@@ -11,7 +11,7 @@ import pytest
 import streams
 
 from simbias import MLP, experiments, losses, sgd, tasks, validate
-from simbias.bounds import BOUNDS, Judged, Record, evaluate, evidence_from, posterior
+from simbias.bounds import BOUNDS, Evaluation, Record, evaluate, observe, posterior
 from simbias.bounds.compression import compress
 from simbias.cli import main
 from simbias.experiments import arrays, row_name
@@ -36,12 +36,12 @@ def few_steps():
 
 
 @pytest.fixture(scope="module")
-def judged(trained):
+def evaluations(trained):
     return evaluate(trained, bounds=FEW, n_certify=POINTS)
 
 
-def by_name(judged, name):
-    return [one for one in judged if one.record.bound == name]
+def by_name(evaluations, name):
+    return [one for one in evaluations if one.record.bound == name]
 
 
 def made(value, risk, *, kind="bound", certifies="this network"):
@@ -49,45 +49,45 @@ def made(value, risk, *, kind="bound", certifies="this network"):
     reason = "" if value is not None else "unmet"
     log10 = None if value is None else float(np.log10(value))
     record = Record("b", "f", certifies, kind, constants, 0.05, value, log10, {}, (), reason)
-    return Judged(record, 0, *risk)
+    return Evaluation(record, 0, *risk)
 
 
-def test_every_network_has_every_record_in_order(trained, judged):
+def test_every_network_has_every_record_in_order(trained, evaluations):
     expected = [(seed, name) for seed in trained.seeds for name in FEW]
-    assert [(one.seed, one.record.bound) for one in judged] == expected
+    assert [(one.seed, one.record.bound) for one in evaluations] == expected
 
 
-def test_the_risk_of_the_network_is_the_validators(trained, judged):
+def test_the_risk_of_the_network_is_the_validators(trained, evaluations):
     risk = validate(trained, n_certify=POINTS).risk
     for name in ("clopper-pearson", "vc-relative", "stability", "l2-norm"):
-        found = by_name(judged, name)
+        found = by_name(evaluations, name)
         np.testing.assert_array_equal([one.risk for one in found], risk.value)
         np.testing.assert_array_equal([one.risk_low for one in found], risk.low)
         np.testing.assert_array_equal([one.risk_high for one in found], risk.high)
 
 
-def test_a_compressed_network_is_judged_by_its_own_risk(trained, judged, forward):
-    one = by_name(judged, "compression")[2]
+def test_a_compressed_network_is_judged_by_its_own_risk(trained, evaluations, forward):
+    one = by_name(evaluations, "compression")[2]
     bits = int(one.record.terms["bits a weight"])
     codebook = "k-means" if one.record.terms["k-means"] else "uniform"
-    layers = compress(evidence_from(trained, 2).layers, bits, codebook).layers
+    layers = compress(observe(trained, 2).layers, bits, codebook).layers
     x, y = streams.points(trained.cell.task, trained.seeds[2], 50_000, "context")
     params = {"layers": {i: dict(kernel=w, bias=b) for i, (w, b) in enumerate(layers)}}
     logits = forward(params, np.asarray(x) @ trained.rotation[2])
     wrong = np.mean((logits[:, 1] > logits[:, 0]) != (np.asarray(y) == 1))
     assert one.risk == pytest.approx(wrong, abs=0.01)
-    assert one.risk != by_name(judged, "vc-relative")[2].risk
+    assert one.risk != by_name(evaluations, "vc-relative")[2].risk
 
 
-def test_a_stochastic_network_is_judged_by_its_own_risk(judged):
-    for one in by_name(judged, "pac-bayes-kl"):
+def test_a_stochastic_network_is_judged_by_its_own_risk(evaluations):
+    for one in by_name(evaluations, "pac-bayes-kl"):
         trained_error = one.record.terms["training error"]  # few parameters moved: no gap to see
         assert one.risk == pytest.approx(trained_error, abs=0.03)
         assert one.risk_low < one.risk < one.risk_high < one.record.value
 
 
-def test_no_bound_on_a_trained_network_is_refuted(judged):
-    for one in judged:
+def test_no_bound_on_a_trained_network_is_refuted(evaluations):
+    for one in evaluations:
         claims = one.record.kind != "measure" and one.record.applicable
         assert one.valid is (True if claims else None)
 
@@ -116,8 +116,8 @@ def test_test_points_reused_for_training_are_caught():
     # the training error passed off as held out, on networks fitted to labels that are coin flips
     cell = Cell(tasks.get("ms-7", dim=40), MLP(50, 1), sgd(), n_train=30, batch=10)
     stack = control(cell, "achievable")
-    evidence = evidence_from(stack, 0)
-    weight = np.linalg.lstsq(evidence.x, 2.0 * evidence.y - 1, rcond=None)[0]
+    observed = observe(stack, 0)
+    weight = np.linalg.lstsq(observed.x, 2.0 * observed.y - 1, rcond=None)[0]
     kernel = np.zeros((1, 40, 50), np.float32)
     kernel[0, :, 0], kernel[0, :, 1] = weight, -weight
     last = np.zeros((1, 50, 2), np.float32)
@@ -127,9 +127,9 @@ def test_test_points_reused_for_training_are_caught():
     stack = replace(stack, params={"layers": layers})
     honest = evaluate(stack, bounds=["clopper-pearson"], n_certify=POINTS)[0]
     assert honest.valid and honest.risk == pytest.approx(0.5, abs=0.02)
-    evidence = evidence_from(stack, 0)
-    assert evidence.train_error == 0
-    reused = replace(evidence, held_out=type(evidence.held_out)(0, 30))
+    observed = observe(stack, 0)
+    assert observed.train_error == 0
+    reused = replace(observed, held_out=type(observed.held_out)(0, 30))
     record = BOUNDS.factory("clopper-pearson")(reused)
     assert replace(honest, record=record).valid is False
 
@@ -162,13 +162,15 @@ def test_what_is_no_stack_is_refused_in_one_line():
         evaluate("run", bounds=["occam"], n_certify=100)
 
 
-def test_a_network_of_bad_weights_is_inapplicable_and_the_others_are_as_without_it(trained, judged):
+def test_a_network_of_bad_weights_is_inapplicable_and_the_others_are_as_without_it(
+    trained, evaluations
+):
     bad = replace(poisoned(trained), end=np.array([End.BUDGET, End.LOST, End.BUDGET, End.BUDGET]))
     names = [name for name in FEW if name != "pac-bayes-kl"]  # whose networks are apart elsewhere
-    judged = [one for one in judged if one.record.bound in names]
+    evaluations = [one for one in evaluations if one.record.bound in names]
     found = evaluate(bad, bounds=names, n_certify=POINTS)
-    assert [one.seed for one in found] == [one.seed for one in judged]
-    for one, before in zip(found, judged, strict=True):
+    assert [one.seed for one in found] == [one.seed for one in evaluations]
+    for one, before in zip(found, evaluations, strict=True):
         if one.seed in (0, 3):
             assert one == before
     why = {
@@ -188,9 +190,11 @@ def test_a_network_of_bad_weights_is_inapplicable_and_the_others_are_as_without_
     assert [network.seed for network in networks] == [0, 3]
 
 
-def test_without_initialisation_only_the_bounds_that_refer_to_it_are_inapplicable(trained, judged):
+def test_without_initialisation_only_the_bounds_that_refer_to_it_are_inapplicable(
+    trained, evaluations
+):
     found = evaluate(replace(trained, initial=None), bounds=FEW, n_certify=POINTS)
-    for one, before in zip(found, judged, strict=True):
+    for one, before in zip(found, evaluations, strict=True):
         if one.record.bound == "pac-bayes-kl":
             assert one.record.reason == "the initialisation is stored: none given"
         else:
@@ -206,7 +210,7 @@ def test_a_task_without_exact_risk_is_inapplicable():
 
 def test_another_architecture_is_inapplicable_beside_its_risk(trained):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("simbias.bounds.evidence.MLP", Store)  # as if the stack's were none
+        patch.setattr("simbias.bounds.observed.MLP", Store)  # as if the stack's were none
         found = evaluate(trained.some([1]), bounds=["occam", "hoeffding"], n_certify=POINTS)
     one, held_out = found
     assert one.record.reason == "the network is an MLP: no layers"
@@ -216,18 +220,18 @@ def test_another_architecture_is_inapplicable_beside_its_risk(trained):
 
 
 def test_a_bound_that_fails_on_one_network_says_why_and_leaves_the_others(trained, monkeypatch):
-    def fragile(evidence, *, delta):
-        if evidence.held_out.errors == errors:
+    def fragile(observed, *, delta):
+        if observed.held_out.errors == errors:
             raise ArithmeticError("beyond\n  float64")
-        return BOUNDS.factory("clopper-pearson")(evidence, delta=delta)
+        return BOUNDS.factory("clopper-pearson")(observed, delta=delta)
 
-    errors = evidence_from(trained, 2).held_out.errors
-    others = [evidence_from(trained, i).held_out.errors for i in (0, 1, 3)]
+    errors = observe(trained, 2).held_out.errors
+    others = [observe(trained, i).held_out.errors for i in (0, 1, 3)]
     assert errors not in others
     for name, value in vars(BOUNDS.factory("occam")).items():
         monkeypatch.setattr(fragile, name, value, raising=False)
     monkeypatch.setattr(fragile, "_record", BOUNDS.factory("occam")._record, raising=False)
-    monkeypatch.setattr("simbias.bounds.judged.made_bound", lambda name: fragile)
+    monkeypatch.setattr("simbias.bounds.evaluation.made_bound", lambda name: fragile)
     found = evaluate(trained, bounds=["occam"], n_certify=POINTS)
     assert [one.record.applicable for one in found] == [True, True, False, True]
     assert found[2].record.reason == "the value can be computed: beyond float64"
@@ -250,21 +254,21 @@ def store(trained, tmp_path):
     return store
 
 
-def test_a_row_for_every_network_and_bound_is_kept(trained, judged, store):
+def test_a_row_for_every_network_and_bound_is_kept(trained, evaluations, store):
     asked = kept.Asked(trained.cell, trained.seeds, FEW, 0.05, POINTS, 0)
     path = asked.path(store)
     assert path.parent == store.directory / "bounds"
     assert asked._replace(delta=0.1).path(store) != path
     assert kept.read_bounds(store, asked) is None
-    kept.write_bounds(store, asked, judged)
-    assert kept.read_bounds(store, asked) == judged
+    kept.write_bounds(store, asked, evaluations)
+    assert kept.read_bounds(store, asked) == evaluations
     assert not list(store.directory.rglob("*.tmp"))
     found = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)])
     names = [column[0] for column in found.description]
     assert names == [column.name for column in kept.COLUMNS]
     rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    assert len(rows) == len(judged)
-    for row, one in zip(rows, judged, strict=True):
+    assert len(rows) == len(evaluations)
+    for row, one in zip(rows, evaluations, strict=True):
         assert (row["seed"], row["bound"], row["value"]) == (
             one.seed,
             one.record.bound,
@@ -272,16 +276,16 @@ def test_a_row_for_every_network_and_bound_is_kept(trained, judged, store):
         )
         assert (row["risk"], row["valid"], row["gap"]) == (one.risk, one.valid, one.gap)
         assert json.loads(row["terms"]) == pytest.approx(dict(one.record.terms))
-        assert len(json.loads(row["premises"])) == len(one.record.premises)
+        assert len(json.loads(row["premises"])) == len(one.record.assumptions)
         assert (row["reason"] != "") == (row["value"] is None) == (row["bound"] == "stability")
 
 
 def test_what_was_found_on_other_networks_or_by_other_versions_is_not_read(
-    trained, judged, store, monkeypatch
+    trained, evaluations, store, monkeypatch
 ):
     asked = kept.Asked(trained.cell, trained.seeds, FEW, 0.05, POINTS, 0)
-    kept.write_bounds(store, asked, judged)
-    assert kept.read_bounds(store, asked) == judged
+    kept.write_bounds(store, asked, evaluations)
+    assert kept.read_bounds(store, asked) == evaluations
     for name, value in (("EDITION", kept.EDITION + 1), ("versions", lambda: {"jax": "0"})):
         with monkeypatch.context() as patch:
             patch.setattr(kept, name, value)
@@ -289,17 +293,17 @@ def test_what_was_found_on_other_networks_or_by_other_versions_is_not_read(
             assert len(kept.read_all(store)) == 1  # a figure may show what another version found
     with monkeypatch.context() as patch:
         patch.setattr(kept, "weights_of", lambda *_: None)
-        kept.write_bounds(store, asked, judged)  # as files were before the weights were noted
+        kept.write_bounds(store, asked, evaluations)  # as files were before the weights were noted
     assert kept.read_bounds(store, asked) is None
     assert len(kept.read_all(store)) == 1
 
-    kept.write_bounds(store, asked, judged)
+    kept.write_bounds(store, asked, evaluations)
     tensors = arrays.tensors(trained, 0)
     tensors["seconds"] = np.asarray(tensors["seconds"] + 1)  # trained again, the same
     job = Job(trained.cell, 0)
     row = experiments.row("s", experiments.Ended(job, "done", "r"))
     store.write("networks", row_name(job), row, tensors=tensors)
-    assert kept.read_bounds(store, asked) == judged
+    assert kept.read_bounds(store, asked) == evaluations
     tensors["params.layers.0.bias"] = np.nextafter(tensors["params.layers.0.bias"], np.float32(1))
     store.write("networks", row_name(job), row, tensors=tensors)
     assert kept.read_bounds(store, asked) is None
@@ -319,13 +323,13 @@ def test_a_network_whose_file_was_broken_is_judged_once_it_can_be_read(trained, 
 
 
 def test_what_was_found_is_listed_down_to_one_record_and_past_a_file_that_is_no_table(
-    trained, judged, store
+    trained, evaluations, store
 ):
     asked = kept.Asked(trained.cell, trained.seeds[:1], FEW[:1], 0.05, POINTS, 0)
-    kept.write_bounds(store, asked, judged[:1])
+    kept.write_bounds(store, asked, evaluations[:1])
     asked.path(store).with_name("0.parquet").write_text("no table")
     with pytest.warns(UserWarning, match="0.parquet cannot be used"):
-        assert kept.read_all(store) == [(trained.cell, judged[:1])]
+        assert kept.read_all(store) == [(trained.cell, evaluations[:1])]
 
 
 def test_terms_that_overflow_are_kept_as_text():
@@ -435,13 +439,13 @@ def test_one_bad_network_of_a_run_does_not_stop_its_bounds(trained, store, capsy
     assert "left out" not in capsys.readouterr().out
 
 
-def test_cells_that_only_their_training_tells_apart_stand_side_by_side(trained, judged):
+def test_cells_that_only_their_training_tells_apart_stand_side_by_side(trained, evaluations):
     faster = replace(trained.cell, method=sgd(learning_rate=0.2))
-    networks, _ = kept.comparable([(trained.cell, judged), (faster, judged)])
+    networks, _ = kept.comparable([(trained.cell, evaluations), (faster, evaluations)])
     assert {network.settings["learning_rate"] for network in networks} == {0.1, 0.2}
     softer = [replace(trained.cell, loss=losses.logistic(smoothing=much)) for much in (0.1, 0.2)]
-    networks, _ = kept.comparable([(cell, judged) for cell in softer])
+    networks, _ = kept.comparable([(cell, evaluations) for cell in softer])
     assert {network.settings["loss.smoothing"] for network in networks} == {0.1, 0.2}
     larger = replace(trained.cell, network=MLP(50, 1))
-    networks, _ = kept.comparable([(trained.cell, judged), (larger, judged)])
+    networks, _ = kept.comparable([(trained.cell, evaluations), (larger, evaluations)])
     assert not any("learning_rate" in network.settings for network in networks)

@@ -14,9 +14,9 @@ import numpy as np
 from simbias._checks import each, fail, known, real, whole
 from simbias._pinned import pinned
 from simbias.bounds.bound import Bound, inapplicable
-from simbias.bounds.evidence import Evidence, evidence_from
 from simbias.bounds.f_cmi import masked_predictions
-from simbias.bounds.record import Premise, Record, violated
+from simbias.bounds.observed import Observed, observe
+from simbias.bounds.record import Assumption, Record, violated
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
 from simbias.registry import BOUNDS
@@ -27,11 +27,11 @@ from simbias.validation.risk import errors
 
 GUESSING = 0.5
 COPIES = ("a compressed network", "a stochastic network")  # what is certified in place of a network
-LOADED = "the network can be read"  # the premise of one whose files are broken
+LOADED = "the network can be read"  # the assumption of one whose files are broken
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluation:
     """A record beside the risk of the classifier that it certifies.
 
     Attributes:
@@ -47,10 +47,10 @@ class Judged:
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
         >>> names = ["clopper-pearson"]
-        >>> (judged, *_) = simbias.bounds.evaluate(stack, bounds=names, n_certify=10_000)
-        >>> judged.seed, judged.own_risk, judged.valid, judged.vacuous
+        >>> (evaluation, *_) = simbias.bounds.evaluate(stack, bounds=names, n_certify=10_000)
+        >>> evaluation.seed, evaluation.own_risk, evaluation.valid, evaluation.vacuous
         (0, True, True, False)
-        >>> judged.risk < judged.record.value < 0.1
+        >>> evaluation.risk < evaluation.record.value < 0.1
         True
     """
 
@@ -106,7 +106,7 @@ def evaluate(
     n_certify: int = N_CERTIFY,
     confidence: float = 0.95,
     masks: int = 0,
-) -> list[Judged]:
+) -> list[Evaluation]:
     """Registered bounds on every network of a stack or any classifiers, beside the exact risk.
 
     One that is no classifier (see ``simbias.validation.faults``), one on a task whose risk is not
@@ -142,8 +142,8 @@ def evaluate(
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
         >>> names = ["clopper-pearson", "vc-relative", "path-norm"]
-        >>> for judged in simbias.bounds.evaluate(stack, bounds=names, n_certify=10_000):
-        ...     print(judged.seed, judged.record.bound, judged.valid, judged.vacuous)
+        >>> for evaluation in simbias.bounds.evaluate(stack, bounds=names, n_certify=10_000):
+        ...     print(evaluation.seed, evaluation.record.bound, evaluation.valid, evaluation.vacuous)
         0 clopper-pearson True False
         0 vc-relative True True
         0 path-norm None None
@@ -158,35 +158,35 @@ def evaluate(
     found = faults(asked)
     unmet = [_unmet(asked.task, fault) for fault in found]
     looked_at = learned if isinstance(learned, Stack) else asked
-    evidences = {
-        i: evidence_from(looked_at, i) for i, premise in enumerate(unmet) if premise is None
+    observations = {
+        i: observe(looked_at, i) for i, assumption in enumerate(unmet) if assumption is None
     }
-    spoiled: dict[int, Premise] = {}
+    spoiled: dict[int, Assumption] = {}
     masked_too = masks and "f-cmi" in names and asked.task.classes == 2
     if masked_too and isinstance(learned, Stack):
-        for i in evidences:
+        for i in observations:
             if learned.updates[i]:  # a control was not trained: there is no training to repeat
                 try:
                     masked = masked_predictions(learned.cell, learned.seeds[i], masks=masks)
-                    evidences[i] = replace(evidences[i], masked=masked)
+                    observations[i] = replace(observations[i], masked=masked)
                 except ValueError as error:
-                    spoiled[i] = Premise("masked networks are classifiers", False, str(error))
+                    spoiled[i] = Assumption("masked networks are classifiers", False, str(error))
     for prepare in dict.fromkeys(made_bound(name).prepare for name in names):
-        if prepare is not None and evidences:
+        if prepare is not None and observations:
             # side by side: the bounds find it made, and say on which network that failed
             with suppress(ValueError, ArithmeticError):
-                prepare(list(evidences.values()))
+                prepare(list(observations.values()))
     own = errors(asked, n_certify, confidence) if _exact(asked.task) else None
-    judged: list[Judged] = []
-    for i, premise in enumerate(unmet):
+    evaluations: list[Evaluation] = []
+    for i, assumption in enumerate(unmet):
         risk = None if own is None or found[i] else Estimate(*(part[i] for part in own))
         of_copy: dict[int, Estimate] = {}  # several bounds may certify one copy
         for name in names:
-            unheld = premise or (spoiled.get(i) if name == "f-cmi" else None)
+            unheld = assumption or (spoiled.get(i) if name == "f-cmi" else None)
             if unheld is not None:
                 record = inapplicable(made_bound(name), delta, (unheld,))
             else:
-                record = _record(name, evidences[i], delta)
+                record = _record(name, observations[i], delta)
             certified, copy = risk, record.classifier
             if copy is not None:
                 if id(copy) not in of_copy:
@@ -195,8 +195,8 @@ def evaluate(
                 certified = of_copy[id(copy)]
             elif record.applicable and record.certifies in COPIES:
                 certified = None
-            judged.append(_beside(record, asked.seeds[i], certified))
-    return judged
+            evaluations.append(_beside(record, asked.seeds[i], certified))
+    return evaluations
 
 
 def check_effort(delta: float, n_certify: int, masks: int) -> tuple[float, int]:
@@ -209,7 +209,7 @@ def check_effort(delta: float, n_certify: int, masks: int) -> tuple[float, int]:
 
 def left_out(
     seed: int, reason: str, *, delta: float = 0.05, bounds: Sequence[str] | None = None
-) -> list[Judged]:
+) -> list[Evaluation]:
     """The records of a network that cannot be looked at, each with the reason.
 
     Args:
@@ -220,41 +220,41 @@ def left_out(
 
     Examples:
         >>> import simbias
-        >>> (judged,) = simbias.bounds.left_out(3, "diverged", bounds=["occam"])
-        >>> judged.seed, judged.record.reason, judged.valid
+        >>> (evaluation,) = simbias.bounds.left_out(3, "diverged", bounds=["occam"])
+        >>> evaluation.seed, evaluation.record.reason, evaluation.valid
         (3, 'the network can be read: diverged', None)
     """
-    premise = Premise(LOADED, False, reason)
+    assumption = Assumption(LOADED, False, reason)
     return [
-        _beside(inapplicable(made_bound(name), delta, (premise,)), seed, None)
+        _beside(inapplicable(made_bound(name), delta, (assumption,)), seed, None)
         for name in bound_names(bounds)
     ]
 
 
-def _beside(record: Record, seed: int, risk: Estimate | None) -> Judged:
+def _beside(record: Record, seed: int, risk: Estimate | None) -> Evaluation:
     """A record with a risk, which is NaN where the network could not be asked."""
     if risk is None or np.isnan(risk.value):
-        return Judged(record, seed, None, None, None)
-    return Judged(record, seed, *(float(part) for part in risk))
+        return Evaluation(record, seed, None, None, None)
+    return Evaluation(record, seed, *(float(part) for part in risk))
 
 
-def _record(name: str, evidence: Evidence, delta: float) -> Record:
+def _record(name: str, observed: Observed, delta: float) -> Record:
     """The record of one bound; where a computation fails, without a value."""
     made = made_bound(name)
     try:
-        return made(evidence, delta=delta)
+        return made(observed, delta=delta)
     except (ValueError, ArithmeticError) as error:  # weights may be finite and yet overflow
-        premise = Premise("the value can be computed", False, " ".join(str(error).split()))
-        return inapplicable(made, delta, (premise,))
+        assumption = Assumption("the value can be computed", False, " ".join(str(error).split()))
+        return inapplicable(made, delta, (assumption,))
 
 
 def records(
-    evidence: Evidence, *, delta: float = 0.05, bounds: Sequence[str] | None = None
+    observed: Observed, *, delta: float = 0.05, bounds: Sequence[str] | None = None
 ) -> list[Record]:
     """The records of registered bounds on one network; each fails with its own delta.
 
     Args:
-        evidence: what there is to look at.
+        observed: what there is to look at.
         delta: in (0, 1).
         bounds: registered names; default: all.
 
@@ -266,13 +266,13 @@ def records(
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> evidence = simbias.bounds.evidence_from(stack)
-        >>> for record in simbias.bounds.records(evidence, bounds=["chernoff-kl", "stability"]):
+        >>> observed = simbias.bounds.observe(stack)
+        >>> for record in simbias.bounds.records(observed, bounds=["chernoff-kl", "stability"]):
         ...     print(record.bound, record.applicable, record.delta)
         chernoff-kl True 0.05
         stability False 0.05
     """
-    return [made_bound(name)(evidence, delta=delta) for name in bound_names(bounds)]
+    return [made_bound(name)(observed, delta=delta) for name in bound_names(bounds)]
 
 
 def bound_names(bounds: Sequence[str] | None) -> list[str]:
@@ -303,7 +303,7 @@ def made_bound(name: str) -> Bound:
         made: Bound = BOUNDS.factory(known("bound", name, BOUNDS.entries()))
         return made
     except ValueError as error:
-        broken = Premise("its package can be imported", False, str(error))
+        broken = Assumption("its package can be imported", False, str(error))
         return Bound(name, "", "nothing", "measure", "", (lambda _: broken,), (), None, "")
 
 
@@ -312,11 +312,13 @@ def _exact(task: Task) -> bool:
     return not any(block.is_normal for block in getattr(task, "blocks", ()))
 
 
-def _unmet(task: Task, fault: str) -> Premise | None:
+def _unmet(task: Task, fault: str) -> Assumption | None:
     """What keeps a classifier from being looked at; None: nothing."""
     if fault:
-        return Premise("the network is a classifier", False, fault)
+        return Assumption("the network is a classifier", False, fault)
     if not _exact(task):
         normal = sum(block.is_normal for block in getattr(task, "blocks", ()))
-        return Premise("the risk is exact", False, f"{task.name} has {normal} normal coordinates")
+        return Assumption(
+            "the risk is exact", False, f"{task.name} has {normal} normal coordinates"
+        )
     return None

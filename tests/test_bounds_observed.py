@@ -9,8 +9,8 @@ import streams
 
 from simbias import MLP, sgd, tasks
 from simbias._keys import stream
-from simbias.bounds import BOUNDS, Evidence, HeldOut, evaluate, evidence_from, posterior
-from simbias.bounds.evidence import ACTIVATIONS, logit_difference
+from simbias.bounds import BOUNDS, HeldOut, Observed, evaluate, observe, posterior
+from simbias.bounds.observed import ACTIVATIONS, logit_difference
 from simbias.tasks.oracle import Layer
 from simbias.training import Cell
 from simbias.validation import control
@@ -54,7 +54,7 @@ def nan(layers):
 )
 def test_bad_evidence_is_refused_in_one_line(change, message):
     with pytest.raises(ValueError, match=message) as caught:
-        Evidence(**(dict(layers=LAYERS, x=X, y=Y) | change))
+        Observed(**(dict(layers=LAYERS, x=X, y=Y) | change))
     assert "\n" not in str(caught.value)
 
 
@@ -74,23 +74,23 @@ def test_logits_in_float64_agree_with_the_network_that_was_trained(activation):
 
 
 def test_ties_say_the_negative_label():
-    evidence = Evidence(layers=(Layer(np.zeros((3, 2)), np.zeros(2)),), x=X, y=Y)
-    assert evidence.train_error == 0.5
-    assert np.all(evidence.margins == 0)
+    observed = Observed(layers=(Layer(np.zeros((3, 2)), np.zeros(2)),), x=X, y=Y)
+    assert observed.train_error == 0.5
+    assert np.all(observed.margins == 0)
 
 
 def test_evidence_is_that_of_the_training_set(trained):
     for i in (0, 3):
-        evidence = evidence_from(trained, i, held_out=1000)
+        observed = observe(trained, i, held_out=1000)
         answers = train_answers(trained, i)
-        np.testing.assert_array_equal(evidence.y, answers.y)
-        np.testing.assert_allclose(evidence.margins, answers.margin, atol=1e-4)
-        assert evidence.train_error == pytest.approx(1 - trained.traces[i][-1, 2], abs=3e-4)
-        assert evidence.n == 4000 and evidence.sizes == (50, 100, 2)
-        assert evidence.steps == (pytest.approx(0.1), pytest.approx(0.9), 200)
+        np.testing.assert_array_equal(observed.y, answers.y)
+        np.testing.assert_allclose(observed.margins, answers.margin, atol=1e-4)
+        assert observed.train_error == pytest.approx(1 - trained.traces[i][-1, 2], abs=3e-4)
+        assert observed.n == 4000 and observed.sizes == (50, 100, 2)
+        assert observed.steps == (pytest.approx(0.1), pytest.approx(0.9), 200)
         start = np.asarray(trained.initial["layers"][0]["kernel"][i], np.float64)
-        np.testing.assert_array_equal(evidence.initial[0].weight, start)
-        plain = evidence.x @ evidence.rotation.T
+        np.testing.assert_array_equal(observed.initial[0].weight, start)
+        plain = observed.x @ observed.rotation.T
         assert np.abs(plain).max() <= 1 + 1e-5
 
 
@@ -100,7 +100,7 @@ def test_held_out_points_are_a_stream_of_their_own(cell, trained):
         for name in ("train", "select", "certify", "holdout")
     }
     assert len(set(keys.values())) == 4
-    held = evidence_from(trained, 0).held_out
+    held = observe(trained, 0).held_out
     assert held.points == cell.n_train
     x, y = streams.points(cell.task, 0, cell.n_train, "holdout")
     params = jax.tree.map(lambda leaf: leaf[0], trained.params)
@@ -124,15 +124,15 @@ def test_no_bound_is_violated_by_the_explicit_networks(bounds, monkeypatch):
     monkeypatch.setattr(posterior, "PAIRS", 20_000)
     cell = Cell(tasks.get("noisy-lms-7"), MLP(100, 1), sgd(), n_train=4000)
     for rule, risk in (("achievable", 0.0), ("simple", 0.05)):
-        judged = evaluate(control(cell, rule), bounds=bounds, n_certify=20_000)
-        assert all(one.valid is not False for one in judged)
-        own = next(one for one in judged if one.record.bound == "occam")
+        evaluations = evaluate(control(cell, rule), bounds=bounds, n_certify=20_000)
+        assert all(one.valid is not False for one in evaluations)
+        own = next(one for one in evaluations if one.record.bound == "occam")
         assert own.risk_low <= risk <= own.risk_high
 
 
 def test_without_a_stored_initialisation_there_is_evidence_of_all_else(trained):
-    bare = evidence_from(replace(trained, initial=None), 1)
-    whole = evidence_from(trained, 1)
+    bare = observe(replace(trained, initial=None), 1)
+    whole = observe(trained, 1)
     assert bare.initial is None and whole.initial is not None
     assert bare.held_out == whole.held_out
     np.testing.assert_array_equal(bare.margins, whole.margins)
@@ -142,11 +142,11 @@ def test_bad_stacks_are_refused_in_one_line(trained):
     poisoned = jax.tree.map(np.copy, trained.params)
     poisoned["layers"][0]["kernel"][0, 0, 0] = np.nan
     for call, message in (
-        (lambda: evidence_from("run", 0), "^learned: got 'run', allowed: a Stack, or a cl"),
-        (lambda: evidence_from(trained, 4), r"^i: got 4, allowed: an integer in \[0, 3\]$"),
-        (lambda: evidence_from(trained, 0, held_out=0), "^held_out: got 0"),
+        (lambda: observe("run", 0), "^learned: got 'run', allowed: a Stack, or a cl"),
+        (lambda: observe(trained, 4), r"^i: got 4, allowed: an integer in \[0, 3\]$"),
+        (lambda: observe(trained, 0, held_out=0), "^held_out: got 0"),
         (
-            lambda: evidence_from(replace(trained, params=poisoned), 0),
+            lambda: observe(replace(trained, params=poisoned), 0),
             "^layers: got '1 weights not finite in layer 0', allowed: finite numbers$",
         ),
     ):

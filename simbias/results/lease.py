@@ -68,7 +68,7 @@ class Places:
         """Whether some rows are not settled."""
         return bool(self._scan(self.pending) or self._claimed())
 
-    def claim(self) -> "Claim | None":
+    def claim(self) -> "Lease | None":
         """The right to compact; None while another process has it."""
         owner = f"{os.getpid()}.{time.time_ns()}.{_host()}"
         self.settled.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ class Places:
         for _ in range(2):
             try:
                 os.rename(prepared, self.pending / _CLAIM)
-                return Claim(self, owner)
+                return Lease(self, owner)
             except OSError:  # there is one, with something in it
                 if not self._abandoned():
                     break
@@ -118,7 +118,7 @@ class Places:
         return found
 
 
-class Claim:
+class Lease:
     """The right to move the files of a table, until it is released or taken over.
 
     Whatever is done after it was taken over fails with FileNotFoundError and changes nothing.
@@ -130,7 +130,7 @@ class Claim:
         self.written = self.folder / ".written"
 
     def take_pending(self) -> None:
-        """Claim what is pending, and what others have left behind."""
+        """Lease what is pending, and what others have left behind."""
         for path in self._places.pending.glob(f"*{_SUFFIX}"):
             self.take(path)
         for name in _folders(self._places.pending):
@@ -144,7 +144,7 @@ class Claim:
             _remove(left)
 
     def take(self, path: Path) -> None:
-        """Claim a file, unless another process was faster."""
+        """Lease a file, unless another process was faster."""
         with suppress(FileNotFoundError):
             os.rename(path, self.folder / path.name)
 

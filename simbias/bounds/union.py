@@ -1,7 +1,7 @@
 """Unions over data-free geometric grids, and the best margin on such a grid.
 
 A bound that is proved for a fixed number holds at once for every number on the grid 1.1^k, k any
-integer, when the confidence is shared: point k gets the share (|k| + 1)^-2/(pi^2/3 - 1), and
+integer, when the confidence is shared: point k gets the weight (|k| + 1)^-2/(pi^2/3 - 1), and
 sum_k (|k| + 1)^-2 = 2 pi^2/6 - 1. A number that a bound increases in is rounded up to the grid.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from simbias.bounds.evidence import Vector
+from simbias.bounds.observed import Vector
 
 STEP = 1.1
 LOG_STEP = math.log(STEP)
@@ -18,8 +18,8 @@ _LEAST = -500  # exponent below which a norm is rounded up to 1.1^-500, some 2e-
 _TOTAL = math.pi**2 / 3 - 1
 
 
-def log_share(k: int) -> float:
-    """ln of the share of the confidence that point k gets; the shares add up to 1."""
+def log_weight(k: int) -> float:
+    """ln of the proportion of the confidence that point k gets; they add up to 1."""
     return -2 * math.log(abs(k) + 1) - math.log(_TOTAL)
 
 
@@ -35,7 +35,7 @@ def ramp_loss(margins: Vector, margin: float) -> float:
 
 
 def margin_error(margins: Vector, margin: float) -> float:
-    """Share of the margins <= ``margin``."""
+    """Proportion of the margins <= ``margin``."""
     return float(np.mean(margins <= margin))
 
 
