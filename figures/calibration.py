@@ -306,7 +306,7 @@ range no test of a mean does without an assumption (Bahadur and Savage 1956): as
 for a proportion of units, where none can be made."""
 _COVERAGE = """Every kind of interval that simbias prints, at the edges where it is hardest to
 cover: proportions near 0 and 1, few points, ties, no spread, skewed laws, units that are misread.
-*Covers* is the proportion of the simulated intervals that hold the truth, with its exact 95% interval;
+*Covers* is how many of the simulated intervals hold the truth, with its exact 95% interval;
 *below* is one whose whole interval lies below what is claimed. *Shown* is the proportion of the
 repetitions in which there is an interval at all, where that is not all of them. *Approximate*
 intervals are called so where they stand. Those that are wrong on purpose stand nowhere."""

@@ -137,9 +137,8 @@ def _print_claim(claim: "Claim") -> None:
     print(f"unit: a {claim.unit}, redrawing {', '.join(claim.redraws)}; at most {claim.units}")
     print(f"measured on {claim.n_certify} fresh points, with confidence {claim.confidence:g}")
     corrected = f", {claim.correction} over {claim.family_size}" if claim.family_size > 1 else ""
-    print(
-        f"test: {claim.criterion.test}, alpha {claim.criterion.alpha:g}, family {claim.family}{corrected}"
-    )
+    print(f"test: {claim.criterion.test}, alpha {claim.criterion.alpha:g}", end="")
+    print(f", family {claim.family}{corrected}")
     print(f"first version: level {claim.judging.alpha:g}")
     print(f"hash: {claim.hash}")
 

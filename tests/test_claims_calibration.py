@@ -413,7 +413,8 @@ def test_prefixes_by_their_hits_are_all_the_paths_there_are():
 ))  # fmt: skip
 def test_simulated_rates_are_the_exact_ones(exactly, criterion, units):
     found = calibrate(criterion, FAR, units, truth=criterion.at_least, repetitions=2000)
-    for rate, exact in zip((found.supported, found.refuted), exactly(criterion, units, criterion.at_least),
+    rates = exactly(criterion, units, criterion.at_least)
+    for rate, exact in zip((found.supported, found.refuted), rates,
                            strict=True):  # fmt: skip
         count = round(float(rate.value) * 2000)
         assert stats.binomtest(count, 2000, exact).pvalue > 0.001

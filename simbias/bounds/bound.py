@@ -56,9 +56,9 @@ class Bound:
 
     Attributes:
         name, family, certifies, kind, constants: as in ``Record``.
-        assumptions: functions from what is observed to an assumption, all of which must hold.
+        assumptions: functions of ``Observed`` to an assumption, all of which must hold.
         invariant: names from ``INVARIANCES``.
-        compute: what is observed and delta to the value; None where no network of this library can
+        compute: from ``Observed`` and delta to the value; None where no network of this library can
             meet the assumptions.
         summary: one line.
         prepare: makes what the bound shares with others, for many networks side by side, and keeps
@@ -152,7 +152,8 @@ def inapplicable(made: Bound, delta: float, assumptions: tuple[Assumption, ...])
 
     Examples:
         >>> import simbias
-        >>> assumption = simbias.bounds.Assumption("trained on masks of a supersample", False, "none")
+        >>> text = "trained on masks of a supersample"
+        >>> assumption = simbias.bounds.Assumption(text, holds=False, detail="none")
         >>> made = simbias.bounds.BOUNDS.factory("f-cmi")
         >>> record = simbias.bounds.inapplicable(made, 0.05, (assumption,))
         >>> record.value, record.reason

@@ -143,13 +143,13 @@ def evaluate(
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
         >>> names = ["clopper-pearson", "vc-relative", "path-norm"]
         >>> for evaluation in simbias.bounds.evaluate(stack, bounds=names, n_certify=10_000):
-        ...     print(evaluation.seed, evaluation.record.bound, evaluation.valid, evaluation.vacuous)
-        0 clopper-pearson True False
-        0 vc-relative True True
-        0 path-norm None None
-        1 clopper-pearson True False
-        1 vc-relative True True
-        1 path-norm None None
+        ...     print(evaluation.record.bound, evaluation.seed, evaluation.vacuous)
+        clopper-pearson 0 False
+        vc-relative 0 True
+        path-norm 0 None
+        clopper-pearson 1 False
+        vc-relative 1 True
+        path-norm 1 None
     """
     asked = panel(learned, data)
     delta, n_certify = check_effort(delta, n_certify, masks)

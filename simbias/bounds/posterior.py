@@ -89,7 +89,7 @@ class Posterior(NamedTuple):
         return np.stack([np.zeros(len(points), np.float32), np.asarray(said)], axis=1)
 
 
-# what was optimised, for as long as what is observed lives: several bounds share a posterior
+# what was optimised, for as long as the ``Observed`` lives: several bounds share a posterior
 _found: WeakKeyDictionary[Observed, dict[str, Posterior]] = WeakKeyDictionary()
 
 

@@ -59,5 +59,5 @@ stability = Bound(
     assumptions=(independent, smooth, lipschitz, decaying_steps, plain_steps),
     invariant=("permutation", "unit-rescaling", "layer-rescaling"),
     compute=None,
-    summary="Stability of SGD with decaying steps on a smooth loss: its assumptions never hold here.",
+    summary="Stability of SGD with decaying steps, smooth loss: its assumptions never hold here.",
 )

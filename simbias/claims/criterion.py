@@ -33,10 +33,11 @@ class Criterion:
 
     Examples:
         >>> from simbias.claims import Criterion
-        >>> criterion = Criterion("<=", 0.01, 0.001, "probability", 0.95, "clopper-pearson", alpha=0.05)
+        >>> asked = "<=", 0.01, 0.001, "probability", 0.95, "clopper-pearson"
+        >>> criterion = Criterion(*asked, alpha=0.05)
         >>> criterion.quantifier, criterion.at_least
         ('probability', 0.95)
-        >>> Criterion("<=", 0.01, 0.001, "probability", 0.95, "clopper-pearson", alpha=1.5)
+        >>> Criterion(*asked, alpha=1.5)
         Traceback (most recent call last):
             ...
         ValueError: alpha: got 1.5, allowed: a number in (0, 1)

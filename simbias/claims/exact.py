@@ -1,4 +1,4 @@
-"""Exact binomial evidence at a number of units fixed in advance.
+"""Exact binomial tests at a number of units fixed in advance.
 
 A side of a claim is tested by its hits, the units that surely speak for it: were the side false, a
 unit would be a hit with probability at most ``proportion``. Sources: C. Clopper and E. Pearson
@@ -14,7 +14,7 @@ from simbias.stats.binomial import above_median, lower_limit, tail
 
 
 def binomial(hits: Bool[np.ndarray, "*draws units"], proportion: float) -> NDArray[np.float64]:
-    """The p-value of the hits against "a hit has probability at most ``proportion``", at every prefix.
+    """The p-value of hits against "a hit has probability at most ``proportion``", at every prefix.
 
     Each entry is the p-value of a test at that number of units, fixed in advance: stopping at the
     first small one is no test.

@@ -1,4 +1,4 @@
-"""Evidence on the mean of a few units: sign flips, and a studentised bootstrap.
+"""Tests of the mean of a few units: sign flips, and a studentised bootstrap.
 
 No test of a mean holds for every law (R. Bahadur and L. Savage, Annals of Mathematical Statistics
 1956), so each one here says what it assumes. Both test the side "the mean is below 0" by the worst

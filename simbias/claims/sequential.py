@@ -1,4 +1,4 @@
-"""Binomial evidence that may be looked at after every unit: the beta-binomial e-process.
+"""A binomial test that may be looked at after every unit: the beta-binomial e-process.
 
 A side of a claim is tested by its hits, the units that surely speak for it, against the hypothesis
 "whatever came before, the next unit is a hit with probability at most p". For every q > p the
@@ -57,7 +57,7 @@ def log_e(k: ArrayLike, n: ArrayLike, proportion: float) -> Elementwise:
 
 
 def running(hits: Bool[np.ndarray, "*draws units"], proportion: float) -> NDArray[np.float64]:
-    """The p-value of the hits against "a hit has probability at most ``proportion``", at every prefix.
+    """The p-value of hits against "a hit has probability at most ``proportion``", at every prefix.
 
     Valid at any stopping time; it never rises.
 

@@ -67,7 +67,7 @@ class _HostMean:
 
 @pinned
 def ensemble(learned: object, data: Data = None, *, seed: int | None = None) -> Panel:
-    """All classifiers together: the mean of their probabilities (of labels: the proportion of votes).
+    """All classifiers together: the mean of their probabilities (of labels: of their votes).
 
     Where their data sets were turned otherwise, a point of the one that is asked about is turned
     back, and as each classifier has it.

@@ -222,7 +222,7 @@ class BoundaryDisplay(style.Display):
 
     @property
     def mixed(self) -> float:
-        """Proportion of the plane on which the context matters: each answer is given in 5% or more."""
+        """Proportion of the plane where the context matters: each answer is given in 5% or more."""
         return float(np.mean((self.proportion >= 0.05) & (self.proportion <= 0.95)))
 
     @property

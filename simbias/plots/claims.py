@@ -78,7 +78,7 @@ class ClaimRow(NamedTuple):
         return 0.0 if blank else self.margin / self._scale
 
     def at(self, number: float) -> float:
-        """Where a number is drawn: a proportion as it is, others from the threshold, in favour > 0."""
+        """Where it is drawn: a proportion as it is, others from the threshold, in favour > 0."""
         if self.is_proportion:
             return number
         favour = 1 if self.op == ">=" else -1

@@ -41,7 +41,8 @@ class ComparisonRow(NamedTuple):
 
     Examples:
         >>> import simbias
-        >>> simbias.plots.ComparisonRow("lms-7", "(100,1)", "risk", 0.01, 0.008, 0.012).published is None
+        >>> from simbias.plots import ComparisonRow
+        >>> ComparisonRow("lms-7", "(100,1)", "risk", 0.01, 0.008, 0.012).published is None
         True
     """
 
@@ -64,7 +65,8 @@ class ComparisonDisplay(style.Display):
 
     Examples:
         >>> import simbias
-        >>> row = simbias.plots.ComparisonRow("noisy-lms-7", "(100,1)", "risk", 0.059, 0.056, 0.062, 0.060)
+        >>> from simbias.plots import ComparisonRow
+        >>> row = ComparisonRow("noisy-lms-7", "(100,1)", "risk", 0.059, 0.056, 0.062, 0.060)
         >>> display = simbias.plots.comparison([row])
         >>> display.tasks, display.quantities, display.networks("noisy-lms-7")
         (['noisy-lms-7'], ['risk'], ['(100,1)'])
@@ -175,9 +177,10 @@ def comparison(
 
     Examples:
         >>> import simbias
+        >>> from simbias.plots import ComparisonRow
         >>> rows = [
-        ...     simbias.plots.ComparisonRow("noisy-lms-7", "(100,1)", "risk", 0.059, 0.056, 0.062, 0.060),
-        ...     simbias.plots.ComparisonRow("noisy-lms-7", "(300,1)", "risk", 0.055, 0.052, 0.058, 0.057),
+        ...     ComparisonRow("noisy-lms-7", "(100,1)", "risk", 0.059, 0.056, 0.062, 0.060),
+        ...     ComparisonRow("noisy-lms-7", "(300,1)", "risk", 0.055, 0.052, 0.058, 0.057),
         ... ]
         >>> simbias.plots.comparison(rows).networks("noisy-lms-7")
         ['(100,1)', '(300,1)']

@@ -94,7 +94,7 @@ class DiscriminationDisplay(style.Display):
         Networks of two widths, some stuck at a risk of .05; a number that tells them:
 
         >>> networks = [
-        ...     ScoredNetwork({"width": width}, seed, risk, risk, risk, {"norm": risk + width / 1e4})
+        ...     ScoredNetwork({"width": width}, seed, *[risk] * 3, {"norm": risk + width / 1e4})
         ...     for width in (10, 100)
         ...     for seed, risk in enumerate([0.001, 0.002, 0.05, 0.06])
         ... ]
@@ -224,7 +224,7 @@ def discrimination(scores: Sequence[Score]) -> DiscriminationDisplay:
         Networks of two widths, some stuck at a risk of .05; a number that tells them:
 
         >>> networks = [
-        ...     ScoredNetwork({"width": width}, seed, risk, risk, risk, {"norm": risk + width / 1e4})
+        ...     ScoredNetwork({"width": width}, seed, *[risk] * 3, {"norm": risk + width / 1e4})
         ...     for width in (10, 100)
         ...     for seed, risk in enumerate([0.001, 0.002, 0.05, 0.06])
         ... ]

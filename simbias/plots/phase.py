@@ -160,7 +160,7 @@ class PhaseDisplay(style.Display):
         return "\n".join(found)
 
     def tables(self) -> dict[str, style.Table]:
-        """``proportion``: a row a cell; ``transitions``: a row a seed, empty where it is censored."""
+        """``proportion``: a row a cell; ``transitions``: a row a seed, empty where censored."""
         proportions = [
             (
                 point.line,

@@ -218,7 +218,7 @@ class RegionsDisplay(style.Display):
 
     @property
     def mixed(self) -> float:
-        """Proportion of the plane on which the context matters: other classes are said in 5% or more."""
+        """Proportion of the plane where the context matters: others are said in 5% or more."""
         return float(np.mean(self.proportion.max(axis=0) <= 0.95))
 
     @property

@@ -49,7 +49,7 @@ class Transitions:
 
     @property
     def proportion(self) -> Estimate:
-        """Proportion of seeds that reach the achievable boundary, with its Clopper-Pearson interval."""
+        """Proportion of seeds that reach the achievable boundary, with its exact interval."""
         return clopper_pearson(np.sum(self.reached), np.array(len(self.reached)), CONFIDENCE)
 
     @property

@@ -116,7 +116,7 @@ def log_capital(
     *,
     total: bool = False,
 ) -> NDArray[np.float64]:
-    """The logarithm of a gambler's capital against "the mean of the gains is at most ``proportion``".
+    """The logarithm of a gambler's capital against "the mean gain is at most ``proportion``".
 
     Whoever puts the part f of a capital of 1 on a gain v in [0, 1] at the odds 1/p has
 

@@ -18,7 +18,7 @@ CAPTION = (
 )
 CAPTION_TRANSITIONS = (
     "reached: seeds whose certified risk is within .01 of the achievable one, with the 95%"
-    " Clopper-Pearson interval of their proportion, those that diverged left out; transition: median"
+    " Clopper-Pearson interval of the proportion, those that diverged left out; transition: median"
     " updates to a select error that stays within .01, with its exact interval from order"
     " statistics (> : after the budget); came back: seeds that were within .01 and left it again;"
     " after fit: seeds whose train accuracy was .999 before half of the updates to the transition"
