@@ -3,7 +3,7 @@
 from simbias._checks import known
 from simbias._claim_tables import listed
 from simbias._process import DONE, tell
-from simbias.cli.words import Kind, Name, start_jax
+from simbias.cli.shared import Kind, Name, start_jax
 from simbias.console import print_names
 from simbias.describe import describe, describe_file
 from simbias.registry import REGISTRIES

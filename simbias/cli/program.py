@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from simbias import __version__
 from simbias._checks import known
 from simbias._process import DONE, FAILED, USAGE, stopped, tell
-from simbias.cli.judging import bounds, claims
 from simbias.cli.names import doctor, info, list_
 from simbias.cli.parser import Verbs, parse
+from simbias.cli.results import export, plot, query, table
 from simbias.cli.runs import run, status
-from simbias.cli.shown import export, plot, query, table
+from simbias.cli.theory import bounds, claims
 
 VERBS: Verbs = {
     "list": list_,

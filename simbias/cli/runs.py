@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from simbias._process import DONE, FAILED, program, tell
-from simbias.cli.shown import print_summary
-from simbias.cli.words import Directory, Several, Suite, each, open_store, start_jax
+from simbias.cli.results import print_summary
+from simbias.cli.shared import Directory, Several, Suite, each, open_store, start_jax
 from simbias.console import make_console, say
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from simbias._checks import fail, known
 from simbias._process import DONE, FAILED, tell
-from simbias.cli.shown import name_figures
-from simbias.cli.words import Directory, Several, Words, each, open_store, start_jax
+from simbias.cli.results import name_figures
+from simbias.cli.shared import Directory, Several, Words, each, open_store, start_jax
 from simbias.console import make_console, print_table, say
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from simbias._checks import fail, known
 from simbias._escape import csv_text, json_text
 from simbias._process import DONE, tell
-from simbias.cli.words import Directory, Sql, open_store, start_jax
+from simbias.cli.shared import Directory, Sql, open_store, start_jax
 from simbias.console import make_console, print_table, say
 from simbias.registry import REGISTRIES
 
