@@ -386,7 +386,18 @@ def test_held_out_certificates_of_a_run_of_forests_are_kept(forests, capsys):
     certified = [row for row in rows if row[2] is not None]
     assert len(certified) == 4 and all(row[3] for row in certified)
     assert {row[4] for row in rows if row[2] is None} == {"the network is an MLP: no layers"}
-    assert len(list((store.directory / "figures").glob("bounds-*.png"))) == 2
+    figures = {path: path.read_bytes() for path in (store.directory / "figures").glob("bounds-*")}
+    assert len(figures) == 2 * 3
+    for path in figures:
+        path.unlink()
+    for cell in {row[0] for row in store.query("SELECT cell FROM bounds")[1]}:
+        assert main(["plot", str(store.directory), "--kind", "bounds", "--cell", cell]) == 0
+    assert all(path.read_bytes() == drawn for path, drawn in figures.items())
+    capsys.readouterr()
+    assert main(["plot", str(store.directory), "--kind", "bounds", "--cell", "noisy-lms-7/r"]) == 2
+    assert "allowed: the beginning of one cell, not of noisy" in capsys.readouterr().err
+    assert main(["plot", str(store.directory), "--kind", "discrimination"]) == 2
+    assert "which has no bounds of several cells of networks" in capsys.readouterr().err
 
 
 def test_the_boundary_of_a_stored_forest_is_drawn(forests, capsys):
