@@ -390,7 +390,7 @@ def test_held_out_certificates_of_a_run_of_forests_are_kept(forests, capsys):
     assert len(figures) == 2 * 3
     for path in figures:
         path.unlink()
-    for cell in {row[0] for row in store.query("SELECT cell FROM bounds")[1]}:
+    for (cell,) in set(store.query("SELECT cell FROM bounds")[1]):
         assert main(["plot", str(store.directory), "--kind", "bounds", "--cell", cell]) == 0
     assert all(path.read_bytes() == drawn for path, drawn in figures.items())
     capsys.readouterr()
