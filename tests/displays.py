@@ -9,7 +9,7 @@ from simbias import plots
 from simbias.bounds import Evaluation, Record
 from simbias.bounds.discrimination import Interval, Score
 from simbias.plots import BoundaryDisplay, ComparisonRow, RegionsDisplay, TrainingDisplay
-from simbias.plots._points import Points
+from simbias.plots._points import PlottedPoints
 from simbias.results.summary import Mean, Summary
 from simbias.results.transitions import Transitions
 from simbias.training.cell import Cell
@@ -24,7 +24,9 @@ def boundary():
     across, up = np.linspace(-1.1, 1.3, 7), np.linspace(-1.2, 1.4, 5)
     proportion = 1 / (1 + np.exp(-8 * (across + 0.1 * up[:, None])))
     x = np.array([[-0.9, 0.1, 0.2, 0.0], [0.8, 0.3, 0.4, 0.0], [-0.7, 0.5, -0.6, 0.0]])
-    points = Points(x, np.array([0, 1, 1]), np.array([0, 0, 1], bool), np.array([1, 0, 1], bool))
+    points = PlottedPoints(
+        x, np.array([0, 1, 1]), np.array([0, 0, 1], bool), np.array([1, 0, 1], bool)
+    )
     return BoundaryDisplay("name", task, (0, 2), across, up, proportion, 64, None, points, 9)
 
 
@@ -36,7 +38,7 @@ def regions():
     proportion = np.where(np.arange(10)[:, None] == band, 0.9 - band / 100, (0.1 + band / 100) / 9)
     proportion = np.tile(proportion[:, None], (1, 5, 1))
     x = np.array([[-0.9, 0.1, 0.2, 0.0], [0.8, 0.3, 0.4, 0.0], [-0.7, 0.5, -0.6, 0.0]])
-    points = Points(x, np.array([0, 1, 9]), np.zeros(3, bool), np.array([1, 0, 1], bool))
+    points = PlottedPoints(x, np.array([0, 1, 9]), np.zeros(3, bool), np.array([1, 0, 1], bool))
     rule = np.tile(band, (5, 1))
     return RegionsDisplay("name", task, (0, 2), across, up, proportion, 64, rule, points, 9)
 

@@ -108,7 +108,7 @@ def table(out):
 def undrawn():
     """Figures are drawn elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "draw", lambda store, kinds, **options: [])
+        patch.setattr(run, "draw", lambda chosen, kinds: [])
         yield
 
 

@@ -11,7 +11,7 @@ from simbias._registry import Entry
 from simbias.cli import main
 from simbias.registry import FIGURES
 from simbias.results import Store
-from simbias.results.schema import VERDICTS
+from simbias.results.schema import VERDICTS_COLUMNS
 from simbias.runner.claims import open_store
 
 SAID = {"hash": "c", "says": "risk <= 0.1", "premises": "[]", "reason": "because"}
@@ -22,7 +22,7 @@ def judged(tmp_path):
     """A directory of claims with a verdict and no network."""
     store = open_store(tmp_path / "run")
     row = displays.verdict("small", "refuted", 0.5, 0.4, 0.6) | SAID
-    store.write_rows(store.directory / "verdicts" / "small.parquet", VERDICTS, [row])
+    store.write_rows(store.directory / "verdicts" / "small.parquet", VERDICTS_COLUMNS, [row])
     return store
 
 

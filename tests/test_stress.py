@@ -75,7 +75,7 @@ def write(suite, directory):
     """One life of a writer, without the figure that takes it as long as all its networks."""
     from simbias.plots import run
 
-    run.draw = lambda *_, **__: [suite.with_suffix(".png")]
+    run.draw = lambda *_: [suite.with_suffix(".png")]
     os.nice(3)
     code, errors = called("run", suite, "--preset", "full", "--out", directory, "--cores", "1")
     if code or errors:

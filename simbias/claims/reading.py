@@ -318,18 +318,15 @@ def _unit(place: str, table: Settings) -> str:
 
 
 def _criterion(place: str, table: Settings, quantity: Expression) -> Criterion:
-    predicate, quantifier, inference = (
-        table[key] for key in ("predicate", "quantifier", "inference")
-    )
+    predicate, quantifier, inference = (table[k] for k in ("predicate", "quantifier", "inference"))
     _check(f"{place}: predicate", predicate, {"op": str, "value": float, "margin": float})
     _check(f"{place}: quantifier", quantifier, {"kind": str}, {"at_least": float})
     _check(f"{place}: inference", inference, _INFERENCE)
-    said = {"predicate": predicate, "quantifier": quantifier, "inference": inference}
     given = {"value": "predicate", "margin": "predicate", "alpha": "inference"}
     if "at_least" in quantifier:
         given["at_least"] = "quantifier"
     # equal criteria must have equal hashes, whether a number is written 1 or 1.0
-    numbers = {key: real(f"{place}: {at}: {key}", said[at][key]) for key, at in given.items()}
+    numbers = {key: real(f"{place}: {at}: {key}", table[at][key]) for key, at in given.items()}
     at, (low, high) = f"{place}: inference: test", quantity.range()
     test = declared_tests()[known(at, inference["test"], declared_tests())]
     bounded = math.isfinite(low) and math.isfinite(high)

@@ -55,10 +55,10 @@ def plot(
     known("kind", kind, ["all", *REGISTRIES["figures"].names()])
     store = open_store(directory)
     start_jax(None)
-    from simbias.plots.run import draw
+    from simbias.plots.run import Chosen, draw
 
-    kinds = None if kind == "all" else [kind]
-    for path in draw(store, kinds, cell=cell, seed=seed, coordinate=coordinate, note=tell):
+    chosen = Chosen(store, cell, seed, coordinate, note=tell)
+    for path in draw(chosen, None if kind == "all" else [kind]):
         print(path)
     return DONE
 
@@ -149,11 +149,11 @@ def name_figures(
     bounds: "Bounded | None" = None,
 ) -> None:
     """Draw the figure of what was printed, and say where it is; why not, where there is none."""
-    from simbias.plots.run import draw
+    from simbias.plots.run import Chosen, draw
     from simbias.results import StoreError
 
     try:
-        for path in draw(store, [kind], cell=cell, bounds=bounds):
+        for path in draw(Chosen(store, cell, bounds=bounds), [kind]):
             say(console, str(path))
     except (ValueError, StoreError) as error:
         say(console, f"no {kind} figure: {error}")

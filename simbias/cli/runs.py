@@ -64,10 +64,10 @@ def run(
     figures = list((directory / "figures").glob("boundary-*.png"))
     learned = any(experiment_of(cell).learned for cell in plan.cells)
     if learned and (told.replicas or not figures):
-        from simbias.plots.run import draw
+        from simbias.plots.run import Chosen, draw
 
         try:
-            drawn = draw(store, ["boundary"], note=tell)
+            drawn = draw(Chosen(store, note=tell), ["boundary"])
             figures = [path for path in drawn if path.suffix == ".png"]
         except (ValueError, OSError) as error:  # the run is done, whatever can be drawn of it
             say(console, f"no boundary figure: {error}")

@@ -51,10 +51,12 @@ class Chosen(NamedTuple):
 
     Attributes:
         store: the run.
-        cell: name of the cell, or its beginning; None: the suite's first with a classifier.
-        seed: which network; None: the cell's first that is a classifier.
-        coordinate: which coordinate across the simple one; None: the slab along which the network
-            changes its label most often.
+        cell: name of the cell, of networks or (boundary and bounds only) of estimators, or its
+            beginning; None: the suite's first with a classifier, or with bounds.
+        seed: which network, for the boundary and the islands; None: the cell's first that is a
+            classifier.
+        coordinate: which coordinate across the simple one, for the same; None: the slab along which
+            the network changes its label most often.
         note: hears which networks are left out.
         bounds: what was found of bounds; None: the latest that the run holds.
     """
@@ -80,31 +82,13 @@ class Absent(ValueError):
         super().__init__(str(fail("DIR", arrived, "a directory that has some")))
 
 
-def draw(
-    store: Store,
-    kinds: Sequence[str] | None = None,
-    *,
-    cell: str | None = None,
-    seed: int | None = None,
-    coordinate: int | None = None,
-    note: Callable[[str], None] = lambda text: None,
-    bounds: Bounded | None = None,
-) -> list[Path]:
+def draw(chosen: Chosen, kinds: Sequence[str] | None = None) -> list[Path]:
     """Draw figures of a run into its folder ``figures``, as PDF and PNG, data beside them as CSV.
 
     Args:
-        store: the run.
+        chosen: what they are to be of; which of the default figures are left out is noted too.
         kinds: names of registered figures; default: those of what the run has, without ``islands``,
             which takes a minute or more.
-        cell: name of the cell, of networks or (boundary and bounds only) of estimators, or its
-            beginning; default: the suite's first with a classifier, or with bounds.
-        seed: which network, for the boundary and the islands; default: the cell's first that is a
-            classifier.
-        coordinate: which coordinate across the simple one, for the same; default: the slab along
-            which the network changes its label most often.
-        note: hears which networks are left out, and which of the default figures are.
-        bounds: what was found of bounds, for the figures of them; default: the latest that the run
-            holds.
 
     Returns:
         The files written.
@@ -114,11 +98,11 @@ def draw(
             figure of what the run has not (``Absent``).
         StoreError: no network is a classifier, or a file cannot be read.
     """
-    chosen = Chosen(store, cell, seed, coordinate, note, bounds)
+    store, note = chosen.store, chosen.note
     for kind in kinds or ():
         known("kind", kind, FIGURES.names())
-    if cell is not None or not read_verdicts(store):  # which may be of claims without networks
-        learned(store, cell)  # raises where there is nothing to draw
+    if chosen.cell is not None or not read_verdicts(store):  # of claims without networks
+        learned(store, chosen.cell)  # raises where there is nothing to draw
     usual = [name for name in FIGURES.names() if name not in _SLOW]
     written: list[Path] = []
     for kind in usual if kinds is None else kinds:
@@ -128,7 +112,7 @@ def draw(
             if kinds is None and isinstance(error, Absent):
                 continue
             told = isinstance(error, ValueError | StoreError) or not FIGURES.owns(kind)
-            if kinds is not None or seed is not None or not told:
+            if kinds is not None or chosen.seed is not None or not told:
                 raise
             note(f"no {kind} figure: {error}")
             continue
