@@ -16,7 +16,7 @@ ENDS = (0.5, 0.4, 0.6)
 VERDICT = {"version": 1, "says": "risk <= 0.1", "premises": "[]", "hash": "c"}
 MADE = {  # a small table of every kind
     "answer_table": lambda make: make(["a", "b"], [[1, None]]),
-    "bounds_table": lambda make: make([displays.judged("occam", 0.5, 0.1)]),
+    "bounds_table": lambda make: make([displays.evaluation("occam", 0.5, 0.1)]),
     "claims_table": lambda make: make(list(claims.builtin().values())[:2]),
     "discrimination_table": lambda make: make([displays.score("a", "bound", 0.9, 0.8, 0.1, "w")]),
     "summary_table": lambda make: make([displays.cell(2, [100.0], 0.3)]),
