@@ -206,7 +206,7 @@ def test_every_row_says_its_numbers_in_columns_that_line_up():
     proportions, others = (texts(ax) for ax in axes)
     claimed = "excess_risk ≤ 0.01"
     assert proportions[-1] == [
-        "claim", "proportion", "97.5% interval", "threshold", "units", "v.", "claimed of a unit",
+        "claim", "estimate", "97.5% interval", "threshold", "units", "v.", "claimed of a unit",
     ]  # fmt: skip
     assert proportions[1] == ["a", "1.000", "[0.939, 1.000]", "≥ 0.95", "1 pair", "1", claimed]
     assert proportions[2] == [

@@ -300,7 +300,7 @@ def _draw_row(ax: Axes, y: int, row: ClaimRow, left: float, right: float) -> Non
 def _table(lines: Sequence[str | ClaimRow], level: str, room: int) -> list[_Line]:
     """What is written beside a panel, from the line above its first; room is for quantities."""
     proportions = any(isinstance(line, ClaimRow) and line.is_proportion for line in lines)
-    words = ("proportion", "claimed of a unit") if proportions else ("estimate", "quantity")
+    words = ("estimate", "claimed of a unit" if proportions else "quantity")
     headings = ("claim", words[0], f"{level} interval", "threshold", "units", "v.", words[1])
     table = [_Line(headings, {"style": "italic", "color": _INK})]
     for line in lines:
