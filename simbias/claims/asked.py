@@ -33,12 +33,12 @@ def choose(words: Sequence[str] = ()) -> list[Claim]:
     chosen: dict[str, Claim] = {}
     for word in each("words", words, str) or families:
         if word.endswith(".toml"):
-            meant = load(word)
+            matching = load(word)
         elif word in known_claims:
-            meant = [known_claims[word]]
+            matching = [known_claims[word]]
         else:
-            meant = families[_family(word, known_claims, families)]
-        for claim in meant:
+            matching = families[_family(word, known_claims, families)]
+        for claim in matching:
             if chosen.setdefault(claim.id, claim).hash != claim.hash:
                 raise fail("claim", f"two different claims {claim.id!r}", "one claim an id")
     feasible(list(chosen.values()))
@@ -55,10 +55,10 @@ def check(claim: str | Claim) -> Verdict:
     """Train what a claim needs, measure it, and conclude.
 
     A claim of a family is judged with the correction for all of it, as if the others were open.
-    Nothing remembers what was shown: any claim is judged as a first version, which spends half of
-    its alpha, on the first generation of seeds, so that the same claim has the same verdict. One
-    that has been changed after a look at a verdict belongs in a directory, which counts versions
-    and gives each seeds of its own (``simbias claims run``).
+    No record is kept of verdicts: any claim is judged as a first version, which spends half of its
+    alpha, on the first generation of seeds, so that the same claim has the same verdict. One that
+    has been changed after a look at a verdict belongs in a directory, which counts versions and
+    gives each seeds of its own (``simbias claims run``).
 
     Args:
         claim: the id of a built-in claim, the path of a file with one claim (ending in .toml), or a

@@ -18,7 +18,7 @@ from simbias.claims.family import spent
 from simbias.experiments.experiment import OwnCell
 
 _WORDS = ("title", "source")  # of a claim: they may be put better
-_COUNTED = ("version",)  # by the directory in which a claim is said
+_COUNTED = ("version",)  # by the directory that holds the claim
 _DERIVED = ("low", "high")  # of a criterion: the range follows from the quantity
 _KEYS = {
     "criterion": "rule",
@@ -77,7 +77,7 @@ class Claim:
         confidence: of each unit's own interval, in (0, 1).
         premises: all of them; those on settings alone hold or not.
         family_size: declared claims of the family that ask for the correction; 1 without.
-        version: how often something else was said in its place, and 1; no part of what it says.
+        version: 1 + how often another claim stood in its place; no part of what it says.
 
     Examples:
         >>> from importlib.resources import files
@@ -119,7 +119,7 @@ class Claim:
     @property
     def settings_premises(self) -> tuple[Premise, ...]:
         """The premises that can be judged before training."""
-        return tuple(one for one in self.premises if one.expression.of == {"setting"})
+        return tuple(premise for premise in self.premises if premise.expression.of == {"setting"})
 
     @cached_property
     def judging(self) -> Criterion:
@@ -128,30 +128,30 @@ class Claim:
 
     @cached_property
     def identity(self) -> str:
-        """Everything that was said, written out in one canonical string."""
+        """The claim without its wording, written out in one canonical string."""
         return canonical(_fields(self))
 
     @cached_property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits that any change of what is said would change."""
+        """Sixteen hexadecimal digits that change with the identity."""
         return hashlib.sha256(self.identity.encode()).hexdigest()[:16]
 
 
-def _said(part: object) -> object:
-    """What a part of a claim says, as plain data."""
+def _as_data(part: object) -> object:
+    """A part of a claim as plain data."""
     if isinstance(part, Expression):
         return part.text
     if isinstance(part, Mapping):  # of populations
         return {name: json.loads(cell.identity) for name, cell in part.items()}
     if isinstance(part, tuple):
-        return [_said(one) for one in part]
+        return [_as_data(member) for member in part]
     return _fields(part) if isinstance(part, Claim | Criterion | Premise) else part
 
 
 def _fields(part: "Claim | Criterion | Premise") -> Settings:
-    """What its fields say, without wording and what is at its default."""
+    """The fields as plain data, by name, without wording and those at their default."""
     return {
-        _KEYS.get(field.name, field.name): _said(value)
+        _KEYS.get(field.name, field.name): _as_data(value)
         for field in fields(part)
         if field.name not in (*_WORDS, *_COUNTED, *_DERIVED)
         and (value := getattr(part, field.name)) != field.default

@@ -1,4 +1,4 @@
-"""What is asked of units: a predicate, a quantifier, a test, and what they may err by."""
+"""The criterion of a claim: predicate, quantifier, test, and the probabilities of an error."""
 
 import math
 from dataclasses import dataclass
@@ -13,31 +13,31 @@ QUANTIFIERS = ("probability", "mean", "median")
 
 @dataclass(frozen=True)
 class Criterion:
-    """What is asked of the units.
+    """The predicate of a claim, its quantifier over the units, and its test.
 
     Attributes:
         op: "<=" or ">=".
         value: what the quantity is compared with.
         margin: half-width of the indifference zone, at least 0.
         quantifier: "probability" (enough of the units satisfy the predicate), "mean" or "median"
-            (theirs does).
+            (that of the units does).
         at_least: of "probability", the proportion in (0, 1); None otherwise.
         test: a key of ``procedures.declared_tests()``.
         alpha: probability of a false verdict, in (0, 1).
         miscoverage: probability that any of a unit's intervals misses, its quantity's or a
             premise's, in [0, 1).
-        low, high: range of the quantity; asked for by the tests that need one.
+        low, high: range of the quantity, for the tests that need one.
 
     Raises:
-        ValueError: a value out of range, an unknown name, or a test that does not answer this.
+        ValueError: a value out of range, an unknown name, or a test that does not suit the others.
 
     Examples:
         >>> from simbias.claims import Criterion
-        >>> asked = "<=", 0.01, 0.001, "probability", 0.95, "clopper-pearson"
-        >>> criterion = Criterion(*asked, alpha=0.05)
+        >>> settings = "<=", 0.01, 0.001, "probability", 0.95, "clopper-pearson"
+        >>> criterion = Criterion(*settings, alpha=0.05)
         >>> criterion.quantifier, criterion.at_least
         ('probability', 0.95)
-        >>> Criterion(*asked, alpha=1.5)
+        >>> Criterion(*settings, alpha=1.5)
         Traceback (most recent call last):
             ...
         ValueError: alpha: got 1.5, allowed: a number in (0, 1)
@@ -64,9 +64,11 @@ class Criterion:
         elif self.at_least is not None:
             raise fail("at_least", self.at_least, f"None with the quantifier {self.quantifier!r}")
         known("test", self.test, declared_tests())
-        answered = self.procedure.quantifiers
-        if self.quantifier not in answered:
-            raise fail("quantifier", self.quantifier, f"{' or '.join(answered)} with {self.test!r}")
+        quantifiers = self.procedure.quantifiers
+        if self.quantifier not in quantifiers:
+            raise fail(
+                "quantifier", self.quantifier, f"{' or '.join(quantifiers)} with {self.test!r}"
+            )
         if self.procedure.paired and (self.value, self.margin) != (0, 0):
             raise fail("value, margin", (self.value, self.margin), f"0, 0 with {self.test!r}")
         ends = (self.low, self.high)

@@ -20,7 +20,7 @@ from simbias.quantities import Quantity
 from simbias.stats.estimate import Estimate
 
 _MOST = sys.float_info.max
-_BINDS = {"+": 1, "-": 1, "*": 2, "/": 2, "negative": 3}
+_PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "negative": 3}
 
 
 class Reference(NamedTuple):
@@ -109,8 +109,8 @@ class Expression:
             for reference, estimate in values.items()
         }
         with np.errstate(all="ignore"):
-            found = _point(self.node, points), *_enclosure(self.node, ends)
-        return Estimate(*(np.broadcast_to(part, length).copy() for part in found))
+            value, interval = _point(self.node, points), _enclosure(self.node, ends)
+        return Estimate(*(np.broadcast_to(part, length).copy() for part in (value, *interval)))
 
     def range(self) -> tuple[float, float]:
         """Ends of the values it can take, by those of its quantities."""
@@ -132,7 +132,10 @@ class Expression:
             reference: _Interval(np.float64(quantity.low), np.float64(quantity.high))
             for reference, quantity in self.quantities.items()
         }
-        ends |= {one: _Interval(*2 * (np.float64(value),)) for one, value in settings.items()}
+        ends |= {
+            reference: _Interval(np.float64(value), np.float64(value))
+            for reference, value in settings.items()
+        }
         with np.errstate(all="ignore"):
             for part in _parts(self.node):
                 if part.name not in ("/", "log"):
@@ -152,7 +155,7 @@ def _parts(node: Node) -> Iterator[Operation]:
 
 
 def _vanishes(node: Node) -> bool:
-    """Whether a part is 0 by its form, such as the difference of a thing and itself."""
+    """Whether a part is 0 by its form, such as the difference of a part and itself."""
     match node:
         case Operation("-", (first, second)):
             return first == second or (_vanishes(first) and _vanishes(second))
@@ -165,21 +168,21 @@ def _vanishes(node: Node) -> bool:
     return node == 0.0
 
 
-def _text(node: Node, binds: int) -> str:
-    """A node's text where only what binds at least so tightly may stand without parentheses."""
+def _text(node: Node, precedence: int) -> str:
+    """A node's text, in parentheses where it binds less tightly than ``precedence``."""
     if isinstance(node, Reference):
         return str(node)
     if not isinstance(node, Operation):
         return repr(int(node)) if node.is_integer() and abs(node) < 2**53 else repr(node)
-    if node.name not in _BINDS:
+    if node.name not in _PRECEDENCE:
         return f"{node.name}({', '.join(_text(operand, 0) for operand in node.operands)})"
-    own = _BINDS[node.name]
+    own = _PRECEDENCE[node.name]
     if node.name == "negative":
         words = "-" + _text(node.operands[0], own)
     else:
         left, right = node.operands
         words = f"{_text(left, own)} {node.name} {_text(right, own + 1)}"
-    return words if own >= binds else f"({words})"
+    return words if own >= precedence else f"({words})"
 
 
 class _Interval(NamedTuple):
@@ -193,7 +196,7 @@ def _point(node: Node, values: Mapping[Reference, AnyArray]) -> AnyArray:
     if not isinstance(node, Operation):
         return np.float64(node)
     operands = [_point(operand, values) for operand in node.operands]
-    operation = _POINT[node.name]
+    operation = _OPERATIONS[node.name]
     return operation(*operands) if len(operands) < 3 else reduce(operation, operands)
 
 
@@ -211,7 +214,9 @@ def _enclosure(node: Node, ends: Mapping[Reference, _Interval]) -> _Interval:
             least = np.maximum(0.0, np.maximum(low[0], -high[0]))
             return _Interval(least, np.maximum(abs(low[0]), abs(high[0])))
         case "min" | "max":
-            return _Interval(reduce(_POINT[node.name], low), reduce(_POINT[node.name], high))
+            return _Interval(
+                reduce(_OPERATIONS[node.name], low), reduce(_OPERATIONS[node.name], high)
+            )
         case "log":
             return _log(parts[0])
         case "/":
@@ -220,7 +225,7 @@ def _enclosure(node: Node, ends: Mapping[Reference, _Interval]) -> _Interval:
             return _Interval(
                 np.where(zero, -np.inf, quotient.low), np.where(zero, np.inf, quotient.high)
             )
-    return _corners(_POINT[node.name], *parts)
+    return _corners(_OPERATIONS[node.name], *parts)
 
 
 def _corners(operation: Callable[..., AnyArray], first: _Interval, second: _Interval) -> _Interval:
@@ -230,9 +235,9 @@ def _corners(operation: Callable[..., AnyArray], first: _Interval, second: _Inte
     difference lies between the other corners.
     """
     first, second = _floats(first), _floats(second)
-    found = [operation(x, y) for x in first for y in second]
-    found = [np.where(np.isnan(part), 0.0, part) for part in found]
-    return _Interval(reduce(np.minimum, found), reduce(np.maximum, found))
+    corners = [operation(x, y) for x in first for y in second]
+    corners = [np.where(np.isnan(part), 0.0, part) for part in corners]
+    return _Interval(reduce(np.minimum, corners), reduce(np.maximum, corners))
 
 
 def _log(part: _Interval) -> _Interval:
@@ -243,11 +248,11 @@ def _log(part: _Interval) -> _Interval:
 
 
 def _floats(part: _Interval) -> _Interval:
-    """An interval that reaches into the floats: an infinite number is only known to lie beyond."""
+    """An interval with an end among the floats: an infinite number is only known to lie beyond."""
     return _Interval(np.minimum(part.low, _MOST), np.maximum(part.high, -_MOST))
 
 
-_POINT: dict[str, Callable[..., AnyArray]] = {
+_OPERATIONS: dict[str, Callable[..., AnyArray]] = {
     "+": np.add,
     "-": np.subtract,
     "*": np.multiply,

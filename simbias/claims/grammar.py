@@ -45,14 +45,16 @@ def parse(
         ValueError: in one line, what is not allowed and where.
     """
     trees = {
-        _definable(place, name, quantities, populations): _tree(f"{place}: definition {name}", each)
-        for name, each in (definitions or {}).items()
+        _definable(place, name, quantities, populations): _tree(
+            f"{place}: definition {name}", definition
+        )
+        for name, definition in (definitions or {}).items()
     }
     uses = {
-        name: [part.id for part in ast.walk(tree) if isinstance(part, ast.Name)]
+        name: [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
         for name, (_, tree) in trees.items()
     }
-    graph = {name: [used for used in found if used in trees] for name, found in uses.items()}
+    graph = {name: [used for used in names if used in trees] for name, names in uses.items()}
     reader = _Reader(quantities, [name for name in populations if name])
     try:
         for name in TopologicalSorter(graph).static_order():
@@ -65,8 +67,8 @@ def parse(
     reader.place = place
     reader.text, tree = _tree(place, text)
     node = reader.read(tree).node
-    found = dict.fromkeys(_references(node))
-    return Expression(node, {reference: quantities[reference.quantity] for reference in found})
+    references = dict.fromkeys(_references(node))
+    return Expression(node, {reference: quantities[reference.quantity] for reference in references})
 
 
 def _fail(place: str, arrived: object, allowed: str) -> ValueError:
@@ -82,10 +84,10 @@ def _definable(
     place = f"{place}: definition"
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
         raise _fail(place, name, "a name of letters, digits and _")
-    for kind, taken in [
+    for kind, names in [
         ("quantity", quantities), ("function", _OPERANDS), ("population", populations)
     ]:  # fmt: skip
-        if name in taken:
+        if name in names:
             raise _fail(place, name, f"another name, that of no {kind}")
     return name
 
@@ -107,8 +109,8 @@ def _tree(place: str, text: object) -> tuple[str, ast.expr]:
         raise _fail(place, text, _ALLOWED) from None
 
 
-class _Read(NamedTuple):
-    """A tree with its size: a definition that doubles another grows exponentially."""
+class _Parsed(NamedTuple):
+    """A parsed tree with its size: definitions that double each other grow exponentially."""
 
     node: Node
     terms: int = 1
@@ -120,7 +122,7 @@ class _Reader:
 
     def __init__(self, quantities: Mapping[str, Quantity], populations: Sequence[str]) -> None:
         self.quantities, self.populations = quantities, populations
-        self.defined: dict[str, _Read] = {}
+        self.defined: dict[str, _Parsed] = {}
         self.place, self.text = "", ""
 
     def fail(self, tree: ast.expr, allowed: str = _ALLOWED) -> ValueError:
@@ -129,13 +131,13 @@ class _Reader:
     def known(self, name: str, names: Iterable[str]) -> None:
         known(self.place, name if len(name) <= 80 else f"{name[:77]}...", names)
 
-    def read(self, tree: ast.expr, depth: int = 1) -> _Read:
+    def read(self, tree: ast.expr, depth: int = 1) -> _Parsed:
         """The expression of a syntax tree that stands this deep in its text."""
         if depth > _DEPTH:
             raise self.fail(tree, f"nesting at most {_DEPTH} deep")
         match tree:
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-                return _Read(float(self.number(tree, value)))
+                return _Parsed(float(self.number(tree, value)))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return self.operation(tree, "negative", [operand], depth)
             case ast.BinOp(op=sign, left=left, right=right) if type(sign) in _SIGNS:
@@ -146,23 +148,23 @@ class _Reader:
                     raise self.fail(tree, "one operand" if most == 1 else "two operands or more")
                 return self.operation(tree, name, operands, depth)
             case ast.Call(func=function, args=arguments, keywords=[]):
-                return _Read(self.reference(tree, function, arguments))
+                return _Parsed(self.reference(tree, function, arguments))
             case ast.Name(id=name) if name in self.defined:
                 return self.defined[name]
             case ast.Name() | ast.Attribute():
-                return _Read(self.reference(tree, tree, None))
+                return _Parsed(self.reference(tree, tree, None))
         raise self.fail(tree)
 
     def operation(
         self, tree: ast.expr, name: str, operands: Sequence[ast.expr], depth: int
-    ) -> _Read:
+    ) -> _Parsed:
         parts = [self.read(operand, depth + 1) for operand in operands]
         terms = 1 + sum(part.terms for part in parts)
-        deep = 1 + max(part.depth for part in parts)
-        if terms > _TERMS or deep > _DEPTH:
+        nesting = 1 + max(part.depth for part in parts)
+        if terms > _TERMS or nesting > _DEPTH:
             limits = f"at most {_TERMS} terms, nested at most {_DEPTH} deep"
             raise self.fail(tree, f"{limits}, with definitions written out")
-        return _Read(Operation(name, tuple(part.node for part in parts)), terms, deep)
+        return _Parsed(Operation(name, tuple(part.node for part in parts)), terms, nesting)
 
     def reference(
         self, tree: ast.expr, named: ast.expr, arguments: Sequence[ast.expr] | None
@@ -183,7 +185,7 @@ class _Reader:
                 names = [*self.quantities, *_OPERANDS, *self.defined, *self.populations]
                 self.known(name, names)
                 if self.populations:
-                    allowed = " or ".join(f"{one}.{name}" for one in self.populations)
+                    allowed = " or ".join(f"{prefix}.{name}" for prefix in self.populations)
                     raise self.fail(tree, allowed)
                 population = ""
             case _:
@@ -199,7 +201,7 @@ class _Reader:
             return None
         number = quantity.argument.kind == "number"
         allowed = quantity.call if number else f'{quantity.name}("{quantity.argument.kind}")'
-        match [_literal(each) for each in arguments or ()]:
+        match [_literal(operand) for operand in arguments or ()]:
             case [str() as name] if not number and re.fullmatch(r"[\w.-]+", name):
                 value: str | float = name
             case [int() | float() as size] if number:
@@ -216,8 +218,8 @@ class _Reader:
         """A finite number; an int where it is whole."""
         if isinstance(literal, bool) or not abs(literal) <= _MOST:
             raise self.fail(tree, "a finite number")
-        whole = float(literal).is_integer() and abs(literal) < 2**53
-        return int(literal) if whole else float(literal)
+        is_whole = float(literal).is_integer() and abs(literal) < 2**53
+        return int(literal) if is_whole else float(literal)
 
 
 def _literal(tree: ast.expr) -> object:

@@ -72,10 +72,10 @@ class Finding:
 
 
 def find(criterion: Criterion, low: ArrayLike, high: ArrayLike) -> Finding:
-    """Judge units.
+    """Judge units by a criterion.
 
     Args:
-        criterion: what is asked of them.
+        criterion: predicate, quantifier and test.
         low, high: where each unit's quantity surely lies, (units,), in the order they came; of a
             missing unit, the whole range of the quantity.
 
@@ -115,8 +115,8 @@ def find(criterion: Criterion, low: ArrayLike, high: ArrayLike) -> Finding:
         estimate=estimate,
         low=start,
         high=stop,
-        p_supported=float(_evidence(criterion, worst)),
-        p_refuted=float(_evidence(criterion, best)),
+        p_supported=float(_p_value(criterion, worst)),
+        p_refuted=float(_p_value(criterion, best)),
         holding=holding,
         failing=failing,
         ambiguous=units - holding - failing,
@@ -124,12 +124,12 @@ def find(criterion: Criterion, low: ArrayLike, high: ArrayLike) -> Finding:
 
 
 def outcomes(criterion: Criterion, low: ArrayLike, high: ArrayLike) -> list[str]:
-    """What each unit is: "holds", "fails" or "ambiguous"; raises ValueError as ``find``."""
+    """Whether each unit "holds", "fails" or is "ambiguous"; raises ValueError as ``find``."""
     worst, best = _sides(criterion, *_oriented(criterion, low, high))
-    named: list[str] = np.where(
+    labels: list[str] = np.where(
         worst.hits, "holds", np.where(best.hits, "fails", "ambiguous")
     ).tolist()
-    return named
+    return labels
 
 
 def p_values(
@@ -138,7 +138,7 @@ def p_values(
     """``p_supported`` and ``p_refuted`` of many draws of units at once.
 
     Args:
-        criterion: what is asked of the units.
+        criterion: predicate, quantifier and test.
         low, high: as for ``find``, (*draws, units).
 
     Returns:
@@ -148,13 +148,13 @@ def p_values(
         ValueError: as ``find``.
     """
     worst, best = _sides(criterion, *_oriented(criterion, low, high))
-    return _evidence(criterion, worst), _evidence(criterion, best)
+    return _p_value(criterion, worst), _p_value(criterion, best)
 
 
 def along(
     criterion: Criterion, low: ArrayLike, high: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The same at every number of units, (*draws, units), of a test that counts.
+    """``p_values`` at every number of units, (*draws, units), of a test that counts units.
 
     Raises:
         ValueError: as ``find``, or a test that does not count units.
@@ -164,7 +164,7 @@ def along(
         raise fail(
             "test",
             criterion.test,
-            " or ".join(name for name, one in declared_tests().items() if one.along),
+            " or ".join(name for name, test in declared_tests().items() if test.along),
         )
     worst, best = _sides(criterion, *_oriented(criterion, low, high))
     return procedure.along(worst), procedure.along(best)
@@ -180,18 +180,18 @@ def fewest(criterion: Criterion, *, tests_in_family: int = 1) -> int:
     """The least number of units with which both verdicts can be reached, all of them clear.
 
     Args:
-        criterion: what is asked of the units.
+        criterion: predicate, quantifier and test.
         tests_in_family: claims of the family.
 
     Raises:
         ValueError: no number of units gives such small p-values.
     """
     level = criterion.alpha / whole("tests_in_family", tests_in_family)
-    worst = max(_proportions(criterion)) + criterion.miscoverage
+    proportion = max(_proportions(criterion)) + criterion.miscoverage
     smallest = criterion.procedure.smallest
 
     def enough(units: int) -> bool:
-        return reaches(smallest(units, worst) + _missed(criterion, units), level)
+        return reaches(smallest(units, proportion) + _charge(criterion, units), level)
 
     low, high = 0, 1
     while not enough(high):
@@ -214,12 +214,12 @@ def more(
     tests_in_family: int = 1,
     most: int = 100_000,
 ) -> int | None:
-    """How many more units would decide, if those to come are as those so far, in their order.
+    """How many more units would decide, were they like those so far, in the same order.
 
     For a mean by the normal law, that is roughly; otherwise exactly.
 
     Args:
-        criterion: what is asked of the units.
+        criterion: predicate, quantifier and test.
         low, high: as for ``find``.
         tests_in_family: claims of the family.
         most: more than this count as never.
@@ -237,10 +237,10 @@ def more(
     sides = _sides(criterion, *_oriented(criterion, low, high))
     if criterion.procedure.along is None:
         least = fewest(criterion, tests_in_family=tests_in_family)
-        found = [_more_by_normal_law(criterion, side.excess, level, least) for side in sides]
+        counts = [_more_by_normal_law(criterion, side.excess, level, least) for side in sides]
     else:
-        found = [_more_by_repeating(criterion, side, level, most) for side in sides]
-    return min((count for count in found if count is not None and count <= most), default=None)
+        counts = [_more_by_repeating(criterion, side, level, most) for side in sides]
+    return min((count for count in counts if count is not None and count <= most), default=None)
 
 
 def _more_by_repeating(criterion: Criterion, side: Side, level: float, most: int) -> int | None:
@@ -261,24 +261,24 @@ def _more_by_normal_law(
     return max(max(least, enough) - len(excess), 1)
 
 
-def _evidence(criterion: Criterion, side: Side) -> NDArray[np.float64]:
-    p = criterion.procedure.p_value(side) + _missed(criterion, side.hits.shape[-1])
+def _p_value(criterion: Criterion, side: Side) -> NDArray[np.float64]:
+    p = criterion.procedure.p_value(side) + _charge(criterion, side.hits.shape[-1])
     return np.minimum(p, 1.0)
 
 
-def _missed(criterion: Criterion, units: int) -> float:
-    """What a mean's p-value is raised by: the probability that any unit's interval misses."""
+def _charge(criterion: Criterion, units: int) -> float:
+    """The probability that any unit's interval misses, by which a mean's p-value is raised."""
     return units * criterion.miscoverage if criterion.charged else 0.0
 
 
 def _edges(criterion: Criterion) -> tuple[float, float]:
-    """Where the claim surely holds, and where it surely fails, as an "at most" claim sees them."""
+    """The ends of where the claim surely holds and surely fails, as of an "at most" claim."""
     value = criterion.value if criterion.op == "<=" else -criterion.value
     return value - criterion.margin, value + criterion.margin
 
 
 def _range(criterion: Criterion) -> tuple[float, float]:
-    """The range of the quantity, as an "at most" claim sees it."""
+    """The range of the quantity, reflected where the claim is "at least"."""
     return (
         (criterion.low, criterion.high)
         if criterion.op == "<="
@@ -287,7 +287,7 @@ def _range(criterion: Criterion) -> tuple[float, float]:
 
 
 def _proportions(criterion: Criterion) -> tuple[float, float]:
-    """The most of the mean gain for the claim, were it false, and against it, were it true."""
+    """The largest mean gain for the claim, were it false, and against it, were it true."""
     if criterion.at_least is not None:
         return criterion.at_least, 1 - criterion.at_least
     if not criterion.procedure.ranged:
@@ -299,7 +299,7 @@ def _proportions(criterion: Criterion) -> tuple[float, float]:
 def _oriented(
     criterion: Criterion, low: ArrayLike, high: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The units as an "at most" claim sees them: reflected where it is "at least"."""
+    """The units' intervals, checked, and reflected where the claim is "at least"."""
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     if low.shape != high.shape or low.ndim == 0 or not low.shape[-1]:
         raise fail(
@@ -308,8 +308,8 @@ def _oriented(
     if np.isnan(low).any() or np.isnan(high).any():
         raise fail("low, high", "NaN", "numbers; of a missing unit, its quantity's whole range")
     if (low > high).any():
-        worst = tuple(float(part[low > high][0]) for part in (low, high))
-        raise fail("low, high", worst, "low <= high")
+        ends = tuple(float(part[low > high][0]) for part in (low, high))
+        raise fail("low, high", ends, "low <= high")
     if criterion.procedure.ranged and ((low < criterion.low) | (high > criterion.high)).any():
         raise fail(
             "low, high", (low.min(), high.max()), f"within [{criterion.low:g}, {criterion.high:g}]"
@@ -324,7 +324,7 @@ def _sides(
     low: Float[np.ndarray, "*draws units"],
     high: Float[np.ndarray, "*draws units"],
 ) -> tuple[Side, Side]:
-    """What speaks for the claim, and what against it, of oriented units."""
+    """The sides for and against the claim, of oriented units."""
     below, above = _edges(criterion)
     failing = low >= above if criterion.margin else low > above
     holding = high <= below
@@ -332,7 +332,9 @@ def _sides(
     if criterion.procedure.ranged:
         bottom, top = _range(criterion)
         gains = ((top - high) / (top - bottom), (low - bottom) / (top - bottom))
-    first, second = (proportion + criterion.miscoverage for proportion in _proportions(criterion))
-    return Side(high - below, holding, gains[0], first), Side(
-        above - low, failing, gains[1], second
+    for_claim, against = (
+        proportion + criterion.miscoverage for proportion in _proportions(criterion)
+    )
+    return Side(high - below, holding, gains[0], for_claim), Side(
+        above - low, failing, gains[1], against
     )

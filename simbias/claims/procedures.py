@@ -63,10 +63,10 @@ class Procedure:
         assumes: of the law of the units, besides that they are independent; empty: nothing.
         paired: whether its units are points that two classifiers label, of which it takes the
             differences -1, 0 and 1, to be held against 0.
-        needs_spread: whether it says nothing of units that are all the same, however many.
+        needs_spread: whether it never decides on units that are all the same, however many.
 
     Examples:
-        One that never says anything, of the proportion of units:
+        One of the proportion of units that never decides:
 
         >>> import numpy as np
         >>> from simbias.claims import Procedure
@@ -107,13 +107,13 @@ def _counting(along: Callable[[Side], NDArray[np.float64]]) -> _Counting:
     return {"p_value": lambda side: along(side)[..., -1], "along": along}
 
 
-def _raised(limit: Callable[[np.ndarray, float], float]) -> Callable[..., float]:
-    """A lower limit of a mean gain that misses may have raised."""
+def _lower_limit(limit: Callable[[np.ndarray, float], float]) -> Callable[..., float]:
+    """A lower limit of a mean gain, lowered by what misses may have added to the mean."""
     return lambda gains, level, miscoverage: max(limit(gains, level) - miscoverage, 0.0)
 
 
-def _shared(limit: Callable[[np.ndarray, float], float]) -> Callable[..., float]:
-    """An upper limit of a mean, of whose error each unit's miscoverage takes a part."""
+def _upper_limit(limit: Callable[[np.ndarray, float], float]) -> Callable[..., float]:
+    """An upper limit of a mean, whose error is lowered by the miscoverage of every unit."""
     return lambda x, level, miscoverage: limit(x, max(level - len(x) * miscoverage, 0.0))
 
 
@@ -124,7 +124,7 @@ clopper_pearson = Procedure(
     source="Clopper and Pearson, Biometrika 1934",
     **_counting(lambda side: exact.binomial(side.hits, side.proportion)),
     smallest=lambda units, proportion: proportion**units,
-    limit=_raised(exact.proportion_limit),
+    limit=_lower_limit(exact.proportion_limit),
 )
 beta_binomial = Procedure(
     quantifiers=("probability",),
@@ -134,7 +134,7 @@ beta_binomial = Procedure(
     "Statistics 2021",
     **_counting(lambda side: sequential.running(side.hits, side.proportion)),
     smallest=lambda units, proportion: float(np.exp(-sequential.log_e(units, units, proportion))),
-    limit=_raised(sequential.anytime_limit),
+    limit=_lower_limit(sequential.anytime_limit),
 )
 sign = Procedure(
     quantifiers=("median",),
@@ -152,7 +152,7 @@ betting = Procedure(
     source="Waudby-Smith and Ramdas, JRSS B 2024",
     **_counting(lambda side: bets.running(side.gains, side.proportion)),
     smallest=bets.smallest,
-    limit=_raised(bets.anytime_limit),
+    limit=_lower_limit(bets.anytime_limit),
     ranged=True,
 )
 permutation = Procedure(
@@ -163,7 +163,7 @@ permutation = Procedure(
     p_value=lambda side: means.flips(side.excess),
     along=None,
     smallest=lambda units, proportion: 0.5 ** min(units, means.GENERATORS),
-    limit=_shared(means.flips_limit),
+    limit=_upper_limit(means.flips_limit),
     assumes="a symmetric law",
 )
 bootstrap = Procedure(
@@ -175,7 +175,7 @@ bootstrap = Procedure(
     p_value=lambda side: means.bootstrap(side.excess),
     along=None,
     smallest=lambda units, proportion: means.least_p(units),
-    limit=_shared(means.bootstrap_limit),
+    limit=_upper_limit(means.bootstrap_limit),
     assumes="a law that is moderately skewed at most, without rare large values",
     needs_spread=True,
 )
@@ -186,7 +186,7 @@ mcnemar = Procedure(
     source="McNemar, Psychometrika 1947",
     **_counting(lambda side: exact.discordant(side.excess)),
     smallest=lambda units, proportion: 0.5**units,
-    limit=_shared(exact.difference_limit),
+    limit=_upper_limit(exact.difference_limit),
     paired=True,
 )
 
@@ -197,8 +197,8 @@ def declared_tests() -> dict[str, Procedure]:
 
     Examples:
         >>> from simbias.claims import declared_tests
-        >>> made = declared_tests()["clopper-pearson"]
-        >>> made.quantifiers, made.smallest(5, 0.5)  # of five units, were one half the proportion
+        >>> test = declared_tests()["clopper-pearson"]
+        >>> test.quantifiers, test.smallest(5, 0.5)  # of five units, were one half the proportion
         (('probability',), 0.03125)
     """
     return TESTS.loaded(Procedure)

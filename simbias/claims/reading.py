@@ -1,4 +1,4 @@
-"""The TOML files that say claims: from tables to claims, families, and what is refused.
+"""Reads claim files (TOML): from tables to claims and families, or a ValueError.
 
 The claims of a family stand in one file, so that its size is known.
 """
@@ -58,20 +58,20 @@ def builtin() -> dict[str, Claim]:
         >>> sorted({claim.family for claim in claims.values()})[:4]
         ['bias', 'conclusion', 'ranking', 'shift']
     """
-    found: dict[str, Claim] = {}
+    claims: dict[str, Claim] = {}
     for source in sources():
-        found |= _apart(source, found)
+        claims |= _disjoint(source, claims)
     for name, entry in CLAIMS.entries().items():
         try:
-            found |= _apart(resource(entry.reference), found)
+            claims |= _disjoint(resource(entry.reference), claims)
         except ValueError as error:
             words = f"claims: plug-in {name!r}, {entry.reference}, is left out: {error}"
             warnings.warn(words, stacklevel=2)
-    return found
+    return claims
 
 
-def _apart(source: Traversable, others: Mapping[str, Claim]) -> dict[str, Claim]:
-    """The claims of a file by id, which shares neither ids nor families with others."""
+def _disjoint(source: Traversable, others: Mapping[str, Claim]) -> dict[str, Claim]:
+    """The claims of a file by id; ValueError where it shares an id or a family with others."""
     families = {claim.family for claim in others.values()}
     claims = load(source)
     for claim in claims:
@@ -115,12 +115,12 @@ def load(source: str | Traversable) -> list[Claim]:
     file = Path(source) if isinstance(source, str) else source
     if not isinstance(file, Traversable) or not file.name.endswith(".toml"):
         raise fail("source", source, "a path ending in .toml")
-    made = [(place, _claim(place, one)) for place, one in tables(file)]
-    ids = Counter(claim.id for _, claim in made)
-    for place, claim in made:
+    placed = [(place, _claim(place, table)) for place, table in tables(file)]
+    ids = Counter(claim.id for _, claim in placed)
+    for place, claim in placed:
         if ids[claim.id] > 1:
             raise fail(f"{place}: id", claim.id, "an id for each claim, also of those by [each]")
-    return [_in_family(place, claim, [other for _, other in made]) for place, claim in made]
+    return [_in_family(place, claim, [other for _, other in placed]) for place, claim in placed]
 
 
 def _in_family(place: str, claim: Claim, others: Sequence[Claim]) -> Claim:
@@ -140,9 +140,9 @@ def _in_family(place: str, claim: Claim, others: Sequence[Claim]) -> Claim:
 def check_units(place: str, claim: Claim) -> None:
     """Raise ValueError where so many units cannot decide a claim in its family and version."""
     criterion = claim.judging
-    missed, level = claim.units * criterion.miscoverage, criterion.alpha / claim.family_size
-    if criterion.charged and missed > level / 2:
-        words = f"at least {1 - level / 2 * (1 - claim.confidence) / missed:.10g}: any of"
+    miscoverage, level = claim.units * criterion.miscoverage, criterion.alpha / claim.family_size
+    if criterion.charged and miscoverage > level / 2:
+        words = f"at least {1 - level / 2 * (1 - claim.confidence) / miscoverage:.10g}: any of"
         words += f" {claim.units} units may miss, and half of {level:.4g} is left for that"
         raise fail(f"{place}: effort: confidence", claim.confidence, words)
     try:
@@ -158,35 +158,37 @@ def check_units(place: str, claim: Claim) -> None:
 
 def _claim(place: str, table: Settings) -> Claim:
     """A claim from its table; the size of its family is still to be counted."""
-    _check(place, table, REQUIRED, OPTIONAL)
-    _named(f"{place}: id", table["id"])
+    _check_keys(place, table, REQUIRED, OPTIONAL)
+    _checked_name(f"{place}: id", table["id"])
     populations = _populations(place, table)
     unit = _unit(f"{place}: unit", table["unit"])
     definitions = table.get("definitions", {})
 
-    def read(at: str, text: object) -> Expression:
-        found = parse(
-            at,
+    def read(place: str, text: object) -> Expression:
+        expression = parse(
+            place,
             text,
             quantities=declared(),
             populations=tuple(populations),
             definitions=definitions,
         )
         settings = {}
-        for one, quantity in found.quantities.items():
+        for reference, quantity in expression.quantities.items():
             if quantity.of == "setting":
                 try:
-                    settings[one] = setting(populations[one.population], one.quantity)
+                    settings[reference] = setting(
+                        populations[reference.population], reference.quantity
+                    )
                 except ValueError as error:
-                    raise ValueError(f"{at}: {error}") from None
+                    raise ValueError(f"{place}: {error}") from None
             elif quantity.of != unit:
                 words = f"quantities of a {unit} (unit: of) and settings; it is of a {quantity.of}"
-                raise fail(at, str(one), words)
+                raise fail(place, str(reference), words)
         try:
-            found.check_defined(settings)
+            expression.check_defined(settings)
         except ValueError as error:
-            raise ValueError(f"{at}: {error}") from None
-        return found
+            raise ValueError(f"{place}: {error}") from None
+        return expression
 
     quantity = read(f"{place}: quantity", table["quantity"])
     if unit not in quantity.of:
@@ -200,11 +202,11 @@ def _claim(place: str, table: Settings) -> Claim:
         f"{place}: predicate: value", quantity, criterion.op, criterion.value, criterion.margin
     )
     premises = tuple(
-        _premise(f"{place}: requires[{i}]", one, read)
-        for i, one in enumerate(table.get("requires", []))
+        _premise(f"{place}: requires[{i}]", premise, read)
+        for i, premise in enumerate(table.get("requires", []))
     )
-    said = [quantity, *(premise.expression for premise in premises)]
-    used = {one.population for expression in said for one in expression.references}
+    expressions = [quantity, *(premise.expression for premise in premises)]
+    used = {reference.population for part in expressions for reference in part.references}
     inference = table["inference"]
     # those that are counted by their seeds have one generation of them
     most = _MOST_POINTS if points else GENERATION // unit_named(unit).seeds
@@ -212,12 +214,12 @@ def _claim(place: str, table: Settings) -> Claim:
     n_certify, confidence = _effort(f"{place}: effort", table["effort"])
     if points and n_certify != n_units:
         raise fail(f"{place}: effort: n_certify", n_certify, f"{n_units}, the units: points")
-    sampled = len({one for said_of in said for one in _sampled(said_of)})
+    sampled = len({reference for part in expressions for reference in _sampled(part)})
     try:
         criterion = replace(criterion, miscoverage=sampled * (1 - confidence))
     except ValueError as error:
-        at = f"{place}: effort: confidence"
-        raise fail(at, confidence, f"closer to 1 ({sampled} intervals a unit; {error})") from None
+        name = f"{place}: effort: confidence"
+        raise fail(name, confidence, f"closer to 1 ({sampled} intervals a unit; {error})") from None
     return Claim(
         id=table["id"],
         title=table["title"],
@@ -228,7 +230,7 @@ def _claim(place: str, table: Settings) -> Claim:
         redraws=unit_named(unit).redraws,
         criterion=criterion,
         units=n_units,
-        family=_named(f"{place}: inference: family", inference["family"]),
+        family=_checked_name(f"{place}: inference: family", inference["family"]),
         correction=known(f"{place}: inference: correction", inference["correction"], CORRECTIONS),
         n_certify=n_certify,
         confidence=confidence,
@@ -237,13 +239,15 @@ def _claim(place: str, table: Settings) -> Claim:
 
 
 def _sampled(expression: Expression) -> list[Reference]:
-    """What is only known up to an interval; the same in quantity and premise is measured once."""
-    return [one for one, quantity in expression.quantities.items() if not quantity.exact]
+    """The references that are known up to an interval, each of which may miss."""
+    return [
+        reference for reference, quantity in expression.quantities.items() if not quantity.exact
+    ]
 
 
 def _effort(place: str, table: Settings) -> tuple[int, float]:
     """Fresh points a unit, and the confidence of its own intervals."""
-    _check(place, table, {"n_certify": int, "confidence": float})
+    _check_keys(place, table, {"n_certify": int, "confidence": float})
     confidence = table["confidence"]
     return (
         whole(f"{place}: n_certify", table["n_certify"]),
@@ -252,7 +256,7 @@ def _effort(place: str, table: Settings) -> tuple[int, float]:
 
 
 def _premise(place: str, table: Settings, read: Callable[[str, object], Expression]) -> Premise:
-    _check(place, table, {"quantity": str, "op": str, "value": float}, {"proportion": float})
+    _check_keys(place, table, {"quantity": str, "op": str, "value": float}, {"proportion": float})
     expression = read(f"{place}: quantity", table["quantity"])
     op, value = known(f"{place}: op", table["op"], OPS), real(f"{place}: value", table["value"])
     proportion = real(
@@ -272,71 +276,72 @@ def _premise(place: str, table: Settings, read: Callable[[str, object], Expressi
 
 def _populations(place: str, table: Settings) -> dict[str, OwnCell]:
     if ("population" in table) == ("populations" in table):
-        given = [key for key in ("population", "populations") if key in table]
-        raise fail(f"{place}: population", given, "one of population and populations")
+        present = [key for key in ("population", "populations") if key in table]
+        raise fail(f"{place}: population", present, "one of population and populations")
     named = {"": table["population"]} if "population" in table else table["populations"]
     if not named:
         raise fail(f"{place}: populations", named, "at least one population")
     cells = {}
     for name, settings in named.items():
-        at = f"{place}: populations: {name}" if name else f"{place}: population"
+        cell_place = f"{place}: populations: {name}" if name else f"{place}: population"
         if "populations" in table and (
             not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or keyword.iskeyword(name)
         ):
             raise fail(f"{place}: populations", name, "a name of letters, digits and _")
-        cells[name] = _cell(at, settings)
+        cells[name] = _cell(cell_place, settings)
     return cells
 
 
 def _cell(place: str, settings: object) -> OwnCell:
     """A population of any experiment in which something is learned."""
-    given = settings if isinstance(settings, dict) else {}
+    table = settings if isinstance(settings, dict) else {}
     try:
-        made = experiment_of(given)
-        if made.learned is None:
-            raise fail(KEY, made.name, "one in which something is learned")
+        experiment = experiment_of(table)
+        if experiment.learned is None:
+            raise fail(KEY, experiment.name, "one in which something is learned")
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
-    needed = {"task": dict, **{key: made.keys[key] for key in made.needed}}
-    _check(place, settings, needed, {**made.keys, KEY: str})
+    needed = {"task": dict, **{key: experiment.keys[key] for key in experiment.needed}}
+    _check_keys(place, settings, needed, {**experiment.keys, KEY: str})
     try:
-        return cell_of(given)
+        return cell_of(table)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
 
 
 def _unit(place: str, table: Settings) -> str:
-    _check(place, table, {"of": str, "redraws": list})
+    _check_keys(place, table, {"of": str, "redraws": list})
     of = known(f"{place}: of", table["of"], units())
     redraws = unit_named(of).redraws
-    for one in table["redraws"]:
-        known(f"{place}: redraws", one, redraws)
+    for redraw in table["redraws"]:
+        known(f"{place}: redraws", redraw, redraws)
     if sorted(table["redraws"]) != sorted(redraws):
-        every = ", ".join(redraws)
-        raise fail(f"{place}: redraws", table["redraws"], f"all of {every}: what a {of} redraws")
+        names = ", ".join(redraws)
+        raise fail(f"{place}: redraws", table["redraws"], f"all of {names}: what a {of} redraws")
     return of
 
 
 def _criterion(place: str, table: Settings, quantity: Expression) -> Criterion:
     predicate, quantifier, inference = (table[k] for k in ("predicate", "quantifier", "inference"))
-    _check(f"{place}: predicate", predicate, {"op": str, "value": float, "margin": float})
-    _check(f"{place}: quantifier", quantifier, {"kind": str}, {"at_least": float})
-    _check(f"{place}: inference", inference, _INFERENCE)
-    given = {"value": "predicate", "margin": "predicate", "alpha": "inference"}
+    _check_keys(f"{place}: predicate", predicate, {"op": str, "value": float, "margin": float})
+    _check_keys(f"{place}: quantifier", quantifier, {"kind": str}, {"at_least": float})
+    _check_keys(f"{place}: inference", inference, _INFERENCE)
+    parts = {"value": "predicate", "margin": "predicate", "alpha": "inference"}
     if "at_least" in quantifier:
-        given["at_least"] = "quantifier"
+        parts["at_least"] = "quantifier"
     # equal criteria must have equal hashes, whether a number is written 1 or 1.0
-    numbers = {key: real(f"{place}: {at}: {key}", table[at][key]) for key, at in given.items()}
-    at, (low, high) = f"{place}: inference: test", quantity.range()
-    test = declared_tests()[known(at, inference["test"], declared_tests())]
+    numbers = {
+        key: real(f"{place}: {part}: {key}", table[part][key]) for key, part in parts.items()
+    }
+    name, (low, high) = f"{place}: inference: test", quantity.range()
+    test = declared_tests()[known(name, inference["test"], declared_tests())]
     bounded = math.isfinite(low) and math.isfinite(high)
     if (test.ranged and not bounded) or (test.assumes and bounded):
         others = declared_tests().items()
-        fitting = [name for name, one in others if (one.ranged if bounded else one.assumes)]
+        fitting = [name for name, other in others if (other.ranged if bounded else other.assumes)]
         words = f"{' or '.join(fitting)}{', which assumes nothing,' * bounded} for a mean of"
-        raise fail(
-            at, inference["test"], f"{words} {quantity.text}: it lies in [{low:g}, {high:g}]"
-        )
+        words += f" {quantity.text}: it lies in [{low:g}, {high:g}]"
+        raise fail(name, inference["test"], words)
     try:
         return Criterion(
             op=predicate["op"],
@@ -351,8 +356,8 @@ def _criterion(place: str, table: Settings, quantity: Expression) -> Criterion:
         )
     except ValueError as error:
         key = str(error).split(":")[0]
-        at = given.get(key, {"op": "predicate", "test": "inference"}.get(key, "quantifier"))
-        raise ValueError(f"{place}: {at}: {error}") from None
+        part = parts.get(key, {"op": "predicate", "test": "inference"}.get(key, "quantifier"))
+        raise ValueError(f"{place}: {part}: {error}") from None
 
 
 def _check_edge(
@@ -370,13 +375,13 @@ def _check_edge(
         raise fail(place, value, f"{words}: it lies in [{low:g}, {high:g}]")
 
 
-def _named(place: str, name: str) -> str:
+def _checked_name(place: str, name: str) -> str:
     if not is_name(name):
         raise fail(place, name, "letters, digits, - and _")
     return name
 
 
-def _check(
+def _check_keys(
     place: str,
     table: object,
     required: Mapping[str, type],

@@ -57,17 +57,17 @@ class Networks(Protocol):
         """Train what is missing of these seeds of these cells."""
 
     def stack(self, cell: AnyCell, seeds: Sequence[int]) -> AnyStack:
-        """What quantities are measured on, of the seeds at which there is a classifier, or None."""
+        """The classifiers among those learned at these seeds, to measure; None where none is."""
 
     def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
-        """Value, low and high of what was measured before, by seed (of a pair: the first)."""
+        """Measurements kept so far: value, low and high, by seed (of a pair: the first)."""
 
-    def keep(self, key: Key, found: Mapping[int, Triple]) -> None:
+    def keep(self, key: Key, measurements: Mapping[int, Triple]) -> None:
         """Keep measurements."""
 
 
 def classifiers(stack: AnyStack) -> AnyStack:
-    """Those of a stack, or of estimators, that are classifiers; None: none of them."""
+    """The part of a stack, or of estimators, that are classifiers; None where none is."""
     try:
         return sound(stack)
     except ValueError:
@@ -79,32 +79,33 @@ class InMemory:
 
     def __init__(self) -> None:
         self._learned: dict[Replica, AnyStack] = {}
-        self._found: dict[Key, dict[int, Triple]] = {}
+        self._measurements: dict[Key, dict[int, Triple]] = {}
 
     def train(self, wanted: Mapping[AnyCell, Sequence[int]]) -> None:
         """Train what is missing."""
         groups: dict[Hashable, list[Replica]] = {}
         for cell, seeds in wanted.items():
-            made = experiment_of(cell)
-            missing = [one for seed in seeds if (one := Replica(cell, seed)) not in self._learned]
-            groups.setdefault((made.name, made.group(cell)), []).extend(missing)
+            experiment = experiment_of(cell)
+            replicas = [Replica(cell, seed) for seed in seeds]
+            missing = [replica for replica in replicas if replica not in self._learned]
+            groups.setdefault((experiment.name, experiment.group(cell)), []).extend(missing)
         for replicas in filter(None, groups.values()):
             self._learned |= _learned(replicas[0].cell).make(replicas)
 
     def stack(self, cell: AnyCell, seeds: Sequence[int]) -> AnyStack:
-        """What quantities are measured on, of the classifiers."""
-        found = [self._learned[Replica(cell, seed)] for seed in seeds]
-        ended = [one for one in found if one is not None]
+        """The classifiers among those learned at these seeds."""
+        stacks = [self._learned[Replica(cell, seed)] for seed in seeds]
+        ended = [stack for stack in stacks if stack is not None]
         return classifiers(_learned(cell).join(ended)) if ended else None
 
     def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
-        """What was measured before."""
-        known = self._found.get(key, {})
+        """Measurements kept so far."""
+        known = self._measurements.get(key, {})
         return {seed: known[seed] for seed in seeds if seed in known}
 
-    def keep(self, key: Key, found: Mapping[int, Triple]) -> None:
-        """Keep it as long as this object."""
-        self._found.setdefault(key, {}).update(found)
+    def keep(self, key: Key, measurements: Mapping[int, Triple]) -> None:
+        """Keep measurements as long as this object."""
+        self._measurements.setdefault(key, {}).update(measurements)
 
 
 def _learned(cell: AnyCell) -> Learned:
@@ -178,24 +179,27 @@ def judge_feasible(
 ) -> list[Verdict]:
     """``judge``, of claims that have been found ``feasible``."""
     first = dict.fromkeys((claim.id for claim in claims), GENERATION) | dict(first_seeds or {})
-    open_ = [claim for claim in claims if not settings_unmet(claim)]
-    have = dict.fromkeys((claim.id for claim in open_), 0)
+    undecided = [claim for claim in claims if not settings_unmet(claim)]
+    counts = dict.fromkeys((claim.id for claim in undecided), 0)
     measured: dict[str, Units] = {}
-    while open_:
-        have |= {claim.id: _next(claim, have[claim.id], measured.get(claim.id)) for claim in open_}
+    while undecided:
+        counts |= {
+            claim.id: _next_count(claim, counts[claim.id], measured.get(claim.id))
+            for claim in undecided
+        }
         wanted: dict[AnyCell, list[int]] = {}
-        for claim in open_:
-            seeds = _seeds(claim, have[claim.id], first[claim.id])
+        for claim in undecided:
+            seeds = _seeds(claim, counts[claim.id], first[claim.id])
             for cell in claim.populations.values():
                 wanted[cell] = sorted({*wanted.get(cell, []), *seeds})
         networks.train(wanted)
-        _measure(open_, have, first, networks, note)
-        for claim in open_:
-            measured[claim.id] = _units(claim, have[claim.id], first[claim.id], networks)
-        open_ = [
+        _measure(undecided, counts, first, networks, note)
+        for claim in undecided:
+            measured[claim.id] = _units(claim, counts[claim.id], first[claim.id], networks)
+        undecided = [
             claim
-            for claim in open_
-            if have[claim.id] < claim.units and not _is_decided(claim, measured[claim.id])
+            for claim in undecided
+            if counts[claim.id] < claim.units and not _is_decided(claim, measured[claim.id])
         ]
     return conclude(claims, measured)
 
@@ -219,20 +223,22 @@ def feasible(claims: Sequence[Claim]) -> None:
             except ValueError as error:
                 raise ValueError(f"{claim.id}: {reference}: {error}") from None
     for name, members in families.items():
-        said = {(claim.family_size, claim.criterion.alpha) for claim in members}
-        if len(said) > 1 or len(members) > members[0].family_size:
+        corrections = {(claim.family_size, claim.criterion.alpha) for claim in members}
+        if len(corrections) > 1 or len(members) > members[0].family_size:
             raise fail("family", name, "claims of one file, which are corrected together")
 
 
-def _next(claim: Claim, have: int, measured: Units | None) -> int:
-    """How many units a claim asks for next: as many as would decide, at most doubling."""
+def _next_count(claim: Claim, count: int, measured: Units | None) -> int:
+    """How many units a claim needs next: as many as would decide, at most doubling."""
     if unit_named(claim.unit).points or not claim.criterion.procedure.sequential:
         return claim.units  # points of one network come all at once
     if measured is None:
         return min(claim.units, FIRST_ROUND)
     ends = intervals(claim, measured)
-    needed = more(claim.judging, *ends, tests_in_family=claim.family_size, most=claim.units) or have
-    return min(claim.units, have + max(FIRST_ROUND, min(have, needed)))
+    needed = (
+        more(claim.judging, *ends, tests_in_family=claim.family_size, most=claim.units) or count
+    )
+    return min(claim.units, count + max(FIRST_ROUND, min(count, needed)))
 
 
 def _is_decided(claim: Claim, units: Units) -> bool:
@@ -243,7 +249,7 @@ def _is_decided(claim: Claim, units: Units) -> bool:
 
 
 def _ids(claim: Claim, units: int, first: int) -> list[int]:
-    """What so many units are known by: a seed, the first seed of a pair, a point's place."""
+    """The numbers of so many units: a seed, the first seed of a pair, a point's position."""
     step = unit_named(claim.unit).seeds
     return list(range(first, first + step * units, step))
 
@@ -255,7 +261,7 @@ def _seeds(claim: Claim, units: int, first: int) -> list[int]:
 
 
 def _keys(claim: Claim) -> dict[Reference, Key]:
-    """What has to be measured for a claim, by reference."""
+    """The measurements that a claim needs, by reference."""
     points = claim.units if unit_named(claim.unit).points else claim.n_certify
     expressions = [claim.quantity, *(premise.expression for premise in claim.premises)]
     return {
@@ -277,16 +283,16 @@ def _behind(unit: str, i: int, first: int) -> Seeds:
 
 
 def _parts(key: Key, behind: Mapping[int, Seeds]) -> Iterator[dict[int, Seeds]]:
-    """Units that are measured in one go: some networks or pairs, or all points of a network."""
-    together = 1 if unit_named(declared()[key.reference.quantity].of).points else _TOGETHER
+    """Units by batch: some networks or pairs, or all points of a network."""
+    size = 1 if unit_named(declared()[key.reference.quantity].of).points else _TOGETHER
     groups = sorted(set(behind.values()))
-    for start in range(0, len(groups), together):
-        chosen = set(groups[start : start + together])
+    for start in range(0, len(groups), size):
+        chosen = set(groups[start : start + size])
         yield {i: behind[i] for i in sorted(behind) if behind[i] in chosen}
 
 
-class _Asked(NamedTuple):
-    """Networks to measure together."""
+class _Batch(NamedTuple):
+    """Networks that are measured together."""
 
     cell: AnyCell
     n_certify: int
@@ -296,7 +302,7 @@ class _Asked(NamedTuple):
 
 def _measure(
     claims: Sequence[Claim],
-    have: Mapping[str, int],
+    counts: Mapping[str, int],
     first: Mapping[str, int],
     networks: Networks,
     note: Callable[[str], None],
@@ -304,70 +310,72 @@ def _measure(
     """Measure whatever is missing; quantities of the same networks share what they can."""
     missing: dict[Key, dict[int, Seeds]] = {}  # units, and the seeds behind each
     for claim in claims:
-        ids = _ids(claim, have[claim.id], first[claim.id])
+        ids = _ids(claim, counts[claim.id], first[claim.id])
         for key in _keys(claim).values():
             known = networks.recall(key, ids)
             behind = {i: _behind(claim.unit, i, first[claim.id]) for i in ids if i not in known}
             missing.setdefault(key, {}).update(behind)
-    together: dict[_Asked, dict[Key, dict[int, Seeds]]] = {}
+    batches: dict[_Batch, dict[Key, dict[int, Seeds]]] = {}
     for key, behind in missing.items():
         for part in _parts(key, behind):
             seeds = tuple(sorted({seed for seeds in part.values() for seed in seeds}))
-            asked = _Asked(key.cell, key.n_certify, key.confidence, seeds)
-            together.setdefault(asked, {})[key] = part
-    for asked, wanted in together.items():
-        stack = networks.stack(asked.cell, asked.seeds)
+            batch = _Batch(key.cell, key.n_certify, key.confidence, seeds)
+            batches.setdefault(batch, {})[key] = part
+    for batch, parts in batches.items():
+        stack = networks.stack(batch.cell, batch.seeds)
         if stack is None:
             continue
-        sound = set(stack.seeds)
+        classifier_seeds = set(stack.seeds)
         keys = {
-            key: {i: seeds for i, seeds in part.items() if sound.issuperset(seeds)}
-            for key, part in wanted.items()
+            key: {i: seeds for i, seeds in part.items() if classifier_seeds.issuperset(seeds)}
+            for key, part in parts.items()
         }
         keys = {key: units for key, units in keys.items() if units}
         if not keys:  # no partner of a pair is left
             continue
         words = ", ".join(dict.fromkeys(key.reference.quantity for key in keys))
-        note(f"{asked.cell.name}, seeds {asked.seeds[0]} to {asked.seeds[-1]}: {words}")
-        whole = _subject(stack, asked, keys)
+        note(f"{batch.cell.name}, seeds {batch.seeds[0]} to {batch.seeds[-1]}: {words}")
+        shared = _subject(stack, batch, keys)
         for key, units in keys.items():
             quantity = declared()[key.reference.quantity]
-            subject = whole
+            subject = shared
             if unit_named(quantity.of).seeds > 1:
                 members = stack.some([seed for seeds in units.values() for seed in seeds])
-                subject = _subject(members, asked, keys)
+                subject = _subject(members, batch, keys)
             estimate = quantity.measure(subject, key.reference.argument)
-            found = zip(*(ends.tolist() for ends in estimate), strict=True)
-            networks.keep(key, dict(zip(units, found, strict=True)))
+            triples = zip(*(ends.tolist() for ends in estimate), strict=True)
+            networks.keep(key, dict(zip(units, triples, strict=True)))
 
 
-def _subject(stack: AnyStack, asked: _Asked, keys: Iterable[Key]) -> Subject:
-    """Networks with the arguments that will be asked for, by kind."""
+def _subject(stack: AnyStack, batch: _Batch, keys: Iterable[Key]) -> Subject:
+    """Networks to measure, with the arguments of the quantities, by kind."""
     arguments: dict[str, list[str | float]] = {}
     for reference in dict.fromkeys(key.reference for key in keys):
         argument = declared()[reference.quantity].argument
         if argument is not None and reference.argument is not None:
             arguments.setdefault(argument.kind, []).append(reference.argument)
-    kinds = {kind: list(dict.fromkeys(given)) for kind, given in arguments.items()}
-    return Subject(stack, n_certify=asked.n_certify, confidence=asked.confidence, arguments=kinds)
+    kinds = {kind: list(dict.fromkeys(values)) for kind, values in arguments.items()}
+    return Subject(stack, n_certify=batch.n_certify, confidence=batch.confidence, arguments=kinds)
 
 
-def _units(claim: Claim, have: int, first: int, networks: Networks) -> Units:
+def _units(claim: Claim, count: int, first: int, networks: Networks) -> Units:
     """The units of a claim from what was measured."""
-    ids = _ids(claim, have, first)
-    nothing = (np.nan,) * 3
+    ids = _ids(claim, count, first)
+    unmeasured = (np.nan,) * 3
     values: dict[Reference, Estimate] = {}
     for reference, key in _keys(claim).items():
         known = networks.recall(key, ids)
-        values[reference] = Estimate(*np.array([known.get(i, nothing) for i in ids]).T)
-    said = [claim.quantity, *(one.expression for one in claim.premises)]
-    quantity, *premises = (_evaluated(one, values, claim.populations, len(ids)) for one in said)
+        values[reference] = Estimate(*np.array([known.get(i, unmeasured) for i in ids]).T)
+    expressions = [claim.quantity, *(premise.expression for premise in claim.premises)]
+    quantity, *premises = (
+        _evaluated(expression, values, claim.populations, len(ids)) for expression in expressions
+    )
     missing = []
     for i in range(len(ids)):
         unmet = [
             str(premise)
-            for premise, found in zip(claim.premises, premises, strict=True)
-            if not outcome(premise, found)[i]
+            for premise, estimate in zip(claim.premises, premises, strict=True)
+            if not outcome(premise, estimate)[i]
         ]
         if np.isnan([part[i] for part in quantity]).any():
             missing.append("not measured: training failed, or the quantity has no value")
@@ -383,12 +391,15 @@ def _evaluated(
     cells: Mapping[str, OwnCell],
     n: int,
 ) -> Estimate:
-    """An expression on the units."""
+    """An expression evaluated on the units."""
     settings = {
-        one: Estimate(*np.full((3, n), setting(cells[one.population], one.quantity)))
-        for one, quantity in expression.quantities.items()
+        reference: Estimate(
+            *np.full((3, n), setting(cells[reference.population], reference.quantity))
+        )
+        for reference, quantity in expression.quantities.items()
         if quantity.of == "setting"
     }
-    return expression.evaluate(
-        {one: values[one] for one in expression.references if one in values} | settings
-    )
+    measured = {
+        reference: values[reference] for reference in expression.references if reference in values
+    }
+    return expression.evaluate(measured | settings)

@@ -67,10 +67,10 @@ class Verdict:
     """What may be concluded of a claim, with the evidence.
 
     Attributes:
-        claim: what was said.
+        claim: the claim that was judged.
         verdict: one of ``VERDICTS``.
         finding: estimate, interval, p-values and counts; None where nothing was measured.
-        premises: those on the units.
+        premises: how many units meet each.
         units: the evidence.
         more: how many more units would decide, where it is inconclusive and they would.
         reason: in one line.
@@ -109,23 +109,25 @@ class Verdict:
 
 
 def settings_unmet(claim: Claim) -> list[str]:
-    """What rules a claim out before training: premises on settings, numbers without a value."""
-    found = [
+    """Why a claim is ruled out before training: premises on settings, numbers without a value."""
+    reasons = [
         words
-        for one, quantity in claim.quantity.quantities.items()
-        if (words := quantity.never(one.argument))
+        for reference, quantity in claim.quantity.quantities.items()
+        if (words := quantity.never(reference.argument))
     ]
     for premise in claim.settings_premises:
         values = {
-            one: Estimate(
-                *np.full((3, 1), setting(claim.populations[one.population], one.quantity))
+            reference: Estimate(
+                *np.full(
+                    (3, 1), setting(claim.populations[reference.population], reference.quantity)
+                )
             )
-            for one in premise.expression.references
+            for reference in premise.expression.references
         }
         quantity = premise.expression.evaluate(values)
         if not outcome(premise, quantity).all():
-            found.append(f"{premise}: {float(quantity.value[0]):.6g}")
-    return found
+            reasons.append(f"{premise}: {float(quantity.value[0]):.6g}")
+    return reasons
 
 
 def outcome(premise: Premise, quantity: Estimate) -> np.ndarray:
@@ -136,11 +138,11 @@ def outcome(premise: Premise, quantity: Estimate) -> np.ndarray:
 
 
 def met(claim: Claim, units: Units) -> tuple[Met, ...]:
-    """How the premises of a claim stand."""
-    found = []
+    """How many units meet each premise of a claim."""
+    premises = []
     for premise, quantity in zip(claim.premises, units.premises, strict=True):
         values = quantity.value[~np.isnan(quantity.value)]
-        found.append(
+        premises.append(
             Met(
                 text=str(premise),
                 met=int(np.sum(outcome(premise, quantity))),
@@ -149,16 +151,16 @@ def met(claim: Claim, units: Units) -> tuple[Met, ...]:
                 median=float(np.median(values)) if len(values) else float("nan"),
             )
         )
-    return tuple(found)
+    return tuple(premises)
 
 
 def intervals(claim: Claim, units: Units) -> tuple[np.ndarray, np.ndarray]:
     """The interval in which each unit's quantity lies: its whole range where it is missing."""
     least, most = claim.quantity.range()
-    away = np.array([bool(why) for why in units.missing])
+    missing = np.array([bool(why) for why in units.missing])
     return (
-        np.where(away, least, units.quantity.low),
-        np.where(away, most, units.quantity.high),
+        np.where(missing, least, units.quantity.low),
+        np.where(missing, most, units.quantity.high),
     )
 
 
@@ -186,29 +188,29 @@ def conclude(claims: Sequence[Claim], measured: Mapping[str, Units]) -> list[Ver
         if claim.id in findings:
             alone = claim.family_size == 1
             families.setdefault((alone, claim.id if alone else claim.family), []).append(claim)
-    said: dict[str, str] = {}
+    corrected: dict[str, str] = {}
     for members in families.values():
         p_values = []
-        for one in members:
-            finding = findings[one.id]
+        for claim in members:
+            finding = findings[claim.id]
             supported, refuted = finding.p_supported, finding.p_refuted
-            p_values.append((scaled(supported, one.version), scaled(refuted, one.version)))
+            p_values.append((scaled(supported, claim.version), scaled(refuted, claim.version)))
         answers = holm(p_values, members[0].criterion.alpha, claims=members[0].family_size)
-        said |= {one.id: answer for one, answer in zip(members, answers, strict=True)}
+        corrected |= {claim.id: answer for claim, answer in zip(members, answers, strict=True)}
     verdicts = []
     for claim in claims:
-        units, found = measured.get(claim.id), premises.get(claim.id, ())
+        units, stated = measured.get(claim.id), premises.get(claim.id, ())
         if units is None or claim.id not in findings:
             reason = "; ".join(unmet[claim.id])
-            verdicts.append(Verdict(claim, "inapplicable", None, found, units, None, reason))
+            verdicts.append(Verdict(claim, "inapplicable", None, stated, units, None, reason))
             continue
-        finding, verdict, needed = findings[claim.id], said[claim.id], None
+        finding, verdict, needed = findings[claim.id], corrected[claim.id], None
         if verdict == "inconclusive":
             low, high = intervals(claim, units)
             # 0 where a sequential test has decided both ways: then no more would help
             needed = more(claim.judging, low, high, tests_in_family=claim.family_size) or None
         reason = _reason(claim, verdict, finding, units, needed)
-        verdicts.append(Verdict(claim, verdict, finding, found, units, needed, reason))
+        verdicts.append(Verdict(claim, verdict, finding, stated, units, needed, reason))
     return verdicts
 
 
@@ -220,23 +222,23 @@ def _unmet(
         return [f"premise not met: {words}" for words in settings_unmet(claim)]
     if np.isnan(measured[claim.id].quantity.value).all():
         return [f"no unit has a value: {measured[claim.id].missing[0]}"]
-    return [f"premise not met: {one}" for one in premises[claim.id] if not one.holds]
+    return [f"premise not met: {premise}" for premise in premises[claim.id] if not premise.holds]
 
 
 def _reason(claim: Claim, verdict: str, finding: Finding, units: Units, needed: int | None) -> str:
     criterion = claim.judging
-    what = {"probability": "proportion of units that hold", "mean": "mean", "median": "median"}
+    name = {"probability": "proportion of units that hold", "mean": "mean", "median": "median"}
     confidence = 100 * (1 - criterion.alpha)
     text = (
-        f"{what[criterion.quantifier]} {finding.estimate:.4g}, two-sided {confidence:.4g}% interval"
+        f"{name[criterion.quantifier]} {finding.estimate:.4g}, two-sided {confidence:.4g}% interval"
         f" [{finding.low:.4g}, {finding.high:.4g}]; {len(units.seeds)} {claim.unit}s"
     )
     if len(units.seeds) < claim.units:
         text += f", decided before {claim.units}"
     text += f": {finding.holding} hold, {finding.failing} fail, {finding.ambiguous} ambiguous"
-    gone = Counter(why for why in units.missing if why)
-    if gone:
-        words = ", ".join(f"{count} {why}" for why, count in gone.items())
+    missing = Counter(why for why in units.missing if why)
+    if missing:
+        words = ", ".join(f"{count} {why}" for why, count in missing.items())
         text += f", among them missing: {words}"
     if assumes := criterion.procedure.assumes:
         text += f"; {criterion.test}, which assumes {assumes}"
