@@ -10,6 +10,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,14 +32,47 @@ _AT_ONCE = 200  # files
 _READ = f"read_parquet(?, filename = '{FILE}', hive_partitioning = false)"
 _SCHEMAS = """SELECT file_name, list_sort(list(concat_ws(' ', name, type, converted_type,
     logical_type)))::VARCHAR, list(lower(name)) FROM parquet_schema(?) GROUP BY file_name"""
+_QUIET = "SET enable_progress_bar = false"  # else on standard output after 2 seconds
 T = TypeVar("T")
 
 
-def connect() -> duckdb.DuckDBPyConnection:
-    """An empty database in memory that touches no folder and prints nothing of its own accord."""
+_instances: dict[int, duckdb.DuckDBPyConnection] = {}  # by process: none outlives a fork
+_numbers = count()
+
+
+@contextmanager
+def connect() -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty database in memory that touches no folder and prints nothing of its own accord.
+
+    It lives in an instance that the process keeps, as starting one takes longer than most of what
+    is asked of it.
+    """
+    process, name = os.getpid(), f"own_{next(_numbers)}"
+    instance = _instances.get(process)
+    if instance is None:
+        instance = _instances[process] = alone()
+    try:
+        with instance.cursor() as connection:
+            connection.execute(f"ATTACH ':memory:' AS {name}")
+            connection.execute(f"USE {name}")
+            connection.execute(_QUIET)
+            yield connection
+    finally:
+        try:
+            with instance.cursor() as connection:
+                connection.execute(f"DETACH {name}")
+        except duckdb.Error:  # what has met an error within serves no more
+            _instances.pop(process, None)
+
+
+def alone() -> duckdb.DuckDBPyConnection:
+    """The same in an instance of its own, whose settings may be locked."""
     connection = duckdb.connect(config={"temp_directory": ""})  # else .tmp in the current directory
-    connection.execute("SET enable_progress_bar = false")  # else on standard output after 2 seconds
+    connection.execute(_QUIET)
     connection.execute("SET threads = 1")  # every thread would take its buffers for every file
+    cached = "FROM duckdb_settings() WHERE name = 'enable_external_file_cache'"
+    if connection.execute(cached).fetchall():  # not in old versions
+        connection.execute("SET enable_external_file_cache = false")  # a file is read as it is
     return connection
 
 

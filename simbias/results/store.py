@@ -207,7 +207,7 @@ class Store(Beside):
         Raises:
             ValueError: SQL that fails, with the database's own first line.
         """
-        with parquet.connect() as connection:
+        with parquet.alone() as connection:
             for table in _mentioned(sql):
                 self._tell(self._fill(connection, table))
                 for column in (FILE, ENTRY):
