@@ -10,6 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
@@ -58,15 +59,22 @@ def builtin() -> dict[str, Claim]:
         >>> sorted({claim.family for claim in claims.values()})[:4]
         ['bias', 'conclusion', 'ranking', 'shift']
     """
-    claims: dict[str, Claim] = {}
-    for source in sources():
-        claims |= _disjoint(source, claims)
+    claims = dict(_own())
     for name, entry in CLAIMS.entries().items():
         try:
             claims |= _disjoint(resource(entry.reference), claims)
         except ValueError as error:
             words = f"claims: plug-in {name!r}, {entry.reference}, is left out: {error}"
             warnings.warn(words, stacklevel=2)
+    return claims
+
+
+@cache
+def _own() -> Mapping[str, Claim]:
+    """The claims of this package by id: they name nothing that others add, and are read once."""
+    claims: dict[str, Claim] = {}
+    for source in sources():
+        claims |= _disjoint(source, claims)
     return claims
 
 

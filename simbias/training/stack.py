@@ -248,11 +248,13 @@ def seed_list(seeds: object) -> tuple[int, ...]:
     if isinstance(seeds, np.ndarray):
         seeds = seeds.tolist()
     if isinstance(seeds, Sequence) and not isinstance(seeds, str | bytes):
-        chosen = tuple(whole("seeds", seed, least=0, most=2**63 - 1) for seed in seeds)
+        if len(seeds) > MOST_NETWORKS:
+            raise fail("seeds", f"{len(seeds)} of them", f"at most {MOST_NETWORKS}")
+        ends = (*seeds[:1], *seeds[-1:]) if isinstance(seeds, range) else seeds
+        checked = tuple(whole("seeds", seed, least=0, most=2**63 - 1) for seed in ends)
+        chosen = tuple(seeds) if isinstance(seeds, range) else checked
         if not chosen or len(set(chosen)) < len(chosen):
             raise fail("seeds", seeds, "a count >= 1, or distinct integers >= 0")
-        if len(chosen) > MOST_NETWORKS:
-            raise fail("seeds", f"{len(chosen)} of them", f"at most {MOST_NETWORKS}")
         return chosen
     return tuple(range(whole("seeds", seeds, most=MOST_NETWORKS)))
 
