@@ -18,7 +18,7 @@ from simbias._checks import fail, known, whole
 from simbias._pinned import pinned
 from simbias._types import Params, PyTree
 from simbias.models.classifier import Classifier, Traced, labels
-from simbias.models.data import DataSet, drawn
+from simbias.models.data import DataSet
 from simbias.models.foreign import Foreign
 from simbias.models.panel import panel
 from simbias.networks import MLP
@@ -26,6 +26,7 @@ from simbias.networks.scorer import Scorer
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import Layer
 from simbias.tasks.task import Points, numbers_of
+from simbias.training.problem import drawn
 from simbias.training.scores import decided, logits
 from simbias.training.stack import Stack
 

@@ -12,12 +12,13 @@ from simbias import tasks
 from simbias._checks import fail, instance, whole
 from simbias._keys import identity_key, key_of, stream
 from simbias._memory import fits
-from simbias._pinned import lenient, pinned
+from simbias._pinned import pinned
 from simbias._types import AnyArray, PyTree
 from simbias.tasks import BlockTask, Task
 from simbias.tasks.block_task import block_task
 from simbias.tasks.shifts import shifted
 from simbias.tasks.task import Points, numbers_of, rotation_of, sampler
+from simbias.training.problem import drawn
 from simbias.training.stack import seed_list
 
 
@@ -155,12 +156,3 @@ def data(task: Task, n_train: int, seed: int = 0) -> DataSet:
     draw_set = partial(drawn, sampler(task), "train", n_train, jax.random.key_data(key), law)
     turn = np.asarray(rotation_of(law))
     return DataSet(task, seed, int(n_train), turn, task, draw_set)
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def drawn(
-    draw: Callable[..., Points], split: str, rows: int, key: UInt[Array, " words"], law: PyTree
-) -> Points:
-    """Points of one of a data set's streams, see ``Task.draw``."""
-    with lenient():
-        return draw(law, stream(key_of(key), split), split, rows)

@@ -99,18 +99,34 @@ def shapes(cell: Cell) -> str:
 
 
 def start(program: Program, problem: TrainingProblem) -> State:
-    """A network before its first update."""
-    key = stream(key_of(problem.keys.initialisation), "initialisation")
+    """A network before its first update; what does not matter until then compiles nothing anew."""
+    words, hyper = problem.keys.initialisation, problem.hyper
+    network, method, shape = program.network, program.method, program.shape
+    state: State = _started(network, method, shape, program.classes, program.n_train, words, hyper)
+    return state
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+def _started(
+    network: Network,
+    method: Method,
+    shape: tuple[int, ...],
+    classes: int,
+    n_train: int,
+    words: UInt[Array, " words"],
+    hyper: Hyper,
+) -> State:
+    key = stream(key_of(words), "initialisation")
     with lenient():
-        params = program.network.init(key, program.shape, program.classes)
-        method = program.method.init(_hyper(program, problem), params, program.n_train)
+        params = network.init(key, shape, classes)
+        method_state = method.init({**method.settings, **hyper}, params, n_train)
     return State(
         params=params,
-        method=method,
+        method=method_state,
         updates=jnp.int32(0),
         epoch=jnp.uint32(0),
         offset=jnp.uint32(0),
-        fitted_since=jnp.full(program.n_train, -1, jnp.int32),
+        fitted_since=jnp.full(n_train, -1, jnp.int32),
         best_loss=jnp.float32(jnp.inf),
         stale=jnp.int32(0),
         end=jnp.int32(End.RUNNING),

@@ -241,15 +241,8 @@ def _compiled(
     return over_seeds(one, devices, vectorised=vectorised, compiler_options=options)
 
 
-@lru_cache
-def _starter(program: Program) -> Callable[[TrainingProblem], State]:
-    return jax.jit(lambda problem: fit.start(program, problem))
-
-
 def _start(program: Program, problem: TrainingProblem) -> State:
-    # what does not matter before the first update is left out, so that it compiles nothing anew
-    same = program._replace(n_select=0, batch=0, stride=0)
-    state: State = jax.device_get(_starter(same)(problem))
+    state: State = jax.device_get(fit.start(program, problem))
     return state
 
 

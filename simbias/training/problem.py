@@ -134,10 +134,23 @@ def training_set(cell: Cell, problem: TrainingProblem) -> Points:
 
 def draw_once(draw: Callable[..., Points], n_train: int, problem: TrainingProblem) -> Points:
     """The training set on its own."""
-    points: Points = _drawn(draw, n_train, problem._replace(hyper={}))
+    points: Points
+    if problem.supersample is None:
+        points = drawn(draw, "train", n_train, problem.keys.data, problem.law)
+    else:
+        points = _masked(draw, n_train, problem._replace(hyper={}))
     return points
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _drawn(draw: Callable[..., Points], n_train: int, problem: TrainingProblem) -> Points:
+def _masked(draw: Callable[..., Points], n_train: int, problem: TrainingProblem) -> Points:
     return draw_training_set(draw, problem, n_train)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def drawn(
+    draw: Callable[..., Points], split: str, rows: int, key: UInt[AnyArray, " words"], law: PyTree
+) -> Points:
+    """Points of one of a data set's streams, see ``Task.draw``: one program, whoever asks."""
+    with lenient():
+        return draw(law, stream(key_of(key), split), split, rows)
