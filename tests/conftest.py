@@ -4,6 +4,10 @@ import gc
 import os
 
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # a test compiles what it runs
+# XLA divides a program among compiling threads; whole, it is the same code, sooner where cores work
+os.environ["XLA_FLAGS"] = (
+    f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_parallel_codegen_split_count=1".strip()
+)
 import simbias  # noqa: E402
 
 simbias.configure(2)
@@ -26,11 +30,13 @@ ROWS = 20_000  # one sample size for all tests of the laws, so that programs are
 
 # Files whose tests share a trained network, by its fixture, run in one process.
 TOGETHER = {"snapshots": "cell"} | dict.fromkeys(("exclusive", "rings", "pictures"), "own tasks")
+# So do those whose small cells have one shape, which is compiled once.
+ALIKE = ("test_claims_runner", "test_claims_session", "test_quantities", "test_surroundings")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
 def pytest_collection_modifyitems(items):
-    group = {}
+    group = {item.path: "small cells" for item in items if item.path.stem in ALIKE}
     for item in items:
         for name in TOGETHER.keys() & set(item.fixturenames):
             group[item.path] = TOGETHER[name]

@@ -20,6 +20,15 @@ STOCHASTIC = [n for n in NAMES if BOUNDS.factory(n).certifies == "a stochastic n
 SEARCHED = ("sharpness", *STOCHASTIC)  # not by hand: what they search for is tested on its own
 
 
+def at_each_depth(names):
+    """Bounds and depths; what they search for is compiled for each depth: one now, one in slow."""
+    return [
+        pytest.param(name, depth, marks=[pytest.mark.slow] * (name in SEARCHED and depth > 1))
+        for name in names
+        for depth in DEPTHS
+    ]
+
+
 @pytest.fixture(autouse=True, scope="module")
 def few_steps():
     """Posteriors that are far from the best are still certified."""
@@ -144,13 +153,12 @@ PARTS = (  # terms that add up to the value
 
 @pytest.mark.parametrize("name", [name for name in CLAIMS if name != "stability"])
 def test_terms_add_up_to_the_value(name):
-    record = BOUNDS.factory(name)(example(2))
+    record = BOUNDS.factory(name)(example(1 if name in SEARCHED else 2))
     parts = next(parts for parts in PARTS if set(parts) <= set(record.terms))
     assert sum(record.terms[part] for part in parts) == pytest.approx(record.value)
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize(("name", "depth"), at_each_depth(CLAIMS))
 def test_more_points_with_the_same_statistics_never_loosen_a_bound(name, depth):
     bound, observed = BOUNDS.factory(name), example(depth)
     values = [bound(enlarged(observed, times)).value for times in (1, 2, 8)]
@@ -160,8 +168,7 @@ def test_more_points_with_the_same_statistics_never_loosen_a_bound(name, depth):
         assert values[0] > values[2] or capped
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize(("name", "depth"), at_each_depth(CLAIMS))
 def test_more_confidence_never_tightens_a_bound(name, depth):
     bound, observed = BOUNDS.factory(name), example(depth)
     values = [bound(observed, delta=delta).value for delta in (0.5, 0.05, 1e-6)]
@@ -169,8 +176,7 @@ def test_more_confidence_never_tightens_a_bound(name, depth):
         assert values[0] < values[1] < values[2]
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize(("name", "depth"), at_each_depth(CLAIMS))
 def test_bounds_are_not_below_the_error_they_start_from(name, depth):
     record = BOUNDS.factory(name)(example(depth))
     if record.applicable:
@@ -180,8 +186,7 @@ def test_bounds_are_not_below_the_error_they_start_from(name, depth):
             assert record.terms["training error"] == example(depth).train_error == 0.02
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "depth"), at_each_depth(NAMES))
 def test_the_order_of_hidden_units_does_not_matter(name, depth):
     bound, observed = BOUNDS.factory(name), example(depth)
     assert "permutation" in bound.invariant
@@ -190,8 +195,7 @@ def test_the_order_of_hidden_units_does_not_matter(name, depth):
     same(name, bound(observed), bound(other))
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "depth"), at_each_depth(NAMES))
 def test_relu_rescaling_leaves_what_is_declared_invariant(name, depth):
     bound, observed = BOUNDS.factory(name), example(depth)
     if name in ("frobenius-product", "spectral-product", "inverse-margin"):  # biases: elsewhere

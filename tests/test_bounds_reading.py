@@ -188,7 +188,8 @@ def test_held_out_errors_are_counted_on_a_stream_that_nothing_else_reads(monkeyp
         return fresh(draw, name, rows, key, law)
 
     monkeypatch.setattr(problem_of, "draw_points", draw_points)
-    monkeypatch.setattr(evidence_of, "drawn", drawn)
+    for module in (problem_of, evidence_of):
+        monkeypatch.setattr(module, "drawn", drawn)
     observe(control(cell, "simple"), 0, held_out=11)
     assert [name for name, rows in asked if rows == 11] == ["holdout"]
     assert "holdout" not in [name for name, rows in asked if rows != 11]

@@ -35,7 +35,7 @@ inference = { test = "clopper-pearson", alpha = 0.1, units = 6, family = "f", co
 
 [population]
 task = { name = "noisy-lms-7", dim = 4 }
-network = { name = "mlp", width = 8, depth = 1 }
+network = { name = "mlp", width = 16, depth = 1 }
 method = { name = "sgd", learning_rate = 0.1, momentum = 0.9 }
 n_train = 256
 batch = 64
@@ -528,7 +528,8 @@ def test_a_claim_that_is_said_later_is_judged_on_data_that_no_claim_has_shown(
     later = tmp_path / "later.toml"
     head, first, *_ = CLAIMS.split("[[claim]]")
     text = f"{head}[[claim]]{first}".replace('id = "learns"', 'id = "wider"')
-    later.write_text(text.replace('family = "f"', 'family = "g"').replace("width = 8", "width = 9"))
+    text = text.replace('family = "f"', 'family = "g"')
+    later.write_text(text.replace("learning_rate = 0.1", "learning_rate = 0.2"))
     shown = {row["seed"] for row in networks(copied)}
     code, _, err = call("claims", "run", later, "--out", copied, "--cores", "2")
     assert (code, err) == (0, "")

@@ -20,7 +20,7 @@ from simbias.training.cell import Cell
 
 POPULATION = {
     "task": {"name": "noisy-lms-7", "dim": 4},
-    "network": {"name": "mlp", "width": 8, "depth": 1},
+    "network": {"name": "mlp", "width": 16, "depth": 1},
     "method": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9},
     "n_train": 256,
     "batch": 64,

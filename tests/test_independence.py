@@ -136,8 +136,15 @@ def whole(labels):
     return [np.asarray(y)[None] for y in labels if len(y) == ROWS]
 
 
+# those that are drawn in chunks, whose loop would be compiled anew at every call
+in_chunks = jax.jit(draw_points, static_argnums=(0, 2, 3))
+supersample = jax.jit(draw_supersample, static_argnums=(0, 2))
+masked_set = jax.jit(draw_training_set, static_argnums=(0, 2))
+
+
 def stream(cell, seed, name, rows=ROWS):
-    return draw_points(sampler(cell.task), problem_of(cell, seed), name, rows).x
+    draw = in_chunks if name in ("train", "supersample") else draw_points
+    return draw(sampler(cell.task), problem_of(cell, seed), name, rows).x
 
 
 def test_a_draw_that_comes_twice_is_seen():
@@ -228,22 +235,21 @@ def test_what_measures_a_network_has_seen_nothing_that_made_it(drawn):
 
 
 def test_supersamples_and_masks_are_of_one_network():
-    points = [
-        draw_supersample(sampler(CELL.task), problem_of(CELL, seed, 0), ROWS).x for seed in SEEDS
-    ]
+    points = [supersample(sampler(CELL.task), problem_of(CELL, seed, 0), ROWS).x for seed in SEEDS]
     points += [stream(CELL, seed, name, 2 * ROWS) for seed in SEEDS for name in STREAMS[:4]]
     assert apart(points, 5 * len(SEEDS) * 2 * ROWS)
     masks = [draw_mask(problem_of(CELL, seed, i), ROWS) for seed in SEEDS for i in (0, 1, 2)]
     assert apart(whole(masks), 3 * len(SEEDS))
 
 
-@pytest.mark.parametrize("pairs", (ROWS, 37))  # of a power of two a sum is also a bitwise or
+# of a power of two a sum is also a bitwise or
+@pytest.mark.parametrize("pairs", (37, pytest.param(ROWS, marks=pytest.mark.slow)))
 def test_a_masked_training_set_is_one_point_of_each_pair(pairs):
     problem = problem_of(CELL, 0, 1)
-    both = jax.tree.leaves(draw_supersample(sampler(CELL.task), problem, pairs))
+    both = jax.tree.leaves(supersample(sampler(CELL.task), problem, pairs))
     second = np.asarray(draw_mask(problem, pairs))
     assert 0 < second.sum() < pairs
-    one = jax.tree.leaves(draw_training_set(sampler(CELL.task), problem, pairs))
+    one = jax.tree.leaves(masked_set(sampler(CELL.task), problem, pairs))
     for part, sets in zip(one, both, strict=True):
         first, other = np.asarray(sets[:pairs]), np.asarray(sets[pairs:])
         chosen = second if first.ndim == 1 else second[:, None]

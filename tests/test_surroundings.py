@@ -60,8 +60,8 @@ CELL = training.Cell(
     TASK,
     simbias.MLP(16, 1),
     simbias.sgd(learning_rate=0.1, momentum=0.9),
-    n_train=300,
-    batch=50,
+    n_train=256,
+    batch=64,
     stop=simbias.Stop(max_updates=100, check_every=50),
 )
 BOUNDS = ("clopper-pearson", "bartlett-foster-telgarsky", "compression", "sharpness", "f-cmi")
@@ -81,8 +81,8 @@ inference = { test = "clopper-pearson", alpha = 0.4, units = 3, family = "f", co
 task = { name = "noisy-lms-7", dim = 4 }
 network = { name = "mlp", width = 16, depth = 1 }
 method = { name = "sgd", learning_rate = 0.1, momentum = 0.9 }
-n_train = 300
-batch = 50
+n_train = 256
+batch = 64
 stop = { max_updates = 100, check_every = 50 }
 """
 
@@ -117,7 +117,7 @@ ENTRANCES = {
     "bounds.observe": lambda given: observed(given.stack),
     "bounds.records": lambda given: bounds.records(observed(given.stack), bounds=["sharpness"]),
     "bounds.masked_predictions": lambda given: bounds.masked_predictions(CELL, 0, masks=2),
-    "models.data": lambda given: models.data(TASK, 300, seed=1).x,
+    "models.data": lambda given: models.data(TASK, 256, seed=1).x,
     "models.ensemble": lambda given: validated(models.ensemble(given.stack)),
     "models.train": lambda given: fitted(given.x),
     "models.quantised": lambda given: models.quantised(given.stack, bits=4).members[0].params,
@@ -153,7 +153,7 @@ OTHERS = {
 
 
 def trained():
-    options = {"n_train": 300, "batch": 50, "stop": CELL.stop, "n_select": N_SELECT}
+    options = {"n_train": 256, "batch": 64, "stop": CELL.stop, "n_select": N_SELECT}
     return simbias.train(TASK, CELL.network, CELL.method, seeds=2, **options)
 
 
@@ -304,7 +304,7 @@ def test_seeds_are_taken_as_they_are_and_by_one_function_only(surrounded):
 
 def test_settings_are_as_before_outside(surrounded):
     surrounded(jax_enable_x64=True)
-    TASK.sample(_keys.seed_key(0), 2)
+    TASK.sample(_keys.seed_key(0), 20)
     assert jnp.zeros(1).dtype == np.float64
     with pytest.raises(ValueError, match="^rows: got 0"):
         TASK.sample(_keys.seed_key(0), 0)
@@ -421,7 +421,7 @@ def test_the_fingerprint_hangs_on_every_label_exception_and_stream(stack, monkey
     data = training_set(CELL, problem)
     assert stack.draws[0] == draws.fingerprint(problem, data)
     assert len({*stack.draws, draws.fingerprint(problem_of(CELL, 2), data)}) == 3
-    for i in (0, 150, 299):
+    for i in (0, 128, 255):
         flipped = data.y.at[i].set(1 - data.y[i]), data.exception.at[i].set(~data.exception[i])
         for changed in (data._replace(y=flipped[0]), data._replace(exception=flipped[1])):
             assert draws.fingerprint(problem, changed) != stack.draws[0]
