@@ -9,7 +9,7 @@ from simbias._checks import real
 from simbias.losses.loss import Loss
 
 Logits = Float[Array, "rows classes"]
-Points = Float[Array, " rows"]
+Losses = Float[Array, " rows"]
 
 
 def cross_entropy() -> Loss:
@@ -54,11 +54,10 @@ def square() -> Loss:
 
 
 def logistic(*, smoothing: float = 0.0) -> Loss:
-    """A binary cross-entropy a class, one class against the rest, on soft labels: their sum, nats.
+    """The sum over classes of the binary cross-entropy, each class against the rest, in nats.
 
     Args:
-        smoothing: proportion of a label that is spread evenly over all classes, in [0, 1): 0 keeps
-            it.
+        smoothing: proportion of a label that is spread evenly over all classes, in [0, 1).
 
     Raises:
         ValueError: smoothing out of range.
@@ -72,36 +71,36 @@ def logistic(*, smoothing: float = 0.0) -> Loss:
     """
     spread = real("smoothing", smoothing, 0, 1, open_high=True)
 
-    def points(logits: Logits, labels: Array) -> Points:
+    def points(logits: Logits, labels: Array) -> Losses:
         soft = (1 - spread) * _soft(logits, labels) + spread / logits.shape[-1]
-        loss: Points = optax.sigmoid_binary_cross_entropy(logits, soft).sum(axis=-1)
+        loss: Losses = optax.sigmoid_binary_cross_entropy(logits, soft).sum(axis=-1)
         return loss
 
     return Loss("logistic", {"smoothing": spread}, points)
 
 
-def _cross_entropy(logits: Logits, labels: Array) -> Points:
-    loss: Points
+def _cross_entropy(logits: Logits, labels: Array) -> Losses:
+    loss: Losses
     if labels.ndim == logits.ndim:
         loss = optax.softmax_cross_entropy(logits, labels)
         return loss
-    if logits.shape[-1] == 2:  # one pass over the rows, and a sum whose gradient is one too
+    if logits.shape[-1] == 2:  # one pass over the rows, in the gradient too
         is_label = labels[:, None] == jnp.arange(2, dtype=labels.dtype)[None]
         return jax.nn.softplus(jnp.where(is_label, -logits, logits).sum(axis=-1))
     loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     return loss
 
 
-def _hinge(logits: Logits, labels: Array) -> Points:
+def _hinge(logits: Logits, labels: Array) -> Losses:
     soft = _soft(logits, labels)
-    # of a soft label: the mean over the labels that it may stand for
+    # for a soft label: the mean under its distribution over the classes
     others = jnp.where(jnp.eye(logits.shape[-1], dtype=bool), -jnp.inf, logits[:, None, :])
-    missed = jax.nn.relu(1 + others.max(axis=-1) - logits)
-    return jnp.sum(soft * missed, axis=-1)
+    violations = jax.nn.relu(1 + others.max(axis=-1) - logits)
+    return jnp.sum(soft * violations, axis=-1)
 
 
-def _square(logits: Logits, labels: Array) -> Points:
-    loss: Points = optax.l2_loss(logits, _soft(logits, labels)).sum(axis=-1)
+def _square(logits: Logits, labels: Array) -> Losses:
+    loss: Losses = optax.l2_loss(logits, _soft(logits, labels)).sum(axis=-1)
     return loss
 
 

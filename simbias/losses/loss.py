@@ -15,13 +15,13 @@ from simbias.registry import LOSSES
 
 @dataclass(frozen=True, eq=False)
 class Loss:
-    """A loss; two of one name, settings and code are one loss.
+    """A loss; losses of equal name, settings and code are equal.
 
     Attributes:
         name: the registered name.
-        settings: what the name leaves open, compiled in.
+        settings: its settings, compiled in.
         points: (logits (rows, classes), labels) -> loss of each row, >= 0. Labels are integers
-            (rows,), or soft: a distribution over the classes a row, (rows, classes).
+            (rows,), or soft: a distribution over the classes for each row, (rows, classes).
 
     Examples:
         >>> import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""What came out: anything that scores inputs.
+"""Classifiers: anything that scores inputs.
 
 Scores are one number a class, larger where the class is thought likelier; the label is the class of
 the largest, the first of several. A classifier answers for itself, in NumPy; one that is ``Traced``
@@ -31,14 +31,14 @@ class Classifier(Protocol):
     Attributes:
         label: short name for tables and figures.
         kind: what its scores are, one of ``KINDS``.
-        stochastic: whether it draws something for every row that it is asked about; ``scores`` then
-            takes a JAX random key as well.
+        stochastic: whether the scores of a row are random; ``scores`` then takes a JAX random key
+            as well.
 
     Examples:
         >>> import numpy as np
         >>> import simbias
         >>> class Sign:
-        ...     "Says 1 where the first input is positive."
+        ...     "Label 1 where the first input is positive."
         ...
         ...     label, kind, stochastic = "sign", "labels", False
         ...
@@ -71,7 +71,7 @@ class Traced:
         network: what is compiled in; classifiers of equal networks share a program.
         params: a pytree of arrays, the function's first argument.
         kind: what its scores are, one of ``KINDS``.
-        fault: why it is no classifier, such as a training that diverged; "" where it is one.
+        fault: why its scores are not usable, such as diverged training; "" where they are.
 
     Examples:
         >>> import simbias
@@ -117,18 +117,18 @@ def _scores(network: Scorer, params: Params, x: Array) -> Array:
 def score(
     classifier: Classifier, x: Float[AnyArray, "rows dim"], key: Key[Array, ""] | None = None
 ) -> Float[np.ndarray, "rows classes"]:
-    """A classifier's scores; ``key`` is for one that is stochastic."""
+    """A classifier's scores; ``key`` is passed to one that is stochastic."""
     return classifier.scores(x, key) if classifier.stochastic else classifier.scores(x)
 
 
-def said(scores: Float[np.ndarray, "rows classes"]) -> Int[np.ndarray, " rows"]:
-    """The labels that scores mean: the first class of the largest."""
+def predicted(scores: Float[np.ndarray, "rows classes"]) -> Int[np.ndarray, " rows"]:
+    """The class of the largest score of each row, the first of several."""
     labels: Int[np.ndarray, " rows"] = scores.argmax(axis=1)
     return labels
 
 
 def difference(scores: Float[np.ndarray, "rows 2"]) -> Float[np.ndarray, " rows"]:
-    """Of two classes the second's score less the first's, positive where label 1 is said."""
+    """The second of two classes' scores less the first, positive where label 1 is predicted."""
     with np.errstate(invalid="ignore"):  # infinities: no finite difference
         ahead: Float[np.ndarray, " rows"] = scores[:, 1] - scores[:, 0]
         return ahead
@@ -147,5 +147,5 @@ def finite(scores: Float[np.ndarray, "rows classes"]) -> Bool[np.ndarray, " rows
 def labels(
     classifier: Classifier, x: Float[AnyArray, "rows dim"], key: Key[Array, ""] | None = None
 ) -> Int[np.ndarray, " rows"]:
-    """The labels that a classifier says."""
-    return said(score(classifier, x, key))
+    """The labels that a classifier predicts."""
+    return predicted(score(classifier, x, key))

@@ -30,9 +30,9 @@ class DataSet:
         task: the distribution.
         seed: the integer seed.
         n_train: points of the training set.
-        rotation: the matrix that turned unrotated points into inputs, (dim, dim); of no rows where
-            the task turns none.
-        fresh: the task that fresh points follow: ``task``, or one that it was shifted to.
+        rotation: the matrix that turned unrotated points into inputs, (dim, dim); without rows
+            where the task turns none.
+        fresh: the task that fresh points are drawn from: ``task``, or a shift of it.
 
     Examples:
         >>> import simbias
@@ -81,7 +81,7 @@ class DataSet:
         """The training set, drawn again and left on the device.
 
         Raises:
-            DrawsError: it is not the one that the classifier it belongs to was trained on.
+            DrawsError: it is not the training set of the classifier that it belongs to.
         """
         return self._draw()
 
@@ -104,7 +104,7 @@ class DataSet:
     @cached_property
     @pinned
     def law(self) -> PyTree:
-        """What the points of this data set are drawn from, its rotation included (NumPy)."""
+        """The law that points of this data set are drawn from, its rotation included (NumPy)."""
         key = identity_key(tasks.identity(self.task), self.seed)
         return jax.tree.map(np.asarray, self.task.law(stream(key, "rotation")))
 

@@ -1,7 +1,7 @@
-"""Estimators: learners of other libraries, refitted from their seed whenever they are asked again.
+"""Estimators: learners of other libraries, refitted from their seed whenever they are needed.
 
 An estimator is a name, settings and a function that makes an unfitted object with ``fit(x, y)``;
-what it was fitted to and its random state come from the seed, so nothing of it needs to be stored.
+its data set and its random state come from the seed, so no fitted estimator is stored.
 """
 
 import hashlib
@@ -34,11 +34,11 @@ from simbias.registry import ESTIMATORS
 from simbias.tasks import Task
 from simbias.training.stack import seed_list
 
-_OWN = ("random_state", "n_jobs", "verbose", "warm_start")  # of the library, and not the user's
+_FIXED = ("random_state", "n_jobs", "verbose", "warm_start")  # not for users to set
 
 
 class Unfitted(Protocol):
-    """What can be fitted to inputs (rows, numbers) and labels (rows,)."""
+    """Anything that can be fitted to inputs (rows, numbers) and labels (rows,)."""
 
     def fit(self, x: np.ndarray, y: np.ndarray, /) -> object: ...
 
@@ -49,10 +49,10 @@ class Estimator:
 
     Attributes:
         name: the registered name.
-        settings: what sets it apart from the library's defaults: numbers, words and lists of such.
-        make: an integer, its random state, to an unfitted object with ``fit(x, y)``, of which
+        settings: departures from the library's defaults: numbers, strings and lists of these.
+        make: maps an integer, the random state, to an unfitted object with ``fit(x, y)``, of which
             ``simbias.models.classifier`` makes a classifier.
-        distribution: the installed package that it is from; its version is kept with every result.
+        distribution: the installed package it comes from; its version is kept with every result.
 
     Examples:
         Any object with ``fit`` and ``predict`` is an estimator of one's own:
@@ -97,7 +97,7 @@ class Estimator:
 
 @dataclass(frozen=True)
 class EstimatorCell:
-    """What is fitted; seeds replicate it.
+    """One setting of task, estimator and sample size; seeds replicate it.
 
     Args:
         task: the distribution.
@@ -143,14 +143,14 @@ class EstimatorCell:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What an estimator made of the data sets of some seeds.
+    """An estimator fitted to the data sets of some seeds.
 
     Attributes:
         cell: what was fitted.
         members: the classifier of each seed.
         data: the data set of each.
         seconds: fitting time of each.
-        warned: what the library warned of while fitting each; "" where it did not.
+        warned: the library's warnings while fitting each; "" where there were none.
 
     Examples:
         >>> import simbias
@@ -176,21 +176,21 @@ class Fitted:
     @property
     def seeds(self) -> tuple[int, ...]:
         """The integer seed of each."""
-        return tuple(one.seed for one in self.data)
+        return tuple(data_set.seed for data_set in self.data)
 
     def index(self, seed: int) -> int:
         """The position of a seed; raises ValueError."""
         return self.panel().index(seed)
 
     def some(self, seeds: Sequence[int]) -> "Fitted":
-        """Those of some seeds, in the order given; raises ValueError."""
-        places = [self.index(seed) for seed in seed_list(each("seeds", seeds, object))]
+        """The fits of some seeds, in the order given; raises ValueError."""
+        positions = [self.index(seed) for seed in seed_list(each("seeds", seeds, object))]
         return Fitted(
             cell=self.cell,
-            members=tuple(self.members[i] for i in places),
-            data=tuple(self.data[i] for i in places),
-            seconds=self.seconds[places],
-            warned=tuple(self.warned[i] for i in places),
+            members=tuple(self.members[i] for i in positions),
+            data=tuple(self.data[i] for i in positions),
+            seconds=self.seconds[positions],
+            warned=tuple(self.warned[i] for i in positions),
         )
 
     def panel(self) -> Panel:
@@ -198,7 +198,7 @@ class Fitted:
         return Panel(self.members, self.data)
 
     def outcome(self, i: int) -> tuple[str, str]:
-        """Status and reason of the one at a place."""
+        """Status and reason of the fit at position ``i``."""
         if self.warned[i]:
             return "not-converged", self.warned[i]
         return "done", "fitted"
@@ -236,25 +236,25 @@ def fit(
     """
     cell = EstimatorCell(task, estimator, n_train)
     sets = tuple(data(task, n_train, seed) for seed in seed_list(seeds))
-    made = [_fitted(estimator, one) for one in sets]
-    members, seconds, warned = zip(*made, strict=True)
+    fits = [_fitted(estimator, data_set) for data_set in sets]
+    members, seconds, warned = zip(*fits, strict=True)
     return Fitted(cell, members, sets, np.array(seconds), warned)
 
 
-def _fitted(estimator: Estimator, own: DataSet) -> tuple[Classifier, float, str]:
-    model = estimator.make(random_state(estimator, own.seed))
+def _fitted(estimator: Estimator, data_set: DataSet) -> tuple[Classifier, float, str]:
+    model = estimator.make(random_state(estimator, data_set.seed))
     clock = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            model.fit(own.x, own.y)
+            model.fit(data_set.x, data_set.y)
         except ValueError as error:
             words = " ".join(str(error).split())
-            raise ValueError(f"{estimator.name}: seed {own.seed}: {words}") from error
+            raise ValueError(f"{estimator.name}: seed {data_set.seed}: {words}") from error
     seconds = time.perf_counter() - clock
-    said = dict.fromkeys(" ".join(str(one.message).split()) for one in caught)
-    made = classifier(model, label=estimator.label, classes=own.classes)
-    return made, seconds, "; ".join(said)
+    messages = dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
+    fitted = classifier(model, label=estimator.label, classes=data_set.classes)
+    return fitted, seconds, "; ".join(messages)
 
 
 def random_state(estimator: Estimator, seed: int) -> int:
@@ -280,9 +280,9 @@ def estimator(name: str, /, **settings: object) -> Estimator:
             ...
         ValueError: estimator: unknown name 'forest', nearest: random-forest
     """
-    made: Estimator = ESTIMATORS.factory(name)(**settings)
-    instance(f"estimator {name}", made, Estimator)
-    return made
+    learner: Estimator = ESTIMATORS.factory(name)(**settings)
+    instance(f"estimator {name}", learner, Estimator)
+    return learner
 
 
 def scikit(name: str, reference: str, /, **settings: object) -> Estimator:
@@ -291,26 +291,30 @@ def scikit(name: str, reference: str, /, **settings: object) -> Estimator:
     Args:
         name: the registered name.
         reference: ``"module:class"``.
-        **settings: arguments of the class, but for those that come from the seed.
+        **settings: arguments of the class, except those that come from the seed.
 
     Raises:
         ValueError: an argument that the class does not have, or scikit-learn is missing.
     """
     module, _, attribute = reference.partition(":")
     try:
-        made = getattr(import_module(module), attribute)
+        estimator_class = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] != "sklearn":
             raise
         words = "needs scikit-learn, which is not installed: pip install 'simbias[learners]'"
         raise ValueError(f"estimator: {name} {words}") from None
-    accepted = signature(made).parameters
+    accepted = signature(estimator_class).parameters
     for setting in settings:
-        known(f"estimator {name}: setting", setting, [a for a in accepted if a not in _OWN])
+        known(
+            f"estimator {name}: setting", setting, [name for name in accepted if name not in _FIXED]
+        )
 
     def make(state: int) -> Unfitted:
-        own = {"random_state": state, "n_jobs": 1}
-        unfitted: Unfitted = made(**settings, **{key: own[key] for key in own if key in accepted})
+        fixed = {"random_state": state, "n_jobs": 1}
+        unfitted: Unfitted = estimator_class(
+            **settings, **{key: fixed[key] for key in fixed if key in accepted}
+        )
         return unfitted
 
     return Estimator(name, dict(sorted(settings.items())), make, "scikit-learn")

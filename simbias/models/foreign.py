@@ -1,6 +1,6 @@
-"""Classifiers of other libraries and of users, as they are: callables, estimators, torch modules.
+"""Classifiers of other libraries and of users: callables, estimators, torch modules.
 
-Nothing is imported for them: an object that comes from a library has brought it along.
+Nothing is imported for them: whoever has an object of a library has imported the library.
 """
 
 import sys
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from simbias._checks import fail, known
 from simbias.models.classifier import KINDS, Classifier
 
-_ROWS = 2**15  # rows of one question
+_ROWS = 2**15  # rows of one call
 _KIND_OF = {"predict_proba": "probabilities", "decision_function": "scores", "predict": "labels"}
 _ALLOWED = "an array with a row a point: a number a class, one number (> 0: label 1), or labels"
 
@@ -24,19 +24,19 @@ _TorchModule: TypeAlias = Any  # torch need not be installed
 
 
 class Foreign:
-    """A classifier that answers for itself.
+    """A classifier that is called from Python, in blocks of rows.
 
     Args:
         ask: maps inputs (rows, dim), float32, to numbers a class (rows, classes), to one number a
-            row, positive where it says 1, or to labels, which are integers or booleans.
+            row, positive for label 1, or to labels, which are integers or booleans.
         kind: what its answers are, one of ``KINDS``; default: labels where they are integers, else
             scores.
         label: short name for figures.
         columns: the class of each column of its answers; default: 0, 1, ...
-        classes: how many there are.
+        classes: number of classes.
 
     Raises:
-        ValueError: an unknown kind, or columns that are no classes.
+        ValueError: an unknown kind, or columns that are not classes.
     """
 
     stochastic = False
@@ -62,10 +62,10 @@ class Foreign:
         return self._kind or "scores"
 
     def scores(self, x: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows classes"]:
-        """Its answers as numbers a class, asked in blocks of rows.
+        """Its answers as a score for each class, computed in blocks of rows.
 
         Raises:
-            ValueError: an answer that is none.
+            ValueError: an answer of another shape or type.
         """
         x = np.asarray(x)
         parts = [self._read(x[i : i + _ROWS]) for i in range(0, len(x), _ROWS)]
@@ -75,16 +75,16 @@ class Foreign:
         answer = np.asarray(self._ask(x))
         if answer.ndim not in (1, 2) or len(answer) != len(x) or answer.dtype.kind not in "fiub":
             raise fail("classifier", f"{answer.dtype} of shape {answer.shape}", _ALLOWED)
-        whole = answer.ndim == 1 and answer.dtype.kind in "iub"
+        are_labels = answer.ndim == 1 and answer.dtype.kind in "iub"
         if self._kind is None:
-            self._kind = "labels" if whole else "scores"
-        if whole or (self._kind == "labels" and answer.ndim == 1):
+            self._kind = "labels" if are_labels else "scores"
+        if are_labels or (self._kind == "labels" and answer.ndim == 1):
             return _one_hot(answer, self._classes)
         columns = answer.reshape(len(answer), -1).astype(np.result_type(answer, np.float32))
         if self._columns is not None and len(self._columns) == columns.shape[1]:
-            made = np.zeros((len(columns), self._classes), columns.dtype)
-            made[:, self._columns] = columns
-            return made
+            scores = np.zeros((len(columns), self._classes), columns.dtype)
+            scores[:, self._columns] = columns
+            return scores
         if columns.shape[1] == 1 and self._classes == 2:
             return np.concatenate([np.zeros_like(columns), columns], axis=1)
         if columns.shape[1] != self._classes:
@@ -94,11 +94,11 @@ class Foreign:
 
 
 def _one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
-    made = labels[:, None] == np.arange(classes)[None]
-    if not made.any(axis=1).all():
-        bad = labels[~made.any(axis=1)][0]
+    is_class = labels[:, None] == np.arange(classes)[None]
+    if not is_class.any(axis=1).all():
+        bad = labels[~is_class.any(axis=1)][0]
         raise fail("classifier", f"labels such as {bad}", f"labels in [0, {classes - 1}]")
-    scores: np.ndarray = made.astype(np.float32)
+    scores: np.ndarray = is_class.astype(np.float32)
     return scores
 
 
@@ -110,14 +110,14 @@ def classifier(
     Args:
         model: a classifier, which is returned as it is; a fitted estimator with ``predict_proba``,
             ``decision_function`` or ``predict``, in this order, or one of these methods; a torch
-            module, which is asked in evaluation mode and without gradients; or a callable.
-        kind: what its scores are, one of ``KINDS``; default: what its methods are named, logits of
-            a torch module, and otherwise what its answers show.
+            module, which is called in evaluation mode and without gradients; or a callable.
+        kind: what its scores are, one of ``KINDS``; default: as the name of its method says, logits
+            for a torch module, otherwise inferred from its answers.
         label: short name; default: that of its class or function.
-        classes: how many there are.
+        classes: number of classes.
 
     Raises:
-        ValueError: something else.
+        ValueError: a model of any other type.
 
     Examples:
         >>> import simbias
@@ -158,7 +158,7 @@ def _of_estimator(
 ) -> Foreign:
     columns = getattr(model, "classes_", None)
     if columns is not None:
-        columns = [int(one) if float(one).is_integer() else -1 for one in columns]
+        columns = [int(value) if float(value).is_integer() else -1 for value in columns]
     kind = kind or _KIND_OF.get(name)
     one_column = kind == "scores" and columns is not None and len(columns) == 2
     columns = None if one_column else columns
@@ -171,20 +171,20 @@ def _is_torch(model: object) -> TypeGuard[_TorchModule]:
 
 
 def _torch_answers(model: _TorchModule) -> Callable[[np.ndarray], np.ndarray]:
-    """A torch module's answers, on its own device; its modes are left as they were."""
+    """A torch module as a function of NumPy arrays, on its own device; its modes are restored."""
     torch = sys.modules["torch"]
 
     def ask(x: np.ndarray) -> np.ndarray:
         modes = [(part, part.training) for part in model.modules()]
-        with ExitStack() as kept:
+        with ExitStack() as on_exit:
             for part, mode in modes:
-                kept.callback(setattr, part, "training", mode)
-            kept.enter_context(torch.no_grad())
+                on_exit.callback(setattr, part, "training", mode)
+            on_exit.enter_context(torch.no_grad())
             model.eval()
-            own = next(model.parameters(), None)
-            given = torch.from_numpy(np.array(x))
-            given = given if own is None else given.to(own.device, own.dtype)
-            answers: np.ndarray = model(given).detach().cpu().numpy()
+            parameter = next(model.parameters(), None)
+            inputs = torch.from_numpy(np.array(x))
+            inputs = inputs if parameter is None else inputs.to(parameter.device, parameter.dtype)
+            answers: np.ndarray = model(inputs).detach().cpu().numpy()
             return answers
 
     return ask

@@ -1,4 +1,4 @@
-"""Classifiers, each beside the data set that it is asked about: what every measurement takes."""
+"""Classifiers, each beside the data set on which it is evaluated: what every measurement takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,8 +26,8 @@ class Panel:
     Attributes:
         members: the classifiers.
         data: the data set of each.
-        fitted_since: of each the update of the first check from which on each training point was
-            labelled correctly, see ``Stack``; None where nothing is known of their training.
+        fitted_since: for each, the update of the first check from which on each training point was
+            labelled correctly, see ``Stack``; None where their training is not known.
 
     Examples:
         >>> import simbias
@@ -50,9 +50,11 @@ class Panel:
             raise fail("data", f"{len(self.data)} data sets", "one a classifier, at least one")
         seed_list(self.seeds)
         first = self.data[0]
-        for one in self.data:
-            if (one.task, one.fresh, one.n_train) != (first.task, first.fresh, first.n_train):
-                raise fail("data", f"{one.n_train} points of {one.task.name}", "sets of one kind")
+        for other in self.data:
+            if (other.task, other.fresh, other.n_train) != (first.task, first.fresh, first.n_train):
+                raise fail(
+                    "data", f"{other.n_train} points of {other.task.name}", "sets of one kind"
+                )
 
     def __len__(self) -> int:
         return len(self.members)
@@ -75,12 +77,14 @@ class Panel:
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seed of each data set."""
-        return tuple(one.seed for one in self.data)
+        return tuple(data_set.seed for data_set in self.data)
 
     @property
     def network(self) -> Scorer | None:
-        """What is compiled in of all of them; None where they are not traced, or differ."""
-        networks = {one.network if isinstance(one, Traced) else None for one in self.members}
+        """The network that all members share; None where they are not traced, or differ."""
+        networks = {
+            member.network if isinstance(member, Traced) else None for member in self.members
+        }
         return networks.pop() if len(networks) == 1 else None
 
     def index(self, seed: int) -> int:
@@ -90,8 +94,8 @@ class Panel:
         return self.seeds.index(seed)
 
     def under(self, shift: str) -> "Panel":
-        """The same classifiers, asked about fresh points of the shifted task; raises ValueError."""
-        return replace(self, data=tuple(one.under(shift) for one in self.data))
+        """The same classifiers with fresh points of the shifted task; raises ValueError."""
+        return replace(self, data=tuple(data_set.under(shift) for data_set in self.data))
 
 
 @runtime_checkable
@@ -102,15 +106,15 @@ class Judgeable(Protocol):
 
 
 def panel(learned: object, data: DataSet | Sequence[DataSet] | None = None) -> Panel:
-    """What is asked, and about which data.
+    """Classifiers and their data sets as a panel.
 
     Args:
-        learned: a stack, a panel, what ``simbias.train`` made of an estimator, anything that
-            ``classifier`` takes, or a list of such, one a data set.
+        learned: a stack, a panel, the estimators that ``simbias.train`` fitted, anything that
+            ``classifier`` takes, or a list of these, one for each data set.
         data: the data set of each; a stack knows its own.
 
     Raises:
-        ValueError: no classifiers, data that are missing, or other than a stack was trained on.
+        ValueError: no classifiers, missing data, or other data than a stack was trained on.
 
     Examples:
         >>> import simbias
@@ -134,7 +138,7 @@ def panel(learned: object, data: DataSet | Sequence[DataSet] | None = None) -> P
 
 
 def _own(learned: object) -> Panel | None:
-    """The panel of what knows its data."""
+    """The panel of a stack, of a panel or of fitted estimators; None for anything else."""
     if isinstance(learned, Panel):
         return learned
     if isinstance(learned, Stack):
@@ -145,7 +149,7 @@ def _own(learned: object) -> Panel | None:
 def _of_stack(stack: Stack) -> Panel:
     cell = stack.cell
 
-    places = range(len(stack))
+    positions = range(len(stack))
     data = tuple(
         DataSet(
             cell.task,
@@ -155,9 +159,9 @@ def _of_stack(stack: Stack) -> Panel:
             cell.task,
             partial(redraw, stack, i),
         )
-        for i in places
+        for i in positions
     )
-    return Panel(tuple(member(stack, i) for i in places), data, stack.fitted_since)
+    return Panel(tuple(member(stack, i) for i in positions), data, stack.fitted_since)
 
 
 def member(stack: Stack, i: int) -> Traced:
@@ -179,20 +183,20 @@ def member(stack: Stack, i: int) -> Traced:
     )
 
 
-def _check_own(own: Panel, data: DataSet | Sequence[DataSet]) -> None:
+def _check_own(panel: Panel, data: DataSet | Sequence[DataSet]) -> None:
     """Raise ValueError for training sets that are not those of the panel."""
-    sets = [data] if isinstance(data, DataSet) else each("data", data, DataSet)
-    same = [one.seed for one in sets] == list(own.seeds)
-    if not same or not all(_equal(*pair) for pair in zip(own.data, sets, strict=True)):
-        arrived = f"{len(sets)} data sets, of seeds {[one.seed for one in sets]}"
+    given = [data] if isinstance(data, DataSet) else each("data", data, DataSet)
+    same = [data_set.seed for data_set in given] == list(panel.seeds)
+    if not same or not all(_equal(*pair) for pair in zip(panel.data, given, strict=True)):
+        arrived = f"{len(given)} data sets, of seeds {[data_set.seed for data_set in given]}"
         raise fail("data", arrived, "those that the stack was trained on, or none")
 
 
-def _equal(one: DataSet, other: DataSet) -> bool:
+def _equal(own: DataSet, given: DataSet) -> bool:
     """Whether two training sets are the same."""
-    return one is other or (
-        one.task == other.task
-        and one.n_train == other.n_train
-        and np.array_equal(one.y, other.y)
-        and np.allclose(one.x, other.x, atol=1e-4)
+    return own is given or (
+        own.task == given.task
+        and own.n_train == given.n_train
+        and np.array_equal(own.y, given.y)
+        and np.allclose(own.x, given.x, atol=1e-4)
     )

@@ -1,4 +1,4 @@
-"""Fully connected networks: affine layers with one elementwise nonlinearity, a logit a class.
+"""Fully connected networks: affine layers with one elementwise nonlinearity, ending in logits.
 
 Weights and biases start uniform on +-1/sqrt(fan-in), the default of the code published with Shah
 et al. (2020). The module is written in flax nnx and split once: training and validation see a pure
@@ -36,8 +36,8 @@ def _narrow_product(
 ) -> Float[Array, "rows classes"]:
     """``x @ kernel`` for few classes, with a kernel's gradient that is fast on CPU.
 
-    As a matrix product that gradient has two columns, and XLA's took a sixth of an update of one
-    hidden layer; as a weighted sum over rows for each class it takes a fraction of that.
+    As a matrix product that gradient has two columns, and XLA's took a sixth of the time of an
+    update of one hidden layer; as a weighted sum over rows for each class it is far cheaper.
     """
     return x @ kernel
 
@@ -46,10 +46,10 @@ def _narrow_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]
     return x @ kernel, (x, kernel)
 
 
-def _narrow_backward(kept: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
-    x, kernel = kept
-    sums = [jnp.sum(x * change[:, i, None], axis=0) for i in range(change.shape[1])]
-    return change @ kernel.T, jnp.stack(sums, axis=1)
+def _narrow_backward(residuals: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
+    x, kernel = residuals
+    sums = [jnp.sum(x * cotangent[:, i, None], axis=0) for i in range(cotangent.shape[1])]
+    return cotangent @ kernel.T, jnp.stack(sums, axis=1)
 
 
 _narrow_product.defvjp(_narrow_forward, _narrow_backward)
@@ -143,12 +143,12 @@ class MLP:
         return f"({self.width},{self.depth}{suffix})"
 
     def sizes(self, dim: int, classes: int = 2) -> tuple[int, ...]:
-        """Units of every layer, the input and the logits included."""
+        """The number of units of every layer, the input and the logits included."""
         return (dim, *[self.width] * self.depth, classes)
 
     @pinned
     def init(self, key: Key[Array, ""], shape: tuple[int, ...], classes: int = 2) -> Params:
-        """Random parameters: one ``{"kernel", "bias"}`` a layer. Inputs are flattened."""
+        """Random parameters: ``{"kernel", "bias"}`` for each layer. Inputs are flattened."""
         sizes = self.sizes(math.prod(shape), classes)
         module = _Module(sizes, self.activation, nnx.Rngs(params=own_key(key)))
         return nnx.to_pure_dict(nnx.state(module, nnx.Param))
@@ -195,12 +195,13 @@ class MLP:
 
     def to_layers(self, params: Params) -> list[Layer]:
         """Parameters as affine layers, in float64: the inverse of ``from_layers``."""
-        made = params["layers"]
+        layers = params["layers"]
         return [
             Layer(
-                np.asarray(made[i]["kernel"], np.float64), np.asarray(made[i]["bias"], np.float64)
+                np.asarray(layers[i]["kernel"], np.float64),
+                np.asarray(layers[i]["bias"], np.float64),
             )
-            for i in sorted(made)
+            for i in sorted(layers)
         ]
 
 

@@ -20,14 +20,14 @@ from simbias._types import Params, PyTree, Settings
 class Module:
     """Any nnx module that maps inputs (rows, *shape) to logits (rows, classes).
 
-    It is trained with its dropout and measured without; what else a module remembers, such as the
-    running means of batch normalisation, is not kept, and refused.
+    It is trained with its dropout and evaluated without; a module with other state, such as the
+    running means of batch normalisation, is refused.
 
     Args:
-        name: of its own; two of one name, settings and code are one architecture.
+        name: a name; modules of equal name, settings and code are one architecture.
         make: (shape, classes, rngs) -> module.
-        classes: logits of a row.
-        options: what ``make`` has beyond that, as plain data: part of its identity.
+        classes: number of logits.
+        options: further settings of ``make``, as plain data: part of its identity.
 
     Raises:
         ValueError: an argument out of range.
@@ -104,8 +104,8 @@ class Module:
         graph, shapes, streams = _split(self, x.shape[1:], key is not None)
         state = jax.tree.map(lambda shape: shape, shapes)  # a copy to fill
         nnx.replace_by_pure_dict(state, params)
-        start = seed_key(0) if key is None else key
-        module = nnx.merge(graph, state, jax.tree.map(partial(_restarted, start), streams))
+        dropout_key = seed_key(0) if key is None else key
+        module = nnx.merge(graph, state, jax.tree.map(partial(_restarted, dropout_key), streams))
         logits: Float[Array, "rows classes"] = module(x)
         return logits
 
@@ -123,20 +123,20 @@ def _split(
 ) -> tuple[PyTree, PyTree, PyTree]:
     """The module's structure, with shapes in place of parameters."""
 
-    def made() -> nnx.Module:
+    def build() -> nnx.Module:
         module = network.make(shape, network.classes, nnx.Rngs(params=0, dropout=0))
         module.train() if training else module.eval()
         return module
 
-    parts: tuple[PyTree, ...] = nnx.split(nnx.eval_shape(made), nnx.Param, ...)
+    parts: tuple[PyTree, ...] = nnx.split(nnx.eval_shape(build), nnx.Param, ...)
     graph, params, rest = parts
-    kept = [path for path, leaf in nnx.to_flat_state(rest) if not isinstance(leaf, nnx.RngState)]
-    if kept:
-        raise fail(f"network {network.name}", f"a module that keeps {kept[0]}", "parameters only")
+    extra = [path for path, leaf in nnx.to_flat_state(rest) if not isinstance(leaf, nnx.RngState)]
+    if extra:
+        raise fail(f"network {network.name}", f"a module that keeps {extra[0]}", "parameters only")
     return graph, params, rest
 
 
 def _restarted(key: Key[Array, ""], leaf: Array) -> Array:
-    """A part of a random stream at its beginning: its key, or how often it was drawn from."""
+    """A random stream's state at its beginning: its key, or its count of draws."""
     is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     return key if is_key else jnp.zeros(leaf.shape, leaf.dtype)

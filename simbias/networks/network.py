@@ -12,12 +12,12 @@ from simbias.registry import NETWORKS
 class Network(Protocol):
     """An architecture: hashable settings, and pure functions on a pytree of parameters.
 
-    One that is random in training, as dropout is, has ``apply_in_training(params, x, key)`` too.
-    One whose hidden layers can be looked at has ``activations(params, x)``: a list of their values,
+    One that is random in training, as with dropout, has ``apply_in_training(params, x, key)`` too.
+    One whose hidden layers can be read has ``activations(params, x)``: a list of their values,
     each with a leading axis of rows, first layer first.
 
     Examples:
-        A linear rule as an architecture of one's own:
+        A linear classifier as a user's own architecture:
 
         >>> from dataclasses import dataclass
         >>> import jax
@@ -58,7 +58,7 @@ class Network(Protocol):
         ...
 
     def apply(self, params: Params, x: Float[Array, "rows *shape"]) -> Float[Array, "rows classes"]:
-        """A logit a class for each row."""
+        """The logits of each row, one for each class."""
         ...
 
     def update_flops(self, shape: tuple[int, ...], classes: int) -> int:

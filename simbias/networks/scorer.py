@@ -1,4 +1,4 @@
-"""The least that a compiled program asks of a network: scores of a batch."""
+"""The least that a compiled program needs of a network: scores of a batch."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from simbias._types import Params
 
 
 class Scorer(Protocol):
-    """What is compiled in of a classifier: hashable, with a pure function."""
+    """The part of a classifier that is compiled in: hashable, with a pure function."""
 
     def __hash__(self) -> int:
         """Equal settings, equal hash: compiled programs are looked up by it."""

@@ -1,4 +1,4 @@
-"""What is to be learned: distributions over (x, y), with exactly known ground truth where it is."""
+"""What is to be learned: distributions over (x, y), with exact ground truth where it is known."""
 
 from simbias.tasks.arrays import ArrayTask
 from simbias.tasks.block_task import BlockTask

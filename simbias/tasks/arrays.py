@@ -1,7 +1,7 @@
-"""A task of given points: arrays, or an .npz file, divided once and for all.
+"""A task of given points, as arrays or an .npz file, divided into splits once and for all.
 
 What is measured on the certify rows is a statement about the law that the rows were drawn from, so
-each of them is used once and no more points are asked for than there are.
+each of them is used once, and no more points are drawn than there are.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _SHARES = {"train": 0.6, "select": 0.1, "certify": 0.2, "holdout": 0.1}
 
 
 class ArrayLaw(NamedTuple):
-    """The points, and the rows of each split; those to train on in the order of one data set."""
+    """The points, and the rows of each split; the training rows in the order of one data set."""
 
     x: Float[AnyArray, "points *shape"]
     y: Int[AnyArray, " points"]
@@ -36,11 +36,11 @@ class ArrayLaw(NamedTuple):
 
 
 class ArrayTask:
-    """Points of one's own.
+    """A task of given points.
 
-    The rows are dealt out to the splits once, by a shuffle that depends on nothing but their
+    The rows are assigned to the splits once, by a shuffle that depends on nothing but their
     number: a larger training set holds the smaller one of the same seed, and no point of any
-    training set is ever one to select or certify by.
+    training set is ever used to select or certify.
 
     Args:
         name: a name of its own.
@@ -120,7 +120,7 @@ class ArrayTask:
 
     @property
     def settings(self) -> Settings:
-        """Splits that are not the usual ones, and a hash of the points."""
+        """Proportions of the splits, unless they are the default, and a hash of the points."""
         usual = {} if self.shares == _SHARES else {"shares": self.shares}
         return {"points": self._digest, **usual}
 
@@ -133,7 +133,7 @@ class ArrayTask:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of an input."""
+        """The shape of an input."""
         return self.x.shape[1:]
 
     @cached_property
@@ -188,9 +188,9 @@ def _points(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
 def _shares(shares: Mapping[str, float]) -> dict[str, float]:
     if not isinstance(shares, Mapping) or set(shares) != set(SPLITS):
         raise fail("shares", shares, f"one of each of {', '.join(SPLITS)}")
-    found = {
+    proportions = {
         split: real(f"shares: {split}", shares[split], 0, 1, open_low=True) for split in SPLITS
     }
-    if abs(sum(found.values()) - 1) > 1e-9:
-        raise fail("shares", sum(found.values()), "numbers that add up to 1")
-    return found
+    if abs(sum(proportions.values()) - 1) > 1e-9:
+        raise fail("shares", sum(proportions.values()), "numbers that add up to 1")
+    return proportions

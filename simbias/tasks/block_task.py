@@ -109,7 +109,7 @@ class BlockTask:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of an input."""
+        """The shape of an input."""
         return (self.dim,)
 
     @property
@@ -192,7 +192,7 @@ class BlockTask:
 def draw_uniforms(
     tables: Tables, key: Key[Array, ""], rows: int
 ) -> tuple[Float[Array, "rows dim"], Int[Array, " rows"]]:
-    """What a sample is made of: a uniform a coordinate, and fair labels."""
+    """The uniforms of each coordinate, from which inputs are made, and fair labels."""
     key_x, key_y = jax.random.split(key)
     uniforms = jax.random.uniform(key_x, (rows, tables.low.shape[1]))
     return uniforms, jax.random.bernoulli(key_y, shape=(rows,)).astype(jnp.int32)
@@ -243,11 +243,11 @@ def training_points(
 
 def _tables(task: BlockTask) -> Tables:
     laws = [[block.laws[label] for block in task.blocks] for label in (0, 1)]
-    pieces = max(1, *(len(law) for side in laws for law in side))
+    pieces = max(1, *(len(law) for of_label in laws for law in of_label))
     start = np.full((2, task.dim, pieces), 2.0, np.float32)
     low, slope = np.zeros_like(start), np.zeros_like(start)
-    for label, side in enumerate(laws):
-        for j, law in enumerate(side):
+    for label, of_label in enumerate(laws):
+        for j, law in enumerate(of_label):
             below = 0.0
             for i, (left, right, mass) in enumerate(law):
                 start[label, j, i], low[label, j, i] = below, left
@@ -259,7 +259,7 @@ def _tables(task: BlockTask) -> Tables:
 
 
 def block_task(task: object) -> BlockTask:
-    """A task as one made of blocks; raises ValueError where it is none."""
+    """The task itself, known to be a ``BlockTask``; raises ValueError for any other."""
     if not isinstance(task, BlockTask):
         raise fail("task", getattr(task, "name", task), "a task made of independent coordinates")
     return task

@@ -25,7 +25,7 @@ class Piece(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """One thing for each label."""
+    """The laws of a coordinate given each label."""
 
     negative: tuple[Piece, ...]
     positive: tuple[Piece, ...]
@@ -72,7 +72,7 @@ class Coordinates(Protocol):
 
 
 def of_coordinates(task: object) -> Coordinates:
-    """A task as the coordinates it is made of; raises ValueError where it has none."""
+    """The task itself, known to have independent coordinates; raises ValueError for others."""
     if not isinstance(task, Coordinates):
         raise fail("task", getattr(task, "name", task), "a task of independent coordinates")
     return task
@@ -156,7 +156,9 @@ def atoms(kind: str, negative: dict[float, float], positive: dict[float, float])
     """Points with their probabilities given each label; the margin is half the least distance."""
 
     def law(masses: dict[float, float]) -> tuple[Piece, ...]:
-        return _positive_mass(*(Piece(at, at, masses[at]) for at in sorted(masses)))
+        return _positive_mass(
+            *(Piece(position, position, masses[position]) for position in sorted(masses))
+        )
 
     points = sorted(negative | positive)
     return Block(

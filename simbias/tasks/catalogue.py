@@ -53,54 +53,56 @@ def get(name: str, /, **settings: object) -> Task:
 
 
 def content(task: Task) -> str:
-    """What a task is beyond its name and settings: empty where they say it all.
+    """A hash of what name and settings leave open of a task; empty where they determine it.
 
-    They do where the task made, and shifted, as they say is this one. Otherwise, for a task that
-    was put together by hand, a hash of its laws, its simple set and whether it is rotated, or of
-    the arrays of its law.
+    They do where ``get`` and ``shifted`` make this task from them. For a task that was constructed
+    directly it is a hash of its laws, its simple set and whether it is rotated, or of the arrays
+    of its law.
     """
     settings = dict(task.settings)
     shift = settings.pop("shift", "none")
     try:
-        made = get(task.name, **settings)
-        made = shifted(block_task(made), shift) if shift != "none" else made
+        rebuilt = get(task.name, **settings)
+        rebuilt = shifted(block_task(rebuilt), shift) if shift != "none" else rebuilt
         # a class of one's own need not say which of its tasks are equal
-        if made == task or (
-            type(made) is type(task) is not BlockTask and _parts(made) == _parts(task)
+        if rebuilt == task or (
+            type(rebuilt) is type(task) is not BlockTask and _law_bytes(rebuilt) == _law_bytes(task)
         ):
             return ""
     except (ValueError, TypeError):  # no such task
         pass
     if isinstance(task, ArrayTask):
         return ""
-    return hashlib.sha256(_parts(task)).hexdigest()[:16]
+    return hashlib.sha256(_law_bytes(task)).hexdigest()[:16]
 
 
-def _parts(task: Task) -> bytes:
-    """What points are drawn from."""
+def _law_bytes(task: Task) -> bytes:
+    """The law that points are drawn from, as bytes to hash."""
     if isinstance(task, BlockTask):
         return repr((task.blocks, task.simple_set, task.rotated)).encode()
     law = jax.device_get(task.law(seed_key(0)))
     leaves = jax.tree_util.tree_flatten_with_path(law)[0]
-    # what a rotation's last digits are depends on the processor
-    kept = [(str(at), leaf) for at, leaf in leaves if "rotation" not in str(at)]
-    return b"".join(f"{at}{leaf.dtype}{leaf.shape}".encode() + leaf.tobytes() for at, leaf in kept)
+    # the last digits of a rotation depend on the processor
+    arrays = [(str(path), leaf) for path, leaf in leaves if "rotation" not in str(path)]
+    return b"".join(
+        f"{path}{leaf.dtype}{leaf.shape}".encode() + leaf.tobytes() for path, leaf in arrays
+    )
 
 
 def described(task: Task) -> Settings:
-    """What identifies a task: its name, settings and, where these do not say it all, content.
+    """A task's name and settings and, where these do not determine it, a hash of its content.
 
     Examples:
         >>> import simbias
         >>> simbias.tasks.described(simbias.tasks.get("xor", dim=4))
         {'name': 'xor', 'dim': 4, 'slabs': 2, 'margin': 0.1, 'noise': 0.0}
     """
-    beyond = content(task)
-    return {"name": task.name, **task.settings, **({"content": beyond} if beyond else {})}
+    digest = content(task)
+    return {"name": task.name, **task.settings, **({"content": digest} if digest else {})}
 
 
 def identifying(task: Task) -> Settings:
-    """The same without what stands at its default.
+    """``described`` without the settings that are at their defaults.
 
     Examples:
         >>> import simbias
@@ -108,12 +110,12 @@ def identifying(task: Task) -> Settings:
         {'dim': 4, 'name': 'lms-5'}
     """
     settings = described(task)
-    apart = {key: settings.pop(key) for key in ("name", "content", "shift") if key in settings}
-    return beyond_defaults(settings, lambda some: get(task.name, **some).settings) | apart
+    unreduced = {key: settings.pop(key) for key in ("name", "content", "shift") if key in settings}
+    return beyond_defaults(settings, lambda given: get(task.name, **given).settings) | unreduced
 
 
 def identity(task: Task) -> str:
-    """The same in one canonical string: a task's draws hang from it.
+    """``identifying`` as one canonical string, from which the keys of a task's draws are made.
 
     Examples:
         >>> import simbias

@@ -32,7 +32,7 @@ class Rule:
     """A classifier of one coordinate: the label left of the first cut, changing at every cut.
 
     Attributes:
-        coordinate: index of the unrotated coordinate that is looked at.
+        coordinate: index of the unrotated coordinate that the rule reads.
         cuts: increasing positions.
         first: label (0 or 1) left of the first cut.
     """
@@ -51,12 +51,12 @@ def parts_of(block: Block) -> list[Part]:
     """The coarsest partition of a block's support on which both conditional laws are uniform."""
     ends = {round(end, _DIGITS): end for law in block.laws for piece in law for end in piece[:2]}
     edges = sorted(ends)
-    found = []
+    parts = []
     for low, high in sorted([(edge, edge) for edge in edges] + list(pairwise(edges))):
         masses = [sum(_overlap(piece, low, high) for piece in law) for law in block.laws]
         if any(masses):
-            found.append(Part(ends[low], ends[high], *masses))
-    return found
+            parts.append(Part(ends[low], ends[high], *masses))
+    return parts
 
 
 def _overlap(piece: Piece, low: float, high: float) -> float:
@@ -83,17 +83,19 @@ def bayes_rule(task: Coordinates, coordinate: int) -> Rule:
     neighbours: the boundary of largest margin.
 
     Raises:
-        ValueError: no coordinate of the task.
+        ValueError: not a coordinate of the task.
     """
     of_coordinates(task)
     coordinate = whole("coordinate", coordinate, least=0, most=task.dim - 1)
-    told = [(part, int(part.positive > part.negative)) for part in decided(task.blocks[coordinate])]
+    labelled = [
+        (part, int(part.positive > part.negative)) for part in decided(task.blocks[coordinate])
+    ]
     cuts = tuple(
         (left.high + right.low) / 2
-        for (left, one), (right, other) in pairwise(told)
-        if one != other
+        for (left, before), (right, after) in pairwise(labelled)
+        if before != after
     )
-    return Rule(coordinate, cuts, told[0][1] if told else 0)
+    return Rule(coordinate, cuts, labelled[0][1] if labelled else 0)
 
 
 def rule_risk(task: Coordinates, rule: Rule) -> float:
@@ -129,7 +131,7 @@ def bayes_risk(task: Coordinates, coordinates: tuple[int, ...] | None = None) ->
         coordinates: indices of unrotated coordinates.
 
     Raises:
-        ValueError: an index that is no coordinate of the task.
+        ValueError: an index that is not a coordinate of the task.
     """
     overlap = {0.0: (1.0, 1.0)}
     for index in range(task.dim) if coordinates is None else coordinates:
@@ -142,9 +144,12 @@ def bayes_risk(task: Coordinates, coordinates: tuple[int, ...] | None = None) ->
             for part in parts_of(task.blocks[index]):
                 if part.negative == 0 or part.positive == 0:
                     continue  # decided without error: adds nothing to the overlap
-                at = round(ratio + float(np.log(part.positive / part.negative)), _DIGITS)
-                one, other = joint.get(at, (0.0, 0.0))
-                joint[at] = (one + negative * part.negative, other + positive * part.positive)
+                total = round(ratio + float(np.log(part.positive / part.negative)), _DIGITS)
+                negative_mass, positive_mass = joint.get(total, (0.0, 0.0))
+                joint[total] = (
+                    negative_mass + negative * part.negative,
+                    positive_mass + positive * part.positive,
+                )
         overlap = joint
     return sum(min(pair) for pair in overlap.values()) / 2
 
@@ -175,7 +180,7 @@ def achievable_rule(task: Coordinates, coordinate: int | None = None) -> Rule:
 
 
 def attained_rule(task: Coordinates) -> Rule | None:
-    """The same; None where the Bayes risk takes several coordinates at once."""
+    """``achievable_rule``; None where no single coordinate attains the Bayes risk."""
     try:
         return achievable_rule(task)
     except ValueError:
@@ -267,5 +272,5 @@ def explicit_network(
     sign = 1 if rule.first == 0 else -1
     last = Layer(np.zeros((width, 2)), np.zeros(2))
     last.weight[:units] = sign * np.outer(slopes, [-0.5, 0.5])
-    last.bias[:] = sign * np.array([0.5, -0.5])  # all there is of a rule without cuts
+    last.bias[:] = sign * np.array([0.5, -0.5])  # a rule without cuts is this constant alone
     return [*layers, last]

@@ -31,8 +31,8 @@ def follow(table: RuleTable, x: Float[Array, "rows dim"]) -> Int[Array, " rows"]
     """The rule's labels of unrotated points (the same label everywhere where undefined)."""
     value = jnp.take(x, table.coordinate, axis=1)
     crossed = jnp.sum(value[:, None] >= table.cuts[None, :], axis=1, dtype=jnp.int32)
-    said: Int[Array, " rows"] = (table.first + crossed) % 2
-    return said
+    labels: Int[Array, " rows"] = (table.first + crossed) % 2
+    return labels
 
 
 def exceptional(

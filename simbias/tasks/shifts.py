@@ -1,8 +1,8 @@
 """Shifted tasks: the same coordinates, differently distributed.
 
-The first three keep the achievable rule right on every point, so that what a network loses on them
-it owes to its own rule; on the gaps of the slab coordinates no rule is right or wrong, and only the
-agreement of networks can be asked for.
+The first three keep the achievable rule right on every point, so that a network's loss of accuracy
+is due to its own rule; on the gaps of the slab coordinates no rule is right or wrong, and only the
+agreement of networks can be measured.
 """
 
 from collections.abc import Callable
@@ -63,8 +63,8 @@ def shifted(task: BlockTask, shift: str) -> BlockTask:
     Args:
         task: what networks were trained on.
         shift: ``"none"``; ``"margin"``: the simple coordinates lie in their margin whatever the
-            label, so that only the others tell; ``"even-slabs"``: all slabs of a label are equally
-            likely; ``"gaps"``: the other coordinates lie in the gaps between their slabs whatever
+            label, and only the others are informative; ``"even-slabs"``: all slabs are equally
+            likely given the label; ``"gaps"``: the others lie in the gaps between slabs whatever
             the label, where the training distribution has no mass.
 
     Raises:

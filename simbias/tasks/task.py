@@ -1,6 +1,6 @@
-"""The interface of a task: a law as arrays and one pure draw; what is known of it, where it is.
+"""The interface of a task: a law as arrays, one pure draw, and its exact risks where known.
 
-A class of one's own needs no more than the attributes below. Training, validation and figures read
+A user's class needs no more than the attributes below. Training, validation and figures read
 ``draw`` and nothing else: a data set is its law, and a law is made from a key.
 """
 
@@ -33,9 +33,9 @@ class Points(NamedTuple):
         x: inputs, as a network sees them.
         y: labels, integers in [0, classes).
         exception: which points the simple rule labels wrongly; none where there is no such rule.
-        group: of each point, an integer; None where the task has no groups.
-        achievable: what the achievable rule says of each point; None where no such rule is known,
-            or is asked of the oracle.
+        group: an integer for each point; None where the task has no groups.
+        achievable: the achievable rule's label of each point; None where no such rule is known,
+            or where the oracle computes it.
 
     Examples:
         >>> import simbias
@@ -58,7 +58,7 @@ class Points(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """What is known exactly of a task; None where it is not.
+    """The exact risks of a task; None where they are not known.
 
     Attributes:
         simple_risk: the error of the simple rule.
@@ -111,7 +111,7 @@ class Task(Protocol):
 
     @property
     def name(self) -> str:
-        """The registered name, or one of its own."""
+        """The registered name, or any other."""
         ...
 
     @property
@@ -121,17 +121,17 @@ class Task(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of an input, without the leading axis of points."""
+        """The shape of an input, without the leading axis of points."""
         ...
 
     @property
     def classes(self) -> int:
-        """How many labels there are."""
+        """The number of labels."""
         ...
 
     @property
     def truth(self) -> Truth:
-        """What is known exactly."""
+        """The exact risks, where they are known."""
         ...
 
     @staticmethod
@@ -144,27 +144,27 @@ class Task(Protocol):
         ...
 
     def law(self, key: Key[Array, ""]) -> PyTree:
-        """The law of one data set: a pytree of arrays, what is drawn once a set included.
+        """The law of one data set: a pytree of arrays, with what is drawn once for a data set.
 
-        An entry ``rotation``, where there is one, is the orthogonal matrix that turns its inputs.
+        An entry ``rotation``, if any, is the orthogonal matrix that turns its inputs.
         """
         ...
 
 
 def first_rows(draw: Callable[[Key[Array, ""], int], Rows], key: Key[Array, ""], rows: int) -> Rows:
-    """The first rows of a stream that has no end.
+    """The first rows of an endless stream.
 
-    They are drawn in chunks of one size, each by a key and a computation of its own, so that more
-    rows begin with the same ones, bit for bit.
+    They are drawn in chunks of one size, each by its own key and computation, so that a longer
+    draw begins with the rows of a shorter one, bit for bit.
 
     Args:
         draw: (key, rows) -> a pytree of arrays with a row a point.
         key: of the stream.
-        rows: how many (static).
+        rows: number of rows (static).
     """
 
     def chunk(i: Int[Array, ""]) -> PyTree:
-        # what is left out of the last chunk must not change how the rest is computed
+        # rows cut from the last chunk must not change how the others are computed
         return jax.lax.optimization_barrier(draw(jax.random.fold_in(key, i), _CHUNK))
 
     parts = jax.lax.map(chunk, jnp.arange(-(-rows // _CHUNK), dtype=jnp.uint32))
@@ -179,24 +179,24 @@ class _Sampler:
     def __call__(self, law: PyTree, key: Key[Array, ""], split: str, rows: int) -> Points:
         if split != "train":
             return self.draw(law, key, split, rows)
-        return first_rows(lambda own, some: self.draw(law, own, split, some), key, rows)
+        return first_rows(lambda chunk_key, size: self.draw(law, chunk_key, split, size), key, rows)
 
 
 def sampler(task: Task) -> Callable[..., Points]:
-    """What a task's data sets are drawn by, as ``Task.draw``: a training set holds smaller ones.
+    """The function that draws a task's data sets, as ``Task.draw``: training sets are nested.
 
-    It is the same for all tasks of one ``draw``. A task of only so many points sees to that itself.
+    It is the same for all tasks of one ``draw``. A task of finitely many points nests its own.
     """
     return task.draw if getattr(task, "most", None) else _Sampler(task.draw)
 
 
 def numbers_of(task: Task) -> int:
-    """How many numbers an input has."""
+    """The number of entries of an input."""
     return int(np.prod(task.shape, dtype=np.int64))
 
 
 def rotation_of(law: PyTree) -> Float[AnyArray, "rows dim"]:
-    """The matrix that turns a data set's inputs; of no rows where they are not turned."""
+    """The matrix that turns a data set's inputs; without rows where they are not turned."""
     none = np.zeros((0, 0), np.float32)
     if isinstance(law, Mapping):
         return law.get("rotation", none)
@@ -209,12 +209,12 @@ _drawn: WeakKeyDictionary[Task, Points] = WeakKeyDictionary()  # a suite has man
 def draws(task: Task) -> Points:
     """The shapes of a draw of three points; equal tasks are traced once."""
     try:
-        known = _drawn.get(task)
-    except TypeError:  # a task of one's own may have no hash
+        points = _drawn.get(task)
+    except TypeError:  # a user's task may have no hash
         return _traced(task)
-    if known is None:
-        known = _drawn[task] = _traced(task)
-    return known
+    if points is None:
+        points = _drawn[task] = _traced(task)
+    return points
 
 
 @pinned
@@ -228,18 +228,18 @@ def _traced(task: Task) -> Points:
 
 @pinned
 def check(task: object) -> None:
-    """Raise ValueError for what is no task, or draws other points than it says."""
+    """Raise ValueError unless ``task`` is a task that draws points of the shapes it declares."""
     instance("task", task, Task)
     assert isinstance(task, Task)
-    named = f"task {task.name}" if isinstance(task.name, str) else "task"
+    label = f"task {task.name}" if isinstance(task.name, str) else "task"
     if not isinstance(task.name, str) or not task.name:
         raise fail("task: name", task.name, "a string of at least one character")
     for length in task.shape if isinstance(task.shape, tuple) and task.shape else (0,):
-        whole(f"{named}: shape", length)
-    whole(f"{named}: classes", task.classes, least=2)
+        whole(f"{label}: shape", length)
+    whole(f"{label}: classes", task.classes, least=2)
     points = draws(task)
     wanted = {"x": (_FEW, *task.shape), "y": (_FEW,), "exception": (_FEW,)}
     for name, shape in wanted.items():
         drawn = getattr(getattr(points, name, None), "shape", None)
         if drawn != shape:
-            raise fail(f"{named}: draw: {name} of {_FEW} points", f"shape {drawn}", f"{shape}")
+            raise fail(f"{label}: draw: {name} of {_FEW} points", f"shape {drawn}", f"{shape}")

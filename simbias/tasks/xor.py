@@ -1,4 +1,4 @@
-"""Exclusive or of two slab coordinates: no coordinate alone tells anything of the label.
+"""Exclusive or of two slab coordinates: neither alone is informative of the label.
 
 Each of the two lies in one of k equal slabs of [-1, 1], all equally likely, with gaps of twice the
 margin between them; its bit is the parity of the slab. The label is the exclusive or of the bits,
@@ -36,8 +36,8 @@ class XorTask:
     """A task whose best rule needs two coordinates.
 
     Args:
-        dim: input coordinates, the two that tell first, >= 2.
-        slabs: of each of the two, an even number.
+        dim: input coordinates, the two informative ones first, >= 2.
+        slabs: number of slabs of each of the two, even.
         margin: half the gap between slabs, in [1e-6, 1 / slabs).
         noise: probability that a label is a fair coin, in [0, 1].
 
@@ -79,7 +79,7 @@ class XorTask:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of an input."""
+        """The shape of an input."""
         return (self.dim,)
 
     @property
@@ -90,12 +90,12 @@ class XorTask:
     def achievable_rule(self, x: NDArray[np.floating]) -> NDArray[np.int64]:
         """The Bayes rule's labels (rows,) of unrotated points (rows, dim)."""
         slab = np.floor((np.asarray(x)[:, :2] + 1) * self.slabs / 2).astype(np.int64)
-        said: NDArray[np.int64] = np.clip(slab, 0, self.slabs - 1).sum(axis=1) % 2
-        return said
+        labels: NDArray[np.int64] = np.clip(slab, 0, self.slabs - 1).sum(axis=1) % 2
+        return labels
 
     @pinned
     def law(self, key: Key[Array, ""]) -> XorLaw:
-        """A rotation drawn from the key, and the numbers that make the task."""
+        """A rotation drawn from the key, and the task's settings as scalars."""
         return XorLaw(
             jax.random.orthogonal(own_key(key), self.dim),
             jnp.int32(self.slabs),

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from simbias._pinned import pinned
 from simbias.models.classifier import difference as difference_of
-from simbias.models.classifier import finite, said, score
+from simbias.models.classifier import finite, predicted, score
 from simbias.models.panel import Panel, panel
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
@@ -167,7 +167,7 @@ class Answers(NamedTuple):
     @property
     def correct(self) -> Bool[np.ndarray, " rows"]:
         """Which labels are said as they are."""
-        right: Bool[np.ndarray, " rows"] = said(self.scores) == self.y
+        right: Bool[np.ndarray, " rows"] = predicted(self.scores) == self.y
         return right
 
     @property

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
-from simbias.models.classifier import Classifier, said, score
+from simbias.models.classifier import Classifier, predicted, score
 from simbias.models.panel import Panel, panel
 from simbias.networks.scorer import Scorer
 from simbias.parallel import devices_for, over_seeds, spread
@@ -117,7 +117,7 @@ def _answer(member: Classifier, own: _Slice, cells: _Cells) -> tuple[np.ndarray,
     proportions = []
     for parts in zip(*cells, strict=True):
         some = _Cells(*parts)
-        labels = said(score(member, _points(some, own))).reshape(len(some.position), -1)
+        labels = predicted(score(member, _points(some, own))).reshape(len(some.position), -1)
         total, proportion = _tallied(total, some, labels)
         proportions.append(proportion)
     return np.asarray(total), np.stack(proportions)

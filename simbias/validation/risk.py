@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt
 from simbias._keys import key_of
 from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, Params, PyTree
-from simbias.models.classifier import Traced, difference, finite, said, score
+from simbias.models.classifier import Traced, difference, finite, predicted, score
 from simbias.models.panel import Panel, panel
 from simbias.networks.scorer import Scorer
 from simbias.parallel import devices_for, over_seeds, spread, stacked
@@ -155,7 +155,7 @@ def errors(learned: Panel, n_certify: int, confidence: float) -> Estimate:
         for chunk, i in units:
             drawn, key = _drawn(learned, rows, i, chunk)
             scores = score(learned.members[i], drawn.x[0], key)
-            wrong[i] += np.sum(said(scores) != drawn.y)
+            wrong[i] += np.sum(predicted(scores) != drawn.y)
             unscored[i] += np.sum(~finite(scores))
     scored = unscored == 0
     return clopper_pearson(np.where(scored, wrong, 0), n_certify * scored, confidence)
@@ -200,7 +200,7 @@ def _by_host(asked: Panel, n_certify: int) -> Found:
                 score(asked.members[i], x, own)
                 for x, own in zip(drawn.x, keys[: len(drawn.x)], strict=True)
             ]
-            labels = np.stack([said(one) for one in scores])
+            labels = np.stack([predicted(one) for one in scores])
             counts = _tally(drawn, labels, np.stack([finite(one) for one in scores]))
             each = Counts(*(np.asarray(part)[None] for part in counts))
             margin = [difference(one)[None] for one in scores[-2:]]
