@@ -19,30 +19,30 @@ from simbias.tasks.task import check
 from simbias.training.method import Method
 from simbias.training.stop import Stop
 
-BATCH = 256  # points an update, where nothing is said
+BATCH = 256  # points of an update, by default
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is trained; seeds replicate it.
+    """One setting of all that is trained; seeds replicate it.
 
-    A cell is known by its settings, in which a name stands for what is registered under it. A task
-    that is not what its name and settings say has a hash of its content among them, so that it is
-    another cell; a cell of such a task cannot be made again from its settings. Cells of one
-    trajectory train the same network of a seed, and differ in when its training ends.
+    A cell is identified by its settings, in which a name stands for what is registered under it. A
+    task that differs from the one its name and settings make has a hash of its content among them;
+    a cell of such a task cannot be made again from its settings. Cells of one trajectory train the
+    same network of a seed, and differ in when its training ends.
 
     Args:
         task: the distribution.
         network: the architecture.
         method: the training algorithm.
         n_train: size of the training set.
-        batch: points an update, at most n_train.
+        batch: points of each update, at most n_train.
         stop: when training ends.
-        loss: what is minimised.
+        loss: the loss that is minimised.
 
     Raises:
         ValueError: n_train < 1 or more than the task has, batch outside [1, n_train], a task that
-            cannot be drawn, or a network, method or loss that goes by the name of another.
+            cannot be drawn, or a network, method or loss that has the name of another.
 
     Examples:
         >>> import simbias
@@ -78,7 +78,7 @@ class Cell:
         if whole("batch", self.batch) > self.n_train:
             raise fail("batch", self.batch, f"an integer in [1, n_train = {self.n_train}]")
         _check_names(self.network, self.method, self.loss)
-        assert self.identity  # from here on, whatever becomes of dictionaries it is made from
+        assert self.identity  # computed now, so that later changes of dictionaries do not matter
 
     @property
     def block_task(self) -> BlockTask:
@@ -106,33 +106,34 @@ class Cell:
     def identity(self) -> str:
         """The settings that are not at their default, in one canonical string.
 
-        The names of a network's files hang from it.
+        The names of a network's files are made from it.
         """
-        stop = beyond_defaults(self.stop.settings, lambda some: Stop(**some).settings)
+        stop = beyond_defaults(self.stop.settings, lambda given: Stop(**given).settings)
         return canonical({**self._learning, **({"stop": stop} if stop else {})})
 
     @cached_property
     def trajectory(self) -> str:
-        """What the parameters along training hang from, beside the seed and the update.
+        """The settings on which the parameters at an update depend, in one canonical string.
 
-        Everything but the stop rule; of that the budget, where the method looks at it.
+        Everything but the stop rule, of which only the budget counts, and only if the method
+        depends on it.
         """
-        looked_at = {"budget": self.stop.max_updates} if self.method.uses_budget else {}
-        return canonical(self._learning | looked_at)
+        schedule = {"budget": self.stop.max_updates} if self.method.uses_budget else {}
+        return canonical(self._learning | schedule)
 
     @cached_property
     def task_identity(self) -> str:
-        """Of the task alone: all that is drawn from it hangs from it."""
+        """The task's identity, from which the keys of all its draws are made."""
         return canonical(self._learning["task"])
 
     @cached_property
     def network_identity(self) -> str:
-        """Of the network alone: its initialisation hangs from it."""
+        """The network's identity, from which the key of its initialisation is made."""
         return canonical(self._learning["network"])
 
     @cached_property
     def _learning(self) -> Settings:
-        """All but the stop rule, without what stands at its default."""
+        """All settings but the stop rule, without those at their default."""
         settings = {key: self._settings[key] for key in self._settings if key != "stop"}
         for part, registry in (("network", NETWORKS), ("method", METHODS), ("loss", LOSSES)):
             if part in settings:
@@ -149,21 +150,23 @@ class Cell:
 
 
 def _beyond_defaults(settings: Settings, registry: Registry) -> Settings:
-    """A name, and the settings that are not those that its registered factory has by itself."""
+    """A name, and the settings that differ from the defaults of its registered factory."""
     name = {key: settings[key] for key in settings if key == "name"}
 
-    def made(some: Settings) -> Settings:
-        return _settings_of(registry.make(name.get("name", ""), some))
+    def registered_settings(given: Settings) -> Settings:
+        return _settings_of(registry.make(name.get("name", ""), given))
 
-    return name | beyond_defaults({k: v for k, v in settings.items() if k != "name"}, made)
+    return name | beyond_defaults(
+        {k: v for k, v in settings.items() if k != "name"}, registered_settings
+    )
 
 
-def _settings_of(made: Network | Method | Loss) -> Settings:
-    return {key: value for key, value in made.settings.items() if key != "name"}
+def _settings_of(registered: Network | Method | Loss) -> Settings:
+    return {key: value for key, value in registered.settings.items() if key != "name"}
 
 
 def _check_names(network: Network, method: Method, loss: Loss) -> None:
-    """Raise ValueError for what is not that which is registered by its name."""
+    """Raise ValueError for a part that differs from what is registered under its name."""
     settings = dict(network.settings)
     name = settings.pop("name", None)
     if name in NETWORKS.entries() and type(NETWORKS.make(name, settings)) is not type(network):

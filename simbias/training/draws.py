@@ -1,8 +1,8 @@
 """Whether the draws behind a network are still the same: a fingerprint kept with it.
 
-A training set is never stored but drawn again from its key, by whoever asks how it is fitted. What
-is whole numbers, and so the same on every processor, is hashed: labels, exceptions, and the first
-bits of every stream. The rotation, of which a processor changes the last digits, is compared.
+A training set is never stored but drawn again from its key, whenever its fit is measured. Integers,
+which are the same on every processor, are hashed: labels, exceptions, and the first bits of every
+stream. The rotation, whose last digits depend on the processor, is compared.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from simbias.tasks.task import Points
 from simbias.training.problem import Keys, TrainingProblem
 
 ROTATION_TOLERANCE = 1e-4
-# streams that are added later change no kept fingerprint
+# listed here, so that streams added later change no kept fingerprint
 _STREAMS = {
     "data": ("rotation", "train", "select", "certify", "context", "holdout"),
     "initialisation": ("initialisation",),
@@ -36,7 +36,7 @@ class DrawsError(ValueError):
 
 @pinned
 def fingerprint(problem: TrainingProblem, data: Points) -> str:
-    """Sixteen hexadecimal digits that hang on a network's training set and on all its streams."""
+    """Sixteen hexadecimal digits that depend on a network's training set and all its streams."""
     digest = hashlib.sha256()
     for part in (data.y, data.exception):
         digest.update(np.asarray(part).astype(np.uint8).tobytes())
@@ -54,25 +54,30 @@ def _first_bits(keys: Keys) -> UInt[Array, "streams bits"]:
     return jax.vmap(partial(jax.random.bits, shape=(_BITS,)))(jnp.stack(streams))
 
 
-def compare(network: str, stored: str, now: str, turned: np.ndarray, turn: np.ndarray) -> None:
-    """Hold what was drawn against what is drawn.
+def compare(
+    network: str, stored: str, current: str, stored_rotation: np.ndarray, rotation: np.ndarray
+) -> None:
+    """Compare the draws that a network was trained on with the draws made here.
 
     Args:
-        network: in words.
-        stored: its fingerprint; "" where it was kept without one: nothing is known.
-        now: that of what is drawn here.
-        turned: the matrix of its data set.
-        turn: that drawn here.
+        network: its name and seed.
+        stored: its fingerprint; "" where none was kept, and none is compared.
+        current: the fingerprint of the draws made here.
+        stored_rotation: the rotation of its data set.
+        rotation: the rotation drawn here.
 
     Raises:
         DrawsError: they differ.
     """
-    apart = [] if stored in ("", now) else [f"fingerprint {now}, not {stored}"]
-    if turn.shape != turned.shape or np.abs(turn - turned).max(initial=0) > ROTATION_TOLERANCE:
-        apart.append("another rotation")
-    if apart:
+    moved = [] if stored in ("", current) else [f"fingerprint {current}, not {stored}"]
+    if (
+        rotation.shape != stored_rotation.shape
+        or np.abs(rotation - stored_rotation).max(initial=0) > ROTATION_TOLERANCE
+    ):
+        moved.append("another rotation")
+    if moved:
         raise DrawsError(
-            f"{network}: its training set cannot be drawn again ({', '.join(apart)}): it was drawn"
+            f"{network}: its training set cannot be drawn again ({', '.join(moved)}): it was drawn"
             f" by another version of JAX or simbias (here {version('jax')} and"
             f" {version('simbias')}), or under other settings, such as jax_enable_x64,"
             " jax_default_prng_impl or jax_threefry_partitionable"

@@ -39,7 +39,7 @@ TRACE = (
 
 
 class Program(NamedTuple):
-    """What is compiled in: networks that agree on it (and on shapes) share one program."""
+    """The part of training that is compiled in; networks of equal programs and shapes share one."""
 
     network: Network
     method: Method
@@ -50,7 +50,7 @@ class Program(NamedTuple):
     n_train: int
     n_select: int
     batch: int
-    stride: int  # updates that are always made together
+    stride: int  # updates of one inner loop
 
 
 class State(NamedTuple):
@@ -93,7 +93,7 @@ def program(cell: Cell, n_select: int) -> Program:
 
 @pinned
 def shapes(cell: Cell) -> str:
-    """The shapes of a cell's problems: what sets compiled programs apart beyond ``program``."""
+    """The shapes of a cell's problems, on which a compiled program depends beside ``program``."""
     law = jax.eval_shape(cell.task.law, seed_key(0))
     return str((jax.tree.map(lambda leaf: leaf.shape, law), list(cell.method.traced)))
 
@@ -139,7 +139,7 @@ def _hyper(program: Program, problem: TrainingProblem) -> Hyper:
 
 
 def evaluated(program: Program, problem: TrainingProblem, state: State) -> Params:
-    """The parameters that are measured and kept."""
+    """The parameters that are evaluated and kept."""
     if program.method.evaluated is None:
         return state.params
     with lenient():
@@ -152,25 +152,25 @@ def segment(
     """Train on for at most ``checks`` checks, or until the stop rule holds.
 
     Returns:
-        The state, the trace (one row of ``TRACE`` a check) and how many of its rows are filled.
+        The state, the trace (a row of ``TRACE`` for each check) and its number of filled rows.
     """
     train = draw_training_set(program.draw, problem, program.n_train)
     select = draw_points(program.draw, problem, "select", program.n_select)
     words = jax.random.bits(stream(key_of(problem.keys.order), "order"), (KEY_WORDS,))
-    own = stream(key_of(problem.keys.method), "method")
+    method_key = stream(key_of(problem.keys.method), "method")
     hyper, second = _hyper(program, problem), program.method.second
     budget = problem.budget if program.method.uses_budget else None
 
     def batch_of(rows: Array, update: Array) -> Batch:
-        def some(part: Array) -> Array:
+        def take(part: Array) -> Array:
             return part.at[rows].get(mode="promise_in_bounds")
 
         return Batch(
-            x=some(train.x),
-            y=some(train.y),
+            x=take(train.x),
+            y=take(train.y),
             rows=rows,
-            group=None if train.group is None else some(train.group),
-            key=jax.random.fold_in(own, update),
+            group=None if train.group is None else take(train.group),
+            key=jax.random.fold_in(method_key, update),
             update=update,
             budget=budget,
             network=program.network,
@@ -180,25 +180,25 @@ def segment(
     def updater(step: Step) -> Callable[[State, None], tuple[State, None]]:
         def update(state: State, _: None) -> tuple[State, None]:
             n, batch = jnp.uint32(program.n_train), jnp.uint32(program.batch)
-            place = state.offset + jnp.arange(program.batch, dtype=jnp.uint32)
-            wrapped = place >= n
+            position = state.offset + jnp.arange(program.batch, dtype=jnp.uint32)
+            wrapped = position >= n
             rows = epoch_index(
                 words,
                 state.epoch + wrapped.astype(jnp.uint32),
-                jnp.where(wrapped, place - n, place),
+                jnp.where(wrapped, position - n, position),
                 program.n_train,
             )
             with lenient():
                 batch_data = batch_of(rows, state.updates)
                 params, method = step(hyper, state.params, state.method, batch_data)
             offset = state.offset + batch
-            over = offset >= n
+            finished = offset >= n
             return state._replace(
                 params=params,
                 method=method,
                 updates=state.updates + 1,
-                epoch=state.epoch + over.astype(jnp.uint32),
-                offset=jnp.where(over, offset - n, offset),
+                epoch=state.epoch + finished.astype(jnp.uint32),
+                offset=jnp.where(finished, offset - n, offset),
             ), None
 
         return update
@@ -213,9 +213,9 @@ def segment(
             begins = second.start(hyper, budget)
 
         def entered(state: State) -> State:
-            every = batch_of(jnp.arange(program.n_train), state.updates)
+            full_batch = batch_of(jnp.arange(program.n_train), state.updates)
             with lenient():
-                params, method = second.enter(hyper, state.params, state.method, every)
+                params, method = second.enter(hyper, state.params, state.method, full_batch)
             return state._replace(params=params, method=method)
 
         state = jax.lax.cond(state.updates == begins, entered, lambda same: same, state)
@@ -230,14 +230,14 @@ def segment(
     def block(carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         state, trace, done = carry
         # fitted_since is as long as the training set: it stays out of the inner loop's carry
-        held = state.fitted_since
+        fitted_since = state.fitted_since
         check = _next_check(problem, state.updates)
         state = jax.lax.while_loop(
             lambda state: state.updates < check,
             updates,
             state._replace(fitted_since=jnp.zeros(0, jnp.int32)),
         )
-        state = state._replace(fitted_since=held)
+        state = state._replace(fitted_since=fitted_since)
         state, row = _check(program, problem, state, train, select)
         return state, trace.at[done].set(row), done + 1
 
@@ -271,7 +271,7 @@ def _check(
     better = loss < state.best_loss
     stale = jnp.where(better, 0, state.stale + 1)
     end = jnp.int32(End.RUNNING)
-    for condition, why in (  # the last that holds is the reason given
+    for condition, reason in (  # the last that holds is the reason given
         (stale >= problem.patience, End.PATIENCE),
         (state.updates >= problem.max_updates, End.BUDGET),
         # the hundredth of an error is for the rounding of the product
@@ -280,7 +280,7 @@ def _check(
         (errors <= problem.goal_errors, End.ACCURACY),
         (~jnp.isfinite(loss), End.DIVERGED),
     ):
-        end = jnp.where(condition, jnp.int32(why), end)
+        end = jnp.where(condition, jnp.int32(reason), end)
     row = jnp.stack(
         [
             state.updates.astype(jnp.float32),

@@ -50,7 +50,7 @@ class Job(NamedTuple):
 class MaskedJob(NamedTuple):
     """One network to train on a masked half of the seed's supersample.
 
-    ``mask`` counts the masks; initialisation and order of the batches are its own too.
+    ``mask`` is the index of the mask; each has its own initialisation and order of batches too.
     """
 
     cell: Cell
@@ -67,8 +67,8 @@ class Snapshot:
 
     Attributes:
         state: NumPy arrays.
-        trace: one row of ``TRACE`` a check so far.
-        seconds: training time so far, of the core or of its proportion of a device.
+        trace: a row of ``TRACE`` for each check so far.
+        seconds: training time so far, of a core or of the network's proportion of a device.
         draws: fingerprint of its draws; "" where none was kept.
     """
 
@@ -84,7 +84,7 @@ class Snapshot:
 
     @property
     def diverged(self) -> bool:
-        """Whether training ended with a loss that is not finite or of no use."""
+        """Whether training ended with a loss that is not finite, or far above a guess's."""
         return int(self.state.end) in (End.DIVERGED, End.LOST)
 
 
@@ -113,7 +113,7 @@ def train_jobs(
 
     Raises:
         ValueError: more than fits the memory.
-        DrawsError: a snapshot to go on from was drawn from other numbers than are drawn here.
+        DrawsError: the training set of a snapshot to go on from cannot be drawn again here.
     """
     check_memory(jobs[0].cell, len(jobs), n_select)
     _programs.make_room()
@@ -126,10 +126,10 @@ def train_jobs(
             problems[job] = problem._replace(max_updates=most)
     snapshots: dict[AnyJob, Snapshot] = {}
     for job in jobs:
-        before = (saved or {}).get(job)
-        if before is not None:
-            check_snapshot(job, before)
-        snapshots[job] = before or _fresh(program, problems[job])
+        start = (saved or {}).get(job)
+        if start is not None:
+            check_snapshot(job, start)
+        snapshots[job] = start or _fresh(program, problems[job])
     run = _Segments(program, _width(program, problems[jobs[0]], len(jobs), vectorised), vectorised)
     while running := [job for job in jobs if snapshots[job].running]:
         chosen = sorted(running, key=lambda job: int(snapshots[job].state.updates))[: run.width]
@@ -139,11 +139,11 @@ def train_jobs(
         if after_segment is not None:
             after_segment(moved)
     guess = program.loss.of_equal_logits(program.classes)
-    return {job: _judged(job.cell.stop, snapshot, guess) for job, snapshot in snapshots.items()}
+    return {job: _ended(job.cell.stop, snapshot, guess) for job, snapshot in snapshots.items()}
 
 
-def _judged(stop: Stop, snapshot: Snapshot, guess: float) -> Snapshot:
-    """A network that has ended, its last training loss considered."""
+def _ended(stop: Stop, snapshot: Snapshot, guess: float) -> Snapshot:
+    """The snapshot of a network that has ended, ``LOST`` where its last loss says so."""
     end = stop.ended(End(int(snapshot.state.end)), float(snapshot.trace[-1, _LOSS]), guess)
     if end == int(snapshot.state.end):
         return snapshot
@@ -155,16 +155,16 @@ def check_memory(cell: Cell, networks: int, n_select: int = N_SELECT) -> None:
     task, network = cell.task, cell.network
     dim = numbers_of(task)
     law = jax.eval_shape(task.law, seed_key(0))
-    of_law = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(law))
-    fits("dim", dim, of_law)
+    law_bytes = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(law))
+    fits("dim", dim, law_bytes)
     shapes = jax.eval_shape(lambda key: network.init(key, task.shape, task.classes), seed_key(0))
-    params = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+    param_bytes = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
     at_once = min(networks, len(jax.devices()))
-    fits("network", network.label, 3 * params * at_once, where="device")  # their gradients too
+    fits("network", network.label, 3 * param_bytes * at_once, where="device")  # their gradients too
     for argument, rows in (("n_train", cell.n_train), ("n_select", n_select)):
         fits(argument, rows, 4.0 * rows * dim * at_once, where="device")
-    kept = 2 * params + 4.0 * cell.n_train + of_law  # of each, on the host
-    fits("seeds", f"{networks} networks", kept * networks)
+    host_bytes = 2 * param_bytes + 4.0 * cell.n_train + law_bytes  # of each, on the host
+    fits("seeds", f"{networks} networks", host_bytes * networks)
 
 
 @pinned
@@ -172,13 +172,13 @@ def check_snapshot(job: Job | MaskedJob, snapshot: Snapshot) -> None:
     """Raise DrawsError where training would go on with another training set."""
     if snapshot.draws:
         problem = problem_of(*job)
-        now = fingerprint(problem, training_set(job.cell, problem))
-        turn = rotation_of(problem.law)
-        compare(f"{job.cell.name} seed {job.seed}", snapshot.draws, now, turn, turn)
+        current = fingerprint(problem, training_set(job.cell, problem))
+        rotation = rotation_of(problem.law)
+        compare(f"{job.cell.name} seed {job.seed}", snapshot.draws, current, rotation, rotation)
 
 
 def group_key(cell: Cell, n_select: int = N_SELECT) -> Hashable:
-    """What the cells trained by one compiled program have in common."""
+    """A key that is equal for cells that one compiled program trains."""
     return fit.program(cell, n_select), fit.shapes(cell)
 
 
@@ -212,10 +212,10 @@ class _Segments:
         states = [snapshot.state for snapshot in snapshots]
         idle = problems[0], states[0]._replace(end=np.int32(End.BUDGET))
         pairs = list(zip(problems, states, strict=True))
-        laid = spread(pairs, self._devices, rows=self.width, filler=idle)
+        placed = spread(pairs, self._devices, rows=self.width, filler=idle)
         compiled = _compiled(self._program, self._devices, self._vectorised, self.width)
         clock = time.perf_counter()
-        ended, traces, done = jax.device_get(compiled(laid, jnp.int32(self._checks)))
+        ended, traces, done = jax.device_get(compiled(placed, jnp.int32(self._checks)))
         seconds = time.perf_counter() - clock
         if max(done) == self._checks:
             ideal = self._checks * _SEGMENT_SECONDS / seconds
@@ -234,11 +234,11 @@ class _Segments:
 def _compiled(
     program: Program, devices: tuple[jax.Device, ...], vectorised: bool, width: int
 ) -> Callable[..., Segment]:
-    def one(pair: tuple[TrainingProblem, State], checks: Int[Array, ""]) -> Segment:
+    def train_segment(pair: tuple[TrainingProblem, State], checks: Int[Array, ""]) -> Segment:
         return fit.segment(program, *pair, checks)
 
     options = _CPU_OPTIONS if devices[0].platform == "cpu" else None
-    return over_seeds(one, devices, vectorised=vectorised, compiler_options=options)
+    return over_seeds(train_segment, devices, vectorised=vectorised, compiler_options=options)
 
 
 def _start(program: Program, problem: TrainingProblem) -> State:
@@ -248,21 +248,21 @@ def _start(program: Program, problem: TrainingProblem) -> State:
 
 def _fresh(program: Program, problem: TrainingProblem) -> Snapshot:
     draws = ""
-    if problem.supersample is None:  # a masked network is asked about its points at once
+    if problem.supersample is None:  # a masked network is evaluated on its points at once
         train = draw_once(program.draw, program.n_train, problem)
         draws = fingerprint(problem, train)
     return Snapshot(_start(program, problem), np.zeros((0, len(TRACE)), np.float32), draws=draws)
 
 
 def _width(program: Program, problem: TrainingProblem, jobs: int, vectorised: bool) -> int:
-    """Networks a call: one a core on CPU, as many as fit half the memory on an accelerator."""
+    """Networks of one call: one per core on CPU, as many as fit half an accelerator's memory."""
     devices = jax.devices()
     if not vectorised:
         return min(len(devices), jobs)
     dim = math.prod(program.shape)
-    drawn = program.n_train if problem.supersample is None else 2 * program.n_train
-    rows = drawn + program.n_select
-    need = 4 * rows * (4 * dim + 8)  # the set, its uniforms, its unrotated points, labels
+    points = program.n_train if problem.supersample is None else 2 * program.n_train
+    rows = points + program.n_select
+    bytes_needed = 4 * rows * (4 * dim + 8)  # the set, its uniforms, its unrotated points, labels
     memory = (devices[0].memory_stats() or {}).get("bytes_limit", 8 * 2**30)
-    per_device = max(1, min(-(-jobs // len(devices)), memory // 2 // need))
+    per_device = max(1, min(-(-jobs // len(devices)), memory // 2 // bytes_needed))
     return min(len(devices), jobs) * int(per_device)

@@ -1,8 +1,8 @@
 """The interface of a training algorithm: pure functions, its settings, and what it declares.
 
-A method with its settings is known by them and by its code, so closures may be its functions. A
-number that is traced can be changed without compiling anew; what decides the shape of a program is
-declared static.
+A method is identified by its settings and its code, so its functions may be closures. A number
+that is traced can be changed without compiling anew; a setting that decides the shape of a program
+is declared static.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -36,17 +36,17 @@ class UpdateRule(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """What an update may look at: points, and the network on them as functions of parameters.
+    """What an update may read: points, and the network on them as functions of parameters.
 
     Attributes:
-        x: inputs, a point a row.
+        x: inputs.
         y: labels.
-        rows: the place of each point in the training set.
-        group: of each point, where the task has groups; None elsewhere.
-        key: of this update alone.
-        update: the updates made before it.
-        budget: the most updates that will be made; None where the method does not say that it uses
-            it, so that more updates go on from fewer.
+        rows: the index of each point in the training set.
+        group: the group of each point, where the task has groups; None elsewhere.
+        key: a random key of this update alone.
+        update: number of updates made before it.
+        budget: the most updates that will be made; None unless the method declares that it uses
+            it, so that a longer training continues a shorter one.
         network: the architecture.
         objective: the loss.
     """
@@ -62,23 +62,23 @@ class Batch:
     objective: Loss
 
     def logits(self, params: Params) -> Float[Array, "rows classes"]:
-        """Of each point, as the network is trained (with its dropout, where it has one)."""
-        train = getattr(self.network, "apply_in_training", None)
-        if train is None:
+        """The logits of each point, as the network is trained (with dropout, if it has any)."""
+        apply = getattr(self.network, "apply_in_training", None)
+        if apply is None:
             return self.network.apply(params, self.x)
-        scores: Float[Array, "rows classes"] = train(params, self.x, self.key)
+        scores: Float[Array, "rows classes"] = apply(params, self.x, self.key)
         return scores
 
     def losses(self, params: Params) -> Float[Array, " rows"]:
-        """Of each point."""
+        """The loss of each point."""
         return self.objective.points(self.logits(params), self.y)
 
     def loss(self, params: Params) -> Float[Array, ""]:
-        """Their mean."""
+        """The mean loss."""
         return self.losses(params).mean()
 
     def at(self, x: Float[Array, "rows *shape"], y: Array) -> "Batch":
-        """The same with other inputs and labels, which may be soft: mixed or attacked points."""
+        """The batch with other inputs and labels, which may be soft: mixed or attacked points."""
         return replace(self, x=x, y=y)
 
 
@@ -102,7 +102,7 @@ class Second(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """A training algorithm; two of one name, settings and code are one.
+    """A training algorithm; methods of equal name, settings and code are equal.
 
     Attributes:
         name: the registered name.
@@ -110,18 +110,17 @@ class Method:
         init: (hyper, params, n_train) -> state.
         step: (hyper, params, state, batch) -> (params, state); one update.
         static: names of the settings that are compiled in; all that are not numbers must be.
-        evaluated: (hyper, params, state) -> the parameters that are measured and kept, such as an
+        evaluated: (hyper, params, state) -> the parameters that are evaluated and kept, such as an
             average; None: those that are trained.
         second: a second stage; None: there is none.
-        update_rule: (settings) -> its update rule, where that is one of ``UpdateRule``; None
-            elsewhere.
+        update_rule: (settings) -> its ``UpdateRule``; None where it has another form.
         uses_budget: whether an update depends on the budget, as a schedule does.
 
     Raises:
-        ValueError: a static name that is no setting, or a setting that can be neither.
+        ValueError: a static name that is not a setting, or a traced setting that is not a number.
 
     Examples:
-        Gradient descent on signs, as a method of one's own:
+        Gradient descent on signs, as a user's own method:
 
         >>> import jax
         >>> import jax.numpy as jnp
@@ -173,7 +172,7 @@ class Method:
 
     @cached_property
     def code(self) -> Hashable:
-        """What methods of one definition have in common (hashable)."""
+        """A hashable that is equal for methods of one definition."""
         functions = (self.init, self.step, self.evaluated, *(self.second or ()), self.update_rule)
         return tuple(map(same_code, functions))
 

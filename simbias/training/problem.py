@@ -1,6 +1,6 @@
-"""What sets the networks of one program apart: keys, law, settings and goals, and their points.
+"""The traced part of training a network: keys, law, settings and goals, and the points drawn.
 
-A training set is a function of a key: who needs it draws it again, and nothing carries it about.
+A training set is a function of a key: it is drawn again where it is needed, and never passed on.
 """
 
 from collections.abc import Callable
@@ -26,10 +26,10 @@ class Keys(NamedTuple):
     """The words of a network's keys.
 
     Attributes:
-        data: of the task: rotation, training set and fresh points hang from it.
-        initialisation: of the network.
-        order: of the sizes of training set and batch.
-        method: of the seed alone: what an update draws, such as dropout.
+        data: for rotation, training set and fresh points; depends on the task.
+        initialisation: depends on the network.
+        order: depends on the sizes of training set and batch.
+        method: for the draws of an update, such as dropout; depends on the seed alone.
     """
 
     data: UInt[AnyArray, " words"]
@@ -39,11 +39,11 @@ class Keys(NamedTuple):
 
 
 class TrainingProblem(NamedTuple):
-    """What is traced: everything else that sets a network apart.
+    """The traced part of training: all in which networks of one program differ.
 
-    Training halts at ``max_updates``; ``budget`` is what a method is told. ``supersample`` is None
+    Training halts at ``max_updates``; ``budget`` is passed to the method. ``supersample`` is None
     for a training set drawn from ``keys.data``; otherwise the training set is the masked half of
-    the supersample drawn from that key, and the others are those of the mask.
+    the supersample drawn from this key, and ``keys`` are those of the mask.
     """
 
     keys: Keys
@@ -69,7 +69,9 @@ def problem_of(cell: Cell, seed: int, mask: int | None = None) -> TrainingProble
         "order": canonical({"n_train": int(cell.n_train), "batch": int(cell.batch)}),
         "method": "method",
     }
-    keys = {"data": data} | {name: identity_key(of, seed) for name, of in identities.items()}
+    keys = {"data": data} | {
+        name: identity_key(identity, seed) for name, identity in identities.items()
+    }
     if mask is not None:
         keys = {name: jax.random.fold_in(stream(key, "mask"), mask) for name, key in keys.items()}
     return TrainingProblem(
@@ -121,8 +123,8 @@ def draw_training_set(
     if problem.supersample is None:
         return draw_points(draw, problem, "train", n_train)
     chosen = jnp.arange(n_train) + n_train * draw_mask(problem, n_train).astype(jnp.int32)
-    pairs = draw_supersample(draw, problem, n_train)
-    points: Points = jax.tree.map(lambda part: part[chosen], pairs)
+    supersample = draw_supersample(draw, problem, n_train)
+    points: Points = jax.tree.map(lambda part: part[chosen], supersample)
     return points
 
 

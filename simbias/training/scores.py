@@ -1,4 +1,4 @@
-"""What a network says of points: logits, margins and labels, in blocks of rows."""
+"""A network's outputs on points: logits, margins and labels, in blocks of rows."""
 
 from functools import partial
 
@@ -28,13 +28,13 @@ def logits(
 def margins(
     network: Scorer, params: Params, x: Float[Array, "rows *shape"]
 ) -> Float[Array, " rows"]:
-    """The logit difference of two classes, positive where the network says 1."""
+    """The logit difference of two classes, positive where the network's label is 1."""
     scores = logits(network, params, x)
     return scores[:, 1] - scores[:, 0]
 
 
 def decided(scores: Float[Array, "rows classes"]) -> Int[Array, " rows"]:
-    """The class of the highest score, the first of several; 0 of two that cannot be compared."""
+    """The class of the highest score, the first of several; 0 where two cannot be compared."""
     if scores.shape[-1] == 2:
         return (scores[:, 1] - scores[:, 0] > 0).astype(jnp.int32)
     return jnp.argmax(scores, axis=-1).astype(jnp.int32)

@@ -11,7 +11,7 @@ from simbias._checks import real
 from simbias._types import Params, Settings
 from simbias.training.method import Batch, Hyper, Method, State, UpdateRule
 
-_FLOAT32 = 1e-37, 1e37  # what the compiled program can hold without rounding to 0 or infinity
+_FLOAT32 = 1e-37, 1e37  # the range that the compiled program can hold
 
 
 def sgd(*, learning_rate: float = 0.1, momentum: float = 0.0, weight_decay: float = 0.0) -> Method:
@@ -19,7 +19,7 @@ def sgd(*, learning_rate: float = 0.1, momentum: float = 0.0, weight_decay: floa
 
     Args:
         learning_rate: step size, > 0.
-        momentum: decay of the velocity an update, in [0, 1).
+        momentum: decay of the velocity per update, in [0, 1).
         weight_decay: coefficient of the L2 penalty's gradient, >= 0.
 
     Raises:

@@ -2,10 +2,10 @@
 
 Position p of an epoch is sent to index(p) by a keyed bijection of {0, ..., n-1}: an alternating
 Feistel network (Luby and Rackoff, SIAM J. Comput. 1988) on pairs (left, right) with left < a,
-right < b and ab >= n, whose rounds add a keyed hash of one half to the other modulo its range;
-positions that land outside are sent on until they land inside (cycle walking: Black and Rogaway,
-CT-RSA 2002). With a, b near sqrt(n) hardly any position has to walk. Integer arithmetic only, so
-an order is the same on every device.
+right < b and ab >= n, whose rounds add a keyed hash of one half to the other modulo its range; it
+is applied again to positions that land outside until they land inside (cycle walking: Black and
+Rogaway, CT-RSA 2002). With a, b near sqrt(n) hardly any position has to walk. Integer arithmetic
+only, so an order is the same on every device.
 """
 
 from math import isqrt
@@ -27,9 +27,9 @@ def epoch_index(
     """The index of each position in the order of its epoch.
 
     Args:
-        words: ``KEY_WORDS`` random 32-bit words, one order a value.
-        epoch: which epoch each position belongs to.
-        position: places in {0, ..., n-1}.
+        words: ``KEY_WORDS`` random 32-bit words that determine the orders.
+        epoch: the epoch that each position belongs to.
+        position: positions in {0, ..., n-1}.
         n: size of the data set (static), below 2**31.
 
     Returns:

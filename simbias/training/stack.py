@@ -1,4 +1,4 @@
-"""What was trained: the networks of a cell as a stack, seeds on the leading axis."""
+"""The trained networks of a cell as a stack, seeds on the leading axis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -32,22 +32,22 @@ class Stack:
     """The trained networks of a cell, seeds on the leading axis of every array (NumPy).
 
     Attributes:
-        cell: what was trained.
+        cell: the cell.
         seeds: the integer seed of each network.
         params: parameters as ``cell.network.apply`` takes them, with a leading axis.
-        initial: the same before the first update; None where it is not known.
-        rotation: the orthogonal matrix of each data set; of no rows where inputs are not turned.
-        updates: updates made.
+        initial: the parameters before the first update; None where they are not known.
+        rotation: the orthogonal matrix of each data set; without rows where inputs are not turned.
+        updates: number of updates.
         end: why training ended, as in ``simbias.training.stop.End``.
         fitted_since: for each training point, the update of the first check from which on it was
             labelled correctly; -1 where it is labelled wrongly at the end.
-        traces: one array a network, (checks, columns of ``TRACE``).
+        traces: for each network an array (checks, columns of ``TRACE``).
         seconds: training time of each network.
         draws: fingerprint of each network's draws, see ``simbias.training.draws``; "" where none
             was kept.
 
     Raises:
-        ValueError: arrays that are not of one entry a seed, or not of the cell's sizes.
+        ValueError: arrays without one entry for each seed, or not of the cell's sizes.
 
     Examples:
         >>> import simbias
@@ -77,14 +77,14 @@ class Stack:
     draws: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        # what is put together from parts must not measure one network on another's data
+        # parts of different stacks must not be combined: a network would meet another's data
         count, dim = len(seed_list(self.seeds)), numbers_of(self.cell.task)
         for name in ("updates", "end", "seconds", "traces", "draws"):
             if len(getattr(self, name)) != count:
                 raise fail(name, f"{len(getattr(self, name))} entries", f"one a seed, {count}")
-        turned = dim if np.size(self.rotation) else 0
+        turned_dim = dim if np.size(self.rotation) else 0
         sizes = {
-            "rotation": (count, turned, turned),
+            "rotation": (count, turned_dim, turned_dim),
             "fitted_since": (count, self.cell.n_train),
         }
         for name, size in sizes.items():
@@ -106,20 +106,20 @@ class Stack:
 
     def some(self, seeds: Sequence[int]) -> "Stack":
         """The stack of some of its networks, in the order given; raises ValueError."""
-        places = [self.index(seed) for seed in seed_list(each("seeds", seeds, object))]
-        params, initial = jax.tree.map(lambda leaf: leaf[places], (self.params, self.initial))
+        positions = [self.index(seed) for seed in seed_list(each("seeds", seeds, object))]
+        params, initial = jax.tree.map(lambda leaf: leaf[positions], (self.params, self.initial))
         return Stack(
             cell=self.cell,
             seeds=tuple(seeds),
             params=params,
             initial=initial,
-            rotation=self.rotation[places],
-            updates=self.updates[places],
-            end=self.end[places],
-            fitted_since=self.fitted_since[places],
-            traces=tuple(self.traces[i] for i in places),
-            seconds=self.seconds[places],
-            draws=tuple(self.draws[i] for i in places),
+            rotation=self.rotation[positions],
+            updates=self.updates[positions],
+            end=self.end[positions],
+            fitted_since=self.fitted_since[positions],
+            traces=tuple(self.traces[i] for i in positions),
+            seconds=self.seconds[positions],
+            draws=tuple(self.draws[i] for i in positions),
         )
 
     def outcome(self, i: int) -> tuple[str, str]:
@@ -127,7 +127,7 @@ class Stack:
         return self.cell.stop.outcome(End(int(self.end[i])), int(self.updates[i]))
 
     def to_frame(self) -> DataFrame:
-        """A pandas data frame, a row a network, the last check of its trace included.
+        """A pandas data frame with a row for each network and the last check of its trace.
 
         Raises:
             ValueError: pandas is not installed.
@@ -166,11 +166,11 @@ def train(
         network: the architecture.
         method: the training algorithm.
         n_train: size of each training set.
-        seeds: how many (0, 1, ...), or which.
-        batch: points an update.
+        seeds: their number (0, 1, ...), or a list.
+        batch: points of each update.
         stop: when training ends; default ``Stop()``.
-        loss: what is minimised; default the cross-entropy.
-        n_select: fresh points on which traces are evaluated (never those that certify).
+        loss: the loss that is minimised; default the cross-entropy.
+        n_select: fresh points on which traces are evaluated (never those used to certify).
 
     Returns:
         The trained networks.
@@ -206,13 +206,13 @@ def replay(
 ) -> Stack:
     """Networks of a cell as they were along training: the same keys, stopped earlier.
 
-    Networks that the stop rule ended before are as they ended.
+    Networks that the stop rule ended earlier are as they ended.
 
     Args:
-        cell: what was trained.
+        cell: the cell.
         updates: when to stop, at a check of the cell.
-        seeds: how many (0, 1, ...), or which.
-        n_select: as they were trained with.
+        seeds: their number (0, 1, ...), or a list.
+        n_select: as in their training.
 
     Raises:
         ValueError: an argument out of range.
@@ -236,7 +236,7 @@ def replay(
     jobs = [Job(cell, seed) for seed in seed_list(seeds)]
     snapshots = train_jobs(jobs, n_select=whole("n_select", n_select), until=updates)
     stack = assemble(cell, {job.seed: snapshots[job] for job in jobs})
-    # what only a network that has ended is judged by does not hold for one that was halted
+    # reasons that hold only for a network that has ended do not hold for one that was halted
     halted = (
         np.isin(stack.end, (End.BUDGET, End.LOST)) & (stack.updates == updates) & (updates < most)
     )
@@ -244,7 +244,7 @@ def replay(
 
 
 def seed_list(seeds: object) -> tuple[int, ...]:
-    """The seeds meant by a count or a list; raises ValueError."""
+    """The seeds that a count or a list stands for; raises ValueError."""
     if isinstance(seeds, np.ndarray):
         seeds = seeds.tolist()
     if isinstance(seeds, Sequence) and not isinstance(seeds, str | bytes):
@@ -264,13 +264,13 @@ def redraw(stack: Stack, i: int) -> Points:
     """The training set of network ``i``, drawn again and left on the device.
 
     Raises:
-        DrawsError: it is not the one that the network was trained on.
+        DrawsError: it is not the training set of the network.
     """
     problem = problem_of(stack.cell, stack.seeds[i])
     data = training_set(stack.cell, problem)
-    named = f"{stack.cell.name} seed {stack.seeds[i]}"
-    turn = rotation_of(problem.law)
-    compare(named, stack.draws[i], fingerprint(problem, data), stack.rotation[i], turn)
+    network = f"{stack.cell.name} seed {stack.seeds[i]}"
+    rotation = rotation_of(problem.law)
+    compare(network, stack.draws[i], fingerprint(problem, data), stack.rotation[i], rotation)
     return data
 
 
@@ -304,12 +304,12 @@ def joined(stacks: Sequence[Stack]) -> Stack:
     """The networks of several stacks of one cell, all with their initialisation or all without."""
     parts: dict[str, PyTree] = {
         name: jax.tree.map(
-            lambda *leaves: np.concatenate(leaves), *(getattr(one, name) for one in stacks)
+            lambda *leaves: np.concatenate(leaves), *(getattr(stack, name) for stack in stacks)
         )
         for name in ("params", "initial", "rotation", "updates", "end", "fitted_since", "seconds")
     }
     parts |= {
-        name: tuple(item for one in stacks for item in getattr(one, name))
+        name: tuple(entry for stack in stacks for entry in getattr(stack, name))
         for name in ("seeds", "traces", "draws")
     }
     return Stack(cell=stacks[0].cell, **parts)

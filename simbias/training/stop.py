@@ -8,18 +8,18 @@ from simbias._checks import fail, real, whole
 from simbias._types import Settings
 
 # A mean training loss above this many times that of a constant guess, log(classes) of
-# cross-entropy, has left every useful range: of two classes, the geometric mean of the likelihoods
-# of true labels is then 1e-30.
+# cross-entropy, is beyond every useful range: with two classes, the geometric mean of the
+# likelihoods of true labels is then 1e-30.
 MOST_GUESSES = 100
-FINE, COARSE = 200, 1000  # updates between checks: the first ones up to ``COARSE`` updates
+FINE, COARSE = 200, 1000  # updates between checks: ``FINE`` up to update ``COARSE``
 
 
 class End(IntEnum):
-    """Why a network's training ended, as the compiled program counts it.
+    """Why a network's training ended, as an integer of the compiled program.
 
-    ``LOST`` is said afterwards, of a network that ended without reaching a goal at a training loss
-    over a hundred times that of a constant guess; only the last check counts, so a loss that comes
-    down again is no reason.
+    ``LOST`` is assigned afterwards, to a network that ended without reaching a goal at a training
+    loss over a hundred times that of a constant guess; only the last check counts, so a loss that
+    comes down again does not matter.
     """
 
     RUNNING = 0
@@ -37,8 +37,8 @@ class Stop:
     """A stop rule, evaluated at checks, which lie at the same updates whatever the budget.
 
     Reaching ``train_accuracy``, ``train_loss`` or ``select_accuracy`` is convergence. With none of
-    them set, spending ``max_updates`` is what was asked for; with one set, a run that spends them
-    is not converged. A run has diverged as soon as its training loss is not finite, and where it
+    them set, training is done after ``max_updates``; with one set, a network that spends them is
+    not converged. A network has diverged as soon as its training loss is not finite, or where it
     ends, without having reached a goal, at a loss over a hundred times that of a constant guess,
     100 log(classes) of cross-entropy.
 
@@ -75,7 +75,7 @@ class Stop:
     select_accuracy: float | None = None
 
     def __post_init__(self) -> None:
-        # equal rules must have equal settings, down to the type, because keys hang from them
+        # equal rules must have equal settings, down to the type, because keys are made from them
         for name in ("train_accuracy", "select_accuracy"):
             if getattr(self, name) is not None:
                 accuracy = real(name, getattr(self, name), 0, 1, open_low=True)
@@ -92,16 +92,16 @@ class Stop:
 
     @property
     def spacing(self) -> tuple[int, int]:
-        """Updates between checks up to ``COARSE`` of them, and from there on."""
+        """Updates between checks up to update ``COARSE``, and after it."""
         return (FINE, COARSE) if self.check_every is None else (self.check_every,) * 2
 
     @property
     def stride(self) -> int:
-        """The most updates of which any two checks lie a multiple apart."""
+        """The greatest common divisor of the updates at which there are checks."""
         return gcd(*self.spacing, self.max_updates)
 
     def checked_at(self, updates: int) -> bool:
-        """Whether there is a check after so many updates."""
+        """Whether there is a check after this many updates."""
         every = self.spacing[updates > COARSE]
         return 0 < updates <= self.max_updates and (
             updates == self.max_updates or updates % every == 0
@@ -124,7 +124,7 @@ class Stop:
         return End.LOST if spent and loss > MOST_GUESSES * guess else end
 
     def outcome(self, end: End, updates: int) -> tuple[str, str]:
-        """The status and the reason in words of a network that ended so."""
+        """The status of a network that ended in this way, and the reason in words."""
         match end:
             case End.ACCURACY:
                 return "done", f"train accuracy >= {self.train_accuracy:g}"

@@ -1,6 +1,6 @@
 """Settings in words: what sets a task apart from the catalogue's, and cells from each other.
 
-Tables, figures, plans and the command line say settings as they are said here: ``d 20``,
+Tables, figures, plans and the command line all write settings in this way: ``d 20``,
 ``margin .05``, ``n 10k``.
 """
 
@@ -15,18 +15,18 @@ from simbias.training.stop import Stop
 _WORDS = {"dim": "d", "n_train": "n", "learning_rate": "lr", "max_updates": "budget"}
 _STOP = {field.name for field in fields(Stop)}
 _USUAL_LOSS = {"name": losses.cross_entropy().name}  # of cells that name none
-_LEARNERS = ("network", "estimator")  # the parts of settings that say what learns
-_ORDER = ("n_train", "batch", "method", "loss", "stop")  # of the others of a network
+_LEARNERS = ("network", "estimator")  # the parts of settings that describe the learner
+_ORDER = ("n_train", "batch", "method", "loss", "stop")  # of the other parts, for a network
 _MISSING = object()
 
 
 def word(setting: str) -> str:
-    """The name of a setting."""
+    """A setting's name as it is written."""
     return _WORDS.get(setting, setting.replace("_", " "))
 
 
 def value_words(value: object) -> str:
-    """A value: numbers as short as they are exact, a dash where there is none."""
+    """A value as it is written: numbers exact and as short as possible, a dash for None."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -42,91 +42,91 @@ def value_words(value: object) -> str:
         number = number.removeprefix("0") if number.startswith("0.") else number
         return number.replace("-0.", "-.") + (f"e{int(power)}" if power else "")
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {value_words(one)}" for key, one in value.items())
+        return ", ".join(f"{key} {value_words(entry)}" for key, entry in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "-".join(map(value_words, value))
     return str(value)
 
 
 def phrase(setting: str, value: object) -> str:
-    """A setting and its value: ``margin .05``."""
+    """A setting and its value as they are written: ``margin .05``."""
     return f"no {word(setting)}" if value is None else f"{word(setting)} {value_words(value)}"
 
 
 def phrases(settings: Mapping[str, object]) -> str:
-    """Several of them, without those that a task or a method lacks; empty for none."""
-    said = {key: value for key, value in settings.items() if value is not None or key in _STOP}
-    return ", ".join(phrase(key, value) for key, value in said.items())
+    """Several settings and their values, without those that are None and no part of a stop rule."""
+    given = {key: value for key, value in settings.items() if value is not None or key in _STOP}
+    return ", ".join(phrase(key, value) for key, value in given.items())
 
 
 def by_part(settings: Mapping[str, object]) -> dict[tuple[str, str], object]:
-    """The settings of a cell by the part that they are in and their name there.
+    """The settings of a cell by their part and their name in it.
 
-    What is in no part, such as ``n_train``, has the part ``""``.
+    A setting outside all parts, such as ``n_train``, has the part ``""``.
 
     Args:
-        settings: as ``Cell.settings`` has them, or as a cell of a suite file does.
+        settings: as in ``Cell.settings``, or in a cell of a suite file.
     """
-    found: dict[tuple[str, str], object] = {}
+    values: dict[tuple[str, str], object] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            found |= {(key, name): one for name, one in value.items()}
+            values |= {(key, name): entry for name, entry in value.items()}
         else:
-            found["", key] = value
-    return found
+            values["", key] = value
+    return values
 
 
 def plain(settings: Mapping[str, object], split: Collection[str] = ()) -> dict[str, object]:
-    """Settings without tables inside: a table of one value is that value.
+    """Settings without nested tables: a table whose values are all equal becomes that value.
 
     Args:
         settings: a task's, without its name.
-        split: tables to take apart whatever they hold.
+        split: tables to flatten even so.
 
     Returns:
-        Values by setting; those of a table of several values, or named in ``split``, by
-        ``"SETTING KEY"``.
+        Values by setting; the entries of a flattened table by ``"SETTING KEY"``.
     """
-    found: dict[str, object] = {}
+    values: dict[str, object] = {}
     for key, value in settings.items():
         if not isinstance(value, Mapping):
-            found[key] = tuple(value) if isinstance(value, list) else value
+            values[key] = tuple(value) if isinstance(value, list) else value
             continue
         parts = list(value.values())
         if parts and key not in split and all(part == parts[0] for part in parts):
-            found[key] = parts[0]
+            values[key] = parts[0]
         else:
-            found |= {f"{key} {part}": one for part, one in value.items()}
-    return found
+            values |= {f"{key} {part}": entry for part, entry in value.items()}
+    return values
 
 
 def departures(task: Task | Settings, *, but: Collection[str] = ()) -> dict[str, object]:
-    """A task's settings that are not those of the catalogue's task of its name.
+    """A task's settings that differ from those of the catalogue's task of its name.
 
     Args:
-        task: a task, or its settings and ``name`` as ``Cell.settings`` has them.
-        but: settings to leave out: those that are said elsewhere.
+        task: a task, or its settings and ``name`` as in ``Cell.settings``.
+        but: settings to leave out, because they are written elsewhere.
 
     Returns:
-        Values by setting, as ``plain`` has them; none where the catalogue has no such name.
+        Values by setting, as from ``plain``; empty where the catalogue has no such name.
     """
     settings = {"name": task.name, **task.settings} if isinstance(task, Task) else dict(task)
     try:
-        own = tasks.get(settings.pop("name")).settings
+        defaults = tasks.get(settings.pop("name")).settings
     except (ValueError, TypeError):  # none of this name, or none without settings
         return {}
-    usual = plain(own)
-    settings = {key: settings[key] for key in own if key in settings} | settings  # in its order
-    said = {_stem(key) for key in but}
+    usual = plain(defaults)
+    # in the order of the catalogue's
+    settings = {key: settings[key] for key in defaults if key in settings} | settings
+    left_out = {_stem(key) for key in but}
     return {
         key: value
         for key, value in plain(settings).items()
-        if _stem(key) not in said and value != usual.get(key, usual.get(_stem(key), _MISSING))
+        if _stem(key) not in left_out and value != usual.get(key, usual.get(_stem(key), _MISSING))
     }
 
 
 def _stem(key: str) -> str:
-    """The setting of a part that ``plain`` took apart."""
+    """The setting to which an entry that ``plain`` flattened belongs."""
     return key.split(" ")[0]
 
 
@@ -141,16 +141,16 @@ def task_words(task: Task | Settings, *, but: Collection[str] = ()) -> str:
 
 
 def varied(cells: Sequence[Settings]) -> list[dict[str, object]]:
-    """For each cell the settings that are not the same in all, in a fixed order.
+    """The settings of each cell that are not the same in all cells, in a fixed order.
 
-    Settings that follow from the names of task and learner say nothing new and are left out.
+    Settings that follow from the names of task and learner are left out.
 
     Args:
-        cells: as ``Cell.settings`` has them, or those of another experiment; values of None may be
+        cells: as ``Cell.settings``, or as another experiment's; settings that are None may be
             missing.
 
     Returns:
-        For each cell its values of the same settings, None where it lacks one.
+        For each cell its values of these settings, None where it lacks one.
     """
     bare = [{key: value for key, value in cell["task"].items() if key != "name"} for cell in cells]
     split = {_stem(key) for task in bare for key in plain(task) if " " in key}
@@ -159,39 +159,45 @@ def varied(cells: Sequence[Settings]) -> list[dict[str, object]]:
         for task, cell in zip(bare, cells, strict=True)
     ]
     alike: dict[str, dict[tuple[str, str], object]] = {}  # the first cell of each task and learner
-    keys: dict[tuple[str, str], bool] = {}
-    for one, cell in zip(flat, cells, strict=True):
+    varying: dict[tuple[str, str], bool] = {}
+    for values, cell in zip(flat, cells, strict=True):
         learners = [cell.get(part) for part in _LEARNERS]
-        first = alike.setdefault(f"{cell['task']['name']} {learners}", one)
-        for at in [*first, *one]:
-            keys[at] = keys.get(at, False) or first.get(at) != one.get(at)
+        first = alike.setdefault(f"{cell['task']['name']} {learners}", values)
+        for setting in [*first, *values]:
+            varying[setting] = varying.get(setting, False) or first.get(setting) != values.get(
+                setting
+            )
     names: dict[str, tuple[str, str]] = {}
-    for part, key in (at for at, varies in keys.items() if varies):
+    for part, key in (setting for setting, varies in varying.items() if varies):
         name = part if key == "name" else key
         names[f"{part} {key}" if name in names else name] = part, key
-    return [{name: one.get(at) for name, at in names.items()} for one in flat]
+    return [{name: values.get(setting) for name, setting in names.items()} for values in flat]
 
 
 def how_trained(cell: Settings) -> dict[tuple[str, str], object]:
-    """The settings of a cell beside task and learner, ``by_part``: numbers first, in a fixed order.
+    """A cell's settings but for task and learner, ``by_part``, in a fixed order: numbers first.
 
     Args:
-        cell: as for ``varied``; the loss of a network that names none is the usual one.
+        cell: as for ``varied``; a network's loss is the cross-entropy where none is named.
     """
-    whole = {"loss": _USUAL_LOSS} | cell if "method" in cell else cell
+    complete = {"loss": _USUAL_LOSS} | cell if "method" in cell else cell
     left_out = ("experiment", "task", *_LEARNERS)
-    found = {at: one for at, one in by_part(whole).items() if (at[0] or at[1]) not in left_out}
+    values = {
+        (part, key): value
+        for (part, key), value in by_part(complete).items()
+        if (part or key) not in left_out
+    }
 
-    def place(at: tuple[str, str]) -> tuple[bool, int]:
-        part, key = at
+    def rank(setting: tuple[str, str]) -> tuple[bool, int]:
+        part, key = setting
         ordered = (part or key) in _ORDER
         return part != "", _ORDER.index(part or key) if ordered else len(_ORDER)
 
-    return {at: found[at] for at in sorted(found, key=place)}
+    return {setting: values[setting] for setting in sorted(values, key=rank)}
 
 
 def told_apart(cells: Sequence[Settings]) -> list[dict[str, object]]:
-    """What the name of each cell leaves out: departures from the catalogue, and what varies.
+    """The settings that tell each cell from others: departures from the catalogue, and ``varied``.
 
     Args:
         cells: as for ``varied``.
