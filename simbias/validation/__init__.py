@@ -1,8 +1,8 @@
 """What was learned: population risk, reliance, exceptions and agreement, each with an interval.
 
-``validate`` asks classifiers about fresh draws; ``measure_grids`` lays dense grids over planes and
-counts cuts, ``measure_islands`` looks around memorised exceptions, and ``geometry`` has the exact
-boundary of a ReLU network on any plane, and the exact risk on a task of two coordinates.
+``validate`` evaluates classifiers on fresh draws; ``measure_grids`` on dense grids over planes,
+with cuts; ``measure_islands`` measures how far around exceptions labels are kept; ``geometry`` has
+the exact boundary of a ReLU network on any plane, and the exact risk on a task of two coordinates.
 """
 
 from simbias.stats.estimate import Estimate

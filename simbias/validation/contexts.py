@@ -1,4 +1,4 @@
-"""Contexts of a plane: draws of the other coordinates given a label, and the planes there are."""
+"""Contexts of a plane: draws of the other coordinates given a label, and the slab coordinates."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -39,7 +39,7 @@ def slab_coordinates(
     """Coordinates outside the simple set that attain the Bayes risk: those given, or the first.
 
     Raises:
-        ValueError: none given, one twice, or one that is no such coordinate.
+        ValueError: no coordinates, one twice, or one that does not attain it.
     """
     outside = [j for j in range(task.dim) if j not in task.simple_set]
     if coordinates is None:
@@ -64,26 +64,26 @@ def draw_lines(
     learned: Stack | Panel, i: int, simple: int, contexts: int
 ) -> Float[np.ndarray, "contexts dim"]:
     """The contexts of a data set, with the simple coordinate anywhere in its margin."""
-    asked = panel(learned)
-    task, key = asked.block_task, asked.data[i].stream("context")
-    key_x, key_place = jax.random.split(key)
+    classifiers = panel(learned)
+    task, key = classifiers.block_task, classifiers.data[i].stream("context")
+    key_x, key_position = jax.random.split(key)
     x = draw_given(task, key_x, np.arange(contexts) % 2)
     gaps = np.array(_margins(task.blocks[simple]))
     ends = np.append(0, np.cumsum(np.diff(gaps)))
-    place = np.asarray(jax.random.uniform(key_place, (contexts,)), np.float64) * ends[-1]
-    gap = np.searchsorted(ends[1:-1], place, side="right")
-    x[:, simple] = gaps[gap, 0] + place - ends[gap]
+    position = np.asarray(jax.random.uniform(key_position, (contexts,)), np.float64) * ends[-1]
+    gap = np.searchsorted(ends[1:-1], position, side="right")
+    x[:, simple] = gaps[gap, 0] + position - ends[gap]
     return x
 
 
 def _margins(block: Block) -> list[tuple[float, float]]:
-    """The stretches of a support where no label is likelier: its margins.
+    """The intervals of a support on which no label is likelier: its margins.
 
-    Where nothing is told that is all of it; where it is told everywhere, the places at which the
-    label changes.
+    The whole support where no label is likelier anywhere; the points at which the label changes
+    where one is likelier everywhere.
     """
     low, high = side(block)
-    told = decided(block)
-    ends = [low, *(end for part in told for end in part[:2]), high]
-    found = list(zip(ends[::2], ends[1::2], strict=True))
-    return [pair for pair in found if pair[0] < pair[1]] or found[1:-1]
+    parts = decided(block)
+    ends = [low, *(end for part in parts for end in part[:2]), high]
+    stretches = list(zip(ends[::2], ends[1::2], strict=True))
+    return [stretch for stretch in stretches if stretch[0] < stretch[1]] or stretches[1:-1]

@@ -1,4 +1,4 @@
-"""Networks whose answers are known: positive and negative controls for every measurement.
+"""Networks whose rule is known: positive and negative controls for every measurement.
 
 The achievable control computes the piecewise-linear rule with risk 0 on every slab task, the simple
 control the Bayes rule on the simple set. Neither is trained, so neither can have memorised; both
@@ -33,7 +33,7 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
     Args:
         cell: its task, network (an MLP of ReLUs) and n_train are used.
         rule: ``"achievable"`` or ``"simple"``.
-        seeds: how many data sets (0, 1, ...), or which.
+        seeds: the number of data sets (0, 1, ...), or a list.
 
     Raises:
         ValueError: an unknown rule, a task without a simple set, another kind of network, or one
@@ -48,8 +48,8 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
         array([0., 0.])
     """
     instance("cell", cell, Cell)
-    made = RULES[known("rule", rule, RULES)](cell.block_task)
-    if made is None:
+    bayes_rule = RULES[known("rule", rule, RULES)](cell.block_task)
+    if bayes_rule is None:
         raise ValueError(f"rule: {cell.task.name} has no simple set, so no simple rule")
     network = cell.network
     if not isinstance(network, MLP) or network.activation != "relu":
@@ -60,25 +60,25 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
     params = stacked(
         [
             network.from_layers(
-                explicit_network(made, turn, width=network.width, depth=network.depth)
+                explicit_network(bayes_rule, turn, width=network.width, depth=network.depth)
             )
             for turn in rotation
         ]
     )
-    none = np.zeros(len(chosen), np.int64)
+    zeros = np.zeros(len(chosen), np.int64)
     stack = Stack(
         cell=cell,
         seeds=chosen,
         params=params,
         initial=initial_params(cell, problems),
         rotation=rotation,
-        updates=none,
-        end=none + End.RUNNING,
+        updates=zeros,
+        end=zeros + End.RUNNING,
         fitted_since=np.full((len(chosen), cell.n_train), -1, np.int32),
         traces=(np.zeros((0, len(fit.TRACE)), np.float32),) * len(chosen),
-        seconds=none.astype(float),
-        draws=tuple(fingerprint(p, training_set(cell, p)) for p in problems),
+        seconds=zeros.astype(float),
+        draws=tuple(fingerprint(problem, training_set(cell, problem)) for problem in problems),
     )
-    for i, since in enumerate(stack.fitted_since):  # from the beginning, where at all
+    for i, since in enumerate(stack.fitted_since):  # from the beginning, if fitted
         since[train_answers(stack, i).correct] = 0
     return stack

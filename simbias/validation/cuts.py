@@ -2,7 +2,7 @@
 
 A rule that classifies perfectly by a k-slab cuts it k - 1 times. A network's cuts are counted along
 lines across the slab coordinate's support, in contexts from the task's law, with the simple
-coordinate in its margin, where it tells nothing.
+coordinate in its margin, where it is uninformative.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Cuts(NamedTuple):
         worth: best accuracy of a rule on the coordinate with as many cuts.
         majority: changes of the majority over lines, see ``rays.majority_changes``.
         distances: mean and Hausdorff distance to the achievable boundary in each plane; NaN where
-            the network says the same all over it.
+            the network's label is constant.
     """
 
     counts: Float[np.ndarray, " lines"]
@@ -52,15 +52,15 @@ def measure_cuts(
         rules: the simple rule, and the achievable rule on the slab coordinate.
         lines: a context for each line, (lines, dim), with its simple coordinate in the margin; the
             slab coordinate is not used.
-        planes: in how many of them, the first, distances are measured.
+        planes: number of contexts, the first, in whose planes distances are measured.
     """
-    asked = panel(stack)
-    task, (s, j) = asked.block_task, [rule.coordinate for rule in rules]
+    classifiers = panel(stack)
+    task, (s, j) = classifiers.block_task, [rule.coordinate for rule in rules]
     planes = min(planes, 1) if task.dim == 2 else planes
-    if not has_layers(asked.members[i]) or weight_fault(asked, i):
-        nothing = np.full(len(lines), np.nan)
-        return Cuts(nothing, nothing, np.nan, np.full((planes, 2), np.nan))
-    layers = layers_of(asked, i)
+    if not has_layers(classifiers.members[i]) or weight_fault(classifiers, i):
+        missing = np.full(len(lines), np.nan)
+        return Cuts(missing, missing, np.nan, np.full((planes, 2), np.nan))
+    layers = layers_of(classifiers, i)
     low, high = side(task.blocks[j])
     origins = np.where(np.arange(task.dim) == j, low, lines)
     axes = np.eye(task.dim)[[s, j]]
@@ -88,42 +88,42 @@ def side(block: Block) -> tuple[float, float]:
 
 
 def curve_distances(
-    one: Sequence[Curve], other: Sequence[Curve], step: float
+    first: Sequence[Curve], second: Sequence[Curve], step: float
 ) -> tuple[float, float]:
     """Mean and Hausdorff distance between two sets of polylines; NaN where a set is empty.
 
-    Distances are from points of the one, at most ``step`` apart, to the segments of the other, and
-    the other way round. The mean is that of the two means by arc length; the Hausdorff distance,
-    the largest, is short by at most step/2.
+    Distances are from points of one set, at most ``step`` apart, to the segments of the other, in
+    both directions. The mean is that of the two means by arc length; the Hausdorff distance, the
+    largest, is short by at most step/2.
     """
-    if not one or not other:
+    if not first or not second:
         return np.nan, np.nan
-    ways = [_directed(one, other, step), _directed(other, one, step)]
-    return (ways[0][0] + ways[1][0]) / 2, max(ways[0][1], ways[1][1])
+    directed = [_directed(first, second, step), _directed(second, first, step)]
+    return (directed[0][0] + directed[1][0]) / 2, max(directed[0][1], directed[1][1])
 
 
-def _directed(one: Sequence[Curve], other: Sequence[Curve], step: float) -> tuple[float, float]:
-    start, arm = _segments(one)
+def _directed(curves: Sequence[Curve], target: Sequence[Curve], step: float) -> tuple[float, float]:
+    start, arm = _segments(curves)
     length = np.hypot(*arm.T)
     pieces = np.maximum(1, np.ceil(length / step)).astype(int)
-    at = np.repeat(np.arange(len(start)), pieces)
-    place = np.arange(len(at)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-    points = start[at] + ((place + 0.5) / pieces[at])[:, None] * arm[at]
-    foot, along = _segments(other)
+    segment = np.repeat(np.arange(len(start)), pieces)
+    piece = np.arange(len(segment)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    points = start[segment] + ((piece + 0.5) / pieces[segment])[:, None] * arm[segment]
+    corner, along = _segments(target)
     square = np.maximum(np.sum(along**2, axis=1), np.finfo(float).tiny)
-    rows = max(1, _MOST // len(foot))
-    found = []
+    rows = max(1, _MOST // len(corner))
+    nearest = []
     for begin in range(0, len(points), rows):
-        offset = points[begin : begin + rows, None, :] - foot
+        offset = points[begin : begin + rows, None, :] - corner
         proportion = np.clip(np.sum(offset * along, axis=2) / square, 0, 1)
-        found.append(
+        nearest.append(
             np.hypot(*np.moveaxis(offset - proportion[..., None] * along, 2, 0)).min(axis=1)
         )
-    distance = np.concatenate(found)
-    return float(np.average(distance, weights=(length / pieces)[at])), float(distance.max())
+    distance = np.concatenate(nearest)
+    return float(np.average(distance, weights=(length / pieces)[segment])), float(distance.max())
 
 
 def _segments(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
-    """The start of every segment and the way to its end, each (segments, 2)."""
+    """The start of every segment and the vector to its end, each (segments, 2)."""
     start = np.concatenate([curve[:-1] for curve in curves])
     return start, np.concatenate([np.diff(curve, axis=0) for curve in curves])

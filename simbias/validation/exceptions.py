@@ -1,4 +1,4 @@
-"""The exceptions ledger: how a network treats the points that the simple rule labels wrongly.
+"""The exceptions ledger: how a network labels the points that the simple rule labels wrongly.
 
 A network that memorises labels the exceptions of its training set correctly and fresh draws from
 the same conditional law no better than before: the difference is the memorised fraction.
@@ -22,14 +22,14 @@ from simbias.validation.risk import Counts
 
 @dataclass(frozen=True)
 class LedgerRows:
-    """The training exceptions of one network, an entry each.
+    """The training exceptions of one network, with an entry for each.
 
     Attributes:
-        index: place in the training set.
+        index: position in the training set.
         label: true label.
         margin: score difference in favour of that label, positive where the point is fitted.
         fitted_since: update of the first check from which on it was fitted for good; -1: it is not;
-            0 for a fitted point of a classifier of whose training nothing is known.
+            0 for a fitted point of a classifier whose training is not known.
     """
 
     index: Int[np.ndarray, " exceptions"]
@@ -40,13 +40,13 @@ class LedgerRows:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Exceptions of classifiers.
+    """The counts of classifiers' exceptions, and how many are fitted.
 
     Attributes:
         counts: training exceptions of each data set.
         fitted: fraction of them that the classifier labels correctly; known exactly, so its
             interval is a point.
-        fresh: the same on fresh draws from the same conditional law.
+        fresh: fraction labelled correctly of fresh draws from the same conditional law.
         memorised: fitted - fresh.
 
     Examples:
@@ -90,18 +90,18 @@ class TrainFit(NamedTuple):
     unscored: Int[np.ndarray, " seeds"]
 
 
-def train_fit(asked: Panel) -> TrainFit:
-    """Draw each training set again and label it."""
-    found = []
-    for i, one in enumerate(asked.members):
-        at = train_answers(asked, i)
-        fitted, unscored = (at.correct & at.exception).sum(), (~at.finite).sum()
-        loss = cross_entropy(at, one.kind)
-        found.append((loss, at.correct.mean(), at.exception.sum(), fitted, unscored))
-    return TrainFit(*map(np.array, zip(*found, strict=True)))
+def train_fit(classifiers: Panel) -> TrainFit:
+    """The fit of each classifier to its training set, which is drawn again."""
+    fits = []
+    for i, member in enumerate(classifiers.members):
+        answers = train_answers(classifiers, i)
+        fitted, unscored = (answers.correct & answers.exception).sum(), (~answers.finite).sum()
+        loss = cross_entropy(answers, member.kind)
+        fits.append((loss, answers.correct.mean(), answers.exception.sum(), fitted, unscored))
+    return TrainFit(*map(np.array, zip(*fits, strict=True)))
 
 
-def cross_entropy(at: "Answers", kind: str) -> float:
+def cross_entropy(answers: "Answers", kind: str) -> float:
     """The mean cross-entropy (nats) of scores.
 
     Infinite where a probability of 0 is given to a label that occurs; NaN where scores are neither
@@ -110,23 +110,23 @@ def cross_entropy(at: "Answers", kind: str) -> float:
     if kind not in ("logits", "probabilities"):
         return np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
-        if at.scores.shape[1] == 2:
-            margin = at.margin.astype(float)
-            of_each = np.logaddexp(0, -margin) if kind == "logits" else -np.log((1 + margin) / 2)
-            return float(of_each.mean())
-        scores = at.scores.astype(float)
-        own = scores[np.arange(len(at.y)), at.y]
+        if answers.scores.shape[1] == 2:
+            margin = answers.margin.astype(float)
+            losses = np.logaddexp(0, -margin) if kind == "logits" else -np.log((1 + margin) / 2)
+            return float(losses.mean())
+        scores = answers.scores.astype(float)
+        of_label = scores[np.arange(len(answers.y)), answers.y]
         total = np.logaddexp.reduce(scores, axis=1) if kind == "logits" else 0.0
-        return float((total - (own if kind == "logits" else np.log(own))).mean())
+        return float((total - (of_label if kind == "logits" else np.log(of_label))).mean())
 
 
-def ledger(asked: Panel, trained: TrainFit, counts: Counts, confidence: float) -> Ledger:
-    """Put training and fresh exceptions side by side; NaN for classifiers without accuracy."""
+def ledger(classifiers: Panel, trained: TrainFit, counts: Counts, confidence: float) -> Ledger:
+    """The ledger of training and fresh exceptions; NaN for classifiers without accuracy."""
     exact = clopper_pearson(trained.exceptions_correct, trained.exceptions, confidence).value
     exact = np.where(np.isnan(trained.accuracy), np.nan, exact)
     fitted = Estimate(exact, exact, exact)
     fresh = clopper_pearson(counts.exceptions_correct, counts.exceptions, confidence)
-    return Ledger(trained.exceptions, fitted, fresh, difference(fitted, fresh), asked)
+    return Ledger(trained.exceptions, fitted, fresh, difference(fitted, fresh), classifiers)
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:
@@ -140,22 +140,22 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value, value - down, value + up)
 
 
-def fitted_since(asked: Panel, i: int) -> Int[np.ndarray, " n_train"]:
+def fitted_since(classifiers: Panel, i: int) -> Int[np.ndarray, " n_train"]:
     """The update from which on each training point was fitted for good; -1: it is not.
 
-    0 for the points that a classifier fits of whose training nothing is known.
+    0 for the fitted points of a classifier whose training is not known.
     """
-    if asked.fitted_since is not None:
-        since: Int[np.ndarray, " n_train"] = asked.fitted_since[i]
+    if classifiers.fitted_since is not None:
+        since: Int[np.ndarray, " n_train"] = classifiers.fitted_since[i]
         return since
-    return np.where(train_answers(asked, i).correct, 0, -1)
+    return np.where(train_answers(classifiers, i).correct, 0, -1)
 
 
 class Answers(NamedTuple):
-    """What a classifier says of points whose labels are known.
+    """A classifier's scores of points whose labels are known.
 
     Attributes:
-        scores: of each class.
+        scores: the scores of each class.
         y: the true labels.
         exception: which points the simple rule labels wrongly.
     """
@@ -166,7 +166,7 @@ class Answers(NamedTuple):
 
     @property
     def correct(self) -> Bool[np.ndarray, " rows"]:
-        """Which labels are said as they are."""
+        """Which points are labelled correctly."""
         right: Bool[np.ndarray, " rows"] = predicted(self.scores) == self.y
         return right
 
@@ -182,16 +182,16 @@ class Answers(NamedTuple):
         if self.scores.shape[1] == 2:
             ahead = difference_of(self.scores)
             return np.where(self.y == 1, ahead, -ahead)
-        own = np.eye(self.scores.shape[1], dtype=bool)[self.y]
+        is_label = np.eye(self.scores.shape[1], dtype=bool)[self.y]
         with np.errstate(invalid="ignore"):
-            ahead = self.scores[own] - np.where(own, -np.inf, self.scores).max(axis=1)
+            ahead = self.scores[is_label] - np.where(is_label, -np.inf, self.scores).max(axis=1)
             return ahead
 
 
 @pinned
 def train_answers(learned: Stack | Panel, i: int) -> Answers:
-    """What classifier ``i`` says of its training points."""
-    asked = panel(learned)
-    data = asked.data[i].draw()
-    scores = score(asked.members[i], data.x)
+    """The answers of classifier ``i`` on its training points."""
+    classifiers = panel(learned)
+    data = classifiers.data[i].draw()
+    scores = score(classifiers.members[i], data.x)
     return Answers(scores, np.asarray(data.y), np.asarray(data.exception))

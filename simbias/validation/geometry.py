@@ -4,7 +4,7 @@ On an affine plane a ReLU network is a ReLU network of two inputs, affine on eac
 subdivision into convex polygons (``subdivision.py``); f is its logit difference.
 
 Everything is float64. A value within 1e-12 of the largest sum that a unit can form on the box is 0.
-The network says 1 where f > 0, so a region where f is 0 belongs to label 0.
+The network's label is 1 where f > 0, so a region where f is 0 belongs to label 0.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ from simbias.validation import polygons as poly
 from simbias.validation.polygons import Curve, Polygons
 from simbias.validation.subdivision import subdivide
 
-_JOIN = 1e-9  # of the box's diagonal: ends of segments that are nearer are one
+_JOIN = 1e-9  # of the box's diagonal: ends of segments closer than this are merged
 
 
 class _ReluMLP(Protocol):
@@ -66,26 +66,26 @@ class Box(_Sides):
 
     @property
     def area(self) -> float:
-        """In squared units of the plane."""
+        """The area in squared units of the plane."""
         return (self.right - self.left) * (self.top - self.bottom)
 
     @property
     def corners(self) -> Float[np.ndarray, "4 2"]:
-        """Counter-clockwise from the bottom left."""
+        """The corners, counter-clockwise from the bottom left."""
         left, right, bottom, top = self
         return np.array([[left, bottom], [right, bottom], [right, top], [left, top]])
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a network says on a box.
+    """The labels of a network on a box.
 
     Attributes:
         box: the box.
         lines: where the label changes inside the box: polylines with the points of label 1 on their
             left; closed ones repeat their first vertex. f is 0 on them. Where f is 0 and the label
             is the same on both sides there is no line.
-        area: of the points with f <= 0 (label 0) and with f > 0 (label 1).
+        area: area of the points with f <= 0 (label 0) and of those with f > 0 (label 1).
         regions: on request, the convex polygons on which every unit is on or off throughout, as
             vertices (vertices, 2), counter-clockwise.
     """
@@ -100,11 +100,11 @@ class Component(NamedTuple):
     """A connected set of points of one label, inside a box.
 
     Attributes:
-        label: what the network says there.
+        label: the network's label there.
         area: in squared units of the plane.
-        open: whether it reaches the box's edge along a line, so that it may go on outside.
-        outline: the closed curve round it, counter-clockwise.
-        holes: the closed curves round what it leaves out, clockwise.
+        open: whether it reaches the box's edge along a line, so that it may continue outside.
+        outline: its closed outer boundary, counter-clockwise.
+        holes: the closed boundaries of its holes, clockwise.
     """
 
     label: int
@@ -122,21 +122,23 @@ def layers_of(learned: Stack | Panel, i: int) -> list[Layer]:
         i: position among them.
 
     Raises:
-        ValueError: the network is no MLP of ReLUs, its weights are not finite, or there is no such
-            position.
+        ValueError: the network is not an MLP of ReLUs, its weights are not finite, or there is no
+            such position.
     """
-    asked = panel(learned)
-    if i not in range(len(asked)):
-        raise fail("i", i, f"an integer in [0, {len(asked)})")
-    member = asked.members[i]
+    classifiers = panel(learned)
+    if i not in range(len(classifiers)):
+        raise fail("i", i, f"an integer in [0, {len(classifiers)})")
+    member = classifiers.members[i]
     if not has_layers(member):
         raise fail("network", member.label, "an MLP of relu units")
     layers = member.network.to_layers(member.params)
     bad = sum(int(np.sum(~np.isfinite(part))) for layer in layers for part in layer)
     if bad:
-        raise fail("learned", f"seed {asked.seeds[i]}, {bad} weights not finite", "finite weights")
-    turned = np.asarray(asked.data[i].rotation, np.float64) @ layers[0].weight
-    return [Layer(turned, layers[0].bias), *layers[1:]]
+        raise fail(
+            "learned", f"seed {classifiers.seeds[i]}, {bad} weights not finite", "finite weights"
+        )
+    weight = np.asarray(classifiers.data[i].rotation, np.float64) @ layers[0].weight
+    return [Layer(weight, layers[0].bias), *layers[1:]]
 
 
 def has_layers(member: Classifier) -> TypeGuard[_ReluMLP]:
@@ -158,7 +160,7 @@ def restrict(layers: Sequence[Layer], plane: Plane) -> list[Layer]:
 
     Args:
         layers: a network of ``dim`` inputs; two logits, or their difference.
-        plane: where to look; its axes need be neither orthogonal nor of unit length.
+        plane: the plane; its axes need be neither orthogonal nor of unit length.
 
     Raises:
         ValueError: a plane of another dimension, or that is not finite.
@@ -178,7 +180,7 @@ def decide(restricted_layers: Sequence[Layer], box: Box, *, regions: bool = Fals
 
     Args:
         restricted_layers: a network of two inputs, from ``restrict``.
-        box: where to look, in units of the plane.
+        box: the box, in units of the plane.
         regions: whether to list all linear regions, which takes longer: cells on which the label is
             known are then cut as well.
 
@@ -187,19 +189,19 @@ def decide(restricted_layers: Sequence[Layer], box: Box, *, regions: bool = Fals
     """
     instance("box", box, Box)
     join = _JOIN * float(np.hypot(box.right - box.left, box.top - box.bottom))
-    area, segments, edges, found = np.zeros(2), [], [], []
+    area, segments, edges, outlines = np.zeros(2), [], [], []
     for cells in subdivide(restricted_layers, box.corners[None], prune=not regions):
         for label, parts, _ in cells.by_label():
             area[label] += poly.areas(parts).sum()
         segments.append(cells.segments())
         edges.append(cells.edges())
         if regions:
-            found += poly.outlines(cells.polygons)
+            outlines += poly.outlines(cells.polygons)
     shared = poly.cancel(np.concatenate(edges), tolerance=join)
     inner = shared[~poly.along(shared, box.corners, tolerance=join)]
     lines = poly.chain(np.concatenate([*segments, inner]), tolerance=join)
     return Decision(
-        box, tuple(lines), (float(area[0]), float(area[1])), tuple(found) if regions else None
+        box, tuple(lines), (float(area[0]), float(area[1])), tuple(outlines) if regions else None
     )
 
 
@@ -208,7 +210,7 @@ def components(decision: Decision) -> list[Component]:
 
     Two parts of label 0 that meet in a point are connected, two parts of label 1 are not.
     """
-    box, found = decision.box, []
+    box, connected = decision.box, []
     for label in (0, 1):
         lines = [line if label else line[::-1] for line in decision.lines]
         opened = [line for line in lines if (line[0] != line[-1]).any()]
@@ -221,35 +223,36 @@ def components(decision: Decision) -> list[Component]:
         for outer, inner in poly.nested(curves).items():
             holes = tuple(curves[hole] for hole in inner)
             area = sum(map(poly.enclosed, (curves[outer], *holes)))
-            found.append(Component(label, area, outer < len(reaching), curves[outer], holes))
-    return found
+            connected.append(Component(label, area, outer < len(reaching), curves[outer], holes))
+    return connected
 
 
 def component(
     restricted_layers: Sequence[Layer], point: Float[np.ndarray, " 2"], box: Box
 ) -> Component:
-    """The connected set of points, inside a box, that are labelled as a point is.
+    """The connected set of points with a point's label that holds the point, inside a box.
 
-    A point on a line belongs to either side, as rounding has it.
+    A point on a line belongs to either side, depending on rounding.
 
     Args:
         restricted_layers: a network of two inputs, from ``restrict``.
         point: in units of the plane, in the box.
-        box: where to look.
+        box: the box.
 
     Raises:
         ValueError: a point outside the box, or a network that ``decide`` refuses.
     """
-    at = np.asarray(point, np.float64)
+    position = np.asarray(point, np.float64)
     instance("box", box, Box)
     low, high = box.corners[[0, 2]]
-    if at.shape != (2,) or not ((low <= at) & (at <= high)).all():
+    if position.shape != (2,) or not ((low <= position) & (position <= high)).all():
         raise fail("point", point, f"a point of {box}")
-    found = components(decide(restricted_layers, box))
-    holding = [one for one in found if poly.inside(one.outline, at)]
-    if holding:
-        return min(holding, key=lambda one: poly.enclosed(one.outline))
-    return min(found, key=lambda one: poly.distance(one.outline, at))  # on an edge of the box
+    connected = components(decide(restricted_layers, box))
+    around = [part for part in connected if poly.inside(part.outline, position)]
+    if around:
+        return min(around, key=lambda part: poly.enclosed(part.outline))
+    # on an edge of the box
+    return min(connected, key=lambda part: poly.distance(part.outline, position))
 
 
 def exact_risk(task: BlockTask, layers: Sequence[Layer]) -> float:
@@ -288,15 +291,17 @@ def exact_risk(task: BlockTask, layers: Sequence[Layer]) -> float:
     layers = each("layers", layers, Layer)
     if not layers:
         raise fail("layers", layers, "at least one")
-    flat = restrict(layers, Plane(np.zeros(2), np.eye(2)))
+    restricted = restrict(layers, Plane(np.zeros(2), np.eye(2)))
     risk = 0.0
-    kinds = groupby(sorted(product(*map(parts_of, task.blocks)), key=_extents), key=_extents)
-    for extents, rectangles in kinds:
-        one, other = (np.array(parts) for parts in zip(*rectangles, strict=True))
-        left, right, bottom, top = *one[:, :2].T, *other[:, :2].T
+    groups = groupby(sorted(product(*map(parts_of, task.blocks)), key=_extents), key=_extents)
+    for extents, rectangles in groups:
+        horizontal, vertical = (np.array(parts) for parts in zip(*rectangles, strict=True))
+        left, right, bottom, top = *horizontal[:, :2].T, *vertical[:, :2].T
         corners = [(left, bottom), (right, bottom), (right, top), (left, top)]
-        proportion = _proportions(flat, np.moveaxis(np.array(corners), -1, 0), _MEASURES[extents])
-        masses = one[:, 2:] * other[:, 2:]
+        proportion = _proportions(
+            restricted, np.moveaxis(np.array(corners), -1, 0), _MEASURES[extents]
+        )
+        masses = horizontal[:, 2:] * vertical[:, 2:]
         risk += float(np.sum(masses * proportion[:, ::-1])) / 2
     return risk
 
@@ -309,7 +314,7 @@ _MEASURES: tuple[Callable[[Polygons], Float[np.ndarray, " cells"]], ...] = (
 
 
 def _extents(rectangle: Sequence[Part]) -> int:
-    """In how many directions a rectangle extends."""
+    """The number of dimensions in which a rectangle has a length: 0, 1 or 2."""
     return sum(part.high > part.low for part in rectangle)
 
 
@@ -318,7 +323,7 @@ def _proportions(
     starts: Polygons,
     measure: Callable[[Polygons], Float[np.ndarray, " cells"]],
 ) -> Float[np.ndarray, "cells labels"]:
-    """The proportion of each polygon that gets each label."""
+    """The proportion of each polygon that has each label."""
     held = np.zeros((len(starts), 2))
     for cells in subdivide(layers, starts, prune=True):
         for label, parts, owner in cells.by_label():
@@ -328,7 +333,7 @@ def _proportions(
 
 
 def _difference(last: Layer) -> Layer:
-    """The layer that computes the logit difference; as it is where it has one output."""
+    """The layer that computes the logit difference; unchanged if it has one output."""
     if last.weight.shape[1] == 1:
         return last
     if last.weight.shape[1] != 2:

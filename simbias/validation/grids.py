@@ -1,7 +1,7 @@
-"""Dense held-out grids: what networks say on planes of the simple and a slab coordinate.
+"""Dense held-out grids: networks' labels on planes of the simple and a slab coordinate.
 
 A point of a plane fixes the two coordinates; a context, a draw of the others from the task's law
-given a label, makes it an input. Every point meets the same contexts, half of them given each
+given a label, makes it an input. Every point has the same contexts, half of them given each
 label, so contexts are the independent units: intervals are over them. A point and a context are
 *matched* where the achievable rule on the plane's slab coordinate gives the point the context's
 label, so that no slab coordinate contradicts another: agreement is measured on matched pairs.
@@ -37,39 +37,39 @@ from simbias.validation.sound import faults
 
 @dataclass(frozen=True)
 class GridReport:
-    """What the networks of a stack say on each plane; NaN where there is nothing to measure.
+    """The labels of a stack's networks on each plane; NaN where there is nothing to measure.
 
-    A network that is no classifier (see ``simbias.validation.faults``) has NaN for every number.
-    Cuts and distances are exact, and NaN for a network that is no MLP of ReLUs. Intervals are over
-    contexts, of which two, one given each label, are a unit. Those of proportions and accuracies
-    hold for every law (``bounded.betting_interval``); that of ``cuts``, which nothing bounds, is
-    Student's t, approximate, and NaN where all contexts agree. Where the plane is the whole space
-    nothing is drawn, and intervals are points.
+    A network that has a fault (see ``simbias.validation.faults``) has NaN for every number.
+    Cuts and distances are exact, and NaN for a network that is not an MLP of ReLUs. Intervals are
+    over contexts, of which two, one given each label, are a unit. Those of proportions and
+    accuracies hold for every law (``bounded.betting_interval``); that of ``cuts``, which is
+    unbounded, is Student's t, approximate, and NaN where all contexts agree. Where the plane is the
+    whole space nothing is drawn, and intervals are points.
 
     Attributes:
-        faults: for each network why it is no classifier; empty where it is one.
+        faults: for each network why it is not a usable classifier; empty where it is one.
         simple: the horizontal coordinate of every plane.
         coordinates: the vertical coordinate of each plane.
         across, up: centres of the cells, input units, (columns,) and (coordinates, rows).
         contexts: contexts of each network; 0 where the plane is the whole space.
         confidence: coverage of each interval.
-        given: proportion of the contexts given each label in which a network says 1, (seeds,
+        given: proportion of the contexts given each label in which a network's label is 1, (seeds,
             coordinates, labels, rows, columns).
-        simple_agreement, achievable_agreement: proportion of matched pairs on which a network says
-            what the rule says, by ``ZONES``, (seeds, coordinates, zones). Within a zone the cells
-            of a label weigh the same, and so do the labels.
-        counts: changes of label as the slab coordinate crosses its support, on one line a context
-            with the simple coordinate at a draw from its margin, (seeds, coordinates, lines).
-        cuts: their mean, (seeds, coordinates).
+        simple_agreement, achievable_agreement: proportion of matched pairs on which a network's
+            label is the rule's, by ``ZONES``, (seeds, coordinates, zones). Within a zone the cells
+            of a label have equal weights, and so do the labels.
+        counts: changes of label as the slab coordinate crosses its support, on one line for each
+            context with the simple coordinate drawn from its margin, (seeds, coordinates, lines).
+        cuts: the mean of the counts, (seeds, coordinates).
         cut_accuracy: mean of the best accuracy of a rule on the slab coordinate with as many cuts.
         majority_cuts: changes of the majority over the lines, as in ``rays.majority_changes``.
-        achievable_cuts: of the achievable rule on each coordinate.
+        achievable_cuts: cuts of the achievable rule on each coordinate.
         slabs: every coordinate outside the simple set that attains the Bayes risk: a network may
             have learned any of them.
         slab_cuts: ``majority_cuts`` on each of them, (seeds, slabs).
         distances: mean and Hausdorff distance between the learned and the achievable boundary in
             the planes of the first contexts, input units, (seeds, coordinates, planes, 2); NaN
-            where a network says the same all over the plane. The mean is that of the two directed
+            where a network's label is constant on the plane. The mean is that of the two directed
             means by arc length; Hausdorff distances are short by at most 1/1000 of a side.
 
     Examples:
@@ -107,7 +107,7 @@ class GridReport:
 
     @property
     def proportion(self) -> Float[np.ndarray, "seeds coordinates rows columns"]:
-        """Proportion of all contexts in which a network says 1."""
+        """The proportion of all contexts in which a network's label is 1."""
         mean: Float[np.ndarray, "seeds coordinates rows columns"] = self.given.mean(axis=2)
         return mean
 
@@ -123,7 +123,7 @@ def measure_grids(
     planes: int = 4,
     confidence: float = 0.95,
 ) -> GridReport:
-    """Lay grids over planes of the simple and a slab coordinate, and ask every classifier.
+    """Evaluate every classifier on grids over planes of the simple and a slab coordinate.
 
     Contexts, and the positions in the margin at which cuts are counted, are drawn from each data
     set's own context stream.
@@ -134,7 +134,7 @@ def measure_grids(
         data: for a classifier that does not know its training set.
         coordinates: slab coordinates, each attaining the Bayes risk; default the first 4.
         resolution: cells on each side of the support; enough that some lie in every margin.
-        contexts: contexts of a classifier, an even number.
+        contexts: number of contexts of each classifier, even.
         planes: contexts in whose planes the boundary's distance is measured.
         confidence: coverage of each two-sided interval, in (0, 1).
 
@@ -155,13 +155,13 @@ def measure_grids(
         >>> report.cuts.value.shape, report.distances.shape
         ((2, 1), (2, 1, 4, 2))
     """
-    asked = panel(learned, data)
-    task = asked.block_task
+    classifiers = panel(learned, data)
+    task = classifiers.block_task
     simple = simple_rule(task)
     if simple is None:
         raise fail("learned", f"networks on {task.name}", "networks on a task with a simple set")
     rules = [achievable_rule(task, j) for j in slab_coordinates(task, coordinates)]
-    cells = len(asked) * whole("resolution", resolution, least=2) ** 2
+    cells = len(classifiers) * whole("resolution", resolution, least=2) ** 2
     fits("resolution", resolution, 8.0 * cells)
     if whole("contexts", contexts, least=4) % 2:
         raise fail("contexts", contexts, "an even integer >= 4")
@@ -169,24 +169,27 @@ def measure_grids(
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
     for rule in rules:
         _check_resolution(task, (simple, rule), resolution)
-    found = faults(asked)
-    left_out = np.array([bool(fault) for fault in found])
-    drawn = [draw_lines(asked, i, simple.coordinate, contexts) for i in range(len(asked))]
-    answers = [ask(asked, (simple, rule), drawn, resolution) for rule in rules]
+    reasons = faults(classifiers)
+    left_out = np.array([bool(fault) for fault in reasons])
+    drawn = [
+        draw_lines(classifiers, i, simple.coordinate, contexts) for i in range(len(classifiers))
+    ]
+    answers = [ask(classifiers, (simple, rule), drawn, resolution) for rule in rules]
     given, agreed = (np.stack(part, axis=1) for part in zip(*answers, strict=True))
     given[left_out], agreed[left_out] = np.nan, np.nan
-    exact = [
-        [measure_cuts(asked, i, (simple, rule), x, planes) for rule in rules]
+    measured = [
+        [measure_cuts(classifiers, i, (simple, rule), x, planes) for rule in rules]
         for i, x in enumerate(drawn)
     ]
-    slabs, slab_cuts = count_slab_cuts(asked, drawn)
+    slabs, slab_cuts = count_slab_cuts(classifiers, drawn)
     counts, worth, majority, distances = (
-        np.array([[getattr(one, name) for one in row] for row in exact]) for name in Cuts._fields
+        np.array([[getattr(cuts, name) for cuts in row] for row in measured])
+        for name in Cuts._fields
     )
     for part in (counts, worth, majority, distances, slab_cuts):
         part[left_out] = np.nan
     return GridReport(
-        faults=found,
+        faults=reasons,
         simple=simple.coordinate,
         coordinates=tuple(rule.coordinate for rule in rules),
         across=centres(task, simple, resolution),
@@ -215,20 +218,23 @@ def count_slab_cuts(
 
     Args:
         learned: trained networks, or a panel of classifiers, on a task with a simple set.
-        drawn: the contexts of each classifier, from ``draw_lines``; default 128 of them.
+        drawn: the contexts of each classifier, from ``draw_lines``; default 128 for each.
     """
-    asked = panel(learned)
-    task = asked.block_task
+    classifiers = panel(learned)
+    task = classifiers.block_task
     simple = simple_rule(task)
     assert simple is not None
     if drawn is None:
-        drawn = [draw_lines(asked, i, simple.coordinate, 128) for i in range(len(asked))]
+        drawn = [
+            draw_lines(classifiers, i, simple.coordinate, 128) for i in range(len(classifiers))
+        ]
     slabs = slab_coordinates(task, None, most=task.dim)
     rules = [(simple, achievable_rule(task, j)) for j in slabs]
-    found = [
-        [measure_cuts(asked, i, pair, x, 0).majority for pair in rules] for i, x in enumerate(drawn)
+    majorities = [
+        [measure_cuts(classifiers, i, pair, x, 0).majority for pair in rules]
+        for i, x in enumerate(drawn)
     ]
-    return tuple(slabs), np.array(found)
+    return tuple(slabs), np.array(majorities)
 
 
 def _check_resolution(task: BlockTask, rules: tuple[Rule, Rule], resolution: int) -> None:
@@ -236,21 +242,22 @@ def _check_resolution(task: BlockTask, rules: tuple[Rule, Rule], resolution: int
     missing, needed = False, 0
     for rule, cuts in zip(rules, ((), rules[1].cuts), strict=True):
         block = task.blocks[rule.coordinate]
-        told, (low, high) = decided(block), side(block)
+        parts, (low, high) = decided(block), side(block)
 
         def kind(
-            at: float, told: Sequence[Part] = told, cuts: Sequence[float] = cuts
+            position: float, parts: Sequence[Part] = parts, cuts: Sequence[float] = cuts
         ) -> tuple[bool, int]:
-            """Whether one label is likelier at a place, and which one the rule says, if asked."""
-            return any(p.low <= at <= p.high for p in told), bisect_right(cuts, at) % 2
+            """Whether one label is likelier at a position, and the rule's label, where given."""
+            likelier = any(part.low <= position <= part.high for part in parts)
+            return likelier, bisect_right(cuts, position) % 2
 
-        ends = sorted({low, high, *cuts, *(end for part in told for end in part[:2])})
+        ends = sorted({low, high, *cuts, *(end for part in parts for end in part[:2])})
         widest: dict[tuple[bool, int], float] = {}
         for left, right in pairwise(ends):
-            place = kind((left + right) / 2)
-            widest[place] = max(widest.get(place, 0.0), right - left)
+            stretch = kind((left + right) / 2)
+            widest[stretch] = max(widest.get(stretch, 0.0), right - left)
         missing |= bool(widest.keys() - set(map(kind, centres(task, rule, resolution))))
-        # a little more than the quotient, so that no end of a stretch is a centre
+        # a little more than the quotient, so that no end of an interval is a centre
         needed = max(needed, int((high - low) / min(widest.values()) * (1 + 1e-9)) + 1)
     if missing:
         allowed = f"an integer >= {needed}, so that cells lie in every slab and margin"
@@ -258,7 +265,7 @@ def _check_resolution(task: BlockTask, rules: tuple[Rule, Rule], resolution: int
 
 
 def _proportion_over_contexts(values: np.ndarray, confidence: float) -> Estimate:
-    """Mean of what lies in [0, 1] over the last axis, contexts given each label in turn."""
+    """The mean of values in [0, 1] over the last axis, contexts given each label in turn."""
     value, pairs = values.mean(axis=-1), values.shape[-1] // 2
     if pairs == 1:  # the plane is the whole space
         return Estimate(value, value, value)
@@ -267,7 +274,7 @@ def _proportion_over_contexts(values: np.ndarray, confidence: float) -> Estimate
 
 
 def _over_contexts(values: np.ndarray, confidence: float) -> Estimate:
-    """The same of what has no upper end, by Student's t, stratified by label."""
+    """The mean of unbounded values over the last axis, by Student's t, stratified by label."""
     value, pairs = values.mean(axis=-1), values.shape[-1] // 2
     if pairs == 1:
         return Estimate(value, value, value)

@@ -1,12 +1,12 @@
 """Memorised islands: how far around an exception a network keeps to the exception's label.
 
-A network that has memorised an exception without learning why says the exception's label on a small
-island in what the simple rule makes of the space. Training exceptions are compared with fresh ones
-from the same conditional law, whatever the network says of either: around a point that it labels
-wrongly it keeps the true label nowhere, so radius and area are 0. A network that has learned the
-achievable rule treats both alike; what the training exceptions have in excess is memorised. How
-many are fitted and how far the label of a fitted one is kept are two things, and the excess mixes
-them: ``size`` compares fitted points only.
+A network that has memorised an exception without a rule for it gives the exception's label on a
+small island in a region of the simple rule. Training exceptions are compared with fresh ones from
+the same conditional law, fitted or not: around a point that the network labels wrongly it keeps the
+true label nowhere, so radius and area are 0. A network that has learned the achievable rule treats
+training and fresh exceptions alike; the excess of the training exceptions is memorised. The excess
+depends both on how many are fitted and on how far the label of a fitted one is kept: ``size``
+compares fitted points only.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,20 +30,19 @@ from simbias.validation.geometry import (
     has_layers,
 )
 from simbias.validation.sound import faults
-from simbias.validation.vicinity import Islands, Plan, look_around, nowhere
+from simbias.validation.vicinity import Islands, Plan, islands_around, no_islands
 
-Ends = Callable[[np.ndarray, float], tuple[float, float]]  # of values and a confidence
+Ends = Callable[[np.ndarray, float], tuple[float, float]]  # (values, confidence) -> interval
 
 
 class Compared(NamedTuple):
     """A mean over training exceptions, over fresh ones, and the first less the second.
 
-    Intervals hold for every law where the support bounds what is measured, as it does proportions,
-    axes,
-    areas and, without normal coordinates, ways: ``bounded.mean_interval`` of proportions,
-    ``bounded.betting_interval`` of the others. Where nothing does they are Student's t over points,
-    approximate, and NaN with less than two or where all are the same. That of the excess is the
-    difference of two, each of half the error.
+    Intervals hold for every law where the values are bounded, as proportions, axes, areas and,
+    without normal coordinates, chords are: ``bounded.mean_interval`` of proportions,
+    ``bounded.betting_interval`` of the others. For unbounded values they are Student's t over
+    points, approximate, and NaN with fewer than two or where all are equal. The interval of the
+    excess is the difference of two, each with half the error.
     """
 
     training: Estimate
@@ -53,28 +52,26 @@ class Compared(NamedTuple):
 
 @dataclass(frozen=True)
 class IslandReport:
-    """Islands of a stack; every estimate has one entry a network.
+    """Islands of a stack; every estimate has one entry for each network.
 
-    A network that is no classifier (see ``simbias.validation.faults``) has no points, and NaN for
-    every estimate.
+    A network that has a fault (see ``simbias.validation.faults``) has no points, and NaN for every
+    estimate.
 
     Attributes:
-        faults: for each network why it is no classifier; empty where it is one.
+        faults: for each network why it is not a usable classifier; empty where it is one.
         coordinates: slab coordinates of the planes in which areas are measured.
-        reach: how far was looked along the axes, input units.
+        reach: the largest distance measured along the axes, input units.
         confidence: coverage of each interval.
         training, fresh: the points of each network.
         fitted: proportion of the points given their label.
         axis: ``Islands.axis_radius``.
         chord: ``Islands.chord_radius``.
-        area: ``Islands.area``, a point's being the mean over coordinates.
+        area: ``Islands.area``, the mean over coordinates for each point.
         relative: ``Islands.chord_radius`` as a proportion of the distance to the nearest training
             point of the other label.
         size: ``Islands.chord_radius`` of the points that are given their label.
         open: proportion of the points given their label whose part of the plane reaches the edge of
-            the
-            support in every plane: it is no island there, but one side of a boundary that has
-            moved.
+            the support in every plane: not an island, but one side of a boundary that has moved.
 
     Examples:
         >>> import simbias
@@ -112,21 +109,21 @@ def measure_islands(
     reach: float = 2.0,
     confidence: float = 0.95,
 ) -> IslandReport:
-    """Look around training and fresh exceptions of every network; exact, NumPy float64.
+    """Measure islands around training and fresh exceptions of every network; exact, NumPy float64.
 
     The choice of training exceptions, the fresh ones and the directions come from each network's
     own context stream. There are no points where the simple rule makes no errors, and few or no
-    fresh ones where it errs on less than one in thousands: what is drawn to find some fits memory.
+    fresh ones where it errs on less than one in thousands, because memory limits the draws.
 
     Args:
         learned: a stack of MLPs of ReLUs, or other such classifiers (``simbias.validate``), on a
             task with a simple set.
         data: for a classifier that does not know its training set.
-        sample: exceptions of each kind, a network; fewer where the training set has fewer.
-        directions: draws to which chords go from each.
+        sample: exceptions of each kind for a network; fewer where the training set has fewer.
+        directions: number of draws to which chords lead from each point.
         coordinates: slab coordinates, each attaining the Bayes risk; default the first.
-        reach: how far to look along the axes, input units; a label that is kept farther counts as
-            kept so far.
+        reach: the largest distance measured along the axes, input units; a label that is kept
+            farther counts as kept this far.
         confidence: coverage of each two-sided interval, in (0, 1).
 
     Raises:
@@ -142,8 +139,8 @@ def measure_islands(
         >>> report.reach, [len(islands.fitted) for islands in report.training]
         (1.0, [2, 2])
     """
-    asked = panel(learned, data)
-    task = asked.block_task
+    classifiers = panel(learned, data)
+    task = classifiers.block_task
     rule = simple_rule(task)
     if rule is None:
         raise fail("learned", f"networks on {task.name}", "networks on a task with a simple set")
@@ -155,15 +152,15 @@ def measure_islands(
         real("reach", reach, 0, open_low=True),
     )
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
-    for member in asked.members:
+    for member in classifiers.members:
         if not has_layers(member):
             raise fail("network", member.label, "an MLP of relu units")
-    left_out = faults(asked)
-    found = [
-        (nowhere(task, plan),) * 2 if fault else look_around(asked, i, plan)
+    left_out = faults(classifiers)
+    pairs = [
+        (no_islands(task, plan),) * 2 if fault else islands_around(classifiers, i, plan)
         for i, fault in enumerate(left_out)
     ]
-    training, fresh = zip(*found, strict=True)
+    training, fresh = zip(*pairs, strict=True)
 
     sides = np.diff([side(block) for block in task.blocks], axis=1)[:, 0]
     others = np.delete(sides, list(task.simple_set))
@@ -171,7 +168,7 @@ def measure_islands(
     widest = float(sides[rule.coordinate] * sides[list(plan.coordinates)].max())
 
     def compared(value: Callable[[Islands], np.ndarray], ends: Ends) -> Compared:
-        kinds = [[value(one) for one in kind] for kind in (training, fresh)]
+        kinds = [[value(islands) for islands in kind] for kind in (training, fresh)]
         return _compared(kinds, confidence, ends)
 
     return IslandReport(
@@ -181,25 +178,27 @@ def measure_islands(
         confidence=confidence,
         training=training,
         fresh=fresh,
-        fitted=compared(lambda one: one.fitted.astype(float), _proportion),
-        axis=compared(lambda one: one.axis_radius, _at_most(plan.reach)),
-        chord=compared(lambda one: one.chord_radius, _at_most(longest)),
-        area=compared(lambda one: one.area.mean(axis=1), _at_most(widest)),
-        relative=compared(lambda one: one.chord_radius / one.nearest, _student),
-        size=compared(lambda one: one.chord_radius[one.fitted], _at_most(longest)),
-        open=compared(lambda one: one.open[one.fitted].all(axis=1).astype(float), _proportion),
+        fitted=compared(lambda islands: islands.fitted.astype(float), _proportion),
+        axis=compared(lambda islands: islands.axis_radius, _at_most(plan.reach)),
+        chord=compared(lambda islands: islands.chord_radius, _at_most(longest)),
+        area=compared(lambda islands: islands.area.mean(axis=1), _at_most(widest)),
+        relative=compared(lambda islands: islands.chord_radius / islands.nearest, _student),
+        size=compared(lambda islands: islands.chord_radius[islands.fitted], _at_most(longest)),
+        open=compared(
+            lambda islands: islands.open[islands.fitted].all(axis=1).astype(float), _proportion
+        ),
     )
 
 
 def _proportion(values: Float[np.ndarray, " points"], confidence: float) -> tuple[float, float]:
-    """Ends of the mean of zeros and ones."""
+    """The interval of the mean of zeros and ones."""
     mean, terms = np.asarray(values.mean()), np.asarray(len(values))
     low, high = mean_interval(mean, terms, confidence)
     return float(low), float(high)
 
 
 def _at_most(most: float) -> Ends:
-    """Ends of the mean of what lies between 0 and ``most``, exact where that is finite."""
+    """The interval of the mean of values in [0, ``most``]; for every law if that is finite."""
 
     def ends(values: np.ndarray, confidence: float) -> tuple[float, float]:
         # a float32 draw may lie beyond the support by its rounding
@@ -210,13 +209,13 @@ def _at_most(most: float) -> Ends:
 
 
 def _student(values: Float[np.ndarray, " points"], confidence: float) -> tuple[float, float]:
-    """Ends of a mean by Student's t; NaN where no spread is seen."""
+    """The interval of a mean by Student's t; NaN where all values are equal."""
     half = half_width_of_mean(values, confidence)
     return float(values.mean() - half), float(values.mean() + half)
 
 
 def _compared(kinds: Sequence[Sequence[np.ndarray]], confidence: float, ends: Ends) -> Compared:
-    """Means of each network's values, training and fresh, and their differences."""
+    """The means of each network's values, training and fresh, and their differences."""
 
     def estimate(values: np.ndarray, confidence: float) -> tuple[float, float, float]:
         if not len(values):
@@ -226,9 +225,9 @@ def _compared(kinds: Sequence[Sequence[np.ndarray]], confidence: float, ends: En
     training, fresh = (
         Estimate(*np.array([estimate(values, confidence) for values in kind]).T) for kind in kinds
     )
-    each = (1 + confidence) / 2
+    coverage = (1 + confidence) / 2
     first, second = (
-        Estimate(*np.array([estimate(values, each) for values in kind]).T) for kind in kinds
+        Estimate(*np.array([estimate(values, coverage) for values in kind]).T) for kind in kinds
     )
     excess = Estimate(first.value - second.value, first.low - second.high, first.high - second.low)
     return Compared(training, fresh, excess)

@@ -1,7 +1,7 @@
 """Two networks on the same points: where they agree, and where only one of them errs.
 
 Points are drawn unrotated and turned for each network by its own data set's matrix, so that
-networks of different seeds can be asked about the same point.
+networks of different seeds are evaluated on the same points.
 """
 
 from collections.abc import Callable
@@ -30,9 +30,9 @@ from simbias.validation.sound import faults
 
 
 class Paired(NamedTuple):
-    """How many points each pair of networks labels how, arrays (pairs,).
+    """For each pair of networks, the points on which only one of them errs; arrays (pairs,).
 
-    None, where one of a pair is no classifier: what is made of them is NaN.
+    Counts are 0 where a network of the pair has a fault, so that estimates from them are NaN.
     """
 
     points: Int[np.ndarray, " pairs"]
@@ -41,27 +41,26 @@ class Paired(NamedTuple):
 
     @property
     def agree(self) -> Int[np.ndarray, " pairs"]:
-        """Points on which both say the same."""
-        alike: Int[np.ndarray, " pairs"] = self.points - self.first_errs - self.second_errs
-        return alike
+        """The number of points that both label alike."""
+        agreed: Int[np.ndarray, " pairs"] = self.points - self.first_errs - self.second_errs
+        return agreed
 
     def agreement(self, confidence: float) -> Estimate:
-        """The proportion of points on which both say the same, with its exact interval."""
+        """The proportion of points that both label alike, with its exact interval."""
         return clopper_pearson(self.agree, self.points, confidence)
 
     def difference(self, confidence: float) -> Estimate:
-        """Risk of the first less risk of the second, with an interval from the exact ones.
+        """Risk of the first less risk of the second, with an interval from two exact ones.
 
         Points on which only one errs are a proportion s of all, and the first errs on a proportion
-        t of
-        those: the difference is s (2t - 1). Each of the two has its Clopper-Pearson interval at
-        half the error, so the hull covers.
+        t of those: the difference is s (2t - 1). Each of s and t has its Clopper-Pearson interval
+        at half the error, so the hull covers.
         """
-        apart = self.first_errs + self.second_errs
-        each = 1 - (1 - confidence) / 2
-        proportion = clopper_pearson(apart, self.points, each)
-        first = clopper_pearson(self.first_errs, apart, each)
-        # without any such point nothing is known of t
+        discordant = self.first_errs + self.second_errs
+        coverage = 1 - (1 - confidence) / 2
+        proportion = clopper_pearson(discordant, self.points, coverage)
+        first = clopper_pearson(self.first_errs, discordant, coverage)
+        # without any such point t may be anything
         low, high = np.nan_to_num(first.low, nan=0.0), np.nan_to_num(first.high, nan=1.0)
         ends = [s * (2 * t - 1) for s in (proportion.low, proportion.high) for t in (low, high)]
         points = np.where(self.points > 0, self.points, np.nan)
@@ -70,7 +69,7 @@ class Paired(NamedTuple):
 
 
 class _Pair(NamedTuple):
-    """What is traced of a pair."""
+    """The traced part of a pair."""
 
     key: UInt[AnyArray, " words"]
     tables: Tables
@@ -80,17 +79,17 @@ class _Pair(NamedTuple):
 
 @pinned
 def paired(first: Stack, second: Stack, *, points: int, task: BlockTask | None = None) -> Paired:
-    """Ask the networks of two stacks, one by one, about the same fresh points.
+    """Compare the networks of two stacks in pairs, on the same fresh points.
 
     The points come from the certify stream of the first network of each pair.
 
     Args:
-        first, second: as many networks of one architecture each.
-        points: drawn for each pair.
-        task: what to draw from; default: the task of the first stack.
+        first, second: stacks of equal length and architecture.
+        points: number of points for each pair.
+        task: the task to draw from; default: the task of the first stack.
 
     Raises:
-        ValueError: stacks that do not go together, or points < 1.
+        ValueError: stacks that do not match, or points < 1.
     """
     instance("first", first, Stack)
     instance("second", second, Stack)
@@ -102,7 +101,10 @@ def paired(first: Stack, second: Stack, *, points: int, task: BlockTask | None =
     if dims != {task.dim}:
         raise fail("task", f"{task.dim} coordinates", f"{min(dims)}, as the networks")
     left_out = np.array(
-        [bool(one or other) for one, other in zip(faults(first), faults(second), strict=True)]
+        [
+            bool(fault or other_fault)
+            for fault, other_fault in zip(faults(first), faults(second), strict=True)
+        ]
     )
     pairs = [_pair(first, second, i, task) for i in range(len(first))]
     total = np.zeros((len(pairs), 2), np.int64)
@@ -112,20 +114,22 @@ def paired(first: Stack, second: Stack, *, points: int, task: BlockTask | None =
         for i in range(0, len(pairs), len(devices)):
             members = pairs[i : i + len(devices)]
             program = _compiled(first.cell.network, rows, devices)
-            found = program(spread(members, devices), np.uint32(start // CHUNK))
-            total[i : i + len(members)] += np.asarray(found)[: len(members)]
+            errors = program(spread(members, devices), np.uint32(start // CHUNK))
+            total[i : i + len(members)] += np.asarray(errors)[: len(members)]
     counts = Paired(np.full(len(pairs), points, np.int64), *total.T)
     return Paired(*(np.where(left_out, 0, part) for part in counts))
 
 
 def _pair(first: Stack, second: Stack, i: int, task: BlockTask) -> _Pair:
     key = stream(identity_key(tasks.identity(task), first.seeds[i]), "certify")
-    one, other = (jax.tree.map(lambda leaf: leaf[i], s.params) for s in (first, second))
+    first_params, second_params = (
+        jax.tree.map(lambda leaf: leaf[i], stack.params) for stack in (first, second)
+    )
     return _Pair(
         key=np.asarray(jax.random.key_data(key)),
         tables=task.tables,
         rotations=np.stack([first.rotation[i], second.rotation[i]]),
-        params=stacked([one, other]),
+        params=stacked([first_params, second_params]),
     )
 
 
@@ -133,15 +137,17 @@ def _pair(first: Stack, second: Stack, i: int, task: BlockTask) -> _Pair:
 def _compiled(
     network: Network, rows: int, devices: tuple[jax.Device, ...]
 ) -> Callable[..., Int[Array, "pairs two"]]:
-    def one(pair: _Pair, chunk: UInt[Array, ""]) -> Int[Array, " two"]:
+    def count_errors(pair: _Pair, chunk: UInt[Array, ""]) -> Int[Array, " two"]:
         key = jax.random.fold_in(key_of(pair.key), chunk)
         x, y = draw(pair.tables, key, rows)
 
-        def right(network_of: tuple[Params, Array]) -> Array:
-            params, rotation = network_of
+        def correct(member: tuple[Params, Array]) -> Array:
+            params, rotation = member
             return (margins(network, params, x @ rotation) > 0) == (y == 1)
 
-        one, other = jax.lax.map(right, (pair.params, pair.rotations))
-        return jnp.stack([(~one & other).sum(), (one & ~other).sum()])
+        first_correct, second_correct = jax.lax.map(correct, (pair.params, pair.rotations))
+        return jnp.stack(
+            [(~first_correct & second_correct).sum(), (first_correct & ~second_correct).sum()]
+        )
 
-    return over_seeds(one, devices)
+    return over_seeds(count_errors, devices)

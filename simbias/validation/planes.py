@@ -1,4 +1,4 @@
-"""What classifiers say on a plane of a grid: every cell in every context, in one program."""
+"""Classifiers' labels on a plane of a grid: every cell in every context, in one program."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,14 +21,13 @@ from simbias.tasks.oracle import Rule, decided
 from simbias.training.stack import Stack
 from simbias.validation.cuts import side
 
-# Where the simple coordinate is (where it tells a label, or in the margin between), and the slab
-# coordinate.
+# Whether the simple coordinate and the slab coordinate are in their decided intervals, or between.
 ZONES = ("support-slab", "support-gap", "margin-slab", "margin-gap")
 ROWS = 1000  # of one forward pass: activations stay in cache
 
 
 class _Cells(NamedTuple):
-    """The cells of a plane in blocks; those that fill up the last block are in no zone."""
+    """The cells of a plane in blocks; cells that pad the last block are in no zone."""
 
     position: Float[AnyArray, "blocks cells 2"]
     zone: Float[AnyArray, "blocks cells zones"]
@@ -36,7 +35,7 @@ class _Cells(NamedTuple):
 
 
 class _Slice(NamedTuple):
-    """A network, and as its inputs the contexts of a plane and the plane's axes."""
+    """A network with the contexts of a plane and the plane's axes, in its input coordinates."""
 
     params: Params
     contexts: Float[AnyArray, "contexts dim"]
@@ -48,7 +47,7 @@ Plane = tuple[Float[AnyArray, "rules zones contexts"], Float[AnyArray, "blocks c
 
 
 def centres(task: BlockTask, rule: Rule, resolution: int) -> Float[np.ndarray, " cells"]:
-    """The places of a grid's cells along a rule's coordinate, input units."""
+    """The centres of a grid's cells along a rule's coordinate, input units."""
     low, high = side(task.blocks[rule.coordinate])
     return low + (np.arange(resolution) + 0.5) * (high - low) / resolution
 
@@ -57,14 +56,14 @@ def centres(task: BlockTask, rule: Rule, resolution: int) -> Float[np.ndarray, "
 def ask(
     learned: Stack | Panel, rules: tuple[Rule, Rule], drawn: Sequence[np.ndarray], resolution: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Every classifier on one plane: networks in one compiled program, others on the host.
+    """Evaluate every classifier on one plane: networks in one compiled program, others on the host.
 
     Returns:
         Proportions of label 1 (seeds, labels, rows, columns), and for each context the proportion
         of matched cells on which the classifier follows a rule (seeds, rules, zones, contexts).
     """
-    asked = panel(learned)
-    task, pair = asked.block_task, [rule.coordinate for rule in rules]
+    classifiers = panel(learned)
+    task, pair = classifiers.block_task, [rule.coordinate for rule in rules]
     places = [centres(task, rule, resolution) for rule in rules]
     position = np.stack(np.meshgrid(*places), axis=-1).reshape(-1, 2)
     labels = np.stack([replace(rule, coordinate=k)(position) for k, rule in enumerate(rules)])
@@ -75,29 +74,32 @@ def ask(
     zone = np.eye(len(ZONES))[2 * ~inside[0] + ~inside[1]]
 
     rows = 2 if task.dim == 2 else len(drawn[0])
-    many = max(1, ROWS // rows)
-    spare = -len(position) % many
+    block_cells = max(1, ROWS // rows)
+    filler = -len(position) % block_cells
 
     def blocks(x: np.ndarray) -> np.ndarray:
-        filled = np.concatenate([x, np.zeros((spare, x.shape[1]), x.dtype)])
-        return filled.reshape(-1, many, x.shape[1])
+        filled = np.concatenate([x, np.zeros((filler, x.shape[1]), x.dtype)])
+        return filled.reshape(-1, block_cells, x.shape[1])
 
     kinds = (np.float32, np.float32, np.int32)
     parts = zip((position, zone, labels.T), kinds, strict=True)
     cells = _Cells(*(blocks(part.astype(kind)) for part, kind in parts))
-    seeds, outside = len(asked), ~np.isin(np.arange(task.dim), pair)
+    seeds, outside = len(classifiers), ~np.isin(np.arange(task.dim), pair)
     slices = []
-    for i, member in enumerate(asked.members):
-        turn = asked.data[i].rotation
+    for i, member in enumerate(classifiers.members):
+        turn = classifiers.data[i].rotation
         context = (drawn[i][:rows] * outside).astype(np.float32) @ turn
         slices.append(_Slice(getattr(member, "params", None), context, turn[pair]))
-    if asked.network is None:
-        found = [_answer(*one, cells) for one in zip(asked.members, slices, strict=True)]
-        hits, proportion = (np.stack(part) for part in zip(*found, strict=True))
+    if classifiers.network is None:
+        answers = [
+            _answer(member, slice_, cells)
+            for member, slice_ in zip(classifiers.members, slices, strict=True)
+        ]
+        hits, proportion = (np.stack(part) for part in zip(*answers, strict=True))
     else:
         devices = devices_for(seeds)
-        laid = spread(slices, devices)
-        hits, proportion = jax.device_get(_compiled(asked.network, devices)(laid, cells))
+        placed = spread(slices, devices)
+        hits, proportion = jax.device_get(_compiled(classifiers.network, devices)(placed, cells))
     given = proportion[:seeds].reshape(seeds, -1, 2)[:, : len(position)]
     matched = np.stack([zone[labels[1] == y].sum(axis=0) for y in (0, 1)], axis=1)
     matched = np.tile(matched, rows // 2)  # contexts are given each label in turn
@@ -111,14 +113,14 @@ def _compiled(network: Scorer, devices: tuple[jax.Device, ...]) -> Callable[...,
     return over_seeds(partial(_plane, network), devices)
 
 
-def _answer(member: Classifier, own: _Slice, cells: _Cells) -> tuple[np.ndarray, np.ndarray]:
-    """What ``_plane`` gives, of a classifier that answers for itself."""
-    total: AnyArray = np.zeros((2, len(ZONES), len(own.contexts)))
+def _answer(member: Classifier, slice_: _Slice, cells: _Cells) -> tuple[np.ndarray, np.ndarray]:
+    """``_plane`` for a classifier that is not traced."""
+    total: AnyArray = np.zeros((2, len(ZONES), len(slice_.contexts)))
     proportions = []
     for parts in zip(*cells, strict=True):
-        some = _Cells(*parts)
-        labels = predicted(score(member, _points(some, own))).reshape(len(some.position), -1)
-        total, proportion = _tallied(total, some, labels)
+        block = _Cells(*parts)
+        labels = predicted(score(member, _points(block, slice_))).reshape(len(block.position), -1)
+        total, proportion = _tallied(total, block, labels)
         proportions.append(proportion)
     return np.asarray(total), np.stack(proportions)
 
@@ -130,29 +132,29 @@ def _points(some: _Cells, own: _Slice) -> Float[AnyArray, "points dim"]:
     return x.reshape(-1, x.shape[-1])
 
 
-def _plane(network: Scorer, own: _Slice, cells: _Cells) -> Plane:
+def _plane(network: Scorer, slice_: _Slice, cells: _Cells) -> Plane:
     """Matched pairs on which the network follows a rule, and its proportions of label 1."""
-    many, contexts = cells.position.shape[1], len(own.contexts)
+    cells_in_block, contexts = cells.position.shape[1], len(slice_.contexts)
 
-    def block(total: Array, some: _Cells) -> tuple[Array, Array]:
-        logits = network.apply(own.params, _points(some, own))
-        labels = (logits[:, 1] > logits[:, 0]).reshape(many, -1).astype(jnp.int32)
-        return _tallied(total, some, labels)
+    def add_block(total: Array, block_cells: _Cells) -> tuple[Array, Array]:
+        logits = network.apply(slice_.params, _points(block_cells, slice_))
+        labels = (logits[:, 1] > logits[:, 0]).reshape(cells_in_block, -1).astype(jnp.int32)
+        return _tallied(total, block_cells, labels)
 
     zeros = jnp.zeros((2, len(ZONES), contexts))
-    return jax.lax.scan(block, zeros, cells)
+    return jax.lax.scan(add_block, zeros, cells)
 
 
 def _tallied(
     total: Float[AnyArray, "rules zones contexts"],
-    some: _Cells,
+    block: _Cells,
     labels: Int[AnyArray, "cells contexts"],
 ) -> tuple[Float[AnyArray, "rules zones contexts"], Float[AnyArray, "cells labels"]]:
-    """Matched pairs so far, with those of a block of cells, and its proportions of label 1."""
-    many, contexts = labels.shape
+    """The total of matched pairs with those of a block of cells; its proportions of label 1."""
+    cells_in_block, contexts = labels.shape
     y = np.arange(contexts, dtype=np.int32) % 2
-    matched = some.rules[:, 1:] == y[None]
-    hits = (labels[:, None] == some.rules[:, :, None]) & matched[:, None]
+    matched = block.rules[:, 1:] == y[None]
+    hits = (labels[:, None] == block.rules[:, :, None]) & matched[:, None]
     einsum = np.einsum if isinstance(labels, np.ndarray) else jnp.einsum
-    total += einsum("cz,crx->rzx", some.zone, hits.astype(np.float32))
-    return total, labels.reshape(many, -1, 2).mean(axis=1, dtype=np.float32)
+    total += einsum("cz,crx->rzx", block.zone, hits.astype(np.float32))
+    return total, labels.reshape(cells_in_block, -1, 2).mean(axis=1, dtype=np.float32)

@@ -1,7 +1,7 @@
-"""Convex polygons by the batch, and the curves that their cuts make.
+"""Batches of convex polygons, and the curves along which they are cut.
 
 A batch of polygons is one array (cells, corners, 2), counter-clockwise, in which a polygon of fewer
-corners repeats its last one: areas, lengths and the extremes of affine functions do not notice.
+corners repeats its last one, which changes no area, length or extreme of an affine function.
 Segments are directed, with the region that they bound on their left.
 """
 
@@ -18,13 +18,13 @@ Curve = Float[np.ndarray, "vertices 2"]
 
 def areas(polygons: Polygons) -> Float[np.ndarray, " cells"]:
     """The signed area of each polygon: positive where it runs counter-clockwise."""
-    arms = polygons - polygons[:, :1]  # from a corner of its own: no cancellation far from 0
+    arms = polygons - polygons[:, :1]  # from its first corner: no cancellation far from 0
     signed: Float[np.ndarray, " cells"] = _cross(arms, np.roll(arms, -1, axis=1)).sum(axis=1) / 2
     return signed
 
 
 def lengths(polygons: Polygons) -> Float[np.ndarray, " cells"]:
-    """Half the perimeter of each polygon: the length of one without an inside."""
+    """Half the perimeter of each polygon: the length of a degenerate one."""
     halves: Float[np.ndarray, " cells"] = (
         np.hypot(*np.moveaxis(_ahead(polygons) - polygons, -1, 0)).sum(axis=1) / 2
     )
@@ -40,7 +40,7 @@ def padded(polygons: Polygons, corners: int) -> Polygons:
 def outlines(polygons: Polygons) -> list[Curve]:
     """The vertices of each polygon, without repeated corners."""
     single = _single(polygons)
-    return [corners[kept] for corners, kept in zip(polygons, single, strict=True)]
+    return [corners[distinct] for corners, distinct in zip(polygons, single, strict=True)]
 
 
 def split(
@@ -49,7 +49,7 @@ def split(
     """Cut each polygon along the zero line of an affine function.
 
     Args:
-        polygons: those to cut.
+        polygons: the polygons to cut.
         values: the function at their corners, of both signs in every polygon; 0 where the line
             meets a corner.
 
@@ -61,11 +61,11 @@ def split(
     single = _single(polygons)
 
     def side(inside: Bool[np.ndarray, "cells corners"]) -> Polygons:
-        kept = np.stack([inside & single, crossed], axis=2).reshape(cells, 2 * corners)
-        count = kept.sum(axis=1)
-        order = np.argsort(~kept, axis=1, kind="stable")
-        place = np.minimum(np.arange(count.max(initial=1)), count[:, None] - 1)
-        picked = np.take_along_axis(order, place, axis=1)
+        inside_slots = np.stack([inside & single, crossed], axis=2).reshape(cells, 2 * corners)
+        count = inside_slots.sum(axis=1)
+        order = np.argsort(~inside_slots, axis=1, kind="stable")
+        position = np.minimum(np.arange(count.max(initial=1)), count[:, None] - 1)
+        picked = np.take_along_axis(order, position, axis=1)
         return np.take_along_axis(slots, picked[:, :, None], axis=1)
 
     return side(values >= 0), side(values <= 0)
@@ -77,7 +77,7 @@ class Cells(NamedTuple):
     Attributes:
         polygons: a batch.
         owner: an index that the parts of a polygon inherit.
-        values: 0 where they are as good as 0.
+        values: 0 where they are within rounding of 0.
     """
 
     polygons: Polygons
@@ -86,46 +86,46 @@ class Cells(NamedTuple):
 
     @property
     def mixed(self) -> Bool[np.ndarray, " cells"]:
-        """Where the function has both signs."""
+        """Polygons on which the function has both signs."""
         return np.logical_and((self.values > 0).any(axis=1), (self.values < 0).any(axis=1))
 
     @property
     def above(self) -> Bool[np.ndarray, " cells"]:
-        """Where it is positive inside."""
+        """Polygons inside which the function is positive."""
         return np.logical_and((self.values > 0).any(axis=1), ~(self.values < 0).any(axis=1))
 
     def by_label(self) -> Iterator[tuple[int, Polygons, Int[np.ndarray, " parts"]]]:
-        """Parts with owners: 1, those where the function is positive inside; 0, the others."""
+        """Parts and their owners by label: 1 where the function is positive inside, 0 elsewhere."""
         mixed, above = self.mixed, self.above
-        one, zero = split(self.polygons[mixed], self.values[mixed])
-        for label, whole, cut in ((0, ~mixed & ~above, zero), (1, above, one)):
-            yield label, self.polygons[whole], self.owner[whole]
+        positive, nonpositive = split(self.polygons[mixed], self.values[mixed])
+        for label, uncut, cut in ((0, ~mixed & ~above, nonpositive), (1, above, positive)):
+            yield label, self.polygons[uncut], self.owner[uncut]
             yield label, cut, self.owner[mixed]
 
     def segments(self) -> Segments:
-        """Where the function changes sign inside a polygon, the positive part on the left."""
+        """The lines inside polygons where the function is 0, the positive part on the left."""
         polygons, values = self.polygons[self.mixed], self.values[self.mixed]
         slots, crossed = _slots(polygons, values)
         on = np.stack([values == 0, crossed], axis=2).reshape(len(slots), slots.shape[1])
         cells, top = np.arange(len(polygons)), 2 * values.argmax(axis=1)
         first, last = on.argmax(axis=1), slots.shape[1] - 1 - on[:, ::-1].argmax(axis=1)
-        back = (first < top) & (top < last)  # the way round through the positive corners closes it
+        back = (first < top) & (top < last)  # the positive corners lie between the two zeros
         begin, end = np.where(back, last, first), np.where(back, first, last)
         return np.stack([slots[cells, begin], slots[cells, end]], axis=1)
 
     def edges(self) -> Segments:
         """The edges on which the function is 0, of polygons in which it is positive."""
         polygons, values = self.polygons[self.above], self.values[self.above]
-        found = (values == 0) & (np.roll(values, -1, axis=1) == 0) & _single(polygons)
-        return np.stack([polygons[found], _ahead(polygons)[found]], axis=1)
+        on_line = (values == 0) & (np.roll(values, -1, axis=1) == 0) & _single(polygons)
+        return np.stack([polygons[on_line], _ahead(polygons)[on_line]], axis=1)
 
 
 def cancel(edges: Segments, *, tolerance: float) -> Segments:
-    """Drop what two polygons have in common from the edges of a set of polygons.
+    """The edges of a set of polygons without those that two polygons share.
 
     Args:
-        edges: directed edges; one may be several of its neighbour's.
-        tolerance: distance below which two points are one.
+        edges: directed edges; an edge may meet several of a neighbour's.
+        tolerance: distance below which two points are equal.
     """
     if not len(edges):
         return edges
@@ -143,8 +143,8 @@ def cancel(edges: Segments, *, tolerance: float) -> Segments:
         passed = near[np.argsort((points[near] - points[start]) @ arm)].tolist()
         pieces |= set(zip(passed[:-1], passed[1:], strict=True))
     kept = [piece for piece in pieces if piece[::-1] not in pieces]
-    left: Segments = points[np.array(sorted(kept), int).reshape(-1, 2)]
-    return left
+    remaining: Segments = points[np.array(sorted(kept), int).reshape(-1, 2)]
+    return remaining
 
 
 def chain(segments: Segments, *, tolerance: float) -> list[Curve]:
@@ -155,7 +155,7 @@ def chain(segments: Segments, *, tolerance: float) -> list[Curve]:
 
     Args:
         segments: in any order.
-        tolerance: distance below which two ends are one.
+        tolerance: distance below which two ends are equal.
 
     Returns:
         Curves; those that are closed repeat their first vertex.
@@ -169,11 +169,11 @@ def chain(segments: Segments, *, tolerance: float) -> list[Curve]:
     led = np.isin(np.arange(len(ids)), follower)
     free, curves = np.ones(len(ids), bool), []
     for begin in [*np.flatnonzero(~led), *np.flatnonzero(led)]:
-        at, passed = int(begin), []
-        while at >= 0 and free[at]:
-            free[at] = False
-            passed.append(at)
-            at = int(follower[at])
+        segment, passed = int(begin), []
+        while segment >= 0 and free[segment]:
+            free[segment] = False
+            passed.append(segment)
+            segment = int(follower[segment])
         if passed:
             curves.append(points[[*ids[passed, 0], ids[passed[-1], 1]]])
     return curves
@@ -183,13 +183,13 @@ def along(segments: Segments, corners: Curve, *, tolerance: float) -> Bool[np.nd
     """Which segments lie on the edge of a rectangle.
 
     Args:
-        segments: those asked for.
+        segments: the segments.
         corners: the rectangle's, counter-clockwise from the bottom left.
-        tolerance: distance below which two lines are one.
+        tolerance: distance below which two lines are equal.
     """
     near = np.abs(segments[:, :, None] - corners[[0, 2]]) <= tolerance  # (., ends, sides, axes)
-    both: Bool[np.ndarray, " segments"] = near.all(axis=1).any(axis=(1, 2))
-    return both
+    on_edge: Bool[np.ndarray, " segments"] = near.all(axis=1).any(axis=(1, 2))
+    return on_edge
 
 
 def close(curves: Sequence[Curve], corners: Curve) -> list[Curve]:
@@ -206,7 +206,7 @@ def close(curves: Sequence[Curve], corners: Curve) -> list[Curve]:
     turns = np.array([0, wide, wide + high, 2 * wide + high])
 
     def position(point: Float[np.ndarray, " 2"]) -> float:
-        """How far along the edge, counter-clockwise from the bottom left."""
+        """The arc length along the edge, counter-clockwise from the bottom left."""
         x, y = point - corners[0]
         side = int(np.abs([y, wide - x, high - y, x]).argmin())
         return float(turns[side] + [x, y, wide - x, high - y][side])
@@ -214,21 +214,23 @@ def close(curves: Sequence[Curve], corners: Curve) -> list[Curve]:
     begins = np.array([position(curve[0]) for curve in curves])
     free, closed = set(range(len(curves))), []
     while free:
-        at, parts = min(free), []
-        while at in free:
-            free.remove(at)
-            here = position(curves[at][-1])
-            to_begin, to_turn = (np.mod(way - here, 2 * (wide + high)) for way in (begins, turns))
+        current, parts = min(free), []
+        while current in free:
+            free.remove(current)
+            end = position(curves[current][-1])
+            to_begin, to_turn = (
+                np.mod(ahead - end, 2 * (wide + high)) for ahead in (begins, turns)
+            )
             following = int(to_begin.argmin())
             order = to_turn.argsort()
-            parts += [curves[at], corners[order[to_turn[order] < to_begin[following]]]]
-            at = following
+            parts += [curves[current], corners[order[to_turn[order] < to_begin[following]]]]
+            current = following
         closed.append(np.concatenate([*parts, parts[0][:1]]))
     return closed
 
 
 def enclosed(curve: Curve) -> float:
-    """The signed area that a closed curve goes round."""
+    """The signed area that a closed curve encloses."""
     return float(areas(curve[None])[0])
 
 
@@ -238,15 +240,15 @@ def nested(curves: Sequence[Curve]) -> dict[int, list[int]]:
     outer = sorted((i for i in range(len(curves)) if size[i] > 0), key=size.__getitem__)
     holes: dict[int, list[int]] = {i: [] for i in outer}
     for hole in (i for i in range(len(curves)) if size[i] < 0):
-        on_it = curves[hole][:2].mean(axis=0)  # no vertex: curves may meet there
+        on_it = curves[hole][:2].mean(axis=0)  # not a vertex: curves may meet there
         around = next((i for i in outer if inside(curves[i], on_it)), None)
-        if around is not None:  # there is none round a sliver whose sign is rounding
+        if around is not None:  # nothing encloses a sliver whose sign is due to rounding
             holes[around].append(hole)
     return holes
 
 
 def inside(curve: Curve, point: Float[np.ndarray, " 2"]) -> bool:
-    """Whether a closed curve goes round a point."""
+    """Whether a closed curve encloses a point."""
     arms = curve - point
     before, after = arms[:-1], arms[1:]
     passes = (before[:, 1] > 0) != (after[:, 1] > 0)
@@ -254,7 +256,7 @@ def inside(curve: Curve, point: Float[np.ndarray, " 2"]) -> bool:
 
 
 def distance(curve: Curve, point: Float[np.ndarray, " 2"]) -> float:
-    """From a point to a curve."""
+    """The distance from a point to a curve."""
     arms, offset = np.diff(curve, axis=0), point - curve[:-1]
     along = np.sum(offset * arms, axis=1) / np.maximum(np.sum(arms**2, axis=1), 1e-300)
     return float(np.hypot(*(offset - np.clip(along, 0, 1)[:, None] * arms).T).min())
@@ -266,7 +268,7 @@ def _ahead(polygons: Polygons) -> Polygons:
 
 
 def _single(polygons: Polygons) -> Bool[np.ndarray, "cells corners"]:
-    """One of each repeated corner: that which differs from the corner after it."""
+    """Which corners differ from the corner after them: one of each repeated corner."""
     differs: Bool[np.ndarray, "cells corners"] = (polygons != _ahead(polygons)).any(axis=-1)
     return differs
 
@@ -291,7 +293,7 @@ def _slots(
 def _merge(
     points: Float[np.ndarray, "ends 2"], tolerance: float
 ) -> tuple[Float[np.ndarray, "places 2"], Int[np.ndarray, " ends"]]:
-    """Points that are one up to the tolerance: their places, and the place of each."""
+    """Points with those closer than the tolerance merged, and the index of each in them."""
     from scipy.sparse import coo_array  # slow to import: not before they are needed
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import KDTree
@@ -305,7 +307,7 @@ def _merge(
 def _followers(
     points: Float[np.ndarray, "places 2"], ids: Int[np.ndarray, "segments 2"]
 ) -> Int[np.ndarray, " segments"]:
-    """The segment that each one leads into; -1 for none."""
+    """The index of the segment that follows each one; -1 for none."""
     follower = np.full(len(ids), -1)
     leaving: dict[int, list[int]] = {}
     for i, start in enumerate(ids[:, 0].tolist()):

@@ -15,10 +15,10 @@ from simbias._checks import fail
 from simbias.tasks.oracle import Layer
 from simbias.validation.geometry import margin
 
-_NUMBERS = 2**21  # of the largest array: memory is flat in the number of rays
-_CHANCE = 0.05  # that a majority is one by chance
-# Ends of the stretches that are searched one after the other, as proportions of the reach: a label
-# that is soon left costs little.
+_NUMBERS = 2**21  # entries of the largest array: memory is flat in the number of rays
+_CHANCE = 0.05  # probability that a majority is due to chance
+# Ends of the intervals that are searched one after the other, as proportions of the reach: a label
+# that changes soon is found at little cost.
 _STRETCHES = (0.0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 
 Refined = tuple[
@@ -32,7 +32,7 @@ def first_crossing(
     directions: Float[np.ndarray, "rays dim"],
     reach: float | Float[np.ndarray, " rays"],
 ) -> Float[np.ndarray, " rays"]:
-    """How far along each ray the network keeps the label of the ray's origin.
+    """The distance along each ray up to which the network keeps the label of the ray's origin.
 
     The label is 1 where the logit difference is positive, else 0.
 
@@ -50,22 +50,22 @@ def first_crossing(
             negative or not finite.
     """
     origins, directions, limit = _checked(layers, origins, directions, reach)
-    found = np.full(len(origins), np.inf)
+    distances = np.full(len(origins), np.inf)
     label = margin(layers, origins) > 0
     for start, stop in zip(_STRETCHES[:-1], _STRETCHES[1:], strict=True):
-        kept = np.flatnonzero(np.isinf(found))
-        for rows in _chunks(layers, kept):
+        unchanged = np.flatnonzero(np.isinf(distances))
+        for rows in _chunks(layers, unchanged):
             ray, t, f = _nodes(
                 layers, origins[rows], directions[rows], start * limit[rows], stop * limit[rows]
             )
-            other = np.flatnonzero((f > 0) != label[rows][ray])
-            left, first = np.unique(ray[other], return_index=True)
-            node = other[first]
-            # where rounding has moved a crossing over the end of the stretch before, the stretch
+            changed = np.flatnonzero((f > 0) != label[rows][ray])
+            left, first = np.unique(ray[changed], return_index=True)
+            node = changed[first]
+            # where rounding has moved a crossing over the end of the previous interval, this one
             # begins with the other label
             before = np.where(np.append(-1, ray[:-1])[node] == left, node - 1, node)
-            found[rows[left]] = _zero(t, f, before, node)
-    return found
+            distances[rows[left]] = _zero(t, f, before, node)
+    return distances
 
 
 def crossings(
@@ -74,7 +74,7 @@ def crossings(
     directions: Float[np.ndarray, "rays dim"],
     reach: float | Float[np.ndarray, " rays"],
 ) -> tuple[Int[np.ndarray, " crossings"], Float[np.ndarray, " crossings"]]:
-    """Every change of label along each ray.
+    """All changes of label along each ray.
 
     Args:
         layers: as for ``first_crossing``.
@@ -105,18 +105,18 @@ def majority_changes(
     ray: Int[np.ndarray, " crossings"],
     distance: Float[np.ndarray, " crossings"],
 ) -> int:
-    """How often the majority over rays changes, all of them looked at up to the same distance.
+    """The number of changes of the majority label over rays, as the distance along them grows.
 
     A majority is a proportion of label 1 that is further from 1/2 than chance alone would bring it
-    anywhere, with a probability of 95%: Hoeffding's bound with a union over all places at which the
-    proportion changes. Where the proportion is nearer, the majority before it holds on.
+    anywhere, with a probability of 95%: Hoeffding's bound with a union over all distances at which
+    the proportion changes. Where the proportion is closer to 1/2, the last majority continues.
 
     Args:
-        label: of each ray's origin.
-        ray, distance: every change, as ``crossings`` gives them.
+        label: the label of each ray's origin.
+        ray, distance: all changes, as from ``crossings``.
     """
-    place = np.arange(len(ray)) - np.searchsorted(ray, ray)  # of a change on its ray
-    step = 1 - 2 * ((place + label[ray]) % 2)
+    index = np.arange(len(ray)) - np.searchsorted(ray, ray)  # of a change on its ray
+    step = 1 - 2 * ((index + label[ray]) % 2)
     changed = np.cumsum(step[np.argsort(distance, kind="stable")])
     lead = (label.sum() + np.append(0, changed)) / len(label) - 0.5
     chance = np.sqrt(np.log(2 * len(lead) / _CHANCE) / (2 * len(label)))
@@ -130,7 +130,7 @@ def _checked(
     directions: Float[np.ndarray, "rays dim"],
     reach: float | Float[np.ndarray, " rays"],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The arguments in float64, a reach a ray."""
+    """The arguments in float64, with a reach for each ray; raises ValueError."""
     origins, directions = np.asarray(origins, np.float64), np.asarray(directions, np.float64)
     dim = len(layers[0].weight)
     if origins.ndim != 2 or origins.shape[1] != dim:
@@ -151,7 +151,7 @@ def _checked(
 def _chunks(
     layers: Sequence[Layer], rows: Int[np.ndarray, " rays"]
 ) -> Iterator[Int[np.ndarray, " some"]]:
-    """The rays in groups whose arrays have a bounded size, most units being crossed once a ray."""
+    """The rays in chunks of bounded size, if most units are crossed once by a ray."""
     widths = [len(layer.bias) for layer in layers]
     step = max(1, _NUMBERS // (max(widths) * (sum(widths) + 2)))
     for start in range(0, len(rows), step):
@@ -165,15 +165,15 @@ def _nodes(
     start: Float[np.ndarray, " rays"],
     stop: Float[np.ndarray, " rays"],
 ) -> tuple[Int[np.ndarray, " nodes"], Float[np.ndarray, " nodes"], Float[np.ndarray, " nodes"]]:
-    """Places between which the network is linear, ordered by ray and distance.
+    """Nodes between which the network is linear along a ray, ordered by ray and distance.
 
     Returns:
-        The ray of each place, its distance, and the logit difference there.
+        The ray of each node, its distance, and the logit difference there.
     """
     first, *later = layers
     ray = np.repeat(np.arange(len(origins)), 2)
     t = np.column_stack([start, stop]).ravel()
-    # products of the ends, not of points on the rays: one rounding however far the ray goes
+    # products of origins and directions, not of points on the rays: one rounding at any distance
     z = (origins @ first.weight + first.bias)[ray] + t[:, None] * (directions @ first.weight)[ray]
     for weight, bias in later:
         ray, t, z = _refined(ray, t, z)
@@ -186,15 +186,17 @@ def _refined(
     t: Float[np.ndarray, " nodes"],
     z: Float[np.ndarray, "nodes units"],
 ) -> Refined:
-    """The nodes with every unit's zero between neighbours put in."""
+    """The nodes with every unit's zeros between neighbouring nodes inserted."""
     left, right = z[:-1], z[1:]
-    at, unit = np.nonzero((left * right < 0) & (ray[1:] == ray[:-1])[:, None])
-    proportion = left[at, unit] / (left[at, unit] - right[at, unit])
-    order = np.lexsort((np.append(np.zeros(len(t)), proportion), np.append(np.arange(len(t)), at)))
-    between = left[at] + proportion[:, None] * (right[at] - left[at])
+    node, unit = np.nonzero((left * right < 0) & (ray[1:] == ray[:-1])[:, None])
+    proportion = left[node, unit] / (left[node, unit] - right[node, unit])
+    order = np.lexsort(
+        (np.append(np.zeros(len(t)), proportion), np.append(np.arange(len(t)), node))
+    )
+    between = left[node] + proportion[:, None] * (right[node] - left[node])
     return (
-        np.append(ray, ray[at])[order],
-        np.append(t, t[at] + proportion * (t[at + 1] - t[at]))[order],
+        np.append(ray, ray[node])[order],
+        np.append(t, t[node] + proportion * (t[node + 1] - t[node]))[order],
         np.concatenate([z, between])[order],
     )
 
@@ -205,7 +207,7 @@ def _zero(
     before: Int[np.ndarray, " changes"],
     after: Int[np.ndarray, " changes"],
 ) -> Float[np.ndarray, " changes"]:
-    """Where the line through two nodes of different label is zero; the node where they are one."""
+    """The zero of the line through two nodes of different label; the node where they coincide."""
     fall = f[before] - f[after]
     proportion = np.divide(f[before], fall, out=np.zeros_like(fall), where=before != after)
     crossing: Float[np.ndarray, " changes"] = t[before] + proportion * (t[after] - t[before])

@@ -1,8 +1,8 @@
 """Which coordinates a network relies on: accuracy and ROC AUC on randomised inputs.
 
 S-randomised inputs carry no label information in the simple set, S^c-randomised inputs none outside
-it (Shah et al., NeurIPS 2020, section 4). Exclusive reliance on the simple set shows as an
-S-randomised accuracy of 1/2 and an S^c-randomised accuracy equal to the standard one.
+it (Shah et al., NeurIPS 2020, section 4). With exclusive reliance on the simple set the
+S-randomised accuracy is 1/2 and the S^c-randomised accuracy equals the standard one.
 """
 
 from typing import NamedTuple
@@ -53,16 +53,16 @@ class AucSum:
     def add(
         self, y: Int[np.ndarray, "seeds rows"], scores: Float[np.ndarray, "seeds rows"]
     ) -> None:
-        """Take in a chunk of every network."""
+        """Add a chunk of every network."""
         aucs = np.array([auc(labels, margin) for labels, margin in zip(y, scores, strict=True)])
         ones = y.sum(axis=1)
         self._values.append((aucs, np.minimum(ones, y.shape[1] - ones)))
         self._weights.append(y.shape[1])
 
     def estimate(self, confidence: float) -> Estimate:
-        """The mean over chunks, weighted by their rows, with an interval that surely covers.
+        """The mean over chunks, weighted by their rows, with an interval that holds for every law.
 
-        A chunk in which a label is missing says nothing and has no weight. Given its labels, m of
+        A chunk in which a label is missing has no AUC and no weight. Given its labels, m of
         the one and n of the other, the AUC of a chunk is the mean over all m n pairs, and so the
         average, over the ways to match min(m, n) points of each label, of the mean of as many
         independent terms 0, 1/2 or 1 with the population's AUC as their expectation (W. Hoeffding,
@@ -90,7 +90,7 @@ class Randomised:
         self.s_auc, self.sc_auc = AucSum(), AucSum()
 
     def __call__(self, scores: Scores) -> None:
-        """Take in a chunk."""
+        """Add a chunk of every network."""
         self.s_auc.add(scores.y, scores.s_randomised)
         self.sc_auc.add(scores.y, scores.sc_randomised)
 
@@ -100,7 +100,7 @@ def auc(y: Int[np.ndarray, " rows"], scores: Float[np.ndarray, " rows"]) -> floa
 
     Args:
         y: labels, 0 or 1.
-        scores: larger where label 1 is thought likelier; ties count half.
+        scores: larger where label 1 is likelier; ties count half.
     """
     positive, negative = np.sort(scores[y == 1]), np.sort(scores[y == 0])
     if not len(positive) or not len(negative):

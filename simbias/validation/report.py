@@ -1,4 +1,4 @@
-"""What ``validate`` finds: risk, reliance, exceptions and agreement on fresh draws."""
+"""``validate``: risk, reliance, exceptions and agreement on fresh draws."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,24 +25,24 @@ Counted = Int[np.ndarray, " seeds"]
 
 @dataclass(frozen=True)
 class Report:
-    """What ``validate`` found; every estimate has one entry a classifier.
+    """The measurements of ``validate``; every estimate has one entry for each classifier.
 
-    One that cannot be judged, because it diverged or its weights or scores are not finite, has NaN
+    A classifier with a fault, because it diverged or its weights or scores are not finite, has NaN
     for every number but the count of its training exceptions.
 
     Attributes:
-        seeds: of the data set of each.
-        faults: for each why it is no classifier; empty where it is one.
-        unmeasured: what is NaN for all of them, by name, with the reason.
-        n_certify: fresh points a classifier.
+        seeds: the seed of each data set.
+        faults: for each why it is not a usable classifier; empty where it is one.
+        unmeasured: the names of what is NaN for all of them, with the reason.
+        n_certify: fresh points for each classifier.
         confidence: coverage of each interval.
         train_loss, train_accuracy: mean cross-entropy (nats) and accuracy on the training set.
         risk: 1 - accuracy on fresh draws.
         reliance: accuracy and AUC on randomised inputs.
         exceptions: the ledger of the points that the simple rule labels wrongly.
-        simple_agreement: proportion of fresh points on which the classifier says what the simple
-            rule says; NaN where the task has no simple set.
-        achievable_agreement: the same for the achievable rule.
+        simple_agreement: proportion of fresh points that the classifier labels as the simple rule
+            does; NaN where the task has no simple set.
+        achievable_agreement: proportion that it labels as the achievable rule does.
 
     Examples:
         >>> import simbias
@@ -72,7 +72,7 @@ class Report:
     achievable_agreement: Estimate
 
     def to_frame(self) -> DataFrame:
-        """A pandas data frame, a row a classifier; raises ValueError where there is no pandas."""
+        """A pandas data frame, a row for each classifier; raises ValueError without pandas."""
         columns: dict[str, Iterable[object]] = {
             "seed": self.seeds,
             "fault": self.faults,
@@ -113,13 +113,13 @@ def validate(
     the points that traces were evaluated on.
 
     Args:
-        learned: a stack, what ``simbias.train`` made of an estimator, or any classifier: a callable
-            that scores inputs, a fitted estimator, a torch module (``simbias.models.classifier``);
-            or a list of such, one a data set.
-        data: what ``simbias.data`` gave, for a classifier that does not know its training set.
+        learned: a stack, the estimators that ``simbias.train`` fitted, or any classifier: a
+            callable that scores inputs, a fitted estimator, a torch module
+            (``simbias.models.classifier``); or a list of these, one for each data set.
+        data: from ``simbias.data``, for a classifier that does not know its training set.
         shift: draw from the shifted task (``simbias.tasks.shifts``); rules stay those of the task.
-        n_certify: fresh points a classifier, at most those that there are; memory does not depend
-            on it.
+        n_certify: fresh points for each classifier, at most those that the task has; memory does
+            not depend on it.
         confidence: coverage of each two-sided interval, in (0, 1).
 
     Raises:
@@ -146,27 +146,29 @@ def validate(
         >>> report.risk.value.round(2)
         array([0.05, 0.05])
 
-        Any function that scores inputs can be asked, such as the simple rule on its coordinate:
+        Any function that scores inputs is a classifier, such as the simple rule on its coordinate:
 
         >>> data = simbias.data(task, n_train=1000, seed=0)
         >>> report = simbias.validate(lambda x: (x @ data.rotation.T)[:, 0], data, n_certify=10_000)
         >>> report.risk.value.round(2), report.exceptions.fitted.value
         (array([0.05]), array([0.]))
     """
-    asked = panel(learned, data).under(shift)
-    n_certify = fresh_points(asked, whole("n_certify", n_certify))
+    classifiers = panel(learned, data).under(shift)
+    n_certify = fresh_points(classifiers, whole("n_certify", n_certify))
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
     randomised = Randomised()
-    counts = count(asked, n_certify, randomised if isinstance(asked.task, BlockTask) else None)
-    trained = train_fit(asked)
-    unmeasured = _unmeasured(asked)  # what answers are shows with the first of them
-    found = tuple(
-        weight_fault(asked, i)
-        or score_fault(asked, i, trained.unscored[i], asked.n_train, "training")
-        or score_fault(asked, i, counts.unscored[i], n_certify, "fresh")
-        for i in range(len(asked))
+    counts = count(
+        classifiers, n_certify, randomised if isinstance(classifiers.task, BlockTask) else None
     )
-    left_out = np.array([bool(fault) for fault in found])
+    trained = train_fit(classifiers)
+    unmeasured = _unmeasured(classifiers)  # kinds are known after the first answers
+    reasons = tuple(
+        weight_fault(classifiers, i)
+        or score_fault(classifiers, i, trained.unscored[i], classifiers.n_train, "training")
+        or score_fault(classifiers, i, counts.unscored[i], n_certify, "fresh")
+        for i in range(len(classifiers))
+    )
+    left_out = np.array([bool(fault) for fault in reasons])
     counts = counts.without(left_out)
     loss, accuracy = (np.where(left_out, np.nan, part) for part in trained[:2])
     trained = trained._replace(loss=loss, accuracy=accuracy)
@@ -174,21 +176,21 @@ def validate(
     def proportion(successes: Counted, trials: Counted = counts.points) -> Estimate:
         return clopper_pearson(successes, trials, confidence)
 
-    def among(name: str) -> Counted:
+    def trials_of(name: str) -> Counted:
         trials: Counted = 0 * counts.points if name in unmeasured else counts.points
         return trials
 
-    def area(name: str, sums: AucSum) -> Estimate:
+    def auc(name: str, sums: AucSum) -> Estimate:
         if name in unmeasured:
-            return Estimate(*np.full((3, len(asked)), np.nan))
-        no_order = [one.kind == "labels" for one in asked.members]
+            return Estimate(*np.full((3, len(classifiers)), np.nan))
+        no_order = [member.kind == "labels" for member in classifiers.members]
         return Estimate(
             *(np.where(left_out | no_order, np.nan, part) for part in sums.estimate(confidence))
         )
 
     return Report(
-        seeds=asked.seeds,
-        faults=found,
+        seeds=classifiers.seeds,
+        faults=reasons,
         unmeasured=unmeasured,
         n_certify=n_certify,
         confidence=confidence,
@@ -196,31 +198,33 @@ def validate(
         train_accuracy=trained.accuracy,
         risk=proportion(counts.points - counts.correct),
         reliance=Reliance(
-            proportion(counts.s_correct, among("s_accuracy")),
-            proportion(counts.sc_correct, among("sc_accuracy")),
-            area("s_auc", randomised.s_auc),
-            area("sc_auc", randomised.sc_auc),
+            proportion(counts.s_correct, trials_of("s_accuracy")),
+            proportion(counts.sc_correct, trials_of("sc_accuracy")),
+            auc("s_auc", randomised.s_auc),
+            auc("sc_auc", randomised.sc_auc),
         ),
-        exceptions=ledger(asked, trained, counts, confidence),
-        simple_agreement=proportion(counts.simple_agreed, among("simple_agreement")),
-        achievable_agreement=proportion(counts.achievable_agreed, among("achievable_agreement")),
+        exceptions=ledger(classifiers, trained, counts, confidence),
+        simple_agreement=proportion(counts.simple_agreed, trials_of("simple_agreement")),
+        achievable_agreement=proportion(
+            counts.achievable_agreed, trials_of("achievable_agreement")
+        ),
     )
 
 
-def _unmeasured(asked: Panel) -> dict[str, str]:
-    """What nothing is known of any classifier, with the reason."""
-    found: dict[str, str] = {}
-    kinds, task = {one.kind for one in asked.members}, asked.task
+def _unmeasured(classifiers: Panel) -> dict[str, str]:
+    """The names of what cannot be measured for any of the classifiers, with the reason."""
+    reasons: dict[str, str] = {}
+    kinds, task = {member.kind for member in classifiers.members}, classifiers.task
     if kinds == {"labels"}:
-        found |= dict.fromkeys(("s_auc", "sc_auc"), "labels have no order")
+        reasons |= dict.fromkeys(("s_auc", "sc_auc"), "labels have no order")
     if not kinds & {"logits", "probabilities"}:
         (kind, *_) = sorted(kinds)
-        found["train_loss"] = f"{kind} are neither logits nor probabilities"
+        reasons["train_loss"] = f"{kind} are neither logits nor probabilities"
     if task.truth.simple_risk is None:
-        found["simple_agreement"] = "the task has no simple rule"
+        reasons["simple_agreement"] = "the task has no simple rule"
     if not isinstance(task, BlockTask):
         names = ("s_accuracy", "sc_accuracy", "s_auc", "sc_auc")
-        found |= dict.fromkeys(names, "the task has no independent coordinates")
+        reasons |= dict.fromkeys(names, "the task has no independent coordinates")
     if not has_rule(task):
-        found["achievable_agreement"] = "no achievable rule is known"
-    return found
+        reasons["achievable_agreement"] = "no achievable rule is known"
+    return reasons

@@ -1,9 +1,9 @@
 """Population risk: error counts on fresh draws, and exact intervals.
 
 One pass over fresh draws of the certify streams counts everything the validator reports. Points
-come in chunks with a key each, so memory is flat in their number, and a classifier meets the same
-points however the work is divided: networks inside one compiled program, any other classifier on
-the host.
+come in chunks with a key each, so memory is flat in their number, and a classifier is evaluated on
+the same points however the work is divided: networks inside one compiled program, any other
+classifier on the host.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ CHUNK = 20_000
 
 
 class Counts(NamedTuple):
-    """What one pass counts, each an array (seeds,) of integers.
+    """The counts of one pass, each an array (seeds,) of integers.
 
     ``unscored`` points have no finite score difference, randomised or not.
     """
@@ -51,7 +51,7 @@ class Counts(NamedTuple):
     unscored: Int[AnyArray, " seeds"]
 
     def without(self, members: Bool[np.ndarray, " seeds"]) -> "Counts":
-        """The counts with nothing counted of some networks: their proportions are NaN."""
+        """The counts with 0 for some networks, whose proportions are then NaN."""
         return Counts(*(np.where(members, 0, part) for part in self))
 
 
@@ -64,7 +64,7 @@ class Scores(NamedTuple):
 
 
 class _Law(NamedTuple):
-    """What is traced of a data set."""
+    """The traced part of a data set."""
 
     key: UInt[AnyArray, " words"]
     tables: Tables
@@ -74,21 +74,21 @@ class _Law(NamedTuple):
 
 
 class _OwnLaw(NamedTuple):
-    """The same of a task that is not made of independent coordinates."""
+    """The traced part of a data set whose task is not made of independent coordinates."""
 
     key: UInt[AnyArray, " words"]
     law: PyTree
 
 
-class _Judged(NamedTuple):
-    """What is traced of a network that is validated."""
+class _TracedNetwork(NamedTuple):
+    """The traced part of a network that is validated."""
 
     law: _Law | _OwnLaw
     params: Params
 
 
 class _Chunk(NamedTuple):
-    """Fresh points with what the rules say, -1 where there is none.
+    """Fresh points with the labels of the rules, -1 where there is no rule.
 
     ``x`` is as drawn and, of independent coordinates, S-randomised and S^c-randomised.
     """
@@ -100,9 +100,9 @@ class _Chunk(NamedTuple):
     achievable: Int[AnyArray, " rows"]
 
 
-def fresh_points(asked: Panel, n_certify: int) -> int:
-    """How many fresh points there are, of so many that are asked for."""
-    rows: int = min(n_certify, getattr(asked.task, "most", {}).get("certify", n_certify))
+def fresh_points(classifiers: Panel, n_certify: int) -> int:
+    """The number of fresh points: ``n_certify``, or all that the task has if fewer."""
+    rows: int = min(n_certify, getattr(classifiers.task, "most", {}).get("certify", n_certify))
     return rows
 
 
@@ -110,28 +110,28 @@ def fresh_points(asked: Panel, n_certify: int) -> int:
 def count(
     learned: Stack | Panel, n_certify: int, on_scores: Callable[[Scores], None] | None = None
 ) -> Counts:
-    """Ask classifiers about fresh draws.
+    """Count correct labels and agreements on fresh draws.
 
     Args:
         learned: trained networks, or a panel of classifiers.
-        n_certify: points a classifier, at most those that there are, of which all count or, where
-            one is unscored, none.
+        n_certify: points for each classifier, at most those that the task has; all counts of a
+            classifier are 0 where it leaves a point unscored.
         on_scores: called with each chunk's scores, which are not kept.
 
     Returns:
         The counts of every classifier.
     """
-    asked = panel(learned)
-    n_certify = fresh_points(asked, n_certify)
-    seeds = len(asked)
+    classifiers = panel(learned)
+    n_certify = fresh_points(classifiers, n_certify)
+    seeds = len(classifiers)
     total = Counts(*np.zeros((len(Counts._fields), seeds), np.int64))
     waiting: list[Scores] = []  # of a chunk whose other classifiers are still to come
-    found = _by_program if asked.network is not None else _by_host
-    for members, counts, scores in found(asked, n_certify):
-        for place, i in enumerate(members):
-            for kept, part in zip(total, counts, strict=True):
-                kept[i] += part[place]
-            waiting.append(jax.tree.map(lambda leaf, place=place: leaf[place], scores))
+    count_chunks = _by_program if classifiers.network is not None else _by_host
+    for members, counts, scores in count_chunks(classifiers, n_certify):
+        for position, i in enumerate(members):
+            for sums, counted in zip(total, counts, strict=True):
+                sums[i] += counted[position]
+            waiting.append(jax.tree.map(lambda leaf, position=position: leaf[position], scores))
             if len(waiting) == seeds:
                 if on_scores is not None:
                     on_scores(stacked(waiting))
@@ -141,10 +141,10 @@ def count(
 
 @pinned
 def errors(learned: Panel, n_certify: int, confidence: float) -> Estimate:
-    """The risk of classifiers, with its interval: the points of ``count``, and no randomised ones.
+    """The risk of classifiers with its interval, on the points of ``count`` but no randomised ones.
 
-    A stochastic classifier draws anew for every point, so that its errors are independent too. One
-    without finite scores has NaN.
+    A stochastic classifier draws anew for every point, so that its errors are independent too. A
+    classifier without finite scores has NaN.
     """
     if learned.network is not None:
         counts = count(learned, n_certify)
@@ -161,79 +161,81 @@ def errors(learned: Panel, n_certify: int, confidence: float) -> Estimate:
     return clopper_pearson(np.where(scored, wrong, 0), n_certify * scored, confidence)
 
 
-Found = Iterator[tuple[list[int], Counts, Scores]]  # classifiers, and of each one's chunk
+ChunkCounts = Iterator[tuple[list[int], Counts, Scores]]  # positions of classifiers, a chunk each
 
 
-def _by_program(asked: Panel, n_certify: int) -> Found:
+def _by_program(classifiers: Panel, n_certify: int) -> ChunkCounts:
     """Counts of networks that share a compiled program.
 
     A chunk of one network is a device's unit of work, so that no device waits for another; the
-    devices work on one batch of units while the host takes in the one before.
+    devices work on one batch of units while the host adds up the previous one.
     """
-    devices, network = devices_for(), asked.network
+    devices, network = devices_for(), classifiers.network
     assert network is not None
-    judged = [
-        _Judged(_law(asked, i), one.params)
-        for i, one in enumerate(asked.members)
-        if isinstance(one, Traced)
+    networks = [
+        _TracedNetwork(_law(classifiers, i), member.params)
+        for i, member in enumerate(classifiers.members)
+        if isinstance(member, Traced)
     ]
-    ahead: tuple[list[int], tuple[Counts, Scores]] | None = None
-    for rows, units in _units(n_certify, len(asked)):
+    pending: tuple[list[int], tuple[Counts, Scores]] | None = None
+    for rows, units in _units(n_certify, len(classifiers)):
         for start in range(0, len(units), len(devices)):
             batch = units[start : start + len(devices)]
-            laid = spread([(judged[i], np.uint32(chunk)) for chunk, i in batch], devices)
-            made = _compiled(network, _own_draw(asked), rows, devices)(laid)
-            if ahead is not None:
-                yield ahead[0], *jax.device_get(ahead[1])
-            ahead = [i for _, i in batch], made
-    assert ahead is not None
-    yield ahead[0], *jax.device_get(ahead[1])
+            placed = spread([(networks[i], np.uint32(chunk)) for chunk, i in batch], devices)
+            results = _compiled(network, _own_draw(classifiers), rows, devices)(placed)
+            if pending is not None:
+                yield pending[0], *jax.device_get(pending[1])
+            pending = [i for _, i in batch], results
+    assert pending is not None
+    yield pending[0], *jax.device_get(pending[1])
 
 
-def _by_host(asked: Panel, n_certify: int) -> Found:
-    """Counts of any classifiers, each asked on the host about one chunk after the other."""
-    for rows, units in _units(n_certify, len(asked)):
+def _by_host(classifiers: Panel, n_certify: int) -> ChunkCounts:
+    """Counts of any classifiers, evaluated on the host one chunk after the other."""
+    for rows, units in _units(n_certify, len(classifiers)):
         for chunk, i in units:
-            drawn, key = _drawn(asked, rows, i, chunk)
+            drawn, key = _drawn(classifiers, rows, i, chunk)
             keys = [key, *jax.random.split(key)]
             scores = [
-                score(asked.members[i], x, own)
-                for x, own in zip(drawn.x, keys[: len(drawn.x)], strict=True)
+                score(classifiers.members[i], x, score_key)
+                for x, score_key in zip(drawn.x, keys[: len(drawn.x)], strict=True)
             ]
-            labels = np.stack([predicted(one) for one in scores])
-            counts = _tally(drawn, labels, np.stack([finite(one) for one in scores]))
-            each = Counts(*(np.asarray(part)[None] for part in counts))
-            margin = [difference(one)[None] for one in scores[-2:]]
-            yield [i], each, Scores(drawn.y[None], margin[0], margin[-1])
+            labels = np.stack([predicted(kind_scores) for kind_scores in scores])
+            counts = _tally(
+                drawn, labels, np.stack([finite(kind_scores) for kind_scores in scores])
+            )
+            counts_of_one = Counts(*(np.asarray(part)[None] for part in counts))
+            margin = [difference(kind_scores)[None] for kind_scores in scores[-2:]]
+            yield [i], counts_of_one, Scores(drawn.y[None], margin[0], margin[-1])
 
 
 def _units(n_certify: int, seeds: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-    """Rows of a chunk, and the chunks of that many rows: pairs (chunk, network)."""
-    whole, rest = divmod(n_certify, CHUNK)
-    if whole:
-        yield CHUNK, [(chunk, i) for chunk in range(whole) for i in range(seeds)]
+    """The number of rows of a chunk, and its units of work: pairs (chunk, network)."""
+    full, rest = divmod(n_certify, CHUNK)
+    if full:
+        yield CHUNK, [(chunk, i) for chunk in range(full) for i in range(seeds)]
     if rest:
-        yield rest, [(whole, i) for i in range(seeds)]
+        yield rest, [(full, i) for i in range(seeds)]
 
 
 def has_rule(task: Task) -> bool:
-    """Whether fresh points can be held against the achievable rule."""
+    """Whether fresh points can be compared with the achievable rule."""
     if isinstance(task, BlockTask):
         return attained_rule(task) is not None
     return draws(task).achievable is not None
 
 
-def _own_draw(asked: Panel) -> Callable[..., Points] | None:
+def _own_draw(classifiers: Panel) -> Callable[..., Points] | None:
     """The draw of a task that is not made of independent coordinates."""
-    return None if isinstance(asked.task, BlockTask) else asked.task.draw
+    return None if isinstance(classifiers.task, BlockTask) else classifiers.task.draw
 
 
-def _law(asked: Panel, i: int) -> _Law | _OwnLaw:
-    data = asked.data[i]
+def _law(classifiers: Panel, i: int) -> _Law | _OwnLaw:
+    data = classifiers.data[i]
     key = np.asarray(jax.random.key_data(data.stream("certify")))
-    if not isinstance(asked.task, BlockTask):
+    if not isinstance(classifiers.task, BlockTask):
         return _OwnLaw(key, data.law)
-    task = asked.task
+    task = classifiers.task
     return _Law(
         key=key,
         tables=block_task(data.fresh).tables,
@@ -246,7 +248,7 @@ def _law(asked: Panel, i: int) -> _Law | _OwnLaw:
 def _draw_own(
     draw: Callable[..., Points], rows: int, law: _OwnLaw, chunk: UInt[Array, ""]
 ) -> tuple[_Chunk, Array]:
-    """One chunk of fresh points of a task with a draw of its own, and a key for what is beside."""
+    """One chunk of fresh points of a task with its own draw, and a key for further draws."""
     key, key_other = jax.random.split(jax.random.fold_in(key_of(law.key), chunk))
     with lenient():
         points = draw(law.law, key, "certify", rows)
@@ -256,7 +258,7 @@ def _draw_own(
 
 
 def _draw(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[_Chunk, Array]:
-    """One chunk of fresh points, unrotated, and a key for what is drawn beside them.
+    """One chunk of fresh points, unrotated, and a key for further draws.
 
     A randomised coordinate is drawn given an independent label: that is the limit of permuting the
     rows of an ever larger sample, and it keeps rows independent, as exact intervals require.
@@ -277,9 +279,9 @@ def _draw(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[_Chunk, Array]:
     ), key_other
 
 
-def _drawn(asked: Panel, rows: int, i: int, chunk: int) -> tuple[_Chunk, Array]:
+def _drawn(classifiers: Panel, rows: int, i: int, chunk: int) -> tuple[_Chunk, Array]:
     """A chunk of one data set's points on the host, as inputs."""
-    drawn, key = _inputs(_own_draw(asked), rows, _law(asked, i), np.uint32(chunk))
+    drawn, key = _inputs(_own_draw(classifiers), rows, _law(classifiers, i), np.uint32(chunk))
     return jax.device_get(drawn), key
 
 
@@ -295,23 +297,23 @@ def _inputs(
 
 
 def _tally(
-    drawn: _Chunk, said: Int[AnyArray, "kinds rows"], finite: Bool[AnyArray, "kinds rows"]
+    drawn: _Chunk, labels: Int[AnyArray, "kinds rows"], finite: Bool[AnyArray, "kinds rows"]
 ) -> Counts:
-    """What the labels of a chunk's kinds of points (kinds, rows) count; none randomised: 0."""
+    """The counts of a chunk from the labels of its kinds of points; 0 for kinds it lacks."""
 
     def total(hits: Bool[AnyArray, "*rows"]) -> Int[AnyArray, ""]:
         return hits.sum(dtype=np.int32)
 
-    right = said == drawn.y[None]
+    correct = labels == drawn.y[None]
     return Counts(
         points=np.int32(len(drawn.y)),
-        correct=total(right[0]),
-        s_correct=total(right[1:2]),
-        sc_correct=total(right[2:]),
+        correct=total(correct[0]),
+        s_correct=total(correct[1:2]),
+        sc_correct=total(correct[2:]),
         exceptions=total(drawn.exception),
-        exceptions_correct=total(drawn.exception & right[0]),
-        simple_agreed=total(said[0] == drawn.simple),
-        achievable_agreed=total(said[0] == drawn.achievable),
+        exceptions_correct=total(drawn.exception & correct[0]),
+        simple_agreed=total(labels[0] == drawn.simple),
+        achievable_agreed=total(labels[0] == drawn.achievable),
         unscored=total(~finite.all(axis=0)),
     )
 
@@ -320,11 +322,11 @@ def _score(
     network: Scorer,
     draw: Callable[..., Points] | None,
     rows: int,
-    judged: _Judged,
+    traced: _TracedNetwork,
     chunk: UInt[Array, ""],
 ) -> tuple[Counts, Scores]:
     """Count over one chunk of a network's points."""
-    law, params = judged
+    law, params = traced
     if isinstance(law, _OwnLaw):
         assert draw is not None
         drawn, _ = _draw_own(draw, rows, law, chunk)
@@ -333,7 +335,7 @@ def _score(
         margin = scores[:, 1] - scores[:, 0]
         return counts, Scores(drawn.y, margin, margin)
     drawn, _ = _draw(rows, law, chunk)
-    # mapped over, so that the forward pass is compiled once
+    # a map, so that the forward pass is compiled once
     margin = jax.lax.map(lambda x: margins(network, params, x @ law.rotation), drawn.x)
     counts = _tally(drawn, (margin > 0).astype(jnp.int32), jnp.isfinite(margin))
     return counts, Scores(drawn.y, margin[1], margin[2])
@@ -346,7 +348,7 @@ def _compiled(
     rows: int,
     devices: tuple[jax.Device, ...],
 ) -> Callable[..., tuple[Counts, Scores]]:
-    def one(unit: tuple[_Judged, UInt[Array, ""]]) -> tuple[Counts, Scores]:
+    def count_unit(unit: tuple[_TracedNetwork, UInt[Array, ""]]) -> tuple[Counts, Scores]:
         return _score(network, draw, rows, *unit)
 
-    return over_seeds(one, devices)
+    return over_seeds(count_unit, devices)

@@ -1,8 +1,7 @@
-"""Which members of a stack are classifiers: those that did not diverge, with finite scores.
+"""Which members of a stack are usable classifiers: those that did not diverge, with finite scores.
 
-A comparison with NaN is false, so a network without finite logits would be counted as one that
-says 0 everywhere. Whatever measures or draws classifiers asks here first and leaves such members
-out.
+A comparison with NaN is false, so a network without finite logits would be counted as one of label
+0 everywhere. Measurements and figures leave such members out.
 """
 
 from typing import TypeVar
@@ -21,9 +20,9 @@ Several = TypeVar("Several", Stack, Fitted)
 
 
 def faults(learned: Stack | Fitted | Panel) -> tuple[str, ...]:
-    """For each classifier why it is none, in a few words; empty where it is one.
+    """For each classifier why it is not usable, in a few words; empty where it is.
 
-    It has diverged, its weights are not finite, or its scores are not on its own training set.
+    It has diverged, or its weights, or its scores on its own training set, are not finite.
 
     Examples:
         >>> import simbias
@@ -33,13 +32,16 @@ def faults(learned: Stack | Fitted | Panel) -> tuple[str, ...]:
         >>> simbias.validation.faults(stack)
         ('', '')
     """
-    asked = panel(learned)
-    return tuple(weight_fault(asked, i) or _score_fault(asked, i) for i in range(len(asked)))
+    classifiers = panel(learned)
+    return tuple(
+        weight_fault(classifiers, i) or _score_fault(classifiers, i)
+        for i in range(len(classifiers))
+    )
 
 
-def weight_fault(asked: Panel, i: int) -> str:
-    """What is wrong with classifier ``i`` on any data: it diverged, or weights are not finite."""
-    member = asked.members[i]
+def weight_fault(classifiers: Panel, i: int) -> str:
+    """The fault of classifier ``i`` on any data: it diverged, or weights are not finite."""
+    member = classifiers.members[i]
     if not isinstance(member, Traced):
         return ""
     if member.fault:
@@ -49,45 +51,47 @@ def weight_fault(asked: Panel, i: int) -> str:
     return f"{bad} of {sum(leaf.size for leaf in leaves)} weights not finite" if bad else ""
 
 
-def score_fault(asked: Panel, i: int, bad: int, points: int, which: str) -> str:
-    """What the number of points without a finite score difference tells."""
-    kind = asked.members[i].kind
-    return f"{kind} not finite on {bad} of {points} {which} points" if bad else ""
+def score_fault(classifiers: Panel, i: int, bad: int, points: int, split: str) -> str:
+    """The fault of classifier ``i`` with ``bad`` points without a finite score difference."""
+    kind = classifiers.members[i].kind
+    return f"{kind} not finite on {bad} of {points} {split} points" if bad else ""
 
 
-def _score_fault(asked: Panel, i: int) -> str:
-    scored = train_answers(asked, i).finite
-    return score_fault(asked, i, int(np.sum(~scored)), len(scored), "training")
+def _score_fault(classifiers: Panel, i: int) -> str:
+    scored = train_answers(classifiers, i).finite
+    return score_fault(classifiers, i, int(np.sum(~scored)), len(scored), "training")
 
 
 def sound(learned: Several) -> Several:
-    """Those of a stack, or of estimators, that are classifiers; ValueError says why none is."""
-    kept = sound_seeds(learned)
-    return learned if len(kept) == len(learned) else learned.some(kept)
+    """The members of a stack, or of estimators, without a fault; raises ValueError without any."""
+    seeds = sound_seeds(learned)
+    return learned if len(seeds) == len(learned) else learned.some(seeds)
 
 
 def sound_seeds(learned: Stack | Fitted | Panel) -> list[int]:
-    """The seeds of the classifiers that can be judged; ValueError says why there are none."""
-    asked = panel(learned)
-    found = faults(asked)
-    kept = [seed for seed, fault in zip(asked.seeds, found, strict=True) if not fault]
-    if not kept:
-        said = "; ".join(f"seed {seed} {why}" for seed, why in zip(asked.seeds, found, strict=True))
-        raise fail("stack", said, "a network with finite logits")
-    return kept
+    """The seeds of the classifiers without a fault; raises ValueError without any."""
+    classifiers = panel(learned)
+    reasons = faults(classifiers)
+    seeds = [seed for seed, fault in zip(classifiers.seeds, reasons, strict=True) if not fault]
+    if not seeds:
+        arrived = "; ".join(
+            f"seed {seed} {reason}" for seed, reason in zip(classifiers.seeds, reasons, strict=True)
+        )
+        raise fail("stack", arrived, "a network with finite logits")
+    return seeds
 
 
 def sound_seed(learned: Stack | Panel, seed: int | None) -> int:
-    """A seed whose network is a classifier: the one asked for, or the first there is.
+    """A seed whose network has no fault: the one given, or the first.
 
     Raises:
-        ValueError: it is not in the stack, or is no classifier, or none of them is.
+        ValueError: it is not in the stack, or its network has a fault, or all of them have.
     """
-    asked = panel(learned)
+    classifiers = panel(learned)
     if seed is None:
-        return sound_seeds(asked)[0]
-    i = asked.index(seed)
-    fault = weight_fault(asked, i) or _score_fault(asked, i)
+        return sound_seeds(classifiers)[0]
+    i = classifiers.index(seed)
+    fault = weight_fault(classifiers, i) or _score_fault(classifiers, i)
     if fault:
         raise fail("seed", f"{seed}, {fault}", "a network with finite logits")
     return seed

@@ -1,8 +1,8 @@
 """Subdividing polygons into convex cells on which a ReLU network is affine, or of known sign.
 
 A cell is cut along the zero line of one unit at a time, of the first layer that is not settled on
-it, until the logit difference f is affine or its sign is known. What is known of f on a cell lies
-in its corners: f is bounded from above by a convex and from below by a concave function, built
+it, until the logit difference f is affine or its sign is known. f is bounded on a cell by values
+at its corners: from above by a convex and from below by a concave function, built
 layer by layer, whose extremes over a polygon are at corners (linear bounds of units as in Zhang,
 Weng, Chen, Hsieh and Daniel, "Efficient Neural Network Robustness Certification with General
 Activation Functions", NeurIPS 2018, arXiv 1811.00866; where ReLU itself is the convex bound, ReLU
@@ -21,11 +21,11 @@ from simbias.tasks.oracle import Layer
 from simbias.validation import polygons as poly
 from simbias.validation.polygons import Cells, Polygons
 
-_ZERO = 1e-12  # of the largest sum a unit can form: some 500 times what rounding does to it
-_NUMBERS = 2**17  # values of a layer at a batch's corners: what a core's cache holds
+_ZERO = 1e-12  # of the largest sum a unit can form: some 500 times its rounding error
+_NUMBERS = 2**17  # values of a layer at a batch's corners, which fit a core's cache
 
 
-class _View(NamedTuple):
+class _Bounds(NamedTuple):
     """``middle`` +- ``radius`` bound f at corners; ``affine``: all units are settled."""
 
     middle: Float[np.ndarray, "cells corners"]
@@ -35,11 +35,11 @@ class _View(NamedTuple):
 
 
 class _Network:
-    """Restricted layers, with what is the same in all cells of a set of polygons.
+    """Restricted layers, with constants of all cells of a set of polygons.
 
     Attributes:
-        zeros: for each layer, below what its units' pre-activations are 0.
-        weights: for each layer, how far a unit's output can move f.
+        zeros: for each layer, the magnitude up to which its units' pre-activations count as 0.
+        weights: for each layer, the largest slope of f in a unit's output.
     """
 
     def __init__(self, layers: Sequence[Layer], starts: Polygons) -> None:
@@ -59,7 +59,7 @@ class _Network:
         for magnitude in self.magnitudes[:0:-1]:
             self.weights.insert(0, magnitude @ self.weights[0])
 
-    def look(self, polygons: Polygons) -> _View:
+    def bounds(self, polygons: Polygons) -> _Bounds:
         """What the corners of cells say about f, and which unit to cut each cell by.
 
         A unit's output lies between a concave and a convex function on the cell, of which only
@@ -85,20 +85,20 @@ class _Network:
             cut[first] = _snapped(lower[first, :, unit], self.zeros[i][unit, None])
             affine &= ~unsure.any(axis=1)
             slope = unsure & (high > -low)  # where a line through 0 is the better lower bound
-            floor = np.where(slope, -np.inf, 0)[:, None]
-            lower = np.maximum(lower, floor) * (~off & (~unsure | slope))[:, None]
+            least = np.where(slope, -np.inf, 0)[:, None]
+            lower = np.maximum(lower, least) * (~off & (~unsure | slope))[:, None]
             upper = np.maximum(upper, 0) * ~off[:, None]
             following = self.layers[i + 1]
             middle = ((upper + lower) / 2).reshape(len(flat), -1) @ following.weight
             middle += following.bias
             radius = ((upper - lower) / 2).reshape(len(flat), -1) @ self.magnitudes[i + 1]
-        return _View(middle.reshape(cells, corners), radius.reshape(cells, corners), cut, affine)
+        return _Bounds(middle.reshape(cells, corners), radius.reshape(cells, corners), cut, affine)
 
 
 def subdivide(layers: Sequence[Layer], starts: Polygons, *, prune: bool) -> Iterator[Cells]:
     """Cut polygons until f is affine on each cell or, where pruned, of known sign.
 
-    Batches wait on a stack, so that memory does not grow with the number of cells.
+    Batches wait on a stack, so that memory is flat in the number of cells.
     """
     network = _Network(layers, starts)
     zero = network.zeros[-1]
@@ -115,22 +115,22 @@ def subdivide(layers: Sequence[Layer], starts: Polygons, *, prune: bool) -> Iter
         if len(polygons) > most:
             waiting.append((polygons[most:], owner[most:]))
             polygons, owner = polygons[:most], owner[:most]
-        seen = network.look(polygons)
-        values, done = seen.middle, seen.affine
+        bounds = network.bounds(polygons)
+        values, done = bounds.middle, bounds.affine
         if prune:
-            lower, upper = seen.middle - seen.radius, seen.middle + seen.radius
+            lower, upper = bounds.middle - bounds.radius, bounds.middle + bounds.radius
             negative = (upper <= zero).all(axis=1)
             positive = (lower > zero).all(axis=1)
             values = np.where(negative[:, None], upper, np.where(positive[:, None], lower, values))
-            done = done | negative | positive | (seen.radius == 0).all(axis=1)
+            done = done | negative | positive | (bounds.radius == 0).all(axis=1)
         yield Cells(polygons[done], owner[done], _snapped(values[done], zero))
         if not done.all():
-            one, other = poly.split(polygons[~done], seen.cut[~done])
-            waiting += [(one, owner[~done]), (other, owner[~done])]
+            above, below = poly.split(polygons[~done], bounds.cut[~done])
+            waiting += [(above, owner[~done]), (below, owner[~done])]
 
 
 def _snapped(
     values: Float[np.ndarray, "*n"], zero: Float[np.ndarray, "*#n"]
 ) -> Float[np.ndarray, "*n"]:
-    """Values, and 0 where they are as good as 0."""
+    """Values, with 0 for those of magnitude at most ``zero``."""
     return np.where(np.abs(values) <= zero, 0.0, values)

@@ -1,4 +1,4 @@
-"""The vicinity of exceptions: how far around a point one network keeps to the point's label."""
+"""The vicinity of exceptions: how far around a point a network keeps the point's label."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,17 +26,17 @@ from simbias.validation.geometry import (
 from simbias.validation.rays import first_crossing
 
 _FIRST = 1 / 32  # of the support's sides: half the sides of the first box around a point
-_GROWTH = 4  # of the box, while the part reaches its edge
+_GROWTH = 4  # factor of the box's growth, while the part reaches its edge
 _ROWS = 4096  # training points whose distances are held at once
-_MOST = 2**25  # coordinates of the draws among which fresh exceptions are looked for
+_MOST = 2**25  # coordinates of the draws from which fresh exceptions are taken
 
 
 @dataclass(frozen=True)
 class Islands:
-    """Exceptions of one network, and how far it keeps to their labels; all distances input units.
+    """Exceptions of one network, and how far it keeps their labels; all distances in input units.
 
     Attributes:
-        index: place in the training set; -1 for a fresh point.
+        index: position in the training set; -1 for a fresh point.
         label: true label.
         position: unrotated, (points, dim).
         fitted_since: update of the first check from which on it was fitted for good; -1: never, or
@@ -45,11 +45,11 @@ class Islands:
         fitted: whether the network gives the point its label.
         axis: how far the label is kept along each axis, up and down, (points, dim, 2); at most the
             reach.
-        chord: how far it is kept on the way to other draws: those with the same simple coordinates
-            and the others drawn again given the label, so each is an exception that the achievable
+        chord: how far it is kept towards other draws: those with the same simple coordinates and
+            the others drawn again given the label, so each is an exception that the achievable
             rule labels alike, (points, directions); at most the distance of the draw.
-        area: of the connected part of the support's box, in the plane of the simple and each slab
-            coordinate, that holds the point and has its label, (points, coordinates).
+        area: area of the connected part of the support's box, in the plane of the simple and each
+            slab coordinate, that holds the point and has its label, (points, coordinates).
         open: whether that part reaches the edge of the support's box.
     """
 
@@ -66,7 +66,7 @@ class Islands:
 
     @property
     def axis_radius(self) -> Float[np.ndarray, " points"]:
-        """The median of ``axis`` over axes and senses."""
+        """The median of ``axis`` over axes and both senses."""
         median: Float[np.ndarray, " points"] = np.median(
             np.concatenate([self.axis[..., 0], self.axis[..., 1]], axis=1), axis=1
         )
@@ -74,13 +74,13 @@ class Islands:
 
     @property
     def chord_radius(self) -> Float[np.ndarray, " points"]:
-        """The median of ``toward`` over directions."""
+        """The median of ``chord`` over directions."""
         median: Float[np.ndarray, " points"] = np.median(self.chord, axis=1)
         return median
 
 
 class Plan(NamedTuple):
-    """What to measure: the arguments of ``measure_islands``."""
+    """The arguments of ``measure_islands``."""
 
     rule: Rule
     coordinates: tuple[int, ...]
@@ -89,23 +89,23 @@ class Plan(NamedTuple):
     reach: float
 
 
-def look_around(asked: Panel, i: int, plan: Plan) -> tuple[Islands, Islands]:
-    """The training and the fresh exceptions of network ``i``."""
-    task, layers = asked.block_task, layers_of(asked, i)
-    own = asked.data[i]
+def islands_around(classifiers: Panel, i: int, plan: Plan) -> tuple[Islands, Islands]:
+    """The islands of training and of fresh exceptions of network ``i``."""
+    task, layers = classifiers.block_task, layers_of(classifiers, i)
+    data = classifiers.data[i]
     # the grids draw from the first two branches of the stream
-    branch = jax.random.split(own.stream("context"), 3)[2]
+    branch = jax.random.split(data.stream("context"), 3)[2]
     key_choice, key_fresh, key_training, key_new = jax.random.split(branch, 4)
-    x, y = map(np.asarray, training_points(task.tables, own.stream("train"), asked.n_train))
+    x, y = map(np.asarray, training_points(task.tables, data.stream("train"), classifiers.n_train))
     x = x.astype(np.float64)
     order = np.asarray(jax.random.uniform(key_choice, (len(x),))).argsort()
-    exception = np.asarray(own.draw().exception)
+    exception = np.asarray(data.draw().exception)
     chosen = np.sort(order[exception[order]][: plan.sample])
-    since = fitted_since(asked, i)
+    since = fitted_since(classifiers, i)
     new_x, new_y = _fresh(task, key_fresh, plan)
     none = np.full(len(new_x), -1)
 
-    def look(
+    def islands(
         index: np.ndarray,
         since: np.ndarray,
         position: np.ndarray,
@@ -117,26 +117,26 @@ def look_around(asked: Panel, i: int, plan: Plan) -> tuple[Islands, Islands]:
         return Islands(index, label, position, since, nearest, *around)
 
     return (
-        look(chosen, since[chosen], x[chosen], y[chosen], key_training),
-        look(none, none, new_x, new_y, key_new),
+        islands(chosen, since[chosen], x[chosen], y[chosen], key_training),
+        islands(none, none, new_x, new_y, key_new),
     )
 
 
-def nowhere(task: BlockTask, plan: Plan) -> Islands:
-    """The islands of no points, around which nothing is looked at."""
-    nothing = np.zeros(0, np.int64)
-    planes = np.zeros((0, len(plan.coordinates)))
+def no_islands(task: BlockTask, plan: Plan) -> Islands:
+    """The islands of an empty set of points."""
+    no_points = np.zeros(0, np.int64)
+    no_planes = np.zeros((0, len(plan.coordinates)))
     return Islands(
-        index=nothing,
-        label=nothing,
+        index=no_points,
+        label=no_points,
         position=np.zeros((0, task.dim)),
-        fitted_since=nothing,
+        fitted_since=no_points,
         nearest=np.zeros(0),
         fitted=np.zeros(0, bool),
         axis=np.zeros((0, task.dim, 2)),
         chord=np.zeros((0, plan.directions)),
-        area=planes,
-        open=planes.astype(bool),
+        area=no_planes,
+        open=no_planes.astype(bool),
     )
 
 
@@ -148,7 +148,7 @@ def _sample(task: BlockTask, key: Key[Array, ""], rows: int) -> tuple[np.ndarray
 def _fresh(task: BlockTask, key: Key[Array, ""], plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """Draws that the simple rule labels wrongly, and their labels."""
     risk = rule_risk(task, plan.rule)
-    # six standard deviations more than are expected to suffice
+    # six standard deviations more than the expected number
     rows = np.ceil((plan.sample + 6 * np.sqrt(plan.sample) + 40) / risk) if risk > 0 else 1
     x, y = _sample(task, key, int(min(rows, max(1, _MOST // task.dim))))
     index = np.flatnonzero(plan.rule(x) != y)[: plan.sample]
@@ -164,15 +164,15 @@ def _nearest(
     """The distance to the nearest training point of the other label; inf where there is none."""
     from scipy.spatial.distance import cdist  # slow to import: not before it is needed
 
-    found = np.full(len(label), np.inf)
+    distances = np.full(len(label), np.inf)
     for start in range(0, len(x), _ROWS):
-        for own in (0, 1):
+        for given in (0, 1):
             rows = slice(start, start + _ROWS)
-            others = x[rows][y[rows] != own]
-            if len(others) and (label == own).any():
-                near = cdist(position[label == own], others).min(axis=1)
-                found[label == own] = np.minimum(found[label == own], near)
-    return found
+            others = x[rows][y[rows] != given]
+            if len(others) and (label == given).any():
+                near = cdist(position[label == given], others).min(axis=1)
+                distances[label == given] = np.minimum(distances[label == given], near)
+    return distances
 
 
 def _around(
@@ -186,7 +186,7 @@ def _around(
     """The attributes of ``Islands`` from ``fitted`` on."""
     points, dim = position.shape
     fitted = (margin(layers, position) > 0) == (label == 1)
-    axis, toward = np.zeros((points, dim, 2)), np.zeros((points, plan.directions))
+    axis, chord = np.zeros((points, dim, 2)), np.zeros((points, plan.directions))
     area = np.zeros((points, len(plan.coordinates)))
     open_ = np.zeros(area.shape, bool)
     drawn = draw_given(task, key, np.repeat(label, plan.directions))
@@ -194,21 +194,23 @@ def _around(
     arms[:, :, list(task.simple_set)] = 0
     axes = np.stack([np.eye(dim), -np.eye(dim)], axis=1).reshape(-1, dim)
     for k in np.flatnonzero(fitted):
-        ways = np.concatenate([axes, arms[k]])
+        directions = np.concatenate([axes, arms[k]])
         limit = np.append(np.full(2 * dim, plan.reach), np.ones(plan.directions))
-        kept = first_crossing(layers, np.tile(position[k], (len(ways), 1)), ways, limit)
-        length = np.minimum(kept, limit) * np.linalg.norm(ways, axis=1)
-        axis[k], toward[k] = length[: 2 * dim].reshape(dim, 2), length[2 * dim :]
+        distance = first_crossing(
+            layers, np.tile(position[k], (len(directions), 1)), directions, limit
+        )
+        length = np.minimum(distance, limit) * np.linalg.norm(directions, axis=1)
+        axis[k], chord[k] = length[: 2 * dim].reshape(dim, 2), length[2 * dim :]
         for m, j in enumerate(plan.coordinates):
             part = _island(task, layers, position[k], (plan.rule.coordinate, j))
             area[k, m], open_[k, m] = part.area, part.open
-    return fitted, axis, toward, area, open_
+    return fitted, axis, chord, area, open_
 
 
 def _island(
     task: BlockTask, layers: list[Layer], x: Float[np.ndarray, " dim"], pair: tuple[int, int]
 ) -> Component:
-    """The part with a point's label in a plane, in a box that grows until it holds the part."""
+    """The part of a plane with a point's label, in a box that grows until it holds the part."""
     axes = np.eye(task.dim)[list(pair)]
     flat = restrict(layers, Plane(np.where(axes.any(axis=0), 0, x), axes))
     low, high = np.transpose([side(task.blocks[j]) for j in pair])
