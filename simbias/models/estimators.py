@@ -307,7 +307,9 @@ def scikit(name: str, reference: str, /, **settings: object) -> Estimator:
     accepted = signature(estimator_class).parameters
     for setting in settings:
         known(
-            f"estimator {name}: setting", setting, [name for name in accepted if name not in _FIXED]
+            f"estimator {name}: setting",
+            setting,
+            [argument for argument in accepted if argument not in _FIXED],
         )
 
     def make(state: int) -> Unfitted:

@@ -99,7 +99,7 @@ def shapes(cell: Cell) -> str:
 
 
 def start(program: Program, problem: TrainingProblem) -> State:
-    """A network before its first update; what does not matter until then compiles nothing anew."""
+    """A network before its first update, by a program of the settings that matter until then."""
     words, hyper = problem.keys.initialisation, problem.hyper
     network, method, shape = program.network, program.method, program.shape
     state: State = _started(network, method, shape, program.classes, program.n_train, words, hyper)

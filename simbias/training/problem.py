@@ -153,6 +153,6 @@ def _masked(draw: Callable[..., Points], n_train: int, problem: TrainingProblem)
 def drawn(
     draw: Callable[..., Points], split: str, rows: int, key: UInt[AnyArray, " words"], law: PyTree
 ) -> Points:
-    """Points of one of a data set's streams, see ``Task.draw``: one program, whoever asks."""
+    """Points of one of a data set's streams, see ``Task.draw``: one program for all callers."""
     with lenient():
         return draw(law, stream(key_of(key), split), split, rows)
