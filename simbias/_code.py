@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from functools import partial
+from inspect import unwrap
 
 
 def same_code(function: Callable[..., object] | None) -> Hashable:
@@ -12,6 +13,6 @@ def same_code(function: Callable[..., object] | None) -> Hashable:
     """
     if isinstance(function, partial):
         return same_code(function.func), len(function.args), tuple(sorted(function.keywords))
-    unwrapped = getattr(function, "__wrapped__", function)
+    unwrapped = unwrap(function) if callable(function) else function
     code: Hashable = getattr(unwrapped, "__code__", unwrapped)
     return code

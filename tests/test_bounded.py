@@ -110,7 +110,7 @@ def test_capital_never_rises_with_the_edge():
 @pytest.mark.parametrize("n", (1, 3, 20, 60))
 def test_a_betting_interval_of_proportions_misses_with_at_most_its_error_on_either_side(n):
     hits = np.arange(n + 1)
-    ends = betting_interval(hits[:, None] > np.arange(n), 1 - 2 * LEVEL)
+    ends = betting_interval(np.float64(hits[:, None] > np.arange(n)), 1 - 2 * LEVEL)
     for p in PROPORTIONS:
         assert max(missed(p, ends, stats.binom.pmf(hits, n, p))) <= LEVEL
 

@@ -202,7 +202,7 @@ def test_three_classes_of_points_of_ones_own_are_told_by_any_learner():
     own = simbias.data(task, n_train=600, seed=0)
     model = classifier(nearest, kind="logits", classes=3)
     found, labels = (validate(one, own) for one in (model, lambda x: nearest(x).argmax(axis=1)))
-    rows = task.draw(task.law(jax.random.key(0)), None, "certify", 10**6)
+    rows = task.draw(task.law(jax.random.key(0)), jax.random.key(1), "certify", 10**6)
     wrong = np.mean(nearest(np.asarray(rows.x)).argmax(axis=1) != rows.y)
     assert found.risk.value == labels.risk.value and found.risk.value[0] == pytest.approx(wrong)
     assert found.n_certify == len(rows.y) == 800 and 0.05 < wrong < 0.2

@@ -39,7 +39,7 @@ def scan(layers, origin, direction, reach, points=20_001):
 @pytest.mark.parametrize("depth", (1, 2, 4))
 def test_every_cut_of_a_known_rule_is_met_at_its_place(depth):
     cuts = (-0.7, -0.2, 0.1, 0.6)
-    ray, t = crossings(zigzag(cuts, depth), np.array([[0.3, -1]]), np.array([[0, 1]]), 2.0)
+    ray, t = crossings(zigzag(cuts, depth), np.array([[0.3, -1.0]]), np.array([[0.0, 1.0]]), 2.0)
     assert ray.tolist() == [0] * 4
     np.testing.assert_allclose(t, np.array(cuts) + 1, atol=1e-14)
 

@@ -90,7 +90,7 @@ def test_auc_by_hand():
     assert auc(y, np.array([4.0, 3, 2, 1])) == 0
     assert auc(y, np.array([1.0, 3, 2, 4])) == 0.75
     assert auc(y, np.zeros(4)) == 0.5
-    assert np.isnan(auc(np.ones(3), np.arange(3.0)))
+    assert np.isnan(auc(np.ones(3, int), np.arange(3.0)))
 
 
 def test_chunks_of_an_auc_are_weighted_by_their_rows():

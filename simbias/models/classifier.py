@@ -127,7 +127,7 @@ def predicted(scores: Float[np.ndarray, "rows classes"]) -> Int[np.ndarray, " ro
     return labels
 
 
-def difference(scores: Float[np.ndarray, "rows 2"]) -> Float[np.ndarray, " rows"]:
+def difference(scores: Float[np.ndarray, "rows classes"]) -> Float[np.ndarray, " rows"]:
     """The second of two classes' scores less the first, positive where label 1 is predicted."""
     with np.errstate(invalid="ignore"):  # infinities: no finite difference
         ahead: Float[np.ndarray, " rows"] = scores[:, 1] - scores[:, 0]

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from simbias._checks import fail, known
+from simbias._types import AnyArray
 from simbias.models.classifier import KINDS, Classifier
 
 _ROWS = 2**15  # rows of one call
@@ -61,7 +62,7 @@ class Foreign:
         """As given, or as its first answer shows."""
         return self._kind or "scores"
 
-    def scores(self, x: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows classes"]:
+    def scores(self, x: Float[AnyArray, "rows dim"]) -> Float[np.ndarray, "rows classes"]:
         """Its answers as a score for each class, computed in blocks of rows.
 
         Raises:

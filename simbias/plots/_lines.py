@@ -8,7 +8,7 @@ from scipy.ndimage import distance_transform_edt
 from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Rule, achievable_rule, simple_rule
 
-Line = Float[np.ndarray, "vertices 2"]
+Line = Float[np.ndarray, "_ 2"]  # vertices, of any number
 
 
 def majority_lines(

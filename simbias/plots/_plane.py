@@ -56,7 +56,7 @@ def label_rows(
 def class_proportions(
     classify: Classifier,
     task: Task,
-    rotation: Float[np.ndarray, "dim dim"],
+    rotation: Float[np.ndarray, "turned turned"],
     coordinates: tuple[int, int],
     across: Float[np.ndarray, " columns"],
     up: Float[np.ndarray, " rows"],

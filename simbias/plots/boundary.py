@@ -201,7 +201,7 @@ class BoundaryDisplay(style.Display):
         return display
 
     @cached_property
-    def learned(self) -> list[Float[np.ndarray, "vertices 2"]]:
+    def learned(self) -> list[Float[np.ndarray, "_ 2"]]:
         """The learned boundary, input units: the lines where the majority over contexts changes.
 
         Empty where the plane does not decide. A majority is a proportion further from 1/2 than two

@@ -200,7 +200,7 @@ class RegionsDisplay(style.Display):
         return ahead
 
     @cached_property
-    def learned(self) -> dict[int, list[Float[np.ndarray, "vertices 2"]]]:
+    def learned(self) -> dict[int, list[Float[np.ndarray, "_ 2"]]]:
         """The outline of each class's region, input units: where it comes to be said most often.
 
         Of two classes that of the second, which is that of the first too. A line is drawn where

@@ -54,7 +54,7 @@ class TrainingDisplay(style.Display):
 
     name: str
     seeds: tuple[int, ...]
-    traces: tuple[Float[np.ndarray, "checks columns"], ...]
+    traces: tuple[Float[np.ndarray, "_ columns"], ...]
     achievable: float | None
     simple: float | None
     left_out: tuple[int, ...] = ()

@@ -50,7 +50,9 @@ class Transitions:
     @property
     def proportion(self) -> Estimate:
         """Proportion of seeds that reach the achievable boundary, with its exact interval."""
-        return clopper_pearson(np.sum(self.reached), np.array(len(self.reached)), CONFIDENCE)
+        return clopper_pearson(
+            np.array(self.reached.sum()), np.array(len(self.reached)), CONFIDENCE
+        )
 
     @property
     def median(self) -> Estimate:

@@ -7,7 +7,7 @@ that may stop at any time.
 """
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Real
 from numpy.typing import NDArray
 
 from simbias._types import Elementwise, Holds
@@ -22,7 +22,7 @@ _WORK = 2_000_000  # entries of a block of bets
 
 
 def mean_interval(
-    mean: Float[np.ndarray, " *shape"], terms: Int[np.ndarray, " *shape"], confidence: float
+    mean: Float[np.ndarray, " *shape"], terms: Real[np.ndarray, " *shape"], confidence: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The interval of an expectation p from an average of means of independent terms in [0, 1].
 
@@ -112,7 +112,7 @@ def _worth(values: np.ndarray, enough: float) -> NDArray[np.float64]:
 
 def log_capital(
     gains: Float[np.ndarray, "*shape units"],
-    proportion: float | Float[np.ndarray, "*shape 1"],
+    proportion: float | Float[np.ndarray, ""] | Float[np.ndarray, "*shape 1"],
     *,
     total: bool = False,
 ) -> NDArray[np.float64]:

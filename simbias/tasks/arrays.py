@@ -32,7 +32,7 @@ class ArrayLaw(NamedTuple):
 
     x: Float[AnyArray, "points *shape"]
     y: Int[AnyArray, " points"]
-    rows: dict[str, Int[AnyArray, " rows"]]
+    rows: dict[str, Int[AnyArray, "_"]]
 
 
 class ArrayTask:

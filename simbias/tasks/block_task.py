@@ -174,8 +174,8 @@ class BlockTask:
 
     @pinned
     def rotate(
-        self, x: Float[Array, "rows dim"], rotation: Float[Array, "dim dim"]
-    ) -> Float[Array, "rows dim"]:
+        self, x: Float[AnyArray, "rows dim"], rotation: Float[AnyArray, "dim dim"]
+    ) -> Float[AnyArray, "rows dim"]:
         """Turn unrotated points into inputs; ``x @ rotation.T`` turns them back."""
         self._check_points("rotation", rotation, self.dim)
         self._check_points("x", x)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Integer, Key
 
 from simbias._checks import fail, known
 from simbias._code import same_code
@@ -53,7 +53,7 @@ class Batch:
 
     x: Float[Array, "rows *shape"]
     y: Int[Array, " rows"]
-    rows: Int[Array, " rows"]
+    rows: Integer[Array, " rows"]
     group: Int[Array, " rows"] | None
     key: Key[Array, ""]
     update: Int[Array, ""]

@@ -72,7 +72,7 @@ class Stack:
     updates: Int[np.ndarray, " seeds"]
     end: Int[np.ndarray, " seeds"]
     fitted_since: Int[np.ndarray, "seeds n_train"]
-    traces: tuple[Float[np.ndarray, "checks columns"], ...] = field(repr=False)
+    traces: tuple[Float[np.ndarray, "_ columns"], ...] = field(repr=False)
     seconds: Float[np.ndarray, " seeds"]
     draws: tuple[str, ...]
 

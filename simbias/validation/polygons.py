@@ -11,19 +11,20 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-Polygons = Float[np.ndarray, "cells corners 2"]
-Segments = Float[np.ndarray, "segments 2 2"]
-Curve = Float[np.ndarray, "vertices 2"]
+# Of any number: two of a kind in one signature are each as long as they are.
+Polygons = Float[np.ndarray, "_ _ 2"]  # cells, corners
+Segments = Float[np.ndarray, "_ 2 2"]
+Curve = Float[np.ndarray, "_ 2"]  # vertices
 
 
-def areas(polygons: Polygons) -> Float[np.ndarray, " cells"]:
+def areas(polygons: Float[np.ndarray, "cells corners 2"]) -> Float[np.ndarray, " cells"]:
     """The signed area of each polygon: positive where it runs counter-clockwise."""
     arms = polygons - polygons[:, :1]  # from its first corner: no cancellation far from 0
     signed: Float[np.ndarray, " cells"] = _cross(arms, np.roll(arms, -1, axis=1)).sum(axis=1) / 2
     return signed
 
 
-def lengths(polygons: Polygons) -> Float[np.ndarray, " cells"]:
+def lengths(polygons: Float[np.ndarray, "cells corners 2"]) -> Float[np.ndarray, " cells"]:
     """Half the perimeter of each polygon: the length of a degenerate one."""
     halves: Float[np.ndarray, " cells"] = (
         np.hypot(*np.moveaxis(_ahead(polygons) - polygons, -1, 0)).sum(axis=1) / 2
@@ -44,7 +45,7 @@ def outlines(polygons: Polygons) -> list[Curve]:
 
 
 def split(
-    polygons: Polygons, values: Float[np.ndarray, "cells corners"]
+    polygons: Float[np.ndarray, "cells corners 2"], values: Float[np.ndarray, "cells corners"]
 ) -> tuple[Polygons, Polygons]:
     """Cut each polygon along the zero line of an affine function.
 
@@ -179,7 +180,9 @@ def chain(segments: Segments, *, tolerance: float) -> list[Curve]:
     return curves
 
 
-def along(segments: Segments, corners: Curve, *, tolerance: float) -> Bool[np.ndarray, " segments"]:
+def along(
+    segments: Float[np.ndarray, "segments 2 2"], corners: Curve, *, tolerance: float
+) -> Bool[np.ndarray, " segments"]:
     """Which segments lie on the edge of a rectangle.
 
     Args:
@@ -262,24 +265,29 @@ def distance(curve: Curve, point: Float[np.ndarray, " 2"]) -> float:
     return float(np.hypot(*(offset - np.clip(along, 0, 1)[:, None] * arms).T).min())
 
 
-def _ahead(polygons: Polygons) -> Polygons:
+def _ahead(
+    polygons: Float[np.ndarray, "cells corners 2"],
+) -> Float[np.ndarray, "cells corners 2"]:
     """The corner after each one."""
     return np.roll(polygons, -1, axis=1)
 
 
-def _single(polygons: Polygons) -> Bool[np.ndarray, "cells corners"]:
+def _single(polygons: Float[np.ndarray, "cells corners 2"]) -> Bool[np.ndarray, "cells corners"]:
     """Which corners differ from the corner after them: one of each repeated corner."""
     differs: Bool[np.ndarray, "cells corners"] = (polygons != _ahead(polygons)).any(axis=-1)
     return differs
 
 
-def _cross(a: Float[np.ndarray, "*n 2"], b: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n"]:
-    product: Float[np.ndarray, "*n"] = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+def _cross(
+    a: Float[np.ndarray, "... 2"], b: Float[np.ndarray, "... 2"]
+) -> Float[np.ndarray, "..."]:
+    """The third coordinate of the cross product, broadcast."""
+    product: Float[np.ndarray, ...] = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
     return product
 
 
 def _slots(
-    polygons: Polygons, values: Float[np.ndarray, "cells corners"]
+    polygons: Float[np.ndarray, "cells corners 2"], values: Float[np.ndarray, "cells corners"]
 ) -> tuple[Float[np.ndarray, "cells slots 2"], Bool[np.ndarray, "cells corners"]]:
     """Corners, each followed by the zero on the edge after it; and which edges have one."""
     after = np.roll(values, -1, axis=1)

@@ -8,7 +8,7 @@ S-randomised accuracy is 1/2 and the S^c-randomised accuracy equals the standard
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 
 from simbias.stats.bounded import mean_interval
 from simbias.stats.estimate import Estimate
@@ -95,7 +95,7 @@ class Randomised:
         self.sc_auc.add(scores.y, scores.sc_randomised)
 
 
-def auc(y: Int[np.ndarray, " rows"], scores: Float[np.ndarray, " rows"]) -> float:
+def auc(y: Int[np.ndarray, " rows"], scores: Real[np.ndarray, " rows"]) -> float:
     """The ROC AUC of scores; NaN where one label is missing.
 
     Args:
