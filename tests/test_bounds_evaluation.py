@@ -255,13 +255,13 @@ def store(trained, tmp_path):
 
 
 def test_a_row_for_every_network_and_bound_is_kept(trained, evaluations, store):
-    asked = kept.Asked(trained.cell, trained.seeds, FEW, 0.05, POINTS, 0)
-    path = asked.path(store)
+    request = kept.Request(trained.cell, trained.seeds, FEW, 0.05, POINTS, 0)
+    path = request.path(store)
     assert path.parent == store.directory / "bounds"
-    assert asked._replace(delta=0.1).path(store) != path
-    assert kept.read_bounds(store, asked) is None
-    kept.write_bounds(store, asked, evaluations)
-    assert kept.read_bounds(store, asked) == evaluations
+    assert request._replace(delta=0.1).path(store) != path
+    assert kept.read_bounds(store, request) is None
+    kept.write_bounds(store, request, evaluations)
+    assert kept.read_bounds(store, request) == evaluations
     assert not list(store.directory.rglob("*.tmp"))
     found = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)])
     names = [column[0] for column in found.description]
@@ -283,51 +283,53 @@ def test_a_row_for_every_network_and_bound_is_kept(trained, evaluations, store):
 def test_what_was_found_on_other_networks_or_by_other_versions_is_not_read(
     trained, evaluations, store, monkeypatch
 ):
-    asked = kept.Asked(trained.cell, trained.seeds, FEW, 0.05, POINTS, 0)
-    kept.write_bounds(store, asked, evaluations)
-    assert kept.read_bounds(store, asked) == evaluations
+    request = kept.Request(trained.cell, trained.seeds, FEW, 0.05, POINTS, 0)
+    kept.write_bounds(store, request, evaluations)
+    assert kept.read_bounds(store, request) == evaluations
     for name, value in (("EDITION", kept.EDITION + 1), ("versions", lambda: {"jax": "0"})):
         with monkeypatch.context() as patch:
             patch.setattr(kept, name, value)
-            assert kept.read_bounds(store, asked) is None
+            assert kept.read_bounds(store, request) is None
             assert len(kept.read_all(store)) == 1  # a figure may show what another version found
     with monkeypatch.context() as patch:
         patch.setattr(kept, "weights_of", lambda *_: None)
-        kept.write_bounds(store, asked, evaluations)  # as files were before the weights were noted
-    assert kept.read_bounds(store, asked) is None
+        kept.write_bounds(
+            store, request, evaluations
+        )  # as files were before the weights were noted
+    assert kept.read_bounds(store, request) is None
     assert len(kept.read_all(store)) == 1
 
-    kept.write_bounds(store, asked, evaluations)
+    kept.write_bounds(store, request, evaluations)
     tensors = arrays.tensors(trained, 0)
     tensors["seconds"] = np.asarray(tensors["seconds"] + 1)  # trained again, the same
     job = Job(trained.cell, 0)
     row = experiments.row("s", experiments.Ended(job, "done", "r"))
     store.write("networks", row_name(job), row, tensors=tensors)
-    assert kept.read_bounds(store, asked) == evaluations
+    assert kept.read_bounds(store, request) == evaluations
     tensors["params.layers.0.bias"] = np.nextafter(tensors["params.layers.0.bias"], np.float32(1))
     store.write("networks", row_name(job), row, tensors=tensors)
-    assert kept.read_bounds(store, asked) is None
+    assert kept.read_bounds(store, request) is None
     assert kept.read_all(store) == []
 
 
 def test_a_network_whose_file_was_broken_is_judged_once_it_can_be_read(trained, store):
-    asked = kept.Asked(trained.cell, trained.seeds, FEW[:1], 0.05, POINTS, 0)
+    request = kept.Request(trained.cell, trained.seeds, FEW[:1], 0.05, POINTS, 0)
     path = store.weights_path(row_name(Job(trained.cell, trained.seeds[1])))
     sound = path.read_bytes()
     path.write_bytes(b"foreign")
     for _ in range(2):
-        found = kept.hold(store, asked)
+        found = kept.hold(store, request)
         assert [one.record.applicable for one in found] == [True, False, True, True]
     path.write_bytes(sound)
-    assert all(one.record.applicable for one in kept.hold(store, asked))
+    assert all(one.record.applicable for one in kept.hold(store, request))
 
 
 def test_what_was_found_is_listed_down_to_one_record_and_past_a_file_that_is_no_table(
     trained, evaluations, store
 ):
-    asked = kept.Asked(trained.cell, trained.seeds[:1], FEW[:1], 0.05, POINTS, 0)
-    kept.write_bounds(store, asked, evaluations[:1])
-    asked.path(store).with_name("0.parquet").write_text("no table")
+    request = kept.Request(trained.cell, trained.seeds[:1], FEW[:1], 0.05, POINTS, 0)
+    kept.write_bounds(store, request, evaluations[:1])
+    request.path(store).with_name("0.parquet").write_text("no table")
     with pytest.warns(UserWarning, match="0.parquet cannot be used"):
         assert kept.read_all(store) == [(trained.cell, evaluations[:1])]
 

@@ -16,7 +16,7 @@ from simbias.cli import main
 from simbias.plots import boundary
 from simbias.results import Store
 from simbias.results.checksums import of_record
-from simbias.results.said import _batch
+from simbias.results.said import _read_batch
 from simbias.runner.execute import prepare
 from simbias.runner.plan import make_plan
 from simbias.tasks import task
@@ -126,7 +126,7 @@ def test_what_a_claim_said_is_read_with_the_same_care(refused, tmp_path, what):
     content = {"nested": "[" * 5000 + "]" * 5000, "digits": "9" * 6000}.get(what, ALL_FILES[what])
 
     def read(path):
-        return _batch(tmp_path / "1.json")
+        return _read_batch(tmp_path / "1.json")
 
     refused("1.json", content, read)
     one = {"id": "a", "hash": "b", "family": "c", "correction": "d", "family_size": 1}

@@ -64,12 +64,12 @@ def bounds(
     settings = cell_settings(store)
     found = []
     for made, networks in learned(store, cell):
-        asked = kept.Asked(made, tuple(networks), names, delta, n_certify, masks)
-        evaluations = kept.hold(store, asked)
+        request = kept.Request(made, tuple(networks), names, delta, n_certify, masks)
+        evaluations = kept.hold(store, request)
         what = experiment_of(made).table.name
         found += [(made, evaluations)] if what == "networks" else []
         words = phrases({"delta": delta} | settings.get(made.name, {}))
-        say(console, f"{made.name}, {words}, {len(networks)} {what}: {asked.path(store)}")
+        say(console, f"{made.name}, {words}, {len(networks)} {what}: {request.path(store)}")
         print_table(console, bounds_table(evaluations))
         for seed, reason in kept.set_apart(evaluations).items():
             say(console, f"left out: {made.name} seed {seed}: {reason}")

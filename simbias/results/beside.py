@@ -1,6 +1,6 @@
 """The files beside the rows of a run directory: weights, traces and checkpoints, each checked.
 
-A row has the checksums of its files. What was kept before there were checksums passes.
+A row holds the checksums of its files. Files from before there were checksums are accepted.
 """
 
 from abc import ABC, abstractmethod
@@ -18,9 +18,9 @@ from simbias.results import checksums, files, parquet, tensors
 from simbias.results.files import Fault, StoreError, stamp, unusable
 from simbias.results.schema import TRACES, UNKNOWN, Known
 
-# what tells that a file from before checksums is one of a network
-_OF_A_NETWORK = {"rotation", "fitted_since", "updates", "end", "seconds"}
-_IN_TRAINING = {"trace"}
+# tensors by which a file without a checksum is known to be of a network, or of one in training
+_NETWORK_TENSORS = {"rotation", "fitted_since", "updates", "end", "seconds"}
+_CHECKPOINT_TENSORS = {"trace"}
 T = TypeVar("T")
 
 
@@ -37,9 +37,9 @@ class Beside(ABC):
 
     @abstractmethod
     def known(self) -> Mapping[str, Known]:
-        """What is known of each sound row, by the hash that names its files."""
+        """The ``Known`` columns of each sound row, by the hash that names its files."""
 
-    # -- of what has ended --------------------------------------------------------------------
+    # -- files of rows ------------------------------------------------------------------------
 
     def _write_files(
         self,
@@ -48,89 +48,89 @@ class Beside(ABC):
         trace: Sequence[Mapping[str, object]],
         tensors: Mapping[str, np.ndarray] | None,
     ) -> dict[str, str]:
-        """Write the files of a row; returns the columns with their checksums.
+        """Write the files of a row; returns the row's columns that hold their checksums.
 
         Args:
             name: the hash of the row.
-            columns: what the trace's file has.
-            trace: its rows; no file where there are none.
-            tensors: the weights; no file where there are none.
+            columns: of the trace file.
+            trace: its rows; no file is written where there are none.
+            tensors: the weights; no file is written where there are none.
 
         Raises:
             StoreError: they could not be written.
         """
-        found: dict[str, str] = {}
+        hashes: dict[str, str] = {}
         if tensors is not None:
-            found["weights_checksum"] = checksums.of_tensors(tensors)
+            hashes["weights_checksum"] = checksums.of_tensors(tensors)
             files.write(self.weights_path(name), lambda path: save_file(dict(tensors), path))
         if trace:
 
             def write(temporary: Path) -> None:
                 parquet.write(temporary, columns, trace)
-                found["trace_checksum"] = checksums.of_bytes(temporary.read_bytes())
+                hashes["trace_checksum"] = checksums.of_bytes(temporary.read_bytes())
 
             files.write(self.trace_path(name), write)
-        return found
+        return hashes
 
     def weights_path(self, name: str) -> Path:
-        """Where the tensors beside a row are."""
+        """The path of the tensors of a row."""
         return self.directory / "weights" / f"{name}.safetensors"
 
     def trace_path(self, name: str) -> Path:
-        """Where the trace of a row is."""
+        """The path of the trace of a row."""
         return self.directory / "traces" / f"{name}.parquet"
 
     def weights(self, name: str, rows: Mapping[str, Known] | None = None) -> dict[str, np.ndarray]:
-        """The tensors beside a row; raises StoreError where they are not those it speaks of.
+        """The tensors of a row; raises StoreError where they do not match its checksum.
 
         Args:
             name: the hash of the row.
-            rows: what ``known`` gives, where it is at hand.
+            rows: the value of ``known``, where it is at hand.
         """
         path = self.weights_path(name)
 
         def load() -> tuple[dict[str, np.ndarray], str]:
-            found, _ = tensors.load(path)
-            return found, checksums.of_tensors(found)
+            arrays, _ = tensors.load(path)
+            return arrays, checksums.of_tensors(arrays)
 
-        return self._matching(path, "weights_checksum", load, rows)
+        return self._checked_content(path, "weights_checksum", load, rows)
 
     def trace(self, name: str, columns: Sequence[str]) -> np.ndarray:
-        """The trace of a row as float32 (checks, columns); none where none was kept.
+        """The trace of a row as float32 (checks, columns); no checks where no file was written.
 
         Raises:
-            StoreError: it cannot be read, or is not that of which the row speaks.
+            StoreError: it cannot be read, or does not match the row's checksum.
         """
         path = self.trace_path(name)
-        if not self._matching(path, "trace_checksum", partial(tensors.file_checksum, path)):
+        if not self._checked_content(path, "trace_checksum", partial(tensors.file_checksum, path)):
             return np.zeros((0, len(columns)), np.float32)
         rows, faults = parquet.read(TRACES, path)
         for fault in faults:
             raise StoreError(f"cannot read {path}: {fault.why}")
-        found = [[row[name] for name in columns] for row in rows]
-        return np.array(found, np.float32).reshape(len(rows), len(columns))
+        values = [[row[name] for name in columns] for row in rows]
+        return np.array(values, np.float32).reshape(len(rows), len(columns))
 
     # -- checkpoints ------------------------------------------------------------------------
 
     def write_checkpoint(self, name: str, tensors: Mapping[str, np.ndarray]) -> None:
-        """Keep the state of what is under way; raises StoreError."""
+        """Write the state of a replica in training; raises StoreError."""
         seal = {"network": name, CHECKSUM.name: checksums.of_tensors(tensors)}
         files.write(self._checkpoint(name), lambda path: save_file(dict(tensors), path, seal))
 
     def checkpoint(self, name: str) -> dict[str, np.ndarray] | None:
-        """The state of what is under way; None where none was kept; raises StoreError."""
+        """The state of a replica in training; None without a checkpoint; raises StoreError."""
         path = self._checkpoint(name)
         if not path.is_file():
             return None
-        found, seal = tensors.load(path)
+        arrays, seal = tensors.load(path)
         if not seal:
-            _refuse_others(path, found, _IN_TRAINING)
-        elif seal != {"network": name, CHECKSUM.name: checksums.of_tensors(found)}:
+            _require_tensors(path, arrays, _CHECKPOINT_TENSORS)
+        elif seal != {"network": name, CHECKSUM.name: checksums.of_tensors(arrays)}:
             raise unusable(path, checksums.CHANGED)
-        return found
+        return arrays
 
     def drop_checkpoint(self, name: str) -> None:
-        """Forget the state of what has ended."""
+        """Remove the checkpoint of a replica that has ended."""
         self._checkpoint(name).unlink(missing_ok=True)
 
     # -- inside -------------------------------------------------------------------------------
@@ -138,67 +138,69 @@ class Beside(ABC):
     def _checkpoint(self, name: str) -> Path:
         return self.directory / "checkpoints" / f"{name}.safetensors"
 
-    def _weighed(self) -> set[str]:
-        """The rows that have tensors beside them."""
+    def _hashes_with_weights(self) -> set[str]:
+        """The hashes of rows that have a file of tensors."""
         return {path.stem for path in (self.directory / "weights").glob("*.safetensors")}
 
-    def _other_traces(self, paths: Sequence[Path]) -> list[Fault]:
-        """The traces that are not those of which rows speak."""
+    def _damaged_traces(self, paths: Sequence[Path]) -> list[Fault]:
+        """The traces that are missing or do not match the checksum in their row."""
         present = {path.stem for path in paths}
         rows = self.known()
-        kept = {name for name, row in rows.items() if row.trace_checksum}
-        found = []
-        for name in sorted(present | kept):
+        recorded = {name for name, row in rows.items() if row.trace_checksum}
+        faults = []
+        for name in sorted(present | recorded):
             path = self.trace_path(name)
             try:
-                self._matching(path, "trace_checksum", partial(tensors.file_checksum, path), rows)
+                self._checked_content(
+                    path, "trace_checksum", partial(tensors.file_checksum, path), rows
+                )
             except StoreError as error:
-                found.append(Fault(path, error.why))
-        return found
+                faults.append(Fault(path, error.why))
+        return faults
 
-    def _broken(self) -> list[Fault]:
-        """Weights and checkpoints that cannot be used; reads what has changed."""
-        found = []
+    def _damaged_tensors(self) -> list[Fault]:
+        """Weights and checkpoints that cannot be used; reads only files that have changed."""
+        faults = []
         rows = self.known()
-        kept = {name for name, row in rows.items() if row.weights_checksum}
-        whole = [self.weights_path(name) for name in sorted(self._weighed() | kept)]
-        whole += sorted((self.directory / "checkpoints").glob("*.safetensors"))
-        for path in whole:
+        recorded = {name for name, row in rows.items() if row.weights_checksum}
+        paths = [self.weights_path(name) for name in sorted(self._hashes_with_weights() | recorded)]
+        paths += sorted((self.directory / "checkpoints").glob("*.safetensors"))
+        for path in paths:
             row = rows.get(path.stem)
-            now = (row and row.weights_checksum, *stamp(path))
-            if self._verified.get(path) == now:
+            mark = (row and row.weights_checksum, *stamp(path))
+            if self._verified.get(path) == mark:
                 continue
             try:
                 if path.parent.name == "checkpoints":
                     self.checkpoint(path.stem)
                 else:
-                    there = self.weights(path.stem, rows)
+                    arrays = self.weights(path.stem, rows)
                     if row is not None and row.weights_checksum is None:
-                        _refuse_others(path, there, _OF_A_NETWORK)
-                self._verified[path] = now
+                        _require_tensors(path, arrays, _NETWORK_TENSORS)
+                self._verified[path] = mark
             except StoreError as error:
-                found.append(Fault(path, error.why))
-        return found
+                faults.append(Fault(path, error.why))
+        return faults
 
-    def _matching(
+    def _checked_content(
         self,
         path: Path,
         column: str,
         load: Callable[[], tuple[T, str]],
         rows: Mapping[str, Known] | None = None,
     ) -> T:
-        """A file of a row; raises StoreError where it is not the one that the row speaks of."""
+        """The content of a row's file; raises StoreError where it does not match its checksum."""
         row = (self.known() if rows is None else rows).get(path.stem, UNKNOWN)
         for _ in range(2):  # another process may have written both in between
-            content, found = load()
-            if getattr(row, column) in (None, found):
+            content, checksum = load()
+            if getattr(row, column) in (None, checksum):
                 return content
             row = self.known().get(path.stem, row)
-        raise unusable(path, checksums.CHANGED if found else "it is missing")
+        raise unusable(path, checksums.CHANGED if checksum else "it is missing")
 
 
-def _refuse_others(path: Path, found: Mapping[str, np.ndarray], needed: set[str]) -> None:
-    """Raise StoreError for a file without the tensors that it would have."""
-    missing = sorted(needed - set(found))
+def _require_tensors(path: Path, arrays: Mapping[str, np.ndarray], needed: set[str]) -> None:
+    """Raise StoreError for a file that lacks one of the needed tensors."""
+    missing = sorted(needed - set(arrays))
     if missing:
         raise unusable(path, f"no tensor {missing[0]}: not a file of simbias")

@@ -32,11 +32,11 @@ from simbias.training.draws import DrawsError
 from simbias.training.words import how_trained, plain, value_words
 
 FOLDER = "bounds"
-EDITION = 2  # to be raised when a bound says something else of the same networks
+EDITION = 2  # to be raised when a bound gives another value for the same networks
 
 
-class Asked(NamedTuple):
-    """What was asked of the networks of a cell: with it, what was found is found again."""
+class Request(NamedTuple):
+    """An evaluation of bounds on networks of a cell; the same request reads its results back."""
 
     cell: OwnCell
     seeds: tuple[int, ...]
@@ -46,118 +46,124 @@ class Asked(NamedTuple):
     masks: int
 
     def path(self, store: Store) -> Path:
-        """The file of the answer."""
+        """The file of its results."""
         settings = [self.cell.identity, sorted(self.seeds), sorted(self.bounds), *self[3:]]
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
         return store.directory / FOLDER / f"{digest}.parquet"
 
 
-def hold(store: Store, asked: Asked) -> list[Evaluation]:
-    """Bounds on the networks of a cell: what was found before, or evaluated now and kept.
+def hold(store: Store, request: Request) -> list[Evaluation]:
+    """Bounds on the networks of a cell: read back where they are stored, else evaluated and stored.
 
     A network whose files cannot be read has records without a value, and so has, for the bounds
     that refer to it, one that is stored without its initialisation.
 
     Args:
         store: the run directory.
-        asked: what is asked, of which networks.
+        request: the networks, the bounds and their settings.
 
     Raises:
         StoreError: nothing can be written.
         ValueError: an argument that ``evaluate`` refuses.
         DrawsError: no network's training set can be drawn again.
     """
-    known = read_bounds(store, asked)
+    known = read_bounds(store, request)
     if known is not None and not any(map(_unread, known)):
         return known
     broken: dict[int, Exception] = {}
-    alike: dict[bool, list[AnyStack]] = {}  # networks by whether their initialisation is stored
-    for seed in asked.seeds:
+    by_initial: dict[
+        bool, list[AnyStack]
+    ] = {}  # networks by whether their initialisation is stored
+    for seed in request.seeds:
         try:
-            one = load(store, asked.cell, [seed])
-            alike.setdefault(getattr(one, "initial", None) is not None, []).append(one)
+            stack = load(store, request.cell, [seed])
+            by_initial.setdefault(getattr(stack, "initial", None) is not None, []).append(stack)
         except (StoreError, DrawsError) as error:
             broken[seed] = error
-    if not alike:  # then it is not the fault of one network
+    if not by_initial:  # then no single network is to blame
         for why in broken.values():
             if isinstance(why, DrawsError):
                 raise why
-    effort: Settings = {"delta": asked.delta, "bounds": asked.bounds}
+    effort: Settings = {"delta": request.delta, "bounds": request.bounds}
     evaluations = [
-        one for seed, why in broken.items() for one in left_out(seed, str(why), **effort)
+        evaluation
+        for seed, why in broken.items()
+        for evaluation in left_out(seed, str(why), **effort)
     ]
-    effort |= {"n_certify": asked.n_certify, "masks": asked.masks}
-    for several in alike.values():
-        evaluations += evaluate(joined(asked.cell, several), **effort)
-    evaluations.sort(key=lambda one: asked.seeds.index(one.seed))
-    write_bounds(store, asked, evaluations)
+    effort |= {"n_certify": request.n_certify, "masks": request.masks}
+    for stacks in by_initial.values():
+        evaluations += evaluate(joined(request.cell, stacks), **effort)
+    evaluations.sort(key=lambda evaluation: request.seeds.index(evaluation.seed))
+    write_bounds(store, request, evaluations)
     return evaluations
 
 
 def _unread(evaluation: Evaluation) -> bool:
-    """Whether a record is one of a network whose files could not be read: they may be mended."""
-    return any(one.text == LOADED for one in evaluation.record.assumptions)
+    """Whether a record is of a network whose files could not be read: they may be mended."""
+    return any(assumption.text == LOADED for assumption in evaluation.record.assumptions)
 
 
 def set_apart(evaluations: Sequence[Evaluation]) -> dict[int, str]:
-    """The networks of a cell of which nothing is known, neither a value nor a risk, and why."""
+    """The networks of a cell without any value or risk, with the reason, by seed."""
     by_seed: dict[int, list[Evaluation]] = {}
-    for one in evaluations:
-        by_seed.setdefault(one.seed, []).append(one)
+    for evaluation in evaluations:
+        by_seed.setdefault(evaluation.seed, []).append(evaluation)
     return {
-        seed: several[0].record.reason
-        for seed, several in by_seed.items()
-        if all(one.risk is None and not one.record.applicable for one in several)
+        seed: group[0].record.reason
+        for seed, group in by_seed.items()
+        if all(evaluation.risk is None and not evaluation.record.applicable for evaluation in group)
     }
 
 
-def write_bounds(store: Store, asked: Asked, evaluations: Sequence[Evaluation]) -> None:
-    """Keep what was found on the networks of a cell; raises StoreError."""
-    cell = asked.cell
+def write_bounds(store: Store, request: Request, evaluations: Sequence[Evaluation]) -> None:
+    """Write the evaluations of a cell's networks; raises StoreError."""
+    cell = request.cell
     common = {
         "cell": cell.name,
         "task": cell.task.name,
         "network": label_of(cell),
         "n_train": cell.n_train,
-        "n_certify": asked.n_certify,
+        "n_certify": request.n_certify,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": _made_by(),
-        "weights": weights_of(store, cell, asked.seeds),
+        "versions": _versions(),
+        "weights": weights_of(store, cell, request.seeds),
     }
-    store.write_rows(asked.path(store), COLUMNS, [common | bound_row(one) for one in evaluations])
+    store.write_rows(
+        request.path(store), COLUMNS, [common | bound_row(evaluation) for evaluation in evaluations]
+    )
 
 
-def read_bounds(store: Store, asked: Asked) -> list[Evaluation] | None:
-    """What was found when the same was asked before of the same networks.
+def read_bounds(store: Store, request: Request) -> list[Evaluation] | None:
+    """The stored evaluations of the same request on the same networks.
 
-    None where it was not, cannot be read, or was found by other versions.
+    None where there are none, they cannot be read, or other versions made them.
     """
-    rows = store.read_rows(asked.path(store), COLUMNS)
+    rows = store.read_rows(request.path(store), COLUMNS)
     same = {
-        "cell": asked.cell.name,
-        "n_certify": asked.n_certify,
-        "versions": _made_by(),
-        "weights": weights_of(store, asked.cell, asked.seeds),
+        "cell": request.cell.name,
+        "n_certify": request.n_certify,
+        "versions": _versions(),
+        "weights": weights_of(store, request.cell, request.seeds),
     }
     if rows is None or any(row[key] != value for row in rows for key, value in same.items()):
         return None
     return [_evaluation(row) for row in rows]
 
 
-def _made_by() -> str:
-    """The versions of what makes the rows, as JSON."""
+def _versions() -> str:
+    """The versions of the libraries and of the bounds, as JSON."""
     return json.dumps(versions() | {"bounds": str(EDITION)})
 
 
 def read_all(store: Store) -> list[tuple[OwnCell, list[Evaluation]]]:
-    """Every cell of a run with the latest that was found on it, in the suite's order.
+    """Every cell of a run with its latest evaluations, in the suite's order.
 
-    What was found on networks that have since been replaced is left out.
+    Evaluations of networks that have since been replaced are left out.
 
     Raises:
-        StoreError: nothing of the run has ended.
+        StoreError: no network of the run has ended.
     """
-    cells = {one.cell.name: one.cell for one in learned(store)}
+    cells = {trained_cell.cell.name: trained_cell.cell for trained_cell in learned(store)}
     latest: dict[str, tuple[str, list[Evaluation]]] = {}
     for rows in store.read_table(FOLDER):
         if rows[0]["cell"] not in cells:
@@ -172,77 +178,87 @@ def read_all(store: Store) -> list[tuple[OwnCell, list[Evaluation]]]:
 
 def _evaluation(row: TableRow) -> Evaluation:
     """The inverse of ``bound_row``."""
-    kept = {field.name: row[field.name] for field in fields(Record) if field.name in row}
-    kept["terms"] = {name: float(term) for name, term in json.loads(row["terms"]).items()}
-    kept["assumptions"] = tuple(
+    record = {field.name: row[field.name] for field in fields(Record) if field.name in row}
+    record["terms"] = {name: float(term) for name, term in json.loads(row["terms"]).items()}
+    record["assumptions"] = tuple(
         Assumption(**assumption) for assumption in json.loads(row["premises"])
     )
-    return Evaluation(Record(**kept), row["seed"], row["risk"], row["risk_low"], row["risk_high"])
+    return Evaluation(Record(**record), row["seed"], row["risk"], row["risk_low"], row["risk_high"])
 
 
 def comparable(
-    found: Sequence[tuple[Cell, Sequence[Evaluation]]],
+    evaluated: Sequence[tuple[Cell, Sequence[Evaluation]]],
 ) -> tuple[list[ScoredNetwork], dict[str, str]]:
-    """The networks of several cells with their numbers, and the kind of each number.
+    """The networks of several cells with the log10 of each bound, and the kind of each bound.
 
-    The risk beside every number is that of the network itself, whatever the number certifies.
-
-    A network of which nothing is known has no place among them.
+    The risk beside every value is that of the network itself, whatever the bound certifies.
+    Networks without any value or risk (``set_apart``) are left out.
 
     Raises:
         ValueError: a cell without a record about its networks themselves.
     """
     networks, kinds = [], {}
-    apart_in = _told_apart([cell for cell, _ in found])
-    for (_, evaluations), settings in zip(found, apart_in, strict=True):
+    varying = _varying_settings([cell for cell, _ in evaluated])
+    for (_, evaluations), settings in zip(evaluated, varying, strict=True):
         by_seed: dict[int, list[Evaluation]] = {}
-        apart = set_apart(evaluations)
-        for one in evaluations:
-            kinds[one.record.bound] = one.record.kind
-            if one.seed not in apart:
-                by_seed.setdefault(one.seed, []).append(one)
-        for seed, several in by_seed.items():
-            own = next((one for one in several if one.own_risk and one.risk is not None), None)
+        excluded = set_apart(evaluations)
+        for evaluation in evaluations:
+            kinds[evaluation.record.bound] = evaluation.record.kind
+            if evaluation.seed not in excluded:
+                by_seed.setdefault(evaluation.seed, []).append(evaluation)
+        for seed, group in by_seed.items():
+            own = next(
+                (
+                    evaluation
+                    for evaluation in group
+                    if evaluation.own_risk and evaluation.risk is not None
+                ),
+                None,
+            )
             if own is None:
                 raise fail("bounds", "none about the network itself", "at least one that is")
             values = {
-                one.record.bound: np.nan if one.record.log10 is None else one.record.log10
-                for one in several
+                evaluation.record.bound: np.nan
+                if evaluation.record.log10 is None
+                else evaluation.record.log10
+                for evaluation in group
             }
             risk, low, high = (float(part or 0) for part in (own.risk, own.risk_low, own.risk_high))
             networks.append(ScoredNetwork(settings, seed, risk, low, high, values))
     return networks, kinds
 
 
-def _told_apart(cells: Sequence[Cell]) -> list[dict[str, object]]:
-    """The settings of each cell, those of training among them where only they tell some apart."""
-    given = [_of_problem(cell) for cell in cells]
-    trained = [_of_training(cell) for cell in cells]
+def _varying_settings(cells: Sequence[Cell]) -> list[dict[str, object]]:
+    """The settings of each cell; those of training only where two cells differ in nothing else."""
+    problems = [_problem_settings(cell) for cell in cells]
+    trainings = [_training_settings(cell) for cell in cells]
     varied = {
         name
-        for (one, mine), (other, its) in combinations(zip(given, trained, strict=True), 2)
-        if one == other
-        for name in mine.keys() | its.keys()
-        if mine.get(name) != its.get(name)
+        for (problem, training), (other_problem, other_training) in combinations(
+            zip(problems, trainings, strict=True), 2
+        )
+        if problem == other_problem
+        for name in training.keys() | other_training.keys()
+        if training.get(name) != other_training.get(name)
     }
     return [
-        one | {name: value for name, value in more.items() if name in varied}
-        for one, more in zip(given, trained, strict=True)
+        problem | {name: value for name, value in training.items() if name in varied}
+        for problem, training in zip(problems, trainings, strict=True)
     ]
 
 
-def _of_training(cell: Cell) -> dict[str, object]:
+def _training_settings(cell: Cell) -> dict[str, object]:
     def word(part: str, key: str) -> str:
         if key == "name":
             return part
         return f"loss.{key}" if part == "loss" else key  # methods have settings of such names too
 
     trained = how_trained(cell.settings)
-    return {word(*at): value for at, value in trained.items() if at[1] != "n_train"}
+    return {word(part, key): value for (part, key), value in trained.items() if key != "n_train"}
 
 
-def _of_problem(cell: Cell) -> dict[str, object]:
-    """What may set cells of a grid apart: the task with its settings, n, and the architecture."""
+def _problem_settings(cell: Cell) -> dict[str, object]:
+    """The task with its settings, n, and the architecture of a cell."""
     given = cell.task.settings
     task = {key: plain(given).get(key, value_words(value)) for key, value in given.items()}
     network = {key: value for key, value in cell.network.settings.items() if key != "name"}
@@ -250,7 +266,7 @@ def _of_problem(cell: Cell) -> dict[str, object]:
 
 
 def bound_row(evaluation: Evaluation) -> TableRow:
-    """The columns that are a record's own."""
+    """The columns of an evaluation, without those that a cell's evaluations share."""
     record = evaluation.record
     return {
         "seed": evaluation.seed,

@@ -1,4 +1,4 @@
-"""Checksums of what is kept, by content: the same numbers have the same checksum in any file."""
+"""Checksums by content: the same numbers have the same checksum in any file."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ def of_bytes(content: bytes) -> str:
 
 
 def of_rows(rows: Iterable[Mapping[str, object]]) -> str:
-    """The checksum of rows in any order; empty cells do not count, as other versions lack them."""
+    """The checksum of rows in any order, without empty cells: other versions may lack them."""
     texts = (
         json.dumps(
             {name: value for name, value in row.items() if value is not None},
@@ -29,15 +29,15 @@ def of_rows(rows: Iterable[Mapping[str, object]]) -> str:
 
 
 def of_tensors(tensors: Mapping[str, np.ndarray]) -> str:
-    """The checksum of a network's tensors, but for the time that it took."""
-    whole = hashlib.sha256()
+    """The checksum of a network's tensors, without its training time."""
+    digest = hashlib.sha256()
     for name in sorted(set(tensors) - {_TIMING}):
         array = np.ascontiguousarray(tensors[name])
-        whole.update(f"{name} {array.dtype.str} {np.shape(tensors[name])}\n".encode())
-        whole.update(array.tobytes())
-    return whole.hexdigest()[:32]
+        digest.update(f"{name} {array.dtype.str} {np.shape(tensors[name])}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()[:32]
 
 
 def of_record(record: Mapping[str, object]) -> str:
-    """The checksum of what a JSON file says."""
+    """The checksum of the content of a JSON file."""
     return of_bytes(json.dumps(record, sort_keys=True).encode())

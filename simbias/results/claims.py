@@ -1,6 +1,6 @@
-"""What a directory of claims keeps: what was said, what was measured, and the verdicts.
+"""The files of a directory of claims: registrations, measurements and verdicts.
 
-What was said is in ``DIR/said`` (``said.py``). ``DIR/measured/KEY-PART.parquet`` holds
+Claims are registered in ``DIR/said`` (``said.py``). ``DIR/measured/KEY-PART.parquet`` holds
 measurements, ``DIR/verdicts/ID.parquet`` a verdict and ``DIR/evidence/ID.parquet`` the units behind
 it; those of earlier versions are kept beside them, as ``ID.VERSION.old``. Networks are kept as in
 any run.
@@ -28,7 +28,7 @@ from simbias.results.trained import weights_of
 
 
 def set_apart(store: Store, claim: Claim) -> None:
-    """Keep what was concluded of other versions of a claim beside what will be of this one."""
+    """Rename the verdict and evidence of another version of a claim to ``ID.VERSION.old``."""
     for kind, columns in (("verdicts", VERDICTS_COLUMNS), ("evidence", EVIDENCE_COLUMNS)):
         path = store.directory / kind / f"{claim.id}.parquet"
         rows = store.read_rows(path, columns)
@@ -37,15 +37,15 @@ def set_apart(store: Store, claim: Claim) -> None:
 
 
 def measured_stem(key: Key) -> str:
-    """What the file names of a measurement begin with."""
+    """The beginning of the file names of a measurement."""
     version = declared()[key.reference.quantity].version
     words = [key.cell.identity, str(key.reference), key.n_certify, key.confidence]
     words += [version] if version > 1 else []
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]
 
 
-def _common(key: Key) -> TableRow:
-    """The columns that say what was measured."""
+def _key_columns(key: Key) -> TableRow:
+    """The columns that identify a measurement."""
     return {
         "reference": str(key.reference),
         "cell": key.cell.identity,
@@ -54,47 +54,47 @@ def _common(key: Key) -> TableRow:
     }
 
 
-def _behind(store: Store, key: Key, unit: int) -> str | None:
-    """A hash of the weights of the networks behind a unit; None where they are not there."""
+def _weights_hash(store: Store, key: Key, unit: int) -> str | None:
+    """A hash of the weights of the networks behind a unit; None where one is missing."""
     seeds = unit_named(declared()[key.reference.quantity].of).behind(unit)
     return weights_of(store, key.cell, seeds)
 
 
-def write_measured(store: Store, key: Key, found: Mapping[int, Triple]) -> None:
-    """Keep measurements, with what they hang on; raises StoreError."""
-    common = _common(key) | {"versions": json.dumps(versions())}
+def write_measured(store: Store, key: Key, measured: Mapping[int, Triple]) -> None:
+    """Write measurements by unit, with the hash of their weights; raises StoreError."""
+    common = _key_columns(key) | {"versions": json.dumps(versions())}
     rows = [
         common
         | {"unit": unit, "value": value, "low": low, "high": high}
-        | {"weights": _behind(store, key, unit)}
-        for unit, (value, low, high) in found.items()
+        | {"weights": _weights_hash(store, key, unit)}
+        for unit, (value, low, high) in measured.items()
     ]
-    part = hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()[:8]
+    part = hashlib.sha256(json.dumps(sorted(measured)).encode()).hexdigest()[:8]
     name = f"{measured_stem(key)}-{part}.parquet"
     store.write_rows(store.directory / "measured" / name, MEASURED_COLUMNS, rows)
 
 
 def read_measured(store: Store, key: Key) -> dict[int, Triple]:
-    """What was measured before of the same networks, by the same versions.
+    """The stored measurements of the same networks, by the same versions, by unit.
 
-    What cannot be read, or was measured otherwise, is measured again.
+    Those that cannot be read, or do not match, are left out, and so measured again.
     """
-    common = _common(key) | {"versions": json.dumps(versions())}
-    found: dict[int, Triple] = {}
+    common = _key_columns(key) | {"versions": json.dumps(versions())}
+    measured: dict[int, Triple] = {}
     for path in sorted((store.directory / "measured").glob(f"{measured_stem(key)}-*.parquet")):
         for row in store.read_rows(path, MEASURED_COLUMNS) or []:
             if any(row[name] != value for name, value in common.items()):
                 continue  # of other versions, or another measurement's file under this one's name
-            if row["weights"] is None or row["weights"] != _behind(store, key, row["unit"]):
+            if row["weights"] is None or row["weights"] != _weights_hash(store, key, row["unit"]):
                 continue
             ends = (row["value"], row["low"], row["high"])
             value, low, high = (np.nan if end is None else float(end) for end in ends)
-            found[row["unit"]] = (value, low, high)
-    return found
+            measured[row["unit"]] = (value, low, high)
+    return measured
 
 
 def write_verdict(store: Store, verdict: Verdict) -> None:
-    """Keep a verdict and its evidence; raises StoreError."""
+    """Write a verdict and its evidence; raises StoreError."""
     claim = verdict.claim
     path = store.directory / "evidence" / f"{claim.id}.parquet"
     if verdict.units is not None:
@@ -104,7 +104,7 @@ def write_verdict(store: Store, verdict: Verdict) -> None:
 
 
 def read_verdicts(store: Store) -> list[TableRow]:
-    """The verdicts of a directory, a row each; those that cannot be read are told."""
+    """The verdicts of a directory, a row each; files that cannot be read are reported."""
     return [row for rows in store.read_table("verdicts") for row in rows]
 
 
@@ -141,7 +141,7 @@ def verdict_row(verdict: Verdict) -> TableRow:
         "level": claim.judging.alpha,
         "family": claim.family,
         "correction": claim.correction,
-        "premises": json.dumps([str(one) for one in verdict.premises]),
+        "premises": json.dumps([str(premise) for premise in verdict.premises]),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": device(),
         "versions": json.dumps(versions()),
@@ -152,21 +152,21 @@ def verdict_row(verdict: Verdict) -> TableRow:
 
 
 def evidence_rows(verdict: Verdict) -> list[TableRow]:
-    """The units of a verdict, a row each; points that came out alike share a row."""
+    """The units of a verdict, a row each; points with equal numbers and outcome share a row."""
     units, claim = verdict.units, verdict.claim
     if units is None:
         return []
     ends = intervals(claim, units)
     reached, points = outcomes(claim.criterion, *ends), unit_named(claim.unit).points
-    alike: Counter[tuple[object, ...]] = Counter()
+    counts: Counter[tuple[object, ...]] = Counter()
     for i, seeds in enumerate(units.seeds):
         numbers = tuple(None if np.isnan(part[i]) else float(part[i]) for part in units.quantity)
         outcome = "missing" if units.missing[i] else reached[i]
         own = "" if points else seeds
-        alike[(own, *numbers, outcome, units.missing[i])] += 1
+        counts[(own, *numbers, outcome, units.missing[i])] += 1
     names = ("seeds", "value", "low", "high", "outcome", "missing")
     common = {"id": claim.id, "hash": claim.hash, "version": claim.version}
     return [
         common | dict(zip(names, key, strict=True)) | {"count": count}
-        for key, count in alike.items()
+        for key, count in counts.items()
     ]

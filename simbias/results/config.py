@@ -1,4 +1,4 @@
-"""``DIR/run.toml``: what a run is of, checked when it is read."""
+"""``DIR/run.toml``: the configuration of a run, checked when it is read."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from simbias.training.stack import seed_list
 
 _RUN = {"suite": str, "preset": str, "n_certify": int, "cells": list, "seeds": list, "names": list}
 _CELL = {"task": dict, "network": dict, "method": dict, "stop": dict, "n_train": int, "batch": int}
-_MOST_BYTES = 16_000_000  # it says every cell
+_MOST_BYTES = 16_000_000  # it lists every cell
 
 
 def read_config(path: Path) -> Settings:
-    """What the file says; ValueError where it is not one that simbias writes."""
+    """The contents of the file; raises ValueError where simbias did not write it."""
     config = read_toml(str(path), path, _MOST_BYTES)
     for key, kind in _RUN.items():
         if not isinstance(config.get(key), kind):
@@ -38,7 +38,7 @@ def read_config(path: Path) -> Settings:
 
 
 def _is_cell(cell: object) -> bool:
-    """Whether something is the settings of a cell: of another experiment, those that all have."""
+    """Whether a value is the settings of a cell; of other experiments only the task is checked."""
     if not isinstance(cell, dict):
         return False
     needed = {"task": dict} if "experiment" in cell else _CELL

@@ -1,4 +1,4 @@
-"""Files of a run directory: written at once or not at all, and what is said of those that fail."""
+"""Files of a run directory: written at once or not at all, and the errors of those that fail."""
 
 import os
 import tempfile
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import duckdb
 from safetensors import SafetensorError
 
-_STALE_SECONDS = 3600  # after which a temporary file is a killed process's
+_STALE_SECONDS = 3600  # after which a temporary file counts as left by a killed process
 FAILURES = (OSError, duckdb.Error, SafetensorError)  # of reading and writing
 
 
@@ -66,7 +66,7 @@ def write(path: Path, content: Callable[[Path], object]) -> None:
 
 
 def write_new(path: Path, content: bytes) -> bool:
-    """Write a file that there is not, at once; False, and nothing is changed, where there is one.
+    """Write a new file at once; returns False, and changes nothing, where the path exists.
 
     Raises:
         StoreError: it could not be written.
@@ -87,7 +87,7 @@ def write_new(path: Path, content: bytes) -> bool:
 
 
 def clear(directory: Path) -> None:
-    """Remove what killed processes have left."""
+    """Remove the temporary files of killed processes."""
     for path in directory.rglob(".*.tmp"):
         with suppress(FileNotFoundError):  # its writer has renamed it
             if time.time() - path.stat().st_mtime > _STALE_SECONDS:
@@ -95,7 +95,7 @@ def clear(directory: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or what a folder says of its files, is on the disk."""
+    """Wait until a file, or the listing of a folder, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -104,7 +104,7 @@ def sync(path: Path) -> None:
 
 
 def set_aside(directory: Path, kind: str, path: Path) -> Path:
-    """Move a damaged file of a run to ``DIR/set-aside/KIND``; returns where it is then."""
+    """Move a damaged file of a run to ``DIR/set-aside/KIND``; returns its new path."""
     target = directory / "set-aside" / kind / f"{path.name}.{time.time_ns()}"
     target.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):  # missing, or another process was faster
@@ -113,16 +113,16 @@ def set_aside(directory: Path, kind: str, path: Path) -> Path:
 
 
 def stamp(path: Path) -> tuple[int, ...]:
-    """What tells whether a file was written since; nothing where there is none."""
+    """Time, size and inode of a file, which differ once it is rewritten; empty without a file."""
     try:
         return stamp_of(path.stat())
     except OSError:
         return ()
 
 
-def stamp_of(known: os.stat_result) -> tuple[int, ...]:
-    """The stamp of a file of which so much is known."""
-    return known.st_mtime_ns, known.st_size, known.st_ino
+def stamp_of(status: os.stat_result) -> tuple[int, ...]:
+    """The stamp of a file with this status."""
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def first_lines(error: BaseException) -> str:
@@ -138,16 +138,16 @@ def unusable(path: Path, why: str) -> StoreError:
 
 def check_writable(directory: Path) -> None:
     """Raise ValueError unless a run directory can be made or written there; leaves no trace."""
-    at = directory.absolute()
-    while not at.parent.exists():
-        at = at.parent
+    folder = directory.absolute()
+    while not folder.parent.exists():
+        folder = folder.parent
     try:  # permissions do not tell (root, read-only and virtual file systems): try it
-        if at.exists():
-            with tempfile.TemporaryFile(dir=at):
+        if folder.exists():
+            with tempfile.TemporaryFile(dir=folder):
                 pass
         else:
-            at.mkdir()
-            at.rmdir()
+            folder.mkdir()
+            folder.rmdir()
     except OSError as error:
         raise ValueError(
             f"out: got {str(directory)!r} ({error.strerror}), allowed: a directory that can be"

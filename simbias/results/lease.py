@@ -25,10 +25,10 @@ from simbias.results.files import stamp_of, sync
 
 _CLAIM = "claim"
 _SUFFIX = ".parquet"
-_PATIENCE = 300.0  # seconds after which a process that cannot be asked is taken for dead
-_STALE_SECONDS = 3600  # after which what a process prepared is litter
+_PATIENCE = 300.0  # seconds after which a process that compacts is taken for dead
+_STALE_SECONDS = 3600  # after which a folder that a process prepared is litter
 _TRIES = 100
-Listing = dict[str, tuple[int, ...]]  # paths below a run directory, with what tells of a change
+Listing = dict[str, tuple[int, ...]]  # stamps of files by their path below a run directory
 
 
 class Places:
@@ -45,7 +45,7 @@ class Places:
         self.pending = directory / "pending" / table
 
     def listing(self) -> Listing:
-        """Every file with rows; none is missed that another process moves meanwhile.
+        """Every file with rows; files that another process moves meanwhile are not missed.
 
         Rows move from pending to claimed to settled, so places are listed in that order; back to
         claimed goes only what is settled, so that is seen unchanged, or all is listed again.
@@ -89,39 +89,39 @@ class Places:
     def _abandoned(self) -> bool:
         """Whether the process that compacts has died, as far as can be told."""
         for name in _folders(self.pending / _CLAIM):
-            told = re.fullmatch(r"(\d+)\.(\d+)\.(.+)", name)
-            if told is None:
+            owner = re.fullmatch(r"(\d+)\.(\d+)\.(.+)", name)
+            if owner is None:
                 return True
-            if told[3] == _host() and not _lives(int(told[1])):
+            if owner[3] == _host() and not _lives(int(owner[1])):
                 return True
-            return time.time() - int(told[2]) / 1e9 > _PATIENCE
+            return time.time() - int(owner[2]) / 1e9 > _PATIENCE
         return False
 
     def _scan(self, folder: Path) -> Listing:
-        """The files of a folder; those that are gone before they are asked are left out."""
-        found, place = {}, folder.relative_to(self.directory).as_posix()
+        """The files of a folder; those that are removed meanwhile are left out."""
+        stamps, place = {}, folder.relative_to(self.directory).as_posix()
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.name.endswith(_SUFFIX) and not entry.name.startswith("."):
                         with suppress(FileNotFoundError):
-                            found[f"{place}/{entry.name}"] = stamp_of(entry.stat())
+                            stamps[f"{place}/{entry.name}"] = stamp_of(entry.stat())
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        return found
+        return stamps
 
     def _claimed(self) -> Listing:
-        found: Listing = {}
+        stamps: Listing = {}
         for name in _folders(self.pending):
             for owner in _folders(self.pending / name):
-                found |= self._scan(self.pending / name / owner)
-        return found
+                stamps |= self._scan(self.pending / name / owner)
+        return stamps
 
 
 class Lease:
     """The right to move the files of a table, until it is released or taken over.
 
-    Whatever is done after it was taken over fails with FileNotFoundError and changes nothing.
+    After it was taken over, every method fails with FileNotFoundError and changes nothing.
     """
 
     def __init__(self, places: Places, owner: str) -> None:
@@ -130,7 +130,7 @@ class Lease:
         self.written = self.folder / ".written"
 
     def take_pending(self) -> None:
-        """Lease what is pending, and what others have left behind."""
+        """Lease the pending files, and those that dead processes have left behind."""
         for path in self._places.pending.glob(f"*{_SUFFIX}"):
             self.take(path)
         for name in _folders(self._places.pending):
@@ -153,12 +153,12 @@ class Lease:
         return sorted(self.folder.glob(f"*{_SUFFIX}"))
 
     def settle(self, name: str) -> None:
-        """Make what is written a settled file."""
+        """Turn the written file into a settled one."""
         os.rename(self.written, self._places.settled / f"{name}{_SUFFIX}")
         sync(self._places.settled)
 
     def give_back(self) -> None:
-        """Put everything where it was, and release."""
+        """Move every file back to where it was, and release."""
         with suppress(FileNotFoundError):
             for path in self.held():
                 pending = re.search(r"-\d+$", path.stem)
@@ -167,7 +167,7 @@ class Lease:
         self.release()
 
     def release(self) -> None:
-        """Let others compact."""
+        """Let other processes compact."""
         with suppress(FileNotFoundError):
             self.written.unlink()
         _remove(self.folder, self.folder.parent)

@@ -1,7 +1,7 @@
 """Rows in Parquet files, through DuckDB.
 
 A name is never a pattern. Files of other versions are read: a column that a file lacks is empty,
-one that is not known here is kept. What cannot be read is named with its reason, and the rest read.
+an unknown one is kept. Files that cannot be read are named with the reason, and the rest are read.
 """
 
 import os
@@ -25,10 +25,10 @@ from simbias.results import checksums
 from simbias.results.files import Fault, first_lines
 
 FILE = "_file"  # the column that names the file of a row
-ENTRY = "_entry"  # and the one that names what it is of
+ENTRY = "_entry"  # the column that names the entry of a row
 _ROW = "_row"
-_APART = (FILE, ENTRY, _ROW, CHECKSUM.name)  # columns of which a row's checksum is not
-_AT_ONCE = 200  # files
+_UNHASHED = (FILE, ENTRY, _ROW, CHECKSUM.name)  # columns that a row's checksum leaves out
+_AT_ONCE = 200  # files read by one query
 _READ = f"read_parquet(?, filename = '{FILE}', hive_partitioning = false)"
 _SCHEMAS = """SELECT file_name, list_sort(list(concat_ws(' ', name, type, converted_type,
     logical_type)))::VARCHAR, list(lower(name)) FROM parquet_schema(?) GROUP BY file_name"""
@@ -79,7 +79,7 @@ def alone() -> duckdb.DuckDBPyConnection:
 def write(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows to a Parquet file, with their checksum where there is a column for it.
 
-    What is missing or NaN is empty. Raises duckdb.Error.
+    Missing values and NaN are stored as NULL. Raises duckdb.Error.
     """
     marks = ", ".join("?" * len(columns))
     values = [[_plain(row.get(column.name)) for column in columns] for row in rows]
@@ -95,7 +95,7 @@ def write(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, obj
 
 def copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, options: str = "") -> None:
     """Write a table, or a query in brackets, to a Parquet file; raises duckdb.Error."""
-    with _reach(path.parent) as folder:
+    with _literal_path(path.parent) as folder:
         target = str(folder / path.name).replace("'", "''")
         connection.execute(f"COPY {query} TO '{target}' (FORMAT parquet{options})")
 
@@ -113,54 +113,56 @@ def fill(
     """Make a table with the rows of files, and the file of each row as column ``FILE``.
 
     Args:
-        connection: where to.
-        table: its name.
-        columns: what it has at least; what files hold besides is added.
-        folder: below which the files are.
-        files: their paths, from there.
-        entry: SQL of the text that names what a row is of, which becomes column ``ENTRY``; without
-            it the rows of a file stand together, and one that is wrong takes all of them along.
-        sealed: files that are known to be what was written.
+        connection: the database.
+        table: name of the new table.
+        columns: that it has at least; further columns of the files are added.
+        folder: that the files are in.
+        files: their paths below it.
+        entry: SQL of the text that names the entry of a row, which becomes column ``ENTRY``;
+            without it the rows of a file stand together: a wrong one leaves all of them out.
+        sealed: files whose content is known to be as written.
 
     Returns:
-        The files of which rows are left out; some may have been moved by another process.
+        The files of which rows were left out; another process may have moved some of them.
     """
     faults = [
         Fault(path, "not a file")
         for path in (folder / name for name in files)
         if path.exists() and not path.is_file()
     ]
-    odd = {fault.path for fault in faults}
-    names = [name for name in files if folder / name not in odd]
+    folders = {fault.path for fault in faults}
+    names = [name for name in files if folder / name not in folders]
     own = f', "{FILE}" VARCHAR, "{ENTRY}" VARCHAR'
     needed = [column.name for column in columns if column.needed]
     if not names:
         connection.execute(f"CREATE TABLE {table} ({_typed(columns)}{own})")
         return faults
 
-    def told(found: Iterable[tuple[str, str]]) -> list[Fault]:
-        return [Fault(folder / name, why) for name, why in found]
+    def located(reasons: Iterable[tuple[str, str]]) -> list[Fault]:
+        return [Fault(folder / name, why) for name, why in reasons]
 
-    with _reach(folder) as place:
+    with _literal_path(folder) as place:
         start = len(f"{place}/")
 
-        def ask(sql: str, some: Sequence[str]) -> list[Answer]:
-            return connection.execute(sql, [[str(place / name) for name in some]]).fetchall()
+        def ask(sql: str, part: Sequence[str]) -> list[Answer]:
+            return connection.execute(sql, [[str(place / name) for name in part]]).fetchall()
 
-        schemas, unread = _by_parts(lambda some: ask(_SCHEMAS, some), names)
-        faults += told(unread)
-        alike: dict[str, list[str]] = {}
+        schemas, unread = _by_parts(lambda part: ask(_SCHEMAS, part), names)
+        faults += located(unread)
+        by_schema: dict[str, list[str]] = {}
         for path, schema, present in (row for answer in schemas for row in answer):
             missing = [name for name in needed if name not in present]
             if missing:
-                faults += told([(path[start:], f"no column {missing[0]}: not a file of simbias")])
+                faults += located(
+                    [(path[start:], f"no column {missing[0]}: not a file of simbias")]
+                )
             else:
-                alike.setdefault(schema, []).append(path[start:])
+                by_schema.setdefault(schema, []).append(path[start:])
         extra: dict[str, tuple[str, str]] = {}  # name and type, by the name in small letters
         known = {column.name for column in columns} | {FILE, ENTRY}
         describe = f"DESCRIBE SELECT * FROM {_READ}"
-        for some in alike.values():
-            for answer in _by_halves(lambda part: ask(describe, part), some)[0]:
+        for group in by_schema.values():
+            for answer in _by_halves(lambda part: ask(describe, part), group)[0]:
                 for name, kind, *_ in answer:
                     if name.lower() not in known:
                         first, same = extra.get(name.lower(), (name, kind))
@@ -168,8 +170,8 @@ def fill(
         added = "".join(f", {_name(name)} {kind}" for name, kind in extra.values())
         connection.execute(f"CREATE TABLE {table} ({_typed(columns)}{own}{added})")
         insert = f"INSERT INTO {table} BY NAME SELECT * FROM {_READ}"
-        for some in alike.values():
-            faults += told(_by_parts(lambda part: ask(insert, part), some)[1])
+        for group in by_schema.values():
+            faults += located(_by_parts(lambda part: ask(insert, part), group)[1])
         connection.execute(
             f"UPDATE {table} SET {FILE} = {FILE}[{start + 1}:], {ENTRY} = {entry or 'NULL'}"
         )
@@ -177,18 +179,18 @@ def fill(
     if CHECKSUM in columns:
         wrong = _changed(connection, table, [column.name for column in columns], sealed)
     wrong |= _incomplete(connection, table, needed)
-    return faults + told(_left_out(connection, table, wrong, alone=bool(entry)))
+    return faults + located(_delete_rows(connection, table, wrong, alone=bool(entry)))
 
 
 def read(columns: Sequence[Column], path: Path) -> tuple[list[TableRow], list[Fault]]:
-    """The rows of a file as they were written, and what is wrong with it."""
+    """The rows of a file in their order, and the faults of the file."""
     with connect() as connection:
         faults = fill(connection, "found", columns, path.parent, [path.name])
         return rows(connection, "found"), [fault for fault in faults if path.exists()]
 
 
 def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[Answer]]:
-    """Names and rows of the answer to one statement, which cannot touch a file; then no more can.
+    """Column names and rows of one statement, run after locking the connection out of files.
 
     Raises:
         ValueError: SQL that fails, with the database's own first line.
@@ -215,7 +217,10 @@ def rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[TableRow]:
 def _by_halves(
     ask: Callable[[Sequence[str]], T], names: Sequence[str]
 ) -> tuple[list[T], list[tuple[str, str]]]:
-    """What is answered about files, asked of ever fewer at once where some cannot be read."""
+    """Answers about all files in as few calls as possible, and the reasons of unreadable files.
+
+    A call that fails is repeated for either half of its files.
+    """
     try:
         return [ask(names)], []
     except (duckdb.Error, OSError) as error:
@@ -229,11 +234,11 @@ def _by_halves(
 def _by_parts(
     ask: Callable[[Sequence[str]], T], names: Sequence[str]
 ) -> tuple[list[T], list[tuple[str, str]]]:
-    """As ``_by_halves``, a part of the files after the other: the memory is that of a part."""
+    """As ``_by_halves``, one part of the files after another, to bound the memory."""
     answers, unread = [], []
     for start in range(0, len(names), _AT_ONCE):
-        some, wrong = _by_halves(ask, names[start : start + _AT_ONCE])
-        answers += some
+        answered, wrong = _by_halves(ask, names[start : start + _AT_ONCE])
+        answers += answered
         unread += wrong
     return answers, unread
 
@@ -241,7 +246,7 @@ def _by_parts(
 def _incomplete(
     connection: duckdb.DuckDBPyConnection, table: str, needed: Sequence[str]
 ) -> dict[int, str]:
-    """The rows that lack what makes them rows of the table."""
+    """The rows with an empty column that they need, with the reason, by row number."""
     return {
         row: f"a row without {name}"
         for name in needed
@@ -257,69 +262,70 @@ def _changed(
     known: Sequence[str],
     sealed: Container[str],
 ) -> dict[int, str]:
-    """The rows that are not those that were written together.
+    """The rows whose checksum does not match those written together, by row number.
 
-    Columns that are not known are another version's, or were added by hand: they may count or not.
+    Unknown columns come from another version, or were added by hand: the checksum may be with or
+    without them.
     """
     files = connection.execute(f"SELECT DISTINCT {FILE} FROM {table}").fetchall()
-    asked = [name for (name,) in files if name not in sealed]
-    if not asked:
+    unsealed = [name for (name,) in files if name not in sealed]
+    if not unsealed:
         return {}
-    together: dict[tuple[str, str], list[TableRow]] = {}
-    found = connection.execute(
+    groups: dict[tuple[str, str], list[TableRow]] = {}
+    result = connection.execute(
         f"SELECT rowid AS {_ROW}, * FROM {table} WHERE {CHECKSUM.name} IS NOT NULL"
         f" AND {FILE} IN (SELECT unnest(?)) ORDER BY rowid",
-        [asked],
+        [unsealed],
     )
-    for row in _records(found):
-        together.setdefault((row[FILE], row[CHECKSUM.name]), []).append(row)
+    for row in _records(result):
+        groups.setdefault((row[FILE], row[CHECKSUM.name]), []).append(row)
     return {
         row[_ROW]: checksums.CHANGED
-        for (_, seal), some in together.items()
-        if seal not in (checksums.of_rows(_content(some, names)) for names in (some[0], known))
-        for row in some
+        for (_, seal), group in groups.items()
+        if seal not in (checksums.of_rows(_content(group, names)) for names in (group[0], known))
+        for row in group
     }
 
 
-def _left_out(
+def _delete_rows(
     connection: duckdb.DuckDBPyConnection, table: str, wrong: dict[int, str], *, alone: bool
 ) -> list[tuple[str, str]]:
-    """Delete rows, and what stands with them; returns the files and why."""
+    """Delete wrong rows, and where not ``alone`` their whole file; returns files with reasons."""
     if not wrong:
         return []
-    found = connection.execute(
+    stored = connection.execute(
         f"SELECT rowid, {FILE}, count(*) OVER (PARTITION BY {FILE}) FROM {table}"
         f" WHERE {FILE} IN (SELECT {FILE} FROM {table} WHERE rowid IN (SELECT unnest(?)))"
         " ORDER BY rowid",
         [list(wrong)],
     ).fetchall()
     faults: dict[str, str] = {}
-    counts = Counter(name for row, name, _ in found if row in wrong)
-    for row, name, of in found:
+    counts = Counter(name for row, name, _ in stored if row in wrong)
+    for row, name, total in stored:
         if row in wrong and name not in faults:
-            part = f"{counts[name]} of {of} rows: " if alone and counts[name] < of else ""
+            part = f"{counts[name]} of {total} rows: " if alone and counts[name] < total else ""
             faults[name] = part + wrong[row]
-    gone = [row for row, _, _ in found if not alone or row in wrong]
-    connection.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT unnest(?))", [gone])
+    deleted = [row for row, _, _ in stored if not alone or row in wrong]
+    connection.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT unnest(?))", [deleted])
     return list(faults.items())
 
 
 def _content(rows: Sequence[Mapping[str, object]], names: Iterable[str]) -> list[TableRow]:
-    """What a checksum of rows is of."""
-    counted = [name for name in names if name not in _APART]
+    """The columns of rows that count for their checksum."""
+    counted = [name for name in names if name not in _UNHASHED]
     return [{name: row[name] for name in counted} for row in rows]
 
 
-def _records(found: duckdb.DuckDBPyConnection) -> list[TableRow]:
-    names = [column[0] for column in found.description or []]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+def _records(result: duckdb.DuckDBPyConnection) -> list[TableRow]:
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 @contextmanager
-def _reach(folder: Path) -> Iterator[Path]:
-    """A folder under a name that the database takes literally, and that is text.
+def _literal_path(folder: Path) -> Iterator[Path]:
+    """A path of a folder that the database takes literally, and that is text.
 
-    It reads paths as patterns, and one with a backslash cannot be escaped.
+    The database reads paths as patterns, and one with a backslash cannot be escaped.
     """
     place = folder.absolute()
     if not re.search(r"[*?\[\\\ud800-\udfff]", str(place)):
@@ -341,6 +347,6 @@ def _name(name: str) -> str:
 
 
 def _plain(value: object) -> object:
-    """A Python value for the database; NaN becomes empty."""
+    """A Python value for the database; NaN becomes None."""
     value = value.item() if isinstance(value, np.generic | np.ndarray) else value
     return None if isinstance(value, float) and np.isnan(value) else value

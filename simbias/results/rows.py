@@ -1,9 +1,9 @@
-"""The rows of one table of a run directory: written one by one, kept many a file, read once each.
+"""The rows of one table of a run directory: written one by one, gathered in files, read once each.
 
 A row is written into a file of its own, and compaction gathers such files into large ones (see
-``claimed``). The name of a large file is the hash of its bytes, so that one look tells whether it
-is as it was written; the checksum of each row tells, where it is not, which rows still are. Of two
-rows of one entry the later counts, and one that is final before one that is not.
+``lease``). The name of a large file is the hash of its bytes, which shows whether it is as it was
+written; where it is not, the checksum of each row shows which rows still are. Of two rows of one
+entry the later counts, and a final one before one that is not.
 """
 
 import re
@@ -21,16 +21,16 @@ from simbias.results.lease import Lease, Listing, Places, pending_name
 from simbias.results.parquet import ENTRY, FILE
 
 Known = TypeVar("Known")
-OWN = f"EXCLUDE ({FILE}, {ENTRY})"  # of all columns, leaves those of the table
+OWN = f"EXCLUDE ({FILE}, {ENTRY})"  # leaves the table's own columns
 _SEALED = re.compile(r"[0-9a-f]{32}\.parquet")
 _WRITTEN = f"coalesce(try_cast(regexp_extract({FILE}, '-([0-9]+)[.]parquet$', 1) AS BIGINT), 0)"
-_SMALL, _MANY = 1_000_000, 100  # so many large files of fewer bytes become one
+_SMALL, _MANY = 1_000_000, 100  # this many settled files below this many bytes become one
 _TRIES = 100
 _PAUSE = 0.02  # seconds
 
 
-class _Found(NamedTuple, Generic[Known]):
-    """What is known of a row: of two of one entry the greater ``rank`` counts."""
+class _IndexedRow(NamedTuple, Generic[Known]):
+    """A row in the index: of two rows of one entry the one of greater ``rank`` counts."""
 
     entry: str
     rank: tuple[bool, int, str]
@@ -42,9 +42,9 @@ class Rows(Generic[Known]):
 
     Args:
         directory: of the run.
-        table: which; it has entries.
-        known: makes what is kept in memory of a row's columns ``fields``, given in order.
-        fields: their names.
+        table: one with entries.
+        known: makes what is held in memory of a row from its columns ``fields``, given in order.
+        fields: names of columns.
     """
 
     def __init__(
@@ -55,15 +55,15 @@ class Rows(Generic[Known]):
         self._places = Places(directory, table.name)
         self._sealed: Listing = {}  # files whose bytes are known to be what was written
         self._listed: Listing = {}
-        self._by_file: dict[str, list[_Found[Known]]] = {}
+        self._by_file: dict[str, list[_IndexedRow[Known]]] = {}
         self._index: dict[str, Known] = {}
 
     def holds(self, path: Path) -> bool:
-        """Whether a file is one of those of the table."""
+        """Whether a file is one of the table's."""
         return path.parent == self._places.settled or self._places.pending in path.parents
 
     def write(self, entry: str, row: Mapping[str, object]) -> None:
-        """Keep a row; raises StoreError."""
+        """Write a row; raises StoreError."""
 
         def content(temporary: Path) -> None:
             temporary.parent.mkdir(parents=True, exist_ok=True)
@@ -72,33 +72,35 @@ class Rows(Generic[Known]):
         files.write(self._places.pending / pending_name(entry), content)
 
     def fill(self, connection: duckdb.DuckDBPyConnection) -> list[Fault]:
-        """Make a table of the sound rows, each entry once; returns what was left out."""
+        """Make a table of the sound rows, each entry once; returns the faults of the files."""
         _, faults = self._read(connection, {})
-        self._once(connection)
+        self._drop_doubles(connection)
         return faults
 
     def index(self) -> tuple[dict[str, Known], list[Fault]]:
-        """What is known of each entry, and what was left out; reads only what has changed."""
+        """What ``known`` made of each entry, and faults; reads only files that have changed."""
         if self._places.listing() == self._listed:
             return self._index, []
         with parquet.connect() as connection:
             listed, faults = self._read(connection, self._listed)
-            found = connection.execute(
+            fetched = connection.execute(
                 f"SELECT {FILE}, {ENTRY}, {self.table.final}, {_WRITTEN}, {self._fields}"
                 f" FROM {self.table.name}"
             ).fetchall()
         before = self._listed
-        same = [name for name in self._by_file if listed.get(name) == before[name]]
-        self._by_file = {name: [] for name in listed} | {name: self._by_file[name] for name in same}
-        for name, entry, final, written, *values in found:
-            one = _Found(entry, (final, written, name), self._known(*values))
-            self._by_file[name].append(one)
-        best: dict[str, _Found[Known]] = {}
+        unchanged = [name for name in self._by_file if listed.get(name) == before[name]]
+        self._by_file = {name: [] for name in listed} | {
+            name: self._by_file[name] for name in unchanged
+        }
+        for name, entry, final, written, *values in fetched:
+            row = _IndexedRow(entry, (final, written, name), self._known(*values))
+            self._by_file[name].append(row)
+        best: dict[str, _IndexedRow[Known]] = {}
         for rows in self._by_file.values():
-            for one in rows:
-                if one.entry not in best or best[one.entry].rank < one.rank:
-                    best[one.entry] = one
-        self._index, self._listed = {entry: one.known for entry, one in best.items()}, listed
+            for row in rows:
+                if row.entry not in best or best[row.entry].rank < row.rank:
+                    best[row.entry] = row
+        self._index, self._listed = {entry: row.known for entry, row in best.items()}, listed
         return self._index, faults
 
     def compact(
@@ -116,10 +118,10 @@ class Rows(Generic[Known]):
             wait: seconds to wait for another process.
 
         Returns:
-            Where the files that were damaged, or held what was left out, were moved, by their name.
+            The new paths of files that were damaged or held entries left out, by file name.
 
         Raises:
-            StoreError: nothing can be written; everything is where it was.
+            StoreError: nothing can be written; every file is where it was.
         """
         small = self._small()
         if not (small or without or damaged or self._places.unsettled()):
@@ -151,7 +153,7 @@ class Rows(Generic[Known]):
             time.sleep(_PAUSE)
 
     def _small(self) -> list[Path]:
-        """Settled files that are worth being made one."""
+        """The small settled files, where there are enough of them to be merged."""
         small = [
             self.directory / name
             for name, (_, size, _) in self._places.settled_files().items()
@@ -160,43 +162,43 @@ class Rows(Generic[Known]):
         return small if len(small) >= _MANY else []
 
     def _rewrite(self, claim: Lease, without: set[str], chosen: set[Path]) -> dict[str, Path]:
-        """Write what is claimed as one file, with what else is known of the same entries."""
+        """Write the claimed rows, and all others of the same entries, as one file."""
         claim.take_pending()
         for path in chosen:
             claim.take(path)
         self.index()
-        held = {self._below(path) for path in claim.held()}
-        entries = {one.entry for name in held for one in self._by_file.get(name, [])} | without
-        bad: set[str] = set()
+        held = {self._relative(path) for path in claim.held()}
+        entries = {row.entry for name in held for row in self._by_file.get(name, [])} | without
+        damaged: set[str] = set()
         for name, rows in self._by_file.items():
-            own = {one.entry for one in rows}
-            if not own.isdisjoint(without):
-                bad.add(Path(name).name)
-            if name.startswith(f"{self.table.name}/") and not own.isdisjoint(entries):
+            present = {row.entry for row in rows}
+            if not present.isdisjoint(without):
+                damaged.add(Path(name).name)
+            if name.startswith(f"{self.table.name}/") and not present.isdisjoint(entries):
                 claim.take(self.directory / name)
         paths = claim.held()
         with parquet.connect() as connection:
-            names = {self._below(path): files.stamp(path) for path in paths}
+            names = {self._relative(path): files.stamp(path) for path in paths}
             faults = self._fill(connection, names)
             if not all(path.exists() for path in paths):
                 raise FileNotFoundError(claim.folder)
-            bad |= {path.name for path, _ in faults}
+            damaged |= {path.name for path, _ in faults}
             connection.execute(
                 f"DELETE FROM {self.table.name} WHERE {ENTRY} IN (SELECT unnest(?))",
                 [list(without)],
             )
-            self._once(connection)
+            self._drop_doubles(connection)
             ((count,),) = connection.execute(f"SELECT count(*) FROM {self.table.name}").fetchall()
             if count:
-                whole = f"(SELECT * {OWN} FROM {self.table.name} ORDER BY {ENTRY})"
+                query = f"(SELECT * {OWN} FROM {self.table.name} ORDER BY {ENTRY})"
                 # without compression a flipped bit spoils few rows
-                parquet.copy(connection, whole, claim.written, ", COMPRESSION uncompressed")
+                parquet.copy(connection, query, claim.written, ", COMPRESSION uncompressed")
         if count:
             files.sync(claim.written)
             claim.settle(checksums.of_bytes(claim.written.read_bytes()))
         aside = {}
         for path in paths:
-            if path.name in bad:
+            if path.name in damaged:
                 aside[path.name] = files.set_aside(self.directory, self.table.name, path)
             else:
                 path.unlink(missing_ok=True)
@@ -205,10 +207,10 @@ class Rows(Generic[Known]):
     def _read(
         self, connection: duckdb.DuckDBPyConnection, known: Listing
     ) -> tuple[Listing, list[Fault]]:
-        """Make a table of what is not known already; returns all files that there are, and faults.
+        """Make a table of the files that are not ``known``; returns all files, and faults.
 
-        A file that another process moves meanwhile is found again where it went, and one that it
-        moved and put back is no fault: that is what is found twice.
+        A file that another process moves meanwhile is found again where it went. Only a fault that
+        is seen twice counts, since a file may have been moved and put back.
         """
         before: list[Fault] = []
         for _ in range(_TRIES):
@@ -234,19 +236,19 @@ class Rows(Generic[Known]):
         )
 
     def _as_written(self, names: Listing) -> Container[str]:
-        """The files whose bytes are those of which their name speaks."""
+        """The files whose name is the hash of their bytes."""
         for name, mark in names.items():
             path = self.directory / name
             if _SEALED.fullmatch(path.name) and self._sealed.get(name) != mark:
                 try:
-                    found = checksums.of_bytes(path.read_bytes())
+                    checksum = checksums.of_bytes(path.read_bytes())
                 except OSError:  # reading it will say why
                     continue
-                if found == path.stem:
+                if checksum == path.stem:
                     self._sealed[name] = mark
         return {name for name, mark in names.items() if self._sealed.get(name) == mark}
 
-    def _once(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _drop_doubles(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Leave one row of each entry."""
         name = self.table.name
         connection.execute(
@@ -256,5 +258,5 @@ class Rows(Generic[Known]):
                 FROM {name}) WHERE place > 1)"""
         )
 
-    def _below(self, path: Path) -> str:
+    def _relative(self, path: Path) -> str:
         return path.relative_to(self.directory).as_posix()

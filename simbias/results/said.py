@@ -1,10 +1,11 @@
-"""What was said in a directory of claims, before anything was trained for them.
+"""The claims registered in a directory, before anything was trained for them.
 
-``DIR/said/G.json`` is a *batch*: the claims that one call said for the first time, or said anew. It
-is written at once, before the first network is trained for them, and never again. G counts batches
-from 1, and is the generation of the seeds of all claims in it: they share units, for nobody had
-seen any. A claim that is said later, of whatever task and learner, draws its data from seeds that
-no claim before it has shown. Whatever is interrupted, a rerun goes on with its generation.
+``DIR/said/G.json`` is a *batch*: the claims that one call registered, for the first time or in
+another version. It is written at once, before the first network is trained for them, and never
+again. G counts batches from 1, and is the generation of the seeds of all claims in it: they share
+units, for nobody had seen any. A claim that is registered later, of whatever task and learner,
+draws its data from seeds that no claim before it has shown. After an interruption a rerun goes on
+with its generation.
 
 This holds within a directory. Nothing keeps a claim from being tried in several, under several ids.
 """
@@ -31,13 +32,13 @@ _MOST_BYTES = 64_000_000  # of a batch
 _KEPT = ("id", "hash", "version", "family", "correction", "family_size")  # of a claim
 
 
-class Said(NamedTuple):
-    """That a claim was said.
+class Registration(NamedTuple):
+    """The registration of a version of a claim.
 
     Attributes:
         id, hash, version, family, correction, family_size: of the claim.
         generation: of its seeds, the number of its batch.
-        said: UTC time.
+        said: UTC time of the registration.
     """
 
     id: str
@@ -53,19 +54,20 @@ class Said(NamedTuple):
 def register(
     store: Store, claims: Sequence[Claim]
 ) -> tuple[list[Claim], dict[str, int], list[str]]:
-    """Say claims, before anything is trained for them.
+    """Register claims, before anything is trained for them.
 
-    What is the last word of a claim in its directory stays it, whatever title and source have
-    become. Anything else is said in the next batch, in the next version: one above that of the
-    claim before, and above those that its family had while it was declared with another size.
+    A claim that is the same as the last registered under its id keeps that version, whatever title
+    and source have become. Any other is registered in the next batch, in the next version: one
+    above that of the claim before, and above those that its family had while it was declared with
+    another size.
 
     Args:
         store: of the directory.
         claims: distinct ids.
 
     Returns:
-        The claims in their versions, by id the seed from which on their units are counted, and a
-        note on each that was said otherwise before.
+        The claims in their versions, by id the first seed of their units, and a note on each that
+        has changed since it was registered.
 
     Raises:
         StoreError: nothing can be written.
@@ -75,19 +77,19 @@ def register(
     """
     while True:
         before = read(store)
-        last = {one.id: one for one in before}
+        last = {entry.id: entry for entry in before}
         fresh = []
         for claim in claims:
             _check_family(claim, before)
             if claim.id not in last or last[claim.id].hash != claim.hash:
-                fresh.append(replace(claim, version=_version(claim, before)))
+                fresh.append(replace(claim, version=_next_version(claim, before)))
                 check_units(claim.id, fresh[-1])
-        generation = 1 + max((one.generation for one in before), default=0)
-        # where another process was faster, what it said counts as well
-        if not fresh or _write(store, generation, fresh):
+        generation = 1 + max((entry.generation for entry in before), default=0)
+        # where another process was faster, its batch counts as well
+        if not fresh or _write_batch(store, generation, fresh):
             break
-    generations = {one.id: one.generation for one in before}
-    versions = {one.id: one.version for one in before}
+    generations = {entry.id: entry.generation for entry in before}
+    versions = {entry.id: entry.version for entry in before}
     generations |= {claim.id: generation for claim in fresh}
     versions |= {claim.id: claim.version for claim in fresh}
     notes = [
@@ -103,18 +105,20 @@ def register(
     )
 
 
-def read(store: Store) -> list[Said]:
-    """Everything that was said in a directory, in that order.
+def read(store: Store) -> list[Registration]:
+    """Every registration in a directory, in order.
 
     Raises:
         ValueError: a file that is not what ``register`` writes.
     """
-    found = [one for path in (store.directory / "said").glob("*.json") for one in _batch(path)]
-    return sorted(found, key=lambda one: one.generation)
+    entries = [
+        entry for path in (store.directory / "said").glob("*.json") for entry in _read_batch(path)
+    ]
+    return sorted(entries, key=lambda entry: entry.generation)
 
 
-def _batch(path: Path) -> list[Said]:
-    """What a batch says."""
+def _read_batch(path: Path) -> list[Registration]:
+    """The registrations of a batch; raises ValueError."""
     record = read_json(f"{path}, which can be moved away to start over,", path, _MOST_BYTES)
     if (
         not isinstance(record, dict)
@@ -125,21 +129,21 @@ def _batch(path: Path) -> list[Said]:
     if record.pop(CHECKSUM.name, None) != checksums.of_record(record):
         raise ValueError(f"{path}: {checksums.CHANGED}; move it away to start over")
     common = {name: record.get(name) for name in ("generation", "said")}
-    found = []
-    for one in claims:
-        said: Settings = dict.fromkeys(_KEPT) | common
-        said |= {name: one[name] for name in _KEPT if isinstance(one, dict) and name in one}
-        for name, kind in Said.__annotations__.items():
+    entries = []
+    for claim in claims:
+        fields: Settings = dict.fromkeys(_KEPT) | common
+        fields |= {name: claim[name] for name in _KEPT if isinstance(claim, dict) and name in claim}
+        for name, kind in Registration.__annotations__.items():
             if kind is int:
-                whole(f"{path}: {name}", said[name], most=_MOST)
-            elif not isinstance(said[name], kind):
-                raise fail(f"{path}: {name}", said[name], "what simbias writes")
-        found.append(Said(**said))
-    return found
+                whole(f"{path}: {name}", fields[name], most=_MOST)
+            elif not isinstance(fields[name], kind):
+                raise fail(f"{path}: {name}", fields[name], "what simbias writes")
+        entries.append(Registration(**fields))
+    return entries
 
 
-def _write(store: Store, generation: int, claims: Sequence[Claim]) -> bool:
-    """Write a batch; False where there is one of that number."""
+def _write_batch(store: Store, generation: int, claims: Sequence[Claim]) -> bool:
+    """Write a batch; returns False where there is one of that number."""
     record: Settings = {
         "generation": generation,
         "said": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -155,33 +159,33 @@ def _write(store: Store, generation: int, claims: Sequence[Claim]) -> bool:
     return files.write_new(folder / f"{generation}.json", text.encode())
 
 
-def _version(claim: Claim, before: Sequence[Said]) -> int:
-    """The version in which a claim is said next."""
+def _next_version(claim: Claim, before: Sequence[Registration]) -> int:
+    """The version in which a claim is registered next."""
     return 1 + max(
         (
-            one.version
-            for one in before
-            if one.id == claim.id
-            or (_together(claim, one) and one.family_size != claim.family_size)
+            entry.version
+            for entry in before
+            if entry.id == claim.id
+            or (_corrected_together(claim, entry) and entry.family_size != claim.family_size)
         ),
         default=0,
     )
 
 
-def _check_family(claim: Claim, before: Sequence[Said]) -> None:
+def _check_family(claim: Claim, before: Sequence[Registration]) -> None:
     """Raise ValueError where a family would have held more claims than it declares."""
-    last = {one.id: one for one in before}
+    last = {entry.id: entry for entry in before}
     others = {
-        one.id
-        for one in before
-        if _together(claim, one) and (one.family_size == claim.family_size or one is last[one.id])
+        entry.id
+        for entry in before
+        if _corrected_together(claim, entry)
+        and (entry.family_size == claim.family_size or entry is last[entry.id])
     } - {claim.id}
     if len(others) >= claim.family_size and claim.correction == "holm":
         arrived = f"{claim.family}, of which the directory has {', '.join(sorted(others))}"
         raise fail(f"{claim.id}: family", arrived, "one file with all of a family, or another name")
 
 
-def _together(claim: Claim, other: Said) -> bool:
+def _corrected_together(claim: Claim, entry: Registration) -> bool:
     """Whether two claims are corrected together."""
-    both = (claim.correction, other.correction, other.family)
-    return both == ("holm", "holm", claim.family)
+    return claim.correction == entry.correction == "holm" and claim.family == entry.family

@@ -1,19 +1,23 @@
-"""The tables of a run directory: those of its experiments, and what other verbs add to them."""
+"""The tables of a run directory: those of its experiments, and those that other commands add."""
 
 from typing import NamedTuple
 
 from simbias.experiments import Column, Table, experiments
 from simbias.experiments.table import CHECKSUM, OF_TRACE
 
-ROWS = {one.table.name: one.table for one in experiments().values()}  # a table an experiment
+ROWS = {
+    experiment.table.name: experiment.table for experiment in experiments().values()
+}  # one table for each experiment
 
-# the checks of every experiment, each with the columns of its own
+# the columns of the checks of all experiments
 TRACES = (
     *OF_TRACE,
-    *dict.fromkeys(column for one in experiments().values() for column in one.trace),
+    *dict.fromkeys(column for experiment in experiments().values() for column in experiment.trace),
 )
-# the columns of a file of checks, by the table of whose row they are
-ON_THE_WAY = {one.table.name: (*OF_TRACE, *one.trace) for one in experiments().values()}
+# the columns of a trace file, by the table of its experiment
+ON_THE_WAY = {
+    experiment.table.name: (*OF_TRACE, *experiment.trace) for experiment in experiments().values()
+}
 
 BOUNDS_COLUMNS = (
     Column("cell", "VARCHAR", "cell of the network", needed=True),
@@ -124,17 +128,19 @@ TABLES = {
     for table in (
         *ROWS.values(),
         Table("traces", TRACES),
-        # tables that other verbs add to a run
+        # tables that other commands add to a run
         Table("bounds", BOUNDS_COLUMNS),
         Table("verdicts", VERDICTS_COLUMNS),
         Table("evidence", EVIDENCE_COLUMNS),
     )
 }
-UNASKED = {"measured": Table("measured", MEASURED_COLUMNS)}  # kept besides, no part of a question
+UNQUERIED = {
+    "measured": Table("measured", MEASURED_COLUMNS)
+}  # stored as well, but no table of ``query``
 
 
 class Known(NamedTuple):
-    """What is kept in memory of a row of an experiment."""
+    """The columns of an experiment's row that are held in memory."""
 
     cell: str
     seed: int
@@ -144,4 +150,4 @@ class Known(NamedTuple):
     checksum: str | None
 
 
-UNKNOWN = Known("", 0, "", None, None, None)  # known of what has no row
+UNKNOWN = Known("", 0, "", None, None, None)  # where there is no row

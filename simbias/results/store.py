@@ -2,11 +2,11 @@
 
 A file is written under a temporary name, synced and renamed: many writers need no lock, a network
 computed twice is one row, and what remains to be done is a set difference. A network's row is
-written last, so a row means that all of it is there; ``rows`` says how rows become large files.
+written last, so where there is a row all its files exist; ``rows`` gathers rows in large files.
 
 The row has checksums of the network's files and of itself. Rows are verified whenever they are
 read, a trace or weights when they are loaded, and everything where a run begins: that takes as long
-as reading every file. What was kept before there were checksums passes, as unverified.
+as reading every file. Rows from before there were checksums are accepted, as unverified.
 """
 
 import re
@@ -33,7 +33,7 @@ from simbias.results.config import read_config
 from simbias.results.files import Fault, stamp
 from simbias.results.parquet import ENTRY, FILE
 from simbias.results.rows import OWN, Rows
-from simbias.results.schema import ON_THE_WAY, ROWS, TABLES, UNASKED, Known
+from simbias.results.schema import ON_THE_WAY, ROWS, TABLES, UNQUERIED, Known
 from simbias.training.draws import DrawsError
 
 _FOLDERS = ("traces", "weights", "checkpoints")
@@ -46,7 +46,7 @@ class Store(Beside):
     Args:
         directory: its path.
         create: make it if it is not there; otherwise it must hold a run.
-        note: hears of every file that reading leaves out, once; default: a warning.
+        note: called with a line on each file that reading leaves out, once; default: a warning.
 
     Raises:
         ValueError: no run directory, a file in its place, or a place that cannot be written.
@@ -95,10 +95,10 @@ class Store(Beside):
                 raise ValueError(f"{path} is a file: not a run directory of simbias")
 
     def prepare(self, config: Settings) -> None:
-        """Make the folders, write ``run.toml``, and clear what killed processes left.
+        """Make the folders, write ``run.toml``, and remove what killed processes left.
 
         Args:
-            config: what ``config()`` gives from then on; TOML has no None.
+            config: what ``config()`` returns from then on; TOML has no None.
         """
         for folder in _FOLDERS:
             (self.directory / folder).mkdir(parents=True, exist_ok=True)
@@ -108,17 +108,17 @@ class Store(Beside):
     def config(self) -> Settings | None:
         """The contents of ``run.toml``; None where there is none; ValueError for a foreign one."""
         path = self.directory / "run.toml"
-        now = stamp(path)
+        mark = stamp(path)
         if not path.exists():
             return None
-        if self._config[0] != now:
-            self._config = now, read_config(path)
+        if self._config[0] != mark:
+            self._config = mark, read_config(path)
             names = [entry["cell"] for entry in self._config[1]["names"]]
             self._order = {name: place for place, name in enumerate(names)}
         return self._config[1]
 
     def check_keys(self) -> None:
-        """Raise DrawsError where what is kept was drawn by other random keys than those of now."""
+        """Raise DrawsError where the run was drawn with another version of the random keys."""
         config = self.config()
         if config is not None:
             stored = config.get("versions", {}).get("keys", str(VERSION))  # else draws are compared
@@ -130,7 +130,7 @@ class Store(Beside):
                 )
 
     def order(self, cell: str) -> int:
-        """The place of a cell in the suite; cells that are not in it come last."""
+        """The position of a cell in the suite; cells that are not in it come last."""
         self.config()
         return self._order.get(cell, len(self._order))
 
@@ -138,13 +138,13 @@ class Store(Beside):
 
     def finished(self) -> dict[str, str]:
         """Status by hash of the rows whose files are whole and whose status is final."""
-        there = self._weighed()
+        with_weights = self._hashes_with_weights()
         return {
             name: row.status
             for table, rows in self._known().items()
             for name, row in rows.items()
             if row.status in FINAL
-            and (name in there or not (ROWS[table].weighed or row.weights_checksum))
+            and (name in with_weights or not (ROWS[table].weighed or row.weights_checksum))
         }
 
     def statuses(self) -> dict[str, str]:
@@ -152,9 +152,9 @@ class Store(Beside):
         return {name: row.status for name, row in self.known().items()}
 
     def known(self) -> Mapping[str, Known]:
-        """What is known of each sound row, by hash; reads only what has changed."""
-        some = [rows for rows in self._known().values() if rows]
-        return some[0] if len(some) == 1 else ChainMap(*some)
+        """The ``Known`` columns of each sound row, by hash; reads only files that have changed."""
+        tables = [rows for rows in self._known().values() if rows]
+        return tables[0] if len(tables) == 1 else ChainMap(*tables)
 
     def write(
         self,
@@ -164,15 +164,15 @@ class Store(Beside):
         trace: Sequence[Mapping[str, object]] = (),
         tensors: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """Keep an outcome: weights and trace first, then its row with their checksums.
+        """Write an outcome: weights and trace first, then its row with their checksums.
 
         A row with a status that is not final never takes the place of one that is.
 
         Args:
-            table: which, one of ``ROWS``.
+            table: name of one of ``ROWS``.
             name: the hash of the row.
-            row, trace: by column name; what is missing or NaN is empty.
-            tensors: what is kept beside it.
+            row, trace: by column name; missing values and NaN are empty.
+            tensors: weights, for a file of their own.
 
         Raises:
             StoreError: it could not be written.
@@ -181,19 +181,20 @@ class Store(Beside):
             before = self.known().get(name)
             if before is not None and before.status in FINAL:
                 return
-        kept = self._write_files(name, ON_THE_WAY[table], trace, tensors)
-        self._rows[table].write(name, {**row, **kept})
+        hashes = self._write_files(name, ON_THE_WAY[table], trace, tensors)
+        self._rows[table].write(name, {**row, **hashes})
 
     def compact(self, *, wait: bool = False) -> None:
-        """Gather rows into large files, unless another process does, which may be waited for.
+        """Gather rows into large files, unless another process does; raises StoreError.
 
-        Raises StoreError.
+        Args:
+            wait: whether to wait for that process.
         """
         for rows in self._rows.values():
             rows.compact(wait=_WAIT if wait else 0.0)
 
     def unverified(self) -> int:
-        """How many rows are from before checksums."""
+        """The number of rows from before there were checksums."""
         return sum(row.checksum is None for row in self.known().values())
 
     # -- reading ----------------------------------------------------------------------------
@@ -209,7 +210,7 @@ class Store(Beside):
         """
         with parquet.alone() as connection:
             for table in _mentioned(sql):
-                self._tell(self._fill(connection, table))
+                self._report(self._fill(connection, table))
                 for column in (FILE, ENTRY):
                     connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
             return parquet.ask(connection, sql)
@@ -228,14 +229,14 @@ class Store(Beside):
 
         def write(temporary: Path) -> None:
             with parquet.connect() as connection:
-                self._tell(self._fill(connection, table))
-                whole = f"(SELECT * {OWN} FROM {table} ORDER BY {FILE}, rowid)"
+                self._report(self._fill(connection, table))
+                query = f"(SELECT * {OWN} FROM {table} ORDER BY {FILE}, rowid)"
                 if format == "parquet":
-                    parquet.copy(connection, whole, temporary)
+                    parquet.copy(connection, query, temporary)
                     return
-                found = connection.execute(f"FROM {whole}")
-                names = [column[0] for column in found.description or []]
-                temporary.write_text(csv_text(names, found.fetchall()), encoding="utf-8")
+                result = connection.execute(f"FROM {query}")
+                names = [column[0] for column in result.description or []]
+                temporary.write_text(csv_text(names, result.fetchall()), encoding="utf-8")
 
         files.write(path, write)
 
@@ -250,8 +251,8 @@ class Store(Beside):
 
         Args:
             path: the file.
-            columns: what the file has.
-            rows: by column name; what is missing or NaN is empty.
+            columns: of the file.
+            rows: by column name; missing values and NaN are empty.
         """
 
         def write(temporary: Path) -> None:
@@ -261,35 +262,35 @@ class Store(Beside):
         files.write(path, write)
 
     def read_rows(self, path: Path, columns: Sequence[Column]) -> list[TableRow] | None:
-        """The rows of a Parquet file as they were written; None, and told, where it is not whole.
+        """The rows of a Parquet file in their order; None where it is missing or damaged.
 
-        None as well where there is no such file.
+        A damaged file is reported.
         """
         rows, faults = parquet.read(columns, path)
-        self._tell(faults)
+        self._report(faults)
         return None if faults or not path.exists() else rows
 
     def read_table(self, table: str) -> list[list[TableRow]]:
-        """The rows of each file of a table; what cannot be used is told."""
+        """The rows of each file of a table; files that cannot be used are reported."""
         with parquet.connect() as connection:
-            self._tell(self._fill(connection, table))
-            found = parquet.rows(connection, table)
-        return [list(rows) for _, rows in groupby(found, key=itemgetter(FILE))]
+            self._report(self._fill(connection, table))
+            rows = parquet.rows(connection, table)
+        return [list(file_rows) for _, file_rows in groupby(rows, key=itemgetter(FILE))]
 
     def damaged(self) -> list[Fault]:
-        """Files that cannot be used, each with the reason; reads all that there are."""
-        found = []
+        """Files that cannot be used, each with the reason; reads every file."""
+        faults = []
         for rows in self._rows.values():
-            rows.index()  # its faults are among those of its table
+            rows.index()  # its faults are those of its table below
         with parquet.connect() as connection:
-            for table in TABLES | UNASKED:
-                found += self._fill(connection, table)
-        return found + self._broken()
+            for table in TABLES | UNQUERIED:
+                faults += self._fill(connection, table)
+        return faults + self._damaged_tensors()
 
     def mend(self) -> list[str]:
         """Move damaged files out of the way, keeping them; returns a line each.
 
-        What they were of counts as missing, and is computed again; the sound rows of a file of many
+        What they held counts as missing, and is computed again; the sound rows of a file of several
         are kept. Raises StoreError.
         """
         faults = self.damaged()
@@ -315,26 +316,26 @@ class Store(Beside):
     # -- inside -----------------------------------------------------------------------------
 
     def _known(self) -> dict[str, dict[str, Known]]:
-        """What is known of the rows of each table."""
-        found = {}
+        """The ``Known`` columns of each table's rows, by table and hash; reports faults."""
+        by_table = {}
         for name, rows in self._rows.items():
-            found[name], faults = rows.index()
-            self._tell(faults)
-        return found
+            by_table[name], faults = rows.index()
+            self._report(faults)
+        return by_table
 
     def _fill(self, connection: duckdb.DuckDBPyConnection, name: str) -> list[Fault]:
-        """Make a table of what is sound; returns the files of which rows are left out."""
-        table = (TABLES | UNASKED)[name]
+        """Make a table of the sound rows; returns the files of which rows are left out."""
+        table = (TABLES | UNQUERIED)[name]
         if table.entry:
             return self._rows[name].fill(connection)
         paths = sorted((self.directory / name).glob("*.parquet"))
-        others = self._other_traces(paths) if name == "traces" else []
-        wrong = {fault.path for fault in others}
+        traces = self._damaged_traces(paths) if name == "traces" else []
+        wrong = {fault.path for fault in traces}
         sound = [f"{name}/{path.name}" for path in paths if path not in wrong]
-        found = parquet.fill(connection, name, table.columns, self.directory, sound)
-        return others + [fault for fault in found if fault.path.exists()]
+        faults = parquet.fill(connection, name, table.columns, self.directory, sound)
+        return traces + [fault for fault in faults if fault.path.exists()]
 
-    def _tell(self, faults: Sequence[Fault]) -> None:
+    def _report(self, faults: Sequence[Fault]) -> None:
         for path, why in faults:
             if path not in self._noted:
                 self._note(f"{path} cannot be used ({why}); run again to set it right")
@@ -342,6 +343,6 @@ class Store(Beside):
 
 
 def _mentioned(sql: str) -> list[str]:
-    """The tables whose names are in a question; all where there is none."""
+    """The tables that a query names; all of them where it names none."""
     words = set(re.findall(r"\w+", sql.lower()))
     return [table for table in TABLES if table in words] or list(TABLES)

@@ -31,7 +31,7 @@ class Mean:
         half: half-width of its 95% interval by Student's t over seeds, approximate: it assumes that
             they vary by a normal law; NaN for a single seed, and where all seeds are the same.
         published: the published value, if there is one.
-        least, most: that the mean can be.
+        least, most: range of the mean.
     """
 
     value: float
@@ -56,15 +56,16 @@ class Summary:
     """One cell of a run.
 
     Attributes:
-        cell, network: names; of what else learns, where it is no network.
-        task: its name, with what sets it apart from the catalogue's and is not among ``settings``.
+        cell, network: names; another learner's where it is no network.
+        task: its name, with the settings that differ from the catalogue's and are not among
+            ``settings``.
         settings: those of its settings that are not the same in every cell of the run, other than
             the names of task and network.
-        statuses: how many networks have which status.
+        statuses: number of networks by status.
         means: by quantity, those that tables show; one of another package only where some network
             of the run has a value.
-        transitions: when its networks reach the achievable boundary; None where the run does not
-            ask, or no network was measured.
+        transitions: when its networks reach the achievable boundary; None where its stop rule has
+            no ``select_accuracy``, or no network was measured.
         learner: the word for what learns; empty where nothing does.
         table: of its rows.
 
@@ -100,17 +101,17 @@ class Summary:
 
 
 def cell_settings(store: Store) -> dict[str, dict[str, object]]:
-    """What the name of each cell of a run leaves out, by its name, in the suite's order."""
+    """The settings that set each cell of a run apart, by the cell's name, in the suite's order."""
     config = store.config() or {"cells": [], "names": []}
-    found: dict[str, dict[str, object]] = {entry["cell"]: {} for entry in config["names"]}
-    return found | dict(zip(found, told_apart(config["cells"]), strict=False))
+    by_cell: dict[str, dict[str, object]] = {entry["cell"]: {} for entry in config["names"]}
+    return by_cell | dict(zip(by_cell, told_apart(config["cells"]), strict=False))
 
 
 def tables_of(store: Store) -> list[str]:
-    """The tables of the experiments that a run is of, networks where it names none."""
+    """The names of the tables of a run's experiments; networks where the run names no cell."""
     cells = (store.config() or {"cells": []})["cells"]
-    made = dict.fromkeys(map(experiment_of, cells)) or {experiments()[USUAL]: None}
-    return [one.table.name for one in made]
+    kinds = dict.fromkeys(map(experiment_of, cells)) or {experiments()[USUAL]: None}
+    return [kind.table.name for kind in kinds]
 
 
 def summarise(store: Store) -> list[Summary]:
@@ -133,52 +134,58 @@ def summarise(store: Store) -> list[Summary]:
         [('noisy-lms-5/(8,1)/944f36', {'done': 2})]
     """
     instance("store", store, Store)
-    made_by: dict[str, Experiment] = {}
+    experiment_by_cell: dict[str, Experiment] = {}
     members: dict[str, list[TableRow]] = {}
-    for made in experiments().values():
-        for record in _records(store, made):
-            made_by[record["cell"]] = made
+    for experiment in experiments().values():
+        for record in _rows_by_seed(store, experiment):
+            experiment_by_cell[record["cell"]] = experiment
             members.setdefault(record["cell"], []).append(record)
     order = sorted(members, key=store.order)
     settings = [json.loads(members[name][0]["settings"]) for name in order]
-    asking = [one for one in settings if one.get("stop", {}).get("select_accuracy") is not None]
-    known = transitions(store, [cell_from_settings(one) for one in asking]) if asking else {}
+    selecting = [
+        cell for cell in settings if cell.get("stop", {}).get("select_accuracy") is not None
+    ]
+    times = (
+        transitions(store, [cell_from_settings(cell) for cell in selecting]) if selecting else {}
+    )
     entries = (store.config() or {}).get("names", [])
     published = {entry["cell"]: entry["published"] for entry in entries}
     shown: dict[str, Ranged] = {
-        column: told
-        for made in dict.fromkeys(made_by.values())
-        for column, told in made.shown.items()
-        if not isinstance(told, Quantity)
+        column: ranged
+        for experiment in dict.fromkeys(experiment_by_cell.values())
+        for column, ranged in experiment.shown.items()
+        if not isinstance(ranged, Quantity)
         or QUANTITIES.owns(column)
-        or any(one.get(column) is not None for own in members.values() for one in own)
+        or any(row.get(column) is not None for rows in members.values() for row in rows)
     }
-    found = []
-    for name, one, varies in zip(order, settings, varied(settings), strict=True):
+    summaries = []
+    for name, own, varying in zip(order, settings, varied(settings), strict=True):
         statuses = [member["status"] for member in members[name]]
         means = {
             column: _mean(
                 [member.get(column) for member in members[name]],
                 published.get(name, {}).get(column),
-                least=told.low,
-                most=told.high,
+                least=ranged.low,
+                most=ranged.high,
             )
-            for column, told in shown.items()
+            for column, ranged in shown.items()
         }
         counted = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
-        task = task_words(one["task"], but=varies)
-        learner, table = made_by[name].learner, made_by[name].table.name
+        task = task_words(own["task"], but=varying)
+        learner, table = experiment_by_cell[name].learner, experiment_by_cell[name].table.name
         label = members[name][0].get(learner, "")
-        moved = known.get(name)
-        found.append(Summary(name, task, label, varies, counted, means, moved, learner, table))
-    return found
+        transition = times.get(name)
+        summaries.append(
+            Summary(name, task, label, varying, counted, means, transition, learner, table)
+        )
+    return summaries
 
 
-def _records(store: Store, made: Experiment) -> list[TableRow]:
-    """What a summary is made of: the rows of an experiment by seed, some of their columns."""
-    asked = ["cell", "settings", "status", *filter(None, [made.learner]), *made.shown]
-    listed = ", ".join(f'"{name}"' for name in asked)
-    names, rows = store.query(f"SELECT {listed} FROM {made.table.name} ORDER BY seed")
+def _rows_by_seed(store: Store, experiment: Experiment) -> list[TableRow]:
+    """The rows of an experiment by seed, with the columns that a summary needs."""
+    columns = ["cell", "settings", "status", *filter(None, [experiment.learner]), *experiment.shown]
+    selected = ", ".join(f'"{name}"' for name in columns)
+    names, rows = store.query(f"SELECT {selected} FROM {experiment.table.name} ORDER BY seed")
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 

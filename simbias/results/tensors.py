@@ -1,4 +1,4 @@
-"""Tensors in safetensors files, and what is known of files by their bytes."""
+"""Reading tensors from safetensors files, and checksums of files."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from simbias.results.files import FAILURES, StoreError, first_lines
 
 
 def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Tensors and what the file says of itself; raises StoreError."""
+    """The tensors and the metadata of a file; raises StoreError."""
     with reading(path), safe_open(path, "np") as handle:
         return {name: handle.get_tensor(name) for name in handle.keys()}, handle.metadata() or {}
 
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what goes wrong into a StoreError that names the file."""
+    """Turn errors of reading into a StoreError that names the file."""
     try:
         yield
     except FAILURES as error:
@@ -28,7 +28,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def file_checksum(path: Path) -> tuple[bool, str]:
-    """Whether there is a file, and the checksum of its bytes; raises StoreError."""
+    """Whether the file exists, and the checksum of its bytes; raises StoreError."""
     with reading(path):
         try:
             return True, checksums.of_bytes(path.read_bytes())

@@ -1,4 +1,4 @@
-"""From files back to what was trained: the cells of a run, their stacks, their estimators."""
+"""Loading from a run directory: the cells of a run, their stacks, their estimators."""
 
 import json
 from collections import Counter
@@ -32,7 +32,7 @@ Cells = TypeVar("Cells")
 
 
 class Trained(NamedTuple, Generic[Cells]):
-    """A cell of a run, and why each of its networks that ended is no classifier, empty: it is."""
+    """A cell of a run, and why a network that ended is no classifier, by seed; "" if it is one."""
 
     cell: Cells
     faults: dict[int, str]
@@ -47,23 +47,27 @@ def trained(store: Store, cell: str | None = None) -> list[Trained[Cell]]:
 
     Raises:
         ValueError: no such cell.
-        StoreError: no network of the run has ended, with the reasons that are known.
+        StoreError: no network of the run has ended, with the reasons.
     """
     return _ended(store, cell, ["networks"])
 
 
 def learned(store: Store, cell: str | None = None) -> list[Trained[OwnCell]]:
-    """As ``trained``, the cells of every experiment in which something is learned."""
-    made = [one.table.name for one in experiments().values() if one.learned is not None]
-    return _ended(store, cell, made)
+    """As ``trained``, the cells of every experiment that learns."""
+    tables = [
+        experiment.table.name
+        for experiment in experiments().values()
+        if experiment.learned is not None
+    ]
+    return _ended(store, cell, tables)
 
 
 def _ended(store: Store, cell: str | None, tables: Sequence[str]) -> list[Trained[OwnCell]]:
-    asked = (f"SELECT cell, seed, settings, status, reason FROM {table}" for table in tables)
-    _, every = store.query(" UNION ALL ".join(asked))
-    rows = sorted((row for row in every if row[3] in FINAL), key=itemgetter(1))
+    queries = (f"SELECT cell, seed, settings, status, reason FROM {table}" for table in tables)
+    _, answers = store.query(" UNION ALL ".join(queries))
+    rows = sorted((row for row in answers if row[3] in FINAL), key=itemgetter(1))
     if not rows:
-        raise _nothing(store, tables[0], every)
+        raise _none_trained(store, tables[0], answers)
     by_cell: dict[str, list[Answer]] = {}
     for name, *rest in rows:
         by_cell.setdefault(name, []).append(tuple(rest))
@@ -71,49 +75,49 @@ def _ended(store: Store, cell: str | None, tables: Sequence[str]) -> list[Traine
     matching = [name for name in names if cell is None or name.startswith(cell)]
     if not matching:
         raise fail("cell", cell, f"one of the trained cells: {', '.join(names)}")
-    found = []
+    cells = []
     for name in matching:
         faults = {
             seed: f"diverged: {reason}" if status == "diverged" else ""
             for seed, _, status, reason in by_cell[name]
         }
-        found.append(Trained(cell_of(json.loads(by_cell[name][0][1])), faults))
-    return found
+        cells.append(Trained(cell_of(json.loads(by_cell[name][0][1])), faults))
+    return cells
 
 
-def _nothing(store: Store, table: str, rows: Sequence[Answer]) -> StoreError:
-    """The error of a run without a network, or an estimator, that ended."""
+def _none_trained(store: Store, table: str, rows: Sequence[Answer]) -> StoreError:
+    """The error of a run in which no network, or estimator, has ended."""
     counts = Counter((status, reason) for *_, status, reason in rows)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     words = [f"{count} {status} ({reason})" for (status, reason), count in ordered]
-    said = f": {'; '.join(words[:3])}{'; ...' * (len(words) > 3)}" if words else ""
-    return StoreError(f"{store.directory} has no trained {table}{said}")
+    reasons = f": {'; '.join(words[:3])}{'; ...' * (len(words) > 3)}" if words else ""
+    return StoreError(f"{store.directory} has no trained {table}{reasons}")
 
 
-def _asked(
+def _select(
     store: Store, cell: str | None, seed: int | None, table: str
 ) -> tuple[OwnCell, list[int]]:
-    """One cell of a run, and which of its seeds that ended are asked for."""
+    """The chosen cell of a run, and the chosen ones of its seeds that ended."""
     instance("store", store, Store)
     if cell is not None:
         instance("cell", cell, str)
-    return _chosen(_ended(store, cell, [table]), cell, seed)
+    return _choose(_ended(store, cell, [table]), cell, seed)
 
 
-def _chosen(
-    found: Sequence[Trained[OwnCell]], cell: str | None, seed: int | None
+def _choose(
+    cells: Sequence[Trained[OwnCell]], cell: str | None, seed: int | None
 ) -> tuple[OwnCell, list[int]]:
     if seed is not None:
         whole("seed", seed, least=0, most=2**63 - 1)
-    check_one([one.cell.name for one in found], cell)
-    made, faults = found[0]
+    check_one([entry.cell.name for entry in cells], cell)
+    chosen, faults = cells[0]
     if seed is not None and seed not in faults:
         raise fail("seed", seed, f"one of {list(faults)}")
-    return made, list(faults) if seed is None else [seed]
+    return chosen, list(faults) if seed is None else [seed]
 
 
 def check_one(names: Sequence[str], cell: str | None) -> None:
-    """Raise ValueError for the beginning of several cells' names."""
+    """Raise ValueError where several cells' names begin with ``cell``."""
     if cell is not None and len(names) > 1:
         raise fail("cell", cell, f"the beginning of one cell, not of {', '.join(names)}")
 
@@ -147,7 +151,7 @@ def load_stack(store: Store, cell: str | None = None, *, seed: int | None = None
         >>> again.cell == stack.cell, again.seeds
         (True, (0, 1))
     """
-    return load_networks(store, *_asked(store, cell, seed, "networks"))
+    return load_networks(store, *_select(store, cell, seed, "networks"))
 
 
 def load_fitted(store: Store, cell: str | None = None, *, seed: int | None = None) -> Fitted:
@@ -181,9 +185,9 @@ def load_fitted(store: Store, cell: str | None = None, *, seed: int | None = Non
         >>> simbias.results.load_fitted(store).seeds
         (0,)
     """
-    made, seeds = _asked(store, cell, seed, "estimators")
-    found: Fitted = load(store, made, seeds)
-    return found
+    chosen, seeds = _select(store, cell, seed, "estimators")
+    fitted: Fitted = load(store, chosen, seeds)
+    return fitted
 
 
 def load_networks(store: Store, cell: Cell, seeds: Sequence[int]) -> Stack:
@@ -193,33 +197,33 @@ def load_networks(store: Store, cell: Cell, seeds: Sequence[int]) -> Stack:
         StoreError: one that is broken, with cell, seed and file.
         DrawsError: the training set of one cannot be drawn again.
     """
-    found: Stack = load(store, cell, seeds)
-    return found
+    stack: Stack = load(store, cell, seeds)
+    return stack
 
 
 def load(store: Store, cell: AnyCell, seeds: Sequence[int]) -> AnyStack:
-    """What was learned at some seeds of a cell, whatever learns: a stack, say.
+    """The stack, or the estimators, of some seeds of a cell.
 
     Raises:
         StoreError: one that is broken, with cell, seed and file.
         DrawsError: the training set of one cannot be drawn again.
     """
     store.check_keys()
-    made = experiment_of(cell)
-    assert made.learned is not None  # else it has no classifiers
-    columns, found = [column.name for column in made.trace], []
+    experiment = experiment_of(cell)
+    assert experiment.learned is not None  # else it would have no classifiers
+    columns, parts = [column.name for column in experiment.trace], []
     for seed in seeds:
         replica = Replica(cell, seed)
         name = row_name(replica)
         try:
-            kept, trace = store.weights(name), store.trace(name, columns)
-            found.append(made.learned.read(replica, kept, trace))
+            arrays, trace = store.weights(name), store.trace(name, columns)
+            parts.append(experiment.learned.read(replica, arrays, trace))
         except DrawsError:
             raise
         except (StoreError, ValueError) as error:
             where = "" if isinstance(error, StoreError) else f" {store.weights_path(name)}"
             raise StoreError(f"{cell.name} seed {seed}: {error}{where}") from None
-    return joined(cell, found)
+    return joined(cell, parts)
 
 
 def load_sound(
@@ -236,8 +240,8 @@ def load_sound(
         store: the run directory.
         cell: its name, or the beginning of one; default: the suite's first that has a classifier.
         seed: the only network to load; default: all of them.
-        first: load the first that there is.
-        of: which cells there are: ``trained``, or ``learned`` for estimators as well.
+        first: load only the first classifier.
+        of: lists the cells: ``trained``, or ``learned`` for estimators as well.
 
     Raises:
         ValueError: no such cell or seed, or a seed that is no classifier.
@@ -245,55 +249,57 @@ def load_sound(
         DrawsError: no training set can be drawn again.
     """
     if seed is not None:
-        made, seeds = _chosen(of(store, cell), cell, seed)
-        stack = load(store, made, seeds)
+        chosen, seeds = _choose(of(store, cell), cell, seed)
+        stack = load(store, chosen, seeds)
         sound_seed(stack, seed)
         return stack, {}
     left_out: dict[Replica, str] = {}
     other_draws: list[DrawsError] = []
-    for made, known in of(store, cell):
+    for chosen, faults_by_seed in of(store, cell):
         sound: list[AnyStack] = []
-        for own, fault in known.items():
+        for own_seed, fault in faults_by_seed.items():
             if first and sound:
                 break
             if not fault:
                 try:
-                    one = load(store, made, [own])
-                    (fault,) = faults(one)
+                    part = load(store, chosen, [own_seed])
+                    (fault,) = faults(part)
                 except DrawsError as error:
                     other_draws.append(error)
                     fault = str(error)
                 except StoreError as error:
                     fault = str(error)
             if fault:
-                left_out[Replica(made, own)] = fault
+                left_out[Replica(chosen, own_seed)] = fault
             else:
-                sound.append(one)
+                sound.append(part)
         if sound:
-            return joined(made, sound), left_out
+            return joined(chosen, sound), left_out
     if other_draws:
         raise other_draws[0]
-    said = "; ".join(f"{one.cell.name} seed {one.seed} {why}" for one, why in left_out.items())
-    raise StoreError(f"no network with finite logits in {store.directory}: {said}")
+    reasons = "; ".join(
+        f"{replica.cell.name} seed {replica.seed} {why}" for replica, why in left_out.items()
+    )
+    raise StoreError(f"no network with finite logits in {store.directory}: {reasons}")
 
 
 def joined(cell: AnyCell, parts: Sequence[AnyStack]) -> AnyStack:
-    """What was learned at several seeds of a cell as one."""
+    """The stacks, or estimators, of several seeds of a cell as one."""
     learned = experiment_of(cell).learned
     assert learned is not None  # else there are no parts
     return learned.join(parts)
 
 
 def weights_of(store: Store, cell: AnyCell, seeds: Sequence[int]) -> str | None:
-    """What numbers about networks are of: a hash of their tensors; None where one is not whole."""
-    rows, found = store.known(), []
+    """A hash of the tensors of some networks; None where a network's tensors are not whole."""
+    rows, hashes = store.known(), []
     for seed in sorted(seeds):
         name = row_name(Replica(cell, seed))
         if name not in rows:
             return None
         try:
-            own = rows[name].weights_checksum or checksums.of_tensors(store.weights(name))
+            checksum = rows[name].weights_checksum or checksums.of_tensors(store.weights(name))
         except StoreError:
             return None
-        found.append(own)
-    return checksums.of_bytes(" ".join(found).encode())
+        hashes.append(checksum)
+    return checksums.of_bytes(" ".join(hashes).encode())

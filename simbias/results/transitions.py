@@ -2,8 +2,8 @@
 
 A network that memorises may find the achievable rule later on, in a sudden jump. Its transition is
 the first check from which on, to the end of training, the error on select draws exceeds the
-achievable risk by less than 1%. A network that dropped below and came back has none; for one whose
-budget was spent without, the transition is censored there; one that diverged is left out.
+achievable risk by less than 1%. A network that dropped below and came back has none; one that spent
+its budget without a transition is censored there; one that diverged is left out.
 """
 
 from collections.abc import Sequence
@@ -87,12 +87,12 @@ class Transitions:
 def transitions(store: Store, cells: Sequence[Cell]) -> dict[str, Transitions]:
     """The transitions of some cells of a run, by the cell's name, over seeds with a final status.
 
-    A network that diverged has no risk and is left out: it is neither short of the boundary nor of
+    A network that diverged has no risk and is left out: it neither reached the boundary nor spent
     its budget.
 
     Args:
         store: the run directory.
-        cells: which; those without a network that ended and did not diverge are left out.
+        cells: those without a network that ended and did not diverge are left out.
     """
     _, rows = store.query(
         f"""
@@ -104,26 +104,26 @@ def transitions(store: Store, cells: Sequence[Cell]) -> dict[str, Transitions]:
     by_cell: dict[str, dict[int, list[Answer]]] = {}
     for name, seed, *check in rows:
         by_cell.setdefault(name, {}).setdefault(seed, []).append(tuple(check))
-    found = {}
+    by_name = {}
     for cell in cells:
         achievable = cell.task.truth.achievable_risk
-        if achievable is None:  # there is nothing to come near to
+        if achievable is None:  # there is no boundary to reach
             continue
         most = achievable + EXCESS
         networks = by_cell.get(cell.name)
         if networks:
-            seen = [_times(np.array(checks, float).T, most) for checks in networks.values()]
-            updates, since, first, fitted, reached = map(np.array, zip(*seen, strict=True))
-            found[cell.name] = Transitions(
+            times = [_times(np.array(checks, float).T, most) for checks in networks.values()]
+            updates, since, first, fitted, reached = map(np.array, zip(*times, strict=True))
+            by_name[cell.name] = Transitions(
                 tuple(networks), updates, since, first, fitted, reached, cell.stop.max_updates
             )
-    return found
+    return by_name
 
 
 def _times(
     checks: Float[np.ndarray, "columns checks"], most: float
 ) -> tuple[float, float, float, float, bool]:
-    """A network's transition, the check before, its first check below, its fit; has it reached?"""
+    """The entries of ``Transitions`` for one network: updates, since, first, fitted, reached."""
     risk, updates, select, train = checks
     below = 1 - select < most
     transition = first_update(updates, settled(below))
