@@ -9,17 +9,16 @@ over all cores of
   loop that was published with Shah et al. (2020);
 - torch tuned: tensors indexed in place, one single-threaded process a core;
 
-and GFLOP/s beside the rate of large matrix products and of products of the very shapes. An update
-is counted as three forward passes (the usual convention: the gradient of the inputs is counted,
-though nobody computes it). Contestants
-take turns, each in a process of its own, so that a drift of the machine's speed meets all of them;
-ratios are taken within a round.
+and GFLOP/s beside the rate of large matrix products and of products of the same shapes. An update
+is counted as three forward passes (the usual convention, which counts the gradient of the inputs,
+although none of them computes it). Contestants take turns, each in its own process, so that a drift
+of the machine's speed affects all of them; ratios are taken within a round.
 
     python benchmarks/engine.py [--rounds 3] [--seconds 3] [--shapes 100,1 300,2] [--json FILE]
 
-With ``--networks`` the table is another one, made for accelerators: updates a second, summed over
-so many networks trained at once on JAX's default device, beside the published loop on the same
-device (CUDA where PyTorch has it), and what that many networks cost compared with one.
+With ``--networks`` the table is one for accelerators: updates per second, summed over the given
+number of networks trained at once on JAX's default device, beside the published loop on the same
+device (CUDA where PyTorch has it), and the time of that many networks relative to one.
 
     python benchmarks/engine.py --networks 1 16 64 256
 """
@@ -43,7 +42,7 @@ CORES = usable_cores()
 
 
 def sizes(shape: str) -> list[int]:
-    """Units of every layer."""
+    """The number of units of every layer."""
     width, depth = map(int, shape.split(","))
     return [DIM, *[width] * depth, 2]
 
@@ -63,7 +62,7 @@ def plain_vmap(shape: str, seconds: float) -> float:
 
 
 def many(shape: str, seconds: float) -> float:
-    """As many networks as the shape says (``100,1x64``), under ``vmap`` on an accelerator."""
+    """The number of networks in the shape (``100,1x64``), under ``vmap`` on an accelerator."""
     import simbias
 
     simbias.configure()
@@ -86,8 +85,8 @@ def _jax_rate(shape: str, seconds: float, networks: int, vectorised: bool) -> fl
     marks: list[tuple[float, int]] = []
     trained: dict = {}
 
-    def after(moved: dict) -> None:
-        trained.update({job: int(snapshot.state.updates) for job, snapshot in moved.items()})
+    def after(advanced: dict) -> None:
+        trained.update({job: int(snapshot.state.updates) for job, snapshot in advanced.items()})
         marks.append((time.perf_counter(), sum(trained.values())))
         # the first two segments hold compilation and the sizing of segments
         if len(marks) > 2 and marks[-1][0] - marks[1][0] >= seconds:
@@ -149,7 +148,7 @@ def torch_tuned_worker(shape: str, seconds: float) -> float:
 
 
 def torch_tuned(shape: str, seconds: float) -> float:
-    """One process a core, at the same time; the rates add up."""
+    """The sum of the rates of one process per core, at the same time."""
     command = [sys.executable, __file__, "--worker", "torch_tuned_worker", shape, str(seconds)]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(CORES)]
     return sum(float(worker.communicate()[0]) for worker in workers)
@@ -198,7 +197,7 @@ def peak(shape: str, seconds: float) -> float:
 
 
 def peak_at_shapes(shape: str, seconds: float) -> float:
-    """GFLOP/s of the matrix products of one update and nothing else."""
+    """GFLOP/s of the matrix products of one update alone."""
     import simbias
 
     simbias.configure()
@@ -207,7 +206,7 @@ def peak_at_shapes(shape: str, seconds: float) -> float:
     import numpy as np
 
     from simbias.parallel import devices_for, over_seeds
-    from simbias.parallel import spread as laid
+    from simbias.parallel import spread as on_devices
 
     units = sizes(shape)
     pairs = list(zip(units[:-1], units[1:], strict=True))
@@ -220,11 +219,11 @@ def peak_at_shapes(shape: str, seconds: float) -> float:
             for weight in weights:
                 activations.append(activations[-1] @ weight)
             back = activations[-1]
-            moved = []
+            updated = []
             for i in reversed(range(len(weights))):
-                moved.insert(0, weights[i] + 1e-9 * (activations[i].T @ back))
+                updated.insert(0, weights[i] + 1e-9 * (activations[i].T @ back))
                 back = back @ weights[i].T if i else back
-            return (moved, x), None
+            return (updated, x), None
 
         weights = [jnp.ones(pair) * seed * 1e-3 for pair in pairs]
         (weights, _), _ = jax.lax.scan(update, (weights, jnp.ones((BATCH, DIM))), length=repeats)
@@ -232,7 +231,7 @@ def peak_at_shapes(shape: str, seconds: float) -> float:
 
     devices = devices_for()
     program = over_seeds(products, devices)
-    seeds = laid([np.float32(1 + i) for i in range(len(devices))], devices)
+    seeds = on_devices([np.float32(1 + i) for i in range(len(devices))], devices)
     program(seeds).block_until_ready()
     start, calls = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
@@ -263,7 +262,7 @@ WORKERS = {function.__name__: function for function in (*RACE.values(), *OTHERS)
 
 
 def measure(worker: Callable[[str, float], float], shape: str, seconds: float) -> float:
-    """Run one contestant in a process of its own."""
+    """The rate of one contestant, run in its own process."""
     name = worker.__name__
     command = [sys.executable, __file__, "--worker", name, shape, str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -273,7 +272,7 @@ def measure(worker: Callable[[str, float], float], shape: str, seconds: float) -
 
 
 def device() -> str:
-    """JAX's default device, asked in a process of its own."""
+    """JAX's default device, read in its own process."""
     code = "import simbias; simbias.configure(); from simbias.experiments import device"
     code += "; print(device())"
     return subprocess.run(
@@ -282,7 +281,7 @@ def device() -> str:
 
 
 def machine() -> dict[str, object]:
-    """What the figures were measured on."""
+    """The machine and versions that the figures were measured on."""
     from importlib.metadata import version
 
     with open("/proc/cpuinfo") as handle:
@@ -306,28 +305,33 @@ def report(shape: str, rounds: list[dict[str, float]]) -> None:
     flops = update_flops(shape) / 1e9
     print(f"({shape})")
     for name in RACE:
-        value = statistics.median(one[name] for one in rounds)
+        value = statistics.median(rates[name] for rates in rounds)
         if name.startswith("peak"):
             print(f"  {name:<16} {value:10.0f} GFLOP/s")
         else:
             print(f"  {name:<16} {value:10,.0f} updates/s {value * flops:7.0f} GFLOP/s")
     for name in ("vmap", "torch published", "torch tuned"):
-        print(f"  simbias / {name:<15} {spread([r['simbias'] / r[name] for r in rounds])}")
+        print(
+            f"  simbias / {name:<15} {spread([rates['simbias'] / rates[name] for rates in rounds])}"
+        )
     for name in ("peak", "peak at shapes"):
-        proportion = [r["simbias"] * flops / r[name] for r in rounds]
+        proportion = [rates["simbias"] * flops / rates[name] for rates in rounds]
         print(f"  proportion of {name:<15} {spread(proportion)}", flush=True)
 
 
 def report_many(shape: str, rounds: list[dict[str, float]], counts: list[int]) -> None:
     """Print the rates of many networks at once."""
     loop = "torch published"
-    print(f"({shape})\n  {loop:<16} {statistics.median(r[loop] for r in rounds):12,.0f} updates/s")
+    median = statistics.median(rates[loop] for rates in rounds)
+    print(f"({shape})\n  {loop:<16} {median:12,.0f} updates/s")
     for count in counts:
         name = f"{count} networks"
-        rates = [one[name] for one in rounds]
-        cost = [one[f"{counts[0]} networks"] / counts[0] * count / one[name] for one in rounds]
-        print(f"  {name:<16} {statistics.median(rates):12,.0f} updates x networks/s")
-        print(f"    / {loop}: {spread([one[name] / one[loop] for one in rounds])}")
+        values = [rates[name] for rates in rounds]
+        cost = [
+            rates[f"{counts[0]} networks"] / counts[0] * count / rates[name] for rates in rounds
+        ]
+        print(f"  {name:<16} {statistics.median(values):12,.0f} updates x networks/s")
+        print(f"    / {loop}: {spread([rates[name] / rates[loop] for rates in rounds])}")
         print(f"    time of {counts[0]} networks: {spread(cost)}", flush=True)
 
 
@@ -345,8 +349,8 @@ def main() -> None:
         name, shape, seconds = options.worker
         print(WORKERS[name](shape, float(seconds)))
         return
-    found = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "rounds": {}}
-    print(", ".join(f"{key} {value}" for key, value in found["machine"].items()))
+    measurements = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "rounds": {}}
+    print(", ".join(f"{key} {value}" for key, value in measurements["machine"].items()))
     for shape in options.shapes:
         race = {name: (worker, shape) for name, worker in RACE.items()}
         if options.networks:
@@ -356,14 +360,14 @@ def main() -> None:
             {name: measure(*contestant, options.seconds) for name, contestant in race.items()}
             for _ in range(options.rounds)
         ]
-        found["rounds"][shape] = rounds
+        measurements["rounds"][shape] = rounds
         if options.networks:
             report_many(shape, rounds, options.networks)
         else:
             report(shape, rounds)
     if options.json:
         with open(options.json, "w") as handle:
-            json.dump(found, handle, indent=1)
+            json.dump(measurements, handle, indent=1)
 
 
 if __name__ == "__main__":

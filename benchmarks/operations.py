@@ -40,15 +40,15 @@ def profile(shape: str) -> None:
     devices = devices_for()
     program = fit.program(cell, jobs.N_SELECT)
     problems = [problem_of(cell, seed) for seed in range(len(devices))]
-    states = [jax.jit(lambda one: fit.start(program, one))(problem) for problem in problems]
-    laid = spread(list(zip(problems, states, strict=True)), devices)
+    states = [jax.jit(lambda problem: fit.start(program, problem))(problem) for problem in problems]
+    placed = spread(list(zip(problems, states, strict=True)), devices)
     compiled = jobs._compiled(program, devices, False, len(devices))
-    compiled = compiled.lower(laid, jnp.int32(1)).compile()
+    compiled = compiled.lower(placed, jnp.int32(1)).compile()
     known = {name: (kind, source) for name, kind, source in _LINE.findall(compiled.as_text())}
-    jax.block_until_ready(compiled(laid, jnp.int32(1)))
+    jax.block_until_ready(compiled(placed, jnp.int32(1)))
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
-            jax.block_until_ready(compiled(laid, jnp.int32(3)))
+            jax.block_until_ready(compiled(placed, jnp.int32(3)))
         (path,) = Path(folder).rglob("*.xplane.pb")
         data = jax.profiler.ProfileData.from_file(str(path))
     spent: Counter[str] = Counter()

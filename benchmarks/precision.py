@@ -31,9 +31,9 @@ def rounding_product(bits: int):
     def forward(x, weight):
         return product(x, weight), (rounded(x), rounded(weight))
 
-    def backward(kept, change):
-        x, weight = kept
-        return rounded(change) @ weight.T, x.T @ rounded(change)
+    def backward(residuals, cotangent):
+        x, weight = residuals
+        return rounded(cotangent) @ weight.T, x.T @ rounded(cotangent)
 
     product.defvjp(forward, backward)
     return product

@@ -4,9 +4,9 @@
     python benchmarks/store.py --networks 1000 10000 --one-file-each      # a network a file
     python benchmarks/store.py --groups 50            # memory while so many groups are computed
 
-The rows are made up: real cells, numbers drawn at random, a hundred seeds a cell, and as many rows
-in a file as a compiled group of four cells leaves. Each command is a process of its own, from its
-start; seconds of its processor are told beside those of the clock, on which other programs count.
+The rows are made up: real cells, numbers drawn at random, a hundred seeds for each cell, and as
+many rows in a file as a compiled group of four cells leaves. Each command is a new process, from
+its start; its processor seconds are printed beside wall time, which depends on other programs.
 """
 
 import argparse
@@ -71,7 +71,7 @@ COMMANDS = {
 
 
 def plan_of(networks: int, folder: Path, seeds: int = SEEDS) -> Plan:
-    """A plan with so many networks."""
+    """A plan of a given number of networks."""
     widths = list(range(1, 1 + networks // seeds))
     path = folder / "many.toml"
     path.write_text(SUITE.format(seeds=seeds, widths=widths))
@@ -80,20 +80,22 @@ def plan_of(networks: int, folder: Path, seeds: int = SEEDS) -> Plan:
 
 def made_up(job: Replica, draw: np.random.Generator) -> dict[str, Any]:
     """A row of a network that ended, with every column."""
-    made = row("many", Ended(job, "done", "train accuracy reached"))
+    values = row("many", Ended(job, "done", "train accuracy reached"))
     for column in NETWORKS:
         if column.type == "DOUBLE":
-            made[column.name] = float(draw.random())
-        elif column.type == "BIGINT" and column.name not in made:
-            made[column.name] = int(draw.integers(1000))
-    made["weights_checksum"], made["trace_checksum"] = (draw.bytes(16).hex() for _ in range(2))
-    kept = {name: made.get(name) for name in (column.name for column in NETWORKS)}
-    kept[CHECKSUM.name] = checksums.of_rows([{k: v for k, v in kept.items() if v is not None}])
-    return kept
+            values[column.name] = float(draw.random())
+        elif column.type == "BIGINT" and column.name not in values:
+            values[column.name] = int(draw.integers(1000))
+    values["weights_checksum"], values["trace_checksum"] = (draw.bytes(16).hex() for _ in range(2))
+    ordered = {name: values.get(name) for name in (column.name for column in NETWORKS)}
+    ordered[CHECKSUM.name] = checksums.of_rows(
+        [{k: v for k, v in ordered.items() if v is not None}]
+    )
+    return ordered
 
 
 def write(rows: list[dict[str, Any]], path: Path) -> None:
-    """One file with rows as they are."""
+    """Write rows to one file, unchecked."""
     typed = ", ".join(f"{column.name} {column.type}" for column in NETWORKS)
     with parquet.connect() as connection:
         connection.execute(f"CREATE TABLE rows ({typed})")
@@ -102,7 +104,7 @@ def write(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def make(networks: int, folder: Path, one_file_each: bool) -> Path:
-    """A run directory of so many networks."""
+    """A run directory of a given number of networks."""
     plan = plan_of(networks, folder)
     store = Store(folder / f"run-{networks}", create=True)
     prepare(plan, store)
@@ -111,9 +113,9 @@ def make(networks: int, folder: Path, one_file_each: bool) -> Path:
     rows_folder.mkdir()
     jobs = plan.replicas
     for start in range(0, networks, 1 if one_file_each else TOGETHER):
-        some = jobs[start : start + (1 if one_file_each else TOGETHER)]
-        path = rows_folder / f"{row_name(some[0])}.parquet"
-        write([made_up(job, draw) for job in some], path)
+        batch = jobs[start : start + (1 if one_file_each else TOGETHER)]
+        path = rows_folder / f"{row_name(batch[0])}.parquet"
+        write([made_up(job, draw) for job in batch], path)
         if not one_file_each:
             name = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
             path.replace(rows_folder / f"{name}.parquet")
@@ -121,7 +123,7 @@ def make(networks: int, folder: Path, one_file_each: bool) -> Path:
 
 
 def measured(words: list[str]) -> tuple[float, float, float]:
-    """Seconds of the clock and of the processor, and peak megabytes, by a command's own account."""
+    """Wall time and processor seconds of a command, and the peak megabytes that it reports."""
     clock = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", CHILD, *words], stdout=PIPE, text=True, check=True)
     busy, kilobytes = done.stdout.split()[-2:]
@@ -129,7 +131,7 @@ def measured(words: list[str]) -> tuple[float, float, float]:
 
 
 class Weighed:
-    """A reporter that tells the memory of the process after every tenth group."""
+    """A reporter that prints the memory of the process after every tenth group."""
 
     def __init__(self, seeds: int) -> None:
         self._each, self._ended = seeds, 0
@@ -139,17 +141,17 @@ class Weighed:
         self._ended += 1
         groups, rest = divmod(self._ended, self._each)
         if not rest and groups % 10 == 0:
-            told = re.search(r"VmRSS:\s*(\d+)", Path("/proc/self/status").read_text())
-            megabytes = int(told[1]) / 1024 if told else 0
+            match = re.search(r"VmRSS:\s*(\d+)", Path("/proc/self/status").read_text())
+            megabytes = int(match[1]) / 1024 if match else 0
             print(f"  after {groups:3} groups {megabytes:6,.0f} MB", flush=True)
 
     def __getattr__(self, name: str) -> Any:
-        """Nothing else is worth a word."""
+        """Ignore every other event."""
         return lambda *_: None
 
 
 def compute(groups: int, folder: Path) -> None:
-    """Train tiny networks of so many widths, a compiled program each."""
+    """Train tiny networks of ``groups`` widths, with a compiled program for each."""
     plan = plan_of(2 * groups, folder, seeds=2)
     store = Store(folder / "groups", create=True)
     prepare(plan, store)
@@ -157,20 +159,20 @@ def compute(groups: int, folder: Path) -> None:
 
 
 def main() -> None:
-    """Make runs, and print what reading each takes."""
+    """Make runs, and print the time and memory of reading each."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--networks", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--one-file-each", action="store_true")
     parser.add_argument("--keep", type=Path, help="folder for the runs; default: a temporary one")
     parser.add_argument("--groups", type=int, help="compute so many instead")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as temporary:
         if options.groups:
             simbias.configure()
             print(f"{options.groups} compiled groups", flush=True)
-            compute(options.groups, Path(made))
+            compute(options.groups, Path(temporary))
             return
-        folder = options.keep or Path(made)
+        folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         for networks in options.networks:
             directory = folder / f"run-{networks}"

@@ -55,7 +55,7 @@ stop = {{ max_updates = {updates}, check_every = {every} }}
 
 
 class Clock:
-    """Charges every moment to one part: the innermost that is under way."""
+    """Charges wall time to the innermost part that is under way."""
 
     def __init__(self, began: float) -> None:
         self.spent = dict.fromkeys(PARTS, 0.0)
@@ -73,7 +73,7 @@ class Clock:
             self._under_way.pop()
 
     def move(self, event: str, seconds: float, **_: Any) -> None:
-        """Hear from JAX how long it lowered and compiled (or loaded) a program."""
+        """Charge JAX's time of lowering and compiling (or loading) a program to ``compile``."""
         if event.endswith(("backend_compile_duration", "jaxpr_to_mlir_module_duration")):
             self.spent["compile"] += seconds
             self.spent[self._under_way[-1]] -= seconds
@@ -82,16 +82,16 @@ class Clock:
         self._charge()
         self._under_way[0] = "other"
 
-    def wrap(self, place: Any, attribute: str, name: str) -> None:
+    def wrap(self, owner: Any, attribute: str, name: str) -> None:
         """Charge a function's time to a part."""
-        inner: Callable[..., Any] = getattr(place, attribute)
+        inner: Callable[..., Any] = getattr(owner, attribute)
 
         @functools.wraps(inner)
         def timed(*args: Any, **kwargs: Any) -> Any:
             with self.part(name):
                 return inner(*args, **kwargs)
 
-        setattr(place, attribute, timed)
+        setattr(owner, attribute, timed)
 
     def _charge(self) -> None:
         now = time.time()
@@ -143,15 +143,15 @@ def timed_run(arguments: list[str], cache: Path) -> dict[str, float]:
         process = subprocess.Popen(
             command, env=os.environ | {"XDG_CACHE_HOME": str(cache)}, stdout=subprocess.PIPE
         )
-        said = process.communicate()[0].decode()
+        output = process.communicate()[0].decode()
         wall = time.time() - began
         if process.returncode:
-            raise SystemExit(f"{' '.join(arguments)} failed:\n{said}")
+            raise SystemExit(f"{' '.join(arguments)} failed:\n{output}")
         return json.loads(report.read_text()) | {"wall": wall}
 
 
 def peak_memory() -> float:
-    """The largest resident memory of any process waited for so far, MB."""
+    """The largest resident memory of all ended child processes, MB."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
@@ -180,42 +180,43 @@ def command_seconds(arguments: list[str], repeats: int = 5) -> float:
 
 
 def split(preset: str, folder: Path) -> dict[str, Any]:
-    """The wall time of the suite with a cold and a warm cache, and what costs nothing but start."""
-    found: dict[str, Any] = {}
+    """The wall time of the suite with a cold and a warm cache, and of commands without training."""
+    measurements: dict[str, Any] = {}
     for name in ("cold", "warm"):
         out = folder / name
         run = ["run", "pitfalls", "--preset", preset, "--out", str(out)]
-        found[name] = in_a_new_process("measure_run", run, str(folder / "cache"))
-        parts = "  ".join(f"{part} {found[name][part]:.1f}" for part in PARTS)
-        wall, proportion = found[name]["wall"], found[name]["training"] / found[name]["wall"]
+        measured = in_a_new_process("measure_run", run, str(folder / "cache"))
+        measurements[name], wall = measured, measured["wall"]
+        parts = "  ".join(f"{part} {measured[part]:.1f}" for part in PARTS)
+        proportion, memory = measured["training"] / wall, measured["memory"]
         print(f"{name} cache: {wall:.1f} s = {parts}", flush=True)
-        print(f"  training {proportion:.0%} of the wall time, peak {found[name]['memory']:.0f} MB")
+        print(f"  training {proportion:.0%} of the wall time, peak {memory:.0f} MB")
     commands = {"rerun": run, "help": ["--help"], "list": ["list"]}
-    found |= {name: command_seconds(arguments) for name, arguments in commands.items()}
-    print("  ".join(f"{name} {found[name]:.2f} s" for name in commands), flush=True)
-    return found
+    measurements |= {name: command_seconds(arguments) for name, arguments in commands.items()}
+    print("  ".join(f"{name} {measurements[name]:.2f} s" for name in commands), flush=True)
+    return measurements
 
 
 def growth(updates: int, folder: Path) -> dict[str, list[dict[str, float]]]:
     """Seconds of training and validation, and peak memory, along each axis."""
-    found: dict[str, list[dict[str, float]]] = {}
+    measurements: dict[str, list[dict[str, float]]] = {}
     for axis, values in GROWTH.items():
-        found[axis] = []
+        measurements[axis] = []
         print(f"{axis:>8} {'training':>9} {'each':>7} {'validation':>11} {'memory':>8}")
         for value in values:
             settings = BASE | {axis: value, "updates": updates, "every": updates // 3}
             path = folder / f"{axis}-{value}.toml"
             path.write_text(SUITE.format(**settings))
             run = ["run", str(path), "--preset", "one", "--out", str(path.with_suffix(""))]
-            one = in_a_new_process("measure_run", run, str(folder / "cache"))
-            found[axis].append({axis: value} | one)
-            each = one["training"] / settings["seeds"]
+            measured = in_a_new_process("measure_run", run, str(folder / "cache"))
+            measurements[axis].append({axis: value} | measured)
+            per_network = measured["training"] / settings["seeds"]
             print(
-                f"{value:>8} {one['training']:>7.1f} s {each:>5.2f} s"
-                f" {one['validation']:>9.1f} s {one['memory']:>5.0f} MB",
+                f"{value:>8} {measured['training']:>7.1f} s {per_network:>5.2f} s"
+                f" {measured['validation']:>9.1f} s {measured['memory']:>5.0f} MB",
                 flush=True,
             )
-    return found
+    return measurements
 
 
 def main() -> int:
@@ -232,15 +233,15 @@ def main() -> int:
     parser.add_argument("--skip", choices=("split", "growth"))
     parser.add_argument("--json", help="write every measurement here")
     options = parser.parse_args()
-    found: dict[str, Any] = {"machine": machine(), "date": time.strftime("%Y-%m-%d")}
-    print(", ".join(f"{key} {value}" for key, value in found["machine"].items()))
+    measurements: dict[str, Any] = {"machine": machine(), "date": time.strftime("%Y-%m-%d")}
+    print(", ".join(f"{key} {value}" for key, value in measurements["machine"].items()))
     with tempfile.TemporaryDirectory() as folder:
         if options.skip != "split":
-            found["split"] = split(options.preset, Path(folder))
+            measurements["split"] = split(options.preset, Path(folder))
         if options.skip != "growth":
-            found["growth"] = growth(options.updates, Path(folder))
+            measurements["growth"] = growth(options.updates, Path(folder))
     if options.json:
-        Path(options.json).write_text(json.dumps(found, indent=1))
+        Path(options.json).write_text(json.dumps(measurements, indent=1))
     return 0
 
 

@@ -1,9 +1,9 @@
 """Speed of dense grids beside the matrix products they are made of, and of exact boundaries.
 
 For each architecture on noisy-lms-7: the time in which the proportions and agreements of one plane
-are evaluated for a network a core, beside the time of the forward pass's matrix products alone, in
-the same blocks of rows; and, on one core, the time of the exact boundary in a plane of the simple
-and a slab coordinate, for a network that was trained for a while.
+are evaluated for one network per core, beside the time of the forward pass's matrix products alone,
+in the same blocks of rows; and, on one core, the time of the exact boundary in a plane of the
+simple and a slab coordinate, for a trained network.
 
     python benchmarks/validation.py [--resolution 60] [--rounds 9] [--updates 4000]
 """
@@ -24,7 +24,7 @@ def products(network, networks: int, cells: int, contexts: int):
     from simbias.parallel import devices_for, over_seeds, spread
     from simbias.validation.planes import ROWS
 
-    many = ROWS // contexts
+    block_cells = ROWS // contexts
     sizes = network.sizes(50)
     draw = np.random.default_rng(0)
     weights = tuple(
@@ -32,18 +32,18 @@ def products(network, networks: int, cells: int, contexts: int):
         for a, b in zip(sizes[:-1], sizes[1:], strict=True)
     )
 
-    def one(layers):
+    def forward(layers):
         def block(x, _):
             h = x
             for weight in layers:
                 h = h @ weight
             return x + h[:, :1] * 1e-9, None
 
-        x = jnp.ones((many * contexts, sizes[0]))
-        return jax.lax.scan(block, x, length=-(-cells // many))[0].sum()
+        x = jnp.ones((block_cells * contexts, sizes[0]))
+        return jax.lax.scan(block, x, length=-(-cells // block_cells))[0].sum()
 
     devices = devices_for(networks)
-    program = over_seeds(one, devices)
+    program = over_seeds(forward, devices)
     placed = spread([tuple(weight[i] for weight in weights) for i in range(networks)], devices)
     return lambda: program(placed).block_until_ready()
 
@@ -99,9 +99,9 @@ def main() -> None:
         ratios = [p / g for g, p in zip(times["grid"][1:], times["products"][1:], strict=True)]
         planes = []
         for context in drawn[0][:5]:
-            flat = restrict(layers_of(stack, 0), Plane(context * ~axes.any(axis=0), axes))
+            restricted = restrict(layers_of(stack, 0), Plane(context * ~axes.any(axis=0), axes))
             clock = time.perf_counter()
-            decide(flat, box)
+            decide(restricted, box)
             planes.append(time.perf_counter() - clock)
         print(
             f"({shape}): grid at {statistics.median(ratios):.2f} [{min(ratios):.2f},"

@@ -81,19 +81,19 @@ class Row:
     kind: str
     test: str
     note: str
-    found: Calibration
+    calibration: Calibration
 
     @property
     def truth(self) -> str:
-        """Where the truths lie."""
-        names = [f"{one:g}" for one in dict.fromkeys(self.found.truths)]
-        count = len(self.found.truths)
+        """The truths of the claims, as text."""
+        names = [f"{truth:g}" for truth in dict.fromkeys(self.calibration.truths)]
+        count = len(self.calibration.truths)
         return " and ".join(names) + (f" ({count} claims)" if count > 1 else "")
 
     @property
     def edge(self) -> str:
-        """What the truth is compared with."""
-        criterion = self.found.criterion
+        """The criterion that the truth is compared with, as text."""
+        criterion = self.calibration.criterion
         name = {"probability": "proportion", "mean": "mean", "median": "median"}[
             criterion.quantifier
         ]
@@ -106,7 +106,7 @@ class Row:
 
 
 def criterion(test: str, quantifier: str, **settings: Any) -> Criterion:
-    """A criterion with the page's habits."""
+    """A criterion with the page's defaults."""
     least = 0.95 if quantifier == "probability" else None
     habits: dict[str, Any] = {
         "op": "<=",
@@ -119,16 +119,16 @@ def criterion(test: str, quantifier: str, **settings: Any) -> Criterion:
 
 
 def noisy(*laws: Located, confidence: float = 0.999) -> list[Measured]:
-    """Laws of risks that are measured."""
+    """Laws of measured risks."""
     return [Measured(law, 20_000, confidence) for law in laws]
 
 
 def rows() -> list[Row]:
-    """Everything that is simulated."""
-    made: list[Row] = []
+    """All rows of false verdicts, simulated; those wrong on purpose last."""
+    rows: list[Row] = []
 
     def add(
-        asked: Criterion,
+        tested: Criterion,
         laws: Sequence[Any],
         units: int,
         truths: Sequence[Any],
@@ -140,8 +140,8 @@ def rows() -> list[Row]:
         for law in laws:
             for truth in truths:
                 settings = {"repetitions": REPETITIONS, "seed": SEED, **settings}
-                found = run(asked, law, units, truth=truth, **settings)
-                made.append(Row(kind, asked.test, note, found))
+                calibration = run(tested, law, units, truth=truth, **settings)
+                rows.append(Row(kind, tested.test, note, calibration))
 
     risk = {"value": 0.05}
     exact = criterion("clopper-pearson", "probability", **risk)
@@ -163,11 +163,11 @@ def rows() -> list[Row]:
         near = noisy(UNDER, OVER, JUST, confidence=confidence)
         misses: dict[str, Any] = {**risk, "at_least": least, "miscoverage": 1 - confidence}
         note = f"measured, misses {1 - confidence:.3g}"
-        asked = criterion("clopper-pearson", "probability", **misses)
-        add(asked, near, 300, [least], note)
-        add(asked, near[1:2], 300, [1.0], note)
-        asked = criterion("beta-binomial", "probability", **misses)
-        add(asked, near, 300, [least], note)
+        tested = criterion("clopper-pearson", "probability", **misses)
+        add(tested, near, 300, [least], note)
+        add(tested, near[1:2], 300, [1.0], note)
+        tested = criterion("beta-binomial", "probability", **misses)
+        add(tested, near, 300, [least], note)
     valid = criterion("clopper-pearson", "probability", op=">=", value=1.0, miscoverage=0.001)
     sharp = replace(CERTIFIED, points=20_000_000)
     add(valid, [CERTIFIED], 120, [0.9499, 0.9501], "valid? measured on 200,000 points")
@@ -221,8 +221,8 @@ def rows() -> list[Row]:
     paid = criterion("betting", "mean", value=0.3, miscoverage=0.001, **bets)
     add(paid, [Measured(NARROW, 20_000, 0.999)], 60, [0.3], f"{stops}; measured")
     for read in (0.0, 1.0):
-        asked, law = replace(paid, miscoverage=0.1), Misread(NARROW, 0.1, read)
-        add(asked, [law], 60, [0.3], f"{stops}; misses 0.1, as {read:g}")
+        tested, law = replace(paid, miscoverage=0.1), Misread(NARROW, 0.1, read)
+        add(tested, [law], 60, [0.3], f"{stops}; misses 0.1, as {read:g}")
     words = f"{stops}; misses 0.1, as 1, and not counted"
     add(bet, [Misread(NARROW, 0.1, 1.0)], 60, [0.3], words, PLANTED)
     # of twenty units that are 1 with probability .05, a third shows none
@@ -242,10 +242,10 @@ def rows() -> list[Row]:
     proportion = {**risk, "at_least": 0.5, "miscoverage": 0.001}
     rounds = "rounds of judge, 2% miss a premise"
     through: dict[str, Any] = {"run": calibrate_session, "repetitions": SESSIONS, "unmet": 0.02}
-    asked = criterion("beta-binomial", "probability", **proportion)
-    # nine tenths of the time would go into how many more units would decide, which decides nothing
+    tested = criterion("beta-binomial", "probability", **proportion)
+    # how many more units would decide takes nine tenths of the time, and is not needed here
     with patch.object(verdict, "more", return_value=None):
-        add(asked, noisy(FAR), 60, [[0.5, 0.5]], rounds, **through)
+        add(tested, noisy(FAR), 60, [[0.5, 0.5]], rounds, **through)
         add(
             bet, [UNEVEN], 60, [0.3], "rounds of judge", run=calibrate_session, repetitions=SESSIONS
         )
@@ -254,8 +254,8 @@ def rows() -> list[Row]:
         through |= {"unmet": 0.4, "misread": 0.2}
         wide = criterion("clopper-pearson", "probability", **risk, at_least=0.7, miscoverage=0.2)
         add(wide, [FAR], 60, [1.0], seems, **through)
-        asked = criterion("clopper-pearson", "probability", **risk, at_least=0.95)
-        add(asked, [FAR], 60, [1.0], f"{seems}, and not counted", PLANTED, **through)
+        tested = criterion("clopper-pearson", "probability", **risk, at_least=0.95)
+        add(tested, [FAR], 60, [1.0], f"{seems}, and not counted", PLANTED, **through)
 
     favour, dropped = "ambiguous units counted in favour", "ambiguous units dropped"
     add(exact, noisy(CLOSE), 75, [0.93], favour, PLANTED, judge=ambiguous_in_favour)
@@ -271,7 +271,7 @@ def rows() -> list[Row]:
     alone = "family without Holm"
     add(exact, [EXPONENTIAL], 150, [[0.95] * 5], alone, PLANTED, correct=uncorrected)
     add(mean, [NORMAL], 14, [[0.0] * 5], alone, PLANTED, correct=uncorrected)
-    return sorted(made, key=lambda row: row.kind == PLANTED)
+    return sorted(rows, key=lambda row: row.kind == PLANTED)
 
 
 _HEAD = """# Calibration of claims
@@ -312,9 +312,11 @@ repetitions in which there is an interval at all, where that is not all of them.
 intervals are called so where they stand. Those that are wrong on purpose stand nowhere."""
 
 
-def page(made: Sequence[Row], covered: Sequence[intervals.Row]) -> str:
+def page(rows: Sequence[Row], covered: Sequence[intervals.Row]) -> str:
     """The page, in Markdown."""
-    kept, broken, planted = ([r for r in made if r.kind == k] for k in (KEPT, BROKEN, PLANTED))
+    kept, broken, planted = (
+        [row for row in rows if row.kind == kind] for kind in (KEPT, BROKEN, PLANTED)
+    )
     parts = (
         _HEAD.format(
             seed=SEED,
@@ -338,33 +340,41 @@ def page(made: Sequence[Row], covered: Sequence[intervals.Row]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _counted(made: Sequence[Row]) -> str:
-    return f"{sum(row.found.exceeds for row in made)} of {len(made)} rows too large"
+def _counted(rows: Sequence[Row]) -> str:
+    return f"{sum(row.calibration.exceeds for row in rows)} of {len(rows)} rows too large"
 
 
-def _covering(made: Sequence[intervals.Row]) -> str:
+def _covering(rows: Sequence[intervals.Row]) -> str:
     exact, rough, planted = (
-        [one for one in made if one.kind == kind]
+        [row for row in rows if row.kind == kind]
         for kind in (intervals.EXACT, intervals.APPROXIMATE, intervals.PLANTED)
     )
     parts = (exact, ""), (rough, "approximate "), (planted, "wrong ")
     return ", ".join(
-        f"{sum(one.below for one in of_kind)} of {len(of_kind)} {words}below"
+        f"{sum(row.below for row in of_kind)} of {len(of_kind)} {words}below"
         for of_kind, words in parts
     )
 
 
-def _table(made: Sequence[Row]) -> str:
+def _table(rows: Sequence[Row]) -> str:
     names = ("test", "asked", "law", "units", "truth", "false supported", "false refuted", "")
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    for row in made:
-        found = row.found
+    for row in rows:
+        calibration = row.calibration
         test = row.test + (f": {row.note}" if row.note else "")
-        rates = _rate(found.supported), _rate(found.refuted)
-        flags = ["too large"] if found.exceeds else []
-        if len(found.truths) > 1 and not np.isnan(found.either.value):
-            flags.append(f"either {_rate(found.either)}")
-        cells = (test, row.edge, found.law, str(found.units), row.truth, *rates, ", ".join(flags))
+        rates = _rate(calibration.supported), _rate(calibration.refuted)
+        flags = ["too large"] if calibration.exceeds else []
+        if len(calibration.truths) > 1 and not np.isnan(calibration.either.value):
+            flags.append(f"either {_rate(calibration.either)}")
+        cells = (
+            test,
+            row.edge,
+            calibration.law,
+            str(calibration.units),
+            row.truth,
+            *rates,
+            ", ".join(flags),
+        )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -377,45 +387,45 @@ def _rate(rate: Estimate) -> str:
 
 @dataclass(eq=False)
 class Rates(style.Display):
-    """Rates of false verdicts, a line a row of the page."""
+    """Rates of false verdicts, a line for each row of the page."""
 
-    made: list[Row]
+    rows: list[Row]
 
     def tables(self) -> dict[str, style.Table]:
         """One table, as drawn."""
-        columns: dict[str, list[Any]] = {"row": [_label(row) for row in self.made]}
+        columns: dict[str, list[Any]] = {"row": [_label(row) for row in self.rows]}
         for name in ("supported", "refuted"):
             for part in ("value", "low", "high"):
-                rates = [getattr(row.found, name) for row in self.made]
+                rates = [getattr(row.calibration, name) for row in self.rows]
                 columns[f"{name}_{part}"] = [float(getattr(rate, part)) for rate in rates]
         return {"rates": columns}
 
     def _size(self) -> tuple[float, float]:
-        return style.DOUBLE, 0.8 + 0.14 * len(self.made)
+        return style.DOUBLE, 0.8 + 0.14 * len(self.rows)
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         (ax,) = axes
         y, colours = 0.0, {KEPT: style.BLACK, BROKEN: style.ORANGE, PLANTED: style.VERMILLION}
-        ticks, last = [], self.made[0]
-        for row in self.made:
-            y += 1.0 if (row.kind, row.test) == (last.kind, last.test) else 1.7
+        ticks, previous = [], self.rows[0]
+        for row in self.rows:
+            y += 1.0 if (row.kind, row.test) == (previous.kind, previous.test) else 1.7
             ticks.append(y)
-            last = row
+            previous = row
             for name, marker, lift in (("supported", "o", -0.16), ("refuted", "s", 0.16)):
-                rate = getattr(row.found, name)
+                rate = getattr(row.calibration, name)
                 look: dict[str, Any] = {"color": colours[row.kind], "linewidth": 0.9}
                 ax.plot([rate.low, rate.high], [y + lift] * 2, **look)
                 face = "white" if name == "refuted" else colours[row.kind]
                 ax.plot(rate.value, y + lift, marker, markersize=2.8, markerfacecolor=face,
                         markeredgewidth=0.7, **look)  # fmt: skip
-        ax.set_yticks(ticks, [_label(row) for row in self.made])
+        ax.set_yticks(ticks, [_label(row) for row in self.rows])
         ax.set_ylim(y + 1, 0)
         ax.tick_params(axis="y", length=0, labelsize=5.5)
         ax.axvline(ALPHA, color=style.GREY, linewidth=0.8, linestyle="--")
         ax.set_xscale("symlog", linthresh=ALPHA, linscale=1.5)
         ax.set_xlim(-0.001, 1)
         shown = [0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.2, 0.5, 1]
-        ax.set_xticks(shown, [f"{one:g}" for one in shown])
+        ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
         ax.minorticks_off()
         ax.grid(axis="y", color="#EEEEEE", linewidth=0.5)
         ax.spines[["top", "right", "left"]].set_visible(False)
@@ -430,8 +440,8 @@ class Rates(style.Display):
 
 
 def _label(row: Row) -> str:
-    first = f"{row.test}, {row.found.units}: {row.edge}"
-    parts = [first, row.found.law, row.note, f"truth {row.truth}"]
+    first = f"{row.test}, {row.calibration.units}: {row.edge}"
+    parts = [first, row.calibration.law, row.note, f"truth {row.truth}"]
     return "; ".join(part for part in parts if part)
 
 
@@ -440,13 +450,13 @@ def main() -> None:
     start = time.perf_counter()
     with ProcessPoolExecutor(1, get_context("spawn")) as other:
         covering = other.submit(intervals.rows)
-        made, covered = rows(), covering.result()
+        rates, covered = rows(), covering.result()
     png = BytesIO()
     with style.look():
-        Rates(made).plot().figure_.savefig(png, dpi=DPI, metadata={"Software": None})
+        Rates(rates).plot().figure_.savefig(png, dpi=DPI, metadata={"Software": None})
     (HERE / "calibration.png").write_bytes(png.getvalue())
-    (HERE / "calibration.md").write_text(page(made, covered))
-    print(f"{len(made) + len(covered)} rows in {time.perf_counter() - start:.0f} s")
+    (HERE / "calibration.md").write_text(page(rates, covered))
+    print(f"{len(rates) + len(covered)} rows in {time.perf_counter() - start:.0f} s")
 
 
 if __name__ == "__main__":

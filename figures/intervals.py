@@ -1,7 +1,7 @@
-"""How often the intervals that simbias prints cover what they are about, where that is hardest.
+"""How often the intervals that simbias prints cover the truth, in the hardest cases.
 
-Data of known truth are drawn again and again and given to the functions that make the intervals.
-``figures/calibration.py`` writes the table that is found.
+Data of known truth are drawn repeatedly and given to the functions that make the intervals.
+``figures/calibration.py`` writes the table of the results.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ from simbias.validation.paired import Paired
 from simbias.validation.reliance import AucSum
 
 SEED, CONFIDENCE = 0, 0.95
-MANY, SOME, FEW = 20_000, 1_000, 400  # repetitions, by what one costs
+MANY, SOME, FEW = 20_000, 1_000, 400  # repetitions, by the cost of each
 EXACT, APPROXIMATE, PLANTED = "", "approximate", "wrong on purpose"
 BOUND = 14.0  # most that a label can be kept in 50 dimensions, input units
 
@@ -39,12 +39,12 @@ class Row:
     """One interval in one case.
 
     Attributes:
-        interval: what it is of.
-        place: where it stands.
-        case: what is drawn.
-        nominal: coverage that it claims.
-        kind: ``EXACT``, ``APPROXIMATE`` (and called so where it stands) or ``PLANTED``.
-        found: proportion of the intervals that cover, with its exact 95% interval.
+        interval: the quantity that it is of.
+        place: where it is printed.
+        case: the law that is drawn from.
+        nominal: its nominal coverage.
+        kind: ``EXACT``, ``APPROXIMATE`` (and called so where it is printed) or ``PLANTED``.
+        coverage: proportion of the intervals that cover, with its exact 95% interval.
         shown: proportion of the repetitions that have an interval.
     """
 
@@ -53,13 +53,13 @@ class Row:
     case: str
     nominal: float
     kind: str
-    found: Estimate
+    coverage: Estimate
     shown: float
 
     @property
     def below(self) -> bool:
-        """Whether the coverage is below what is claimed, beyond the error of the simulation."""
-        return bool(self.found.high < self.nominal)
+        """Whether the coverage is below the nominal one, beyond the error of the simulation."""
+        return bool(self.coverage.high < self.nominal)
 
 
 def row(
@@ -72,20 +72,20 @@ def row(
     kind: str = EXACT,
     nominal: float = CONFIDENCE,
 ) -> Row:
-    """A row from the ends of intervals and what they are about."""
+    """A row from the ends of intervals and the true values."""
     low, high = (np.asarray(part, float) for part in ends)
     known = ~(np.isnan(low) | np.isnan(high))
     covered = (low <= truth) & (truth <= high) & known
-    found = clopper_pearson(covered.sum(), known.sum(), CONFIDENCE)
-    return Row(interval, place, case, nominal, kind, found, float(known.mean()))
+    coverage = clopper_pearson(covered.sum(), known.sum(), CONFIDENCE)
+    return Row(interval, place, case, nominal, kind, coverage, float(known.mean()))
 
 
 def proportions(g: np.random.Generator) -> Iterable[Row]:
     """Risk and the other proportions of fresh points."""
     place = "rows, tables, figures, claims"
     for p, n in ((1e-5, 200_000), (0.05, 200_000), (0.5, 10), (0.999, 200), (0.3, 2)):
-        found = clopper_pearson(g.binomial(n, p, MANY), np.full(MANY, n), CONFIDENCE)
-        yield row("risk, accuracy, agreement", place, f"{p:g} of {n:,} points", found[1:], p)
+        estimate = clopper_pearson(g.binomial(n, p, MANY), np.full(MANY, n), CONFIDENCE)
+        yield row("risk, accuracy, agreement", place, f"{p:g} of {n:,} points", estimate[1:], p)
     for q in (0.01, 0.99):
         points = g.binomial(2_000, 0.05, MANY)
         right = g.binomial(points, q)
@@ -97,8 +97,8 @@ def proportions(g: np.random.Generator) -> Iterable[Row]:
         yield row("memorised", "rows, claims", case, memorised[1:], 0.97 - q)
     for first, second in ((0.05, 0.05), (0.0005, 0.0), (0.3, 0.0)):
         laws = [first, second, 1 - first - second]
-        one, other, _ = g.multinomial(1_000, laws, MANY).T
-        pair = Paired(np.full(MANY, 1_000), one, other)
+        first_errs, second_errs, _ = g.multinomial(1_000, laws, MANY).T
+        pair = Paired(np.full(MANY, 1_000), first_errs, second_errs)
         case = f"only the one errs on {first:g}, only the other on {second:g} of 1,000 points"
         ends = pair.difference(CONFIDENCE)[1:]
         yield row("early_stopping_gain", "claims", case, ends, first - second)
@@ -121,10 +121,10 @@ def aucs(g: np.random.Generator) -> Iterable[Row]:
             scores = g.normal(size=y.shape) + np.sqrt(2) * ndtri(auc) * y
             total.add(y, scores)
             normal.add(y, scores)
-        found = total.estimate(CONFIDENCE)
+        estimate = total.estimate(CONFIDENCE)
         case = f"{auc:g}, {' + '.join(f'{rows:,}' for rows in chunks)} points"
         case += "" if half == 0.5 else f", {half:g} of them of one label"
-        yield row("AUC", "rows, claims", case, found[1:], auc)
+        yield row("AUC", "rows, claims", case, estimate[1:], auc)
         if len(chunks) == 1 and half == 0.5 and auc > 0.9:
             case = f"{case}: normal, DeLong's variance"
             yield row("AUC", "-", case, _delong(y, scores), auc, kind=PLANTED)
@@ -141,11 +141,11 @@ def aucs(g: np.random.Generator) -> Iterable[Row]:
 def _delong(y: np.ndarray, scores: np.ndarray) -> Ends:
     """The normal interval by DeLong, DeLong and Clarke-Pearson, which misses near 1."""
     ends = []
-    for labels, own in zip(y, scores, strict=True):
-        one, zero = np.sort(own[labels == 1]), np.sort(own[labels == 0])
-        above = np.searchsorted(zero, one) / len(zero)
-        under = 1 - np.searchsorted(one, zero) / len(one)
-        error = np.sqrt(above.var(ddof=1) / len(one) + under.var(ddof=1) / len(zero))
+    for labels, margin in zip(y, scores, strict=True):
+        positive, negative = np.sort(margin[labels == 1]), np.sort(margin[labels == 0])
+        above = np.searchsorted(negative, positive) / len(negative)
+        under = 1 - np.searchsorted(positive, negative) / len(positive)
+        error = np.sqrt(above.var(ddof=1) / len(positive) + under.var(ddof=1) / len(negative))
         half = ndtri((1 + CONFIDENCE) / 2) * error
         ends.append((above.mean() - half, above.mean() + half))
     low, high = np.array(ends).T
@@ -182,29 +182,34 @@ def islands(g: np.random.Generator) -> Iterable[Row]:
 
     for rare in (0.02, 0.5):
         fresh = BOUND * (g.random((FEW, 50)) < rare)
-        found = compared(fresh, _at_most(BOUND), BOUND)
+        comparison = compared(fresh, _at_most(BOUND), BOUND)
         case = f"fresh {BOUND:g} with probability {rare:g}, else 0; 50 points"
         truth = BOUND * population.mean() / 5
-        yield row("mean way", place, case, found.fresh[1:], rare * BOUND)
-        yield row("mean way, training", place, case, found.training[1:], truth)
-        yield row("excess way", f"{place}, claims", case, found.excess[1:], truth - rare * BOUND)
+        yield row("mean way", place, case, comparison.fresh[1:], rare * BOUND)
+        yield row("mean way, training", place, case, comparison.training[1:], truth)
+        yield row(
+            "excess way", f"{place}, claims", case, comparison.excess[1:], truth - rare * BOUND
+        )
         proportions = [1.0 * (g.permutation(population)[:50] > 0) for _ in range(FEW)]
-        both = _compared([proportions, list(fresh / BOUND)], CONFIDENCE, _proportion)
+        fitted_comparison = _compared([proportions, list(fresh / BOUND)], CONFIDENCE, _proportion)
         case = f"290 of 300 in training, {rare:g} of fresh ones; 50 points"
-        yield row("proportion fitted, open", place, case, both.fresh[1:], rare)
-        yield row("excess fitted", place, case, both.excess[1:], 290 / 300 - rare)
-        welch = compared(fresh, _student, BOUND)
+        yield row("proportion fitted, open", place, case, fitted_comparison.fresh[1:], rare)
+        yield row("excess fitted", place, case, fitted_comparison.excess[1:], 290 / 300 - rare)
+        student_comparison = compared(fresh, _student, BOUND)
         case = f"fresh {BOUND:g} with probability {rare:g}, else 0: Student's t"
         if rare < 0.1:
-            ends = np.nan_to_num(welch.fresh.low), np.nan_to_num(welch.fresh.high)
+            ends = (
+                np.nan_to_num(student_comparison.fresh.low),
+                np.nan_to_num(student_comparison.fresh.high),
+            )
             yield row("mean way", "-", case, ends, rare * BOUND, kind=PLANTED)
     for name, draw, truth in (
         ("normal", g.normal(1, 0.3, (FEW, 50)), 1.0),
         ("log-normal, sigma 1", g.lognormal(0, 1, (FEW, 50)), np.exp(0.5)),
     ):
-        found = compared(draw, _student)
+        comparison = compared(draw, _student)
         case = f"fresh {name}; 50 points"
-        yield row("relative way", place, case, found.fresh[1:], truth, kind=APPROXIMATE)
+        yield row("relative way", place, case, comparison.fresh[1:], truth, kind=APPROXIMATE)
 
 
 def seeds(g: np.random.Generator) -> Iterable[Row]:
@@ -219,12 +224,12 @@ def seeds(g: np.random.Generator) -> Iterable[Row]:
         (10, "1 or, one in ten, .5", lambda s: 1 - 0.5 * (g.random(s) < 0.1), 0.95),
     ):
         means = [_mean(list(values), None) for values in draw((SOME, n))]
-        ends = [one.low for one in means], [one.high for one in means]
+        ends = [mean.low for mean in means], [mean.high for mean in means]
         yield row("mean over seeds", place, f"{n} seeds, {name}", ends, truth, kind=APPROXIMATE)
     for n, p in ((6, 0.05), (6, 0.5), (3, 0.999)):
-        found = clopper_pearson(g.binomial(n, p, MANY), np.full(MANY, n), CONFIDENCE)
+        estimate = clopper_pearson(g.binomial(n, p, MANY), np.full(MANY, n), CONFIDENCE)
         yield row(
-            "proportion reached", "phase table and figure", f"{p:g} of {n} seeds", found[1:], p
+            "proportion reached", "phase table and figure", f"{p:g} of {n} seeds", estimate[1:], p
         )
     for n, within in ((6, 0.55), (20, 0.9), (3, 0.9)):
         ends = []
@@ -232,20 +237,22 @@ def seeds(g: np.random.Generator) -> Iterable[Row]:
             time = np.ceil(100 * g.exponential(size=n))
             updates = np.where(time <= 100 * -np.log(1 - within), time, np.inf)
             reached = np.isfinite(updates)
-            one = Transitions(tuple(range(n)), updates, updates, updates, updates, reached, 300)
-            ends.append((float(one.median.low), float(one.median.high)))
+            transitions = Transitions(
+                tuple(range(n)), updates, updates, updates, updates, reached, 300
+            )
+            ends.append((float(transitions.median.low), float(transitions.median.high)))
         case = f"{n} seeds, {within:g} of them within the budget, checks tied"
         low, high = np.array(ends).T
         yield row("median transition", "phase table", case, (low, high), 100 * np.log(2))
 
 
 def claims(g: np.random.Generator) -> Iterable[Row]:
-    """The interval that stands beside a verdict."""
+    """The interval that is printed beside a verdict."""
     place, alpha = "verdicts, claims table and figure", 1 - CONFIDENCE
 
     def ends(criterion: Criterion, low: np.ndarray, high: np.ndarray) -> Ends:
-        found = [find(criterion, one, other) for one, other in zip(low, high, strict=True)]
-        return [one.low for one in found], [one.high for one in found]
+        findings = [find(criterion, lows, highs) for lows, highs in zip(low, high, strict=True)]
+        return [finding.low for finding in findings], [finding.high for finding in findings]
 
     def criterion(test: str, quantifier: str, value: float = 0.05, **more: Any) -> Criterion:
         least = 0.9 if quantifier == "probability" else None
@@ -303,8 +310,8 @@ def claims(g: np.random.Generator) -> Iterable[Row]:
         u = g.random((FEW, 1_000))
         x = np.where(u < first, 1.0, np.where(u > 1 - second, -1.0, 0.0))
         case = f"mcnemar: {first:g} and {second:g} of 1,000 points"
-        found = ends(criterion("mcnemar", "mean", 0.0), x, x)
-        yield row("mean", place, case, found, first - second)
+        limits = ends(criterion("mcnemar", "mean", 0.0), x, x)
+        yield row("mean", place, case, limits, first - second)
 
 
 def _far(g: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -322,14 +329,17 @@ def discrimination(g: np.random.Generator) -> Iterable[Row]:
                 for i, (risk, shift) in enumerate(((0.001, 0), (0.05, np.sqrt(2) * ndtri(auc))))
                 for seed in range(n)
             ]
-            (one,) = discriminate(networks, {"x": "measure"}, resamples=400)
-            found = (one.auc, one.kendall, one.sign_error)
-            for intervals, interval in zip(scores.values(), found, strict=True):
+            (score,) = discriminate(networks, {"x": "measure"}, resamples=400)
+            score_intervals = (score.auc, score.kendall, score.sign_error)
+            for intervals, interval in zip(scores.values(), score_intervals, strict=True):
                 intervals.append(interval)
         for (name, intervals), truth in zip(
             scores.items(), (auc, 2 * auc - 1, 1 - auc), strict=True
         ):
-            ends = [one.low for one in intervals], [one.high for one in intervals]
+            ends = (
+                [interval.low for interval in intervals],
+                [interval.high for interval in intervals],
+            )
             case = f"{truth:.3g}, two cells of {n} networks"
             yield row(name, place, case, ends, truth, kind=APPROXIMATE)
 
@@ -349,7 +359,7 @@ def held_out(g: np.random.Generator) -> Iterable[Row]:
 
 
 def certain(g: np.random.Generator) -> Iterable[Row]:
-    """The interval by betting at its narrowest, and a proportion's own as a check of the others."""
+    """The interval by betting at its narrowest."""
     for n, spread in ((10, 0.02), (200, 0.02)):
         values = g.beta(0.3 / spread, 0.7 / spread, (FEW, n))
         ends = betting_interval(values, CONFIDENCE)
@@ -357,23 +367,23 @@ def certain(g: np.random.Generator) -> Iterable[Row]:
 
 
 def rows() -> list[Row]:
-    """Everything that is simulated, wrong intervals last."""
+    """All rows of coverage, simulated; those wrong on purpose last."""
     parts = (proportions, aucs, grids, islands, certain, seeds, claims, discrimination, held_out)
     generators = np.random.default_rng(SEED).spawn(len(parts))
-    made = [one for part, g in zip(parts, generators, strict=True) for one in part(g)]
-    return sorted(made, key=lambda one: one.kind == PLANTED)
+    rows = [row for part, g in zip(parts, generators, strict=True) for row in part(g)]
+    return sorted(rows, key=lambda row: row.kind == PLANTED)
 
 
-def table(made: Sequence[Row]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """The table, in Markdown."""
     names = ("interval of", "where it stands", "case", "claims", "covers", "shown", "")
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    for one in made:
-        value, low, high = map(float, one.found)
+    for row in rows:
+        value, low, high = map(float, row.coverage)
         covers = f"{value:.4f} [{low:.4f}, {high:.4f}]"
-        flags = [one.kind] if one.kind else []
-        flags += ["below"] if one.below else []
-        shown = "" if one.shown == 1 else f"{one.shown:.3f}"
-        cells = (one.interval, one.place, one.case, f"{one.nominal:g}", covers, shown)
+        flags = [row.kind] if row.kind else []
+        flags += ["below"] if row.below else []
+        shown = "" if row.shown == 1 else f"{row.shown:.3f}"
+        cells = (row.interval, row.place, row.case, f"{row.nominal:g}", covers, shown)
         lines.append("| " + " | ".join((*cells, ", ".join(flags))) + " |")
     return "\n".join(lines)

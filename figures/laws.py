@@ -1,4 +1,4 @@
-"""Laws of simulated units: where the quantity of each lies, and what is measured of it."""
+"""Laws of simulated units: the quantity of each, and the interval measured for it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from simbias._checks import fail
 from simbias.claims.criterion import Criterion
 from simbias.stats.binomial import clopper_pearson, lower_limit
 
-_ABOVE = 1e-6  # relative: how little the delta of a certificate exceeds its rate of violations
+_ABOVE = 1e-6  # relative excess of a certificate's delta over its rate of violations
 
 Ends = tuple[Float[np.ndarray, "repetitions units"], Float[np.ndarray, "repetitions units"]]
 
 
 class Law(Protocol):
-    """The law of the units and of what is measured of them, up to where its truth lies."""
+    """The law of the units and of their measurements, up to the truth."""
 
     @property
     def name(self) -> str:
-        """For tables."""
+        """Its name in tables."""
 
     def place(
         self,
@@ -31,28 +31,28 @@ class Law(Protocol):
         generator: np.random.Generator,
         shape: tuple[int, ...],
     ) -> Ends:
-        """Low and high of units: twice the quantity where it is known exactly.
+        """Low and high of units; both are the quantity where it is known exactly.
 
         Args:
-            criterion: what is asked of them.
-            truth: of "probability", the proportion of units that satisfy the predicate; otherwise
+            criterion: the criterion that they are judged by.
+            truth: for "probability", the proportion of units that satisfy the predicate; otherwise
                 the mean or the median.
-            generator: of random numbers.
+            generator: the random generator.
             shape: (repetitions, units).
         """
 
 
 @dataclass(frozen=True)
 class Located:
-    """A law on the line, moved to where the truth is.
+    """A law on the line, shifted to have the truth as its mean, median or proportion.
 
     Attributes:
-        name: for tables.
+        name: its name in tables.
         draw: (generator, shape) to values.
-        mean, median: of these values.
-        scale: they are multiplied by it.
-        nearer: of "probability", how far the units that violate the predicate lie from the
-            threshold, compared with those that satisfy it.
+        mean, median: those of the values.
+        scale: factor of the values.
+        nearer: for "probability", the distance of units that violate the predicate from the
+            threshold, relative to that of units that satisfy it.
     """
 
     name: str
@@ -70,13 +70,13 @@ class Located:
         shape: tuple[int, ...],
     ) -> Ends:
         """As ``Law.place``."""
-        made = self.draw(generator, shape)
+        values = self.draw(generator, shape)
         if criterion.quantifier != "probability":
             centre = self.mean if criterion.quantifier == "mean" else self.median
-            return (truth + self.scale * (made - centre),) * 2
-        distance = self.scale * np.abs(made - self.median)
-        apart = np.where(generator.random(shape) < truth, -distance, self.nearer * distance)
-        return (criterion.value + (apart if criterion.op == "<=" else -apart),) * 2
+            return (truth + self.scale * (values - centre),) * 2
+        distance = self.scale * np.abs(values - self.median)
+        offset = np.where(generator.random(shape) < truth, -distance, self.nearer * distance)
+        return (criterion.value + (offset if criterion.op == "<=" else -offset),) * 2
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class Proportions:
     """Numbers in [0, 1] of any mean: 0 and 1 only, or by a beta law.
 
     Attributes:
-        name: for tables.
-        concentration: of the beta law, the sum of its parameters; 0: only 0 and 1.
+        name: its name in tables.
+        concentration: sum of the beta law's parameters; 0: only 0 and 1.
     """
 
     name: str
@@ -107,12 +107,12 @@ class Proportions:
 
 @dataclass(frozen=True)
 class Misread:
-    """Numbers of which some are read as another one, as if it were surely theirs.
+    """Numbers of which some are read as another number, with an interval of length 0.
 
     Attributes:
-        law: of the numbers.
-        miscoverage: probability of that.
-        read: what is read then.
+        law: the law of the numbers.
+        miscoverage: probability that a number is misread.
+        read: the number that is read instead.
     """
 
     law: Law
@@ -162,9 +162,9 @@ class Measured:
     """Risks of which only a Clopper-Pearson interval is known.
 
     Attributes:
-        law: of the risks.
+        law: the law of the risks.
         points: fresh points on which the errors of each unit are counted.
-        confidence: of the interval.
+        confidence: coverage of the interval.
     """
 
     law: Law
@@ -200,10 +200,10 @@ class Certified:
     validity lies between 0 and 1, as in ``bounds.quantities.validity``.
 
     Attributes:
-        name: for tables.
-        held_out, errors: of the certificate.
+        name: its name in tables.
+        held_out, errors: points and errors of the certificate.
         points: fresh points on which the risk is measured.
-        confidence: of its interval.
+        confidence: coverage of its interval.
     """
 
     name: str
@@ -220,12 +220,12 @@ class Certified:
         shape: tuple[int, ...],
     ) -> Ends:
         """As ``Law.place``."""
-        return self.told(*self.draw(truth, generator, shape))
+        return self.validity(*self.draw(truth, generator, shape))
 
     def draw(
         self, truth: float, generator: np.random.Generator, shape: tuple[int, ...]
     ) -> tuple[NDArray[np.float64], Ends]:
-        """Certificates, and low and high of the risks that were measured beside them."""
+        """Certificates, and low and high of the measured risks."""
         risk = lower_limit(self.errors + 1, self.held_out, truth)
         delta = (1 - truth) * (1 + _ABOVE)
         wrong = generator.binomial(self.held_out, risk, shape)
@@ -233,13 +233,13 @@ class Certified:
         wrong = generator.binomial(self.points, risk, shape)
         return certificate, _interval(wrong, self.points, self.confidence)
 
-    def told(self, certificate: NDArray[np.float64], risk: Ends) -> Ends:
-        """Low and high of validity: whether it is sure, and whether it is possible."""
+    def validity(self, certificate: NDArray[np.float64], risk: Ends) -> Ends:
+        """Low and high of validity: 1 where it is certain, and 1 where it is possible."""
         low, high = risk
         return (high <= certificate).astype(float), (low <= certificate).astype(float)
 
 
 def _interval(errors: NDArray[np.int64], points: int, confidence: float) -> Ends:
-    counts, place = np.unique(errors, return_inverse=True)  # few, of many units
-    found = clopper_pearson(counts, np.full_like(counts, points), confidence)
-    return found.low[place], found.high[place]
+    counts, inverse = np.unique(errors, return_inverse=True)  # few, of many units
+    estimate = clopper_pearson(counts, np.full_like(counts, points), confidence)
+    return estimate.low[inverse], estimate.high[inverse]

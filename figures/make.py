@@ -5,8 +5,8 @@
         runs/bounds-standard runs/claims
 
 A record holds what the figures need of a run: every row, the traces and weights of the networks
-that are drawn, what bounds were found, which verdicts were given on what evidence. Beside them is
-one network as it was halfway to its transition.
+that are drawn, the bounds, the verdicts with their evidence, and one network as it was halfway to
+its transition.
 """
 
 import argparse
@@ -41,7 +41,7 @@ COARSE = {"claims": 200}  # dots an inch of a page-long figure
 
 
 def main() -> None:
-    """Record if asked to, then draw."""
+    """Record with ``--record``, then draw."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
         "--record", nargs=4, type=Path, metavar=("PITFALLS", "PHASE", "BOUNDS", "CLAIMS")
@@ -69,7 +69,11 @@ def main() -> None:
 
 def wide(store: Store, *, seed: int | None = None) -> Stack:
     """The networks whose training and islands are shown."""
-    cells = [s.cell for s in summarise(store) if (s.task, s.network) == ("noisy-lms-7", WIDE)]
+    cells = [
+        summary.cell
+        for summary in summarise(store)
+        if (summary.task, summary.network) == ("noisy-lms-7", WIDE)
+    ]
     return load_stack(store, cells[0], seed=seed)
 
 
@@ -84,11 +88,11 @@ def narrow(store: Store, dim: int) -> str:
 def jumper(store: Store) -> tuple[str, int, int]:
     """The network with the latest transition at ``JUMPING``: its cell, seed, and half the way."""
     name = narrow(store, JUMPING)
-    (found,) = (s.transitions for s in summarise(store) if s.cell == name)
-    assert found is not None
-    place = int(np.argmax(np.where(np.isfinite(found.updates), found.updates, -1)))
-    half = int(found.updates[place] / 2) // stop.COARSE * stop.COARSE
-    return name, found.seeds[place], half
+    (transitions,) = (summary.transitions for summary in summarise(store) if summary.cell == name)
+    assert transitions is not None
+    position = int(np.argmax(np.where(np.isfinite(transitions.updates), transitions.updates, -1)))
+    half = int(transitions.updates[position] / 2) // stop.COARSE * stop.COARSE
+    return name, transitions.seeds[position], half
 
 
 def record_pitfalls(run: Path) -> None:
@@ -104,9 +108,9 @@ def record_phase(run: Path) -> None:
     drawn = [(narrow(store, dim), 0) for dim in NARROW]
     name, seed, half = jumper(store)
     names = []
-    for cell, own in [*drawn, (name, seed)]:
-        stack = load_stack(store, cell, seed=own)
-        names.append(row_name(Job(stack.cell, own)))
+    for cell, drawn_seed in [*drawn, (name, seed)]:
+        stack = load_stack(store, cell, seed=drawn_seed)
+        names.append(row_name(Job(stack.cell, drawn_seed)))
     on_its_way = replay(stack.cell, half, seeds=[seed])
     with tempfile.TemporaryDirectory() as folder:
         save_file(arrays.tensors(on_its_way, 0), Path(folder, HALFWAY))
@@ -120,15 +124,15 @@ def pack(
     *others: Path,
     folders: Sequence[str] = ("networks", "traces"),
 ) -> None:
-    """Write an archive; the same run gives the same bytes, whoever writes it and when."""
+    """Write an archive; the same run gives the same bytes, on any machine and at any time."""
 
     def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "", ""
         return member
 
     RECORDED.mkdir(exist_ok=True)
-    files = [path for one in folders for path in sorted((store.directory / one).glob("*.*"))]
-    files += [store.weights_path(one) for one in sorted(weights)]
+    files = [path for folder in folders for path in sorted((store.directory / folder).glob("*.*"))]
+    files += [store.weights_path(network) for network in sorted(weights)]
     with tarfile.open(RECORDED / f"{name}.tar.xz", "w:xz", preset=9) as archive:
         for path in [store.directory / "run.toml", *files]:
             archive.add(path, path.relative_to(store.directory), filter=plain)
@@ -154,8 +158,8 @@ def jump(halfway: bool) -> Callable[[Store], Any]:
         stack = load_stack(store, name, seed=seed)
         coordinate = most_cut(stack)
         if halfway:
-            kept = load_file(store.directory / HALFWAY)
-            stack = arrays.stack_from_tensors(stack.cell, {seed: kept}, stack.traces)
+            tensors = load_file(store.directory / HALFWAY)
+            stack = arrays.stack_from_tensors(stack.cell, {seed: tensors}, stack.traces)
         display = plots.boundary(stack, seed=seed, coordinate=coordinate)
         display.name += f", after {value_words(int(stack.updates[0]))} updates"
         return display
@@ -168,7 +172,7 @@ def certified(store: Store) -> Any:
     for cell, evaluations in read_all(store):
         if (cell.task.name, cell.network.label, cell.n_train) == ("noisy-lms-7", WIDE, 40_000):
             if cell.task.settings["noise"] == NOISE:
-                seeds = {one.seed for one in evaluations}
+                seeds = {evaluation.seed for evaluation in evaluations}
                 words = phrases({"n_train": cell.n_train})
                 name = f"noisy-lms-7 {WIDE}, {words}, {len(seeds)} networks"
                 return plots.bounds(evaluations, name=name)

@@ -1,7 +1,7 @@
 """How often a test is wrong: simulated units whose truth is known, judged as measured ones are.
 
-At every truth the rate of false verdicts has to stay under alpha. Those of ``wrong_tests`` break
-this in ways that come easily, and the same simulation has to catch them. ``calibrate`` judges by
+At every truth the rate of false verdicts has to stay under alpha. The tests of ``wrong_tests``
+break this by likely mistakes, and the same simulation has to catch them. ``calibrate`` judges by
 the inference alone, many repetitions at once; ``calibrate_session`` by ``judge``, one at a time.
 """
 
@@ -40,14 +40,14 @@ class Calibration:
     Attributes:
         criterion: the test.
         law: name of the law.
-        units: of each claim, at most.
-        truths: of the claims of the family.
+        units: the most units of each claim.
+        truths: the truth of each claim of the family.
         repetitions: families simulated.
-        supported: proportion of them in which a claim came out supported that is not true, or true
-            on the very edge only, as the limit of those that are not; NaN where there is none.
-        refuted: the same of claims that came out refuted and are true.
-        either: proportion of them with a false verdict of either kind; NaN where a truth lies on
-            the very edge, which cannot be the limit of true claims and of false ones at once.
+        supported: proportion of families with a supported claim that is false, or true only at the
+            edge, as the limit of false ones; NaN where there is no such claim.
+        refuted: proportion of families with a refuted claim that is true, the edge included.
+        either: proportion of families with a false verdict of either kind; NaN where a truth lies
+            at the edge, which cannot be the limit of true claims and of false ones at once.
     """
 
     criterion: Criterion
@@ -70,12 +70,12 @@ def detectable(alpha: float, repetitions: int, *, power: float = 0.9) -> float:
     """The true rate of false verdicts that ``Calibration.exceeds`` finds with a given probability.
 
     Args:
-        alpha: that it is compared with, in (0, 1).
+        alpha: the level that it is compared with, in (0, 1).
         repetitions: families simulated.
-        power: that probability, in (0, 1).
+        power: the probability, in (0, 1).
 
     Returns:
-        The rate; 1 where no count of so few repetitions exceeds.
+        The rate; 1 where no count of these repetitions exceeds.
     """
     real("alpha", alpha, 0, 1, open_low=True, open_high=True)
     real("power", power, 0, 1, open_low=True, open_high=True)
@@ -98,17 +98,17 @@ def calibrate(
     judge: Callable[[Criterion, ArrayLike, ArrayLike], PValues] = p_values,
     correct: Callable[[Sequence[tuple[float, float]], float], list[str]] = holm,
 ) -> Calibration:
-    """Judge simulated units again and again.
+    """Rates of false verdicts by the inference alone.
 
     Args:
         criterion: the test, of every claim of the family.
-        law: of the units.
-        units: of each claim, at most.
-        truth: where the law lies; several of them are a family of claims on independent units.
+        law: the law of the units.
+        units: the most units of each claim.
+        truth: the truth of the law; several are a family of claims on independent units.
         repetitions: families to simulate.
         seed: of the simulation.
         missing: proportion of units that are lost, whatever their quantity.
-        peek: look after every unit, and stop as soon as a verdict is sure to stand in the family;
+        peek: test after every unit, and stop as soon as a verdict is certain to hold in the family;
             None: where the test is sequential.
         judge: from units to p-values, at the end.
         correct: from the p-values of a family to verdicts.
@@ -126,14 +126,17 @@ def calibrate(
     wrong = np.zeros(3, np.int64)
     for start in range(0, repetitions, _BLOCK):
         shape = (min(_BLOCK, repetitions - start), units)
-        found = []
-        for one in truths:
-            low, high = law.place(criterion, one, generator, shape)
+        p_pairs = []
+        for claim_truth in truths:
+            low, high = law.place(criterion, claim_truth, generator, shape)
             lost = generator.random(shape) < missing
             low, high = np.where(lost, criterion.low, low), np.where(lost, criterion.high, high)
-            found.append(np.stack(judge(criterion, low, high), axis=-1))
-        for family in np.stack(found, axis=1):
-            verdicts = correct([(float(a), float(b)) for a, b in family], criterion.alpha)
+            p_pairs.append(np.stack(judge(criterion, low, high), axis=-1))
+        for family in np.stack(p_pairs, axis=1):
+            verdicts = correct(
+                [(float(supported), float(refuted)) for supported, refuted in family],
+                criterion.alpha,
+            )
             wrong += _wrong(criterion, truths, verdicts)
     return _calibration(criterion, law, units, truths, repetitions, wrong)
 
@@ -150,21 +153,21 @@ def calibrate_session(
     misread: float = 0.0,
     versions: int = 1,
 ) -> Calibration:
-    """Have simulated units judged by ``judge``: in rounds, with a premise, as a family.
+    """Rates of false verdicts by ``judge``: in rounds, with a premise, as a family.
 
     Args:
-        criterion: the test, of every claim of the family; its alpha, below 1/2, is what all of the
-            versions that are simulated spend together.
-        law: of the units: numbers in [0, 1].
-        units: of each claim, at most.
-        truth: where the law lies; several of them are a family of claims on independent units.
+        criterion: the test, of every claim of the family; its alpha, below 1/2, is what all
+            simulated versions spend together.
+        law: the law of the units: numbers in [0, 1].
+        units: the most units of each claim.
+        truth: the truth of the law; several are a family of claims on independent units.
         repetitions: families to simulate.
         seed: of the simulation.
         unmet: proportion of units that miss the premise, whatever their quantity.
         misread: proportion of those whose premise seems met, with a quantity that violates the
             claim.
-        versions: how often the family is said, each time on units of its own; what is false in any
-            version is false.
+        versions: number of versions of the family, each on its own units; a verdict that is false
+            in any version counts.
 
     Raises:
         ValueError: a number out of range.
@@ -182,9 +185,11 @@ def calibrate_session(
     first = {claim.id: i * units for i, claim in enumerate(claims)}
     wrong = np.zeros(3, np.int64)
     for _ in range(repetitions):
-        ever = np.zeros(3, np.bool_)
+        ever_wrong = np.zeros(3, np.bool_)
         for version in range(1, versions + 1):
-            ends = [law.place(criterion, one, generator, (1, units)) for one in truths]
+            ends = [
+                law.place(criterion, claim_truth, generator, (1, units)) for claim_truth in truths
+            ]
             low, high = (np.concatenate(part, axis=None) for part in zip(*ends, strict=True))
             outside = generator.random(len(low)) < unmet
             seeming = outside & (generator.random(len(low)) < misread)
@@ -193,33 +198,33 @@ def calibrate_session(
             )
             fitted = 1.0 * (~outside | seeming)
             known = {"risk": (low, low, high), "train_accuracy": (fitted,) * 3}
-            saying = [replace(claim, version=version) for claim in claims]
-            said = judge(saying, _Known(known), first_seeds=first)
-            ever |= _wrong(criterion, truths, [one.verdict for one in said])
-        wrong += ever
+            versioned = [replace(claim, version=version) for claim in claims]
+            verdicts = judge(versioned, _Known(known), first_seeds=first)
+            ever_wrong |= _wrong(criterion, truths, [verdict.verdict for verdict in verdicts])
+        wrong += ever_wrong
     return _calibration(criterion, law, units, truths, repetitions, wrong)
 
 
 class _Known:
-    """Networks without weights, of which everything that is asked was measured before."""
+    """Networks without weights, all of whose quantities are measured already."""
 
-    def __init__(self, found: Mapping[str, tuple[NDArray[np.float64], ...]]) -> None:
-        self._found = found  # value, low and high by quantity, each (seeds,)
+    def __init__(self, measured: Mapping[str, tuple[NDArray[np.float64], ...]]) -> None:
+        self._measured = measured  # value, low and high by quantity, each (seeds,)
 
     def train(self, wanted: Mapping[AnyCell, Sequence[int]]) -> None:
-        """Nothing: the measurements are there."""
+        """Do nothing: all measurements exist."""
 
     def stack(self, cell: AnyCell, seeds: Sequence[int]) -> None:
-        """None: there are no weights."""
+        """None, as there are no weights."""
         return None
 
     def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
-        """Value, low and high of all of the seeds."""
-        value, low, high = self._found[key.reference.quantity]
+        """Value, low and high of each seed."""
+        value, low, high = self._measured[key.reference.quantity]
         return {seed: (value[seed], low[seed], high[seed]) for seed in seeds}
 
-    def keep(self, key: Key, found: Mapping[int, Triple]) -> None:
-        """Nothing: nothing is measured."""
+    def keep(self, key: Key, measured: Mapping[int, Triple]) -> None:
+        """Do nothing: nothing is measured."""
 
 
 def _claims(criterion: Criterion, units: int, count: int) -> list[Claim]:
@@ -242,7 +247,7 @@ def _claims(criterion: Criterion, units: int, count: int) -> list[Claim]:
             units=units,
             family="simulated",
             correction="holm",
-            n_certify=1,  # what measurements cost and how sure they are is the law's affair
+            n_certify=1,  # the law decides the measurements and their intervals
             confidence=0.5,
             premises=(Premise(fitted, ">=", 0.99, 0.5),),
             family_size=count,
@@ -259,11 +264,11 @@ def _calibration(
     repetitions: int,
     wrong: NDArray[np.int64],
 ) -> Calibration:
-    sides = [_side(criterion, one) for one in truths]
+    sides = [_side(criterion, truth) for truth in truths]
     possible = np.array([min(sides) <= 0, max(sides) >= 0, 0 not in sides])
     rates = clopper_pearson(wrong, np.where(possible, repetitions, 0), CONFIDENCE)
-    found = (Estimate(*(part[i] for part in rates)) for i in range(3))
-    return Calibration(criterion, law.name, units, truths, repetitions, *found)
+    rates_of = (Estimate(*(part[i] for part in rates)) for i in range(3))
+    return Calibration(criterion, law.name, units, truths, repetitions, *rates_of)
 
 
 def _side(criterion: Criterion, truth: float) -> float:
@@ -277,9 +282,9 @@ def _side(criterion: Criterion, truth: float) -> float:
 def _wrong(
     criterion: Criterion, truths: Sequence[float], verdicts: Sequence[str]
 ) -> NDArray[np.bool_]:
-    """Whether claims of the family are falsely supported, falsely refuted, either of both."""
+    """Whether any claims of the family are falsely supported, falsely refuted, or either."""
     pairs = [
-        (_side(criterion, one), verdict) for one, verdict in zip(truths, verdicts, strict=True)
+        (_side(criterion, truth), verdict) for truth, verdict in zip(truths, verdicts, strict=True)
     ]
     supported = any(side <= 0 and verdict == "supported" for side, verdict in pairs)
     refuted = any(side >= 0 and verdict == "refuted" for side, verdict in pairs)
@@ -287,7 +292,7 @@ def _wrong(
 
 
 def _stopping(claims: int) -> Callable[[Criterion, ArrayLike, ArrayLike], PValues]:
-    """The p-values at the first look at which one of them decides; the last ones, if none does."""
+    """Judge by the p-values at the first unit at which one decides, else by the last ones."""
 
     def judge(criterion: Criterion, low: ArrayLike, high: ArrayLike) -> PValues:
         supported, refuted = along(criterion, low, high)

@@ -1,8 +1,8 @@
-"""Tests that are wrong in ways that come easily: what ``calibrate`` has to catch.
+"""Tests that are wrong by likely mistakes, which ``calibrate`` has to catch.
 
-Others are settings: looking after every unit with a test whose number of units is fixed in advance
+Others are settings: testing after every unit with a test whose number of units is fixed in advance
 (``peek``), a family without a correction (``correct=uncorrected``), and a criterion whose
-``miscoverage`` is 0 though the intervals of the units do miscoverage.
+``miscoverage`` is 0 although intervals of units miss.
 """
 
 from collections.abc import Sequence
@@ -23,21 +23,21 @@ def ambiguous_in_favour(criterion: Criterion, low: ArrayLike, high: ArrayLike) -
 
 
 def ambiguous_as_true(criterion: Criterion, low: ArrayLike, high: ArrayLike) -> PValues:
-    """Both verdicts from the best reading of every unit, as if what is not told were true."""
+    """Both verdicts from the best reading of every unit, as if ambiguous units were true."""
     best = low if criterion.op == "<=" else high
     return p_values(criterion, best, best)
 
 
 def ambiguous_dropped(criterion: Criterion, low: ArrayLike, high: ArrayLike) -> PValues:
-    """Each verdict from the units that are clear, as if no others had been asked for."""
+    """Each verdict from the unambiguous units, as if there were no others."""
     low, high = np.asarray(low), np.asarray(high)
     # a unit alone has a p-value of 1 on both sides where it is ambiguous
     clear = np.minimum(*p_values(criterion, low[..., None], high[..., None])) < 1
-    found = [
-        p_values(criterion, start[kept], stop[kept]) if kept.any() else (1.0, 1.0)
-        for start, stop, kept in zip(low, high, clear, strict=True)
+    pairs = [
+        p_values(criterion, start[is_clear], stop[is_clear]) if is_clear.any() else (1.0, 1.0)
+        for start, stop, is_clear in zip(low, high, clear, strict=True)
     ]
-    supported, refuted = np.array(found).T
+    supported, refuted = np.array(pairs).T
     return supported, refuted
 
 

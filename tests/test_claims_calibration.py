@@ -201,7 +201,7 @@ def test_certificates_are_violated_as_often_as_the_truth_says():
 
 def test_simulated_validity_is_told_as_that_of_measured_bounds():
     certificate, (low, high) = LIMITS.draw(0.9499, np.random.default_rng(0), (1, 300))
-    told, seeds = LIMITS.told(certificate, (low, high)), range(300)
+    expected, seeds = LIMITS.validity(certificate, (low, high)), range(300)
     record = Record("limit", "f", "this network", "certificate", "here", 0.05, 0.5, None, {}, ())
 
     def judged(i):
@@ -210,7 +210,7 @@ def test_simulated_validity_is_told_as_that_of_measured_bounds():
         return Evaluation(replace(record, value=value), i, float(np.mean(risk)), *map(float, risk))
 
     found = validity([judged(i) for i in seeds])
-    np.testing.assert_array_equal([found.low, found.high], [told[0][0], told[1][0]])
+    np.testing.assert_array_equal([found.low, found.high], [expected[0][0], expected[1][0]])
     kinds = {(a, b) for a, b in zip(found.low, found.high, strict=True)}
     assert kinds == {(0, 0), (0, 1), (1, 1)}
 
