@@ -179,7 +179,7 @@ def installed(tmp_path_factory):
 
     def begin(*lines, **more):
         return subprocess.Popen(
-            [sys.executable, "-W", "error::UserWarning", "-c", LINES, json.dumps(lines)],
+            [sys.executable, "-W", "error:left out:UserWarning", "-c", LINES, json.dumps(lines)],
             env=environment | more,
             cwd=folder,
             stdout=subprocess.PIPE,
