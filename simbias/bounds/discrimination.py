@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import fail, known, real, whole
-from simbias.bounds.pairs import Compared, Draws, Level, Levels, along_each_setting, ratio
+from simbias.bounds.pairs import Pairs, Draws, Level, Levels, along_each_setting, ratio
 from simbias.bounds.record import KINDS
 from simbias.training.words import value_words, word
 
@@ -156,7 +156,7 @@ def discriminate(
     least_pairs = whole("least_pairs", least_pairs)
     _check(networks, kinds)
     settings, cells = _cells(networks)
-    compared = Compared(
+    compared = Pairs(
         low=np.array([network.low for network in networks], float),
         high=np.array([network.high for network in networks], float),
         values=np.array([[one.values.get(n, np.nan) for n in kinds] for one in networks], float),

@@ -23,7 +23,7 @@ Draws = Float[np.ndarray, "draws names"]  # first on the networks as they are, t
 Sums = Float[np.ndarray, "2 draws names"]  # concordance over pairs of networks, and the pairs
 
 
-class Compared(NamedTuple):
+class Pairs(NamedTuple):
     """Networks with their numbers.
 
     Attributes:
@@ -60,7 +60,7 @@ class Compared(NamedTuple):
 
 
 def along_each_setting(
-    compared: Compared, settings: Sequence[str], cells: Mapping[Levels, np.ndarray]
+    compared: Pairs, settings: Sequence[str], cells: Mapping[Levels, np.ndarray]
 ) -> tuple[dict[Group, Sums], dict[Group, Sums], int]:
     """All pairs of networks whose cells differ in one setting, and how many there are.
 

@@ -30,7 +30,7 @@ from simbias.validation.geometry import (
     has_layers,
 )
 from simbias.validation.sound import faults
-from simbias.validation.vicinity import Islands, Plan, islands_around, no_islands
+from simbias.validation.vicinity import Islands, IslandEffort, islands_around, no_islands
 
 Ends = Callable[[np.ndarray, float], tuple[float, float]]  # (values, confidence) -> interval
 
@@ -144,7 +144,7 @@ def measure_islands(
     rule = simple_rule(task)
     if rule is None:
         raise fail("learned", f"networks on {task.name}", "networks on a task with a simple set")
-    plan = Plan(
+    plan = IslandEffort(
         rule,
         tuple(slab_coordinates(task, coordinates, most=1)),
         whole("sample", sample, least=2),

@@ -79,7 +79,7 @@ class Islands:
         return median
 
 
-class Plan(NamedTuple):
+class IslandEffort(NamedTuple):
     """The arguments of ``measure_islands``."""
 
     rule: Rule
@@ -89,7 +89,7 @@ class Plan(NamedTuple):
     reach: float
 
 
-def islands_around(classifiers: Panel, i: int, plan: Plan) -> tuple[Islands, Islands]:
+def islands_around(classifiers: Panel, i: int, plan: IslandEffort) -> tuple[Islands, Islands]:
     """The islands of training and of fresh exceptions of network ``i``."""
     task, layers = classifiers.block_task, layers_of(classifiers, i)
     data = classifiers.data[i]
@@ -122,7 +122,7 @@ def islands_around(classifiers: Panel, i: int, plan: Plan) -> tuple[Islands, Isl
     )
 
 
-def no_islands(task: BlockTask, plan: Plan) -> Islands:
+def no_islands(task: BlockTask, plan: IslandEffort) -> Islands:
     """The islands of an empty set of points."""
     no_points = np.zeros(0, np.int64)
     no_planes = np.zeros((0, len(plan.coordinates)))
@@ -145,7 +145,9 @@ def _sample(task: BlockTask, key: Key[Array, ""], rows: int) -> tuple[np.ndarray
     return np.asarray(x, np.float64), np.asarray(y)
 
 
-def _fresh(task: BlockTask, key: Key[Array, ""], plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+def _fresh(
+    task: BlockTask, key: Key[Array, ""], plan: IslandEffort
+) -> tuple[np.ndarray, np.ndarray]:
     """Draws that the simple rule labels wrongly, and their labels."""
     risk = rule_risk(task, plan.rule)
     # six standard deviations more than the expected number
@@ -181,7 +183,7 @@ def _around(
     position: Float[np.ndarray, "points dim"],
     label: Int[np.ndarray, " points"],
     key: Key[Array, ""],
-    plan: Plan,
+    plan: IslandEffort,
 ) -> tuple[np.ndarray, ...]:
     """The attributes of ``Islands`` from ``fitted`` on."""
     points, dim = position.shape
