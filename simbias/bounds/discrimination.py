@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import fail, known, real, whole
-from simbias.bounds.pairs import Pairs, Draws, Level, Levels, along_each_setting, ratio
+from simbias.bounds.pairs import Draws, Level, Levels, Pairs, along_each_setting, ratio
 from simbias.bounds.record import KINDS
 from simbias.training.words import value_words, word
 

@@ -30,7 +30,7 @@ from simbias.validation.geometry import (
     has_layers,
 )
 from simbias.validation.sound import faults
-from simbias.validation.vicinity import Islands, IslandEffort, islands_around, no_islands
+from simbias.validation.vicinity import IslandEffort, Islands, islands_around, no_islands
 
 Ends = Callable[[np.ndarray, float], tuple[float, float]]  # (values, confidence) -> interval
 
