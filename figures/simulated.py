@@ -19,7 +19,8 @@ from simbias.claims.criterion import Criterion
 from simbias.claims.family import holm, reaches
 from simbias.claims.grammar import parse
 from simbias.claims.inference import along, p_values
-from simbias.claims.session import Key, Triple, judge
+from simbias.claims.networks import Key, Triple
+from simbias.claims.session import judge
 from simbias.experiments import AnyCell
 from simbias.quantities import declared
 from simbias.registry import METHODS

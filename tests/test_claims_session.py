@@ -9,9 +9,10 @@ import tomli_w
 from scipy.stats import binom
 
 from simbias.claims import builtin, check, choose, feasible, load, session
+from simbias.claims import networks as networks_of
 from simbias.claims.expression import Reference
 from simbias.claims.inference import fewest
-from simbias.claims.session import InMemory
+from simbias.claims.networks import InMemory
 from simbias.claims.verdict import Met, Units, conclude, intervals
 from simbias.experiments import classify
 from simbias.quantities import declared
@@ -443,8 +444,8 @@ def test_in_memory_a_network_is_trained_once(written, says, monkeypatch):
     monkeypatch.setattr(classify, "train_jobs", train_jobs)
     monkeypatch.setattr(classify, "assemble", lambda cell, found: Named(cell, tuple(found)))
     learned = classify.classify.learned._replace(join=joined)
-    monkeypatch.setattr(session, "_learned", lambda cell: learned)
-    monkeypatch.setattr(session, "classifiers", lambda stack: stack)
+    monkeypatch.setattr(networks_of, "_learned", lambda cell: learned)
+    monkeypatch.setattr(networks_of, "classifiers", lambda stack: stack)
     says("risk", among(100))
     claims = load(written(table("a"), table("b", inference=SEQUENTIAL)))
     networks = InMemory()

@@ -1,4 +1,4 @@
-"""The house as CONTRIBUTING draws it, held against the code: order, circles and what packages hold.
+"""The house as CONTRIBUTING draws it, held against the code: order, circles, lengths.
 
 An import counts wherever it stands, in a function or for a type checker too: who names what another
 file makes knows that file. One below ``if __name__ == "__main__"`` does not: it is the program's.
@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -17,6 +18,7 @@ FILES = {
     ".".join(path.relative_to(HOME).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted((HOME / "simbias").rglob("*.py"))
 }
+REASON = "Longer than 400 lines because"  # in the docstring of a file that has to be
 PACKAGES = [name for name, path in FILES.items() if path.name == "__init__.py"]
 
 
@@ -119,3 +121,18 @@ def test_a_package_only_re_exports(package):
         assert (statement.module or "").startswith("simbias."), ast.unparse(statement)
         taken |= {alias.asname or alias.name for alias in statement.names}
     assert taken == set(public)
+
+
+def test_half_of_the_files_are_shorter_than_200_lines_and_none_is_long_without_a_reason():
+    lengths = {module: len(path.read_text().splitlines()) for module, path in FILES.items()}
+    assert median(lengths.values()) < 200
+    unexplained = [
+        (module, lines)
+        for module, lines in lengths.items()
+        if lines > 400 and REASON not in (ast.get_docstring(_parsed(module)) or "")
+    ]
+    assert unexplained == []
+
+
+def _parsed(module: str) -> ast.Module:
+    return ast.parse(FILES[module].read_text())

@@ -83,7 +83,7 @@ ASK = """
 import json, sys
 from simbias import validate
 from simbias.claims import judge, load
-from simbias.claims.session import InMemory
+from simbias.claims.networks import InMemory
 from simbias.quantities import declared
 from simbias.experiments import row, row_name
 from simbias.experiments.classify import NETWORKS, outcomes

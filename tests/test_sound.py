@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from simbias import MLP, sgd, tasks, validate
-from simbias.claims.session import classifiers
+from simbias.claims.networks import classifiers
 from simbias.plots import boundary, islands, training
 from simbias.training import Cell
 from simbias.training.stop import End

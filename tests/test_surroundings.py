@@ -26,6 +26,7 @@ from simbias import (
     validation,
 )
 from simbias.claims import session
+from simbias.claims.networks import InMemory
 from simbias.cli import main
 from simbias.experiments import arrays, row_name
 from simbias.results import Store, load_stack
@@ -125,7 +126,7 @@ ENTRANCES = {
     "plots.training": lambda given: plots.training(given.stack).tables(),
     "plots.islands": lambda given: plots.islands(given.stack, sample=2, directions=2).tables(),
     "claims.judge": lambda given: claims.judge(
-        claims.load(given.store.directory / "claim.toml"), session.InMemory()
+        claims.load(given.store.directory / "claim.toml"), InMemory()
     ),
     "claims.check": lambda given: claims.check(str(given.store.directory / "claim.toml")),
     "results.load_stack": lambda given: load_stack(given.store),

@@ -5,8 +5,9 @@ from difflib import get_close_matches
 
 from simbias._checks import each, fail, known
 from simbias.claims.claim import Claim
+from simbias.claims.networks import InMemory
 from simbias.claims.reading import builtin, get, load
-from simbias.claims.session import InMemory, feasible, judge
+from simbias.claims.session import feasible, judge
 from simbias.claims.verdict import Verdict
 
 

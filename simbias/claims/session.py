@@ -5,8 +5,8 @@ round every open claim asks for more units; a claim with a sequential test close
 decided, any other when it has all its units.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from simbias._types import AnyStack
 from simbias.claims.claim import Claim
 from simbias.claims.expression import Expression, Reference
 from simbias.claims.inference import decided, find, more
+from simbias.claims.networks import Key, Networks
 from simbias.claims.verdict import (
     Units,
     Verdict,
@@ -24,94 +25,18 @@ from simbias.claims.verdict import (
     outcome,
     settings_unmet,
 )
-from simbias.experiments import AnyCell, Learned, Replica, experiment_of
+from simbias.experiments import AnyCell
 from simbias.experiments.experiment import OwnCell
 from simbias.quantities import Subject, declared, unit_named
 from simbias.quantities.settings import setting
 from simbias.stats.estimate import Estimate
-from simbias.validation.sound import sound
 
 # Seeds of claims that are said together, of which none has been seen before. Suites count from 0:
 # the networks that they have shown are not those on which claims are judged.
 GENERATION = 1_000_000
 FIRST_ROUND = 4  # units of a sequential claim, and the least of every later round
 _TOGETHER = 8  # networks measured in one go: what is kept of an interrupted measurement
-
-Triple = tuple[float, float, float]
 Seeds = tuple[int, ...]
-
-
-class Key(NamedTuple):
-    """What a measurement is of, but for the seed."""
-
-    cell: OwnCell
-    reference: Reference  # without its population
-    n_certify: int
-    confidence: float
-
-
-class Networks(Protocol):
-    """Where networks come from, and where measurements are kept."""
-
-    def train(self, wanted: Mapping[AnyCell, Sequence[int]]) -> None:
-        """Train what is missing of these seeds of these cells."""
-
-    def stack(self, cell: AnyCell, seeds: Sequence[int]) -> AnyStack:
-        """The classifiers among those learned at these seeds, to measure; None where none is."""
-
-    def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
-        """Measurements kept so far: value, low and high, by seed (of a pair: the first)."""
-
-    def keep(self, key: Key, measurements: Mapping[int, Triple]) -> None:
-        """Keep measurements."""
-
-
-def classifiers(stack: AnyStack) -> AnyStack:
-    """The part of a stack, or of estimators, that are classifiers; None where none is."""
-    try:
-        return sound(stack)
-    except ValueError:
-        return None
-
-
-class InMemory:
-    """What is learned here, and kept as long as this object."""
-
-    def __init__(self) -> None:
-        self._learned: dict[Replica, AnyStack] = {}
-        self._measurements: dict[Key, dict[int, Triple]] = {}
-
-    def train(self, wanted: Mapping[AnyCell, Sequence[int]]) -> None:
-        """Train what is missing."""
-        groups: dict[Hashable, list[Replica]] = {}
-        for cell, seeds in wanted.items():
-            experiment = experiment_of(cell)
-            replicas = [Replica(cell, seed) for seed in seeds]
-            missing = [replica for replica in replicas if replica not in self._learned]
-            groups.setdefault((experiment.name, experiment.group(cell)), []).extend(missing)
-        for replicas in filter(None, groups.values()):
-            self._learned |= _learned(replicas[0].cell).make(replicas)
-
-    def stack(self, cell: AnyCell, seeds: Sequence[int]) -> AnyStack:
-        """The classifiers among those learned at these seeds."""
-        stacks = [self._learned[Replica(cell, seed)] for seed in seeds]
-        ended = [stack for stack in stacks if stack is not None]
-        return classifiers(_learned(cell).join(ended)) if ended else None
-
-    def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
-        """Measurements kept so far."""
-        known = self._measurements.get(key, {})
-        return {seed: known[seed] for seed in seeds if seed in known}
-
-    def keep(self, key: Key, measurements: Mapping[int, Triple]) -> None:
-        """Keep measurements as long as this object."""
-        self._measurements.setdefault(key, {}).update(measurements)
-
-
-def _learned(cell: AnyCell) -> Learned:
-    learned = experiment_of(cell).learned
-    assert learned is not None  # else it is no population
-    return learned
 
 
 def judge(
@@ -161,7 +86,7 @@ def judge(
         >>> conclusions = files("simbias.claims") / "builtin" / "conclusion.toml"
         >>> claim = simbias.claims.load(conclusions)[-1]
         >>> claim = replace(claim, populations={"": trees}, n_certify=10_000)
-        >>> from simbias.claims.session import InMemory
+        >>> from simbias.claims.networks import InMemory
         >>> (verdict,) = simbias.claims.judge([claim], InMemory())
         >>> verdict.claim.says, verdict.verdict
         ('P(excess_risk <= 0.01) >= 0.95', 'refuted')

@@ -18,7 +18,7 @@ import numpy as np
 from simbias._types import TableRow
 from simbias.claims.claim import Claim
 from simbias.claims.inference import outcomes
-from simbias.claims.session import Key, Triple
+from simbias.claims.networks import Key, Triple
 from simbias.claims.verdict import Verdict, intervals
 from simbias.experiments import device, versions
 from simbias.quantities import declared, unit_named

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from simbias._types import AnyStack
 from simbias.claims.claim import Claim
-from simbias.claims.session import Key, Triple, classifiers, judge_feasible
+from simbias.claims.networks import Key, Triple, classifiers
+from simbias.claims.session import judge_feasible
 from simbias.claims.verdict import Verdict
 from simbias.experiments import FINAL, AnyCell, Replica, device, row_name, versions
 from simbias.quantities import declared, unit_named
