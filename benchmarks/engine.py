@@ -265,10 +265,10 @@ def measure(worker: Callable[[str, float], float], shape: str, seconds: float) -
     """The rate of one contestant, run in its own process."""
     name = worker.__name__
     command = [sys.executable, __file__, "--worker", name, shape, str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{name} at ({shape}) failed:\n{done.stderr}")
-    return float(done.stdout.split()[-1])
+    completed = subprocess.run(command, capture_output=True, text=True)
+    if completed.returncode:
+        raise SystemExit(f"{name} at ({shape}) failed:\n{completed.stderr}")
+    return float(completed.stdout.split()[-1])
 
 
 def device() -> str:

@@ -44,7 +44,7 @@ def profile(shape: str) -> None:
     placed = spread(list(zip(problems, states, strict=True)), devices)
     compiled = jobs._compiled(program, devices, False, len(devices))
     compiled = compiled.lower(placed, jnp.int32(1)).compile()
-    known = {name: (kind, source) for name, kind, source in _LINE.findall(compiled.as_text())}
+    operations = {name: (kind, source) for name, kind, source in _LINE.findall(compiled.as_text())}
     jax.block_until_ready(compiled(placed, jnp.int32(1)))
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
@@ -56,14 +56,14 @@ def profile(shape: str) -> None:
     for plane in data.planes:
         for line in plane.lines:
             for event in line.events:
-                if event.name in known and not event.name.startswith("while"):
+                if event.name in operations and not event.name.startswith("while"):
                     spent[event.name] += event.duration_ns
                     calls[event.name] += 1
     total = sum(spent.values())
     updates = 3 * cell.stop.spacing[0] * len(devices)
     print(f"({shape}): {total / updates / 1e3:.0f} us an update")
     for name, time in spent.most_common(_SHOWN):
-        kind, source = known[name]
+        kind, source = operations[name]
         source = "/".join(source.split("/")[-2:])
         print(f"  {time / total:4.0%} {time / calls[name] / 1e3:8.1f} us  {kind:<14} {source}")
     print(f"  {1 - sum(t for _, t in spent.most_common(_SHOWN)) / total:4.0%} others", flush=True)

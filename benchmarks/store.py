@@ -122,11 +122,13 @@ def make(networks: int, folder: Path, one_file_each: bool) -> Path:
     return store.directory
 
 
-def measured(words: list[str]) -> tuple[float, float, float]:
+def measured(arguments: list[str]) -> tuple[float, float, float]:
     """Wall time and processor seconds of a command, and the peak megabytes that it reports."""
     clock = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", CHILD, *words], stdout=PIPE, text=True, check=True)
-    busy, kilobytes = done.stdout.split()[-2:]
+    completed = subprocess.run(
+        [sys.executable, "-c", CHILD, *arguments], stdout=PIPE, text=True, check=True
+    )
+    busy, kilobytes = completed.stdout.split()[-2:]
     return time.perf_counter() - clock, float(busy), int(kilobytes) / 1024
 
 

@@ -158,10 +158,10 @@ def peak_memory() -> float:
 def in_a_new_process(function: str, *arguments: Any) -> Any:
     """Call a function of this file where no earlier process has set the peak of memory."""
     command = [sys.executable, __file__, "--call", function, json.dumps(arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
+    completed = subprocess.run(command, capture_output=True, text=True)
+    if completed.returncode:
+        raise SystemExit(completed.stderr)
+    return json.loads(completed.stdout.splitlines()[-1])
 
 
 def measure_run(arguments: list[str], cache: str) -> dict[str, float]:

@@ -351,8 +351,8 @@ def _covering(rows: Sequence[intervals.Row]) -> str:
     )
     parts = (exact, ""), (rough, "approximate "), (planted, "wrong ")
     return ", ".join(
-        f"{sum(row.below for row in of_kind)} of {len(of_kind)} {words}below"
-        for of_kind, words in parts
+        f"{sum(row.below for row in of_kind)} of {len(of_kind)} {adjective}below"
+        for of_kind, adjective in parts
     )
 
 
@@ -413,11 +413,11 @@ class Rates(style.Display):
             previous = row
             for name, marker, lift in (("supported", "o", -0.16), ("refuted", "s", 0.16)):
                 rate = getattr(row.calibration, name)
-                look: dict[str, Any] = {"color": colours[row.kind], "linewidth": 0.9}
-                ax.plot([rate.low, rate.high], [y + lift] * 2, **look)
+                line_style: dict[str, Any] = {"color": colours[row.kind], "linewidth": 0.9}
+                ax.plot([rate.low, rate.high], [y + lift] * 2, **line_style)
                 face = "white" if name == "refuted" else colours[row.kind]
                 ax.plot(rate.value, y + lift, marker, markersize=2.8, markerfacecolor=face,
-                        markeredgewidth=0.7, **look)  # fmt: skip
+                        markeredgewidth=0.7, **line_style)  # fmt: skip
         ax.set_yticks(ticks, [_label(row) for row in self.rows])
         ax.set_ylim(y + 1, 0)
         ax.tick_params(axis="y", length=0, labelsize=5.5)

@@ -153,8 +153,8 @@ class Discordant:
         shape: tuple[int, ...],
     ) -> Ends:
         """As ``Law.place``."""
-        place, above = generator.random(shape), (self.proportion + truth) / 2
-        return (np.where(place < above, 1.0, np.where(place < self.proportion, -1.0, 0.0)),) * 2
+        uniform, above = generator.random(shape), (self.proportion + truth) / 2
+        return (np.where(uniform < above, 1.0, np.where(uniform < self.proportion, -1.0, 0.0)),) * 2
 
 
 @dataclass(frozen=True)

@@ -105,10 +105,10 @@ def record_pitfalls(run: Path) -> None:
 def record_phase(run: Path) -> None:
     """Keep a run of the suite ``phase``, and the jumping network on its way."""
     store = Store(run)
-    drawn = [(narrow(store, dim), 0) for dim in NARROW]
+    networks = [(narrow(store, dim), 0) for dim in NARROW]
     name, seed, half = jumper(store)
     names = []
-    for cell, drawn_seed in [*drawn, (name, seed)]:
+    for cell, drawn_seed in [*networks, (name, seed)]:
         stack = load_stack(store, cell, seed=drawn_seed)
         names.append(row_name(Job(stack.cell, drawn_seed)))
     on_its_way = replay(stack.cell, half, seeds=[seed])
@@ -173,8 +173,8 @@ def certified(store: Store) -> Any:
         if (cell.task.name, cell.network.label, cell.n_train) == ("noisy-lms-7", WIDE, 40_000):
             if cell.task.settings["noise"] == NOISE:
                 seeds = {evaluation.seed for evaluation in evaluations}
-                words = phrases({"n_train": cell.n_train})
-                name = f"noisy-lms-7 {WIDE}, {words}, {len(seeds)} networks"
+                sample_size = phrases({"n_train": cell.n_train})
+                name = f"noisy-lms-7 {WIDE}, {sample_size}, {len(seeds)} networks"
                 return plots.bounds(evaluations, name=name)
     raise ValueError(f"bounds: no cell noisy-lms-7 {WIDE} with noise {NOISE}")
 

@@ -198,9 +198,9 @@ def calibrate_session(
                 np.where(seeming, 1.0 * (criterion.op == "<="), part) for part in (low, high)
             )
             fitted = 1.0 * (~outside | seeming)
-            known = {"risk": (low, low, high), "train_accuracy": (fitted,) * 3}
+            measured = {"risk": (low, low, high), "train_accuracy": (fitted,) * 3}
             versioned = [replace(claim, version=version) for claim in claims]
-            verdicts = judge(versioned, _Known(known), first_seeds=first)
+            verdicts = judge(versioned, _Known(measured), first_seeds=first)
             ever_wrong |= _wrong(criterion, truths, [verdict.verdict for verdict in verdicts])
         wrong += ever_wrong
     return _calibration(criterion, law, units, truths, repetitions, wrong)

@@ -154,5 +154,5 @@ def data(task: Task, n_train: int, seed: int = 0) -> DataSet:
     key = identity_key(tasks.identity(task), seed)
     law = jax.tree.map(np.asarray, task.law(stream(key, "rotation")))
     draw_set = partial(drawn, sampler(task), "train", n_train, jax.random.key_data(key), law)
-    turn = np.asarray(rotation_of(law))
-    return DataSet(task, seed, int(n_train), turn, task, draw_set)
+    rotation = np.asarray(rotation_of(law))
+    return DataSet(task, seed, int(n_train), rotation, task, draw_set)

@@ -85,8 +85,8 @@ class Estimator:
     @property
     def label(self) -> str:
         """Short name for tables and figures."""
-        words = (f"{name}={value}" for name, value in sorted(self.settings.items()))
-        return f"{self.name}({','.join(words)})" if self.settings else self.name
+        settings = (f"{name}={value}" for name, value in sorted(self.settings.items()))
+        return f"{self.name}({','.join(settings)})" if self.settings else self.name
 
     @property
     def versions(self) -> dict[str, str]:
@@ -249,8 +249,8 @@ def _fitted(estimator: Estimator, data_set: DataSet) -> tuple[Classifier, float,
         try:
             model.fit(data_set.x, data_set.y)
         except ValueError as error:
-            words = " ".join(str(error).split())
-            raise ValueError(f"{estimator.name}: seed {data_set.seed}: {words}") from error
+            message = " ".join(str(error).split())
+            raise ValueError(f"{estimator.name}: seed {data_set.seed}: {message}") from error
     seconds = time.perf_counter() - clock
     messages = dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
     fitted = classifier(model, label=estimator.label, classes=data_set.classes)
@@ -260,8 +260,8 @@ def _fitted(estimator: Estimator, data_set: DataSet) -> tuple[Classifier, float,
 def random_state(estimator: Estimator, seed: int) -> int:
     """The random state of an estimator of this name and settings, in [0, 2**31)."""
     identity = canonical({"name": estimator.name, **estimator.settings})
-    words = jax.random.bits(stream(identity_key(identity, seed), "initialisation"))
-    return int(words) >> 1
+    bits = jax.random.bits(stream(identity_key(identity, seed), "initialisation"))
+    return int(bits) >> 1
 
 
 def estimator(name: str, /, **settings: object) -> Estimator:
@@ -302,8 +302,8 @@ def scikit(name: str, reference: str, /, **settings: object) -> Estimator:
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] != "sklearn":
             raise
-        words = "needs scikit-learn, which is not installed: pip install 'simbias[learners]'"
-        raise ValueError(f"estimator: {name} {words}") from None
+        message = "needs scikit-learn, which is not installed: pip install 'simbias[learners]'"
+        raise ValueError(f"estimator: {name} {message}") from None
     accepted = signature(estimator_class).parameters
     for setting in settings:
         known(

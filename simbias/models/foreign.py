@@ -131,14 +131,14 @@ def classifier(
     """
     if isinstance(model, Classifier):
         return model
-    own = getattr(model, "__self__", None)
+    owner = getattr(model, "__self__", None)
     if label is None:
-        named = own if hasattr(own, "classes_") else model
-        label = getattr(named, "__name__", type(named).__name__)
+        origin = owner if hasattr(owner, "classes_") else model
+        label = getattr(origin, "__name__", type(origin).__name__)
     if _is_torch(model):
         return Foreign(_torch_answers(model), kind=kind or "logits", label=label, classes=classes)
-    if callable(model) and hasattr(own, "classes_"):  # a method of an estimator
-        return _of_estimator(own, model, getattr(model, "__name__", ""), kind, label, classes)
+    if callable(model) and hasattr(owner, "classes_"):  # a method of an estimator
+        return _of_estimator(owner, model, getattr(model, "__name__", ""), kind, label, classes)
     for name in _KIND_OF:
         if hasattr(model, name):
             return _of_estimator(model, getattr(model, name), name, kind, label, classes)

@@ -124,7 +124,7 @@ def panel(learned: object, data: DataSet | Sequence[DataSet] | None = None) -> P
         >>> panel.seeds, panel.task.name
         ((0, 1), 'noisy-lms-5')
     """
-    own = _own(learned)
+    own = _own_panel(learned)
     if own is not None:
         if data is not None:
             _check_own(own, data)
@@ -137,7 +137,7 @@ def panel(learned: object, data: DataSet | Sequence[DataSet] | None = None) -> P
     return Panel(tuple(classifier(model, classes=classes) for model in models), tuple(sets))
 
 
-def _own(learned: object) -> Panel | None:
+def _own_panel(learned: object) -> Panel | None:
     """The panel of a stack, of a panel or of fitted estimators; None for anything else."""
     if isinstance(learned, Panel):
         return learned

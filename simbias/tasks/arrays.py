@@ -164,8 +164,8 @@ class ArrayTask:
     @staticmethod
     def draw(law: ArrayLaw, key: Key[Array, ""], split: str, rows: int) -> Points:
         """The first rows of a split: nothing is drawn."""
-        chosen = law.rows[split][:rows]
-        return Points(law.x[chosen], law.y[chosen], jnp.zeros(len(chosen), bool))
+        index = law.rows[split][:rows]
+        return Points(law.x[index], law.y[index], jnp.zeros(len(index), bool))
 
 
 def _points(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

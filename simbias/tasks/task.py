@@ -238,8 +238,10 @@ def check(task: object) -> None:
         whole(f"{label}: shape", length)
     whole(f"{label}: classes", task.classes, least=2)
     points = draws(task)
-    wanted = {"x": (_FEW, *task.shape), "y": (_FEW,), "exception": (_FEW,)}
-    for name, shape in wanted.items():
-        drawn = getattr(getattr(points, name, None), "shape", None)
-        if drawn != shape:
-            raise fail(f"{label}: draw: {name} of {_FEW} points", f"shape {drawn}", f"{shape}")
+    expected = {"x": (_FEW, *task.shape), "y": (_FEW,), "exception": (_FEW,)}
+    for name, shape in expected.items():
+        drawn_shape = getattr(getattr(points, name, None), "shape", None)
+        if drawn_shape != shape:
+            raise fail(
+                f"{label}: draw: {name} of {_FEW} points", f"shape {drawn_shape}", f"{shape}"
+            )

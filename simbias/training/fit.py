@@ -228,7 +228,7 @@ def segment(
         return after
 
     def block(carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
-        state, trace, done = carry
+        state, trace, filled = carry
         # fitted_since is as long as the training set: it stays out of the inner loop's carry
         fitted_since = state.fitted_since
         check = _next_check(problem, state.updates)
@@ -239,11 +239,11 @@ def segment(
         )
         state = state._replace(fitted_since=fitted_since)
         state, row = _check(program, problem, state, train, select)
-        return state, trace.at[done].set(row), done + 1
+        return state, trace.at[filled].set(row), filled + 1
 
     def running(carry: tuple[State, Array, Array]) -> Bool[Array, ""]:
-        state, _, done = carry
-        goes_on: Bool[Array, ""] = (state.end == End.RUNNING) & (done < checks)
+        state, _, filled = carry
+        goes_on: Bool[Array, ""] = (state.end == End.RUNNING) & (filled < checks)
         return goes_on
 
     trace = jnp.zeros((SEGMENT_CHECKS, len(TRACE)), jnp.float32)

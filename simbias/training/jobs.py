@@ -215,16 +215,16 @@ class _Segments:
         placed = spread(pairs, self._devices, rows=self.width, filler=idle)
         compiled = _compiled(self._program, self._devices, self._vectorised, self.width)
         clock = time.perf_counter()
-        ended, traces, done = jax.device_get(compiled(placed, jnp.int32(self._checks)))
+        ended, traces, filled = jax.device_get(compiled(placed, jnp.int32(self._checks)))
         seconds = time.perf_counter() - clock
-        if max(done) == self._checks:
+        if max(filled) == self._checks:
             ideal = self._checks * _SEGMENT_SECONDS / seconds
             self._checks = int(np.clip(ideal, 1, min(4 * self._checks, fit.SEGMENT_CHECKS)))
         proportion = seconds * len(self._devices) / len(problems)
         for i, snapshot in enumerate(snapshots):
             yield Snapshot(
                 jax.tree.map(lambda leaf, i=i: leaf[i], ended),
-                np.concatenate([snapshot.trace, traces[i, : done[i]]]),
+                np.concatenate([snapshot.trace, traces[i, : filled[i]]]),
                 snapshot.seconds + proportion,
                 snapshot.draws,
             )

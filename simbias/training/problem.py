@@ -122,9 +122,9 @@ def draw_training_set(
     """The training set: a draw of its own, or the masked half of a supersample."""
     if problem.supersample is None:
         return draw_points(draw, problem, "train", n_train)
-    chosen = jnp.arange(n_train) + n_train * draw_mask(problem, n_train).astype(jnp.int32)
+    rows = jnp.arange(n_train) + n_train * draw_mask(problem, n_train).astype(jnp.int32)
     supersample = draw_supersample(draw, problem, n_train)
-    points: Points = jax.tree.map(lambda part: part[chosen], supersample)
+    points: Points = jax.tree.map(lambda part: part[rows], supersample)
     return points
 
 

@@ -41,22 +41,22 @@ def epoch_index(
         _mix(words[0] ^ _mix(words[1] + epoch * _word(_ROUNDS) + _word(i))) for i in range(_ROUNDS)
     ]
 
-    def scramble(place: UInt[Array, " rows"]) -> UInt[Array, " rows"]:
-        left = place // jnp.uint32(b)
-        right = place - left * jnp.uint32(b)
+    def scramble(index: UInt[Array, " rows"]) -> UInt[Array, " rows"]:
+        left = index // jnp.uint32(b)
+        right = index - left * jnp.uint32(b)
         for i in range(0, _ROUNDS, 2):
             left = _add(left, _below(_mix(right ^ keys[i]), a), a)
             right = _add(right, _below(_mix(left ^ keys[i + 1]), b), b)
         scrambled: UInt[Array, " rows"] = left * jnp.uint32(b) + right
         return scrambled
 
-    def outside(place: UInt[Array, " rows"]) -> Bool[Array, " rows"]:
-        beyond: Bool[Array, " rows"] = place >= jnp.uint32(n)
+    def outside(index: UInt[Array, " rows"]) -> Bool[Array, " rows"]:
+        beyond: Bool[Array, " rows"] = index >= jnp.uint32(n)
         return beyond
 
     return jax.lax.while_loop(
-        lambda place: jnp.any(outside(place)),
-        lambda place: jnp.where(outside(place), scramble(place), place),
+        lambda index: jnp.any(outside(index)),
+        lambda index: jnp.where(outside(index), scramble(index), index),
         scramble(position),
     )
 

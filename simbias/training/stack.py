@@ -231,8 +231,8 @@ def replay(
     most = cell.stop.max_updates
     if not cell.stop.checked_at(whole("updates", updates, most=most)):
         fine, coarse = cell.stop.spacing
-        words = f"a multiple of {fine} up to {COARSE}, of {coarse} from there on, or {most}"
-        raise fail("updates", updates, f"one of a check: {words}")
+        checks = f"a multiple of {fine} up to {COARSE}, of {coarse} from there on, or {most}"
+        raise fail("updates", updates, f"one of a check: {checks}")
     jobs = [Job(cell, seed) for seed in seed_list(seeds)]
     snapshots = train_jobs(jobs, n_select=whole("n_select", n_select), until=updates)
     stack = assemble(cell, {job.seed: snapshots[job] for job in jobs})

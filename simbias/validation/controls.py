@@ -56,13 +56,13 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
         raise ValueError(f"network: got {network.label}, allowed: an MLP of relu units")
     chosen = seed_list(seeds)
     problems = [problem_of(cell, seed) for seed in chosen]
-    rotation = np.stack([problem.law.rotation for problem in problems])
+    rotations = np.stack([problem.law.rotation for problem in problems])
     params = stacked(
         [
             network.from_layers(
-                explicit_network(bayes_rule, turn, width=network.width, depth=network.depth)
+                explicit_network(bayes_rule, rotation, width=network.width, depth=network.depth)
             )
-            for turn in rotation
+            for rotation in rotations
         ]
     )
     zeros = np.zeros(len(chosen), np.int64)
@@ -71,7 +71,7 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
         seeds=chosen,
         params=params,
         initial=initial_params(cell, problems),
-        rotation=rotation,
+        rotation=rotations,
         updates=zeros,
         end=zeros + End.RUNNING,
         fitted_since=np.full((len(chosen), cell.n_train), -1, np.int32),

@@ -324,11 +324,11 @@ def _proportions(
     measure: Callable[[Polygons], Float[np.ndarray, " cells"]],
 ) -> Float[np.ndarray, "cells labels"]:
     """The proportion of each polygon that has each label."""
-    held = np.zeros((len(starts), 2))
+    sizes = np.zeros((len(starts), 2))
     for cells in subdivide(layers, starts, prune=True):
         for label, parts, owner in cells.by_label():
-            held[:, label] += np.bincount(owner, measure(parts), len(starts))
-    proportions: Float[np.ndarray, "cells labels"] = held / held.sum(axis=1, keepdims=True)
+            sizes[:, label] += np.bincount(owner, measure(parts), len(starts))
+    proportions: Float[np.ndarray, "cells labels"] = sizes / sizes.sum(axis=1, keepdims=True)
     return proportions
 
 

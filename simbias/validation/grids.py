@@ -171,17 +171,17 @@ def measure_grids(
         _check_resolution(task, (simple, rule), resolution)
     reasons = faults(classifiers)
     left_out = np.array([bool(fault) for fault in reasons])
-    drawn = [
+    lines = [
         draw_lines(classifiers, i, simple.coordinate, contexts) for i in range(len(classifiers))
     ]
-    answers = [ask(classifiers, (simple, rule), drawn, resolution) for rule in rules]
+    answers = [ask(classifiers, (simple, rule), lines, resolution) for rule in rules]
     given, agreed = (np.stack(part, axis=1) for part in zip(*answers, strict=True))
     given[left_out], agreed[left_out] = np.nan, np.nan
     measured = [
         [measure_cuts(classifiers, i, (simple, rule), x, planes) for rule in rules]
-        for i, x in enumerate(drawn)
+        for i, x in enumerate(lines)
     ]
-    slabs, slab_cuts = count_slab_cuts(classifiers, drawn)
+    slabs, slab_cuts = count_slab_cuts(classifiers, lines)
     counts, worth, majority, distances = (
         np.array([[getattr(cuts, name) for cuts in row] for row in measured])
         for name in Cuts._fields
@@ -212,7 +212,7 @@ def measure_grids(
 
 @pinned
 def count_slab_cuts(
-    learned: Stack | Panel, drawn: Sequence[Float[np.ndarray, "lines dim"]] | None = None
+    learned: Stack | Panel, lines: Sequence[Float[np.ndarray, "lines dim"]] | None = None
 ) -> tuple[tuple[int, ...], Float[np.ndarray, "seeds slabs"]]:
     """The slab coordinates of a task, and each classifier's majority cuts along them.
 
@@ -224,15 +224,15 @@ def count_slab_cuts(
     task = classifiers.block_task
     simple = simple_rule(task)
     assert simple is not None
-    if drawn is None:
-        drawn = [
+    if lines is None:
+        lines = [
             draw_lines(classifiers, i, simple.coordinate, 128) for i in range(len(classifiers))
         ]
     slabs = slab_coordinates(task, None, most=task.dim)
     rules = [(simple, achievable_rule(task, j)) for j in slabs]
     majorities = [
         [measure_cuts(classifiers, i, pair, x, 0).majority for pair in rules]
-        for i, x in enumerate(drawn)
+        for i, x in enumerate(lines)
     ]
     return tuple(slabs), np.array(majorities)
 

@@ -54,7 +54,10 @@ def centres(task: BlockTask, rule: Rule, resolution: int) -> Float[np.ndarray, "
 
 @pinned
 def ask(
-    learned: Stack | Panel, rules: tuple[Rule, Rule], drawn: Sequence[np.ndarray], resolution: int
+    learned: Stack | Panel,
+    rules: tuple[Rule, Rule],
+    contexts: Sequence[np.ndarray],
+    resolution: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Evaluate every classifier on one plane: networks in one compiled program, others on the host.
 
@@ -64,8 +67,8 @@ def ask(
     """
     classifiers = panel(learned)
     task, pair = classifiers.block_task, [rule.coordinate for rule in rules]
-    places = [centres(task, rule, resolution) for rule in rules]
-    position = np.stack(np.meshgrid(*places), axis=-1).reshape(-1, 2)
+    positions = [centres(task, rule, resolution) for rule in rules]
+    position = np.stack(np.meshgrid(*positions), axis=-1).reshape(-1, 2)
     labels = np.stack([replace(rule, coordinate=k)(position) for k, rule in enumerate(rules)])
     inside = [
         np.any([(x >= p.low) & (x <= p.high) for p in decided(task.blocks[j])], axis=0)
@@ -73,7 +76,7 @@ def ask(
     ]
     zone = np.eye(len(ZONES))[2 * ~inside[0] + ~inside[1]]
 
-    rows = 2 if task.dim == 2 else len(drawn[0])
+    rows = 2 if task.dim == 2 else len(contexts[0])
     block_cells = max(1, ROWS // rows)
     filler = -len(position) % block_cells
 
@@ -87,9 +90,9 @@ def ask(
     seeds, outside = len(classifiers), ~np.isin(np.arange(task.dim), pair)
     slices = []
     for i, member in enumerate(classifiers.members):
-        turn = classifiers.data[i].rotation
-        context = (drawn[i][:rows] * outside).astype(np.float32) @ turn
-        slices.append(_Slice(getattr(member, "params", None), context, turn[pair]))
+        rotation = classifiers.data[i].rotation
+        context = (contexts[i][:rows] * outside).astype(np.float32) @ rotation
+        slices.append(_Slice(getattr(member, "params", None), context, rotation[pair]))
     if classifiers.network is None:
         answers = [
             _answer(member, slice_, cells)
@@ -125,10 +128,10 @@ def _answer(member: Classifier, slice_: _Slice, cells: _Cells) -> tuple[np.ndarr
     return np.asarray(total), np.stack(proportions)
 
 
-def _points(some: _Cells, own: _Slice) -> Float[AnyArray, "points dim"]:
+def _points(block: _Cells, slice_: _Slice) -> Float[AnyArray, "points dim"]:
     """Every cell of a block in every context, as inputs, (cells * contexts, dim)."""
-    point = some.position[:, :1] * own.axes[:1] + some.position[:, 1:] * own.axes[1:]
-    x = point[:, None, :] + own.contexts[None]
+    point = block.position[:, :1] * slice_.axes[:1] + block.position[:, 1:] * slice_.axes[1:]
+    x = point[:, None, :] + slice_.contexts[None]
     return x.reshape(-1, x.shape[-1])
 
 

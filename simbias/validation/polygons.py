@@ -143,8 +143,8 @@ def cancel(edges: Segments, *, tolerance: float) -> Segments:
         near = near[np.abs(_cross(offset, arm)) <= tolerance * length]
         passed = near[np.argsort((points[near] - points[start]) @ arm)].tolist()
         pieces |= set(zip(passed[:-1], passed[1:], strict=True))
-    kept = [piece for piece in pieces if piece[::-1] not in pieces]
-    remaining: Segments = points[np.array(sorted(kept), int).reshape(-1, 2)]
+    unshared = [piece for piece in pieces if piece[::-1] not in pieces]
+    remaining: Segments = points[np.array(sorted(unshared), int).reshape(-1, 2)]
     return remaining
 
 

@@ -74,11 +74,11 @@ class AucSum:
         """
         aucs, matched = np.array(self._values).transpose(1, 0, 2)  # each (chunks, seeds)
         weights = np.where(np.isnan(aucs), 0.0, np.array(self._weights)[:, None])
-        terms, known = matched.sum(axis=0), np.nan_to_num(aucs)
+        terms, finite_aucs = matched.sum(axis=0), np.nan_to_num(aucs)
         with np.errstate(invalid="ignore"):
             weights /= weights.sum(axis=0)
-            mean = np.sum(matched * known, axis=0) / terms
-        value = np.sum(weights * known, axis=0)
+            mean = np.sum(matched * finite_aucs, axis=0) / terms
+        value = np.sum(weights * finite_aucs, axis=0)
         low, high = mean_interval(mean, terms, confidence)
         return Estimate(value, np.minimum(low, value), np.maximum(high, value))
 

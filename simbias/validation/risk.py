@@ -153,9 +153,9 @@ def errors(learned: Panel, n_certify: int, confidence: float) -> Estimate:
     wrong, unscored = np.zeros((2, len(learned)), np.int64)
     for rows, units in _units(n_certify, len(learned)):
         for chunk, i in units:
-            drawn, key = _drawn(learned, rows, i, chunk)
-            scores = score(learned.members[i], drawn.x[0], key)
-            wrong[i] += np.sum(predicted(scores) != drawn.y)
+            points, key = _drawn(learned, rows, i, chunk)
+            scores = score(learned.members[i], points.x[0], key)
+            wrong[i] += np.sum(predicted(scores) != points.y)
             unscored[i] += np.sum(~finite(scores))
     scored = unscored == 0
     return clopper_pearson(np.where(scored, wrong, 0), n_certify * scored, confidence)
@@ -194,19 +194,19 @@ def _by_host(classifiers: Panel, n_certify: int) -> ChunkCounts:
     """Counts of any classifiers, evaluated on the host one chunk after the other."""
     for rows, units in _units(n_certify, len(classifiers)):
         for chunk, i in units:
-            drawn, key = _drawn(classifiers, rows, i, chunk)
+            points, key = _drawn(classifiers, rows, i, chunk)
             keys = [key, *jax.random.split(key)]
             scores = [
                 score(classifiers.members[i], x, score_key)
-                for x, score_key in zip(drawn.x, keys[: len(drawn.x)], strict=True)
+                for x, score_key in zip(points.x, keys[: len(points.x)], strict=True)
             ]
             labels = np.stack([predicted(kind_scores) for kind_scores in scores])
             counts = _tally(
-                drawn, labels, np.stack([finite(kind_scores) for kind_scores in scores])
+                points, labels, np.stack([finite(kind_scores) for kind_scores in scores])
             )
             counts_of_one = Counts(*(np.asarray(part)[None] for part in counts))
             margin = [difference(kind_scores)[None] for kind_scores in scores[-2:]]
-            yield [i], counts_of_one, Scores(drawn.y[None], margin[0], margin[-1])
+            yield [i], counts_of_one, Scores(points.y[None], margin[0], margin[-1])
 
 
 def _units(n_certify: int, seeds: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
@@ -281,8 +281,8 @@ def _draw(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[_Chunk, Array]:
 
 def _drawn(classifiers: Panel, rows: int, i: int, chunk: int) -> tuple[_Chunk, Array]:
     """A chunk of one data set's points on the host, as inputs."""
-    drawn, key = _inputs(_own_draw(classifiers), rows, _law(classifiers, i), np.uint32(chunk))
-    return jax.device_get(drawn), key
+    points, key = _inputs(_own_draw(classifiers), rows, _law(classifiers, i), np.uint32(chunk))
+    return jax.device_get(points), key
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -292,28 +292,28 @@ def _inputs(
     if isinstance(law, _OwnLaw):
         assert draw is not None
         return _draw_own(draw, rows, law, chunk)
-    drawn, key = _draw(rows, law, chunk)
-    return drawn._replace(x=drawn.x @ law.rotation), key
+    points, key = _draw(rows, law, chunk)
+    return points._replace(x=points.x @ law.rotation), key
 
 
 def _tally(
-    drawn: _Chunk, labels: Int[AnyArray, "kinds rows"], finite: Bool[AnyArray, "kinds rows"]
+    points: _Chunk, labels: Int[AnyArray, "kinds rows"], finite: Bool[AnyArray, "kinds rows"]
 ) -> Counts:
     """The counts of a chunk from the labels of its kinds of points; 0 for kinds it lacks."""
 
     def total(hits: Bool[AnyArray, "*rows"]) -> Int[AnyArray, ""]:
         return hits.sum(dtype=np.int32)
 
-    correct = labels == drawn.y[None]
+    correct = labels == points.y[None]
     return Counts(
-        points=np.int32(len(drawn.y)),
+        points=np.int32(len(points.y)),
         correct=total(correct[0]),
         s_correct=total(correct[1:2]),
         sc_correct=total(correct[2:]),
-        exceptions=total(drawn.exception),
-        exceptions_correct=total(drawn.exception & correct[0]),
-        simple_agreed=total(labels[0] == drawn.simple),
-        achievable_agreed=total(labels[0] == drawn.achievable),
+        exceptions=total(points.exception),
+        exceptions_correct=total(points.exception & correct[0]),
+        simple_agreed=total(labels[0] == points.simple),
+        achievable_agreed=total(labels[0] == points.achievable),
         unscored=total(~finite.all(axis=0)),
     )
 
@@ -329,16 +329,16 @@ def _score(
     law, params = traced
     if isinstance(law, _OwnLaw):
         assert draw is not None
-        drawn, _ = _draw_own(draw, rows, law, chunk)
-        scores = logits(network, params, drawn.x[0])
-        counts = _tally(drawn, decided(scores)[None], jnp.isfinite(scores).all(axis=-1)[None])
+        points, _ = _draw_own(draw, rows, law, chunk)
+        scores = logits(network, params, points.x[0])
+        counts = _tally(points, decided(scores)[None], jnp.isfinite(scores).all(axis=-1)[None])
         margin = scores[:, 1] - scores[:, 0]
-        return counts, Scores(drawn.y, margin, margin)
-    drawn, _ = _draw(rows, law, chunk)
+        return counts, Scores(points.y, margin, margin)
+    points, _ = _draw(rows, law, chunk)
     # a map, so that the forward pass is compiled once
-    margin = jax.lax.map(lambda x: margins(network, params, x @ law.rotation), drawn.x)
-    counts = _tally(drawn, (margin > 0).astype(jnp.int32), jnp.isfinite(margin))
-    return counts, Scores(drawn.y, margin[1], margin[2])
+    margin = jax.lax.map(lambda x: margins(network, params, x @ law.rotation), points.x)
+    counts = _tally(points, (margin > 0).astype(jnp.int32), jnp.isfinite(margin))
+    return counts, Scores(points.y, margin[1], margin[2])
 
 
 @lru_cache

@@ -116,17 +116,17 @@ def subdivide(layers: Sequence[Layer], starts: Polygons, *, prune: bool) -> Iter
             waiting.append((polygons[most:], owner[most:]))
             polygons, owner = polygons[:most], owner[:most]
         bounds = network.bounds(polygons)
-        values, done = bounds.middle, bounds.affine
+        values, settled = bounds.middle, bounds.affine
         if prune:
             lower, upper = bounds.middle - bounds.radius, bounds.middle + bounds.radius
             negative = (upper <= zero).all(axis=1)
             positive = (lower > zero).all(axis=1)
             values = np.where(negative[:, None], upper, np.where(positive[:, None], lower, values))
-            done = done | negative | positive | (bounds.radius == 0).all(axis=1)
-        yield Cells(polygons[done], owner[done], _snapped(values[done], zero))
-        if not done.all():
-            above, below = poly.split(polygons[~done], bounds.cut[~done])
-            waiting += [(above, owner[~done]), (below, owner[~done])]
+            settled = settled | negative | positive | (bounds.radius == 0).all(axis=1)
+        yield Cells(polygons[settled], owner[settled], _snapped(values[settled], zero))
+        if not settled.all():
+            above, below = poly.split(polygons[~settled], bounds.cut[~settled])
+            waiting += [(above, owner[~settled]), (below, owner[~settled])]
 
 
 def _snapped(

@@ -100,7 +100,7 @@ def islands_around(classifiers: Panel, i: int, plan: IslandEffort) -> tuple[Isla
     x = x.astype(np.float64)
     order = np.asarray(jax.random.uniform(key_choice, (len(x),))).argsort()
     exception = np.asarray(data.draw().exception)
-    chosen = np.sort(order[exception[order]][: plan.sample])
+    sampled = np.sort(order[exception[order]][: plan.sample])
     since = fitted_since(classifiers, i)
     new_x, new_y = _fresh(task, key_fresh, plan)
     none = np.full(len(new_x), -1)
@@ -117,7 +117,7 @@ def islands_around(classifiers: Panel, i: int, plan: IslandEffort) -> tuple[Isla
         return Islands(index, label, position, since, nearest, *around)
 
     return (
-        islands(chosen, since[chosen], x[chosen], y[chosen], key_training),
+        islands(sampled, since[sampled], x[sampled], y[sampled], key_training),
         islands(none, none, new_x, new_y, key_new),
     )
 
@@ -191,8 +191,8 @@ def _around(
     axis, chord = np.zeros((points, dim, 2)), np.zeros((points, plan.directions))
     area = np.zeros((points, len(plan.coordinates)))
     open_ = np.zeros(area.shape, bool)
-    drawn = draw_given(task, key, np.repeat(label, plan.directions))
-    arms = drawn.reshape(points, plan.directions, dim) - position[:, None]
+    draws = draw_given(task, key, np.repeat(label, plan.directions))
+    arms = draws.reshape(points, plan.directions, dim) - position[:, None]
     arms[:, :, list(task.simple_set)] = 0
     axes = np.stack([np.eye(dim), -np.eye(dim)], axis=1).reshape(-1, dim)
     for k in np.flatnonzero(fitted):
