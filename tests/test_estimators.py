@@ -56,7 +56,7 @@ def test_every_estimator_is_the_same_when_it_is_fitted_again_from_its_seed(name)
     x = simbias.data(TASK, n_train=300, seed=4).x
     assert np.array_equal(one.scores(x), other.scores(x))
     assert np.array_equal(made[0].data[0].x, simbias.data(TASK, n_train=300, seed=3).x)
-    assert validate(made[0], n_certify=1000).train_accuracy > 0.9
+    assert validate(made[0], n_certify=2000).train_accuracy > 0.9
 
 
 def test_seeds_and_settings_give_other_random_states():
@@ -121,7 +121,7 @@ def test_an_unknown_setting_of_an_estimator_has_its_nearest():
 
 def test_reports_and_stacks_are_data_frames_where_pandas_is_installed(trained):
     pandas = pytest.importorskip("pandas")
-    report = validate(trained, n_certify=500)
+    report = validate(trained, n_certify=2000)
     made, stack = report.to_frame(), trained.to_frame()
     assert isinstance(made, pandas.DataFrame) and made.seed.tolist() == [0, 1, 2, 3]
     assert made.risk.tolist() == report.risk.value.tolist()

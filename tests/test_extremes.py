@@ -36,12 +36,18 @@ def stack_of(name, extreme):
 
 CASES = [("noisy-lms-7", extreme) for extreme in EXTREMES]
 CASES += [("lsn", extreme) for extreme, given in EXTREMES.items() if "margin" not in given]
-SLOW = {("noisy-lms-7", "nearly uninformative"), ("lsn", "uninformative")}
+NOW = {  # the ends of either scale; each compiles programs of its own, so the others are slow
+    ("noisy-lms-7", "uninformative"),
+    ("noisy-lms-7", "hardly noisy"),
+    ("noisy-lms-7", "margins of float32"),
+    ("noisy-lms-7", "slabs that are points"),
+    ("lsn", "all but uninformative"),
+}
 
 
 @pytest.mark.parametrize(
     "name, extreme",
-    [pytest.param(*case, marks=pytest.mark.slow) if case in SLOW else case for case in CASES],
+    [case if case in NOW else pytest.param(*case, marks=pytest.mark.slow) for case in CASES],
 )
 def test_every_setting_that_is_accepted_can_be_measured_and_drawn(name, extreme, monkeypatch):
     monkeypatch.setattr(vicinity, "_MOST", 2**16)
@@ -92,7 +98,11 @@ def test_a_network_is_trained_where_the_simple_coordinate_tells_nothing():
 
 
 @pytest.mark.parametrize(
-    "margin, needed", [(0.02, 101), pytest.param(0.0099, 203, marks=pytest.mark.slow), (0.1, 21)]
+    "margin, needed",
+    [
+        (0.02, 101),
+        *(pytest.param(m, n, marks=pytest.mark.slow) for m, n in ((0.0099, 203), (0.1, 21))),
+    ],
 )
 def test_grids_that_are_too_coarse_for_a_margin_name_the_resolution_that_suffices(margin, needed):
     task = tasks.get("noisy-lms-7", dim=2, margin=margin)

@@ -21,7 +21,8 @@ from simbias.tasks import oracle
 from simbias.training import Cell, train
 from simbias.training.stack import replay
 
-MANY = 400
+# of the bad calls and lines that there are
+some = pytest.mark.parametrize("many", (120, pytest.param(400, marks=pytest.mark.slow)))
 
 
 class Odd:
@@ -373,8 +374,8 @@ CALLED = {
 }
 
 
-def trouble(problems):
-    return f"{len(problems)} of {MANY}:\n" + "\n".join(sorted(problems)[:60])
+def trouble(problems, many):
+    return f"{len(problems)} of {many}:\n" + "\n".join(sorted(problems)[:60])
 
 
 def shown(value):
@@ -384,7 +385,10 @@ def shown(value):
         return type(value).__name__
 
 
-def test_bad_calls_are_one_line_that_names_the_argument(tmp_path, monkeypatch, trained, cell, kept):
+@some
+def test_bad_calls_are_one_line_that_names_the_argument(
+    many, tmp_path, monkeypatch, trained, cell, kept
+):
     monkeypatch.chdir(tmp_path)
     table = calls(trained, cell, kept)
     every = [
@@ -395,7 +399,7 @@ def test_bad_calls_are_one_line_that_names_the_argument(tmp_path, monkeypatch, t
     ]
     before = everything(kept.directory)
     problems = []
-    for name, argument, value in random.Random(0).sample(every, MANY):
+    for name, argument, value in random.Random(0).sample(every, many):
         call = table[name]
         where = f"{name}({argument}={shown(value)})"
         try:
@@ -410,7 +414,7 @@ def test_bad_calls_are_one_line_that_names_the_argument(tmp_path, monkeypatch, t
             problems.append(f"{where}: {type(error).__name__}: {str(error)[:150]!r}")
         else:
             problems.append(f"{where}: accepted")
-    assert not problems, trouble(problems)
+    assert not problems, trouble(problems, many)
     assert not list(tmp_path.iterdir()) and everything(kept.directory) == before
 
 
@@ -606,11 +610,14 @@ def places(tmp_path, monkeypatch, kept):
     return {"RUN": str(kept.directory)}
 
 
-def test_bad_command_lines_are_one_line_that_names_the_argument(tmp_path, places, kept, capsys):
+@some
+def test_bad_command_lines_are_one_line_that_names_the_argument(
+    many, tmp_path, places, kept, capsys
+):
     every = [(line, holds) for line, holds in lines() if not any("\0" in word for word in line)]
     before = everything(tmp_path), everything(kept.directory)
     problems = []
-    for line, holds in random.Random(0).sample(every, MANY):
+    for line, holds in random.Random(0).sample(every, many):
         line = [places.get(word, word) for word in line]
         where = " ".join(ascii(word)[1:-1][:60] for word in line)
         code = main(line)
@@ -620,5 +627,5 @@ def test_bad_command_lines_are_one_line_that_names_the_argument(tmp_path, places
             problems.append(f"{where}: {code}, {said.out[:60]!r}, {said.err[:200]!r}")
         elif said.err.count("\n") != 1 or len(said.err) > 1000 or not named(holds, said.err):
             problems.append(f"{where}: {holds}: {said.err[:300]!r}")
-    assert not problems, trouble(problems)
+    assert not problems, trouble(problems, many)
     assert (everything(tmp_path), everything(kept.directory)) == before

@@ -34,7 +34,10 @@ from simbias.validation.geometry import (
 
 SQUARE = Box(-1, 1, -1, 1)
 BOX = Box(-1.2, 1.1, -1.0, 1.3)
-NETWORKS = [(5, 1, 0), (40, 1, 1), (100, 1, 2), (12, 2, 3), (60, 2, 4), (9, 3, 5), (15, 4, 6)]
+NETWORKS = [  # width, depth and seed
+    *((5, 1, 0), (100, 1, 2), (12, 2, 3), (9, 3, 5)),
+    *(pytest.param(spec, marks=pytest.mark.slow) for spec in ((40, 1, 1), (60, 2, 4), (15, 4, 6))),
+]
 RISK_TASKS = ("noisy-lms-7", "ms-7", "noisy-ms-5-7", "lms-5", "lsn")
 
 

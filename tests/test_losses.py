@@ -14,6 +14,8 @@ CASES = {
     classes: (GENERATOR.normal(size=(9, classes)) * 3, GENERATOR.integers(0, classes, 9))
     for classes in (2, 3, 10)
 }
+# each number of classes compiles programs of its own
+SOME = [2, 3, pytest.param(10, marks=pytest.mark.slow)]
 
 
 def one_hot(y, classes):
@@ -52,7 +54,7 @@ def test_every_loss_of_this_package_has_a_formula():
     assert set(FORMULAS) == set(filter(LOSSES.owns, NAMES))
 
 
-@pytest.mark.parametrize("classes", CASES)
+@pytest.mark.parametrize("classes", SOME)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_label_costs_what_a_distribution_on_it_does_and_no_less_than_nothing(name, classes):
     z, y = CASES[classes]
@@ -64,7 +66,7 @@ def test_a_label_costs_what_a_distribution_on_it_does_and_no_less_than_nothing(n
     assert 0 < loss.of_equal_logits(classes) < np.inf
 
 
-@pytest.mark.parametrize("classes", CASES)
+@pytest.mark.parametrize("classes", SOME)
 @pytest.mark.parametrize("name", FORMULAS)
 def test_a_loss_is_its_formula_on_hard_and_on_soft_labels(name, classes):
     z, y = CASES[classes]
@@ -92,7 +94,7 @@ def test_of_two_classes_the_hinge_is_that_of_the_difference():
     assert made == pytest.approx(np.maximum(0, 1 - signed), rel=1e-5, abs=1e-6)
 
 
-@pytest.mark.parametrize("classes", CASES)
+@pytest.mark.parametrize("classes", SOME)
 def test_equal_logits_cost_what_a_guess_does(classes):
     wanted = {
         "cross-entropy": np.log(classes),

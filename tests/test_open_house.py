@@ -96,7 +96,7 @@ CELLS = {
     **{name: fitted(name) for name in ("random-forest", "ensemble", "torch-mlp")},
     **{name: trained(name) for name in ("xor", "rings", "digits")},
 }
-QUICK = ("digits",)  # the others are slow tests
+QUICK = ("random-forest",)  # each of the others compiles a training: slow tests
 
 
 @pytest.fixture

@@ -19,6 +19,11 @@ from simbias.training.shuffle import KEY_WORDS, epoch_index
 SIZES = (1, 2, 3, 4, 5, 100, 101, 128, 1000, 4000, 40_000)
 
 
+def some_now(sizes, later):
+    """Parameters of a test; each size compiles a program, those that say the same are slow."""
+    return [pytest.param(n, marks=[pytest.mark.slow] * (n in later)) for n in sizes]
+
+
 @cache
 def compiled(n):
     def order(words, epoch):
@@ -44,7 +49,7 @@ def uniform_p(counts):
     return stats.chisquare(counts).pvalue
 
 
-@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("n", some_now(SIZES, later=(4, 5, 128)))
 def test_every_point_is_met_once_an_epoch(n):
     for seed in range(3):
         for epoch in (0, 1, 2**31):
@@ -76,7 +81,7 @@ def test_positions_of_two_epochs_may_be_asked_for_at_once():
     np.testing.assert_array_equal(mixed[50:], order(n, epoch=4)[:50])
 
 
-@pytest.mark.parametrize("n", (16, 50, 100))
+@pytest.mark.parametrize("n", some_now((16, 50, 100), later=(16, 50)))
 def test_every_element_lands_everywhere_equally_often(n):
     orders = many(n, 20_000)
     for place in (0, 1, n // 2, n - 2, n - 1):
@@ -93,7 +98,7 @@ def test_every_pair_of_elements_lands_everywhere_equally_often():
         assert uniform_p(counts[apart]) > 1e-5
 
 
-@pytest.mark.parametrize("n", (2, 3, 4, 5, 7))
+@pytest.mark.parametrize("n", some_now((2, 3, 4, 5, 7), later=(5, 7)))
 def test_the_smallest_sets_are_shuffled_nearly_uniformly(n):
     # six rounds on a handful of elements have too few different keys to be exactly uniform
     orders = many(n, 40_000)
@@ -107,7 +112,9 @@ def permutation_counts(orders):
     return [found[each] for each in permutations(range(orders.shape[1]))]
 
 
-@pytest.mark.parametrize("n, ratio", ((2, 1.1), (3, 1.25), (4, 1.25), (5, 2)))
+@pytest.mark.parametrize(
+    "n, ratio", ((2, 1.1), (3, 1.25), (4, 1.25), pytest.param(5, 2, marks=pytest.mark.slow))
+)
 def test_every_permutation_of_a_few_elements_is_met(n, ratio):
     counts = permutation_counts(many(n, 40_000))
     expected = 40_000 / factorial(n)

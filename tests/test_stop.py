@@ -228,7 +228,7 @@ def test_patience_starts_anew_at_every_lower_loss(tiny):
     assert restarts > 0
 
 
-@pytest.mark.parametrize("n_train", (41, 64))
+@pytest.mark.parametrize("n_train", (pytest.param(41, marks=pytest.mark.slow), 64))
 def test_perfect_train_accuracy_is_reached_at_every_sample_size(tiny, n_train):
     stop = Stop(train_accuracy=1.0, max_updates=2000, check_every=10)
     stack = tiny(stop, n_train=n_train)

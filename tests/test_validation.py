@@ -24,7 +24,7 @@ from simbias.validation.risk import count
 SLAB_TASKS = tuple(name for name in block_tasks.NAMES if name != "lsn")
 SIMPLE = tuple(name for name in SLAB_TASKS if tasks.get(name).simple_set)
 NOISY = tuple(name for name in SLAB_TASKS if "noisy" in name)
-MORE = ("lms-5", "ms-5", "noisy-lms-5")  # have the blocks of others
+MORE = ("lms-5", "lms-7", "ms-5", "ms-5-7", "noisy-lms-5")  # have the blocks of others
 ARCHITECTURES = [(width, depth) for depth in (1, 2) for width in (100, 200, 300)]
 N = 40_000
 CONFIDENCE = 0.9999  # keys are fixed, so what passes once passes for good
