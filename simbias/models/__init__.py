@@ -1,4 +1,4 @@
-"""What came out: classifiers of every kind, each beside the data set that it is asked about."""
+"""Classifiers of every kind, each beside the data set on which it is evaluated."""
 
 from simbias.models.classifier import Classifier, Traced
 from simbias.models.copies import edited, ensemble, quantised

@@ -2,7 +2,7 @@
 
 Scores are one number a class, larger where the class is thought likelier; the label is the class of
 the largest, the first of several. A classifier answers for itself, in NumPy; one that is ``Traced``
-is a pure JAX function of parameters too, and is asked inside compiled programs.
+is a pure JAX function of parameters too, and is evaluated inside compiled programs.
 """
 
 from collections.abc import Callable
@@ -68,7 +68,7 @@ class Traced:
     """A classifier that is a pure JAX function: a network and its parameters.
 
     Attributes:
-        network: what is compiled in; classifiers of equal networks share a program.
+        network: the part that is compiled in; classifiers of equal networks share a program.
         params: a pytree of arrays, the function's first argument.
         kind: what its scores are, one of ``KINDS``.
         fault: why its scores are not usable, such as diverged training; "" where they are.

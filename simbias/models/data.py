@@ -88,7 +88,7 @@ class DataSet:
     @cached_property
     @pinned
     def key(self) -> UInt[np.ndarray, " words"]:
-        """The words of the key from which the streams of fresh points hang."""
+        """The words of the key from which the streams of fresh points are made."""
         return np.asarray(jax.random.key_data(identity_key(tasks.identity(self.fresh), self.seed)))
 
     @property

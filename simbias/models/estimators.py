@@ -55,7 +55,7 @@ class Estimator:
         distribution: the installed package it comes from; its version is kept with every result.
 
     Examples:
-        Any object with ``fit`` and ``predict`` is an estimator of one's own:
+        Any object with ``fit`` and ``predict`` can be an estimator:
 
         >>> import simbias
         >>> class Majority:
@@ -204,7 +204,7 @@ class Fitted:
         return "done", "fitted"
 
     def to_frame(self) -> DataFrame:
-        """A pandas data frame, a row a seed; raises ValueError where there is no pandas."""
+        """A pandas data frame, a row for each seed; raises ValueError without pandas."""
         status, reason = zip(*(self.outcome(i) for i in range(len(self))), strict=True)
         return frame(
             {

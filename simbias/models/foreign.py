@@ -59,7 +59,7 @@ class Foreign:
 
     @property
     def kind(self) -> str:
-        """As given, or as its first answer shows."""
+        """The kind given, or the one inferred from its first answer."""
         return self._kind or "scores"
 
     def scores(self, x: Float[AnyArray, "rows dim"]) -> Float[np.ndarray, "rows classes"]:

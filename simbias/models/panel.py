@@ -99,7 +99,7 @@ class Panel:
 
 
 @runtime_checkable
-class Judgeable(Protocol):
+class HasPanel(Protocol):
     """Classifiers that know their data sets, such as those of an estimator."""
 
     def panel(self) -> Panel: ...
@@ -143,7 +143,7 @@ def _own_panel(learned: object) -> Panel | None:
         return learned
     if isinstance(learned, Stack):
         return _of_stack(learned)
-    return learned.panel() if isinstance(learned, Judgeable) else None
+    return learned.panel() if isinstance(learned, HasPanel) else None
 
 
 def _of_stack(stack: Stack) -> Panel:

@@ -13,7 +13,7 @@ from simbias.training import Method, Stack, Stop
 
 
 class TrainingOptions(TypedDict, total=False):
-    """What only the training of a network takes, see ``simbias.training.train``."""
+    """Options of training a network that estimators lack, see ``simbias.training.train``."""
 
     batch: int
     stop: Stop | None

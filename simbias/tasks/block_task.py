@@ -92,7 +92,7 @@ class BlockTask:
             whole("simple_set", coordinate, least=0, most=self.dim - 1)
 
     def __init_subclass__(cls) -> None:
-        # training draws from a compiled function: what else a subclass said would be ignored
+        # training draws by a compiled function, so other methods of a subclass would be ignored
         for name in ("sample", "rotate", "tables"):
             if name in vars(cls):
                 raise fail(name, f"another one in {cls.__name__}", "only draw and law to differ")

@@ -64,7 +64,7 @@ def content(task: Task) -> str:
     try:
         rebuilt = get(task.name, **settings)
         rebuilt = shifted(block_task(rebuilt), shift) if shift != "none" else rebuilt
-        # a class of one's own need not say which of its tasks are equal
+        # a user's class need not define which of its tasks are equal
         if rebuilt == task or (
             type(rebuilt) is type(task) is not BlockTask and _law_bytes(rebuilt) == _law_bytes(task)
         ):

@@ -19,7 +19,7 @@ from simbias._keys import seed_key
 from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, PyTree, Settings
 
-Rows = TypeVar("Rows")  # a pytree of arrays with a row a point
+Rows = TypeVar("Rows")  # a pytree of arrays with a row for each point
 
 SPLITS = ("train", "select", "certify", "holdout")
 _CHUNK = 1000  # rows of a training set that are drawn at once
@@ -78,12 +78,12 @@ class Truth(NamedTuple):
 
 @runtime_checkable
 class Task(Protocol):
-    """A distribution over (x, y): a law of arrays, and what is drawn from it.
+    """A distribution over (x, y): a law of arrays, and the draw of points from it.
 
-    A task of which there are only so many points has ``most``: their number by split.
+    A task of finitely many points has ``most``: their number by split.
 
     Examples:
-        A task of one's own:
+        A user's own task:
 
         >>> import jax
         >>> import jax.numpy as jnp
@@ -158,7 +158,7 @@ def first_rows(draw: Callable[[Key[Array, ""], int], Rows], key: Key[Array, ""],
     draw begins with the rows of a shorter one, bit for bit.
 
     Args:
-        draw: (key, rows) -> a pytree of arrays with a row a point.
+        draw: (key, rows) -> a pytree of arrays with a row for each point.
         key: of the stream.
         rows: number of rows (static).
     """

@@ -251,7 +251,7 @@ def segment(
 
 
 def _next_check(problem: TrainingProblem, updates: Int[Array, ""]) -> Int[Array, ""]:
-    """The update of the first check after so many updates."""
+    """The update of the first check after a number of updates."""
     every = jnp.where(updates < COARSE, problem.spacing[0], problem.spacing[1])
     return jnp.minimum((updates // every + 1) * every, problem.max_updates)
 

@@ -198,7 +198,7 @@ def state_shape(cell: Cell) -> State:
 
 
 class _Segments:
-    """Runs segments of one program, ``width`` networks a call, and sizes them by the clock."""
+    """Runs segments of one program on ``width`` networks at once, and sizes them by the clock."""
 
     def __init__(self, program: Program, width: int, vectorised: bool) -> None:
         self.width = width

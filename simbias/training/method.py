@@ -27,7 +27,7 @@ State: TypeAlias = PyTree  # of arrays
 class UpdateRule(NamedTuple):
     """An update w <- w - learning_rate v, v <- momentum v + gradient of the mean loss of a batch.
 
-    A bound whose assumption is how a network was trained asks for it.
+    Bounds that assume such training read it.
     """
 
     learning_rate: float

@@ -135,7 +135,7 @@ def training_set(cell: Cell, problem: TrainingProblem) -> Points:
 
 
 def draw_once(draw: Callable[..., Points], n_train: int, problem: TrainingProblem) -> Points:
-    """The training set on its own."""
+    """The training set of a network, drawn by a compiled program."""
     points: Points
     if problem.supersample is None:
         points = drawn(draw, "train", n_train, problem.keys.data, problem.law)

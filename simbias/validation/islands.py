@@ -144,7 +144,7 @@ def measure_islands(
     rule = simple_rule(task)
     if rule is None:
         raise fail("learned", f"networks on {task.name}", "networks on a task with a simple set")
-    plan = IslandEffort(
+    effort = IslandEffort(
         rule,
         tuple(slab_coordinates(task, coordinates, most=1)),
         whole("sample", sample, least=2),
@@ -157,7 +157,7 @@ def measure_islands(
             raise fail("network", member.label, "an MLP of relu units")
     left_out = faults(classifiers)
     pairs = [
-        (no_islands(task, plan),) * 2 if fault else islands_around(classifiers, i, plan)
+        (no_islands(task, effort),) * 2 if fault else islands_around(classifiers, i, effort)
         for i, fault in enumerate(left_out)
     ]
     training, fresh = zip(*pairs, strict=True)
@@ -165,7 +165,7 @@ def measure_islands(
     sides = np.diff([side(block) for block in task.blocks], axis=1)[:, 0]
     others = np.delete(sides, list(task.simple_set))
     longest = float(np.linalg.norm(others))
-    widest = float(sides[rule.coordinate] * sides[list(plan.coordinates)].max())
+    widest = float(sides[rule.coordinate] * sides[list(effort.coordinates)].max())
 
     def compared(value: Callable[[Islands], np.ndarray], ends: Ends) -> Compared:
         kinds = [[value(islands) for islands in kind] for kind in (training, fresh)]
@@ -173,13 +173,13 @@ def measure_islands(
 
     return IslandReport(
         faults=left_out,
-        coordinates=plan.coordinates,
-        reach=plan.reach,
+        coordinates=effort.coordinates,
+        reach=effort.reach,
         confidence=confidence,
         training=training,
         fresh=fresh,
         fitted=compared(lambda islands: islands.fitted.astype(float), _proportion),
-        axis=compared(lambda islands: islands.axis_radius, _at_most(plan.reach)),
+        axis=compared(lambda islands: islands.axis_radius, _at_most(effort.reach)),
         chord=compared(lambda islands: islands.chord_radius, _at_most(longest)),
         area=compared(lambda islands: islands.area.mean(axis=1), _at_most(widest)),
         relative=compared(lambda islands: islands.chord_radius / islands.nearest, _student),

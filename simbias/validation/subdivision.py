@@ -60,7 +60,7 @@ class _Network:
             self.weights.insert(0, magnitude @ self.weights[0])
 
     def bounds(self, polygons: Polygons) -> _Bounds:
-        """What the corners of cells say about f, and which unit to cut each cell by.
+        """The bounds of f at the corners of cells, and the zero line by which to cut each cell.
 
         A unit's output lies between a concave and a convex function on the cell, of which only
         values at corners are kept, as middle and radius. The radius stays 0 up to the first layer

@@ -89,7 +89,7 @@ class IslandEffort(NamedTuple):
     reach: float
 
 
-def islands_around(classifiers: Panel, i: int, plan: IslandEffort) -> tuple[Islands, Islands]:
+def islands_around(classifiers: Panel, i: int, effort: IslandEffort) -> tuple[Islands, Islands]:
     """The islands of training and of fresh exceptions of network ``i``."""
     task, layers = classifiers.block_task, layers_of(classifiers, i)
     data = classifiers.data[i]
@@ -100,9 +100,9 @@ def islands_around(classifiers: Panel, i: int, plan: IslandEffort) -> tuple[Isla
     x = x.astype(np.float64)
     order = np.asarray(jax.random.uniform(key_choice, (len(x),))).argsort()
     exception = np.asarray(data.draw().exception)
-    sampled = np.sort(order[exception[order]][: plan.sample])
+    sampled = np.sort(order[exception[order]][: effort.sample])
     since = fitted_since(classifiers, i)
-    new_x, new_y = _fresh(task, key_fresh, plan)
+    new_x, new_y = _fresh(task, key_fresh, effort)
     none = np.full(len(new_x), -1)
 
     def islands(
@@ -113,7 +113,7 @@ def islands_around(classifiers: Panel, i: int, plan: IslandEffort) -> tuple[Isla
         key: Key[Array, ""],
     ) -> Islands:
         nearest = _nearest(position, label, x, y)
-        around = _around(task, layers, position, label, key, plan)
+        around = _around(task, layers, position, label, key, effort)
         return Islands(index, label, position, since, nearest, *around)
 
     return (
@@ -122,10 +122,10 @@ def islands_around(classifiers: Panel, i: int, plan: IslandEffort) -> tuple[Isla
     )
 
 
-def no_islands(task: BlockTask, plan: IslandEffort) -> Islands:
+def no_islands(task: BlockTask, effort: IslandEffort) -> Islands:
     """The islands of an empty set of points."""
     no_points = np.zeros(0, np.int64)
-    no_planes = np.zeros((0, len(plan.coordinates)))
+    no_planes = np.zeros((0, len(effort.coordinates)))
     return Islands(
         index=no_points,
         label=no_points,
@@ -134,7 +134,7 @@ def no_islands(task: BlockTask, plan: IslandEffort) -> Islands:
         nearest=np.zeros(0),
         fitted=np.zeros(0, bool),
         axis=np.zeros((0, task.dim, 2)),
-        chord=np.zeros((0, plan.directions)),
+        chord=np.zeros((0, effort.directions)),
         area=no_planes,
         open=no_planes.astype(bool),
     )
@@ -146,14 +146,14 @@ def _sample(task: BlockTask, key: Key[Array, ""], rows: int) -> tuple[np.ndarray
 
 
 def _fresh(
-    task: BlockTask, key: Key[Array, ""], plan: IslandEffort
+    task: BlockTask, key: Key[Array, ""], effort: IslandEffort
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws that the simple rule labels wrongly, and their labels."""
-    risk = rule_risk(task, plan.rule)
+    risk = rule_risk(task, effort.rule)
     # six standard deviations more than the expected number
-    rows = np.ceil((plan.sample + 6 * np.sqrt(plan.sample) + 40) / risk) if risk > 0 else 1
+    rows = np.ceil((effort.sample + 6 * np.sqrt(effort.sample) + 40) / risk) if risk > 0 else 1
     x, y = _sample(task, key, int(min(rows, max(1, _MOST // task.dim))))
-    index = np.flatnonzero(plan.rule(x) != y)[: plan.sample]
+    index = np.flatnonzero(effort.rule(x) != y)[: effort.sample]
     return x[index], y[index]
 
 
@@ -183,28 +183,28 @@ def _around(
     position: Float[np.ndarray, "points dim"],
     label: Int[np.ndarray, " points"],
     key: Key[Array, ""],
-    plan: IslandEffort,
+    effort: IslandEffort,
 ) -> tuple[np.ndarray, ...]:
     """The attributes of ``Islands`` from ``fitted`` on."""
     points, dim = position.shape
     fitted = (margin(layers, position) > 0) == (label == 1)
-    axis, chord = np.zeros((points, dim, 2)), np.zeros((points, plan.directions))
-    area = np.zeros((points, len(plan.coordinates)))
+    axis, chord = np.zeros((points, dim, 2)), np.zeros((points, effort.directions))
+    area = np.zeros((points, len(effort.coordinates)))
     open_ = np.zeros(area.shape, bool)
-    draws = draw_given(task, key, np.repeat(label, plan.directions))
-    arms = draws.reshape(points, plan.directions, dim) - position[:, None]
+    draws = draw_given(task, key, np.repeat(label, effort.directions))
+    arms = draws.reshape(points, effort.directions, dim) - position[:, None]
     arms[:, :, list(task.simple_set)] = 0
     axes = np.stack([np.eye(dim), -np.eye(dim)], axis=1).reshape(-1, dim)
     for k in np.flatnonzero(fitted):
         directions = np.concatenate([axes, arms[k]])
-        limit = np.append(np.full(2 * dim, plan.reach), np.ones(plan.directions))
+        limit = np.append(np.full(2 * dim, effort.reach), np.ones(effort.directions))
         distance = first_crossing(
             layers, np.tile(position[k], (len(directions), 1)), directions, limit
         )
         length = np.minimum(distance, limit) * np.linalg.norm(directions, axis=1)
         axis[k], chord[k] = length[: 2 * dim].reshape(dim, 2), length[2 * dim :]
-        for m, j in enumerate(plan.coordinates):
-            part = _island(task, layers, position[k], (plan.rule.coordinate, j))
+        for m, j in enumerate(effort.coordinates):
+            part = _island(task, layers, position[k], (effort.rule.coordinate, j))
             area[k, m], open_[k, m] = part.area, part.open
     return fitted, axis, chord, area, open_
 
