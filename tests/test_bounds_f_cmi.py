@@ -10,7 +10,7 @@ import streams
 
 from simbias import MLP, Stop, sgd, tasks
 from simbias._keys import stream
-from simbias.bounds import Masked, Observed, evaluate, evaluations, masked_predictions, observe
+from simbias.bounds import Masked, Observed, evaluate, evaluation, masked_predictions, observe
 from simbias.bounds.f_cmi import f_cmi, plug_in_information
 from simbias.tasks.oracle import Layer
 from simbias.training import Cell, fit
@@ -243,7 +243,7 @@ def test_every_network_of_a_stack_is_judged_on_masks_of_its_own_seed(pair, small
 
 
 def test_masks_are_trained_only_where_they_are_asked_for(pair, small, monkeypatch):
-    monkeypatch.setattr(evaluations, "masked_predictions", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(evaluation, "masked_predictions", lambda *_, **__: 1 / 0)
     without = evaluate(pair, bounds=["f-cmi"], n_certify=1000)
     for one in without:
         assert one.record.reason == "networks trained on masks of a supersample: none"
