@@ -1,8 +1,8 @@
-"""One way to map a pure function over seeds: laid over the devices, compiled as one program.
+"""Mapping a pure function over seeds, sharded over the devices and compiled as one program.
 
-A device maps its seeds one after the other, or side by side under ``vmap``. What is made of one
-seed hangs neither on the others nor on what fills the devices up, so that a network is the same
-however the work is divided.
+A device maps its seeds one after the other, or side by side under ``vmap``. The result of a seed
+depends neither on the other seeds nor on the padding, so that a network is the same however the
+work is divided.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ _SEEDS, _SHARED = PartitionSpec("seeds"), PartitionSpec()
 
 
 def devices_for(seeds: int | None = None) -> Devices:
-    """The devices that so many seeds are laid over, no more of them than seeds; default: all."""
+    """The devices over which some seeds are sharded, at most as many as seeds; default: all."""
     return tuple(jax.devices()[:seeds])
 
 
@@ -36,24 +36,24 @@ def over_seeds(
     """A compiled function of many seeds from a pure function of one.
 
     Args:
-        function: takes a pytree of one seed's, and any number of pytrees that all seeds share.
-        devices: over which the seeds are laid.
+        function: takes the pytree of one seed, and any number of pytrees that all seeds share.
+        devices: over which the seeds are sharded.
         vectorised: whether a device maps its seeds under ``vmap``, or one after the other.
         compiler_options: XLA's, by name.
 
     Returns:
-        A function of what ``spread`` gives for the same devices, and of the shared pytrees; every
-        leaf of its result has the seeds on its leading axis, rows that fill up included.
+        A function of the result of ``spread`` for the same devices, and of the shared pytrees;
+        every leaf of its result has the seeds on its leading axis, padding included.
     """
 
-    def several(own: PyTree, shared: tuple[PyTree, ...]) -> Result:
-        def one(own: PyTree) -> Result:
+    def of_seeds(own: PyTree, shared: tuple[PyTree, ...]) -> Result:
+        def of_seed(own: PyTree) -> Result:
             return function(own, *shared)
 
-        return jax.vmap(one)(own) if vectorised else jax.lax.map(one, own)
+        return jax.vmap(of_seed)(own) if vectorised else jax.lax.map(of_seed, own)
 
     mapped = jax.shard_map(
-        several,
+        of_seeds,
         mesh=_mesh(devices),
         in_specs=(_SEEDS, _SHARED),
         out_specs=_SEEDS,
@@ -70,13 +70,13 @@ def over_seeds(
 def spread(
     trees: Sequence[PyTree], devices: Devices, *, rows: int | None = None, filler: PyTree = None
 ) -> PyTree:
-    """Pytrees of one structure, a seed's each, as one whose leading axis is laid over the devices.
+    """Pytrees of one structure, one a seed, stacked on a leading axis sharded over the devices.
 
     Args:
         trees: of NumPy arrays and numbers.
-        devices: each takes as many rows as every other.
+        devices: each holds equally many rows.
         rows: of the leading axis, a multiple of the devices; default: the least that holds all.
-        filler: what stands in rows without a tree; default: the last of the trees.
+        filler: the tree in rows of padding; default: the last of the trees.
     """
     rows = -(-len(trees) // len(devices)) * len(devices) if rows is None else rows
     spare = [trees[-1] if filler is None else filler] * (rows - len(trees))
@@ -84,11 +84,11 @@ def spread(
 
 
 def stacked(trees: Sequence[PyTree]) -> PyTree:
-    """Pytrees of one structure as one, with a leading axis (NumPy)."""
+    """Pytrees of one structure stacked on a leading axis (NumPy)."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
 
 
 @lru_cache
 def _mesh(devices: Devices) -> Mesh:
-    """The one-axis mesh over which seeds are laid."""
+    """The one-axis mesh over which seeds are sharded."""
     return jax.make_mesh((len(devices),), ("seeds",), axis_types=(AxisType.Auto,), devices=devices)

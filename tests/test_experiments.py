@@ -45,7 +45,7 @@ from simbias.results import Store, StoreError, load_fitted, load_stack
 from simbias.runner import claims as runner
 from simbias.runner import execute
 from simbias.runner.plan import Plan, make_plan
-from simbias.runner.progress import Told
+from simbias.runner.progress import ConsoleReporter
 
 COINS = '''
 """How often coins come up heads, tossed round after round."""
@@ -290,9 +290,9 @@ def forests(tmp_path_factory, trained):
     for one in outcomes(trained.some([0, 1]), None):
         name, trace = row_name(one.replica), trace_rows("forests", one)
         store.write("networks", name, row("forests", one), trace, one.tensors)
-    with Told(Console(file=io.StringIO())) as told:
-        assert execute.execute(plan, store, told) == ["done"] * 8
-    assert told.replicas == 6
+    with ConsoleReporter(Console(file=io.StringIO())) as reporter:
+        assert execute.execute(plan, store, reporter) == ["done"] * 8
+    assert reporter.replicas == 6
     return store, ["run", str(folder / "forests.toml"), "--preset", "only", "--out", folder / "run"]
 
 

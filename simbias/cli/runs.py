@@ -48,7 +48,7 @@ def run(
     from simbias.experiments import experiment_of
     from simbias.runner.execute import execute, prepare
     from simbias.runner.plan import make_plan
-    from simbias.runner.progress import Told
+    from simbias.runner.progress import ConsoleReporter
 
     console = make_console()
     plan = make_plan(suites.load(suite), preset, seeds=seeds, n_certify=n_certify, overrides=sets)
@@ -58,12 +58,12 @@ def run(
     directory = out or Path("runs") / f"{plan.suite}-{plan.preset}"
     store = open_store(directory, create=True)
     prepare(plan, store)
-    with Told(console) as told:
-        statuses = execute(plan, store, told)
+    with ConsoleReporter(console) as reporter:
+        statuses = execute(plan, store, reporter)
     print_summary(console, store)
     figures = list((directory / "figures").glob("boundary-*.png"))
     learned = any(experiment_of(cell).learned for cell in plan.cells)
-    if learned and (told.replicas or not figures):
+    if learned and (reporter.replicas or not figures):
         from simbias.plots.run import Chosen, draw
 
         try:

@@ -136,12 +136,15 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
 
     chosen = choose(words)
     from simbias.runner import claims as runner
-    from simbias.runner.progress import Told
+    from simbias.runner.progress import ConsoleReporter
 
     console = make_console()
     store = runner.open_store(directory, tell)
     verdicts, statuses = runner.run(
-        chosen, store, reporter=lambda: Told(console), note=lambda text: say(console, text)
+        chosen,
+        store,
+        reporter=lambda: ConsoleReporter(console),
+        note=lambda text: say(console, text),
     )
     for verdict in verdicts:
         claim = verdict.claim

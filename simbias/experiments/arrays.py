@@ -1,4 +1,4 @@
-"""Between networks and named arrays: what is kept of a stack and of a network in training."""
+"""Between networks and named arrays: the files of a stack and of a network in training."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,8 +14,8 @@ from simbias.training.stack import Stack, redraw
 
 
 def tensors(stack: Stack, i: int) -> dict[str, np.ndarray]:
-    """What is kept of network ``i`` in its weights file."""
-    kept = {
+    """The tensors of network ``i``, for its weights file."""
+    tree = {
         "params": jax.tree.map(lambda leaf: leaf[i], stack.params),
         "initial": jax.tree.map(lambda leaf: leaf[i], stack.initial),
         "rotation": stack.rotation[i],
@@ -24,29 +24,31 @@ def tensors(stack: Stack, i: int) -> dict[str, np.ndarray]:
         "end": stack.end[i],
         "seconds": stack.seconds[i],
     }
-    return flat(kept) | _draws_tensor(stack.draws[i])
+    return flat(tree) | _draws_tensor(stack.draws[i])
 
 
 def stack_from_tensors(
     cell: Cell, kept: Mapping[int, Mapping[str, np.ndarray]], traces: Sequence[np.ndarray]
 ) -> Stack:
-    """The stack whose networks are kept as ``tensors`` gives them, by seed.
+    """The stack of networks from the tensors of each, by seed: the inverse of ``tensors``.
+
+    Networks without any tensor of their initialisation make a stack without it.
 
     Raises:
-        ValueError: a tensor that is missing or of another shape; without any of its initialisation
-            a network is taken to have none, if no other has.
+        ValueError: a tensor that is missing or of another shape, also where only some networks have
+            their initialisation.
         DrawsError: the training set of a network cannot be drawn again.
     """
     shape = state_shape(cell)
     stored = any(name.startswith("initial.") for arrays in kept.values() for name in arrays)
-    like = {
+    template = {
         "params": shape.params,
         "initial": shape.params if stored else None,
         **dict.fromkeys(("rotation", "fitted_since", "updates", "end", "seconds"), 0),
     }
-    whole = stacked([unflat(arrays, like) for arrays in kept.values()])
+    fields = stacked([unflat(arrays, template) for arrays in kept.values()])
     draws = tuple(map(_draws, kept.values()))
-    stack = Stack(cell=cell, seeds=tuple(kept), traces=tuple(traces), draws=draws, **whole)
+    stack = Stack(cell=cell, seeds=tuple(kept), traces=tuple(traces), draws=draws, **fields)
     for i in range(len(stack)):
         redraw(stack, i)
     return stack
@@ -54,24 +56,24 @@ def stack_from_tensors(
 
 def snapshot_tensors(snapshot: Snapshot) -> dict[str, np.ndarray]:
     """A checkpoint's tensors."""
-    kept = {"state": snapshot.state, "trace": snapshot.trace, "seconds": snapshot.seconds}
-    return flat(kept) | _draws_tensor(snapshot.draws)
+    tree = {"state": snapshot.state, "trace": snapshot.trace, "seconds": snapshot.seconds}
+    return flat(tree) | _draws_tensor(snapshot.draws)
 
 
 def snapshot_from_tensors(cell: Cell, saved: Mapping[str, np.ndarray]) -> Snapshot:
     """The inverse of ``snapshot_tensors``; raises ValueError where tensors are missing."""
-    like = {"state": state_shape(cell), "trace": 0, "seconds": 0.0}
-    whole = unflat(saved, like)
-    return Snapshot(whole["state"], whole["trace"], float(whole["seconds"]), _draws(saved))
+    template = {"state": state_shape(cell), "trace": 0, "seconds": 0.0}
+    fields = unflat(saved, template)
+    return Snapshot(fields["state"], fields["trace"], float(fields["seconds"]), _draws(saved))
 
 
 def _draws_tensor(draws: str) -> dict[str, np.ndarray]:
-    """A fingerprint of draws as bytes, under its name; nothing where there is none."""
+    """The fingerprint of draws as a tensor of bytes; no tensor where it is empty."""
     return {"draws": np.frombuffer(bytes.fromhex(draws), np.uint8)} if draws else {}
 
 
 def _draws(arrays: Mapping[str, np.ndarray]) -> str:
-    """The fingerprint among a network's tensors; "" where it was kept without one."""
+    """The fingerprint of draws among a network's tensors; "" where there is none."""
     return arrays["draws"].tobytes().hex() if "draws" in arrays else ""
 
 

@@ -74,8 +74,8 @@ _CHECKS = (
 
 def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
     """Train networks of one compiled program together, then validate them cell by cell."""
-    jobs = [_job(one) for one in replicas]
-    saved = {_job(one): state for one, state in context.saved.items()}
+    jobs = [_job(replica) for replica in replicas]
+    saved = {_job(replica): state for replica, state in context.saved.items()}
 
     def after_segment(moved: dict[Job, Snapshot]) -> None:
         context.advanced(
@@ -87,10 +87,10 @@ def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
 
     snapshots = train_jobs(jobs, saved=saved, after_segment=after_segment)
     for (cell, diverged), members in _by_cell(jobs, snapshots):
-        same = list(members)
-        context.measuring([Replica(*job) for job in same])
+        cell_jobs = list(members)
+        context.measuring([Replica(*job) for job in cell_jobs])
         clock = time.perf_counter()
-        stack = assemble(cell, {job.seed: snapshots[job] for job in same})
+        stack = assemble(cell, {job.seed: snapshots[job] for job in cell_jobs})
         report = None if diverged else validate(stack, n_certify=context.n_certify)
         yield from outcomes(stack, report, time.perf_counter() - clock)
 
@@ -103,16 +103,16 @@ def _job(replica: Replica) -> Job:
 def _by_cell(
     jobs: list[Job], snapshots: dict[Job, Snapshot]
 ) -> Iterator[tuple[tuple[Cell, bool], Iterator[Job]]]:
-    """Networks by cell, those that diverged apart: there is nothing to validate in them."""
+    """Networks by cell, those that diverged in groups of their own: they cannot be validated."""
     split = [job for job in jobs if not snapshots[job].diverged]
     split += [job for job in jobs if snapshots[job].diverged]
     return groupby(split, key=lambda job: (job.cell, snapshots[job].diverged))
 
 
 def outcomes(stack: Stack, report: Report | None, validate_seconds: float = 0.0) -> list[Ended]:
-    """The outcome of every network of a stack; without numbers where there is no report."""
+    """The outcome of every network of a stack; without measurements where there is no report."""
     measured = [] if report is None else numbers(Subject.validated(stack, report), NUMBERS)
-    found = []
+    ended = []
     for i, seed in enumerate(stack.seeds):
         status, reason = stack.outcome(i)
         columns: dict[str, object] = {
@@ -130,8 +130,8 @@ def outcomes(stack: Stack, report: Report | None, validate_seconds: float = 0.0)
                 reason = "; ".join([reason, *measured[i].reasons])
         trace = [dict(zip(TRACE, map(float, check), strict=True)) for check in stack.traces[i]]
         replica = Replica(stack.cell, seed)
-        found.append(Ended(replica, status, reason, columns, trace, tensors(stack, i)))
-    return found
+        ended.append(Ended(replica, status, reason, columns, trace, tensors(stack, i)))
+    return ended
 
 
 def _known(cell: Cell) -> dict[str, object]:
@@ -178,16 +178,16 @@ def restore(replica: Replica, saved: Tensors) -> Saved:
 
 
 def _make(replicas: Sequence[Replica]) -> dict[Replica, Stack | None]:
-    found = train_jobs([_job(one) for one in replicas])
+    snapshots = train_jobs([_job(replica) for replica in replicas])
     return {
-        Replica(*job): None if one.diverged else assemble(job.cell, {job.seed: one})
-        for job, one in found.items()
+        Replica(*job): None if snapshot.diverged else assemble(job.cell, {job.seed: snapshot})
+        for job, snapshot in snapshots.items()
     }
 
 
-def _read(replica: Replica, kept: Tensors, trace: np.ndarray) -> Stack:
+def _read(replica: Replica, arrays: Tensors, trace: np.ndarray) -> Stack:
     job = _job(replica)
-    return stack_from_tensors(job.cell, {job.seed: kept}, [trace])
+    return stack_from_tensors(job.cell, {job.seed: arrays}, [trace])
 
 
 classify = Experiment(
@@ -217,6 +217,6 @@ classify = Experiment(
         Column(name, "BIGINT" if name == "updates" else "DOUBLE", meaning)
         for name, meaning in zip(TRACE, _CHECKS, strict=True)
     ),
-    shown={name: made for name, made in NUMBERS.items() if made.heading},
+    shown={name: quantity for name, quantity in NUMBERS.items() if quantity.heading},
     steps="updates",
 )

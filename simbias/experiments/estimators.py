@@ -1,7 +1,7 @@
 """Fit and validate: estimators of other libraries, refitted from their seed when they are needed.
 
-Nothing of an estimator is stored but the scores of its training points: with them it is told
-whether what is fitted again, by whichever version of its library, is what the row is about.
+Only the scores of its training points are stored of an estimator: they show whether one that is
+fitted again, by whichever version of its library, is the one of the row.
 """
 
 import time
@@ -52,9 +52,11 @@ _LAST = (
     *(column for column in table.LAST if column not in (table.SETTINGS, table.IDENTITY)),
 )
 _OWN = {column.name for column in _FIRST + _LAST}
-# what is measured of a classifier, whatever it was trained by
+# the quantities of any classifier, however it was trained
 MEASURED = {
-    name: made for name, made in NUMBERS.items() if "network" not in made.needs and name not in _OWN
+    name: quantity
+    for name, quantity in NUMBERS.items()
+    if "network" not in quantity.needs and name not in _OWN
 }
 _ROUNDING = 1e-4  # of scores, relative to the largest
 
@@ -64,73 +66,74 @@ def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
     for replica in replicas:
         context.measuring([replica])
         try:
-            made = _fit(replica)
+            fitted = _fit(replica)
         except ValueError as error:  # a training set that the library cannot be fitted to
             yield Ended(replica, "error", str(error))
             continue
         clock = time.perf_counter()
-        report = validate(made, n_certify=context.n_certify)
-        (measured,) = numbers(Subject.validated(made, report), MEASURED)
-        status, reason = made.outcome(0)
+        report = validate(fitted, n_certify=context.n_certify)
+        (measured,) = numbers(Subject.validated(fitted, report), MEASURED)
+        status, reason = fitted.outcome(0)
         columns: dict[str, object] = measured.columns | {
             "n_certify": report.n_certify,
-            "train_seconds": made.seconds[0],
+            "train_seconds": fitted.seconds[0],
             "validate_seconds": time.perf_counter() - clock,
         }
         if report.faults[0]:
             status, reason = "diverged", f"{reason}; {report.faults[0]}"
         else:
             reason = "; ".join([reason, *measured.reasons])
-        yield Ended(replica, status, reason, columns, tensors=tensors(made, 0))
+        yield Ended(replica, status, reason, columns, tensors=tensors(fitted, 0))
 
 
-def tensors(made: Fitted, i: int) -> dict[str, np.ndarray]:
-    """What is kept of the estimator at a place: the scores of its training points."""
-    return {"scores": score(made.members[i], made.data[i].x).astype(np.float32)}
+def tensors(fitted: Fitted, i: int) -> dict[str, np.ndarray]:
+    """The tensors of estimator ``i``: the scores of its training points."""
+    return {"scores": score(fitted.members[i], fitted.data[i].x).astype(np.float32)}
 
 
 def refitted(replica: Replica, kept: Tensors, trace: object = None) -> Fitted:
     """An estimator, fitted again.
 
     Args:
-        replica: which.
-        kept: what ``tensors`` gave of it.
-        trace: nothing is known of how it was fitted.
+        replica: of the estimator.
+        kept: its ``tensors``.
+        trace: unused; estimators have none.
 
     Raises:
-        ValueError: it is not what was fitted before: another version of its library, say.
+        ValueError: its scores differ from those stored, for example by another version of its
+            library.
     """
-    made = _fit(replica)
-    found, stored = tensors(made, 0)["scores"], kept.get("scores", np.zeros(0))
+    fitted = _fit(replica)
+    scores, stored = tensors(fitted, 0)["scores"], kept.get("scores", np.zeros(0))
     size = float(np.abs(stored).max(initial=0.0))
-    same = found.shape == stored.shape and np.allclose(
-        found, stored, rtol=0, atol=_ROUNDING * size, equal_nan=True
+    matches = scores.shape == stored.shape and np.allclose(
+        scores, stored, rtol=0, atol=_ROUNDING * size, equal_nan=True
     )
-    if not same:
-        words = ", ".join(map(" ".join, made.cell.estimator.versions.items()))
+    if not matches:
+        words = ", ".join(map(" ".join, fitted.cell.estimator.versions.items()))
         allowed = f"those of the same versions, not of {words}"
         raise fail("scores of the training points", "others than are stored", allowed)
-    return made
+    return fitted
 
 
 def joined(parts: Sequence[Fitted]) -> Fitted:
     """The estimators of several seeds of one cell."""
     return Fitted(
         parts[0].cell,
-        tuple(one for part in parts for one in part.members),
-        tuple(one for part in parts for one in part.data),
+        tuple(member for part in parts for member in part.members),
+        tuple(data for part in parts for data in part.data),
         np.concatenate([part.seconds for part in parts]),
-        tuple(one for part in parts for one in part.warned),
+        tuple(warning for part in parts for warning in part.warned),
     )
 
 
 def _make(replicas: Sequence[Replica]) -> dict[Replica, Fitted | None]:
-    found: dict[Replica, Fitted | None] = {}
+    fitted: dict[Replica, Fitted | None] = {}
     for replica in replicas:
         with suppress(ValueError):  # a training set that the library cannot be fitted to
-            found[replica] = None
-            found[replica] = _fit(replica)
-    return found
+            fitted[replica] = None
+            fitted[replica] = _fit(replica)
+    return fitted
 
 
 def _fit(replica: Replica) -> Fitted:
@@ -150,11 +153,13 @@ def _known(cell: EstimatorCell) -> dict[str, object]:
 
 
 def _cell(settings: Settings) -> EstimatorCell:
-    task, given = dict(settings["task"]), dict(settings["estimator"])
-    if not isinstance(given.get("name"), str):
+    task_settings, estimator_settings = dict(settings["task"]), dict(settings["estimator"])
+    if not isinstance(estimator_settings.get("name"), str):
         raise ValueError("estimator: key 'name' is missing")
-    made = tasks.get(task.pop("name"), **task)
-    return EstimatorCell(made, estimator(given.pop("name"), **given), settings["n_train"])
+    task = tasks.get(task_settings.pop("name"), **task_settings)
+    return EstimatorCell(
+        task, estimator(estimator_settings.pop("name"), **estimator_settings), settings["n_train"]
+    )
 
 
 def _effort(cell: EstimatorCell) -> dict[str, object]:
@@ -173,5 +178,5 @@ estimators = Experiment(
     known=_known,
     effort=_effort,
     learned=Learned(_make, refitted, joined),
-    shown={name: made for name, made in MEASURED.items() if made.heading},
+    shown={name: quantity for name, quantity in MEASURED.items() if quantity.heading},
 )

@@ -1,8 +1,8 @@
 """The protocol of an experiment: a kind of work on a cell and a seed, whose outcome is a row.
 
-A cell is a hashable value that says what is done; seeds replicate it. The runner knows no more of
-an experiment than stands here: it computes what a directory lacks, group by group, keeps every row
-that ``run`` yields as soon as it comes, and goes on from the checkpoints that it was given.
+A cell is a hashable value that says what is done; seeds replicate it. The runner uses only what is
+declared here: it computes the replicas that a directory lacks, group by group, writes every row
+that ``run`` yields at once, and continues from the checkpoints of an earlier run.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from simbias._types import AnyStack, Settings
 from simbias.experiments.table import FIRST, LAST, Column, Table
 
 Tensors = Mapping[str, np.ndarray]
-# Of whatever type an experiment has for them: a protocol could not be narrowed in its functions.
+# Each experiment has its own types for these: a protocol could not be narrowed in its functions.
 OwnCell: TypeAlias = Any
 Checkpoint: TypeAlias = Any
 
@@ -27,10 +27,10 @@ class AnyCell(Protocol):
     Attributes:
         settings: every value that identifies it, as plain data, from which the experiment makes it
             again: ``task``, a table with a name, among them, and ``experiment`` where it is not
-            the usual one. A field at its default is left out, so that one that is added later
-            makes no other cell of those that there are.
-        identity: the settings in one canonical string; names of files hang from it.
-        name: what is done in words, and six digits of the identity's hash.
+            the usual one. A field at its default is left out, so that a field added later does not
+            change existing cells.
+        identity: the settings in one canonical string, from which names of files are made.
+        name: its main settings in words, and six digits of the identity's hash.
 
     Examples:
         >>> import simbias
@@ -52,7 +52,7 @@ class AnyCell(Protocol):
 
 
 class Replica(NamedTuple):
-    """What becomes one row.
+    """A cell with one seed, whose outcome is one row.
 
     Examples:
         >>> import simbias
@@ -69,7 +69,7 @@ class Replica(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a replica has come: the proportion of its work that is done, and in how many steps.
+    """The progress of a replica: the proportion of its work that is done, and the steps made.
 
     Examples:
         >>> from simbias.experiments import Progress
@@ -82,7 +82,7 @@ class Progress(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """A replica that has come further: its checkpoint, and how far that is.
+    """The state of a replica that has made progress: its checkpoint, and the progress.
 
     Examples:
         >>> import numpy as np
@@ -97,7 +97,7 @@ class Moved(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """What a checkpoint was made into, for ``run`` to go on from, and how far it had come.
+    """The state restored from a checkpoint, for ``run`` to continue from, and its progress.
 
     Examples:
         >>> from simbias.experiments import Progress, Saved
@@ -113,12 +113,12 @@ class Ended(NamedTuple):
     """The outcome of a replica.
 
     Attributes:
-        replica: whose.
+        replica: of the outcome.
         status: done, not-converged, diverged, error or interrupted.
-        reason: why, and why any column is empty.
-        columns: what was measured, by column.
-        trace: the same on the way, a mapping a check; none where nothing was recorded.
-        tensors: what is kept of it beside its row.
+        reason: why the status, and why any column is empty.
+        columns: measured values, by column.
+        trace: values along training, a mapping for each check; empty where none were recorded.
+        tensors: weights, for a file beside the row.
 
     Examples:
         >>> import simbias
@@ -140,14 +140,14 @@ class Ended(NamedTuple):
 
 
 class Context(Protocol):
-    """What the runner offers to an experiment; both calls may end it by raising ``Interrupted``.
+    """The runner, as an experiment sees it; either method may raise ``Interrupted``.
 
     Attributes:
         n_certify: fresh points on which each outcome is measured.
-        saved: what to go on from, by replica, as ``Experiment.restore`` made it.
+        saved: states to continue from, by replica, as ``Experiment.restore`` made them.
 
     Examples:
-        What a runner offers, where nothing is saved and nothing shown:
+        A context without saved states, which shows nothing:
 
         >>> from simbias.experiments import Context
         >>> class Quiet(Context):
@@ -169,10 +169,10 @@ class Context(Protocol):
     def saved(self) -> Mapping[Replica, Checkpoint]: ...
 
     def advanced(self, moved: Mapping[Replica, Moved]) -> None:
-        """Keep checkpoints, and tell how far replicas have come."""
+        """Write checkpoints, and report the progress of replicas."""
 
     def measuring(self, replicas: Sequence[Replica]) -> None:
-        """Tell what is measured next."""
+        """Report that replicas are measured next."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -186,13 +186,13 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Learned(NamedTuple):
-    """What was learned at some seeds of a cell, as quantities are measured on it: a stack, say.
+    """How an experiment makes and loads what quantities are measured on, for example a stack.
 
     Attributes:
-        make: of replicas of one group, without measuring anything; None for what is no classifier.
-        read: of a replica, from the tensors beside its row and its trace (checks, columns of
+        make: trains replicas of one group, without measuring; None for one that is no classifier.
+        read: loads a replica, from its tensors and its trace (checks, columns of
             ``Experiment.trace``); raises ValueError.
-        join: what several seeds of one cell are together, in that order.
+        join: joins several seeds of one cell, in order.
 
     Examples:
         >>> import simbias
@@ -226,7 +226,7 @@ class Shown(NamedTuple):
 
 
 class Ranged(Protocol):
-    """What is told of a column that tables show: ``Shown``, or a quantity."""
+    """The declaration of a column that tables show: ``Shown``, or a quantity."""
 
     @property
     def heading(self) -> str: ...
@@ -238,7 +238,7 @@ class Ranged(Protocol):
     def high(self) -> float: ...
 
 
-def _nothing(_: object) -> dict[str, object]:
+def _no_columns(_: object) -> dict[str, object]:
     return {}
 
 
@@ -247,30 +247,29 @@ class Experiment:
     """A kind of work, registered by its name.
 
     Attributes:
-        name: what cells in suite files call it.
-        summary: about it, in one line.
+        name: by which cells in suite files refer to it.
+        summary: in one line.
         table: of its rows, with the columns of ``FIRST`` and ``LAST`` among its own.
-        keys: what a cell in a suite file may say beside ``task`` and ``experiment``: type by key.
-            A table is settings by name, of which a list of values is a grid.
-        needed: those that it must say.
-        cell: from settings, without ``experiment``, to the cell that has them; raises ValueError.
-        run: does the work of some replicas of one group, and yields each outcome as it comes.
-        learner: the key, and the column, of what learns; "" where nothing does. Every cell says
+        keys: that a cell in a suite file may have beside ``task`` and ``experiment``, with their
+            types. A table holds settings by name, of which a list of values is a grid.
+        needed: the keys that a cell must have.
+        cell: makes the cell of some settings, without ``experiment``; raises ValueError.
+        run: computes some replicas of one group, and yields each outcome at once.
+        learner: the key, and the column, of the learner; "" where there is none. Every cell has
             its own, a table with a name.
-        known: columns that are known of a cell before anything is done.
-        group: what the cells have in common that are done together, in one compiled program say.
+        known: columns of a cell that are known before it is computed.
+        group: a key that is equal for cells that run together, for example in one compiled program.
         work: floating-point operations of a replica of a cell, at most; 0: not known.
-        effort: settings that say how much is done, for plans.
+        effort: settings that determine the cost, for plans.
         check: raises ValueError for a group that would not fit the memory.
-        restore: what the checkpoint of a replica means; raises ValueError where nothing of use.
-        learned: what quantities are measured on, in claims; None where there is nothing such.
-        trace: columns of the checks on the way, beside those of ``OF_TRACE``.
+        restore: the state from the checkpoint of a replica; raises ValueError for an unusable one.
+        learned: makes and loads what claims measure quantities on; None where there is no such.
+        trace: columns of the checks along training, beside those of ``OF_TRACE``.
         shown: the columns that tables of means show.
-        steps: what progress is counted in.
+        steps: unit of progress, plural.
 
     Raises:
-        ValueError: a table without the columns that every row has, or a column shown or a learner
-            that it lacks.
+        ValueError: a table that lacks a column of every row, a shown column or the learner's.
 
     Examples:
         >>> from simbias.experiments import experiments
@@ -287,11 +286,11 @@ class Experiment:
     cell: Callable[[Settings], AnyCell]
     run: Callable[[Sequence[Replica], Context], Iterator[Ended]]
     learner: str = ""
-    known: Callable[[OwnCell], Mapping[str, object]] = _nothing
+    known: Callable[[OwnCell], Mapping[str, object]] = _no_columns
     group: Callable[[OwnCell], Hashable] = lambda cell: cell.identity
     work: Callable[[OwnCell], float] = lambda cell: 0.0
-    effort: Callable[[OwnCell], Mapping[str, object]] = _nothing
-    check: Callable[[Sequence[Replica]], object] = _nothing
+    effort: Callable[[OwnCell], Mapping[str, object]] = _no_columns
+    check: Callable[[Sequence[Replica]], object] = _no_columns
     restore: Callable[[Replica, Tensors], Saved] | None = None
     learned: Learned | None = None
     trace: tuple[Column, ...] = ()

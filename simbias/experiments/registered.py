@@ -1,4 +1,4 @@
-"""Which experiments there are, and which a cell is of."""
+"""The registered experiments, and the experiment of a cell."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from simbias.registry import EXPERIMENTS
 
 USUAL = "classify"  # the experiment of a cell that names none
 KEY = "experiment"
-# folders of a run directory that are no experiment's
+# folders of a run directory that are not an experiment's
 _TAKEN = {
     "bounds", "checkpoints", "evidence", "figures", "measured", "pending", "traces", "verdicts",
     "weights",
@@ -21,7 +21,7 @@ _TAKEN = {
 def experiments() -> dict[str, Experiment]:
     """Every experiment by name: those of this package in their order, then installed ones by name.
 
-    An installed one that is at fault, or the name of whose table is taken, is left out, with a
+    An installed one that is invalid, or whose table's name is taken, is left out, with a
     warning.
 
     Examples:
@@ -32,21 +32,23 @@ def experiments() -> dict[str, Experiment]:
     taken = set(_TAKEN)
     columns: dict[str, str] = {}
 
-    def check(place: str, made: Experiment) -> None:
-        if made.table.name in taken or not re.fullmatch(r"[a-z][a-z0-9_]*", made.table.name):
+    def check(place: str, experiment: Experiment) -> None:
+        if experiment.table.name in taken or not re.fullmatch(
+            r"[a-z][a-z0-9_]*", experiment.table.name
+        ):
             allowed = f"small letters, digits and _, none of {', '.join(sorted(taken))}"
-            raise fail(f"{place}: table", made.table.name, allowed)
-        for column in made.trace:  # the checks of all experiments are one table
+            raise fail(f"{place}: table", experiment.table.name, allowed)
+        for column in experiment.trace:  # the checks of all experiments are one table
             if columns.setdefault(column.name, column.type) != column.type:
                 words = f"{column.name} {column.type}"
                 raise fail(f"{place}: trace", words, columns[column.name])
-        taken.add(made.table.name)
+        taken.add(experiment.table.name)
 
     return EXPERIMENTS.loaded(Experiment, check)
 
 
 def experiment_of(cell: AnyCell | Mapping[str, object]) -> Experiment:
-    """The experiment that a cell, or the cell of some settings, is of; raises ValueError.
+    """The experiment of a cell, or of the settings of one; raises ValueError.
 
     Examples:
         >>> import simbias
@@ -63,7 +65,7 @@ def experiment_of(cell: AnyCell | Mapping[str, object]) -> Experiment:
 
 
 def label_of(cell: AnyCell) -> str:
-    """What learns, in words; "" where nothing does.
+    """The learner of a cell, in words; "" where there is none.
 
     Examples:
         >>> import simbias
@@ -74,12 +76,12 @@ def label_of(cell: AnyCell) -> str:
         >>> label_of(cell)
         '(8,1)'
     """
-    made = experiment_of(cell)
-    return str(made.known(cell).get(made.learner, ""))
+    experiment = experiment_of(cell)
+    return str(experiment.known(cell).get(experiment.learner, ""))
 
 
 def cell_of(settings: Mapping[str, object]) -> OwnCell:
-    """The cell that has these settings, of whichever experiment; raises ValueError.
+    """The cell of some settings, of any experiment; raises ValueError.
 
     Examples:
         >>> from simbias.experiments import cell_of

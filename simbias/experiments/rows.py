@@ -1,4 +1,4 @@
-"""What rows of every experiment say: what they are of, what became of it, and what made them."""
+"""The columns that rows of every experiment have, and the name of a row."""
 
 import hashlib
 import json
@@ -65,7 +65,7 @@ def row(suite: str, ended: Ended) -> TableRow:
 
 
 def trace_rows(suite: str, ended: Ended) -> list[TableRow]:
-    """The rows of its trace, one a check.
+    """The rows of an outcome's trace, one for each check.
 
     Examples:
         >>> import simbias
@@ -83,7 +83,7 @@ def trace_rows(suite: str, ended: Ended) -> list[TableRow]:
 
 @lru_cache
 def versions() -> dict[str, str]:
-    """Versions of what produced a result.
+    """The versions of Python, the libraries and the random keys that produce a result.
 
     Examples:
         >>> from simbias.experiments import versions
@@ -91,13 +91,13 @@ def versions() -> dict[str, str]:
         ['flax', 'jax', 'jaxlib', 'keys', 'numpy', 'optax', 'python', 'scipy', 'simbias']
     """
     libraries = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
-    found = {"python": platform.python_version(), "keys": str(_keys.VERSION)}
-    found["simbias"] = __version__  # of the code that runs, wherever another copy is installed
-    return found | {name: version(name) for name in libraries}
+    packages = {"python": platform.python_version(), "keys": str(_keys.VERSION)}
+    packages["simbias"] = __version__  # of the code that runs, wherever another copy is installed
+    return packages | {name: version(name) for name in libraries}
 
 
 def device() -> str:
-    """What it runs on, in words.
+    """The devices that JAX uses, in words.
 
     Examples:
         >>> from simbias.experiments import device

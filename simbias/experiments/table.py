@@ -6,7 +6,7 @@ FINAL = ("done", "not-converged", "diverged")  # the others are computed again b
 
 
 class Column(NamedTuple):
-    """A column: its name, DuckDB type, meaning with unit, and whether a row is none without it.
+    """A column: its name, DuckDB type, meaning with unit, and whether every row must have it.
 
     Files of other versions may lack a column that is not needed, or have more.
 
@@ -23,15 +23,15 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A kind of rows, kept in a folder of its name.
+    """A table of rows, in a folder of its name.
 
     Attributes:
         name: of the folder, and in SQL.
-        columns: what its files have.
-        entry: SQL of the text that names what a row is of, one row each: files of many rows are
-            made of such rows. Without it rows stay in the files in which they were written.
-        final: SQL of whether a row stands above one of the same entry that is not.
-        weighed: whether a row with a final status is whole only with its tensors beside it.
+        columns: of its files.
+        entry: SQL of the text that names the entry of a row, of which each has one row: such rows
+            are gathered in large files. Without it rows stay in the files they were written in.
+        final: SQL of whether a row is final, and so counts before others of its entry.
+        weighed: whether a row with a final status is complete only with a file of tensors.
 
     Examples:
         >>> from simbias.experiments import experiments
@@ -73,14 +73,14 @@ WEIGHTS = Column("weights_checksum", "VARCHAR", "hash of its tensors, without th
 TRACE = Column("trace_checksum", "VARCHAR", "hash of its trace file; empty where there is none")
 CHECKSUM = Column("checksum", "VARCHAR", "hash of the rows written together; empty: unverified")
 
-# what every row of an experiment begins and ends with, around the columns of its kind
+# the first and last columns of every experiment's rows, around the columns of its own
 FIRST = (SUITE, CELL, SEED, STATUS, REASON)
 LAST = (SETTINGS, IDENTITY, FINISHED, DEVICE, VERSIONS, WEIGHTS, TRACE, CHECKSUM)
-OF_TRACE = (SUITE, CELL, SEED)  # and what every check on the way begins with
+OF_TRACE = (SUITE, CELL, SEED)  # the first columns of every trace
 
 
 def rows_table(name: str, columns: tuple[Column, ...], *, weighed: bool = False) -> Table:
-    """The table of an experiment's rows, a row a cell and seed.
+    """The table of an experiment's rows, a row for each cell and seed.
 
     Args:
         name: of the folder, and in SQL.

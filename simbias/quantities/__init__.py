@@ -1,7 +1,7 @@
-"""Measured numbers: one declaration each, from which columns, words in claims and titles follow.
+"""Measured numbers, each declared once; columns, words in claims and titles follow from that.
 
-A declaration stands on the function that measures: its name, meaning, range, unit, what it needs
-and how its interval is made. ``simbias.registry`` lists them, and other packages add their own.
+The declaration decorates the function that measures: its name, meaning, range, unit, needs and the
+kind of its interval. ``simbias.registry`` lists them, and other packages add their own.
 """
 
 from simbias.quantities.declared import declared

@@ -10,7 +10,7 @@ from simbias.registry import QUANTITIES
 def declared() -> dict[str, Quantity]:
     """Every quantity by name: those of this package in their order, then installed ones by name.
 
-    An installed one that is at fault is left out, with a warning.
+    An installed one that is invalid is left out, with a warning.
 
     Examples:
         >>> import simbias

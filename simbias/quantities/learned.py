@@ -1,4 +1,4 @@
-"""What else tells what a network learned: from other origins, along training, in its weights."""
+"""Further quantities of networks: under shifts, along training, in weights and by controls."""
 
 import math
 from collections.abc import Callable, Collection
@@ -51,7 +51,7 @@ def gap(subject: Subject) -> Estimate:
 
 def _achievable(subject: Subject) -> float:
     known_risk: float | None = subject.stack.cell.task.truth.achievable_risk
-    assert known_risk is not None  # it is needed
+    assert known_risk is not None  # declared as a need
     return known_risk
 
 
@@ -66,9 +66,9 @@ def excess_risk(subject: Subject) -> Estimate:
 def transition_updates(subject: Subject) -> list[float]:
     """Updates until the select error stays within .01 of the achievable; inf: never."""
     most = _achievable(subject) + EXCESS
-    at, select = TRACE.index("updates"), TRACE.index("select_accuracy")
+    updates, select = TRACE.index("updates"), TRACE.index("select_accuracy")
     return [
-        first_update(trace[:, at], settled(1 - trace[:, select] < most))
+        first_update(trace[:, updates], settled(1 - trace[:, select] < most))
         for trace in subject.stack.traces
     ]
 
@@ -119,28 +119,28 @@ def early_stopping_difference(subject: Subject) -> np.ndarray:
 
     Of independent points any order is as likely as any other given the counts, so one is drawn.
     """
-    found = paired(subject.stack, best_checks(subject.stack), points=subject.n_certify)
-    if not found.points[0]:
+    pairs = paired(subject.stack, best_checks(subject.stack), points=subject.n_certify)
+    if not pairs.points[0]:
         return np.full(subject.n_certify, np.nan)
-    worse, better = int(found.first_errs[0]), int(found.second_errs[0])
+    worse, better = int(pairs.first_errs[0]), int(pairs.second_errs[0])
     values = np.zeros(subject.n_certify)
     values[:worse], values[worse : worse + better] = 1, -1
     return np.random.default_rng(subject.stack.seeds[0]).permutation(values)
 
 
 def best_checks(stack: Stack) -> Stack:
-    """The networks of a stack as they were at their best check: trained once more up to there.
+    """The networks of a stack at their best check, trained again up to there.
 
     The best check is the first of those with the highest accuracy on select draws, which have the
-    noise of the task and say nothing about the draws that certify.
+    noise of the task and are independent of the draws that certify.
     """
-    at, select = TRACE.index("updates"), TRACE.index("select_accuracy")
-    best = [int(trace[np.argmax(trace[:, select]), at]) for trace in stack.traces]
-    places: dict[int, list[int]] = {}
+    updates, select = TRACE.index("updates"), TRACE.index("select_accuracy")
+    best = [int(trace[np.argmax(trace[:, select]), updates]) for trace in stack.traces]
+    by_update: dict[int, list[int]] = {}
     for i, update in enumerate(best):
-        places.setdefault(update, []).append(i)
+        by_update.setdefault(update, []).append(i)
     params: dict[int, Params] = {}
-    for update, members in places.items():
+    for update, members in by_update.items():
         earlier = replay(stack.cell, update, seeds=[stack.seeds[i] for i in members])
         for place, i in enumerate(members):
             params[i] = jax.tree.map(lambda leaf, place=place: leaf[place], earlier.params)
@@ -185,6 +185,6 @@ def log_weight_ratio(subject: Subject) -> list[float]:
         if fault:
             ratios.append(np.nan)
             continue
-        size = (layers_of(stack, i)[0].weight ** 2).mean(axis=1)  # by unrotated coordinate
-        ratios.append(0.5 * np.log(size[simple].mean() / size[slabs].mean()))
+        mean_square = (layers_of(stack, i)[0].weight ** 2).mean(axis=1)  # by unrotated coordinate
+        ratios.append(0.5 * np.log(mean_square[simple].mean() / mean_square[slabs].mean()))
     return ratios

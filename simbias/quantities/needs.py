@@ -1,4 +1,4 @@
-"""What a quantity may need of a cell, by name, and the words for a cell that lacks it."""
+"""The needs that a quantity may have of a cell, by name, with the words for cells without them."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,13 +11,13 @@ from simbias.validation.risk import has_rule
 
 
 class Need(NamedTuple):
-    """Something that a cell has or lacks, known before training.
+    """A property that a cell has or lacks, known before training.
 
     Attributes:
         met: whether a cell has it.
-        of: what has it, ``"task"`` or ``"network"``.
-        allowed: what that must be.
-        without: why a column is empty where it is not.
+        of: the part of the cell that has it, ``"task"`` or ``"network"``.
+        allowed: the kind of part that has it, in words.
+        without: why a column is empty for a cell that lacks it, in words.
 
     Examples:
         >>> import simbias

@@ -1,4 +1,4 @@
-"""How a measured number is declared: what it says beside the function that measures it.
+"""The declaration of a measured number, on the function that measures it.
 
     @quantity(0, 1, interval="Clopper-Pearson", needs=("simple set",))
     def simple_agreement(subject: Subject) -> Estimate: ...
@@ -22,7 +22,7 @@ from simbias.registry import UNITS
 from simbias.stats.estimate import Estimate
 from simbias.training.cell import Cell
 
-SETTING = "setting"  # known before anything is trained, and of no unit
+SETTING = "setting"  # a quantity that is known before training, and has no unit of a claim
 COLUMNS = ("interval", "value", "none")
 _ROUNDING = 1e-9  # by which a float may lie beyond its range
 
@@ -30,13 +30,14 @@ Given: TypeAlias = Any  # an argument: a number or a name, whichever its quantit
 
 
 class Argument(NamedTuple):
-    """What stands in brackets behind a quantity's name.
+    """The argument of a quantity, in brackets behind its name.
 
     Attributes:
-        kind: what it is: ``"number"``, or the word for a name.
-        check: raises ValueError for a bad one.
-        suits: raises ValueError for a cell on which it cannot be measured; None: it can on any.
-        never: why it has no value on any network; empty where it may have one.
+        kind: ``"number"``, or the word for the names that are allowed.
+        check: raises ValueError for a bad argument.
+        suits: raises ValueError for a cell on which the quantity cannot be measured with it; None:
+            every cell suits.
+        never: why the quantity has no value on any network with it; "" where it may have one.
 
     Examples:
         >>> import simbias
@@ -62,19 +63,20 @@ class Quantity(NamedTuple):
         name: its column, and its word in claims.
         summary: its meaning in one line.
         low, high: the range that it cannot leave, possibly infinite.
-        measure: networks and the argument to an entry a network, pair or point; NaN: not measured.
+        measure: from a subject and the argument to an entry a network, pair or point; NaN: not
+            measured.
         of: ``"setting"`` (known before training), or the name of a registered unit:
             ``"network"``, ``"pair"`` (of two seeds), ``"point"`` (a fresh point on which one
             network is asked), ...
-        unit: in which it is counted; empty for proportions and other plain numbers.
+        unit: of measurement; empty for proportions and other plain numbers.
         needs: names from ``NEEDS``.
-        interval: how it is made; empty where the value is known without error.
+        interval: the method of its interval; empty where the value is known without error.
         counts: whether it is a whole number.
-        column: what results keep: its value, also the ends of its interval, or nothing.
-        heading: over its column in tables; empty: tables leave it out.
+        column: what results store: its value, also the ends of its interval, or nothing.
+        heading: of its column in tables; empty: tables leave it out.
         title: in figures.
-        argument: None where there is none.
-        version: of how it is measured; what was kept of another one is measured again.
+        argument: None where it takes none.
+        version: of the measurement; stored values of another version are measured again.
 
     Examples:
         >>> import simbias
@@ -107,7 +109,7 @@ class Quantity(NamedTuple):
 
     @property
     def exact(self) -> bool:
-        """Whether it is known without error once a network is there: its interval is a point."""
+        """Whether it is known without error for a trained network: its interval is a point."""
         return not self.interval
 
     @property
@@ -151,20 +153,20 @@ def quantity(
     """Declare a function as a quantity of its name.
 
     The function takes a ``Subject`` and, where there is one, the argument. It returns an
-    ``Estimate`` with an entry a unit (networks side by side in the stack make a pair, say; of a
-    single network: a point), or, of what is known without error, the numbers alone.
+    ``Estimate`` with an entry for each unit (a network, a pair of neighbours in the stack, a point
+    of a single network), or only the numbers where they are known without error.
 
     Args:
         low, high: the range that it cannot leave.
-        column: default: the value, with the ends of its interval where it has one, of what is
-            measured of a network without an argument.
+        column: default: the value and the ends of its interval, if it has one; nothing for a
+            quantity with an argument or of other units than networks.
         title: default: the name in words.
         of, unit, needs, interval, counts, heading, argument, version: as in ``Quantity``.
 
     Raises:
-        ValueError: a name that is no word of small letters, digits and _, or ends as the column of
-            an interval does; an empty range, an unknown need, a column of what is not a number
-            a network, or a heading without a column.
+        ValueError: a name that is no word of small letters, digits and _, or ends in _low or _high;
+            an empty range, an unknown need, a column of a quantity with an argument or of other
+            units than networks, or a heading without a column.
 
     Examples:
         >>> import numpy as np
@@ -181,12 +183,12 @@ def quantity(
     known("of", of, (SETTING, *UNITS.names()))
     for need in needs:
         known("needs", need, NEEDS)
-    rows = of == "network" and argument is None
-    kept = ("interval" if interval else "value") if rows else "none"
-    kept = kept if column is None else known("column", column, COLUMNS)
-    if kept != "none" and not rows:
-        raise fail("column", kept, "none: it is not one number a network")
-    if heading and kept == "none":
+    per_network = of == "network" and argument is None
+    stored = ("interval" if interval else "value") if per_network else "none"
+    stored = stored if column is None else known("column", column, COLUMNS)
+    if stored != "none" and not per_network:
+        raise fail("column", stored, "none: it is not one number a network")
+    if heading and stored == "none":
         raise fail("heading", heading, "none: it has no column for tables to show")
 
     def declare(function: Callable[..., object]) -> Quantity:
@@ -197,12 +199,12 @@ def quantity(
         def measure(subject: Subject, given: Given = None) -> Estimate:
             unit_of = unit_named("network" if of == SETTING else of)
             n = unit_of.count(len(subject.stack), subject.n_certify)
-            if made.lacking(subject.stack.cell):
+            if declaration.lacking(subject.stack.cell):
                 return Estimate(*np.full((3, n), np.nan))
-            found = function(subject) if argument is None else function(subject, given)
-            return _checked(made, found, n)
+            measured = function(subject) if argument is None else function(subject, given)
+            return _checked(declaration, measured, n)
 
-        made = Quantity(
+        declaration = Quantity(
             name=name,
             summary=(function.__doc__ or "").strip().split("\n")[0].removesuffix("."),
             low=low,
@@ -213,40 +215,40 @@ def quantity(
             needs=needs,
             interval=interval,
             counts=counts,
-            column=kept,
+            column=stored,
             heading=heading,
             title=title or name.replace("_", " "),
             argument=argument,
             version=version,
         )
-        return made
+        return declaration
 
     return declare
 
 
-def _checked(made: Quantity, found: object, n: int) -> Estimate:
-    """What was measured, an entry a unit within the range; raises ValueError."""
-    place = f"quantity {made.name}"
+def _checked(declaration: Quantity, measured: object, n: int) -> Estimate:
+    """The estimate of each unit from measured numbers; raises ValueError outside the range."""
+    place = f"quantity {declaration.name}"
     parts = []
-    for part in found if isinstance(found, Estimate) else (found,) * 3:
+    for part in measured if isinstance(measured, Estimate) else (measured,) * 3:
         try:
             numbers = np.asarray(part, float)
         except (TypeError, ValueError):
             raise fail(place, part, "numbers") from None
         numbers = np.full(n, numbers) if numbers.ndim == 0 else numbers
         if numbers.shape != (n,):
-            raise fail(place, f"shape {numbers.shape}", f"({n},): an entry a {made.of}")
-        outside = (numbers < made.low - _ROUNDING) | (numbers > made.high + _ROUNDING)
+            raise fail(place, f"shape {numbers.shape}", f"({n},): an entry a {declaration.of}")
+        outside = (numbers < declaration.low - _ROUNDING) | (numbers > declaration.high + _ROUNDING)
         if outside.any():
-            allowed = f"a number in [{made.low:g}, {made.high:g}]"
+            allowed = f"a number in [{declaration.low:g}, {declaration.high:g}]"
             raise fail(place, float(numbers[outside][0]), allowed)
         parts.append(numbers)
     value, low, high = parts
     with np.errstate(invalid="ignore"):  # infinite ends
-        apart = (low - value > _ROUNDING * abs(low)) | (value - high > _ROUNDING * abs(value))
-    if apart.any():
-        i = int(np.argmax(apart))
+        misplaced = (low - value > _ROUNDING * abs(low)) | (value - high > _ROUNDING * abs(value))
+    if misplaced.any():
+        i = int(np.argmax(misplaced))
         raise fail(place, f"{value[i]:g} in [{low[i]:g}, {high[i]:g}]", "low <= value <= high")
-    if made.exact and not np.array_equal(low, high, equal_nan=True):
+    if declaration.exact and not np.array_equal(low, high, equal_nan=True):
         raise fail(place, "an interval", "a value known without error, or a name for its interval")
     return Estimate(value, low, high)

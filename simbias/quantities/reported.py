@@ -1,4 +1,4 @@
-"""What the validator reports of a network: its columns in results, in their order."""
+"""The quantities of a validator's report, in the order of their columns in results."""
 
 import math
 
@@ -15,8 +15,8 @@ _PAIRS = "Hoeffding, over pairs of points"
 @quantity(0, math.inf, unit="updates", needs=("network",), counts=True)
 def updates(subject: Subject) -> np.ndarray:
     """Parameter updates made."""
-    made: np.ndarray = subject.stack.updates
-    return made
+    counts: np.ndarray = subject.stack.updates
+    return counts
 
 
 @quantity(0, math.inf, unit="nats")

@@ -1,4 +1,4 @@
-"""The settings that claims may speak of: numbers of a cell, known before training."""
+"""The settings of a cell that claims may use as quantities: numbers known before training."""
 
 import math
 
@@ -15,10 +15,10 @@ _PARTS = ("", "task", "network", "method", "estimator")
 
 
 def setting(cell: Cell, name: str) -> float:
-    """A number among the settings of a cell, whichever part has it; ValueError where none has."""
-    given = by_part(cell.settings)
+    """The number of a setting, in whichever part of the cell; raises ValueError for none."""
+    values = by_part(cell.settings)
     for part in _PARTS:
-        value = given.get((part, name))
+        value = values.get((part, name))
         if isinstance(value, int | float):
             return float(value)
     raise fail("quantity", name, f"a setting of {cell.name}, which has no such number")

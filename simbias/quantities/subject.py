@@ -1,4 +1,4 @@
-"""What a quantity is measured on."""
+"""The subject of a measurement: networks and the effort spent on them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -13,13 +13,13 @@ Shared = TypeVar("Shared")
 
 
 class Subject:
-    """Trained networks, the effort spent on them, and what quantities share.
+    """Trained networks, the effort spent on them, and the values that quantities share.
 
     Args:
-        stack: trained networks, or fitted estimators, of which only what needs no network is asked.
-        n_certify: fresh points a network or pair.
+        stack: trained networks, or fitted estimators, for quantities that need no network.
+        n_certify: fresh points for each network or pair.
         confidence: of each network's own interval, in (0, 1).
-        arguments: that will be asked for, by their kind, so that they can be worked on together.
+        arguments: of the quantities to be measured, by kind, so that they are computed together.
 
     Examples:
         >>> import simbias
@@ -42,23 +42,23 @@ class Subject:
         self.stack: AnyStack = stack
         self.n_certify, self.confidence = n_certify, confidence
         self.arguments = dict(arguments or {})
-        self._shared: dict[str, Any] = {}  # of whatever type each name's is
+        self._shared: dict[str, Any] = {}  # each name has its own type
 
     @classmethod
     def validated(cls, stack: Stack | Fitted, report: Report) -> "Subject":
-        """Networks or estimators, with what the validator has said of them."""
-        found = cls(stack, n_certify=report.n_certify, confidence=report.confidence)
-        found.report = report
-        return found
+        """Networks or estimators, with their report."""
+        subject = cls(stack, n_certify=report.n_certify, confidence=report.confidence)
+        subject.report = report
+        return subject
 
     @cached_property
     def report(self) -> Report:
-        """What the validator says."""
+        """The validator's report."""
         return validate(self.stack, n_certify=self.n_certify, confidence=self.confidence)
 
     def shared(self, name: str, make: Callable[[], Shared]) -> Shared:
-        """What several quantities use, made for the first that asks for it by this name."""
+        """A value that several quantities use, made at the first call with its name."""
         if name not in self._shared:
             self._shared[name] = make()
-        made: Shared = self._shared[name]
-        return made
+        value: Shared = self._shared[name]
+        return value

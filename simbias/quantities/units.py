@@ -1,4 +1,4 @@
-"""What counts once: the units of claims, and what quantities are measured of."""
+"""Units: what claims count, and what quantities are measured of."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,13 +11,13 @@ _SEED = ("rotation", "data", "initialisation", "order")
 
 @dataclass(frozen=True)
 class Unit:
-    """What counts once.
+    """A unit of claims: what counts once.
 
     Attributes:
         name: the registered name, singular.
         summary: in one line.
-        seeds: networks of which one is made, of seeds that follow each other.
-        points: whether one is a fresh point, and all of them are of one network.
+        seeds: number of networks in a unit, of consecutive seeds.
+        points: whether a unit is a fresh point, and all units are of one network.
 
     Raises:
         ValueError: seeds < 1, or points of several networks.
@@ -42,15 +42,15 @@ class Unit:
 
     @property
     def redraws(self) -> tuple[str, ...]:
-        """What differs between two of them."""
+        """What is drawn anew from one unit to the next."""
         return ("points",) if self.points else _SEED
 
     def count(self, networks: int, points: int) -> int:
-        """How many there are of so many networks, each asked about so many fresh points."""
+        """The number of units of some networks, with some fresh points each."""
         return points if self.points else networks // self.seeds
 
     def behind(self, first: int) -> tuple[int, ...]:
-        """The seeds of the networks of the unit that begins with a seed."""
+        """The seeds of the networks of the unit with this first seed."""
         return tuple(range(first, first + self.seeds))
 
 
@@ -61,7 +61,7 @@ point = Unit("point", summary="a fresh point on which one network is asked", poi
 
 @cache
 def units() -> dict[str, Unit]:
-    """Every unit by name; an installed one that is at fault is left out, with a warning.
+    """Every unit by name; an installed one that is invalid is left out, with a warning.
 
     Examples:
         >>> from simbias.quantities import units
@@ -72,7 +72,7 @@ def units() -> dict[str, Unit]:
 
 
 def unit_named(name: str) -> Unit:
-    """The unit of a name; raises ValueError with the nearest.
+    """The unit of a name; raises ValueError with the nearest name.
 
     Examples:
         >>> from simbias.quantities import unit_named

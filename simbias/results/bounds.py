@@ -67,9 +67,9 @@ def hold(store: Store, request: Request) -> list[Evaluation]:
         ValueError: an argument that ``evaluate`` refuses.
         DrawsError: no network's training set can be drawn again.
     """
-    known = read_bounds(store, request)
-    if known is not None and not any(map(_unread, known)):
-        return known
+    stored = read_bounds(store, request)
+    if stored is not None and not any(map(_unread, stored)):
+        return stored
     broken: dict[int, Exception] = {}
     by_initial: dict[
         bool, list[AnyStack]
@@ -139,13 +139,13 @@ def read_bounds(store: Store, request: Request) -> list[Evaluation] | None:
     None where there are none, they cannot be read, or other versions made them.
     """
     rows = store.read_rows(request.path(store), COLUMNS)
-    same = {
+    expected = {
         "cell": request.cell.name,
         "n_certify": request.n_certify,
         "versions": _versions(),
         "weights": weights_of(store, request.cell, request.seeds),
     }
-    if rows is None or any(row[key] != value for row in rows for key, value in same.items()):
+    if rows is None or any(row[key] != value for row in rows for key, value in expected.items()):
         return None
     return [_evaluation(row) for row in rows]
 
@@ -207,22 +207,18 @@ def comparable(
             if evaluation.seed not in excluded:
                 by_seed.setdefault(evaluation.seed, []).append(evaluation)
         for seed, group in by_seed.items():
-            own = next(
-                (
-                    evaluation
-                    for evaluation in group
-                    if evaluation.own_risk and evaluation.risk is not None
-                ),
-                None,
-            )
-            if own is None:
-                raise fail("bounds", "none about the network itself", "at least one that is")
-            values = {
-                evaluation.record.bound: np.nan
-                if evaluation.record.log10 is None
-                else evaluation.record.log10
+            measured = [
+                evaluation
                 for evaluation in group
+                if evaluation.own_risk and evaluation.risk is not None
+            ]
+            if not measured:
+                raise fail("bounds", "none about the network itself", "at least one that is")
+            records = [evaluation.record for evaluation in group]
+            values = {
+                record.bound: np.nan if record.log10 is None else record.log10 for record in records
             }
+            own = measured[0]
             risk, low, high = (float(part or 0) for part in (own.risk, own.risk_low, own.risk_high))
             networks.append(ScoredNetwork(settings, seed, risk, low, high, values))
     return networks, kinds
@@ -259,8 +255,8 @@ def _training_settings(cell: Cell) -> dict[str, object]:
 
 def _problem_settings(cell: Cell) -> dict[str, object]:
     """The task with its settings, n, and the architecture of a cell."""
-    given = cell.task.settings
-    task = {key: plain(given).get(key, value_words(value)) for key, value in given.items()}
+    settings = cell.task.settings
+    task = {key: plain(settings).get(key, value_words(value)) for key, value in settings.items()}
     network = {key: value for key, value in cell.network.settings.items() if key != "name"}
     return {"task": cell.task.name, **task, "n_train": cell.n_train, **network}
 

@@ -44,8 +44,7 @@ _numbers = count()
 def connect() -> Iterator[duckdb.DuckDBPyConnection]:
     """An empty database in memory that touches no folder and prints nothing of its own accord.
 
-    It lives in an instance that the process keeps, as starting one takes longer than most of what
-    is asked of it.
+    It lives in an instance that the process keeps, as starting one takes longer than most queries.
     """
     process, name = os.getpid(), f"own_{next(_numbers)}"
     instance = _instances.get(process)
@@ -61,7 +60,7 @@ def connect() -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             with instance.cursor() as connection:
                 connection.execute(f"DETACH {name}")
-        except duckdb.Error:  # what has met an error within serves no more
+        except duckdb.Error:  # after an error the instance is of no more use
             _instances.pop(process, None)
 
 
@@ -165,8 +164,8 @@ def fill(
             for answer in _by_halves(lambda part: ask(describe, part), group)[0]:
                 for name, kind, *_ in answer:
                     if name.lower() not in known:
-                        first, same = extra.get(name.lower(), (name, kind))
-                        extra[name.lower()] = first, kind if kind == same else "VARCHAR"
+                        first, first_kind = extra.get(name.lower(), (name, kind))
+                        extra[name.lower()] = first, kind if kind == first_kind else "VARCHAR"
         added = "".join(f", {_name(name)} {kind}" for name, kind in extra.values())
         connection.execute(f"CREATE TABLE {table} ({_typed(columns)}{own}{added})")
         insert = f"INSERT INTO {table} BY NAME SELECT * FROM {_READ}"

@@ -300,12 +300,14 @@ class Store(Beside):
             for path, kind in kinds.items()
             if not any(rows.holds(path) for rows in self._rows.values())
         }
-        again = {path.stem for path in kinds if kinds[path] in ("weights", "traces")}
+        recomputed = {path.stem for path in kinds if kinds[path] in ("weights", "traces")}
         for table, present in self._known().items():
             rows = self._rows[table]
             damaged = [path for path in kinds if rows.holds(path)]
-            if damaged or not again.isdisjoint(present):
-                aside |= rows.compact(without=again & set(present), damaged=damaged, wait=_WAIT)
+            if damaged or not recomputed.isdisjoint(present):
+                aside |= rows.compact(
+                    without=recomputed & set(present), damaged=damaged, wait=_WAIT
+                )
         lines = []
         for path, why in faults:
             target = aside.get(path.name)

@@ -159,7 +159,7 @@ def summarise(store: Store) -> list[Summary]:
         or any(row.get(column) is not None for rows in members.values() for row in rows)
     }
     summaries = []
-    for name, own, varying in zip(order, settings, varied(settings), strict=True):
+    for name, cell_values, varying in zip(order, settings, varied(settings), strict=True):
         statuses = [member["status"] for member in members[name]]
         means = {
             column: _mean(
@@ -171,7 +171,7 @@ def summarise(store: Store) -> list[Summary]:
             for column, ranged in shown.items()
         }
         counted = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
-        task = task_words(own["task"], but=varying)
+        task = task_words(cell_values["task"], but=varying)
         learner, table = experiment_by_cell[name].learner, experiment_by_cell[name].table.name
         label = members[name][0].get(learner, "")
         transition = times.get(name)

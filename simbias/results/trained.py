@@ -88,7 +88,7 @@ def _ended(store: Store, cell: str | None, tables: Sequence[str]) -> list[Traine
 def _none_trained(store: Store, table: str, rows: Sequence[Answer]) -> StoreError:
     """The error of a run in which no network, or estimator, has ended."""
     counts = Counter((status, reason) for *_, status, reason in rows)
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     words = [f"{count} {status} ({reason})" for (status, reason), count in ordered]
     reasons = f": {'; '.join(words[:3])}{'; ...' * (len(words) > 3)}" if words else ""
     return StoreError(f"{store.directory} has no trained {table}{reasons}")

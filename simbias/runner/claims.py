@@ -1,4 +1,4 @@
-"""Judging claims into a directory: networks trained as in any run, measurements kept, resumable."""
+"""Judging claims into a directory: networks trained as in any run, resumable."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from simbias.claims.session import judge_feasible
 from simbias.claims.verdict import Verdict
 from simbias.experiments import FINAL, AnyCell, Replica, device, row_name, versions
 from simbias.quantities import declared, unit_named
-from simbias.results import claims as kept
+from simbias.results import claims as files
 from simbias.results import said
 from simbias.results.store import Store
 from simbias.results.trained import load
@@ -28,34 +28,34 @@ class InStore:
 
     Args:
         store: made by ``open_store``.
-        reporter: makes what hears how a training goes.
+        reporter: makes the reporter of a training.
     """
 
     def __init__(
         self, store: Store, reporter: Callable[[], AbstractContextManager[Reporter]]
     ) -> None:
         self._store, self._reporter = store, reporter
-        self.statuses: dict[Replica, str] = {}  # of the networks that were asked for
-        self._found: dict[Key, dict[int, Triple]] = {}
+        self.statuses: dict[Replica, str] = {}  # of the networks that ``train`` was called for
+        self._measured: dict[Key, dict[int, Triple]] = {}
 
     def train(self, wanted: Mapping[AnyCell, Sequence[int]]) -> None:
-        """Train what is missing; cells that ask for the same seeds together."""
+        """Train the networks that are missing; cells with the same seeds together."""
         finished = self._store.finished()
-        together: dict[tuple[int, ...], list[AnyCell]] = {}
+        by_seeds: dict[tuple[int, ...], list[AnyCell]] = {}
         for cell, seeds in wanted.items():
             if any(row_name(Replica(cell, seed)) not in finished for seed in seeds):
-                together.setdefault(tuple(seeds), []).append(cell)
-        for seeds, cells in together.items():
+                by_seeds.setdefault(tuple(seeds), []).append(cell)
+        for seeds, cells in by_seeds.items():
             plan = Plan(SUITE, "units", tuple(cells), ({},) * len(cells), seeds, N_CERTIFY)
             with self._reporter() as reporter:
                 execute(plan, self._store, reporter)
         statuses = self._store.statuses()
         for cell, seeds in wanted.items():
-            for one in (Replica(cell, seed) for seed in seeds):
-                self.statuses[one] = statuses.get(row_name(one), "error")
+            for replica in (Replica(cell, seed) for seed in seeds):
+                self.statuses[replica] = statuses.get(row_name(replica), "error")
 
     def stack(self, cell: AnyCell, seeds: Sequence[int]) -> AnyStack:
-        """What quantities are measured on, of what ended and is a classifier."""
+        """The stack of a cell's networks that ended and are classifiers; None without any."""
         statuses = self._store.finished()
         names = {seed: row_name(Replica(cell, seed)) for seed in seeds}
         sound = {
@@ -68,21 +68,21 @@ class InStore:
         return classifiers(load(self._store, cell, list(sound)))
 
     def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
-        """What was measured before, in this directory."""
-        if key not in self._found:
-            self._found[key] = kept.read_measured(self._store, key)
-        known = self._found[key]
+        """The measurements that this directory has, by unit."""
+        if key not in self._measured:
+            self._measured[key] = files.read_measured(self._store, key)
+        known = self._measured[key]
         return {seed: known[seed] for seed in seeds if seed in known}
 
-    def keep(self, key: Key, found: Mapping[int, Triple]) -> None:
-        """Keep measurements; points are many and soon asked again, so not on disk."""
-        self._found.setdefault(key, {}).update(found)
-        if found and not unit_named(declared()[key.reference.quantity].of).points:
-            kept.write_measured(self._store, key, found)
+    def keep(self, key: Key, measured: Mapping[int, Triple]) -> None:
+        """Keep measurements, those of points in memory only: they are many, and soon used again."""
+        self._measured.setdefault(key, {}).update(measured)
+        if measured and not unit_named(declared()[key.reference.quantity].of).points:
+            files.write_measured(self._store, key, measured)
 
 
 def open_store(directory: Path, note: Callable[[str], None] = warnings.warn) -> Store:
-    """The store of a directory of claims, made where there is none.
+    """The store of a directory of claims, which is made where it does not exist.
 
     Args:
         directory: its path.
@@ -113,28 +113,28 @@ def run(
     reporter: Callable[[], AbstractContextManager[Reporter]],
     note: Callable[[str], None],
 ) -> tuple[list[Verdict], set[str]]:
-    """Judge claims and keep verdicts with their evidence.
+    """Judge claims and write the verdicts with their evidence.
 
     Args:
         claims: from ``choose``.
         store: from ``open_store``.
-        reporter: makes what hears how a training goes.
-        note: hears what is measured.
+        reporter: makes the reporter of a training.
+        note: called with a line on each step.
 
     Returns:
-        The verdicts, and the statuses that the networks behind them have.
+        The verdicts, and the statuses of the networks behind them.
 
     Raises:
-        Interrupted: the user asked to stop; the same call goes on.
+        Interrupted: the user asked to stop; the same call continues.
         StoreError: nothing can be written any more.
     """
     claims, first, notes = said.register(store, claims)
     for line in (*notes, *store.mend()):
         note(line)
     for claim in claims:
-        kept.set_apart(store, claim)
+        files.set_apart(store, claim)
     networks = InStore(store, reporter)
     verdicts = judge_feasible(claims, networks, first_seeds=first, note=note)
     for verdict in verdicts:
-        kept.write_verdict(store, verdict)
+        files.write_verdict(store, verdict)
     return verdicts, set(networks.statuses.values())

@@ -1,6 +1,6 @@
 """Running a plan on this machine: compute, write, resume, and stop cleanly.
 
-Every checkpoint that an experiment gives and every outcome is written, so a rerun does only what is
+Every checkpoint and every outcome of an experiment is written, so a rerun computes only what is
 missing. One failing group does not stop the others.
 """
 
@@ -35,38 +35,38 @@ from simbias.runner.plan import Plan
 
 
 class Reporter(Protocol):
-    """Hears how a run goes; every method may do nothing."""
+    """Called as a run proceeds; every method may do nothing."""
 
     def begun(self, plan: Plan, missing: list[Replica], saved: dict[Replica, Progress]) -> None:
-        """What there is to compute is known, and what goes on from a checkpoint."""
+        """Called first, with the replicas to compute and the progress of saved ones."""
 
     def advanced(self, moved: Mapping[Replica, Progress]) -> None:
-        """Replicas have come further."""
+        """Called when replicas have made progress."""
 
     def measuring(self, replicas: Sequence[Replica]) -> None:
-        """Some are being measured."""
+        """Called before replicas are measured."""
 
     def ended(self, replica: Replica, row: TableRow) -> None:
-        """Its row was written."""
+        """Called when the row of a replica was written."""
 
     def note(self, text: str) -> None:
-        """Something the user should know."""
+        """Called with a message for the user."""
 
 
 def check_same(plan: Plan, store: Store) -> None:
     """Raise ValueError where a directory holds another run than the plan's, or other draws.
 
-    Of one run are cells that differ in their stop rules: the longer courses of training begin with
+    Cells that differ only in their stop rules belong to one run: the longer trajectories begin with
     the shorter ones.
     """
     store.check_keys()
     old = store.config()
     if old is not None:
         for key, value in plan.config().items():
-            there = old.get(key)
-            if key == "cells" and there is not None:
-                value, there = _but_stop(value), _but_stop(there)
-            if there != value:
+            stored = old.get(key)
+            if key == "cells" and stored is not None:
+                value, stored = _without_stop(value), _without_stop(stored)
+            if stored != value:
                 shown = old.get(key) if key != "cells" else "other settings"
                 raise ValueError(
                     f"out: {str(store.directory)!r} holds a run of {old.get('suite')}"
@@ -75,37 +75,37 @@ def check_same(plan: Plan, store: Store) -> None:
                 )
 
 
-def _but_stop(cells: Sequence[Settings]) -> list[Settings]:
-    """What cells have beside their stop rules, each once."""
-    found: list[Settings] = []
+def _without_stop(cells: Sequence[Settings]) -> list[Settings]:
+    """The distinct settings of cells without their stop rules."""
+    distinct: list[Settings] = []
     for cell in cells:
         rest = {key: value for key, value in cell.items() if key != "stop"}
-        found += [rest] if rest not in found else []
-    return found
+        distinct += [rest] if rest not in distinct else []
+    return distinct
 
 
 def prepare(plan: Plan, store: Store) -> None:
     """Make the run directory, or check that it belongs to this plan.
 
     Raises:
-        ValueError: a directory of another run, or a plan of which nothing fits the memory.
+        ValueError: a directory of another run, or a plan of which no group fits the memory.
     """
     too_large = [reason for group in plan.groups if (reason := _too_large(group))]
     if len(too_large) == len(plan.groups):  # else the others can be computed
         raise too_large[0]
     check_same(plan, store)
-    before = store.config() or {}  # whose other keys are another version's
-    seeds = sorted({*plan.seeds, *before.get("seeds", [])})
+    stored = store.config() or {}  # further keys, of another version, are kept
+    seeds = sorted({*plan.seeds, *stored.get("seeds", [])})
     environment = {"device": device(), "versions": versions()}
-    settings, names = before.get("cells", []), before.get("names", [])
-    for cell, own, published in zip(
+    settings, names = stored.get("cells", []), stored.get("names", [])
+    for cell, cell_settings, published in zip(
         plan.cells, plan.config()["cells"], plan.published, strict=True
     ):
-        if own not in settings:
-            settings = [*settings, own]
+        if cell_settings not in settings:
+            settings = [*settings, cell_settings]
             names = [*names, {"cell": cell.name, "published": published}]
     run = plan.config() | {"cells": settings, "seeds": seeds, "names": names}
-    store.prepare(before | run | environment)
+    store.prepare(stored | run | environment)
 
 
 def _too_large(group: list[Replica]) -> ValueError | None:
@@ -117,12 +117,12 @@ def _too_large(group: list[Replica]) -> ValueError | None:
 
 
 def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
-    """Compute what is missing of a plan.
+    """Compute the missing replicas of a plan.
 
     Args:
-        plan: what the directory should hold.
+        plan: of the directory.
         store: a prepared run directory.
-        reporter: hears how it goes.
+        reporter: called as the run proceeds.
 
     Returns:
         The status of every replica of the plan, in the plan's order.
@@ -134,21 +134,23 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
     for line in store.mend():
         reporter.note(line)
     finished = store.finished()
-    for name in finished:  # another run's late checkpoint of what has ended
+    for name in finished:  # one that another process wrote late
         store.drop_checkpoint(name)
-    missing = [one for one in plan.replicas if row_name(one) not in finished]
+    missing = [replica for replica in plan.replicas if row_name(replica) not in finished]
     saved = _checkpoints(missing, store, reporter)
-    reporter.begun(plan, missing, {one: found.progress for one, found in saved.items()})
+    reporter.begun(
+        plan, missing, {replica: checkpoint.progress for replica, checkpoint in saved.items()}
+    )
     wanted = set(missing)
     with _interrupts() as interrupted:
         for group in plan.groups:
-            replicas = [one for one in group if one in wanted]
+            replicas = [replica for replica in group if replica in wanted]
             if not replicas:
                 continue
             if interrupted:
                 raise Interrupted
-            states = {one: saved[one].state for one in replicas if one in saved}
-            work = _Work(plan, store, reporter, states, interrupted)
+            states = {replica: saved[replica].state for replica in replicas if replica in saved}
+            work = _GroupRun(plan, store, reporter, states, interrupted)
             try:
                 work.run(replicas)
             except Interrupted:
@@ -166,12 +168,12 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
             raise Interrupted
     store.compact(wait=True)
     statuses = store.statuses()
-    return [statuses.get(row_name(one), "error") for one in plan.replicas]
+    return [statuses.get(row_name(replica), "error") for replica in plan.replicas]
 
 
 @dataclass
-class _Work:
-    """The work of one group: the context that its experiment is given."""
+class _GroupRun:
+    """The run of one group: the context of its experiment."""
 
     plan: Plan
     store: Store
@@ -181,43 +183,43 @@ class _Work:
 
     @property
     def n_certify(self) -> int:
-        """That of the plan."""
+        """Fresh points on which each replica is measured, from the plan."""
         return self.plan.n_certify
 
     def run(self, replicas: Sequence[Replica]) -> None:
-        """Keep what the experiment yields."""
+        """Write the outcomes that the experiment yields."""
         for ended in experiment_of(replicas[0].cell).run(replicas, self):
             self._keep(ended)
             self.store.drop_checkpoint(row_name(ended.replica))
-        self._heed()
+        self._stop_if_asked()
 
     def advanced(self, moved: Mapping[Replica, Moved]) -> None:
-        """Write checkpoints and tell; raises Interrupted."""
-        for replica, one in moved.items():
-            self.store.write_checkpoint(row_name(replica), one.checkpoint)
-        self.reporter.advanced({replica: one.progress for replica, one in moved.items()})
-        self._heed()
+        """Write checkpoints and report progress; raises Interrupted."""
+        for replica, state in moved.items():
+            self.store.write_checkpoint(row_name(replica), state.checkpoint)
+        self.reporter.advanced({replica: state.progress for replica, state in moved.items()})
+        self._stop_if_asked()
 
     def measuring(self, replicas: Sequence[Replica]) -> None:
-        """Tell; raises Interrupted."""
-        self._heed()
+        """Report that replicas are measured next; raises Interrupted."""
+        self._stop_if_asked()
         self.reporter.measuring(replicas)
 
     def give_up(self, replicas: Sequence[Replica], status: str, reason: str) -> None:
-        """Write a row with a status that is not final for each that has none that is."""
+        """Write a row of a status that is not final for each replica without a final one."""
         present = self.store.statuses()
         for replica in replicas:
             if present.get(row_name(replica)) not in FINAL:
                 self._keep(Ended(replica, status, reason))
 
     def _keep(self, ended: Ended) -> None:
-        suite, made = self.plan.suite, experiment_of(ended.replica.cell)
-        known, trace = row(suite, ended), trace_rows(suite, ended)
+        suite, experiment = self.plan.suite, experiment_of(ended.replica.cell)
+        columns, checks = row(suite, ended), trace_rows(suite, ended)
         name = row_name(ended.replica)
-        self.store.write(made.table.name, name, known, trace, ended.tensors)
-        self.reporter.ended(ended.replica, known)
+        self.store.write(experiment.table.name, name, columns, checks, ended.tensors)
+        self.reporter.ended(ended.replica, columns)
 
-    def _heed(self) -> None:
+    def _stop_if_asked(self) -> None:
         if self.interrupted:
             raise Interrupted
 
@@ -225,38 +227,40 @@ class _Work:
 def _checkpoints(
     replicas: Sequence[Replica], store: Store, reporter: Reporter
 ) -> dict[Replica, Saved]:
-    found = {}
-    for one in replicas:
-        restore = experiment_of(one.cell).restore
+    restored = {}
+    for replica in replicas:
+        restore = experiment_of(replica.cell).restore
         try:
-            tensors = None if restore is None else store.checkpoint(row_name(one))
+            tensors = None if restore is None else store.checkpoint(row_name(replica))
             if restore is not None and tensors is not None:
-                found[one] = restore(one, tensors)
+                restored[replica] = restore(replica, tensors)
         except (StoreError, ValueError) as error:
-            reporter.note(f"checkpoint of {one.cell.name} seed {one.seed} not used: {error}")
-    return found
+            reporter.note(
+                f"checkpoint of {replica.cell.name} seed {replica.seed} not used: {error}"
+            )
+    return restored
 
 
 @contextmanager
 def _interrupts() -> Iterator[list[bool]]:
-    """Ctrl-C asks to stop at the end of the segment; a second one stops as outside of a run."""
-    asked: list[bool] = []
+    """A list that the first Ctrl-C fills, to stop after the segment; a second one acts at once."""
+    interrupts: list[bool] = []
     before = signal.getsignal(signal.SIGINT)
 
     def ask(number: int, frame: FrameType | None) -> None:
-        if asked and callable(before):
+        if interrupts and callable(before):
             before(number, frame)
-        asked.append(True)
+        interrupts.append(True)
 
     if not callable(before):  # ignored: a job in the background of a shell
-        yield asked
+        yield interrupts
         return
     try:
         signal.signal(signal.SIGINT, ask)
     except ValueError:  # not the main thread: the caller handles signals
-        yield asked
+        yield interrupts
         return
     try:
-        yield asked
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, before)

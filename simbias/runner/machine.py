@@ -1,4 +1,4 @@
-"""The machine: what networks would run on, and how fast its matrix products are."""
+"""The machine: its devices, and the speed of their matrix products."""
 
 import time
 
@@ -31,7 +31,7 @@ def matmul_gflops(size: int = 1024, repeats: int = 5) -> float:
 
 
 def describe() -> list[str]:
-    """Lines about versions, devices and speed, with advice where something is set up badly."""
+    """Lines about versions, devices and speed, with advice where the devices are set up badly."""
     devices = jax.devices()
     cores = usable_cores()
     lines = [f"{name} {version}" for name, version in versions().items()]
@@ -39,8 +39,8 @@ def describe() -> list[str]:
         f"{len(devices)} x {devices[0].platform} ({devices[0].device_kind}), {cores} cores"
     )
     lines.append(f"float32 matrix products: {matmul_gflops():.0f} GFLOP/s over all devices")
-    kept = jax.config.values["jax_enable_compilation_cache"]
-    folder = jax.config.values["jax_compilation_cache_dir"] if kept else None
+    caching = jax.config.values["jax_enable_compilation_cache"]
+    folder = jax.config.values["jax_compilation_cache_dir"] if caching else None
     lines.append(f"compiled programs: {folder or 'not kept'}")
     if devices[0].platform == "cpu" and len(devices) != cores:
         lines.append(

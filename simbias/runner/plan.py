@@ -20,8 +20,8 @@ class Plan:
     Attributes:
         suite, preset: names.
         cells: in the suite's order.
-        published: for each cell, published values by column.
-        seeds: each cell is replicated by all of them.
+        published: of each cell, the published values by column.
+        seeds: of every cell.
         n_certify: fresh points on which each replica is measured.
     """
 
@@ -34,18 +34,18 @@ class Plan:
 
     @cached_property
     def groups(self) -> list[list[Replica]]:
-        """The replicas, by what is done together: in one compiled program, say."""
+        """The replicas, in groups that run together, for example in one compiled program."""
         groups: dict[Hashable, list[Replica]] = {}
         for cell in self.cells:
-            made = experiment_of(cell)
-            replicas = groups.setdefault((made.name, made.group(cell)), [])
+            experiment = experiment_of(cell)
+            replicas = groups.setdefault((experiment.name, experiment.group(cell)), [])
             replicas += [Replica(cell, seed) for seed in self.seeds]
         return list(groups.values())
 
     @property
     def replicas(self) -> list[Replica]:
-        """All of them."""
-        return [one for group in self.groups for one in group]
+        """The replicas of all groups, in order."""
+        return [replica for group in self.groups for replica in group]
 
     @property
     def flops(self) -> float:
@@ -96,8 +96,8 @@ def make_plan(
     chosen: Preset = suite.preset(preset)
     numbers = seed_list(chosen.seeds if seeds is None else seeds)
     if len(numbers) * len(chosen.cells) > MOST_NETWORKS:
-        many = f"{len(numbers)} for each of {len(chosen.cells)} cells"
-        raise fail("seeds", many, f"at most {MOST_NETWORKS} networks")
+        networks = f"{len(numbers)} for each of {len(chosen.cells)} cells"
+        raise fail("seeds", networks, f"at most {MOST_NETWORKS} networks")
     keys = {key: kind for cell in chosen.cells for key, kind in _keys(cell).items()}
     changes = [_override(text, keys) for text in each("overrides", overrides, str)]
     places = [f"{part}.{setting}" if setting else part for part, setting, _ in changes]
@@ -110,7 +110,7 @@ def make_plan(
             for settings in chosen.cells
         )
     )
-    certify = n_certify if n_certify is not None else chosen.n_certify
+    points = n_certify if n_certify is not None else chosen.n_certify
     published = _published(chosen)
     return Plan(
         suite=suite.name,
@@ -118,12 +118,12 @@ def make_plan(
         cells=cells,
         published=tuple(published.get(cell, {}) for cell in cells),
         seeds=numbers,
-        n_certify=N_CERTIFY if certify is None else whole("n_certify", certify),
+        n_certify=N_CERTIFY if points is None else whole("n_certify", points),
     )
 
 
 def _keys(settings: Settings) -> dict[str, type]:
-    """What may be set of a cell: the type of each part of its settings."""
+    """The settings that a cell may have, with the type of each."""
     return {**experiment_of(settings).keys, "task": dict}
 
 

@@ -2,7 +2,7 @@
 
 Against one probability p, the ratio of the mixture's likelihood to p's is a nonnegative martingale
 in the number of trials where successes have probability p, and starts at 1: it ever reaches 1/alpha
-with probability at most alpha (J. Ville 1939), so that one may look after every trial. Source:
+with probability at most alpha (J. Ville 1939), so a test may stop after any trial. Source:
 H. Robbins, "Statistical methods related to the law of the iterated logarithm" (Annals of
 Mathematical Statistics 1970).
 """

@@ -1,4 +1,4 @@
-"""The binomial law: its tail, exact limits of a probability, and what they say of a median.
+"""The binomial law: its tail, exact limits of a probability, and limits of a median.
 
 Sources: C. Clopper and E. Pearson, "The use of confidence or fiducial limits illustrated in the
 case of the binomial" (Biometrika 1934); W. Dixon and A. Mood, "The statistical sign test" (JASA
@@ -16,8 +16,8 @@ from simbias.stats.estimate import Estimate
 def tail(k: ArrayLike, n: ArrayLike, p: ArrayLike) -> NDArray[np.float64]:
     """P(B >= k) of B binomial (n, p), elementwise."""
     k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
-    some = np.maximum(k, 1)
-    return np.where(k <= 0, 1.0, betainc(some, np.maximum(n, some) - some + 1, p))
+    positive = np.maximum(k, 1)
+    return np.where(k <= 0, 1.0, betainc(positive, np.maximum(n, positive) - positive + 1, p))
 
 
 def lower_limit(k: ArrayLike, n: ArrayLike, level: float) -> NDArray[np.float64]:
@@ -64,11 +64,11 @@ def above_median(n: int, level: float, proportion: float = 0.5) -> int | None:
     Args:
         n: values.
         level: probability.
-        proportion: probability that a value reads as below the median, more than 1/2 where it may
-            be misread.
+        proportion: probability that a value is observed below the median, above 1/2 where values
+            may be misclassified.
 
     Returns:
-        Its place from 0; None where not even the largest is that sure.
+        Its index from 0; None where even the largest lies below with a higher probability.
     """
     enough = np.flatnonzero(tail(np.arange(1, n + 1), n, proportion) <= level)
     return int(enough[0]) if len(enough) else None

@@ -1,4 +1,4 @@
-"""Where a condition turns true, by halving a bracket."""
+"""The point where a condition turns true, by bisection."""
 
 from collections.abc import Callable
 
@@ -14,16 +14,16 @@ def bracket(
     high: ArrayLike,
     halvings: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The last of brackets within which a condition turns true, elementwise.
+    """The bracket within which a condition turns true, after some halvings, elementwise.
 
     Args:
-        beyond: the condition: false up to somewhere in the bracket, true from there on.
-        low, high: the first bracket, (*shape,); the condition is not asked there.
-        halvings: how often it is halved.
+        beyond: the condition: false up to some point of the bracket, true from there on.
+        low, high: the first bracket, (*shape,); the condition is not evaluated at its ends.
+        halvings: number of halvings.
 
     Returns:
-        Its ends: the condition is false at the lower one and true at the upper one, where these
-        have moved.
+        Its lower and upper end: the condition is false at the lower and true at the upper one,
+        unless these are the ends of the first bracket.
     """
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     for _ in range(halvings):

@@ -1,8 +1,8 @@
-"""Exact intervals of means of what is bounded, here by 0 and 1, whatever its law.
+"""Exact intervals of means of bounded values, here in [0, 1], whatever their law.
 
-Two of them, each the narrower where it is used. ``mean_interval`` needs no more than a mean, also
-one over overlapping pairs (a U-statistic). ``betting_interval`` needs the values themselves, and is
-the narrower the less they spread; ``log_capital`` is the capital behind it, which also makes a test
+There are two, each the narrower where it is used. ``mean_interval`` needs only a mean, possibly
+over overlapping pairs (a U-statistic). ``betting_interval`` needs the values themselves, and is the
+narrower the less they spread; ``log_capital`` is the capital behind it, which also gives a test
 that may stop at any time.
 """
 
@@ -14,9 +14,9 @@ from simbias._types import Elementwise, Holds
 from simbias.stats import binomial
 from simbias.stats.bisection import bracket
 
-_HALVINGS = 45  # of a bracket on the way to a limit by its mean
-_CHEAP = 30  # of one on the way to a limit by betting, where each costs all bets
-_LEVELS = 32  # t among which the bound of a tail is looked for: any of them is sound
+_HALVINGS = 45  # of the bracket of a limit of ``mean_interval``
+_BETTING_HALVINGS = 30  # of one of ``betting_interval``, where each evaluates all bets
+_LEVELS = 32  # values of t over which the bound of a tail is minimised: it holds for each
 BETS = np.sin((np.arange(100) + 0.5) * np.pi / 200) ** 2  # arcsine law, in as many equal parts
 _WORK = 2_000_000  # entries of a block of bets
 
@@ -54,7 +54,7 @@ def mean_interval(
 
 
 def _lower(u: np.ndarray, k: np.ndarray, level: float) -> NDArray[np.float64]:
-    """The largest p found with P(U >= u) <= level; with it every smaller one is excluded."""
+    """The lower limit: every p up to it has P(U >= u) <= level."""
     unknown = np.isnan(u)
     high = np.where(unknown, 0.0, u)
     low, _ = bracket(lambda p: ~(_tail(u, k, p) <= level), np.zeros(u.shape), high, _HALVINGS)
@@ -70,15 +70,15 @@ def _tail(u: np.ndarray, k: np.ndarray, p: Elementwise) -> Elementwise:
     # E max(B - t, 0) = k p P(B' >= t) - t P(B > t), with B binomial (k, p) and B' (k - 1, p)
     above, other = binomial.tail(t + 1, k, p), binomial.tail(t, k - 1, p)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = (k * p * other - t * above) / (k * u - t)
-    tail: Elementwise = np.where(k * u > t, found, 1.0).min(axis=-1)
+        bound = (k * p * other - t * above) / (k * u - t)
+    tail: Elementwise = np.where(k * u > t, bound, 1.0).min(axis=-1)
     return tail
 
 
 def betting_interval(
     values: Float[np.ndarray, "*shape units"], confidence: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The interval of the mean of values in [0, 1], as many as were fixed in advance.
+    """The interval of the mean of values in [0, 1], whose number is fixed in advance.
 
     A mean p is excluded from below where the capital of ``log_capital`` has reached
     2/(1 - confidence), and from above where that of 1 - values has. The values are independent with
@@ -95,10 +95,10 @@ def betting_interval(
     """
     enough = np.log(2 / (1 - confidence))
     values = np.asarray(values, float)
-    return _worth(values, enough), 1 - _worth(1 - values, enough)
+    return _lower_by_betting(values, enough), 1 - _lower_by_betting(1 - values, enough)
 
 
-def _worth(values: np.ndarray, enough: float) -> NDArray[np.float64]:
+def _lower_by_betting(values: np.ndarray, enough: float) -> NDArray[np.float64]:
     unknown = np.isnan(values).any(axis=-1)
     values = np.where(unknown[..., None], 0.0, values)
 
@@ -106,7 +106,7 @@ def _worth(values: np.ndarray, enough: float) -> NDArray[np.float64]:
         proportion = np.maximum(mean, np.finfo(float).tiny)[..., None]
         return ~(log_capital(values, proportion, total=True)[..., 0] >= enough)
 
-    low, _ = bracket(within, np.zeros(unknown.shape), values.mean(axis=-1), _CHEAP)
+    low, _ = bracket(within, np.zeros(unknown.shape), values.mean(axis=-1), _BETTING_HALVINGS)
     return np.where(unknown, np.nan, low)
 
 
@@ -118,13 +118,13 @@ def log_capital(
 ) -> NDArray[np.float64]:
     """The logarithm of a gambler's capital against "the mean gain is at most ``proportion``".
 
-    Whoever puts the part f of a capital of 1 on a gain v in [0, 1] at the odds 1/p has
+    A gambler who bets the part f of a capital of 1 on a gain v in [0, 1] at the odds 1/p has
 
         1 - f + f v/p
 
-    afterwards: on average at most 1 where v has an expectation of at most p, whatever came before.
-    So the product over units is a supermartingale, and so is its mean over f, here over 100 bets in
-    equal parts of the arcsine law: it starts at 1 and ever reaches 1/alpha with probability at most
+    afterwards: on average at most 1 where v has an expectation of at most p given the past. So the
+    product over units is a supermartingale, and so is its mean over f, here over 100 bets in equal
+    parts of the arcsine law: it starts at 1 and ever reaches 1/alpha with probability at most
     alpha (J. Ville 1939). It falls with p for every f. Sources: I. Waudby-Smith and A. Ramdas,
     "Estimating means of bounded random variables by betting" (JRSS B 2024); the mixture of bets is
     the universal portfolio of T. Cover (Mathematical Finance 1991), which F. Orabona and K.-S. Jun
@@ -133,10 +133,10 @@ def log_capital(
     Args:
         gains: in [0, 1].
         proportion: p, in (0, 1).
-        total: the capital after all units only, (*shape, 1).
+        total: whether to return the capital after all units only, (*shape, 1).
 
     Returns:
-        After each unit, (*shape, units).
+        Its logarithm after each unit, (*shape, units).
     """
     ratio = (gains / proportion - 1)[..., None, :]
     shape = (*np.shape(gains)[:-1], 1 if total else ratio.shape[-1])

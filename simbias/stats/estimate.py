@@ -1,4 +1,4 @@
-"""What is estimated, with how sure it is."""
+"""Estimates with confidence intervals."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 
 class Estimate(NamedTuple):
-    """A number a network with its confidence interval; NaN where there is nothing to estimate.
+    """A number for each network with its confidence interval; NaN where it cannot be estimated.
 
     Examples:
         >>> import simbias

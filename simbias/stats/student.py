@@ -1,4 +1,4 @@
-"""Intervals of means by Student's t: approximate, unless what is averaged is normal.
+"""Intervals of means by Student's t: approximate, unless the values are normal.
 
 Source: Student, "The probable error of a mean" (Biometrika 1908).
 """
@@ -15,7 +15,7 @@ def half_width(error: ArrayLike, freedom: int, confidence: float) -> Elementwise
     """Half of the two-sided interval of a mean, elementwise.
 
     Args:
-        error: standard error; NaN where it is 0, for then no spread is seen.
+        error: standard error; 0, where no spread is observed, gives NaN.
         freedom: degrees of freedom.
         confidence: in (0, 1).
     """
@@ -26,7 +26,7 @@ def half_width(error: ArrayLike, freedom: int, confidence: float) -> Elementwise
 
 
 def half_width_of_mean(values: Float[np.ndarray, " units"], confidence: float) -> float:
-    """The same of the mean of independent values; NaN where they are fewer than two, or alike."""
+    """The half-width for the mean of independent values; NaN for fewer than two, or equal ones."""
     if len(values) < 2 or not np.isfinite(values).all() or np.ptp(values) == 0:
         return np.nan
     error = values.std(ddof=1) / np.sqrt(len(values))

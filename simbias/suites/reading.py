@@ -53,45 +53,47 @@ def load(name: str) -> Suite:
 
 def _suite(file: str, table: Settings) -> Suite:
     _check(file, "", table, _SUITE, {"published": list})
-    for at, name in [("name", table["name"]), *(("presets", name) for name in table["presets"])]:
-        if not re.fullmatch(r"[\w-]{1,100}", name):  # they name the run's directory
-            raise fail(f"{file}: {at}", name, "letters, digits, - and _, at most 100")
+    for key, name in [("name", table["name"]), *(("presets", name) for name in table["presets"])]:
+        if not re.fullmatch(r"[\w-]{1,100}", name):  # both name the run's directory
+            raise fail(f"{file}: {key}", name, "letters, digits, - and _, at most 100")
     shared_keys = _shared_keys()
     for task, settings in table["tasks"].items():
         _check(file, f"tasks.{task}", settings, {}, shared_keys)
     published = table.get("published", [])
     for i, entry in enumerate(published):
         place = f"published[{i}]"
-        made = _check_cell(file, place, entry, {"values": dict})
+        experiment = _check_cell(file, place, entry, {"values": dict})
         for key, value in entry["values"].items():
-            column = made.shown[known(f"{file}: {place}.values: key", key, made.shown)]
+            column = experiment.shown[known(f"{file}: {place}.values: key", key, experiment.shown)]
             real(f"{file}: {place}.values.{key}", value, column.low, column.high)
     presets, total = {}, 0
     for name, preset in table["presets"].items():
-        at = f"presets.{name}"
-        _check(file, at, preset, _PRESET, {**shared_keys, "n_certify": int})
+        preset_place = f"presets.{name}"
+        _check(file, preset_place, preset, _PRESET, {**shared_keys, "n_certify": int})
         shared = {key: preset[key] for key in shared_keys if key in preset}
         cells: list[Settings] = []
         for i, cell in enumerate(preset["cells"]):
-            place = f"{at}.cells[{i}]"
-            made = _check_cell(file, place, cell)
+            place = f"{preset_place}.cells[{i}]"
+            experiment = _check_cell(file, place, cell)
             merged = _merged(file, place, table["tasks"], shared, cell)
-            for key in made.needed:
+            for key in experiment.needed:
                 if key not in merged:
                     raise ValueError(f"{file}: {place}: key {key!r} is missing here and in tasks")
             expanded = _expand(f"{file}: {place}", merged)
             cells += expanded
             total += len(expanded)
             if total > _MOST_CELLS:
-                raise fail(f"{file}: {at}.cells", f"{total} cells with those before", _FEW)
+                raise fail(
+                    f"{file}: {preset_place}.cells", f"{total} cells with those before", _FEW
+                )
         if not cells:
-            raise fail(f"{file}: {at}.cells", [], "at least one cell")
+            raise fail(f"{file}: {preset_place}.cells", [], "at least one cell")
         certify = preset.get("n_certify")
         presets[name] = Preset(
             name,
             preset["summary"],
-            whole(f"{file}: {at}.seeds", preset["seeds"], most=MOST_NETWORKS),
-            whole(f"{file}: {at}.n_certify", certify) if certify is not None else None,
+            whole(f"{file}: {preset_place}.seeds", preset["seeds"], most=MOST_NETWORKS),
+            whole(f"{file}: {preset_place}.n_certify", certify) if certify is not None else None,
             tuple(cells),
             tuple(_entries(file, table, _without_grids(shared))),
         )
@@ -99,29 +101,36 @@ def _suite(file: str, table: Settings) -> Suite:
 
 
 def _shared_keys() -> dict[str, type]:
-    """What tasks and presets may say for their cells: keys of every experiment, but who learns."""
-    made = experiments().values()
-    learners = {one.learner for one in made}
-    return {key: kind for one in made for key, kind in one.keys.items() if key not in learners}
+    """The keys that tasks and presets may set for their cells: of any experiment, but learners."""
+    kinds = experiments().values()
+    learners = {experiment.learner for experiment in kinds}
+    return {
+        key: kind
+        for experiment in kinds
+        for key, kind in experiment.keys.items()
+        if key not in learners
+    }
 
 
 def _check_cell(
     file: str, place: str, cell: object, more: Mapping[str, type] | None = None
 ) -> Experiment:
-    """The experiment of a cell as it is written; raises ValueError for keys that it has not."""
+    """The experiment of a cell as it is written; raises ValueError for keys that it lacks."""
     if not isinstance(cell, dict):
         raise fail(f"{file}: {place}", cell, "a table")
     try:
-        made = experiment_of(cell)
+        experiment = experiment_of(cell)
     except ValueError as error:
         raise ValueError(f"{file}: {place}: {error}") from None
-    needed = {made.learner: dict} if made.learner else {}
-    _check(file, place, cell, {**needed, **(more or {})}, {**made.keys, "task": None, KEY: str})
-    return made
+    needed = {experiment.learner: dict} if experiment.learner else {}
+    _check(
+        file, place, cell, {**needed, **(more or {})}, {**experiment.keys, "task": None, KEY: str}
+    )
+    return experiment
 
 
 def _entries(file: str, table: Settings, shared: Settings) -> Iterator[Published]:
-    """The published values of the cells that are whole with what a preset's cells share."""
+    """The published values of cells that are complete with the settings of a preset."""
     for i, entry in enumerate(table.get("published", [])):
         place = f"published[{i}]"
         cell = {key: value for key, value in entry.items() if key != "values"}
@@ -132,7 +141,7 @@ def _entries(file: str, table: Settings, shared: Settings) -> Iterator[Published
 
 
 def _without_grids(settings: Settings) -> Settings:
-    """Settings without arrays: values are published for one setting, not for all of a grid."""
+    """Settings without arrays: values are published for one setting, not for a grid."""
     return {
         key: _without_grids(value) if isinstance(value, dict) else value
         for key, value in settings.items()
@@ -140,12 +149,12 @@ def _without_grids(settings: Settings) -> Settings:
     }
 
 
-def _merged(file: str, at: str, tasks: Settings, shared: Settings, cell: Settings) -> Settings:
+def _merged(file: str, place: str, tasks: Settings, shared: Settings, cell: Settings) -> Settings:
     """A cell's settings: the task's, under the preset's, under its own."""
     task = cell.get("task")
     task = {"name": task} if isinstance(task, str) else task
     if not isinstance(task, dict) or not isinstance(task.get("name"), str):
-        raise fail(f"{file}: {at}.task", task, "a task name, or a table with a name")
+        raise fail(f"{file}: {place}.task", task, "a task name, or a table with a name")
     merged: Settings = {}
     own = {*experiment_of(cell).keys, "task", KEY}
     for layer in (tasks.get(task["name"], {}), shared, cell | {"task": task}):
@@ -154,17 +163,17 @@ def _merged(file: str, at: str, tasks: Settings, shared: Settings, cell: Setting
     return merged
 
 
-def _expand(at: str, cell: Settings) -> list[Settings]:
-    """The product over every array: an array of values is a grid, one cell a value."""
-    axes = {place: value for place, value in by_part(cell).items() if isinstance(value, list)}
-    for place, values in axes.items():
+def _expand(place: str, cell: Settings) -> list[Settings]:
+    """The cells of a grid: the product over every setting that is an array of values."""
+    axes = {axis: value for axis, value in by_part(cell).items() if isinstance(value, list)}
+    for axis, values in axes.items():
         if not values:
-            raise fail(".".join([at, *filter(None, place)]), values, "at least one value")
-    many = prod(map(len, axes.values()))
-    if many > _MOST_CELLS:
-        raise fail(at, f"a grid of {many} cells", _FEW)
+            raise fail(".".join([place, *filter(None, axis)]), values, "at least one value")
+    size = prod(map(len, axes.values()))
+    if size > _MOST_CELLS:
+        raise fail(place, f"a grid of {size} cells", _FEW)
     expanded = []
-    alone = {
+    fixed = {
         part: {key: value for key, value in settings.items() if (part, key) not in axes}
         if isinstance(settings, dict)
         else settings
@@ -172,22 +181,22 @@ def _expand(at: str, cell: Settings) -> list[Settings]:
         if ("", part) not in axes
     }
     for chosen in product(*axes.values()):
-        one = copy.deepcopy(alone)
+        point = copy.deepcopy(fixed)
         for (part, key), value in zip(axes, chosen, strict=True):
-            (one[part] if part else one)[key] = value
-        expanded.append(one)
+            (point[part] if part else point)[key] = value
+        expanded.append(point)
     return expanded
 
 
 def _check(
     file: str,
-    at: str,
+    section: str,
     table: object,
     required: Mapping[str, type],
     optional: Mapping[str, type | None],
 ) -> None:
     """Raise ValueError for unknown or missing keys and wrong types."""
-    place = f"{file}: {at}".rstrip(": ")
+    place = f"{file}: {section}".rstrip(": ")
     if not isinstance(table, dict):
         raise fail(place, table, "a table")
     allowed = dict(required) | dict(optional)

@@ -1,4 +1,4 @@
-"""A suite as it is written: presets of cells, and the published values they should meet."""
+"""The data of a suite: presets of cells, and the published values they should meet."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -50,7 +50,7 @@ class Suite:
     """A suite as it is written: nothing is resolved beyond merging and expanding settings.
 
     Attributes:
-        name, summary, source: words about it.
+        name, summary, source: strings.
         presets: by name.
 
     Examples:
