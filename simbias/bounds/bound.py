@@ -1,4 +1,4 @@
-"""How a bound is declared: what it claims beside the function that computes it.
+"""How a bound is declared: its claim beside the function that computes its value.
 
     @bound("golowich-path", family="margin", certifies="this network", kind="bound", ...)
     def golowich_path(observed: Observed, delta: float) -> BoundValue: ...
@@ -33,8 +33,8 @@ class BoundValue(NamedTuple):
 
     Examples:
         >>> import simbias
-        >>> found = simbias.bounds.BoundValue(0.25, {"train error": 0.05, "complexity": 0.2})
-        >>> found.value, found.classifier
+        >>> bounded = simbias.bounds.BoundValue(0.25, {"train error": 0.05, "complexity": 0.2})
+        >>> bounded.value, bounded.classifier
         (0.25, None)
     """
 
@@ -61,8 +61,8 @@ class Bound:
         compute: from ``Observed`` and delta to the value; None where no network of this library can
             meet the assumptions.
         summary: one line.
-        prepare: makes what the bound shares with others, for many networks side by side, and keeps
-            it; None: nothing to make.
+        prepare: computes what the bound shares with others, for many networks side by side, and
+            keeps it; None: nothing to compute.
         layers: whether it reads the network's layers, so that it is inapplicable to a classifier
             without.
 
@@ -100,7 +100,7 @@ class Bound:
         """The record of one network.
 
         Args:
-            observed: what there is to look at.
+            observed: a network and its sample.
             delta: probability, over the sample, with which the bound may fail, in (0, 1).
 
         Raises:
@@ -116,12 +116,13 @@ class Bound:
         unmet = [assumption for assumption in assumptions if not assumption.holds]
         if unmet or self.compute is None:
             return inapplicable(self, delta, assumptions)
-        found = self.compute(observed, delta)
-        log10 = found.log10
+        computed = self.compute(observed, delta)
+        log10 = computed.log10
         if log10 is None:
-            log10 = math.log10(found.value) if found.value > 0 else -math.inf
-        made = self._record(delta, assumptions, found.value, log10, dict(found.terms), "")
-        return replace(made, classifier=found.classifier)
+            log10 = math.log10(computed.value) if computed.value > 0 else -math.inf
+        terms = dict(computed.terms)
+        record = self._record(delta, assumptions, computed.value, log10, terms, "")
+        return replace(record, classifier=computed.classifier)
 
     def _record(
         self,
@@ -147,20 +148,20 @@ class Bound:
         )
 
 
-def inapplicable(made: Bound, delta: float, assumptions: tuple[Assumption, ...]) -> Record:
+def inapplicable(bound: Bound, delta: float, assumptions: tuple[Assumption, ...]) -> Record:
     """A record without a value, whose reason lists the assumptions that do not hold.
 
     Examples:
         >>> import simbias
         >>> text = "trained on masks of a supersample"
         >>> assumption = simbias.bounds.Assumption(text, holds=False, detail="none")
-        >>> made = simbias.bounds.BOUNDS.factory("f-cmi")
-        >>> record = simbias.bounds.inapplicable(made, 0.05, (assumption,))
+        >>> f_cmi = simbias.bounds.BOUNDS.factory("f-cmi")
+        >>> record = simbias.bounds.inapplicable(f_cmi, 0.05, (assumption,))
         >>> record.value, record.reason
         (None, 'trained on masks of a supersample: none')
     """
     unmet = [f"{text}: {detail}" for text, holds, detail in assumptions if not holds]
-    return made._record(
+    return bound._record(
         delta,
         assumptions,
         None,

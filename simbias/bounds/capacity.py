@@ -56,13 +56,13 @@ def log_growth(sizes: Sequence[int], points: int) -> float:
 
 
 def _representable(observed: Observed) -> Assumption:
-    kind = np.dtype(f"float{observed.bits}")
+    dtype = np.dtype(f"float{observed.bits}")
     with np.errstate(over="ignore"):
-        others = sum(
-            int(np.sum(part.astype(kind) != part)) for layer in observed.layers for part in layer
+        unrepresentable = sum(
+            int(np.sum(part.astype(dtype) != part)) for layer in observed.layers for part in layer
         )
-    detail = f"{others} of {parameter_count(observed.sizes)} are not"
-    return Assumption(f"weights are {observed.bits}-bit numbers", not others, detail)
+    detail = f"{unrepresentable} of {parameter_count(observed.sizes)} are not"
+    return Assumption(f"weights are {observed.bits}-bit numbers", not unrepresentable, detail)
 
 
 @bound(
@@ -75,7 +75,7 @@ def occam(observed: Observed, delta: float) -> BoundValue:
     """kl^-1(training error, (|h| ln 2 + ln(1/delta))/n), |h| the bits of the stored network.
 
     The code is the architecture, then every weight and bias as it is stored. It is prefix-free, so
-    the hypotheses' proportions delta 2^-|h| add up to at most delta (Kraft).
+    the hypotheses' probabilities delta 2^-|h| add up to at most delta (Kraft).
     """
     architecture = architecture_bits(observed.sizes)
     weights = observed.bits * parameter_count(observed.sizes)

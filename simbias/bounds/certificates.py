@@ -110,15 +110,16 @@ def _two_held_out(observed: Observed) -> Assumption:
     )
 
 
-def _found(
+def _limit_value(
     limit: Callable[[float, int, float], float], observed: Observed, delta: float
 ) -> BoundValue:
+    """An upper limit of the error on the held-out points, with its terms."""
     k, n = observed.held_out or HeldOut(0, 0)
     value = float(limit(k, n, delta))
     return BoundValue(value, {"held-out error": k / n, "deviation": value - k / n})
 
 
-_ANY = ("permutation", "unit-rescaling", "layer-rescaling")  # only labels are looked at
+_ANY = ("permutation", "unit-rescaling", "layer-rescaling")  # only labels are read
 
 
 @bound(
@@ -132,7 +133,7 @@ _ANY = ("permutation", "unit-rescaling", "layer-rescaling")  # only labels are l
 )
 def hoeffding(observed: Observed, delta: float) -> BoundValue:
     """Hoeffding's limit on held-out points."""
-    return _found(hoeffding_limit, observed, delta)
+    return _limit_value(hoeffding_limit, observed, delta)
 
 
 @bound(
@@ -146,7 +147,7 @@ def hoeffding(observed: Observed, delta: float) -> BoundValue:
 )
 def empirical_bernstein(observed: Observed, delta: float) -> BoundValue:
     """Maurer and Pontil's limit from the sample variance on held-out points."""
-    return _found(empirical_bernstein_limit, observed, delta)
+    return _limit_value(empirical_bernstein_limit, observed, delta)
 
 
 @bound(
@@ -160,7 +161,7 @@ def empirical_bernstein(observed: Observed, delta: float) -> BoundValue:
 )
 def chernoff_kl(observed: Observed, delta: float) -> BoundValue:
     """The relative-entropy limit on held-out points."""
-    return _found(chernoff_kl_limit, observed, delta)
+    return _limit_value(chernoff_kl_limit, observed, delta)
 
 
 @bound(
@@ -174,7 +175,7 @@ def chernoff_kl(observed: Observed, delta: float) -> BoundValue:
 )
 def clopper_pearson(observed: Observed, delta: float) -> BoundValue:
     """The exact binomial limit on held-out points."""
-    return _found(clopper_pearson_limit, observed, delta)
+    return _limit_value(clopper_pearson_limit, observed, delta)
 
 
 @bound(
@@ -188,4 +189,4 @@ def clopper_pearson(observed: Observed, delta: float) -> BoundValue:
 )
 def beta_binomial(observed: Observed, delta: float) -> BoundValue:
     """The limit on held-out points that holds at every number of points at once."""
-    return _found(beta_binomial_limit, observed, delta)
+    return _limit_value(beta_binomial_limit, observed, delta)

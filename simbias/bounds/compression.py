@@ -43,7 +43,7 @@ _LLOYD_STEPS = 30
 
 
 class Compressed(NamedTuple):
-    """A quantised network, what its code is made of (bits), and how it was chosen.
+    """A quantised network, the lengths of the parts of its code (bits), and its codebook.
 
     The layers have two logits, 0 and the rounded difference; every weight is a half-precision
     number.
@@ -82,7 +82,7 @@ def compress(layers: Sequence[Layer], bits: int, codebook: str) -> Compressed:
     """
     bits = whole("bits", bits, most=BITS[-1])
     known("codebook", codebook, CODEBOOKS)
-    made = []
+    rounded_layers = []
     lengths = {"symbols": 0, "centroids": 0, "counts": 0, "search": SEARCH_BITS}
     sizes = (len(layers[0].weight), *(len(layer.bias) for layer in layers))
     lengths["architecture"] = architecture_bits(sizes)
@@ -95,15 +95,17 @@ def compress(layers: Sequence[Layer], bits: int, codebook: str) -> Compressed:
         lengths["centroids"] += CENTROID_BITS * 2**bits
         lengths["counts"] += math.ceil(math.log2(len(values) + 1)) * 2**bits
         rounded = centroids[symbols]
-        made.append(
+        rounded_layers.append(
             Layer(
                 rounded[: layer.weight.size].reshape(layer.weight.shape),
                 rounded[layer.weight.size :],
             )
         )
-    weight, bias = made[-1]
-    made[-1] = Layer(np.column_stack([0 * weight, weight]), np.concatenate([0 * bias, bias]))
-    return Compressed(tuple(made), lengths, bits, codebook)
+    weight, bias = rounded_layers[-1]
+    rounded_layers[-1] = Layer(
+        np.column_stack([0 * weight, weight]), np.concatenate([0 * bias, bias])
+    )
+    return Compressed(tuple(rounded_layers), lengths, bits, codebook)
 
 
 def _centroids(values: Vector, most: int, codebook: str) -> Vector:
@@ -141,20 +143,20 @@ def _sequence_bits(counts: np.ndarray) -> int:
 
 def _half_precision(observed: Observed) -> Assumption:
     """Centroids fit in half precision."""
-    largest = max(float(np.abs(part).max()) for part in _parts(observed))
+    largest = max(float(np.abs(part).max()) for part in _arrays(observed))
     limit = float(np.finfo(np.float16).max)
     return Assumption("weights fit in half precision", largest <= limit, f"up to {largest:.4g}")
 
 
-def _parts(observed: Observed) -> list[np.ndarray]:
+def _arrays(observed: Observed) -> list[np.ndarray]:
     return [part for layer in collapsed(observed.layers) for part in layer]
 
 
 def best_code(observed: Observed, delta: float) -> tuple[Compressed, float, float]:
-    """The quantisation whose bound is least.
+    """The quantisation with the least bound.
 
     Args:
-        observed: of a network whose weights fit in half precision.
+        observed: a network whose weights fit in half precision, and its sample.
         delta: in (0, 1).
 
     Returns:
@@ -162,14 +164,14 @@ def best_code(observed: Observed, delta: float) -> tuple[Compressed, float, floa
     """
     best = None
     for bits, codebook in product(BITS, CODEBOOKS):
-        made = compress(observed.layers, bits, codebook)
-        rate = made.nats(observed.n, delta)
+        code = compress(observed.layers, bits, codebook)
+        rate = code.nats(observed.n, delta)
         if best is not None and -math.expm1(-rate) >= best[2]:  # even without training errors
             continue
-        error = observed.error(observed.margins_at(observed.x, made.layers))
+        error = observed.error(observed.margins_at(observed.x, code.layers))
         value = float(kl_inverse(error, rate))
         if best is None or value < best[2]:
-            best = made, error, value
+            best = code, error, value
     assert best is not None
     return best
 
@@ -183,14 +185,14 @@ def best_code(observed: Observed, delta: float) -> tuple[Compressed, float, floa
 )
 def compression(observed: Observed, delta: float) -> BoundValue:
     """kl^-1(training error of the quantised network, (KL + ln(1/delta))/n), the best code."""
-    made, error, value = best_code(observed, delta)
+    code, error, value = best_code(observed, delta)
     terms = {
         "training error": error,
         "deviation": value - error,
-        "bits a weight": made.bits,
-        "k-means": float(made.codebook == "k-means"),
-        "code length": made.length,
-        "nats a point": made.nats(observed.n, delta),
+        "bits a weight": code.bits,
+        "k-means": float(code.codebook == "k-means"),
+        "code length": code.length,
+        "nats a point": code.nats(observed.n, delta),
     }
-    terms |= {f"bits of {name}": part for name, part in made.lengths.items()}
-    return BoundValue(value, terms, classifier=observed.copy(made.layers))
+    terms |= {f"bits of {name}": part for name, part in code.lengths.items()}
+    return BoundValue(value, terms, classifier=observed.copy(code.layers))

@@ -17,7 +17,7 @@ from simbias.bounds.record import Assumption
 from simbias.stats.binomial import clopper_pearson
 from simbias.tasks.blocks import Block, Piece
 
-_DIGITS = 9
+_DIGITS = 9  # to which pieces are compared
 
 
 def is_symmetric(block: Block) -> bool:
@@ -44,12 +44,12 @@ def flips(blocks: tuple[Block, ...]) -> dict[str, np.ndarray]:
         "second half": places[half:],
         "every other": places[::2],
     }
-    made = {}
+    signs = {}
     for name, index in chosen.items():
         if len(index):
-            made[name] = np.ones(len(blocks))
-            made[name][index] = -1
-    return made
+            signs[name] = np.ones(len(blocks))
+            signs[name][index] = -1
+    return signs
 
 
 def _symmetric(observed: Observed) -> Assumption:
@@ -74,15 +74,15 @@ def uniform_convergence(observed: Observed, delta: float) -> BoundValue:
     The distance of the error on a flipped training set from the confidence interval of the risk,
     the largest over the flips; 0 where all lie inside.
     """
-    held = observed.held_out or HeldOut(0, 1)
-    risk = clopper_pearson(np.array(held.errors), np.array(held.points), 1 - delta)
+    held_out = observed.held_out or HeldOut(0, 1)
+    risk = clopper_pearson(np.array(held_out.errors), np.array(held_out.points), 1 - delta)
     low, high = float(risk.low), float(risk.high)
-    turn = np.eye(observed.x.shape[1]) if observed.rotation is None else observed.rotation
-    plain = observed.x @ turn.T
+    rotation = np.eye(observed.x.shape[1]) if observed.rotation is None else observed.rotation
+    unrotated = observed.x @ rotation.T
     terms = {"training error": observed.train_error, "risk, low": low, "risk, high": high}
     value = 0.0
     for name, signs in flips(observed.blocks or ()).items():
-        error = observed.error(observed.margins_at((plain * signs) @ turn))
+        error = observed.error(observed.margins_at((unrotated * signs) @ rotation))
         terms[f"error, {name} flipped"] = error
         value = max(value, low - error, error - high)
     return BoundValue(value, terms)

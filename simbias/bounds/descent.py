@@ -45,7 +45,7 @@ class PosteriorProblem(NamedTuple):
         centre: layers before the first update.
         x: inputs, (rows, dim).
         sign: labels as -1 and 1, (rows,).
-        first: training points before this one are the prior's, the others the posterior's.
+        first: position of the first training point of the posterior; those before are the prior's.
         n: training points.
     """
 
@@ -58,7 +58,7 @@ class PosteriorProblem(NamedTuple):
 
 
 class Free(NamedTuple):
-    """What is optimised; ``log_prior`` is ln of the prior variance of each layer."""
+    """The parameters that are optimised; ``log_prior``: ln of each layer's prior variance."""
 
     mean: Layers
     log_deviation: Layers
@@ -88,13 +88,13 @@ def compiled(
     """
     act = ACTIVATIONS[activation]
 
-    def one(problem: PosteriorProblem, steps: Array, prior_steps: Array) -> Optimised:
+    def optimise(problem: PosteriorProblem, steps: Array, prior_steps: Array) -> Optimised:
         keys = jax.random.split(seed_key(0), 3)
         centre = _learn(act, problem, prior_steps, keys[0])
         free = _descend(act, problem, centre, steps, keys[1])
         return Optimised(free, centre, _errors(act, problem, free, pairs, keys[2]))
 
-    return over_seeds(one, devices, vectorised=devices[0].platform != "cpu")
+    return over_seeds(optimise, devices, vectorised=devices[0].platform != "cpu")
 
 
 def wrong(
@@ -106,14 +106,14 @@ def wrong(
     key: Array,
 ) -> Int[Array, ""]:
     """Errors of the stochastic network, its weights drawn for every row."""
-    drawn = outputs(act, mean, deviation, x, key)
-    return jnp.sum((drawn > 0) != positive, dtype=jnp.int32)
+    output = outputs(act, mean, deviation, x, key)
+    return jnp.sum((output > 0) != positive, dtype=jnp.int32)
 
 
 def outputs(
     act: Act, mean: Layers, deviation: Layers, x: Float[Array, "rows dim"], key: Array
 ) -> Float[Array, " rows"]:
-    """What the stochastic network says of each row, its weights drawn for every one."""
+    """The output of the stochastic network on each row, its weights drawn for every row."""
     key_units, key_output = jax.random.split(key)
     output, width = _output(act, mean, deviation, x, key_units)
     return output + width * jax.random.normal(key_output, output.shape)
@@ -179,12 +179,14 @@ def _descend(act: Act, problem: PosteriorProblem, centre: Layers, steps: Array, 
 def _divergence(free: Free, centre: Layers) -> Float[Array, ""]:
     """KL of the posterior from the prior, with the prior variances not yet on their grid."""
     total: Float[Array, ""] = jnp.float32(0)
-    for i, (mean, log, at) in enumerate(zip(free.mean, free.log_deviation, centre, strict=True)):
+    for i, (mean, log_deviation, prior_mean) in enumerate(
+        zip(free.mean, free.log_deviation, centre, strict=True)
+    ):
         log_prior = jnp.minimum(free.log_prior[i], np.log(PRIOR_LARGEST))
         for part in (0, 1):
-            ratio = 2 * log[part] - log_prior
-            moved = (mean[part] - at[part]) ** 2 * jnp.exp(-log_prior)
-            total += 0.5 * jnp.sum(jnp.exp(ratio) - 1 - ratio + moved)
+            ratio = 2 * log_deviation[part] - log_prior
+            distance = (mean[part] - prior_mean[part]) ** 2 * jnp.exp(-log_prior)
+            total += 0.5 * jnp.sum(jnp.exp(ratio) - 1 - ratio + distance)
     return total
 
 

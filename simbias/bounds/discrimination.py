@@ -96,10 +96,11 @@ class Score:
 
     def shown(self, name: str) -> Interval | None:
         """``auc``, ``kendall`` or ``sign_error``; None where it rests on too few pairs."""
-        found: Interval = getattr(self, name)
+        interval: Interval = getattr(self, name)
         pairs = self.learned * self.stuck if name == "auc" else self.pairs
-        apart = name == "sign_error" and np.isnan(found.value)  # in environments of few pairs each
-        return None if pairs and (apart or pairs < self.least_pairs) else found
+        # with a value of no environment: each has too few pairs
+        too_few_each = name == "sign_error" and np.isnan(interval.value)
+        return None if pairs and (too_few_each or pairs < self.least_pairs) else interval
 
 
 def discriminate(
@@ -126,7 +127,7 @@ def discriminate(
     m, which leaves the variance of a mean unbiased (McCarthy, Snowden, "The bootstrap and finite
     population sampling", 1985), the same draws for every number. They are about fresh seeds of
     these cells, not about other cells. The worst environment's limits are the largest of all
-    environments' lower and of their upper limits, each with its proportion of the error
+    environments' lower and of their upper limits, each at its part of the error
     (Bonferroni): the percentiles of a maximum would lie above it.
 
     Args:
@@ -141,7 +142,7 @@ def discriminate(
             limits.
 
     Returns:
-        A score a name.
+        A score for each name.
 
     Raises:
         ValueError: an argument out of range, fewer than two cells, a network given twice, risks
@@ -149,7 +150,7 @@ def discriminate(
     """
     resamples = whole("resamples", resamples)
     confidence = real("confidence", confidence, 0, 1, open_low=True, open_high=True)
-    random = np.random.default_rng(whole("seed", seed, least=0))
+    generator = np.random.default_rng(whole("seed", seed, least=0))
     least = real("stuck_risk", stuck_risk[0], 0, 1)
     most = real("stuck_risk", stuck_risk[1], least, 1)
     learned_risk = real("learned_risk", learned_risk, 0, least, open_high=True)
@@ -159,8 +160,10 @@ def discriminate(
     compared = Pairs(
         low=np.array([network.low for network in networks], float),
         high=np.array([network.high for network in networks], float),
-        values=np.array([[one.values.get(n, np.nan) for n in kinds] for one in networks], float),
-        weights=_weights(list(cells.values()), resamples, random),
+        values=np.array(
+            [[network.values.get(n, np.nan) for n in kinds] for network in networks], float
+        ),
+        weights=_weights(list(cells.values()), resamples, generator),
     )
 
     groups, environments, candidates = along_each_setting(compared, settings, cells)
@@ -185,7 +188,7 @@ def discriminate(
         along = dict.fromkeys(by_setting, 0)
         for (setting, _), count in pairs.items():
             along[setting] += count
-        n_learned, n_stuck = (int(np.sum(compared.given[which, i])) for which in (learned, stuck))
+        n_learned, n_stuck = (int(np.sum(compared.given[group, i])) for group in (learned, stuck))
         scores.append(
             Score(
                 name=name,
@@ -196,7 +199,7 @@ def discriminate(
                     for setting, draws in by_setting.items()
                 },
                 sign_error=_worst(list(errors.values())),
-                worst="" if worst is None else f"{word(worst[0])} {_said(worst[1])}",
+                worst="" if worst is None else f"{word(worst[0])} {_levels_text(worst[1])}",
                 auc=_or_hoeffding(
                     _interval(auc[:, i], confidence, n_learned * n_stuck >= least_pairs),
                     min(n_learned, n_stuck) if n_learned * n_stuck >= least_pairs else 0,
@@ -214,7 +217,7 @@ def discriminate(
 
 
 def best_first(scores: Sequence[Score]) -> list[Score]:
-    """By falling AUC, then tau; undefined ones last."""
+    """The scores by falling AUC, then tau; undefined ones last."""
 
     def order(score: Score) -> tuple[bool | float, ...]:
         return *_falling(score.shown("auc")), *_falling(score.shown("kendall"))
@@ -223,7 +226,7 @@ def best_first(scores: Sequence[Score]) -> list[Score]:
 
 
 def _check(networks: Sequence[ScoredNetwork], kinds: Mapping[str, str]) -> None:
-    """Raise ValueError for what is in none of the forms that ScoredNetwork and kinds have."""
+    """Raise ValueError for a field of a network or a kind that is not allowed."""
     if not kinds:
         raise fail("kinds", dict(kinds), "a kind for every number")
     for kind in kinds.values():
@@ -256,17 +259,17 @@ def _cells(networks: Sequence[ScoredNetwork]) -> tuple[list[str], dict[Levels, n
 
 
 def _weights(
-    cells: Sequence[np.ndarray], resamples: int, random: np.random.Generator
+    cells: Sequence[np.ndarray], resamples: int, generator: np.random.Generator
 ) -> Float[np.ndarray, "draws networks"]:
-    """How often each network counts: once in the first row, as it is drawn in the others.
+    """How often each network counts: once in the first row, as often as drawn in the others.
 
-    There are no others where no cell has two networks.
+    There is only the first row where no cell has two networks.
     """
-    several = [cell for cell in cells if len(cell) > 1]
-    weights = np.ones((1 + resamples * bool(several), sum(map(len, cells))))
-    for cell in several:
+    resampled = [cell for cell in cells if len(cell) > 1]
+    weights = np.ones((1 + resamples * bool(resampled), sum(map(len, cells))))
+    for cell in resampled:
         m = len(cell)
-        drawn = random.multinomial(m - 1, np.full(m, 1 / m), resamples)
+        drawn = generator.multinomial(m - 1, np.full(m, 1 / m), resamples)
         weights[1:, cell] = drawn * (m / (m - 1))
     return weights
 
@@ -278,14 +281,14 @@ def _mean(parts: Sequence[Draws]) -> Draws:
 
 
 def _worst(errors: Sequence[Interval]) -> Interval:
-    """The largest value, and the largest limits of those that have some."""
+    """The largest value, with the largest limits, of those that have limits."""
     if not errors:
         return Interval(np.nan, np.nan, np.nan)
-    value = max(each.value for each in errors)
-    known = [each for each in errors if not np.isnan(each.low)]
-    if not known or max(each.high for each in known) < value:
+    value = max(error.value for error in errors)
+    limited = [error for error in errors if not np.isnan(error.low)]
+    if not limited or max(error.high for error in limited) < value:
         return Interval(value, np.nan, np.nan)
-    low, high = (max(getattr(each, end) for each in known) for end in ("low", "high"))
+    low, high = (max(getattr(error, end) for error in limited) for end in ("low", "high"))
     return Interval(value, low, high)
 
 
@@ -315,7 +318,7 @@ def _or_hoeffding(auc: Interval, matched: int, confidence: float) -> Interval:
     return Interval(auc.value, max(auc.value - half, 0.0), min(auc.value + half, 1.0))
 
 
-def _said(levels: Levels) -> str:
+def _levels_text(levels: Levels) -> str:
     return " / ".join("none" if level is None else value_words(level) for level in levels)
 
 

@@ -35,7 +35,7 @@ class Evaluation:
     """A record beside the risk of the classifier that it certifies.
 
     Attributes:
-        record: what the bound said.
+        record: the outcome of the bound.
         seed: of the network.
         risk, risk_low, risk_high: the risk with its interval: of the stochastic or quantised
             network where the record certifies that one, of the network itself otherwise; None
@@ -111,8 +111,8 @@ def evaluate(
 
     One that is no classifier (see ``simbias.validation.faults``), one on a task whose risk is not
     exact, and one on which a computation fails have records without a value that give the reason;
-    the others go on. Of what is no MLP, only bounds that do not look at layers, such as held-out
-    certificates, have a value.
+    the others go on. For a classifier that is no MLP, only bounds that do not read layers, such as
+    held-out certificates, have a value.
 
     Args:
         learned: a stack, with its initialisation for the bounds that refer to it, or any
@@ -126,7 +126,7 @@ def evaluate(
             as its cell says; at least 2, or 0: none, and ``f-cmi`` is inapplicable.
 
     Returns:
-        One a classifier and bound, classifiers in the order given.
+        An evaluation for each classifier and bound, classifiers in the order given.
 
     Raises:
         ValueError: an argument out of range, or an unknown name.
@@ -151,51 +151,55 @@ def evaluate(
         vc-relative 1 True
         path-norm 1 None
     """
-    asked = panel(learned, data)
+    classifiers = panel(learned, data)
     delta, n_certify = check_effort(delta, n_certify, masks)
     names = bound_names(bounds)
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
-    found = faults(asked)
-    unmet = [_unmet(asked.task, fault) for fault in found]
-    looked_at = learned if isinstance(learned, Stack) else asked
+    fault_texts = faults(classifiers)
+    unmet = [_unmet(classifiers.task, fault) for fault in fault_texts]
+    source = learned if isinstance(learned, Stack) else classifiers
     observations = {
-        i: observe(looked_at, i) for i, assumption in enumerate(unmet) if assumption is None
+        i: observe(source, i) for i, assumption in enumerate(unmet) if assumption is None
     }
-    spoiled: dict[int, Assumption] = {}
-    masked_too = masks and "f-cmi" in names and asked.task.classes == 2
-    if masked_too and isinstance(learned, Stack):
+    mask_failures: dict[int, Assumption] = {}
+    with_masks = masks and "f-cmi" in names and classifiers.task.classes == 2
+    if with_masks and isinstance(learned, Stack):
         for i in observations:
             if learned.updates[i]:  # a control was not trained: there is no training to repeat
                 try:
                     masked = masked_predictions(learned.cell, learned.seeds[i], masks=masks)
                     observations[i] = replace(observations[i], masked=masked)
                 except ValueError as error:
-                    spoiled[i] = Assumption("masked networks are classifiers", False, str(error))
+                    mask_failures[i] = Assumption(
+                        "masked networks are classifiers", False, str(error)
+                    )
     for prepare in dict.fromkeys(made_bound(name).prepare for name in names):
         if prepare is not None and observations:
-            # side by side: the bounds find it made, and say on which network that failed
+            # side by side; a failure is reported by the bound of the network on which it recurs
             with suppress(ValueError, ArithmeticError):
                 prepare(list(observations.values()))
-    own = errors(asked, n_certify, confidence) if _exact(asked.task) else None
+    risks = errors(classifiers, n_certify, confidence) if _exact(classifiers.task) else None
     evaluations: list[Evaluation] = []
     for i, assumption in enumerate(unmet):
-        risk = None if own is None or found[i] else Estimate(*(part[i] for part in own))
-        of_copy: dict[int, Estimate] = {}  # several bounds may certify one copy
+        risk = None if risks is None or fault_texts[i] else Estimate(*(part[i] for part in risks))
+        copy_risks: dict[int, Estimate] = {}  # several bounds may certify one copy
         for name in names:
-            unheld = assumption or (spoiled.get(i) if name == "f-cmi" else None)
+            unheld = assumption or (mask_failures.get(i) if name == "f-cmi" else None)
             if unheld is not None:
                 record = inapplicable(made_bound(name), delta, (unheld,))
             else:
                 record = _record(name, observations[i], delta)
-            certified, copy = risk, record.classifier
+            certified_risk, copy = risk, record.classifier
             if copy is not None:
-                if id(copy) not in of_copy:
-                    one = errors(Panel((copy,), (asked.data[i],)), n_certify, confidence)
-                    of_copy[id(copy)] = Estimate(*(part[0] for part in one))
-                certified = of_copy[id(copy)]
+                if id(copy) not in copy_risks:
+                    copy_risk = errors(
+                        Panel((copy,), (classifiers.data[i],)), n_certify, confidence
+                    )
+                    copy_risks[id(copy)] = Estimate(*(part[0] for part in copy_risk))
+                certified_risk = copy_risks[id(copy)]
             elif record.applicable and record.certifies in COPIES:
-                certified = None
-            evaluations.append(_beside(record, asked.seeds[i], certified))
+                certified_risk = None
+            evaluations.append(_evaluation(record, classifiers.seeds[i], certified_risk))
     return evaluations
 
 
@@ -210,7 +214,7 @@ def check_effort(delta: float, n_certify: int, masks: int) -> tuple[float, int]:
 def left_out(
     seed: int, reason: str, *, delta: float = 0.05, bounds: Sequence[str] | None = None
 ) -> list[Evaluation]:
-    """The records of a network that cannot be looked at, each with the reason.
+    """The evaluations of a network that cannot be read, each with the reason.
 
     Args:
         seed: of the network.
@@ -226,13 +230,13 @@ def left_out(
     """
     assumption = Assumption(LOADED, False, reason)
     return [
-        _beside(inapplicable(made_bound(name), delta, (assumption,)), seed, None)
+        _evaluation(inapplicable(made_bound(name), delta, (assumption,)), seed, None)
         for name in bound_names(bounds)
     ]
 
 
-def _beside(record: Record, seed: int, risk: Estimate | None) -> Evaluation:
-    """A record with a risk, which is NaN where the network could not be asked."""
+def _evaluation(record: Record, seed: int, risk: Estimate | None) -> Evaluation:
+    """A record beside a risk, which is NaN where the network has no scores."""
     if risk is None or np.isnan(risk.value):
         return Evaluation(record, seed, None, None, None)
     return Evaluation(record, seed, *(float(part) for part in risk))
@@ -240,12 +244,12 @@ def _beside(record: Record, seed: int, risk: Estimate | None) -> Evaluation:
 
 def _record(name: str, observed: Observed, delta: float) -> Record:
     """The record of one bound; where a computation fails, without a value."""
-    made = made_bound(name)
+    bound = made_bound(name)
     try:
-        return made(observed, delta=delta)
+        return bound(observed, delta=delta)
     except (ValueError, ArithmeticError) as error:  # weights may be finite and yet overflow
         assumption = Assumption("the value can be computed", False, " ".join(str(error).split()))
-        return inapplicable(made, delta, (assumption,))
+        return inapplicable(bound, delta, (assumption,))
 
 
 def records(
@@ -254,7 +258,7 @@ def records(
     """The records of registered bounds on one network; each fails with its own delta.
 
     Args:
-        observed: what there is to look at.
+        observed: a network and its sample.
         delta: in (0, 1).
         bounds: registered names; default: all.
 
@@ -288,7 +292,7 @@ def bound_names(bounds: Sequence[str] | None) -> list[str]:
         ValueError: bound: unknown name 'occams', nearest: occam
     """
     if bounds is None:
-        return list(BOUNDS.entries())  # those that cannot be imported say so
+        return list(BOUNDS.entries())  # one that cannot be imported is inapplicable
     names = each("bounds", bounds, str)
     if not names:
         raise fail("bounds", bounds, "a list of names")
@@ -300,8 +304,8 @@ def bound_names(bounds: Sequence[str] | None) -> list[str]:
 def made_bound(name: str) -> Bound:
     """A registered bound; one of another package that cannot be imported is inapplicable."""
     try:
-        made: Bound = BOUNDS.factory(known("bound", name, BOUNDS.entries()))
-        return made
+        bound: Bound = BOUNDS.factory(known("bound", name, BOUNDS.entries()))
+        return bound
     except ValueError as error:
         broken = Assumption("its package can be imported", False, str(error))
         return Bound(name, "", "nothing", "measure", "", (lambda _: broken,), (), None, "")
@@ -313,7 +317,7 @@ def _exact(task: Task) -> bool:
 
 
 def _unmet(task: Task, fault: str) -> Assumption | None:
-    """What keeps a classifier from being looked at; None: nothing."""
+    """The assumption that keeps a classifier from being evaluated, or None."""
     if fault:
         return Assumption("the network is a classifier", False, fault)
     if not _exact(task):

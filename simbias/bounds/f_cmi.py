@@ -47,8 +47,8 @@ _DEALS = 20  # random orders of every pair's masks: the mean over pairs and deal
 def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
     """Train a cell on masks of one supersample and ask each network about all its points.
 
-    The supersample, turned by the seed's rotation, hangs from the cell and the seed; the mask,
-    the initialisation and the order of the batches from these and the mask's position, so that
+    The supersample, turned by the seed's rotation, depends on the cell and the seed; the mask, the
+    initialisation and the order of the batches depend on these and the mask's position, so that
     more masks leave the first ones as they are.
 
     Args:
@@ -86,18 +86,18 @@ def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
     def params(job: MaskedJob) -> Params:
         return fit.evaluated(fit.program(cell, 1), problem_of(*job), snapshots[job].state)
 
-    said = [
+    labelled = [
         jax.device_get(
-            _said(sampler(cell.task), cell.network, cell.n_train, problem_of(*job), params(job))
+            _predict(sampler(cell.task), cell.network, cell.n_train, problem_of(*job), params(job))
         )
         for job in jobs
     ]
-    predictions, mask, y = (np.stack(part) for part in zip(*said, strict=True))
+    predictions, mask, y = (np.stack(part) for part in zip(*labelled, strict=True))
     return Masked(predictions, mask, y[0].astype(np.int64))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _said(
+def _predict(
     draw: Callable[..., Points],
     network: Network,
     pairs: int,
@@ -106,8 +106,8 @@ def _said(
 ) -> tuple[Array, ...]:
     """Predictions, mask and labels of one network, as in ``Masked``."""
     data = draw_supersample(draw, problem, pairs)
-    says = margins(network, params, data.x) > 0
-    return says.reshape(2, pairs).T, draw_mask(problem, pairs), data.y.reshape(2, pairs).T
+    predictions = margins(network, params, data.x) > 0
+    return predictions.reshape(2, pairs).T, draw_mask(problem, pairs), data.y.reshape(2, pairs).T
 
 
 def plug_in_information(predictions: np.ndarray, mask: np.ndarray) -> Vector:
@@ -162,8 +162,8 @@ def f_cmi(observed: Observed, delta: float) -> BoundValue:
     assert masked is not None  # the assumption
     predictions, mask, y = masked
     wrong = predictions != (y == 1)
-    second = mask[..., None] == np.array([False, True])
-    trained, ghost = float(wrong[second].mean()), float(wrong[~second].mean())
+    is_trained = mask[..., None] == np.array([False, True])
+    trained, ghost = float(wrong[is_trained].mean()), float(wrong[~is_trained].mean())
     generator = np.random.default_rng(0)
     deals = [_value(predictions, generator.permuted(mask, axis=0)) for _ in range(_DEALS)]
     terms = {

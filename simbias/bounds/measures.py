@@ -59,25 +59,29 @@ def path_norm(observed: Observed, delta: float) -> BoundValue:
 @measure("l1-norm", family="norm")
 def l1_norm(observed: Observed, delta: float) -> BoundValue:
     """Sum of the absolute weights and biases."""
-    each = [sum(float(np.abs(part).sum()) for part in layer) for layer in observed.layers]
-    return BoundValue(sum(each), {f"layer {i + 1}": value for i, value in enumerate(each)})
+    norms = [sum(float(np.abs(part).sum()) for part in layer) for layer in observed.layers]
+    return BoundValue(sum(norms), {f"layer {i + 1}": value for i, value in enumerate(norms)})
 
 
 @measure("l2-norm", family="norm")
 def l2_norm(observed: Observed, delta: float) -> BoundValue:
     """Euclidean norm of all weights and biases."""
-    each = [math.hypot(*map(np.linalg.norm, layer)) for layer in observed.layers]
-    return BoundValue(math.hypot(*each), {f"layer {i + 1}": value for i, value in enumerate(each)})
+    norms = [math.hypot(*map(np.linalg.norm, layer)) for layer in observed.layers]
+    return BoundValue(
+        math.hypot(*norms), {f"layer {i + 1}": value for i, value in enumerate(norms)}
+    )
 
 
 @measure("distance-from-initialisation", family="norm", assumptions=(has_initial,))
 def distance_from_initialisation(observed: Observed, delta: float) -> BoundValue:
     """Euclidean distance of all weights and biases from where they started."""
-    each = [
+    distances = [
         math.hypot(*(np.linalg.norm(a - b) for a, b in zip(layer, start, strict=True)))
         for layer, start in zip(observed.layers, observed.initial or (), strict=True)
     ]
-    return BoundValue(math.hypot(*each), {f"layer {i + 1}": value for i, value in enumerate(each)})
+    return BoundValue(
+        math.hypot(*distances), {f"layer {i + 1}": value for i, value in enumerate(distances)}
+    )
 
 
 def _positive_quantile(observed: Observed) -> Assumption:

@@ -1,4 +1,4 @@
-"""What a bound may look at: one network, its training set, and errors on points held out.
+"""What a bound may read: one network, its training set, and errors on points held out.
 
 Held-out points come from a stream of their own: independent of the training set, of the points
 traces were evaluated on, and of those that measure the risk by which a bound is judged.
@@ -84,7 +84,7 @@ class Steps(NamedTuple):
 
 
 class Masked(NamedTuple):
-    """What networks trained on masks of one supersample, n pairs of points, say about its points.
+    """Predictions of networks trained on masks of one supersample, n pairs, for all its points.
 
     Attributes:
         predictions: whether each network says 1, (masks, n, 2).
@@ -117,7 +117,7 @@ class Observed:
 
     Attributes:
         layers: affine layers, the last with two logits; none, (), for a classifier that is no MLP
-            of two classes: then only bounds that look at labels apply.
+            of two classes: then only bounds that read labels apply.
         x: training inputs as the network sees them, (n, dim).
         y: training labels, integers from 0, (n,); 0 or 1 beside layers.
         initial: the layers before the first update; None where they are not stored.
@@ -133,7 +133,7 @@ class Observed:
 
     Raises:
         ValueError: shapes that do not fit, no training points, weights or inputs that are not
-            finite, labels that are none, fewer than two masks.
+            finite, labels out of range, fewer than two masks.
 
     Examples:
         >>> import simbias
@@ -166,9 +166,9 @@ class Observed:
             raise fail("x", f"shape {x.shape}", "at least one training point, shape (n, dim)")
         if not np.isfinite(x).all():
             raise fail("x", f"{np.sum(~np.isfinite(x))} entries not finite", "finite numbers")
-        two = bool(self.layers) or not np.issubdtype(y.dtype, np.integer)
-        if y.shape != x.shape[:1] or (not np.isin(y, (0, 1)).all() if two else (y < 0).any()):
-            allowed = "labels 0 or 1" if two else "integers from 0"
+        binary = bool(self.layers) or not np.issubdtype(y.dtype, np.integer)
+        if y.shape != x.shape[:1] or (not np.isin(y, (0, 1)).all() if binary else (y < 0).any()):
+            allowed = "labels 0 or 1" if binary else "integers from 0"
             raise fail("y", f"shape {y.shape}", f"{len(x)} {allowed}")
         known("activation", self.activation, ACTIVATIONS)
         if self.bits not in (16, 32, 64):
@@ -227,31 +227,31 @@ class Observed:
         """A copy of the network with these layers in place of its own, as a classifier."""
         widths = [len(layer.bias) for layer in layers[:-1]]
         if len(set(widths)) != 1:  # no MLP of the library, which is as wide everywhere
-            ask = partial(logit_difference, layers, activation=self.activation)
-            return Foreign(ask, kind="logits", label="copy")
+            scores = partial(logit_difference, layers, activation=self.activation)
+            return Foreign(scores, kind="logits", label="copy")
         network = MLP(widths[0], len(widths), self.activation)
         return Traced(network, network.from_layers(layers))
 
 
 def _checked(name: str, layers: Sequence[Layer], dim: int) -> tuple[Layer, ...]:
     """Layers in float64 whose shapes chain from ``dim`` inputs to two logits; ValueError."""
-    made = tuple(
+    checked = tuple(
         Layer(*(np.array(part, np.float64) for part in (layer.weight, layer.bias)))
         for layer in layers
     )
     inputs = dim
-    for i, layer in enumerate(made):
-        outputs = 2 if i == len(made) - 1 else layer.bias.size
+    for i, layer in enumerate(checked):
+        outputs = 2 if i == len(checked) - 1 else layer.bias.size
         if layer.weight.shape != (inputs, outputs) or layer.bias.shape != (outputs,):
             arrived = f"layer {i} of shapes {layer.weight.shape} and {layer.bias.shape}"
             raise fail(name, arrived, f"({inputs}, units) and (units,), at last two logits")
-        bad = sum(int(np.sum(~np.isfinite(part))) for part in layer)
-        if bad:
-            raise fail(name, f"{bad} weights not finite in layer {i}", "finite numbers")
+        not_finite = sum(int(np.sum(~np.isfinite(part))) for part in layer)
+        if not_finite:
+            raise fail(name, f"{not_finite} weights not finite in layer {i}", "finite numbers")
         inputs = outputs
-    if not made:
+    if not checked:
         raise fail(name, "no layers", "at least one")
-    return made
+    return checked
 
 
 def _checked_masks(masked: Masked) -> Masked:
@@ -277,13 +277,13 @@ def logit_difference(layers: Sequence[Layer], x: Matrix, activation: str = "relu
     """logit 1 - logit 0 (rows,) in float64."""
     act = ACTIVATIONS[activation]
 
-    def one(h: Matrix) -> Vector:
+    def difference(h: Matrix) -> Vector:
         for layer in layers[:-1]:
             h = act(h @ layer.weight + layer.bias)
         logits = h @ layers[-1].weight + layers[-1].bias
         return logits[:, 1] - logits[:, 0]
 
-    return np.concatenate([one(x[i : i + _ROWS]) for i in range(0, len(x), _ROWS)])
+    return np.concatenate([difference(x[i : i + _ROWS]) for i in range(0, len(x), _ROWS)])
 
 
 @pinned
@@ -294,7 +294,7 @@ def observe(
     data: DataSet | Sequence[DataSet] | None = None,
     held_out: int | None = None,
 ) -> Observed:
-    """What is observed of one classifier, whose training set is drawn again.
+    """One classifier as bounds read it, its training set drawn again.
 
     Args:
         learned: a stack, or any classifiers, as for ``simbias.validate``.
@@ -314,11 +314,11 @@ def observe(
         >>> observed.x.shape, observed.activation, observed.held_out.points
         ((1000, 4), 'relu', 1000)
     """
-    asked = panel(learned, data)
-    i = whole("i", i, least=0, most=len(asked) - 1)
-    member, own, task = asked.members[i], asked.data[i], asked.task
+    classifiers = panel(learned, data)
+    i = whole("i", i, least=0, most=len(classifiers) - 1)
+    member, data_set, task = classifiers.members[i], classifiers.data[i], classifiers.task
     most = getattr(task, "most", {}).get("holdout")
-    points = own.n_train if held_out is None else whole("held_out", held_out)
+    points = data_set.n_train if held_out is None else whole("held_out", held_out)
     points = points if most is None else min(points, most)
     network = member.network if isinstance(member, Traced) else None
     layers: tuple[Layer, ...] = ()
@@ -333,28 +333,28 @@ def observe(
         if layers and isinstance(network, MLP) and learned.initial is not None:
             start = jax.tree.map(lambda leaf: leaf[i], learned.initial)
             initial = tuple(network.to_layers(start))
-    training = jax.device_get(own.draw())
+    training = jax.device_get(data_set.draw())
     return Observed(
         layers=layers,
         x=training.x.reshape(len(training.x), -1),
         y=training.y,
         initial=initial,
         activation=network.activation if isinstance(network, MLP) else "relu",
-        held_out=HeldOut(_held_out_errors(member, own, points), points),
+        held_out=HeldOut(_held_out_errors(member, data_set, points), points),
         blocks=getattr(task, "blocks", None),
-        rotation=own.rotation if own.rotation.size else None,
+        rotation=data_set.rotation if data_set.rotation.size else None,
         steps=steps,
     )
 
 
-def _held_out_errors(member: Classifier, own: DataSet, points: int) -> int:
+def _held_out_errors(member: Classifier, data_set: DataSet, points: int) -> int:
     """Errors on fresh points of the held-out stream."""
     if isinstance(member, Traced):
-        where = (own.task.draw, member.network, points)
-        return int(jax.device_get(_errors(*where, own.key, own.law, member.params)))
-    fresh = jax.device_get(drawn(own.task.draw, "holdout", points, own.key, own.law))
+        static = (data_set.task.draw, member.network, points)
+        return int(jax.device_get(_errors(*static, data_set.key, data_set.law, member.params)))
+    fresh = jax.device_get(drawn(data_set.task.draw, "holdout", points, data_set.key, data_set.law))
     # grids and islands draw from the first three branches of the stream
-    key = jax.random.split(own.stream("context"), 4)[3]
+    key = jax.random.split(data_set.stream("context"), 4)[3]
     return int(np.sum(labels(member, fresh.x, key) != fresh.y))
 
 

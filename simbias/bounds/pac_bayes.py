@@ -71,7 +71,7 @@ def catoni_uniform(
     (1 + alpha)/lam and k <= ln lam/ln(1 + alpha), and the bound increases in a: so the formula
     holds for every lam, and the search among them is free.
     """
-    spent = real("divergence", divergence, 0) - math.log(
+    nats = real("divergence", divergence, 0) - math.log(
         real("delta", delta, 0, 1, open_low=True, open_high=True)
     )
     error, n = real("error", error, 0, 1), whole("n", n)
@@ -80,7 +80,7 @@ def catoni_uniform(
     def bound(log_lam: np.ndarray) -> np.ndarray:
         lam = np.exp(log_lam)
         union = 2 * np.log(2 + log_lam / math.log1p(alpha))
-        x, rate = error + (1 + alpha) / lam * (spent + union), lam / n
+        x, rate = error + (1 + alpha) / lam * (nats + union), lam / n
         value: np.ndarray = np.expm1(-rate * x) / np.expm1(-rate)
         return value
 
@@ -88,9 +88,9 @@ def catoni_uniform(
     for points in (_COARSE, _FINE, _FINE):
         grid = np.linspace(low, high, points)
         values = bound(grid)
-        at = int(np.argmin(values))
-        low, high = float(grid[max(at - 1, 0)]), float(grid[min(at + 1, points - 1)])
-    return float(values[at])
+        best = int(np.argmin(values))
+        low, high = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, points - 1)])
+    return float(values[best])
 
 
 def monte_carlo(mean: float, draws: int, delta: float) -> float:

@@ -1,9 +1,9 @@
-"""Pairs of networks: in which order a number puts them, and between which cells they are compared.
+"""Pairs of networks: how a number orders them, and between which cells they are compared.
 
 They stand between cells that differ in one hyper-parameter, all networks of one against all of the
 other. A setting of ``OF_TASK`` counts as part of the task between two tasks that share none of its
 values (noise 0.1 of the one, none of the other: they differ in the task); between tasks that
-proportion one it has to be equal, as any other.
+share a value it has to be equal, as any other.
 """
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ Sums = Float[np.ndarray, "2 draws names"]  # concordance over pairs of networks,
 
 
 class Pairs(NamedTuple):
-    """Networks with their numbers.
+    """The networks of a grid with the numbers that are to order them.
 
     Attributes:
         low, high: ends of their risks' intervals, (networks,).
@@ -40,8 +40,8 @@ class Pairs(NamedTuple):
     @property
     def given(self) -> Bool[np.ndarray, "networks names"]:
         """Where a network has a number."""
-        found: Bool[np.ndarray, "networks names"] = ~np.isnan(self.values)
-        return found
+        given: Bool[np.ndarray, "networks names"] = ~np.isnan(self.values)
+        return given
 
     def compare(self, first: np.ndarray, second: np.ndarray) -> Sums:
         """Every network of one group, given by positions, with every one of another."""
@@ -69,48 +69,48 @@ def along_each_setting(
     groups: dict[Group, Sums] = {}
     environments: dict[Group, Sums] = {}
     candidates = 0
-    for one, other, along in _neighbours(settings, list(cells)):
-        sums = compared.compare(cells[one], cells[other])
-        candidates += len(cells[one]) * len(cells[other])
-        levels = tuple(_levels(*pair) for pair in zip(one, other, strict=True))
+    for first, second, along in _neighbours(settings, list(cells)):
+        sums = compared.compare(cells[first], cells[second])
+        candidates += len(cells[first]) * len(cells[second])
+        levels = tuple(_levels(*pair) for pair in zip(first, second, strict=True))
         others = levels[:along] + levels[along + 1 :]
-        for into, key in ((groups, others), (environments, levels[along])):
-            before = into.get((settings[along], key), 0.0)
-            into[settings[along], key] = before + sums
+        for totals, key in ((groups, others), (environments, levels[along])):
+            total = totals.get((settings[along], key), 0.0)
+            totals[settings[along], key] = total + sums
     return groups, environments, candidates
 
 
 def _neighbours(
     settings: Sequence[str], cells: Sequence[Levels]
 ) -> Iterator[tuple[Levels, Levels, int]]:
-    """Pairs of cells that differ in one setting, and which one."""
+    """Pairs of cells that differ in one setting, with the position of that setting."""
     task = settings.index(TASK) if TASK in settings else None
-    taken: dict[tuple[Level, int], set[Level]] = {}  # values of the other settings, by task
+    values: dict[tuple[Level, int], set[Level]] = {}  # values of the other settings, by task
     if task is not None:
         for cell in cells:
             for k, value in enumerate(cell):
-                taken.setdefault((cell[task], k), set()).add(value)
-    for one, other in combinations(cells, 2):
-        apart = [k for k in range(len(settings)) if one[k] != other[k]]
-        if task in apart:
-            apart = [
+                values.setdefault((cell[task], k), set()).add(value)
+    for first, second in combinations(cells, 2):
+        differing = [k for k in range(len(settings)) if first[k] != second[k]]
+        if task in differing:
+            differing = [
                 k
-                for k in apart
-                if settings[k] not in OF_TASK or taken[one[task], k] & taken[other[task], k]
+                for k in differing
+                if settings[k] not in OF_TASK or values[first[task], k] & values[second[task], k]
             ]
-        if len(apart) == 1:
-            yield one, other, apart[0]
+        if len(differing) == 1:
+            yield first, second, differing[0]
 
 
 def ratio(sums: Sums) -> Draws:
     """Concordance a pair; NaN where there is none."""
     total, pairs = sums
-    ratio: Draws = np.divide(total, pairs, out=np.full_like(total, np.nan), where=pairs > 0)
-    return ratio
+    per_pair: Draws = np.divide(total, pairs, out=np.full_like(total, np.nan), where=pairs > 0)
+    return per_pair
 
 
 def _levels(a: Level, b: Level) -> Levels:
-    """The values that two cells have, each once: numbers by size, then words."""
+    """The values of a setting in two cells, without repetition: numbers by size, then words."""
 
     def rank(level: Level) -> tuple[bool, float, str]:
         return (False, float(level), "") if isinstance(level, Real) else (True, 0, str(level))

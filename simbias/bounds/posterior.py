@@ -1,9 +1,9 @@
-"""Stochastic networks: Gaussian posteriors optimised for a PAC-Bayes bound, and what they cost.
+"""Stochastic networks: Gaussian posteriors optimised for a PAC-Bayes bound, with divergences.
 
 The prior is Gaussian around the stored random initialisation, or around a network trained from it
 on the first half of the training set, with a variance for each layer from the data-free grid of
 ``pac_bayes`` (G. K. Dziugaite and D. Roy, UAI 2017). The posterior starts at the trained weights;
-``descent`` optimises it in float32, and what a bound needs of it is evaluated here in float64.
+``descent`` optimises it in float32, and its divergence is evaluated here in float64.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,9 +37,9 @@ _LEAST_ROWS = 4096  # training sets are padded to powers of two: few shapes to c
 
 
 class Posterior(NamedTuple):
-    """A stochastic network that draws its weights for every prediction, and what it costs.
+    """A stochastic network that draws its weights for every prediction, with its divergence.
 
-    It is a classifier, and asked with a key.
+    It is a classifier whose scores need a key.
 
     Attributes:
         mean, deviation: of each weight and bias, with one output, in float64.
@@ -83,14 +83,14 @@ class Posterior(NamedTuple):
     ) -> Float[np.ndarray, "rows classes"]:
         """Two logits, the first 0, with weights drawn for each row."""
         points = jnp.asarray(x, jnp.float32)
-        said = _outputs(self.activation)(
-            _single(self.mean), _single(self.deviation), points, own_key(key)
+        logits = _outputs(self.activation)(
+            _float32(self.mean), _float32(self.deviation), points, own_key(key)
         )
-        return np.stack([np.zeros(len(points), np.float32), np.asarray(said)], axis=1)
+        return np.stack([np.zeros(len(points), np.float32), np.asarray(logits)], axis=1)
 
 
-# what was optimised, for as long as the ``Observed`` lives: several bounds share a posterior
-_found: WeakKeyDictionary[Observed, dict[str, Posterior]] = WeakKeyDictionary()
+# posteriors by prior, for as long as the ``Observed`` lives: several bounds share one
+_posteriors: WeakKeyDictionary[Observed, dict[str, Posterior]] = WeakKeyDictionary()
 
 
 def posterior(observed: Observed, prior: str) -> Posterior:
@@ -107,22 +107,24 @@ def posteriors(observations: Sequence[Observed], prior: str) -> list[Posterior]:
         prior: one of ``PRIORS``; ``"first half"`` takes two training points at least.
 
     Raises:
-        ValueError: an unknown prior, or observed that is short of something.
+        ValueError: an unknown prior, no initialisation, or too few training points.
     """
     known("prior", prior, PRIORS)
-    for one in observations:
-        if one.initial is None:
+    for observed in observations:
+        if observed.initial is None:
             raise fail("observed", "no initialisation", "one with the initialisation")
-        if one.n < 2 and prior == "first half":
+        if observed.n < 2 and prior == "first half":
             raise fail("observed", "1 training point", "at least 2, for a prior that learns")
-    missing = [one for one in observations if prior not in _found.setdefault(one, {})]
+    missing = [
+        observed for observed in observations if prior not in _posteriors.setdefault(observed, {})
+    ]
     if missing:
-        made = _optimise(missing, prior)
-        for i, one in enumerate(missing):
-            _found[one][prior] = _posterior(
-                one, prior, jax.tree.map(lambda leaf, i=i: leaf[i], made)
+        optimised = _optimise(missing, prior)
+        for i, observed in enumerate(missing):
+            _posteriors[observed][prior] = _posterior(
+                observed, prior, jax.tree.map(lambda leaf, i=i: leaf[i], optimised)
             )
-    return [_found[one][prior] for one in observations]
+    return [_posteriors[observed][prior] for observed in observations]
 
 
 @lru_cache
@@ -134,19 +136,21 @@ def _optimise(observations: Sequence[Observed], prior: str) -> Optimised:
     """NumPy arrays with the networks on the leading axis."""
     devices = devices_for(len(observations))
     program = descent.compiled(observations[0].activation, _pairs(), devices)
-    laid = spread([_problem(one, prior) for one in observations], devices)
-    learning = PRIOR_STEPS if prior == "first half" else 0
-    optimised: Optimised = jax.device_get(program(laid, jnp.int32(STEPS), jnp.int32(learning)))
+    problems = spread([_problem(observed, prior) for observed in observations], devices)
+    prior_steps = PRIOR_STEPS if prior == "first half" else 0
+    optimised: Optimised = jax.device_get(
+        program(problems, jnp.int32(STEPS), jnp.int32(prior_steps))
+    )
     return optimised
 
 
-def _posterior(observed: Observed, prior: str, made: Optimised) -> Posterior:
+def _posterior(observed: Observed, prior: str, optimised: Optimised) -> Posterior:
     mean, log_deviation, centre = (
         jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), layers)
-        for layers in (made.free.mean, made.free.log_deviation, made.centre)
+        for layers in (optimised.free.mean, optimised.free.log_deviation, optimised.centre)
     )
     deviation = jax.tree.map(np.exp, log_deviation)
-    grid = tuple(nearest_prior(float(np.exp(np.float64(log)))) for log in made.free.log_prior)
+    grid = tuple(nearest_prior(float(np.exp(np.float64(log)))) for log in optimised.free.log_prior)
     divergence = sum(
         gaussian_kl(mean[i][part], deviation[i][part] ** 2, centre[i][part], prior_variance(j))
         for i, j in enumerate(grid)
@@ -160,7 +164,7 @@ def _posterior(observed: Observed, prior: str, made: Optimised) -> Posterior:
         divergence=divergence,
         prior=grid,
         union=sum(map(prior_cost, grid)),
-        wrong=int(made.wrong),
+        wrong=int(optimised.wrong),
         pairs=_pairs(),
     )
 
@@ -180,8 +184,8 @@ def _problem(observed: Observed, prior: str) -> PosteriorProblem:
     x[: observed.n], sign[: observed.n] = observed.x, 2 * observed.y - 1
     orders = _canonical(observed)
     return PosteriorProblem(
-        mean=_single(_permuted(collapsed(observed.layers), orders)),
-        centre=_single(_permuted(collapsed(observed.initial or ()), orders)),
+        mean=_float32(_permuted(collapsed(observed.layers), orders)),
+        centre=_float32(_permuted(collapsed(observed.initial or ()), orders)),
         x=x,
         sign=sign,
         first=np.int32(_seen(observed, prior)),
@@ -189,9 +193,9 @@ def _problem(observed: Observed, prior: str) -> PosteriorProblem:
     )
 
 
-def _single(layers: Sequence[Layer]) -> Layers:
-    single: Layers = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), tuple(layers))
-    return single
+def _float32(layers: Sequence[Layer]) -> Layers:
+    float32: Layers = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), tuple(layers))
+    return float32
 
 
 def _canonical(observed: Observed) -> list[np.ndarray]:
@@ -209,8 +213,8 @@ def _canonical(observed: Observed) -> list[np.ndarray]:
 
 
 def _permuted(layers: Sequence[Layer], orders: Sequence[np.ndarray]) -> Layers:
-    made = list(layers)
+    permuted = list(layers)
     for i, order in enumerate(orders):
-        made[i] = Layer(made[i].weight[:, order], made[i].bias[order])
-        made[i + 1] = Layer(made[i + 1].weight[order], made[i + 1].bias)
-    return tuple(made)
+        permuted[i] = Layer(permuted[i].weight[:, order], permuted[i].bias[order])
+        permuted[i + 1] = Layer(permuted[i + 1].weight[order], permuted[i + 1].bias)
+    return tuple(permuted)

@@ -29,17 +29,17 @@ _BOUND = Argument("bound", _check, never=_never)
 
 
 def evaluations(subject: Subject) -> dict[tuple[str, int], Evaluation]:
-    """The bounds that will be asked for, evaluated together, by name and seed."""
+    """The bounds that quantities ask for, evaluated together, by name and seed."""
 
     def evaluated() -> dict[tuple[str, int], Evaluation]:
-        found = evaluate(
+        results = evaluate(
             subject.stack,
             delta=DELTA,
             bounds=list(map(str, subject.arguments.get("bound", ()))),
             n_certify=subject.n_certify,
             confidence=subject.confidence,
         )
-        return {(one.record.bound, one.seed): one for one in found}
+        return {(result.record.bound, result.seed): result for result in results}
 
     return subject.shared("bounds", evaluated)
 
@@ -65,13 +65,13 @@ def bound_valid(subject: Subject, name: str) -> Estimate:
     return validity([evaluations(subject)[name, seed] for seed in subject.stack.seeds])
 
 
-def validity(found: Sequence[Evaluation]) -> Estimate:
+def validity(evaluated: Sequence[Evaluation]) -> Estimate:
     """Whether each of some bounds holds: 1, 0, or between them where that is not sure."""
-    ends = np.full((3, len(found)), np.nan)
-    for i, one in enumerate(found):
-        if one.valid is not None:
-            limits = (one.risk, one.risk_high, one.risk_low)
-            ends[:, i] = [not violated(one.record, float(limit or 0)) for limit in limits]
+    ends = np.full((3, len(evaluated)), np.nan)
+    for i, evaluation in enumerate(evaluated):
+        if evaluation.valid is not None:
+            limits = (evaluation.risk, evaluation.risk_high, evaluation.risk_low)
+            ends[:, i] = [not violated(evaluation.record, float(limit or 0)) for limit in limits]
     return Estimate(*ends)
 
 

@@ -1,4 +1,4 @@
-"""What a bound says about one network: the record that every bound, certificate and measure fills.
+"""The record of a bound, certificate or measure on one network.
 
 A record keeps the unclipped value, because vacuity and discrimination are separate questions, and
 the terms it is the sum of, so that a reader sees which one dominates. A record whose assumptions do
@@ -56,11 +56,11 @@ class Record:
         delta: the bound fails on at most this proportion of samples.
         value: unclipped; None where the assumptions do not hold.
         log10: its logarithm, finite where the value itself overflows; -inf for 0.
-        terms: what the value is made of, by name.
-        assumptions: the assumptions.
+        terms: the parts of the value, by name.
+        assumptions: those of the proof, with whether they hold here.
         reason: why there is no value; empty where there is one.
         classifier: whose error the value bounds, where that is a copy of the network which the
-            bound has made; None where it is the network itself, or is not known (any more).
+            bound has made; None where it is the network itself, or is not known.
 
     Raises:
         ValueError: an unknown kind, a bound without proved constants, or a value that is NaN.
@@ -111,7 +111,7 @@ def violated(record: Record, risk_low: float) -> bool | None:
     """Whether a record is refuted: the risk is surely above the value.
 
     Args:
-        record: what a bound said.
+        record: the outcome of a bound.
         risk_low: the lower confidence limit of the risk of the classifier that the record
             certifies: of the stochastic or compressed one where it is not the network itself.
 

@@ -91,12 +91,12 @@ def bounded_inputs(observed: Observed) -> Assumption:
 def bartlett_foster_telgarsky(observed: Observed, delta: float) -> BoundValue:
     """Margin bound by spectral norms and (2,1) distances from the initialisation."""
     matrices = absorbed(observed.layers)
-    started = absorbed(observed.initial or ())
+    initial = absorbed(observed.initial or ())
     n = observed.n
     norms = [above(log_norm(spectral_norm(matrix))) for matrix in matrices]
     distances = [
         above(log_norm(float(np.sum(np.linalg.norm(matrix - start, axis=1)))))
-        for matrix, start in zip(matrices, started, strict=True)
+        for matrix, start in zip(matrices, initial, strict=True)
     ]
     weights = sum(log_weight(k) for k in (*norms, *distances))
     ratios = LOG_STEP * (np.array(distances) - np.array(norms))
@@ -142,31 +142,31 @@ def neyshabur_spectral(observed: Observed, delta: float) -> BoundValue:
     log_ranks = math.log(
         sum((float(np.linalg.norm(m)) / max(spectral_norm(m), 1e-300)) ** 2 for m in matrices)
     )
-    log_moved = math.log(
+    log_shift = math.log(
         2 * math.sqrt(2) * math.e * depth * radius * math.sqrt(side * math.log(4 * side * depth))
     )
 
     def log_divergence(k: int) -> float:
         log_beta = k * LOG_STEP / depth
-        log_deviation = -log_moved - (depth - 1) * log_beta
+        log_deviation = -log_shift - (depth - 1) * log_beta
         return 2 * log_beta + log_ranks - math.log(2) - 2 * log_deviation
 
     def log_complexity(k: int) -> float:
-        sure = math.log(6 * n / delta) - log_weight(k)
-        total = float(np.logaddexp(log_divergence(k), math.log(sure)))
+        confidence = math.log(6 * n / delta) - log_weight(k)
+        total = float(np.logaddexp(log_divergence(k), math.log(confidence)))
         return math.log(4) + (total - math.log(n - 1)) / 2
 
     log, terms = best_margin(
         observed.margins, log_product, margin_error, log_complexity, lambda k: 0.0
     )
     del terms["confidence"]  # inside the root with the divergence
-    stable = math.exp(log_ranks)
+    stable_ranks = math.exp(log_ranks)
     return from_log(
         log,
         terms
         | {
             "training error": observed.train_error,
             "log10 spectral product": log_product / _LN10,
-            "sum of stable ranks": stable,
+            "sum of stable ranks": stable_ranks,
         },
     )

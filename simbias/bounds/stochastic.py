@@ -28,30 +28,30 @@ def _two_points(observed: Observed) -> Assumption:
     return Assumption(text, observed.n >= 2, f"{observed.n} points")
 
 
-def _found(
+def _certified(
     prior: str,
     formula: Callable[[float, float, int, float], float],
     observed: Observed,
     delta: float,
 ) -> BoundValue:
-    made = posterior(observed, prior)
-    counted = MONTE_CARLO_PROPORTION * delta
-    error = pac_bayes.monte_carlo(made.wrong / made.pairs, made.pairs, counted)
-    value = formula(error, made.divergence + made.union, made.n, delta - counted)
+    network = posterior(observed, prior)
+    counting_delta = MONTE_CARLO_PROPORTION * delta
+    error = pac_bayes.monte_carlo(network.wrong / network.pairs, network.pairs, counting_delta)
+    value = formula(error, network.divergence + network.union, network.n, delta - counting_delta)
     terms = {
-        "training error": made.wrong / made.pairs,
-        "deviation": value - made.wrong / made.pairs,
+        "training error": network.wrong / network.pairs,
+        "deviation": value - network.wrong / network.pairs,
         "training error, upper limit": error,
-        "divergence": made.divergence,
-        "union over prior variances": made.union,
-        "points": made.n,
-        "Monte-Carlo pairs": made.pairs,
+        "divergence": network.divergence,
+        "union over prior variances": network.union,
+        "points": network.n,
+        "Monte-Carlo pairs": network.pairs,
     }
     layers = {
         f"prior variance, layer {i + 1}": pac_bayes.prior_variance(j)
-        for i, j in enumerate(made.prior)
+        for i, j in enumerate(network.prior)
     }
-    return BoundValue(value, terms | layers, classifier=made)
+    return BoundValue(value, terms | layers, classifier=network)
 
 
 @bound(
@@ -64,7 +64,7 @@ def _found(
 )
 def pac_bayes_kl(observed: Observed, delta: float) -> BoundValue:
     """Maurer and Seeger's bound, prior at the initialisation."""
-    return _found("initialisation", pac_bayes.maurer_seeger, observed, delta)
+    return _certified("initialisation", pac_bayes.maurer_seeger, observed, delta)
 
 
 @bound(
@@ -77,7 +77,7 @@ def pac_bayes_kl(observed: Observed, delta: float) -> BoundValue:
 )
 def pac_bayes_catoni(observed: Observed, delta: float) -> BoundValue:
     """Catoni's bound at the best lambda of a data-free grid, prior at the initialisation."""
-    return _found("initialisation", pac_bayes.catoni_uniform, observed, delta)
+    return _certified("initialisation", pac_bayes.catoni_uniform, observed, delta)
 
 
 @bound(
@@ -90,7 +90,7 @@ def pac_bayes_catoni(observed: Observed, delta: float) -> BoundValue:
 )
 def pac_bayes_mcallester(observed: Observed, delta: float) -> BoundValue:
     """McAllester's bound, prior at the initialisation."""
-    return _found("initialisation", pac_bayes.mcallester, observed, delta)
+    return _certified("initialisation", pac_bayes.mcallester, observed, delta)
 
 
 @bound(
@@ -103,4 +103,4 @@ def pac_bayes_mcallester(observed: Observed, delta: float) -> BoundValue:
 )
 def pac_bayes_data_prior(observed: Observed, delta: float) -> BoundValue:
     """Maurer and Seeger's bound on half the points, prior trained on the others."""
-    return _found("first half", pac_bayes.maurer_seeger, observed, delta)
+    return _certified("first half", pac_bayes.maurer_seeger, observed, delta)

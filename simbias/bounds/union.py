@@ -24,7 +24,7 @@ def log_weight(k: int) -> float:
 
 
 def above(log_value: float) -> int:
-    """The least k on the grid with ln 1.1^k >= a logarithm (-inf allowed)."""
+    """The least k with ln 1.1^k >= ``log_value``; -inf is allowed."""
     least = log_value / LOG_STEP
     return _LEAST if least < _LEAST else math.ceil(least)
 
@@ -71,17 +71,17 @@ def best_margin(
     best, terms = math.inf, {}
     while (log_cost := log_complexity(k)) < best:
         margin = math.exp(log_scale - k * LOG_STEP)
-        missed, sure = loss(margins, margin), confidence(k)
-        log_rest = math.log(missed + sure) if missed + sure > 0 else -math.inf
+        margin_loss, excess = loss(margins, margin), confidence(k)
+        log_rest = math.log(margin_loss + excess) if margin_loss + excess > 0 else -math.inf
         log_value = float(np.logaddexp(log_cost, log_rest))
         if log_value < best:
             best = log_value
             with np.errstate(over="ignore"):
                 complexity = float(np.exp(log_cost))
             terms = {
-                "margin loss": missed,
+                "margin loss": margin_loss,
                 "complexity": complexity,
-                "confidence": sure,
+                "confidence": excess,
                 "margin": margin,
             }
         k += 1
