@@ -53,10 +53,10 @@ def each(argument: str, values: object, kind: type[Kind]) -> list[Kind]:
     """The members of a collection, all of a class; raises ValueError."""
     if not isinstance(values, Iterable) or isinstance(values, str | bytes):
         raise fail(argument, values, f"a list, each a {kind.__name__}")
-    found = list(values)
-    for one in found:
-        instance(argument, one, kind)
-    return found
+    members = list(values)
+    for member in members:
+        instance(argument, member, kind)
+    return members
 
 
 def place(argument: str, value: object) -> Path:

@@ -1,4 +1,4 @@
-"""Claim files as tables: where they are, what stands in them, placeholders filled in.
+"""Claim files as tables: where they are, their keys, placeholders filled in.
 
 Nothing is resolved here, so that claims can be listed at once. A file holds one claim, or several
 as ``[[claim]]`` tables over defaults: what stands outside of them holds for each, tables merged one
@@ -42,38 +42,37 @@ def listed() -> tuple[dict[str, str], list[str]]:
     """Titles by id of the claims that are installed, and a line for each file that is left out."""
     titles: dict[str, str] = {}
     left_out = []
-    found: list[tuple[str, Traversable | Entry]] = [(source.name, source) for source in sources()]
-    found += [(f"plug-in {name!r}", entry) for name, entry in CLAIMS.entries().items()]
-    for name, source in found:
+    origins: list[tuple[str, Traversable | Entry]] = [(source.name, source) for source in sources()]
+    origins += [(f"plug-in {name!r}", entry) for name, entry in CLAIMS.entries().items()]
+    for name, source in origins:
         try:
             file = resource(source.reference) if isinstance(source, Entry) else source
-            said = [one for _, one in tables(file)]
-            titles |= {str(one.get("id")): str(one.get("title")) for one in said}
+            titles |= {str(claim.get("id")): str(claim.get("title")) for _, claim in tables(file)}
         except ValueError as error:
             left_out.append(f"claims: {name} is left out: {error}")
     return titles, left_out
 
 
 def tables(source: Traversable) -> list[tuple[str, Settings]]:
-    """The claims of a file as tables of their own, each with the place it stands at.
+    """The claims of a file as tables, each with its place for messages.
 
     Raises:
         ValueError: a file that cannot be read, unknown keys, or more than can be read at once.
     """
     table = read_toml(f"claims: {source}", source)
-    found = []
+    claims = []
     texts = 0
-    for place, one in _tables(source.name, table):
-        found.append((place, one))
-        parts = [one.get(key) for key in ("requires", "definitions")]
+    for place, claim in _tables(source.name, table):
+        claims.append((place, claim))
+        parts = [claim.get(key) for key in ("requires", "definitions")]
         requires, definitions = (
             len(part) if isinstance(part, list | dict) else 0 for part in parts
         )
         texts += (1 + requires) * (1 + definitions)
-        if len(found) > _MOST_CLAIMS or texts > _MOST_TEXTS:
+        if len(claims) > _MOST_CLAIMS or texts > _MOST_TEXTS:
             words = f"at most {_MOST_CLAIMS} claims, with {_MOST_TEXTS} expressions in all"
             raise ValueError(f"claims: {source}: got more, allowed: {words}")
-    return found
+    return claims
 
 
 def _tables(file: str, table: Settings) -> Iterator[tuple[str, Settings]]:
@@ -91,12 +90,12 @@ def _tables(file: str, table: Settings) -> Iterator[tuple[str, Settings]]:
             if kind in own and other not in own:
                 merged.pop(other, None)
         for key, value in own.items():
-            both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-            merged[key] = merged[key] | value if both else value
+            are_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
+            merged[key] = merged[key] | value if are_tables else value
         alone = several is None and "each" not in merged
-        for one in _expanded(place, merged):
-            named = not alone and is_name(one.get("id"))
-            yield f"{file}: {one['id']}" if named else place, one
+        for claim in _expanded(place, merged):
+            named = not alone and is_name(claim.get("id"))
+            yield f"{file}: {claim['id']}" if named else place, claim
 
 
 def _expanded(place: str, table: Settings) -> list[Settings]:
@@ -131,9 +130,9 @@ def _expanded(place: str, table: Settings) -> list[Settings]:
 def _replaced(part: object, placeholder: str, value: str | int | float) -> object:
     """A part of a table with the placeholder filled in; alone in a string, it is the value."""
     if isinstance(part, dict):
-        return {key: _replaced(one, placeholder, value) for key, one in part.items()}
+        return {key: _replaced(member, placeholder, value) for key, member in part.items()}
     if isinstance(part, list):
-        return [_replaced(one, placeholder, value) for one in part]
+        return [_replaced(member, placeholder, value) for member in part]
     if part == placeholder:
         return value
     return part.replace(placeholder, str(value)) if isinstance(part, str) else part

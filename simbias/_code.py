@@ -1,4 +1,4 @@
-"""When two functions are one: by their code, so that closures of one definition are the same."""
+"""Equality of functions by their code, so that closures of one definition are the same."""
 
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -6,10 +6,10 @@ from inspect import unwrap
 
 
 def same_code(function: Callable[..., object] | None) -> Hashable:
-    """What two functions of one definition have in common, and no others (hashable).
+    """A hashable value that two functions have in common if they are of one definition.
 
-    What a closure holds is not looked at: whoever compares functions so has settings beside them
-    that say it. A definition that was changed, as in a notebook, is another.
+    What a closure holds is not compared: the caller compares settings beside the functions. A
+    definition that was changed, as in a notebook, is another.
     """
     if isinstance(function, partial):
         return same_code(function.func), len(function.args), tuple(sorted(function.keywords))

@@ -36,12 +36,12 @@ def configure(cores: int | None = None) -> None:
     import jax
 
     _programs.keep()
-    late = False
+    started = False
     try:
         jax.config.update("jax_num_cpu_devices", wanted)
     except RuntimeError:
-        late = True
-    if platform() != "cpu" or not late or len(jax.devices()) == wanted:
+        started = True
+    if platform() != "cpu" or not started or len(jax.devices()) == wanted:
         return
     devices = f"{len(jax.devices())} CPU device{'s' * (len(jax.devices()) != 1)}"
     message = (
@@ -64,10 +64,10 @@ def platform() -> str:
     try:
         return jax.default_backend()
     except (RuntimeError, AssertionError) as error:
-        asked = jax.config.values["jax_platforms"]
+        requested = jax.config.values["jax_platforms"]
         why = " ".join(str(error).split()) or "it is not there"
         raise fail(
-            "JAX_PLATFORMS", asked, f"what JAX can start here, such as cpu ({why})"
+            "JAX_PLATFORMS", requested, f"what JAX can start here, such as cpu ({why})"
         ) from None
 
 

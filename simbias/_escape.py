@@ -1,4 +1,4 @@
-"""Text for other programs: what a spreadsheet would run, and what LaTeX would, is only shown."""
+"""Text for other programs, escaped so that a spreadsheet or LaTeX shows it and runs nothing."""
 
 import csv
 import io
@@ -44,25 +44,25 @@ def json_text(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     JSON has finite numbers only: NaN is null, an infinite number a text. A name that comes again
     has a number after it.
     """
-    apart: list[str] = []
+    unique: list[str] = []
     for name in names:
-        other = (f"{name}_{i}" for i in range(1, len(names)))
-        apart.append(next(one for one in (name, *other) if one not in apart))
-    lines = [json.dumps(dict(zip(apart, map(_plain, row), strict=True))) for row in rows]
+        numbered = (f"{name}_{i}" for i in range(1, len(names)))
+        unique.append(next(candidate for candidate in (name, *numbered) if candidate not in unique))
+    lines = [json.dumps(dict(zip(unique, map(_plain, row), strict=True))) for row in rows]
     return "[" + ",\n".join(lines) + "]\n"
 
 
 def _plain(value: object) -> object:
-    """A value of the database as JSON has it."""
+    """A value of the database as one of JSON."""
     match value:
         case None | bool() | int() | str():
             return value
         case float() | Decimal():
             return None if math.isnan(value) else _number(value)
         case dict():
-            return {str(key): _plain(one) for key, one in value.items()}
+            return {str(key): _plain(member) for key, member in value.items()}
         case list() | tuple():
-            return [_plain(one) for one in value]
+            return [_plain(member) for member in value]
         case bytes():
             return value.hex()
     return str(value)
@@ -73,8 +73,8 @@ def _number(value: float | Decimal) -> float | str:
 
 
 def tex(text: str) -> str:
-    """Text as LaTeX shows it."""
-    words = re.sub(r"S\^c|.|\n", lambda found: _TEX.get(found[0], found[0]), text)
+    """Text escaped for LaTeX."""
+    words = re.sub(r"S\^c|.|\n", lambda sign: _TEX.get(sign[0], sign[0]), text)
     return f"{{}}{words}" if words.startswith(("[", "*")) else words  # else it belongs to a \\
 
 

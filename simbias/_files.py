@@ -1,4 +1,4 @@
-"""Files that people write, or that something has damaged: what they hold at once, or one line.
+"""Reads files that people write, or that may be damaged; errors are one line.
 
 A file that is no regular one could be read for ever; a large or deep one takes minutes, or more
 frames than the interpreter has.
@@ -37,7 +37,7 @@ def read_toml(place: str, source: Path | Traversable, most: int = MOST_BYTES) ->
 
 
 def read_json(place: str, source: Path, most: int = MOST_BYTES) -> object:
-    """What a JSON file holds; as ``read_toml``."""
+    """The content of a JSON file; as ``read_toml``."""
     return _parsed(place, read_text(place, source, most), json.loads)
 
 
@@ -67,10 +67,10 @@ def parse_toml(text: str) -> Settings:
 
 def _parsed(place: str, text: str, parse: Callable[[str], Parsed]) -> Parsed:
     try:
-        found = parse(text)
-        if _is_deep(found):
+        content = parse(text)
+        if _is_deep(content):
             raise RecursionError
-        return found
+        return content
     except RecursionError:
         raise ValueError(f"{place} cannot be read: nested more than {_DEPTH} deep") from None
     except ValueError as error:
@@ -78,13 +78,13 @@ def _parsed(place: str, text: str, parse: Callable[[str], Parsed]) -> Parsed:
         raise ValueError(f"{place} cannot be read: {words}") from None
 
 
-def _is_deep(found: object) -> bool:
-    level: list[dict[str, object] | list[object]] = [found] if _holds(found) else []
+def _is_deep(content: object) -> bool:
+    level: list[dict[str, object] | list[object]] = [content] if _holds(content) else []
     for _ in range(_DEPTH + 1):
         level = [
             part
-            for one in level
-            for part in (one.values() if isinstance(one, dict) else one)
+            for parent in level
+            for part in (parent.values() if isinstance(parent, dict) else parent)
             if _holds(part)
         ]
         if not level:
@@ -93,5 +93,5 @@ def _is_deep(found: object) -> bool:
 
 
 def _holds(part: object) -> TypeGuard[dict[str, object] | list[object]]:
-    """Whether it has parts of its own."""
+    """Whether a part has parts of its own."""
     return isinstance(part, dict | list)

@@ -1,6 +1,6 @@
-"""One rule for all identities: what stands at its default is left out, in one canonical string.
+"""Identities: settings that are not at their defaults, in one canonical string.
 
-So a setting that is added later, at its default, makes nothing another thing.
+So a setting that is added later, at its default, changes no identity.
 """
 
 import json
@@ -17,24 +17,24 @@ def canonical(settings: Settings) -> str:
 
 
 def beyond_defaults(
-    settings: Mapping[str, object], made: Callable[[Settings], Mapping[str, object]]
+    settings: Mapping[str, object], complete: Callable[[Settings], Mapping[str, object]]
 ) -> Settings:
-    """The settings that are not as they are where nothing is said of them.
+    """The settings that differ from their defaults.
 
     Args:
         settings: all of them.
-        made: some settings -> all settings of what is made from them; raises ValueError or
-            TypeError where nothing can be.
+        complete: some settings -> all settings of what is made from them; raises ValueError or
+            TypeError where nothing can be made.
 
     Returns:
-        Those from which what has these settings is made again; all, where fewer would not do.
+        The fewest from which ``complete`` gives all again; all, where fewer do not.
     """
     settings = dict(settings)
     try:
-        usual = made({})
-        some = {
-            name: value for name, value in settings.items() if usual.get(name, _MISSING) != value
+        defaults = complete({})
+        beyond = {
+            name: value for name, value in settings.items() if defaults.get(name, _MISSING) != value
         }
-        return some if made(some) == settings else settings
+        return beyond if complete(beyond) == settings else settings
     except (ValueError, TypeError):
         return settings

@@ -1,6 +1,6 @@
-"""Random keys: every draw hangs from one integer seed and the identity of what is drawn.
+"""Random keys: every draw depends on one integer seed and the identity of what is drawn.
 
-Data hang from the task, an initialisation from the network, the order of batches from the sizes of
+Data depend on the task, an initialisation on the network, the order of batches on the sizes of
 training set and batch: so learners of one seed meet the same data, in the same order. Identities
 are hashed and folded in, never a position in a batch or in a registry, so a network is the same
 however the work is divided. Each use of randomness has a stream of its own. The generator is named
@@ -36,7 +36,7 @@ STREAMS = (
 
 @pinned
 def identity_key(identity: str, seed: int) -> Key[Array, ""]:
-    """The key of this seed of what has this identity."""
+    """The key of an identity and a seed."""
     digest = hashlib.sha256(identity.encode()).digest()
     key = seed_key(seed % 2**32)
     if seed >= 2**32:  # a key is made from 32 bits: the others are folded in

@@ -1,4 +1,4 @@
-"""Whether what is asked for fits the memory, said before it is taken.
+"""Checks that a request fits the memory before it is taken.
 
 A system that promises more memory than it has ends a process in the middle of its work.
 """
@@ -15,7 +15,7 @@ def fits(argument: str, value: object, need: float, *, where: str = "host") -> N
     """Raise ValueError where an argument asks for more bytes than there are.
 
     Args:
-        argument, value: what asks for them.
+        argument, value: of the request, for the message.
         need: bytes.
         where: ``"host"``, or ``"device"`` for what JAX computes on.
     """

@@ -1,6 +1,6 @@
 """The settings under which everything is computed, whatever JAX and NumPy are set to around it.
 
-A draw hangs from its seed and a trained number from its draws, never from a global flag: 64-bit
+A draw depends on its seed and a trained number on its draws, never on a global flag: 64-bit
 mode, another generator or faster products, set in the environment or by another library, would
 give other numbers, and JAX's debugging aids would stop what is sound. So whatever draws, compiles
 or computes is entered through ``pinned``; outside, settings stay as the user has them.
@@ -45,14 +45,14 @@ _OTHERWISE = re.compile(
     r"--xla_\w*fast_math(=true|=1)?|--xla_backend_optimization_level=[012]", re.IGNORECASE
 )
 
-_Told = Literal["ignore", "warn"]
+_Action = Literal["ignore", "warn"]
 
 
 class _Arithmetic(TypedDict):
-    divide: _Told
-    over: _Told
-    under: _Told
-    invalid: _Told
+    divide: _Action
+    over: _Action
+    under: _Action
+    invalid: _Action
 
 
 _ARITHMETIC: _Arithmetic = {  # as NumPy has it by default

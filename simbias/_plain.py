@@ -1,4 +1,4 @@
-"""What files and tables hold, as aliases. Nothing is imported here: listing names costs nothing."""
+"""Aliases of what files and tables hold. Nothing is imported here: listing names costs nothing."""
 
 from typing import Any
 

@@ -72,9 +72,9 @@ def program() -> str:
     path = sys.executable if module else called
     name = os.path.basename(path)
     places = [os.path.join(place, name) for place in os.get_exec_path()]
-    found = next((place for place in places if os.access(place, os.X_OK)), None)
+    first = next((place for place in places if os.access(place, os.X_OK)), None)
     # another program of this name may come first on the path
-    short = found is not None and os.path.abspath(found) == os.path.abspath(path)
+    short = first is not None and os.path.abspath(first) == os.path.abspath(path)
     return shlex.quote(name if short else path) + " -m simbias" * module
 
 

@@ -85,25 +85,25 @@ def _features() -> str:
         lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
     except OSError:
         return platform.processor()
-    told = ("model name", "flags", "Features", "CPU implementer", "CPU part")
-    return "|".join(line for line in lines if line.startswith(told))
+    fields = ("model name", "flags", "Features", "CPU implementer", "CPU part")
+    return "|".join(line for line in lines if line.startswith(fields))
 
 
 def _is_sound(folder: Path) -> bool:
     """Whether a folder is there, or can be made, and is without entries that cannot be read."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        found = [entry for entry in os.scandir(folder) if entry.name.endswith(_ENTRY)]
+        entries = [entry for entry in os.scandir(folder) if entry.name.endswith(_ENTRY)]
     except OSError:
         return False
     before = _read_before(folder / _READ)
     now: dict[str, list[int]] = {}
     unpack = _unpacker()
-    for entry in found:
+    for entry in entries:
         with suppress(FileNotFoundError):  # another process was faster
-            kept = entry.stat(follow_symlinks=False)
-            mark = [kept.st_size, kept.st_mtime_ns]
-            if before.get(entry.name) == mark or _reads(Path(entry.path), kept.st_mode, unpack):
+            status = entry.stat(follow_symlinks=False)
+            mark = [status.st_size, status.st_mtime_ns]
+            if before.get(entry.name) == mark or _reads(Path(entry.path), status.st_mode, unpack):
                 now[entry.name] = mark
             elif not _removed(Path(entry.path)):
                 return False
@@ -151,7 +151,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _unpacker() -> Callable[[bytes], bytes]:
-    """What JAX unpacks entries with: zstd where there is one, zlib otherwise."""
+    """The decompression that JAX uses for entries: zstd where it is there, zlib otherwise."""
     unpack: Callable[[bytes], bytes]
     with suppress(ImportError):  # part of Python from 3.14 on
         unpack = import_module("compression.zstd").decompress

@@ -2,8 +2,8 @@
 
 An entry is a reference ``"package.module:attribute"`` that is imported when it is asked for, so
 that listing names costs nothing. Other packages add entries under the entry-point group
-``simbias.<kind>`` (for example ``simbias.tasks``), without a change here. What an installed object
-says of itself is read from its source: one that cannot be imported must not stop the others.
+``simbias.<kind>`` (for example ``simbias.tasks``), without a change here. The summary of an
+installed object is read from its source: one that cannot be imported must not stop the others.
 """
 
 import warnings
@@ -36,7 +36,7 @@ class Registry:
 
     Args:
         kind: plural word, also the suffix of the entry-point group.
-        entries: the built-in entries by name; one without a summary says it in its source.
+        entries: the built-in entries by name; an empty summary is read from the source.
     """
 
     def __init__(self, kind: str, entries: Mapping[str, Entry]) -> None:
@@ -48,8 +48,8 @@ class Registry:
         """All entries by name; a built-in name wins over an installed one."""
         for name, entry in self._builtin.items():
             if not entry.summary:
-                said = summary(entry.reference).removesuffix(".")
-                self._builtin[name] = entry._replace(summary=said)
+                line = summary(entry.reference).removesuffix(".")
+                self._builtin[name] = entry._replace(summary=line)
         return self._all
 
     def names(self) -> list[str]:
@@ -67,11 +67,11 @@ class Registry:
     @cached_property
     def _installed(self) -> dict[str, Entry]:
         """Entry points, read once: looking through what is installed takes milliseconds."""
-        found = {}
+        entries = {}
         for point in entry_points(group=f"simbias.{self.kind}"):
             origin = f" (from {point.dist.name})" if point.dist else ""
-            found[point.name] = Entry(point.value, f"{summary(point.value)}{origin}".strip())
-        return found
+            entries[point.name] = Entry(point.value, f"{summary(point.value)}{origin}".strip())
+        return entries
 
     def factory(self, name: str) -> Any:
         """The object registered as ``name``, of whatever type its kind has.
@@ -88,11 +88,11 @@ class Registry:
             if name in self._builtin:
                 raise
             words = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            at = f"{self.singular}: plug-in {name!r}, {entries[name].reference}"
-            raise ValueError(f"{at}, cannot be imported: {words}") from error
+            plug_in = f"{self.singular}: plug-in {name!r}, {entries[name].reference}"
+            raise ValueError(f"{plug_in}, cannot be imported: {words}") from error
 
     def loaded(
-        self, kind: type[Kind], check: Callable[[str, Kind], None] = lambda place, made: None
+        self, kind: type[Kind], check: Callable[[str, Kind], None] = lambda place, value: None
     ) -> dict[str, Kind]:
         """Every object by name, of a kind whose entries are objects of one class.
 
@@ -101,21 +101,21 @@ class Registry:
 
         Args:
             kind: the class.
-            check: raises ValueError for a bad one; hears the place to name, and the object.
+            check: takes the place for messages and the object; raises ValueError for a bad one.
         """
-        found: dict[str, Kind] = {}
-        wanted = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
+        objects: dict[str, Kind] = {}
+        allowed = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
         for name in self.names():
             place = f"{self.singular}: plug-in {name!r}"
             try:
-                made = self.factory(name)
-                if not isinstance(made, kind) or getattr(made, "name", name) != name:
-                    raise fail(place, made, f"{wanted} named {name}")
-                check(place, made)
-                found[name] = made
+                value = self.factory(name)
+                if not isinstance(value, kind) or getattr(value, "name", name) != name:
+                    raise fail(place, value, f"{allowed} named {name}")
+                check(place, value)
+                objects[name] = value
             except ValueError as error:
                 warnings.warn(f"left out: {error}", stacklevel=3)
-        return found
+        return objects
 
     def make(self, name: str, settings: Mapping[str, object]) -> Any:
         """Call the factory with keyword settings; an unknown setting is a one-line ValueError."""
@@ -146,30 +146,30 @@ def resource(reference: str) -> Traversable:
 
 
 def summary(reference: str) -> str:
-    """The first line that a file or an object of another package says about itself, or nothing."""
+    """The first line of an object's docstring, or the summary of a TOML file; "" without one."""
     module, _, attribute = reference.partition(":")
     try:
         if attribute.endswith(".toml"):
-            said = read_toml(reference, resource(reference)).get("summary", "")
+            text = read_toml(reference, resource(reference)).get("summary", "")
         else:
-            said = _docstring(module, attribute)
-        return str(said).strip().split("\n")[0]
-    except Exception:  # it says nothing that can be read
+            text = _docstring(module, attribute)
+        return str(text).strip().split("\n")[0]
+    except Exception:  # it has no summary that can be read
         return ""
 
 
 def _spec(module: str) -> ModuleSpec:
     """Where a module is, without importing those that it stands in."""
-    found, within = None, None
+    spec, within = None, None
     parts = module.split(".")
     for i in range(len(parts)):
         name = ".".join(parts[: i + 1])
-        found = PathFinder.find_spec(name, within) if i else find_spec(name)
-        if found is None:
+        spec = PathFinder.find_spec(name, within) if i else find_spec(name)
+        if spec is None:
             raise ValueError(f"package: no module named {name!r}")
-        within = found.submodule_search_locations
-    assert found is not None
-    return found
+        within = spec.submodule_search_locations
+    assert spec is not None
+    return spec
 
 
 @lru_cache(maxsize=8)
@@ -181,7 +181,7 @@ def _parsed(source: bytes) -> Sequence[object]:
 
 
 def _docstring(module: str, name: str, hops: int = 5) -> str:
-    """The docstring of what a module defines or takes from another, from its source."""
+    """The docstring of a name that a module defines or imports, read from the source."""
     import ast
 
     spec = _spec(module)

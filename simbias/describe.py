@@ -1,4 +1,4 @@
-"""What the command line says of a name: a task, a bound, a claim, whatever is registered.
+"""Prints what is known of a name: a task, a bound, a claim, whatever is registered.
 
 Imports that start JAX are made by the functions that need them.
 """
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def describe(kind: str, name: str) -> None:
-    """What is known of a name of a kind."""
-    own: dict[str, Callable[[str], None]] = {
+    """Print what is known of a name of a kind."""
+    describers: dict[str, Callable[[str], None]] = {
         "tasks": describe_task,
         "suites": describe_suite,
         "quantities": describe_quantity,
@@ -29,11 +29,11 @@ def describe(kind: str, name: str) -> None:
         "units": describe_unit,
         "claims": describe_claim,
     }
-    own.get(kind, partial(describe_factory, kind))(name)
+    describers.get(kind, partial(describe_factory, kind))(name)
 
 
 def describe_task(name: str) -> None:
-    """What is known of a task."""
+    """Print the settings, the truth and the blocks of a task."""
     from simbias import tasks
     from simbias.tasks import oracle
     from simbias.training.words import plain, value_words
@@ -44,10 +44,10 @@ def describe_task(name: str) -> None:
     print(f"settings: {', '.join(f'{key} = {value_words(value)}' for key, value in settings)}")
     if not isinstance(task, tasks.BlockTask):
         print(f"shape of an input: {list(task.shape)}; classes: {task.classes}")
-        for what, risk in zip(
+        for label, risk in zip(
             ("risk of the simple rule", "achievable risk"), task.truth, strict=True
         ):
-            print(f"{what}: {'not known' if risk is None else f'{risk:.6g}'}")
+            print(f"{label}: {'not known' if risk is None else f'{risk:.6g}'}")
         return
     print(f"simple set: {list(task.simple_set) or 'none'}")
     simple = oracle.simple_risk(task)
@@ -65,7 +65,7 @@ def describe_task(name: str) -> None:
 
 
 def describe_suite(name: str) -> None:
-    """What a suite holds."""
+    """Print the source and the presets of a suite."""
     from simbias import suites
 
     suite = suites.load(name)
@@ -76,39 +76,39 @@ def describe_suite(name: str) -> None:
 
 
 def describe_bound(name: str) -> None:
-    """What a bound claims."""
-    made = REGISTRIES["bounds"].factory(name)
-    print(f"{name}: {made.summary}")
-    print(f"family: {made.family}; kind: {made.kind}; certifies: {made.certifies}")
-    print(f"constants: {made.constants or 'not proved'}")
+    """Print what a bound claims, and the docstring of its module."""
+    bound = REGISTRIES["bounds"].factory(name)
+    print(f"{name}: {bound.summary}")
+    print(f"family: {bound.family}; kind: {bound.kind}; certifies: {bound.certifies}")
+    print(f"constants: {bound.constants or 'not proved'}")
     module = REGISTRIES["bounds"].entries()[name].reference.split(":")[0]
     print(f"\n{(import_module(module).__doc__ or '').strip()}")
 
 
 def describe_quantity(name: str) -> None:
-    """What a quantity means, and what follows from its declaration."""
+    """Print the declaration of a quantity."""
     from simbias.quantities import NEEDS, declared
 
-    made = declared()[known("quantity", name, declared())]
-    unit = f", {made.unit}" * bool(made.unit)
-    print(f"{made.call}: {made.summary}")
-    print(f"of a {made.of}, in [{made.low:g}, {made.high:g}]{unit}")
-    print(f"interval: {made.interval or 'none, it is known without error'}")
-    print(f"needs: {'; '.join(NEEDS[need].allowed for need in made.needs) or 'nothing more'}")
-    ends = [f"{name}_low", f"{name}_high"] * (made.column == "interval")
-    kept = [] if made.column == "none" else [name, *ends]
-    print(f"columns: {', '.join(kept) or 'none'}; in tables: {made.heading or 'not shown'}")
+    quantity = declared()[known("quantity", name, declared())]
+    unit = f", {quantity.unit}" * bool(quantity.unit)
+    print(f"{quantity.call}: {quantity.summary}")
+    print(f"of a {quantity.of}, in [{quantity.low:g}, {quantity.high:g}]{unit}")
+    print(f"interval: {quantity.interval or 'none, it is known without error'}")
+    print(f"needs: {'; '.join(NEEDS[need].allowed for need in quantity.needs) or 'nothing more'}")
+    ends = [f"{name}_low", f"{name}_high"] * (quantity.column == "interval")
+    columns = [] if quantity.column == "none" else [name, *ends]
+    print(f"columns: {', '.join(columns) or 'none'}; in tables: {quantity.heading or 'not shown'}")
 
 
 def describe_claim(name: str) -> None:
-    """What a claim says, and how it would be judged."""
+    """Print a claim, and how it would be judged."""
     from simbias.claims import get
 
     _print_claim(get(name))
 
 
 def describe_file(name: str) -> None:
-    """What the suite or the claims of a file say."""
+    """Print the suite or the claims of a file."""
     from simbias._files import read_toml
 
     if "presets" in read_toml(f"name: {name}", Path(name)):
@@ -144,7 +144,7 @@ def _print_claim(claim: "Claim") -> None:
 
 
 def describe_factory(kind: str, name: str) -> None:
-    """The signature and docstring of anything else."""
+    """Print the signature and the docstring of a factory."""
     from inspect import cleandoc, signature
 
     factory = REGISTRIES[kind].factory(name)
@@ -152,36 +152,37 @@ def describe_factory(kind: str, name: str) -> None:
 
 
 def describe_experiment(name: str) -> None:
-    """A kind of experiment: what its cells say, and the table that it fills."""
+    """Print the keys of an experiment's cells, and the table that it fills."""
     from simbias.experiments import experiments
 
-    made = experiments()[known("experiment", name, experiments())]
-    print(f"{name}: {made.summary}")
-    print(f"a cell says: task, {', '.join(made.keys)}; it must say: {', '.join(made.needed)}")
-    print(f"table: {made.table.name}, of {len(made.table.columns)} columns")
+    experiment = experiments()[known("experiment", name, experiments())]
+    print(f"{name}: {experiment.summary}")
+    keys, needed = ", ".join(experiment.keys), ", ".join(experiment.needed)
+    print(f"a cell says: task, {keys}; it must say: {needed}")
+    print(f"table: {experiment.table.name}, of {len(experiment.table.columns)} columns")
 
 
 def describe_test(name: str) -> None:
-    """What a test of claims answers, what it assumes, and where it is from."""
+    """Print the quantifiers of a test of claims, its assumptions and its source."""
     from simbias.claims import declared_tests
 
-    made = declared_tests()[known("test", name, declared_tests())]
-    when = "after every unit" if made.sequential else "once all units are there"
-    print(f"{name}: {made.summary}\nsource: {made.source}")
-    print(f"answers: {', '.join(made.quantifiers)}; may be looked at {when}")
-    print(f"needs a range: {'yes' if made.ranged else 'no'}; assumes: {made.assumes or 'nothing'}")
+    test = declared_tests()[known("test", name, declared_tests())]
+    when = "after every unit" if test.sequential else "once all units are there"
+    print(f"{name}: {test.summary}\nsource: {test.source}")
+    print(f"answers: {', '.join(test.quantifiers)}; may be looked at {when}")
+    print(f"needs a range: {'yes' if test.ranged else 'no'}; assumes: {test.assumes or 'nothing'}")
 
 
 def describe_unit(name: str) -> None:
-    """What counts once in a claim."""
+    """Print what a unit of claims redraws."""
     from simbias.quantities import unit_named
 
-    made = unit_named(name)
-    print(f"{name}: {made.summary}\nredraws: {', '.join(made.redraws)}; seeds: {made.seeds}")
+    unit = unit_named(name)
+    print(f"{name}: {unit.summary}\nredraws: {', '.join(unit.redraws)}; seeds: {unit.seeds}")
 
 
 def describe_estimator(name: str) -> None:
-    """A learner of another library: what it is, and where its settings are explained."""
+    """Print a learner of another library, and where its settings are explained."""
     factory = REGISTRIES["estimators"].factory(name)
     print(f"{name}: {REGISTRIES['estimators'].entries()[name].summary}")
     if isinstance(factory, partial):
