@@ -38,7 +38,7 @@ def test_cells_that_differ_in_more_than_the_dimension_are_lines_of_their_own():
     display = phase(RUN)
     assert display.setting == "dim"
     assert display.lines == ["(100,2), n 100", "(100,2), n 1k"]
-    assert [point.at for point in display.along("(100,2), n 100")] == [2, 10, 50]
+    assert [point.place for point in display.along("(100,2), n 100")] == [2, 10, 50]
 
 
 def test_the_finding_is_said_only_of_lines_that_fall_along_the_setting():

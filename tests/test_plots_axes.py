@@ -281,13 +281,18 @@ def test_intervals_of_the_phase_diagram_belong_to_their_cells(drawn):
     display = drawn("phase")
     above, between, _ = display.ax_
     for ax, ends in (
-        (above, lambda p: (float(p.found.proportion.low), float(p.found.proportion.high))),
+        (
+            above,
+            lambda p: (float(p.transitions.proportion.low), float(p.transitions.proportion.high)),
+        ),
         (between, lambda p: (p.memorised.value - 0.05, p.memorised.value + 0.05)),
     ):
         for collection, line in zip(ax.collections, display.lines, strict=True):
             segments = [np.array(part) for part in collection.get_segments()]
             points = display.along(line)
-            assert [part[0, 0] for part in segments] == pytest.approx([p.at for p in points], 0.05)
+            assert [part[0, 0] for part in segments] == pytest.approx(
+                [p.place for p in points], 0.05
+            )
             for part, point in zip(segments, points, strict=True):
                 assert tuple(part[:, 1]) == pytest.approx(ends(point))
 
@@ -298,7 +303,10 @@ def test_transitions_of_the_phase_diagram_are_those_of_the_seeds_at_that_place(d
     for colour, line in ((style.BLUE, "(100,2), n 100"), (style.VERMILLION, "(100,2), n 1k")):
         seen = dots(below, colour, ".")
         expected = [
-            (p.at, t) for p in display.along(line) for t in p.found.updates if np.isfinite(t)
+            (p.place, t)
+            for p in display.along(line)
+            for t in p.transitions.updates
+            if np.isfinite(t)
         ]
         assert [y for _, y in seen] == [y for _, y in expected]
         assert [x for x, _ in seen] == pytest.approx([x for x, _ in expected], rel=0.05)

@@ -1,4 +1,4 @@
-"""What every display shares: a look, drawing, and writing a figure with its data beside it.
+"""The base of all displays: a look, drawing, and writing a figure with its data beside it.
 
 A display is a data object that can be drawn, as in scikit-learn: ``plot`` draws it and sets
 ``ax_`` and ``figure_``, ``save`` writes it. Figures are made without pyplot and without changing
@@ -187,12 +187,12 @@ class Display(ABC):
         self, ax: Axes, handles: Sequence[Handle], labels: Sequence[str], *, ncols: int = 1
     ) -> None:
         """A legend: under the whole figure where it is the display's own."""
-        where: Keywords = {"handles": handles, "labels": labels}
-        where["handler_map"] = {tuple: HandlerTuple(ndivide=None)}
+        options: Keywords = {"handles": handles, "labels": labels}
+        options["handler_map"] = {tuple: HandlerTuple(ndivide=None)}
         if self._room is None:
-            ax.figure.legend(loc="outside lower center", ncols=ncols, **where)
+            ax.figure.legend(loc="outside lower center", ncols=ncols, **options)
         else:
-            self._room.legend(ax, ncols, _LOOK["legend.fontsize"], where)
+            self._room.legend(ax, ncols, _LOOK["legend.fontsize"], options)
 
     def _panels(self) -> int:
         return 1
@@ -202,16 +202,16 @@ class Display(ABC):
 
 
 def noun(member: Classifier) -> str:
-    """What a classifier is called."""
+    """The word for a classifier."""
     return "network" if isinstance(member, Traced) else "classifier"
 
 
 def network_title(learned: Stack | Panel, seed: int) -> str:
-    """What tells a network of a stack, or another classifier, apart, in one line."""
-    asked = panel(learned)
-    task, one = asked.task, asked.members[asked.index(seed)]
+    """The task and its settings, the classifier and its seed, in one line."""
+    classifiers = panel(learned)
+    task, member = classifiers.task, classifiers.members[classifiers.index(seed)]
     words = f"{task_words(task, but=['dim'])}, $d$ = {numbers_of(task)}"
-    return f"{words}, {noun(one)} {one.label}, seed {seed}"
+    return f"{words}, {noun(member)} {member.label}, seed {seed}"
 
 
 @contextmanager

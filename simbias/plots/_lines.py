@@ -34,34 +34,34 @@ def majority_lines(
     Returns:
         The vertices of each line, input units.
     """
-    open_ = np.abs(proportion - 0.5) <= tolerance
-    positive, negative = ~open_ & (proportion > 0.5), ~open_ & (proportion < 0.5)
+    undecided = np.abs(proportion - 0.5) <= tolerance
+    positive, negative = ~undecided & (proportion > 0.5), ~undecided & (proportion < 0.5)
     if not positive.any() or not negative.any():
         return []
     spacing = (up[1] - up[0], across[1] - across[0])
     to_positive = distance_transform_edt(~positive, sampling=spacing)
     to_negative = distance_transform_edt(~negative, sampling=spacing)
     between = (to_negative - to_positive) / (to_negative + to_positive)
-    height = np.where(open_, tolerance * between, proportion - 0.5)
+    height = np.where(undecided, tolerance * between, proportion - 0.5)
     reach = min(across[-1] - across[0], up[-1] - up[0]) / 8
-    far = open_ & (np.maximum(to_positive, to_negative) > reach)
-    lines = contour_generator(across, up, np.ma.array(height, mask=far)).lines(0.0)
+    wide = undecided & (np.maximum(to_positive, to_negative) > reach)
+    lines = contour_generator(across, up, np.ma.array(height, mask=wide)).lines(0.0)
     return [np.asarray(line) for line in lines]
 
 
 def plane_rules(task: BlockTask, coordinates: tuple[int, int]) -> dict[str, Rule]:
     """The simple rule, and the achievable rule on the vertical coordinate, where they can be drawn.
 
-    A rule is left out where the task has none, or none that looks at the plane's coordinates only.
+    A rule is left out where the task has none, or none on the coordinates of the plane alone.
     """
-    found = {"simple": simple_rule(task)}
+    rules = {"simple": simple_rule(task)}
     try:
-        found["achievable"] = achievable_rule(task, coordinates[1])
+        rules["achievable"] = achievable_rule(task, coordinates[1])
     except ValueError:  # this coordinate alone does not attain the Bayes risk
         pass
     return {
         name: rule
-        for name, rule in found.items()
+        for name, rule in rules.items()
         if rule is not None and rule.coordinate in coordinates
     }
 
@@ -72,7 +72,7 @@ def rule_lines(
     across: Float[np.ndarray, " columns"],
     up: Float[np.ndarray, " rows"],
 ) -> list[Line]:
-    """A straight line a cut, from edge to edge of the plane."""
+    """A straight line for each cut, from edge to edge of the plane."""
     if rule.coordinate == coordinates[0]:
         return [np.column_stack([[cut, cut], up[[0, -1]]]) for cut in rule.cuts]
     return [np.column_stack([across[[0, -1]], [cut, cut]]) for cut in rule.cuts]

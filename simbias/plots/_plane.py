@@ -1,7 +1,7 @@
-"""What a classifier says on a plane of the unrotated space, over contexts from the task's law.
+"""The labels of a classifier on a plane of the unrotated space, over contexts from the task's law.
 
 A point of the plane fixes two coordinates; a context is a draw of the others. Both are turned into
-inputs, so that any classifier of inputs can be asked.
+inputs, so that any classifier of inputs can label them.
 """
 
 from collections.abc import Callable
@@ -35,22 +35,22 @@ def plane(task: Task, coordinates: tuple[int, int]) -> tuple[int, int]:
 def label_rows(
     classify: Classifier, x: Float[np.ndarray, "rows *shape"]
 ) -> Int[np.ndarray, " rows"]:
-    """The classifier's labels, asked in blocks of one shape.
+    """The classifier's labels, computed in blocks of one shape.
 
     Args:
-        classify: what is asked.
+        classify: the classifier.
         x: inputs.
 
     Raises:
-        ValueError: an answer that is none.
+        ValueError: answers that are no labels.
     """
-    found = np.empty(len(x), np.int64)
+    answers = np.empty(len(x), np.int64)
     for start in range(0, len(x), _ROWS):
         block = x[start : start + _ROWS]
         spare = _ROWS - len(block) if start else 0
-        asked = np.concatenate([block, x[:spare]]) if spare else block
-        found[start : start + len(block)] = labels(classify, asked)[: len(block)]
-    return found
+        padded = np.concatenate([block, x[:spare]]) if spare else block
+        answers[start : start + len(block)] = labels(classify, padded)[: len(block)]
+    return answers
 
 
 def class_proportions(
@@ -68,8 +68,8 @@ def class_proportions(
     and not those of the draws.
 
     Args:
-        classify: what is asked.
-        task: what it is asked about, for the shape of an input and the classes.
+        classify: the classifier.
+        task: gives the shape of an input and the number of classes.
         rotation: the matrix that turns unrotated points into inputs; of no rows: they are inputs.
         coordinates: the horizontal and the vertical coordinate.
         across: horizontal positions, input units.
@@ -77,7 +77,7 @@ def class_proportions(
         contexts: unrotated points; their two coordinates of the plane are not used.
 
     Raises:
-        ValueError: the classifier's answer is none.
+        ValueError: answers that are no labels of the task.
     """
     rotation, classes = np.asarray(rotation, np.float32), task.classes
     others = np.array(contexts, np.float32)
@@ -95,11 +95,11 @@ def class_proportions(
         x = _filled(
             (block[:, None, :] + base[None, :, :]).reshape(-1, base.shape[1]), step * len(base)
         )
-        said = label_rows(classify, x.reshape(-1, *task.shape))[: len(block) * len(base)]
-        if said.max() >= classes:
-            raise fail("classifier", f"label {said.max()}", f"labels in [0, {classes - 1}]")
-        place = np.arange(len(block)).repeat(len(base)) * classes + said
-        count = np.bincount(place, minlength=len(block) * classes).reshape(-1, classes)
+        label = label_rows(classify, x.reshape(-1, *task.shape))[: len(block) * len(base)]
+        if label.max() >= classes:
+            raise fail("classifier", f"label {label.max()}", f"labels in [0, {classes - 1}]")
+        cell = np.arange(len(block)).repeat(len(base)) * classes + label
+        count = np.bincount(cell, minlength=len(block) * classes).reshape(-1, classes)
         proportion[:, start : start + len(block)] = count.T / len(base)
     return proportion.reshape(classes, len(up), len(across))
 
@@ -125,11 +125,11 @@ def limits(task: Task, coordinate: int, seen: Float[np.ndarray, " rows"]) -> tup
 @pinned
 def context_points(data: DataSet, contexts: int) -> Float[np.ndarray, "contexts dim"]:
     """Fresh unrotated points, as many of them as there are."""
-    task, turn = data.task, np.asarray(data.rotation)
+    task, rotation = data.task, np.asarray(data.rotation)
     rows = min(contexts, getattr(task, "most", {}).get("select", contexts))
     x = np.asarray(_drawn(task.draw, rows, data.stream("context"), data.law).x)
     x = x.reshape(rows, -1)
-    return x @ turn.T if len(turn) else x
+    return x @ rotation.T if len(rotation) else x
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -145,12 +145,12 @@ def achievable_labels(
     up: Float[np.ndarray, " rows"],
     contexts: Float[np.ndarray, "contexts dim"],
 ) -> Int[np.ndarray, "rows columns"] | None:
-    """What a task's rule says in the plane, where it has one that the contexts do not change."""
+    """The labels of the task's rule in the plane; None where contexts change them, or no rule."""
     rule = getattr(task, "achievable_rule", None)
     if rule is None:
         return None
-    asked_rule = classifier(rule, classes=task.classes)
+    classify = classifier(rule, classes=task.classes)
     proportion = class_proportions(
-        asked_rule, task, np.zeros((0, 0)), coordinates, across, up, contexts
+        classify, task, np.zeros((0, 0)), coordinates, across, up, contexts
     )
     return proportion.argmax(axis=0) if (proportion.max(axis=0) == 1).all() else None

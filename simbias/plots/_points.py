@@ -59,7 +59,7 @@ class PlottedPoints(NamedTuple):
 
 
 def _percent(hits: Bool[np.ndarray, " rows"]) -> str:
-    """The proportion of hits, rounded down: 100% is said of all of them only."""
+    """The proportion of hits, rounded down: 100% means all of them."""
     return f"{np.floor(1000 * hits.mean()) / 10:g}%"
 
 
@@ -68,7 +68,7 @@ def _spaced(index: Int[np.ndarray, " rows"], most: int) -> Int[np.ndarray, " cho
     return index[(np.arange(chosen) * len(index)) // max(chosen, 1)]
 
 
-def asked(
+def label_points(
     classify: Classifier,
     task: Task,
     rotation: Float[np.ndarray, "dim dim"],
@@ -78,8 +78,8 @@ def asked(
     r"""Inputs and their labels as points; raises ValueError where shapes or labels are others.
 
     Args:
-        classify: what is asked.
-        task: what it is asked about.
+        classify: the classifier.
+        task: whose rule tells exceptions.
         rotation: the matrix that turns unrotated points into inputs; of no rows: they are inputs.
         x: inputs (rows, \*shape).
         y: labels (rows,).
@@ -127,12 +127,12 @@ def draw_points(
         for label in range(len(colours)):
             x, y = chosen.position[chosen.label == label][:, coordinates].T
             ax.plot(x, y, **_marker(colours[label], exception, fitted))
-        looks = [_marker(one, exception, fitted) for one in shown_in or colours]
-        handles.append(tuple(Line2D([], [], **marker) for marker in looks))
+        markers = [_marker(colour, exception, fitted) for colour in shown_in or colours]
+        handles.append(tuple(Line2D([], [], **marker) for marker in markers))
         total = np.sum((points.exception == exception) & (points.fitted == fitted))
         name, no = "exceptions" if exception else what, "" if fitted else "not "
-        told = f"{no}fitted ({len(chosen.label)} of {total:,} shown)"
-        labels.append(", ".join(filter(None, [name, told])))
+        counts = f"{no}fitted ({len(chosen.label)} of {total:,} shown)"
+        labels.append(", ".join(filter(None, [name, counts])))
     return handles, labels
 
 

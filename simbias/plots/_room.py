@@ -106,12 +106,12 @@ class Room:
         elif under_all and isinstance(engine, TightLayoutEngine):
             make = partial(self.figure.legend, **options, loc="lower center")
             legend = self._fitting(make, ncols, small)
-            taken = legend.get_window_extent().y1 / self.figure.bbox.height
-            engine.set(rect=(0, taken, 1, 1))
+            top = legend.get_window_extent().y1 / self.figure.bbox.height
+            engine.set(rect=(0, top, 1, 1))
         else:
             make = partial(ax.legend, **options, loc="upper center", borderaxespad=0.0)
-            row = [one for one in self.axes if abs(one.bbox.y0 - ax.bbox.y0) < 1]
-            labels = [box for one in row if (box := one.xaxis.get_tightbbox()) is not None]
+            row = [other for other in self.axes if abs(other.bbox.y0 - ax.bbox.y0) < 1]
+            labels = [box for other in row if (box := other.xaxis.get_tightbbox()) is not None]
             below = max((ax.bbox.y0 - box.y0 for box in labels), default=0.0)
             legend = self._fitting(make, ncols, small)
             self._legend = legend, ax, below + _PAD * self.figure.dpi
@@ -163,9 +163,9 @@ class Room:
                 return
             scale = (high - low) / np.array(hull.size)
             for ax in axes:
-                whole = ax.figure.transSubfigure
-                box = ax.get_position(original=True).transformed(whole)
+                subfigure = ax.figure.transSubfigure
+                box = ax.get_position(original=True).transformed(subfigure)
                 corners = (np.subtract(end, hull.min) for end in (box.min, box.max))
                 ends = [low + scale * corner for corner in corners]
-                ax.set_position(Bbox(ends).transformed(whole.inverted()))
+                ax.set_position(Bbox(ends).transformed(subfigure.inverted()))
             self._place_legend()

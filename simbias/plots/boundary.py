@@ -25,7 +25,7 @@ from simbias.models import DataSet, classifier, panel
 from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines, plane_rules, rule_labels, rule_lines
 from simbias.plots._plane import class_proportions, limits, plane
-from simbias.plots._points import PlottedPoints, asked, draw_points, kinds
+from simbias.plots._points import PlottedPoints, draw_points, kinds, label_points
 from simbias.plots.regions import RegionOptions, RegionsDisplay
 from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Rule
@@ -43,14 +43,14 @@ _LINES: dict[str, Keywords] = {
 
 
 class BoundaryOptions(RegionOptions, total=False):
-    """What ``BoundaryDisplay.from_stack`` hands on to ``from_classifier``."""
+    """Options that ``BoundaryDisplay.from_stack`` hands on to ``from_classifier``."""
 
     label: int | None
 
 
 @dataclass(eq=False)
 class BoundaryDisplay(style.Display):
-    """What a classifier says on a plane of the unrotated space.
+    """The labels of a classifier on a plane of the unrotated space.
 
     Attributes:
         name: what is drawn, the first line of the title.
@@ -104,7 +104,7 @@ class BoundaryDisplay(style.Display):
         shown: int = 300,
         name: str | None = None,
     ) -> Self:
-        """Ask any classifier.
+        """The boundary of any classifier.
 
         Args:
             classify: anything that scores or labels inputs (``simbias.models.classifier``).
@@ -131,19 +131,19 @@ class BoundaryDisplay(style.Display):
             raise fail("contexts", contexts, "an even integer >= 8")
         fits("resolution", whole("resolution", resolution, least=2), 4.0 * resolution**2 * task.dim)
         whole("shown", shown, least=0)
-        turn = np.eye(task.dim, dtype=np.float32) if rotation is None else np.asarray(rotation)
-        if turn.shape != (task.dim, task.dim):
-            raise fail("rotation", turn.shape, f"shape ({task.dim}, {task.dim})")
-        known = None if points is None else asked(classify, task, turn, *points)
-        seen = known.position if known is not None else np.zeros((0, task.dim))
-        across = np.linspace(*limits(task, horizontal, seen[:, horizontal]), resolution)
-        up = np.linspace(*limits(task, vertical, seen[:, vertical]), resolution)
-        alone = task.dim == 2
-        many = 1 if alone else contexts
-        y = np.arange(many) % 2 if label is None else np.full(many, label)
-        drawn = draw_given(task, seed_key(0) if key is None else key, y)
+        matrix = np.eye(task.dim, dtype=np.float32) if rotation is None else np.asarray(rotation)
+        if matrix.shape != (task.dim, task.dim):
+            raise fail("rotation", matrix.shape, f"shape ({task.dim}, {task.dim})")
+        plotted = None if points is None else label_points(classify, task, matrix, *points)
+        positions = plotted.position if plotted is not None else np.zeros((0, task.dim))
+        across = np.linspace(*limits(task, horizontal, positions[:, horizontal]), resolution)
+        up = np.linspace(*limits(task, vertical, positions[:, vertical]), resolution)
+        is_plane = task.dim == 2
+        count = 1 if is_plane else contexts
+        y = np.arange(count) % 2 if label is None else np.full(count, label)
+        draws = draw_given(task, seed_key(0) if key is None else key, y)
         proportion = class_proportions(
-            classify, task, turn, (horizontal, vertical), across, up, drawn
+            classify, task, matrix, (horizontal, vertical), across, up, draws
         )
         return cls(
             name=task_words(task) if name is None else name,
@@ -152,9 +152,9 @@ class BoundaryDisplay(style.Display):
             across=across,
             up=up,
             proportion=proportion[1],
-            contexts=0 if alone else contexts,
+            contexts=0 if is_plane else contexts,
             label=label,
-            points=known,
+            points=plotted,
             shown=shown,
         )
 
@@ -168,7 +168,7 @@ class BoundaryDisplay(style.Display):
         coordinate: int = 1,
         **options: Unpack[BoundaryOptions],
     ) -> Self:
-        """Ask one network of a stack, or another classifier, with its training set on top.
+        """The boundary of a network of a stack, or of another classifier, and its training set.
 
         Args:
             learned: a stack, or any classifiers, as for ``simbias.validate``.
@@ -182,19 +182,19 @@ class BoundaryDisplay(style.Display):
             ValueError: a seed that is not in the stack or no classifier, or an argument out of
                 range.
         """
-        known = panel(learned, data)
-        seed = sound_seed(known, seed)
-        i = known.index(seed)
-        own, member = known.data[i], known.members[i]
-        training = jax.device_get(own.draw())
+        classifiers = panel(learned, data)
+        seed = sound_seed(classifiers, seed)
+        i = classifiers.index(seed)
+        data_set, member = classifiers.data[i], classifiers.members[i]
+        training = jax.device_get(data_set.draw())
         display = cls.from_classifier(
             member,
-            known.block_task,
-            own.rotation,
-            coordinates=((*known.block_task.simple_set, 0)[0], coordinate),
-            key=own.stream("context"),
+            classifiers.block_task,
+            data_set.rotation,
+            coordinates=((*classifiers.block_task.simple_set, 0)[0], coordinate),
+            key=data_set.stream("context"),
             points=(training.x, training.y),
-            name=style.network_title(known, seed),
+            name=style.network_title(classifiers, seed),
             **options,
         )
         display.what, display.noun = "training points", style.noun(member)
@@ -217,8 +217,8 @@ class BoundaryDisplay(style.Display):
 
     def agreement(self, rule: str) -> float:
         """The mean over plane and contexts of agreeing with one of ``rules``."""
-        says = rule_labels(self.rules[rule], self.coordinates, self.across, self.up)
-        return float(np.where(says == 1, self.proportion, 1 - self.proportion).mean())
+        label = rule_labels(self.rules[rule], self.coordinates, self.across, self.up)
+        return float(np.where(label == 1, self.proportion, 1 - self.proportion).mean())
 
     @property
     def mixed(self) -> float:
@@ -227,7 +227,7 @@ class BoundaryDisplay(style.Display):
 
     @property
     def finding(self) -> str:
-        """What the numbers say, in at most two lines."""
+        """The result in words, in at most two lines."""
         lines = [] if self.points is None else [self.points.fits(self.what)]
         if self.mixed > 0.5:
             lines.append(f"the other coordinates decide on {self.mixed:.0%} of this plane")
@@ -244,13 +244,13 @@ class BoundaryDisplay(style.Display):
             for vertex in line
         ]
         lines = zip(*rows, strict=True) if rows else ([], [], [], [])
-        found: dict[str, style.Table] = {
+        tables: dict[str, style.Table] = {
             "proportion": proportion,
             "lines": dict(zip(("boundary", "line", "x", "y"), map(list, lines), strict=True)),
         }
         if self.points is not None:
-            found["points"] = self.points.some(self.shown).table(self.coordinates)
-        return found
+            tables["points"] = self.points.some(self.shown).table(self.coordinates)
+        return tables
 
     def _size(self) -> tuple[float, float]:
         below = len(self._lines()) + (0 if self.points is None else len(kinds(self.points)))
@@ -267,8 +267,8 @@ class BoundaryDisplay(style.Display):
         bar.set_label(f"the {self.noun} says +{proportion}")
         bar.outline.set_linewidth(0.6)
         lines: list[Line2D] = []
-        for name, found in self._lines().items():
-            for x, y in (line.T for line in found):
+        for name, outlines in self._lines().items():
+            for x, y in (line.T for line in outlines):
                 ax.plot(x, y, **_LINES[name])
             lines.append(Line2D([], [], label=self._line_label(name), **_LINES[name]))
         labels = [str(line.get_label()) for line in lines]
@@ -287,10 +287,10 @@ class BoundaryDisplay(style.Display):
 
     def _lines(self) -> dict[str, list[np.ndarray]]:
         """The vertices of every boundary drawn."""
-        found = {"learned": self.learned} if self.learned else {}
+        lines = {"learned": self.learned} if self.learned else {}
         for name, rule in self.rules.items():
-            found[name] = rule_lines(rule, self.coordinates, self.across, self.up)
-        return found
+            lines[name] = rule_lines(rule, self.coordinates, self.across, self.up)
+        return lines
 
     def _line_label(self, name: str) -> str:
         if name == "learned":
@@ -333,7 +333,7 @@ def boundary(
         >>> display.save("boundary.png")[0].name
         'boundary.png'
     """
-    known = panel(learned, data)
-    if isinstance(known.task, BlockTask):
-        return BoundaryDisplay.from_stack(known, seed, **options)
-    return RegionsDisplay.from_stack(known, seed, **options)
+    classifiers = panel(learned, data)
+    if isinstance(classifiers.task, BlockTask):
+        return BoundaryDisplay.from_stack(classifiers, seed, **options)
+    return RegionsDisplay.from_stack(classifiers, seed, **options)

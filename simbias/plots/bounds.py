@@ -63,7 +63,7 @@ class BoundRow(NamedTuple):
 
 @dataclass(eq=False)
 class BoundsDisplay(style.Display):
-    """Bounds from the tightest to the loosest, a row each, networks as dots.
+    """Bounds from the tightest to the loosest, each in a row with networks as dots.
 
     Attributes:
         name: of the cell, for the title.
@@ -132,7 +132,7 @@ class BoundsDisplay(style.Display):
         return text
 
     def tables(self) -> dict[str, style.Table]:
-        """One table, a row a dot."""
+        """One table, a row for each dot."""
         columns = zip(*self.rows, strict=True)
         return {"bounds": dict(zip(BoundRow._fields, map(list, columns), strict=True))}
 
@@ -157,7 +157,7 @@ class BoundsDisplay(style.Display):
         ax.set_xlabel("bound on the error, and exact risk of the classifier that it certifies")
         self._heading(ax, f"{self.name}: {self.finding}")
         handles = self._handles()
-        self._legend(ax, handles, [str(each.get_label()) for each in handles], ncols=3)
+        self._legend(ax, handles, [str(handle.get_label()) for handle in handles], ncols=3)
 
     def _limits(self) -> tuple[float, float]:
         shown = [_power(row.log10) for row in self.rows if np.isfinite(row.log10)]
@@ -169,29 +169,29 @@ class BoundsDisplay(style.Display):
         values = [row.log10 for row in rows if np.isfinite(row.log10)]
         half = _BAND / len(rows)
         for i, row in enumerate(rows):
-            at = y - _BAND + half * (2 * i + 1)
+            height = y - _BAND + half * (2 * i + 1)
             if values and not np.isnan(row.risk):
                 least = max(row.risk, left)
                 for low, high, colour in ((least, GUESSING, _VALID), (GUESSING, right, _VACUOUS)):
                     ends = max(low, least), max(high, least)
-                    ax.fill_betweenx([at - half, at + half], *ends, fc=colour, lw=0)
+                    ax.fill_betweenx([height - half, height + half], *ends, fc=colour, lw=0)
                 ax.plot(
                     np.maximum([row.low, row.high], left),
-                    [at] * 2,
+                    [height] * 2,
                     color=style.GREEN,
                     linewidth=1.2,
                 )
                 tick: Keywords = {"marker": "|", "markersize": 5}
                 if row.risk <= left:
                     tick = {"marker": CARETLEFT, "markersize": 3}
-                ax.plot(least, at, color=style.GREEN, clip_on=False, **tick)
+                ax.plot(least, height, color=style.GREEN, clip_on=False, **tick)
             if np.isfinite(row.log10):
                 mark = _LOOKS[row.about] | ({} if row.valid else {"color": style.VERMILLION})
-                ax.plot(_power(row.log10), at, linestyle="", markersize=_SIZE, **mark)
+                ax.plot(_power(row.log10), height, linestyle="", markersize=_SIZE, **mark)
         edge = _power(max(values)) if values else GUESSING
-        said = _short(_power(float(np.median(values)))) if values else "inapplicable"
+        text = _short(_power(float(np.median(values)))) if values else "inapplicable"
         look: Keywords = {"va": "center", "fontsize": 6, "color": _TEXT}
-        ax.annotate(said, (edge, y), (5, 0), textcoords="offset points", **look)
+        ax.annotate(text, (edge, y), (5, 0), textcoords="offset points", **look)
 
     def _handles(self) -> list[Artist]:
         about = [key for key in _LOOKS if any(row.about == key for row in self.rows)]
@@ -215,7 +215,7 @@ def bounds(evaluations: Iterable[Evaluation], *, name: str) -> BoundsDisplay:
     """Bounds against the exact risk, ready to be drawn; measures bound nothing and are left out.
 
     Args:
-        evaluations: what ``simbias.bounds.evaluate`` found on the networks of a cell.
+        evaluations: from ``simbias.bounds.evaluate``, on the networks of a cell.
         name: of the cell, for the title.
 
     Raises:
@@ -232,9 +232,9 @@ def bounds(evaluations: Iterable[Evaluation], *, name: str) -> BoundsDisplay:
         ['bounds']
     """
     rows = (
-        _row(one)
-        for one in each("evaluations", evaluations, Evaluation)
-        if one.record.kind != "measure"
+        _row(evaluation)
+        for evaluation in each("evaluations", evaluations, Evaluation)
+        if evaluation.record.kind != "measure"
     )
     return BoundsDisplay(name, tuple(rows))
 

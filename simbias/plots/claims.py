@@ -87,12 +87,12 @@ class ClaimRow(NamedTuple):
     @property
     def _scale(self) -> float:
         """Distance from the threshold to the furthest finite number, or twice the margin."""
-        away = np.array([self.estimate, self.low, self.high]) - self.threshold
-        return float(np.abs([*away[np.isfinite(away)], 2 * self.margin]).max()) or 1.0
+        distances = np.array([self.estimate, self.low, self.high]) - self.threshold
+        return float(np.abs([*distances[np.isfinite(distances)], 2 * self.margin]).max()) or 1.0
 
 
 class _Line(NamedTuple):
-    """Texts of the columns beside a panel, the name of a family alone, and what they look like."""
+    """Texts of the columns beside a panel, or the name of a family, with their style."""
 
     texts: tuple[str, ...]
     look: Keywords
@@ -100,7 +100,7 @@ class _Line(NamedTuple):
 
 @dataclass(eq=False)
 class ClaimsDisplay(style.Display):
-    """Claims by family, a row each: those about proportions above those about means and medians.
+    """Claims by family, one in a row: proportions above means and medians.
 
     To the right is in favour of a claim. Means and medians have a scale for each row, on which the
     furthest of its estimate, the finite ends of its interval and twice its margin is 1 from the
@@ -139,24 +139,24 @@ class ClaimsDisplay(style.Display):
     @property
     def finding(self) -> str:
         """How many claims have which verdict."""
-        counts = {one: sum(row.verdict == one for row in self.rows) for one in VERDICTS}
-        parts = [f"{count} {one}" for one, count in counts.items() if count]
+        counts = {name: sum(row.verdict == name for row in self.rows) for name in VERDICTS}
+        parts = [f"{count} {name}" for name, count in counts.items() if count]
         return f"{len(self.rows)} claim{'s' * (len(self.rows) > 1)}: {', '.join(parts)}"
 
     @property
     def panels(self) -> list[list[str | ClaimRow]]:
         """The lines of each panel: names of families, in the order given, and their rows."""
-        found = []
+        panels = []
         for is_proportion in (True, False):
             rows = [row for row in self.rows if row.is_proportion is is_proportion]
             lines: list[str | ClaimRow] = []
             for family in dict.fromkeys(row.family for row in rows):
                 lines += [family, *(row for row in rows if row.family == family)]
-            found += [lines] * bool(lines)
-        return found
+            panels += [lines] * bool(lines)
+        return panels
 
     def tables(self) -> dict[str, style.Table]:
-        """One table, a row a claim."""
+        """One table, a row for each claim."""
         columns = zip(*self.rows, strict=True)
         return {"claims": dict(zip(ClaimRow._fields, map(list, columns), strict=True))}
 
@@ -186,7 +186,7 @@ class ClaimsDisplay(style.Display):
             _write(ax, table, widths)
         self._heading(axes[0], self.finding)
         handles = self._handles()
-        self._legend(axes[-1], handles, [str(each.get_label()) for each in handles], ncols=4)
+        self._legend(axes[-1], handles, [str(handle.get_label()) for handle in handles], ncols=4)
 
     @property
     def _level(self) -> str:
@@ -195,10 +195,10 @@ class ClaimsDisplay(style.Display):
         return f"{100 * (1 - levels.pop()):.4g}%" if len(levels) == 1 else "1 \N{MINUS SIGN} level"
 
     def _handles(self) -> list[Artist]:
-        present = [one for one in _LOOKS if any(row.verdict == one for row in self.rows)]
+        present = [name for name in _LOOKS if any(row.verdict == name for row in self.rows)]
         tick: Keywords = {"linestyle": "", "marker": "|", "markersize": 6}
         return [
-            *[Line2D([], [], linewidth=1.0, label=one, **_LOOKS[one]) for one in present],
+            *[Line2D([], [], linewidth=1.0, label=name, **_LOOKS[name]) for name in present],
             Line2D([], [], color=style.BLACK, label="threshold", **tick),
             *[Patch(facecolor=_MARGIN, label="margin")] * any(row.edge for row in self.rows),
             Patch(facecolor=_FAVOUR, label="in favour of the claim"),
@@ -298,7 +298,7 @@ def _draw_row(ax: Axes, y: int, row: ClaimRow, left: float, right: float) -> Non
 
 
 def _table(lines: Sequence[str | ClaimRow], level: str, room: int) -> list[_Line]:
-    """What is written beside a panel, from the line above its first; room is for quantities."""
+    """The text beside a panel with its headings; ``room``: characters of a quantity."""
     proportions = any(isinstance(line, ClaimRow) and line.is_proportion for line in lines)
     words = ("estimate", "claimed of a unit" if proportions else "quantity")
     headings = ("claim", words[0], f"{level} interval", "threshold", "units", "v.", words[1])
@@ -312,8 +312,8 @@ def _table(lines: Sequence[str | ClaimRow], level: str, room: int) -> list[_Line
 
 
 def _texts(row: ClaimRow, room: int) -> tuple[str, ...]:
-    whole = len(row.quantity) <= room
-    quantity = row.quantity if whole else f"{row.quantity[: room - 1]}…"
+    fits = len(row.quantity) <= room
+    quantity = row.quantity if fits else f"{row.quantity[: room - 1]}…"
     ends = f"[{_number(row, row.low)}, {_number(row, row.high)}]"
     predicate = _typeset(f"{row.op} {row.value:g}")
     edge = _typeset(f" ± {row.margin:g}") if row.margin else ""

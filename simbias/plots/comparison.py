@@ -104,24 +104,24 @@ class ComparisonDisplay(style.Display):
     @property
     def finding(self) -> str:
         """How far measured and published values lie apart; empty where none can be compared."""
-        both = [
+        pairs = [
             (abs(row.measured - row.published), row.low <= row.published <= row.high, row)
             for row in self.rows
             if row.published is not None and np.isfinite(row.measured)
         ]
-        if not both:
+        if not pairs:
             return ""
-        apart, _, widest = max(both, key=lambda each: each[0])
+        difference, _, widest = max(pairs, key=lambda pair: pair[0])
         where = f"{widest.task} {widest.network}, {_title(widest.quantity)}"
-        text = f"largest difference from a published value {apart:.3f} ({where})"
-        compared = [holds for _, holds, row in both if np.isfinite(row.low + row.high)]
+        text = f"largest difference from a published value {difference:.3f} ({where})"
+        compared = [holds for _, holds, row in pairs if np.isfinite(row.low + row.high)]
         if not compared:
             return text
         inside = f"{sum(compared)} of {len(compared)} published values inside the {self.interval}"
         return f"{inside};\n{text}"
 
     def tables(self) -> dict[str, style.Table]:
-        """One table, a row a dot."""
+        """One table, a row for each dot."""
         columns = zip(*self.rows, strict=True)
         return {"comparison": dict(zip(ComparisonRow._fields, map(list, columns), strict=True))}
 
@@ -147,8 +147,8 @@ class ComparisonDisplay(style.Display):
         grid = np.reshape(np.array(axes, dtype=object), (len(self.tasks), len(self.quantities)))
         for i, task in enumerate(self.tasks):
             for j, quantity in enumerate(self.quantities):
-                found = [row for row in self.rows if (row.task, row.quantity) == (task, quantity)]
-                _panel(grid[i, j], found, self.networks(task))
+                rows = [row for row in self.rows if (row.task, row.quantity) == (task, quantity)]
+                _panel(grid[i, j], rows, self.networks(task))
                 grid[i, j].tick_params(axis="y", labelleft=j == 0)
                 if i == 0:
                     grid[i, j].set_title(_title(quantity))
@@ -160,7 +160,7 @@ class ComparisonDisplay(style.Display):
         if self.finding and self._room is None:
             self._heading(axes[0], self.finding)
         middle = axes[-1 - (len(self.quantities) - 1) // 2]
-        self._legend(middle, handles, [str(each.get_label()) for each in handles], ncols=2)
+        self._legend(middle, handles, [str(handle.get_label()) for handle in handles], ncols=2)
 
 
 def comparison(

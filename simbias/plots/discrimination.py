@@ -81,7 +81,7 @@ class ScoreRow(NamedTuple):
 
 @dataclass(eq=False)
 class DiscriminationDisplay(style.Display):
-    """Three scores of bounds and measures, a row each, in the order of ``rows``.
+    """Three scores of each bound and measure, in the order of ``rows``.
 
     Attributes:
         rows: what is drawn, the best first.
@@ -114,13 +114,13 @@ class DiscriminationDisplay(style.Display):
     @property
     def finding(self) -> str:
         """Which kinds tell stuck networks from learned ones, and how the best of them does."""
-        told = [row for row in self.rows if np.isfinite(row.auc)]
-        if not told:
+        with_auc = [row for row in self.rows if np.isfinite(row.auc)]
+        if not with_auc:
             learned, stuck = (max(getattr(r, k) for r in self.rows) for k in ("learned", "stuck"))
             return f"no AUC: {_count(learned, 'learned network')}, {stuck} stuck"
-        most = max(told, key=lambda row: (row.stuck, row.learned))
+        most = max(with_auc, key=lambda row: (row.stuck, row.learned))
         text = f"{most.stuck} stuck against {_count(most.learned, 'learned network')}"
-        scored = [row for row in told if np.isfinite(row.auc_low)]
+        scored = [row for row in with_auc if np.isfinite(row.auc_low)]
         if scored:
             kinds = [
                 f"{sum(row.auc_low > 0.5 for row in of_kind)} of {_count(len(of_kind), kind)}"
@@ -129,7 +129,7 @@ class DiscriminationDisplay(style.Display):
             ]
             below = sum(row.auc_high < 0.5 for row in scored)
             text += f": AUC above chance for {_listed(kinds)},\nbelow chance for {below}"
-        trained = [row for row in told if row.kind == "bound"]
+        trained = [row for row in with_auc if row.kind == "bound"]
         if trained:
             best = trained[0]
             text += f"; best bound from training points: {best.name}, AUC {best.auc:.2f}"
@@ -139,7 +139,7 @@ class DiscriminationDisplay(style.Display):
         return text
 
     def tables(self) -> dict[str, style.Table]:
-        """One table, a row a bound or measure."""
+        """One table, a row for each bound or measure."""
         columns = zip(*self.rows, strict=True)
         return {"discrimination": dict(zip(ScoreRow._fields, map(list, columns), strict=True))}
 
@@ -160,8 +160,8 @@ class DiscriminationDisplay(style.Display):
             ax.tick_params(axis="y", labelleft=False)
         for y, row in enumerate(self.rows):
             if row.sign_error > 0:
-                at = axes[-1].get_yaxis_transform()
-                axes[-1].text(1.03, y, row.worst, transform=at, va="center", **_SMALL)
+                transform = axes[-1].get_yaxis_transform()
+                axes[-1].text(1.03, y, row.worst, transform=transform, va="center", **_SMALL)
         self._heading(axes[0], self.finding)
         kinds = [kind for kind in KINDS if any(row.kind == kind for row in self.rows)]
         handles: list[Artist] = [
@@ -172,7 +172,7 @@ class DiscriminationDisplay(style.Display):
             Patch(facecolor=_BETTER, label="better than chance"),
             Line2D([], [], color=style.GREY, linewidth=1.0, label="approximate 95% interval"),
         ]
-        self._legend(axes[1], handles, [str(each.get_label()) for each in handles], ncols=3)
+        self._legend(axes[1], handles, [str(handle.get_label()) for handle in handles], ncols=3)
 
     def _panel(self, ax: Axes, panel: _Panel) -> None:
         """One score of every row."""
@@ -205,7 +205,7 @@ def discrimination(scores: Sequence[Score]) -> DiscriminationDisplay:
     """Scores of bounds and measures, the best AUC first, ready to be drawn.
 
     Args:
-        scores: what ``simbias.bounds.discrimination.discriminate`` found.
+        scores: from ``simbias.bounds.discrimination.discriminate``.
 
     Raises:
         ValueError: none of them is defined.
@@ -243,8 +243,8 @@ def _row(score: Score) -> ScoreRow:
     return ScoreRow(score.name, score.kind, *auc, *kendall, *error, score.worst, *counts)
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' * (number != 1)}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -44,7 +44,7 @@ _KINDS = {"training": style.BLUE, "fresh": style.VERMILLION}
 
 
 class Slice(NamedTuple):
-    """The plane through one exception: its place, its label, and what the network says there."""
+    """The plane through one exception: its position, its label, and the network's decision."""
 
     kind: str
     position: Float[np.ndarray, " dim"]
@@ -119,9 +119,9 @@ class IslandsDisplay(style.Display):
         """
         instance("stack", stack, Stack)
         seed = sound_seed(stack, seed)
-        one, task = stack.some([seed]), stack.cell.block_task
+        network, task = stack.some([seed]), stack.cell.block_task
         chosen = None if coordinate is None else [whole("coordinate", coordinate, least=0)]
-        report = measure_islands(one, coordinates=chosen, **options)
+        report = measure_islands(network, coordinates=chosen, **options)
         training, fresh = report.training[0], report.fresh[0]
         if not len(training.index) or not len(fresh.index):
             raise ValueError(f"stack: {task.name} has no exceptions to look around")
@@ -129,37 +129,38 @@ class IslandsDisplay(style.Display):
         assert rule is not None  # measure_islands has checked it
         pair = (rule.coordinate, report.coordinates[0])
         first = int(np.argmax(training.fitted))
-        like = int(np.argmax(fresh.label == training.label[first]))
+        same_label = int(np.argmax(fresh.label == training.label[first]))
         return cls(
             name=style.network_title(stack, seed),
             task=task,
             coordinates=pair,
             slices=(
-                _slice(one, "training", training, first, pair),
-                _slice(one, "fresh", fresh, like, pair),
+                _slice(network, "training", training, first, pair),
+                _slice(network, "fresh", fresh, same_label, pair),
             ),
             report=report,
         )
 
     @property
     def finding(self) -> str:
-        """What the numbers say."""
+        """The result in words."""
 
-        def words(name: str, found: Compared) -> str:
-            if np.isnan(found.excess.value[0]):
+        def line(name: str, compared: Compared) -> str:
+            if np.isnan(compared.excess.value[0]):
                 return f"{name}: none to compare"
-            excess = found.excess
+            excess = compared.excess
             known = np.isfinite(excess.low[0])
             ends = f"[{excess.low[0]:+.2f}, {excess.high[0]:+.2f}]" if known else "(no interval)"
+            training, fresh = compared.training.value[0], compared.fresh.value[0]
             return (
-                f"{name}: training {found.training.value[0]:.2f}, fresh {found.fresh.value[0]:.2f},"
+                f"{name}: training {training:.2f}, fresh {fresh:.2f},"
                 f" excess {excess.value[0]:+.2f} {ends}"
             )
 
         return "\n".join(
             [
-                words("proportion of exceptions fitted", self.report.fitted),
-                words("way on which a fitted one's label is kept", self.report.size),
+                line("proportion of exceptions fitted", self.report.fitted),
+                line("way on which a fitted one's label is kept", self.report.size),
             ]
         )
 
@@ -191,18 +192,18 @@ class IslandsDisplay(style.Display):
             "area": [],
             "open": [],
         }
-        for kind, found in self._kinds().items():
+        for kind, islands in self._kinds().items():
             columns: tuple[Sequence[str] | np.ndarray, ...] = (
-                [kind] * len(found.index),
-                found.index,
-                found.label,
-                found.fitted,
-                found.fitted_since,
-                found.nearest,
-                found.chord_radius,
-                found.axis_radius,
-                found.area[:, 0],
-                found.open[:, 0],
+                [kind] * len(islands.index),
+                islands.index,
+                islands.label,
+                islands.fitted,
+                islands.fitted_since,
+                islands.nearest,
+                islands.chord_radius,
+                islands.axis_radius,
+                islands.area[:, 0],
+                islands.open[:, 0],
             )
             for values, column in zip(points.values(), columns, strict=True):
                 values.extend(column)
@@ -263,17 +264,17 @@ class IslandsDisplay(style.Display):
         ax.set_ylabel(f"{self.task.blocks[vertical].kind} $x_{{{vertical}}}$ (input units)")
 
     def _points(self, ax: Axes) -> None:
-        for kind, found in self._kinds().items():
+        for kind, islands in self._kinds().items():
             ax.plot(
-                found.nearest,
-                found.chord_radius,
+                islands.nearest,
+                islands.chord_radius,
                 marker="o",
                 markersize=3,
                 linestyle="",
                 color=_KINDS[kind],
                 alpha=0.7,
             )
-        largest = max(float(found.nearest.max()) for found in self._kinds().values())
+        largest = max(float(islands.nearest.max()) for islands in self._kinds().values())
         ax.plot([0, largest], [0, largest], color=style.GREY, linewidth=0.8)
         ax.annotate(
             "equal distances",
@@ -286,7 +287,9 @@ class IslandsDisplay(style.Display):
             fontsize=6,
         )
         ax.set(ylim=(-0.05, None), xlabel="to the nearest training point\nof the other label")
-        ax.set_xlim(left=0.9 * min(float(found.nearest.min()) for found in self._kinds().values()))
+        ax.set_xlim(
+            left=0.9 * min(float(islands.nearest.min()) for islands in self._kinds().values())
+        )
         ax.set_ylabel("label kept on the way\nto its like (input units)")
         ax.spines[["top", "right"]].set_visible(False)
 
@@ -316,13 +319,13 @@ def islands(
     return IslandsDisplay.from_stack(stack, seed, **options)
 
 
-def _slice(stack: Stack, kind: str, found: Islands, k: int, pair: tuple[int, int]) -> Slice:
+def _slice(stack: Stack, kind: str, islands: Islands, k: int, pair: tuple[int, int]) -> Slice:
     """The plane through a point, over the support of its two coordinates and a little more."""
-    task, position = stack.cell.block_task, found.position[k]
+    task, position = stack.cell.block_task, islands.position[k]
     axes = np.eye(task.dim)[list(pair)]
     ends = np.array([side(task.blocks[j]) for j in pair])
     ends += 0.1 * np.array([-1, 1]) * np.diff(ends, axis=1) / 2
     origin = np.where(axes.any(axis=0), 0, position)
     flat = restrict(layers_of(stack, 0), Plane(origin, axes))
     decision = decide(flat, Box(*ends[0], *ends[1]))
-    return Slice(kind, position, int(found.label[k]), decision, components(decision))
+    return Slice(kind, position, int(islands.label[k]), decision, components(decision))

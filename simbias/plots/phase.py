@@ -40,8 +40,8 @@ class Point(NamedTuple):
     """One cell: its line, its place along the horizontal setting, and its seeds."""
 
     line: str
-    at: float
-    found: Transitions
+    place: float
+    transitions: Transitions
     memorised: Mean
 
 
@@ -52,7 +52,7 @@ class PhaseDisplay(style.Display):
     Attributes:
         name: the first line of the title.
         setting: what varies along the horizontal axis.
-        points: a cell each.
+        points: the cells.
         left_out: the networks that diverged, in words; empty where none did.
 
     Examples:
@@ -63,9 +63,9 @@ class PhaseDisplay(style.Display):
         >>> def cell(dim, updates):
         ...     updates, never = np.array(updates), np.full(3, np.inf)
         ...     reached = np.isfinite(updates)
-        ...     found = Transitions((0, 1, 2), updates, updates, updates, never, reached, 1000)
+        ...     ends = Transitions((0, 1, 2), updates, updates, updates, never, reached, 1000)
         ...     means = {"memorised": Mean(0.3, 0.1, None)}
-        ...     return Summary("mine", "lms-7", "(100,2)", {"dim": dim}, {"done": 3}, means, found)
+        ...     return Summary("mine", "lms-7", "(100,2)", {"dim": dim}, {"done": 3}, means, ends)
         >>> cells = [cell(2, [100.0, 200.0, 200.0]), cell(50, [np.inf, np.inf, np.inf])]
         >>> display = simbias.plots.phase(cells)
         >>> display.setting, display.lines
@@ -89,31 +89,31 @@ class PhaseDisplay(style.Display):
             ValueError: no cell with transitions, or none of their settings varies in number.
         """
         summaries = each("summaries", summaries, Summary)
-        asked = [summary for summary in summaries if summary.transitions is not None]
-        if not asked:
+        ended = [summary for summary in summaries if summary.transitions is not None]
+        if not ended:
             allowed = "where networks with a stop at a select_accuracy have ended"
             raise fail("summaries", "none for kind phase", allowed)
         values = {
-            key: {summary.settings[key] for summary in asked}
-            for key in asked[0].settings
-            if all(isinstance(summary.settings[key], int | float) for summary in asked)
+            key: {summary.settings[key] for summary in ended}
+            for key in ended[0].settings
+            if all(isinstance(summary.settings[key], int | float) for summary in ended)
         }
         if not values:
             raise fail(
                 "summaries", "none for kind phase", "where a number varies, as the dimension"
             )
         setting = "dim" if "dim" in values else max(values, key=lambda key: len(values[key]))
-        several = len({summary.task for summary in asked}) > 1
+        several = len({summary.task for summary in ended}) > 1
         points = []
-        for summary in asked:
+        for summary in ended:
             others = {key: value for key, value in summary.settings.items() if key != setting}
             parts = [summary.task if several else "", summary.network, phrases(others)]
             line = ", ".join(filter(None, parts))
             assert summary.transitions is not None
             memorised = summary.means["memorised"]
-            at = float(summary.settings[setting])
-            points.append(Point(line, at, summary.transitions, memorised))
-        tasks = ", ".join(dict.fromkeys(summary.task for summary in asked))
+            place = float(summary.settings[setting])
+            points.append(Point(line, place, summary.transitions, memorised))
+        tasks = ", ".join(dict.fromkeys(summary.task for summary in ended))
         diverged = [
             f"{summary.statuses['diverged']} of {_place(summary)}"
             for summary in summaries
@@ -123,49 +123,49 @@ class PhaseDisplay(style.Display):
 
     @property
     def lines(self) -> list[str]:
-        """The combinations of settings, a line each."""
+        """The combinations of settings, one for each line."""
         return list(dict.fromkeys(point.line for point in self.points))
 
     def along(self, line: str) -> list[Point]:
         """The cells of a line, by their place."""
-        return sorted((p for p in self.points if p.line == line), key=lambda point: point.at)
+        return sorted((p for p in self.points if p.line == line), key=lambda point: point.place)
 
     @property
     def finding(self) -> str:
         """Where each line's seeds all reach the boundary, and from where on none does."""
-        found = []
+        sentences = []
         for line in self.lines:
             cells = self.along(line)
-            proportions = [float(point.found.proportion.value) for point in cells]
-            everyone = [
-                point.at
+            proportions = [float(point.transitions.proportion.value) for point in cells]
+            every = [
+                point.place
                 for point, proportion in zip(cells, proportions, strict=True)
                 if proportion == 1
             ]
-            nobody = [
-                point.at
+            none = [
+                point.place
                 for point, proportion in zip(cells, proportions, strict=True)
                 if proportion == 0
             ]
             words = []
-            if everyone:
-                words.append(f"every seed up to {word(self.setting)} {max(everyone):g}")
-            if nobody:
-                words.append(f"none from {min(nobody):g} on")
-            ordered = not everyone or not nobody or max(everyone) < min(nobody)
+            if every:
+                words.append(f"every seed up to {word(self.setting)} {max(every):g}")
+            if none:
+                words.append(f"none from {min(none):g} on")
+            ordered = not every or not none or max(every) < min(none)
             if words and ordered and proportions == sorted(proportions, reverse=True):
-                found.append(f"{line}: {', '.join(words)}")
+                sentences.append(f"{line}: {', '.join(words)}")
         if self.left_out:
-            found.append(f"left out, diverged: {self.left_out}")
-        return "\n".join(found)
+            sentences.append(f"left out, diverged: {self.left_out}")
+        return "\n".join(sentences)
 
     def tables(self) -> dict[str, style.Table]:
         """``proportion``: a row a cell; ``transitions``: a row a seed, empty where censored."""
         proportions = [
             (
                 point.line,
-                point.at,
-                *(float(part) for part in point.found.proportion),
+                point.place,
+                *(float(part) for part in point.transitions.proportion),
                 point.memorised.value,
                 point.memorised.low,
                 point.memorised.high,
@@ -173,9 +173,15 @@ class PhaseDisplay(style.Display):
             for point in self.points
         ]
         seeds = [
-            (point.line, point.at, seed, time if np.isfinite(time) else None, point.found.budget)
+            (
+                point.line,
+                point.place,
+                seed,
+                time if np.isfinite(time) else None,
+                point.transitions.budget,
+            )
             for point in self.points
-            for seed, time in zip(point.found.seeds, point.found.updates, strict=True)
+            for seed, time in zip(point.transitions.seeds, point.transitions.updates, strict=True)
         ]
         limits = ("memorised", "memorised_low", "memorised_high")
         names = ("line", self.setting, "proportion", "low", "high", *limits)
@@ -197,9 +203,9 @@ class PhaseDisplay(style.Display):
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         above, between, below = axes
-        places = sorted({point.at for point in self.points})
+        places = sorted({point.place for point in self.points})
         log = places[-1] > 4 * places[0] > 0
-        budget = max(point.found.budget for point in self.points)
+        budget = max(point.transitions.budget for point in self.points)
         handles = []
         for i, line in enumerate(self.lines):
             looks: Keywords = {
@@ -209,32 +215,37 @@ class PhaseDisplay(style.Display):
             }
             cells = self.along(line)
             shift = _SHIFT * (i - (len(self.lines) - 1) / 2)
-            at = np.array([point.at for point in cells])
+            across = np.array([point.place for point in cells])
             span = np.log(places[-1] / places[0]) if log else places[-1] - places[0]
-            at = at * np.exp(shift * span) if log else at + shift * span
+            across = across * np.exp(shift * span) if log else across + shift * span
             value, low, high = (
                 np.array(part, float)
-                for part in zip(*(point.found.proportion for point in cells), strict=True)
+                for part in zip(*(point.transitions.proportion for point in cells), strict=True)
             )
             dashes = _DASHES[i % len(_DASHES)]
-            above.plot(at, value, linestyle=dashes, **looks)
-            above.vlines(at, low, high, color=looks["color"], linewidth=0.8)
+            above.plot(across, value, linestyle=dashes, **looks)
+            above.vlines(across, low, high, color=looks["color"], linewidth=0.8)
             means = [point.memorised for point in cells]
-            between.plot(at, [mean.value for mean in means], linestyle=dashes, **looks)
+            between.plot(across, [mean.value for mean in means], linestyle=dashes, **looks)
             ends = [mean.low for mean in means], [mean.high for mean in means]
-            between.vlines(at, *ends, color=looks["color"], linewidth=0.8)
-            medians = [point.found.median for point in cells]
-            middle = np.array([float(median.value) for median in medians])
-            below.plot(at, np.where(np.isfinite(middle), middle, np.nan), linestyle=dashes, **looks)
-            for x, point, median in zip(at, cells, medians, strict=True):
+            between.vlines(across, *ends, color=looks["color"], linewidth=0.8)
+            medians = [point.transitions.median for point in cells]
+            median_updates = np.array([float(median.value) for median in medians])
+            below.plot(
+                across,
+                np.where(np.isfinite(median_updates), median_updates, np.nan),
+                linestyle=dashes,
+                **looks,
+            )
+            for x, point, median in zip(across, cells, medians, strict=True):
                 top = min(float(median.high), 1.25 * budget)
-                bottom = max(float(median.low), min(point.found.updates.min(), budget))
+                bottom = max(float(median.low), min(point.transitions.updates.min(), budget))
                 if bottom < top:
                     below.vlines(x, bottom, top, color=looks["color"], linewidth=0.8)
-                seen = point.found.updates[np.isfinite(point.found.updates)]
+                reached = point.transitions.updates[np.isfinite(point.transitions.updates)]
                 mark: Keywords = {"color": looks["color"], "linestyle": "", "alpha": 0.6}
-                below.plot(np.full(len(seen), x), seen, marker=".", markersize=3, **mark)
-                censored = len(point.found.updates) - len(seen)
+                below.plot(np.full(len(reached), x), reached, marker=".", markersize=3, **mark)
+                censored = len(point.transitions.updates) - len(reached)
                 if censored:
                     below.annotate(
                         str(censored),
@@ -247,7 +258,7 @@ class PhaseDisplay(style.Display):
             handles.append(Line2D([], [], label=line, linestyle=dashes, **looks))
         below.axhline(budget, color=style.GREY, linewidth=0.8)
         below.set_yscale("log")
-        if any(np.isinf(point.found.updates).any() for point in self.points):
+        if any(np.isinf(point.transitions.updates).any() for point in self.points):
             below.set_ylim(top=1.25 * budget * 1.25 ** (len(self.lines) + 0.5))
         above.set(ylim=(-0.04, 1.04), ylabel="proportion of seeds that\nreach the boundary")
         memorised = declared()["memorised"].title
@@ -268,7 +279,7 @@ class PhaseDisplay(style.Display):
 
 
 def _place(summary: Summary) -> str:
-    """A cell among others."""
+    """The words for a cell."""
     return ", ".join(filter(None, [summary.task, summary.network, phrases(summary.settings)]))
 
 
@@ -289,11 +300,11 @@ def phase(summaries: Sequence[Summary]) -> PhaseDisplay:
         >>> def cell(dim, updates):
         ...     updates, never = np.array(updates), np.full(3, np.inf)
         ...     reached = np.isfinite(updates)
-        ...     found = Transitions((0, 1, 2), updates, updates, updates, never, reached, 1000)
+        ...     ends = Transitions((0, 1, 2), updates, updates, updates, never, reached, 1000)
         ...     means = {"memorised": Mean(0.3, 0.1, None)}
-        ...     return Summary("mine", "lms-7", "(100,2)", {"dim": dim}, {"done": 3}, means, found)
+        ...     return Summary("mine", "lms-7", "(100,2)", {"dim": dim}, {"done": 3}, means, ends)
         >>> cells = [cell(2, [100.0, 200.0, 200.0]), cell(50, [np.inf, np.inf, np.inf])]
-        >>> [point.at for point in simbias.plots.phase(cells).points]
+        >>> [point.place for point in simbias.plots.phase(cells).points]
         [2.0, 50.0]
     """
     return PhaseDisplay.from_summaries(summaries)

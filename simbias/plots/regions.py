@@ -28,7 +28,7 @@ from simbias.models import DataSet, classifier, panel
 from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines
 from simbias.plots._plane import achievable_labels, class_proportions, context_points, limits, plane
-from simbias.plots._points import PlottedPoints, asked, draw_points, kinds
+from simbias.plots._points import PlottedPoints, draw_points, kinds, label_points
 from simbias.tasks import Task
 from simbias.tasks.task import numbers_of
 from simbias.validation.sound import sound_seed
@@ -42,7 +42,7 @@ _LINES: dict[str, Keywords] = {
 
 
 class RegionOptions(TypedDict, total=False):
-    """What ``RegionsDisplay.from_stack`` hands on to ``from_classifier``."""
+    """Options that ``RegionsDisplay.from_stack`` hands on to ``from_classifier``."""
 
     resolution: int
     contexts: int
@@ -105,7 +105,7 @@ class RegionsDisplay(style.Display):
         shown: int = 300,
         name: str | None = None,
     ) -> Self:
-        """Ask any classifier, with its training set on top.
+        """The regions of any classifier, with its training set on top.
 
         Args:
             classify: anything that scores or labels inputs (``simbias.models.classifier``).
@@ -121,20 +121,22 @@ class RegionsDisplay(style.Display):
         Raises:
             ValueError: an argument out of range, or a classifier that answers something else.
         """
-        task, turn = data.task, np.asarray(data.rotation)
+        task, rotation = data.task, np.asarray(data.rotation)
         classify = classifier(classify, classes=task.classes)
         pair, numbers = plane(task, coordinates), numbers_of(task)
         whole("contexts", contexts, least=8)
-        each = 4.0 * numbers + 16.0 * task.classes  # bytes
-        fits("resolution", whole("resolution", resolution, least=2), each * resolution**2)
+        point_bytes = 4.0 * numbers + 16.0 * task.classes  # bytes
+        fits("resolution", whole("resolution", resolution, least=2), point_bytes * resolution**2)
         whole("shown", shown, least=0)
         training = jax.device_get(data.draw())
-        known = asked(classify, task, turn, training.x, training.y)
-        known = known._replace(exception=np.asarray(training.exception))
-        across, up = (np.linspace(*limits(task, j, known.position[:, j]), resolution) for j in pair)
-        alone = numbers == 2
-        others = np.zeros((1, 2)) if alone else context_points(data, contexts)
-        proportion = class_proportions(classify, task, turn, pair, across, up, others)
+        plotted = label_points(classify, task, rotation, training.x, training.y)
+        plotted = plotted._replace(exception=np.asarray(training.exception))
+        across, up = (
+            np.linspace(*limits(task, j, plotted.position[:, j]), resolution) for j in pair
+        )
+        is_plane = numbers == 2
+        others = np.zeros((1, 2)) if is_plane else context_points(data, contexts)
+        proportion = class_proportions(classify, task, rotation, pair, across, up, others)
         return cls(
             name=task.name if name is None else name,
             task=task,
@@ -142,9 +144,9 @@ class RegionsDisplay(style.Display):
             across=across,
             up=up,
             proportion=proportion,
-            contexts=0 if alone else len(others),
+            contexts=0 if is_plane else len(others),
             achievable=achievable_labels(task, pair, across, up, others),
-            points=known,
+            points=plotted,
             shown=shown,
         )
 
@@ -159,7 +161,7 @@ class RegionsDisplay(style.Display):
         horizontal: int = 0,
         **options: Unpack[RegionOptions],
     ) -> Self:
-        """Ask one network of a stack, or another classifier, with its training set on top.
+        """The regions of a network of a stack, or of another classifier, and its training set.
 
         Args:
             learned: a stack, or any classifiers, as for ``simbias.validate``.
@@ -173,17 +175,17 @@ class RegionsDisplay(style.Display):
             ValueError: a seed that is not in the stack or no classifier, or an argument out of
                 range.
         """
-        known = panel(learned, data)
-        seed = sound_seed(known, seed)
-        i = known.index(seed)
+        classifiers = panel(learned, data)
+        seed = sound_seed(classifiers, seed)
+        i = classifiers.index(seed)
         display = cls.from_classifier(
-            known.members[i],
-            known.data[i],
+            classifiers.members[i],
+            classifiers.data[i],
             coordinates=(horizontal, coordinate),
-            name=style.network_title(known, seed),
+            name=style.network_title(classifiers, seed),
             **options,
         )
-        display.what, display.noun = "training points", style.noun(known.members[i])
+        display.what, display.noun = "training points", style.noun(classifiers.members[i])
         return display
 
     @property
@@ -223,7 +225,7 @@ class RegionsDisplay(style.Display):
 
     @property
     def finding(self) -> str:
-        """What the numbers say, in at most two lines."""
+        """The result in words, in at most two lines."""
         lines = [] if self.points is None else [self.points.fits(self.what)]
         if self.mixed > 0.5:
             lines.append(f"the other coordinates decide on {self.mixed:.0%} of this plane")
@@ -238,7 +240,7 @@ class RegionsDisplay(style.Display):
             "said": self.said.ravel(),
         }
         proportion |= {
-            f"proportion_{label}": one.ravel() for label, one in enumerate(self.proportion)
+            f"proportion_{label}": values.ravel() for label, values in enumerate(self.proportion)
         }
         rows = [
             (name, label, number, *vertex)
@@ -249,13 +251,13 @@ class RegionsDisplay(style.Display):
         ]
         columns = zip(*rows, strict=True) if rows else ([], [], [], [], [])
         names = ("boundary", "class", "line", "x", "y")
-        found: dict[str, style.Table] = {
+        tables: dict[str, style.Table] = {
             "proportion": proportion,
             "lines": dict(zip(names, map(list, columns), strict=True)),
         }
         if self.points is not None:
-            found["points"] = self.points.some(self.shown).table(self.coordinates)
-        return found
+            tables["points"] = self.points.some(self.shown).table(self.coordinates)
+        return tables
 
     def _size(self) -> tuple[float, float]:
         marks = len(self._lines()) + (0 if self.points is None else len(kinds(self.points)))
@@ -328,26 +330,26 @@ class RegionsDisplay(style.Display):
 
     def _lines(self) -> dict[str, dict[int, list[np.ndarray]]]:
         """The vertices of every boundary drawn."""
-        found = {"learned": self.learned} if self.learned else {}
+        lines = {"learned": self.learned} if self.learned else {}
         if self.achievable is not None:
             labels = np.arange(self.task.classes)[:, None, None]
-            found["achievable"] = self._outlines((self.achievable == labels).astype(float), 0.0)
-        return found
+            lines["achievable"] = self._outlines((self.achievable == labels).astype(float), 0.0)
+        return lines
 
     def _tolerance(self) -> float:
-        """Three standard errors of half a lead, at most; of few contexts all must agree."""
+        """Three standard errors of half a lead, at most; few contexts must all agree."""
         return min(1.5 / np.sqrt(self.contexts), 0.49) if self.contexts else 0.0
 
     def _outlines(
         self, proportion: Float[np.ndarray, "classes rows columns"], tolerance: float
     ) -> dict[int, list[np.ndarray]]:
         """The outline of each class that is said most often somewhere, where it has one."""
-        said = np.unique(proportion.argmax(axis=0))
-        found = {}
-        for label in said if len(proportion) > 2 else [1]:
+        present = np.unique(proportion.argmax(axis=0))
+        outlines = {}
+        for label in present if len(proportion) > 2 else [1]:
             lead = proportion[label] - np.delete(proportion, label, axis=0).max(axis=0)
-            found[int(label)] = majority_lines(self.across, self.up, (1 + lead) / 2, tolerance)
-        return {label: lines for label, lines in found.items() if lines}
+            outlines[int(label)] = majority_lines(self.across, self.up, (1 + lead) / 2, tolerance)
+        return {label: lines for label, lines in outlines.items() if lines}
 
     def _columns(self) -> int:
         """Of the legend; the words on exceptions are too long for two."""
@@ -359,15 +361,15 @@ class RegionsDisplay(style.Display):
 
     def _classes(self) -> dict[int, str]:
         """The legend's words on each colour: its classes, and how many points have them."""
-        found, last = {}, len(style.CLASSES) - 1
+        classes, last = {}, len(style.CLASSES) - 1
         for group in range(min(self.task.classes, last + 1)):
             more = group == last and self.task.classes > last + 1
             words = f"classes {group} to {self.task.classes - 1}" if more else f"class {group}"
             if self.points is not None:
                 label = self.points.label
                 words += f" ({np.sum(label >= group if more else label == group):,} points)"
-            found[group] = words
-        return found
+            classes[group] = words
+        return classes
 
     def _axis_label(self, axis: int) -> str:
         index = np.unravel_index(self.coordinates[axis], self.task.shape)

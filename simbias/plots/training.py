@@ -37,7 +37,7 @@ class TrainingDisplay(style.Display):
     Attributes:
         name: what is drawn, the first line of the title.
         seeds: the networks.
-        traces: one array a network, (checks, columns of ``simbias.training.fit.TRACE``).
+        traces: one array for each network, (checks, columns of ``simbias.training.fit.TRACE``).
         achievable: accuracy of the achievable rule; None where it is not known.
         simple: accuracy of the simple rule; None where there is none.
         left_out: the seeds whose networks are no classifiers.
@@ -67,7 +67,7 @@ class TrainingDisplay(style.Display):
             ValueError: it was never checked, or none of its networks is a classifier.
         """
         instance("stack", stack, Stack)
-        every, stack = stack.seeds, sound(stack)
+        seeds, stack = stack.seeds, sound(stack)
         if not all(map(len, stack.traces)):
             raise fail("stack", "networks without traces", "a trained stack")
         task, (simple, achievable) = stack.cell.task, stack.cell.task.truth
@@ -77,7 +77,7 @@ class TrainingDisplay(style.Display):
             traces=stack.traces,
             achievable=None if achievable is None else 1 - achievable,
             simple=None if simple is None else 1 - simple,
-            left_out=tuple(seed for seed in every if seed not in stack.seeds),
+            left_out=tuple(seed for seed in seeds if seed not in stack.seeds),
         )
 
     @cached_property
@@ -111,7 +111,7 @@ class TrainingDisplay(style.Display):
         return text
 
     def tables(self) -> dict[str, style.Table]:
-        """One table, a row a network and check."""
+        """One table, a row for each network and check."""
         seeds = np.repeat(self.seeds, [len(trace) for trace in self.traces])
         columns = np.concatenate(self.traces).T
         return {"training": {"seed": seeds, **dict(zip(TRACE, columns, strict=True))}}
@@ -151,7 +151,7 @@ class TrainingDisplay(style.Display):
                 handles.append(line)
         axes[-1].set_xlabel("updates")
         self._heading(axes[0], f"{self.name}\n{self.finding}")
-        self._legend(axes[-1], handles, [str(each.get_label()) for each in handles], ncols=2)
+        self._legend(axes[-1], handles, [str(handle.get_label()) for handle in handles], ncols=2)
 
     def _panel(self, ax: Axes, columns: tuple[str, str]) -> None:
         for column, colour in zip(columns, _COLOURS, strict=True):
