@@ -1,4 +1,4 @@
-"""What is printed, where and how: names, paragraphs, tables of any kind."""
+"""Printing on standard output: names, paragraphs, tables of any kind."""
 
 import sys
 import textwrap
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def print_names(kind: str, summaries: Mapping[str, str]) -> None:
-    """Names of a kind with a line about each."""
+    """Print names of a kind with a line about each."""
     print(kind)
     width = max(map(len, summaries), default=0)
     for name, words in sorted(summaries.items()):
@@ -24,7 +24,7 @@ def make_console() -> "Console":
     from rich.console import Console
 
     class Piped(Console):
-        """One that leaves it to the program what a reader that has gone away means."""
+        """A console that leaves a broken pipe to the program."""
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
@@ -32,23 +32,23 @@ def make_console() -> "Console":
     return Piped(width=None if sys.stdout.isatty() else 240)
 
 
-def say(console: "Console", text: str) -> None:
-    """One paragraph, as it is."""
+def print_text(console: "Console", text: str) -> None:
+    """Print a paragraph as it is."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def explain(console: "Console", text: str) -> None:
-    """A paragraph, wrapped between words."""
+def print_wrapped(console: "Console", text: str) -> None:
+    """Print a paragraph, wrapped between words."""
     for line in textwrap.wrap(text, console.width, break_on_hyphens=False):
-        say(console, line)
+        print_text(console, line)
 
 
 def print_table(console: "Console", table: "TextTable") -> None:
-    """A table with its caption, as wide as the console allows."""
+    """Print a table with its caption, as wide as the console allows."""
     from rich.text import Text
 
     from simbias.tables.columns import laid_out
 
     for line in laid_out(table.head, table.lines, console.width, keys=table.keys):
         console.print(Text(line.text, "bold" if line.heading else ""), soft_wrap=True)
-    explain(console, table.caption)
+    print_wrapped(console, table.caption)

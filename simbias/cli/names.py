@@ -41,8 +41,8 @@ def info(name: Name) -> int:
         return DONE
     names = {kind: list(registry.entries()) for kind, registry in REGISTRIES.items()}
     names["claims"] = list(listed()[0])
-    known("name", name, dict.fromkeys(one for several in names.values() for one in several))
-    for i, kind in enumerate(kind for kind, several in names.items() if name in several):
+    known("name", name, dict.fromkeys(entry for entries in names.values() for entry in entries))
+    for i, kind in enumerate(kind for kind, entries in names.items() if name in entries):
         print("\n" * (i > 0), end="")
         describe(kind, name)
     return DONE

@@ -1,4 +1,4 @@
-"""From words to a verb with its arguments; what is wrong with them in one line."""
+"""Parses words into a verb with its arguments; errors are one line."""
 
 import functools
 import io
@@ -52,9 +52,9 @@ def parse(verbs: Verbs, arguments: Sequence[str]) -> Callable[[], int]:
     app = tyro.extras.SubcommandApp()
     for name, verb in verbs.items():
         app.command(name=name)(_binding(verb))
-    said = io.StringIO()
+    messages = io.StringIO()
     try:
-        with redirect_stderr(said), _types:
+        with redirect_stderr(messages), _types:
             bound: Callable[[], int] = app.cli(
                 args=arguments, prog="simbias", description=DESCRIPTION
             )
@@ -62,7 +62,7 @@ def parse(verbs: Verbs, arguments: Sequence[str]) -> Callable[[], int]:
     except SystemExit as error:
         if not error.code:
             raise
-        raise ValueError(_unboxed(said.getvalue())) from None
+        raise ValueError(_unboxed(messages.getvalue())) from None
 
 
 def _binding(verb: Callable[..., int]) -> Callable[..., Callable[[], int]]:
@@ -86,7 +86,7 @@ def _unboxed(text: str) -> str:
 
 def _refuse_repeats(verbs: Verbs, arguments: Sequence[str]) -> None:
     """Raise ValueError for an option of one value that is given twice: one would be ignored."""
-    several = {
+    repeatable = {
         "--" + option.strip("_").replace("_", "-")
         for verb in verbs.values()
         for option, annotation in verb.__annotations__.items()
@@ -95,5 +95,5 @@ def _refuse_repeats(verbs: Verbs, arguments: Sequence[str]) -> None:
     given = [word.partition("=")[0].replace("_", "-") for word in arguments[1:]]
     for flag in dict.fromkeys(given):
         times = given.count(flag)
-        if times > 1 and re.fullmatch(r"--[a-z][a-z-]*", flag) and flag not in several:
+        if times > 1 and re.fullmatch(r"--[a-z][a-z-]*", flag) and flag not in repeatable:
             raise ValueError(f"{flag}: given {times} times, allowed: once")

@@ -1,4 +1,4 @@
-"""A whole command line: its verbs, its exit code, what it says of errors."""
+"""The command line: its verbs, exit codes and messages of errors."""
 
 import sys
 from collections.abc import Sequence

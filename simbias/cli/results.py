@@ -11,7 +11,7 @@ from simbias._checks import fail, known
 from simbias._escape import csv_text, json_text
 from simbias._process import DONE, tell
 from simbias.cli.shared import Directory, Sql, open_store, start_jax
-from simbias.console import make_console, print_table, say
+from simbias.console import make_console, print_table, print_text
 from simbias.registry import REGISTRIES
 
 if TYPE_CHECKING:
@@ -154,6 +154,6 @@ def name_figures(
 
     try:
         for path in draw(Chosen(store, cell, bounds=bounds), [kind]):
-            say(console, str(path))
+            print_text(console, str(path))
     except (ValueError, StoreError) as error:
-        say(console, f"no {kind} figure: {error}")
+        print_text(console, f"no {kind} figure: {error}")

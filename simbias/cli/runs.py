@@ -11,7 +11,7 @@ import tyro
 from simbias._process import DONE, FAILED, program, tell
 from simbias.cli.results import print_summary
 from simbias.cli.shared import Directory, Several, Suite, each, open_store, start_jax
-from simbias.console import make_console, say
+from simbias.console import make_console, print_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,13 +70,13 @@ def run(
             drawn = draw(Chosen(store, note=tell), ["boundary"])
             figures = [path for path in drawn if path.suffix == ".png"]
         except (ValueError, OSError) as error:  # the run is done, whatever can be drawn of it
-            say(console, f"no boundary figure: {error}")
+            print_text(console, f"no boundary figure: {error}")
     if figures:  # the oldest is the one that a run draws itself
         oldest = min(figures, key=lambda path: path.stat().st_mtime)
-        say(console, f"boundary figure: {oldest}")
+        print_text(console, f"boundary figure: {oldest}")
     if preset != "full":
         for again in _full_run(suite, out, seeds, sets, n_certify, cores):
-            say(console, f"the full run: {again}")
+            print_text(console, f"the full run: {again}")
     return FAILED if {"error", "diverged"} & set(statuses) else DONE
 
 
@@ -97,9 +97,9 @@ def status(directory: Directory, /) -> int:
     seeds = len(config["seeds"])
     print(f"{config['suite']} --preset {config['preset']}, {seeds} seeds")
     for cell, settings in cell_settings(store).items():
-        have = counts.get(cell, Counter())
-        missing = seeds - sum(have.values())
-        states = [f"{count} {state}" for state, count in sorted(have.items())]
+        state_counts = counts.get(cell, Counter())
+        missing = seeds - sum(state_counts.values())
+        states = [f"{count} {state}" for state, count in sorted(state_counts.items())]
         states += [f"{missing} missing"] * (missing > 0)
         print(f"  {', '.join(filter(None, [cell, phrases(settings)]))}: {', '.join(states)}")
     if unverified := store.unverified():
@@ -113,21 +113,20 @@ def _print_plan(console: "Console", plan: "Plan") -> None:
     from simbias.runner.machine import matmul_gflops
     from simbias.training.words import phrases, told_apart
 
-    what = " and ".join(dict.fromkeys(experiment_of(cell).table.name for cell in plan.cells))
-    say(console, f"{plan.suite} {plan.preset}: {len(plan.replicas)} {what}")
-    apart = dict(zip(plan.cells, told_apart([cell.settings for cell in plan.cells]), strict=True))
+    tables = " and ".join(dict.fromkeys(experiment_of(cell).table.name for cell in plan.cells))
+    print_text(console, f"{plan.suite} {plan.preset}: {len(plan.replicas)} {tables}")
+    settings = told_apart([cell.settings for cell in plan.cells])
+    differing = dict(zip(plan.cells, settings, strict=True))
     for i, group in enumerate(plan.groups, 1):
-        say(console, f"compiled group {i}")
-        for cell in dict.fromkeys(one.cell for one in group):
-            seeds = sum(one.cell == cell for one in group)
+        print_text(console, f"compiled group {i}")
+        for cell in dict.fromkeys(replica.cell for replica in group):
+            seeds = sum(replica.cell == cell for replica in group)
             always = dict(experiment_of(cell).effort(cell))
-            say(
-                console,
-                f"  {cell.name}, {phrases(apart[cell] | always)}: {seeds} seed{'s' * (seeds > 1)}",
-            )
+            words = phrases(differing[cell] | always)
+            print_text(console, f"  {cell.name}, {words}: {seeds} seed{'s' * (seeds > 1)}")
     peak = matmul_gflops()
     minutes = plan.flops / peak / 1e9 / 60
-    say(
+    print_text(
         console,
         f"{plan.flops / 1e12:.1f} TFLOP of updates if every budget is spent: {minutes:.1f} minutes"
         f" at the {peak:.0f} GFLOP/s of matrix products measured here; expect once to three times"
@@ -143,7 +142,7 @@ def _full_run(
     n_certify: int | None,
     cores: int | None,
 ) -> list[str]:
-    """The command of the suite's full preset, with what was given; none where it would fail."""
+    """The command of the suite's full preset with the same options; [] where it would fail."""
     from simbias import suites
     from simbias.results.store import Store
     from simbias.runner.execute import check_same

@@ -1,4 +1,4 @@
-"""What the verbs proportion: the words they take, a run directory, JAX's start.
+"""Shared by the verbs: types of their arguments, a run directory, the start of JAX.
 
 Imports that start JAX or matplotlib are made by the functions that need them, here and in the
 verbs, so that help and lists answer at once.

@@ -8,7 +8,7 @@ from simbias._checks import fail, known
 from simbias._process import DONE, FAILED, tell
 from simbias.cli.results import name_figures
 from simbias.cli.shared import Directory, Several, Words, each, open_store, start_jax
-from simbias.console import make_console, print_table, say
+from simbias.console import make_console, print_table, print_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,26 +62,28 @@ def bounds(
     check_effort(delta, n_certify, masks)
     names = tuple(bound_names(chosen or None))
     settings = cell_settings(store)
-    found = []
-    for made, networks in learned(store, cell):
-        request = kept.Request(made, tuple(networks), names, delta, n_certify, masks)
+    held = []
+    for own_cell, networks in learned(store, cell):
+        request = kept.Request(own_cell, tuple(networks), names, delta, n_certify, masks)
         evaluations = kept.hold(store, request)
-        what = experiment_of(made).table.name
-        found += [(made, evaluations)] if what == "networks" else []
-        words = phrases({"delta": delta} | settings.get(made.name, {}))
-        say(console, f"{made.name}, {words}, {len(networks)} {what}: {request.path(store)}")
+        table = experiment_of(own_cell).table.name
+        held += [(own_cell, evaluations)] if table == "networks" else []
+        words = phrases({"delta": delta} | settings.get(own_cell.name, {}))
+        print_text(
+            console, f"{own_cell.name}, {words}, {len(networks)} {table}: {request.path(store)}"
+        )
         print_table(console, bounds_table(evaluations))
         for seed, reason in kept.set_apart(evaluations).items():
-            say(console, f"left out: {made.name} seed {seed}: {reason}")
-        name_figures(console, store, "bounds", made.name, [(made, evaluations)])
-    if len(found) > 1:
+            print_text(console, f"left out: {own_cell.name} seed {seed}: {reason}")
+        name_figures(console, store, "bounds", own_cell.name, [(own_cell, evaluations)])
+    if len(held) > 1:
         try:
-            scores = discriminate(*kept.comparable(found))
+            scores = discriminate(*kept.comparable(held))
         except ValueError as error:
-            say(console, f"which numbers tell networks apart cannot be said: {error}")
+            print_text(console, f"which numbers tell networks apart cannot be said: {error}")
         else:
             print_table(console, discrimination_table(scores))
-            name_figures(console, store, "discrimination", bounds=found)
+            name_figures(console, store, "discrimination", bounds=held)
     return DONE
 
 
@@ -111,9 +113,9 @@ def claims(words: Words = (), /, out: Path | None = None, cores: int | None = No
         _print_verdicts(console, store)
         name_figures(console, store, "claims")
         return DONE
-    wanted = first == "check"
-    if len(rest) != wanted:
-        allowed = "one file" if wanted else "none"
+    files = first == "check"
+    if len(rest) != files:
+        allowed = "one file" if files else "none"
         raise ValueError(f"claims {first}: got {len(rest)} words after it, allowed: {allowed}")
     if first == "vocabulary":
         from simbias.tables.claims import vocabulary_table
@@ -123,10 +125,10 @@ def claims(words: Words = (), /, out: Path | None = None, cores: int | None = No
     from simbias.claims import builtin, feasible, load
     from simbias.tables.claims import claims_table
 
-    found = load(rest[0]) if rest else list(builtin().values())
+    chosen = load(rest[0]) if rest else list(builtin().values())
     if rest:
-        feasible(found)
-    print_table(make_console(), claims_table(found))
+        feasible(chosen)
+    print_table(make_console(), claims_table(chosen))
     return DONE
 
 
@@ -144,15 +146,15 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
         chosen,
         store,
         reporter=lambda: ConsoleReporter(console),
-        note=lambda text: say(console, text),
+        note=lambda text: print_text(console, text),
     )
     for verdict in verdicts:
         claim = verdict.claim
-        say(console, f"\n{claim.id}, version {claim.version}: {claim.title}")
-        say(console, f"  {verdict.verdict}: {verdict.reason}")
+        print_text(console, f"\n{claim.id}, version {claim.version}: {claim.title}")
+        print_text(console, f"  {verdict.verdict}: {verdict.reason}")
         for premise in verdict.premises:
-            say(console, f"  premise {premise}")
-    say(console, "")
+            print_text(console, f"  premise {premise}")
+    print_text(console, "")
     _print_verdicts(console, store)
     name_figures(console, store, "claims")
     return FAILED if {"error", "diverged"} & statuses else DONE

@@ -41,13 +41,11 @@ _SLOW = ("islands",)  # a minute or more
 _COMPARED = ("train_accuracy", "test_accuracy", "s_randomised_accuracy", "sc_randomised_accuracy")
 
 Listing = Callable[[Store, str | None], list[Trained[OwnCell]]]  # which cells a figure may be of
-Bounded = Sequence[
-    tuple[OwnCell, Sequence[Evaluation]]
-]  # cells with what was found on their networks
+Bounded = Sequence[tuple[OwnCell, Sequence[Evaluation]]]  # cells with their evaluations
 
 
 class Chosen(NamedTuple):
-    """What a figure is to be of.
+    """The run, and the part of it, that a figure shows.
 
     Attributes:
         store: the run.
@@ -58,7 +56,7 @@ class Chosen(NamedTuple):
         coordinate: which coordinate across the simple one, for the same; None: the slab along which
             the network changes its label most often.
         note: hears which networks are left out.
-        bounds: what was found of bounds; None: the latest that the run holds.
+        bounds: evaluations by cell; None: the latest that the run holds.
     """
 
     store: Store
@@ -70,15 +68,15 @@ class Chosen(NamedTuple):
 
 
 class Absent(ValueError):
-    """A run has nothing that a figure is of: where no figure is named, it is no fault.
+    """A run lacks what a figure shows: no fault where the figure was not asked for by name.
 
     Args:
         store: the run.
-        what: it has none of.
+        contents: that the run lacks, in words.
     """
 
-    def __init__(self, store: Store, what: str) -> None:
-        arrived = f"{store.directory}, which has no {what}"
+    def __init__(self, store: Store, contents: str) -> None:
+        arrived = f"{store.directory}, which has no {contents}"
         super().__init__(str(fail("DIR", arrived, "a directory that has some")))
 
 
@@ -86,7 +84,7 @@ def draw(chosen: Chosen, kinds: Sequence[str] | None = None) -> list[Path]:
     """Draw figures of a run into its folder ``figures``, as PDF and PNG, data beside them as CSV.
 
     Args:
-        chosen: what they are to be of; which of the default figures are left out is noted too.
+        chosen: the run and the part of it; its ``note`` also hears of default figures left out.
         kinds: names of registered figures; default: those of what the run has, without ``islands``,
             which takes a minute or more.
 
@@ -111,8 +109,8 @@ def draw(chosen: Chosen, kinds: Sequence[str] | None = None) -> list[Path]:
         except Exception as error:
             if kinds is None and isinstance(error, Absent):
                 continue
-            told = isinstance(error, ValueError | StoreError) or not FIGURES.owns(kind)
-            if kinds is not None or chosen.seed is not None or not told:
+            expected = isinstance(error, ValueError | StoreError) or not FIGURES.owns(kind)
+            if kinds is not None or chosen.seed is not None or not expected:
                 raise
             note(f"no {kind} figure: {error}")
             continue
@@ -157,29 +155,33 @@ def phase_of(chosen: Chosen) -> tuple[str, Display]:
 def bounds_of(chosen: Chosen) -> tuple[str, Display]:
     """Every bound of a cell against the exact risk of the classifier that it certifies."""
     beginning = chosen.cell or ""
-    found = [one for one in _bounded(chosen) if one[0].name.startswith(beginning)]
-    if not found:
+    cells = [
+        (cell, evaluations)
+        for cell, evaluations in _bounded(chosen)
+        if cell.name.startswith(beginning)
+    ]
+    if not cells:
         raise Absent(chosen.store, f"bounds of {beginning}" if beginning else "bounds")
-    check_one([cell.name for cell, _ in found], chosen.cell)
-    cell, evaluations = found[0]
-    apart = set_apart(evaluations)
-    known = [one for one in evaluations if one.seed not in apart]
-    networks = len({one.seed for one in known})
+    check_one([cell.name for cell, _ in cells], chosen.cell)
+    cell, evaluations = cells[0]
+    left_out = set_apart(evaluations)
+    readable = [evaluation for evaluation in evaluations if evaluation.seed not in left_out]
+    networks = len({evaluation.seed for evaluation in readable})
     settings = cell_settings(chosen.store).get(cell.name, departures(cell.task))
     words = phrases({"n_train": cell.n_train} | settings)
     counted = f"{networks} {experiment_of(cell).learner}{'s' * (networks > 1)}"
     name = f"{cell.task.name} {label_of(cell)}, {words}, {counted}"
-    return f"bounds-{_slug(cell)}", bounds(known, name=name)
+    return f"bounds-{_slug(cell)}", bounds(readable, name=name)
 
 
 def discrimination_of(chosen: Chosen) -> tuple[str, Display]:
     """How well every bound and measure tells networks that have learned from stuck ones."""
-    found = [
+    cells = [
         (cell, evaluations) for cell, evaluations in _bounded(chosen) if isinstance(cell, Cell)
     ]
-    if len(found) < 2:
+    if len(cells) < 2:
         raise Absent(chosen.store, "bounds of several cells of networks")
-    return "discrimination", discrimination(discriminate(*comparable(found)))
+    return "discrimination", discrimination(discriminate(*comparable(cells)))
 
 
 def claims_of(chosen: Chosen) -> tuple[str, Display]:
@@ -213,7 +215,7 @@ def _sound(
     first: bool = False,
     of: Listing = trained,
 ) -> tuple[AnyStack, tuple[int, ...]]:
-    """The networks for a figure, and the seeds of others of the cell; those left out are told."""
+    """The networks for a figure, and the seeds of its cell that are left out, which it notes."""
     stack, left_out = load_sound(chosen.store, chosen.cell, seed=seed, first=first, of=of)
     for job, fault in left_out.items():
         chosen.note(f"{kind} figure: left out {job.cell.name} seed {job.seed}: {fault}")
@@ -238,12 +240,12 @@ def most_cut(stack: Stack | Fitted) -> int | None:
 
 
 def table_rows(store: Store) -> list[ComparisonRow]:
-    """A run's table as rows of a comparison with what was published; who diverged is told."""
+    """A run's table as rows of a comparison with published values; labels count the diverged."""
 
     def label(summary: Summary) -> str:
         diverged = summary.statuses.get("diverged")
-        told = f"{diverged} diverged" if diverged else ""
-        return ", ".join(filter(None, [summary.network, phrases(summary.settings), told]))
+        note = f"{diverged} diverged" if diverged else ""
+        return ", ".join(filter(None, [summary.network, phrases(summary.settings), note]))
 
     return [
         ComparisonRow(

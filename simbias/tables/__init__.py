@@ -1,4 +1,4 @@
-"""All table text: what columns are called, what stands in them, and what the numbers are."""
+"""All text of tables: headings, cells and captions."""
 
 from simbias.tables.text import TextTable, latex
 

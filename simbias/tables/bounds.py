@@ -17,23 +17,25 @@ CAPTION = (
 
 
 def bounds_table(evaluations: Sequence[Evaluation]) -> TextTable:
-    """A line a bound; judgements count networks.
+    """A line for each bound; judgements count networks.
 
-    Networks of which nothing is known (``set_apart``) have no part in it, if there are others.
+    Networks of which nothing is known (``set_apart``) are left out, if there are others.
     """
     by_name: dict[str, list[Evaluation]] = {}
-    apart = set_apart(evaluations)
-    for one in [one for one in evaluations if one.seed not in apart] or evaluations:
-        by_name.setdefault(one.record.bound, []).append(one)
+    unreadable = set_apart(evaluations)
+    readable = [evaluation for evaluation in evaluations if evaluation.seed not in unreadable]
+    for evaluation in readable or evaluations:
+        by_name.setdefault(evaluation.record.bound, []).append(evaluation)
     lines = []
-    for name, several in by_name.items():
-        record = several[0].record
-        values = _given([one.record.value for one in several])
+    for name, of_bound in by_name.items():
+        record = of_bound[0].record
+        values = _given([evaluation.record.value for evaluation in of_bound])
         risk = ""
-        if any(one.risk is not None for one in several):
-            low = min(_given([one.risk_low for one in several]))
-            high = max(_given([one.risk_high for one in several]))
-            risk = f"{_median([one.risk for one in several])} [{low:.4g}, {high:.4g}]"
+        if any(evaluation.risk is not None for evaluation in of_bound):
+            low = min(_given([evaluation.risk_low for evaluation in of_bound]))
+            high = max(_given([evaluation.risk_high for evaluation in of_bound]))
+            median = _median([evaluation.risk for evaluation in of_bound])
+            risk = f"{median} [{low:.4g}, {high:.4g}]"
         value = "inapplicable"
         if values:
             value = _median(values)
@@ -46,10 +48,10 @@ def bounds_table(evaluations: Sequence[Evaluation]) -> TextTable:
                 record.certifies,
                 value,
                 risk,
-                _median([one.gap for one in several]),
-                _proportion([one.valid for one in several]),
-                _proportion([one.vacuous for one in several]),
-                _median([one.tightness for one in several]),
+                _median([evaluation.gap for evaluation in of_bound]),
+                _proportion([evaluation.valid for evaluation in of_bound]),
+                _proportion([evaluation.vacuous for evaluation in of_bound]),
+                _median([evaluation.tightness for evaluation in of_bound]),
             ]
         )
     return TextTable(HEAD, lines, CAPTION)
@@ -65,7 +67,7 @@ def _median(values: Sequence[float | None]) -> str:
 
 
 def _proportion(answers: Sequence[bool | None]) -> str:
-    """Yes or no where all networks agree, otherwise how many say yes."""
+    """Yes or no where all networks agree, otherwise the number of yes."""
     given = [answer for answer in answers if answer is not None]
     if not given:
         return ""

@@ -1,4 +1,4 @@
-"""The tables of what may be claimed, and of what is."""
+"""The tables of claims, and of the quantities that a claim may be about."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,32 @@ from simbias.tables.text import TextTable
 
 
 def claims_table(claims: Sequence[Claim]) -> TextTable:
-    """A line a claim."""
+    """A line for each claim."""
     head = ("id", "says", "test", "units", "family", "hash", "title")
     lines = [
-        (one.id, one.says, one.criterion.test, str(one.units), one.family, one.hash, one.title)
-        for one in claims
+        (
+            claim.id,
+            claim.says,
+            claim.criterion.test,
+            str(claim.units),
+            claim.family,
+            claim.hash,
+            claim.title,
+        )
+        for claim in claims
     ]
     return TextTable(head, lines)
 
 
 def vocabulary_table() -> TextTable:
-    """A line a quantity that a claim may be about."""
+    """A line for each quantity that a claim may be about."""
     lines = [
-        (one.call, one.of, f"[{one.low:g}, {one.high:g}] {one.unit}".strip(), one.summary)
-        for one in declared().values()
+        (
+            quantity.call,
+            quantity.of,
+            f"[{quantity.low:g}, {quantity.high:g}] {quantity.unit}".strip(),
+            quantity.summary,
+        )
+        for quantity in declared().values()
     ]
     return TextTable(("quantity", "of a", "range", "meaning"), lines)

@@ -35,7 +35,7 @@ def laid_out(names: Sequence[str], rows: Rows, width: int, *, keys: int = 1) -> 
         for column in columns
     ]
     most = [max(map(len, column)) for column in columns]
-    roomy = [max(one, min(other, _ROOMY)) for one, other in zip(least, most, strict=True)]
+    roomy = [max(short, min(long, _ROOMY)) for short, long in zip(least, most, strict=True)]
     blocks = [list(range(len(columns)))] if _fits(least, width) else None
     blocks = blocks or _blocks(roomy, width, keys) or _blocks(least, width, keys)
     if blocks is None:
@@ -54,7 +54,7 @@ def _fits(widths: Sequence[int], width: int) -> bool:
 
 
 def _blocks(widths: Sequence[int], width: int, keys: int) -> list[list[int]] | None:
-    """The columns of each table; None where the keys and one more are too wide."""
+    """The columns of each table; None where the keys and another column are too wide."""
     first = list(range(keys))
     blocks = [first]
     for i in range(keys, len(widths)):
@@ -93,7 +93,7 @@ def _row(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 
 def _lists(names: Sequence[str], rows: Rows, width: int) -> list[str]:
-    """A line a column, a blank line between rows; empty columns are left out."""
+    """Each row as a list, a line for each column that is not empty, a blank line between rows."""
     indent = max(map(len, names), default=0) + _GAP
     lines: list[str] = [] if rows else _wrapped("  ".join(names), width)
     for row in rows:

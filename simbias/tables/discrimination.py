@@ -12,7 +12,7 @@ HEAD = ("name", "kind", "AUC", "Kendall tau", "worst sign error", "environment")
 
 
 def discrimination_table(scores: Sequence[Score]) -> TextTable:
-    """A line a number, the best AUC first; raises ValueError without any."""
+    """A line for each score, the best AUC first; raises ValueError without any."""
     if not scores:
         raise fail("scores", list(scores), "at least one Score")
     lines = []
@@ -23,7 +23,7 @@ def discrimination_table(scores: Sequence[Score]) -> TextTable:
 
 
 def _caption(scores: Sequence[Score]) -> str:
-    """What the columns are; the counts are those of the score that rests on most."""
+    """The caption; its counts are those of the score that rests on most pairs."""
     counts = [(score.pairs, score.stuck, score.learned) for score in scores]
     most = scores[counts.index(max(counts))]
     return (

@@ -26,73 +26,77 @@ CAPTION_TRANSITIONS = (
 
 
 def summary_table(summaries: Sequence[Summary]) -> TextTable:
-    """A line a cell, and below it the published values where there are some.
+    """A line for each cell, and below it the published values where there are some.
 
     Cells are told apart by the settings that vary within the run. Where a run trains to an accuracy
     on select draws, the table also says how many seeds reach the achievable boundary, and when.
     """
-    learns, counted, asked = _learns(summaries), _counted(summaries), _asked(summaries)
+    learner_heads, count_head = _learner_heads(summaries), _count_head(summaries)
+    with_transitions = _has_transitions(summaries)
     settings = map(word, summaries[0].settings) if summaries else []
-    keys = [*learns, *settings, counted]
+    keys = [*learner_heads, *settings, count_head]
     lines = []
     for summary in summaries:
         counts = ", ".join(f"{count} {status}" for status, count in summary.statuses.items())
         means = list(summary.means.values())
         own = list(map(value_words, summary.settings.values()))
-        names = [summary.task, summary.network][: len(learns)]
+        names = [summary.task, summary.network][: len(learner_heads)]
         line = [*names, *own, counts, *map(_measured, means)]
-        lines.append(line + (_moved(summary.transitions) if asked else []))
+        lines.append(line + (_transition_texts(summary.transitions) if with_transitions else []))
         if any(mean.published is not None for mean in means):
             values = ["" if m.published is None else f"{m.published:.3f}" for m in means]
-            below = [""] * len([*names, *own]) + ["published", *values]
-            lines.append(below + [""] * (len(lines[-1]) - len(below)))
+            published_line = [""] * len([*names, *own]) + ["published", *values]
+            lines.append(published_line + [""] * (len(lines[-1]) - len(published_line)))
     return TextTable(
-        head=[*keys, *_headings(summaries), *(_TRANSITIONS if asked else ())],
+        head=[*keys, *_headings(summaries), *(_TRANSITIONS if with_transitions else ())],
         lines=lines,
-        caption=f"{CAPTION}; {CAPTION_TRANSITIONS}" if asked else CAPTION,
+        caption=f"{CAPTION}; {CAPTION_TRANSITIONS}" if with_transitions else CAPTION,
         keys=len(keys),
     )
 
 
 def _headings(summaries: Sequence[Summary]) -> list[str]:
-    """Of the columns of means."""
-    every = [made.shown for made in experiments().values()]
-    told = dict(item for shown in reversed(every) for item in shown.items())  # the first counts
+    """The headings of the columns of means."""
+    columns = [experiment.shown for experiment in experiments().values()]
+    # of columns of one name the first counts
+    column_of = dict(entry for shown in reversed(columns) for entry in shown.items())
     named = summaries[0].means if summaries else experiments()[USUAL].shown
-    return [told[name].heading for name in named]
+    return [column_of[name].heading for name in named]
 
 
-def _learns(summaries: Sequence[Summary]) -> list[str]:
-    """The columns that say what was learned, and by what, if anything learns."""
-    learners = dict.fromkeys(one.learner for one in summaries)
+def _learner_heads(summaries: Sequence[Summary]) -> list[str]:
+    """The names of the columns of task and learner; of the task alone where nothing learns."""
+    learners = dict.fromkeys(summary.learner for summary in summaries)
     word = " or ".join(filter(None, learners)) if summaries else "network"
     return ["task", *filter(None, [word])]
 
 
-def _counted(summaries: Sequence[Summary]) -> str:
-    """The column that counts rows by status."""
-    return " and ".join(dict.fromkeys(one.table for one in summaries)) or "networks"
+def _count_head(summaries: Sequence[Summary]) -> str:
+    """The name of the column that counts rows by status."""
+    return " and ".join(dict.fromkeys(summary.table for summary in summaries)) or "networks"
 
 
-def _asked(summaries: Sequence[Summary]) -> bool:
+def _has_transitions(summaries: Sequence[Summary]) -> bool:
     return any(summary.transitions is not None for summary in summaries)
 
 
-def _moved(found: Transitions | None) -> list[str]:
-    if found is None:
+def _transition_texts(transitions: Transitions | None) -> list[str]:
+    if transitions is None:
         return ["-"] * len(_TRANSITIONS)
-    proportion, median = found.proportion, found.median
-    k, n = int(np.sum(found.reached)), len(found.reached)
+    proportion, median = transitions.proportion, transitions.median
+    k, n = int(np.sum(transitions.reached)), len(transitions.reached)
 
     def thousands(updates: float | np.ndarray) -> str:
-        return f"{updates / 1000:g}k" if np.isfinite(updates) else f">{found.budget / 1000:g}k"
+        return (
+            f"{updates / 1000:g}k" if np.isfinite(updates) else f">{transitions.budget / 1000:g}k"
+        )
 
     low, high = thousands(median.low), thousands(median.high)
     return [
         f"{k}/{n} [{proportion.low:.2f}, {proportion.high:.2f}]",
         f"{thousands(median.value)} [{low}, {high}]",
-        str(found.came_back),
-        str(found.after_memorisation),
+        str(transitions.came_back),
+        str(transitions.after_memorisation),
     ]
 
 

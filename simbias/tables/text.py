@@ -1,4 +1,4 @@
-"""A table as text, whatever it is of, and as LaTeX."""
+"""Tables as text, and as LaTeX."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,12 +7,12 @@ from simbias._escape import tex
 
 
 class TextTable(NamedTuple):
-    """What is printed of numbers, whoever prints it.
+    """A table as it is printed.
 
     Attributes:
         head: names of the columns.
         lines: their texts, a line of the table each.
-        caption: what the numbers are; empty where their names say it.
+        caption: explains the numbers; empty where the names of the columns do.
         keys: how many columns tell lines apart, so that they are repeated where a table is too wide
             for a page; 0: lists rather than several tables.
 

@@ -21,7 +21,7 @@ HEAD = (
 
 
 def verdicts_table(rows: Sequence[TableRow]) -> TextTable:
-    """A line a claim, of the rows that are kept of verdicts."""
+    """A line for each claim, from the rows of stored verdicts."""
     lines = []
     for row in rows:
         estimate, interval, counts = "", "", ""
