@@ -109,7 +109,7 @@ for ended in outcomes(stack, report):
 asked = "seed, risk, risk_high, doubled, doubled_high, beyond, layered, failing, reason"
 found["rows"] = store.query(f"SELECT {asked} FROM networks ORDER BY seed")[1]
 found["table"] = table()
-found["range"] = verdict.claim.rule.low, verdict.claim.rule.high
+found["range"] = verdict.claim.criterion.low, verdict.claim.criterion.high
 found["measured"] = verdict.units.quantity.value.tolist()
 print(json.dumps(found))
 """
