@@ -1,4 +1,4 @@
-"""Argument checks that answer in one line: the argument, what arrived, what is allowed."""
+"""Argument checks: errors are one line with the argument, its value and the allowed values."""
 
 import errno
 import math

@@ -81,15 +81,15 @@ def _tables(file: str, table: Settings) -> Iterator[tuple[str, Settings]]:
     several = table.pop("claim", None)
     if several is not None and (not isinstance(several, list) or not several):
         raise fail(f"{file}: claim", several, "[[claim]] tables, at least one")
-    for i, own in enumerate([{}] if several is None else several):
+    for i, claim_table in enumerate([{}] if several is None else several):
         place = file if several is None else f"{file}: claim[{i}]"
-        if not isinstance(own, dict):
-            raise fail(place, own, "a table")
+        if not isinstance(claim_table, dict):
+            raise fail(place, claim_table, "a table")
         merged = dict(table)
         for kind, other in (("population", "populations"), ("populations", "population")):
-            if kind in own and other not in own:
+            if kind in claim_table and other not in claim_table:
                 merged.pop(other, None)
-        for key, value in own.items():
+        for key, value in claim_table.items():
             are_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
             merged[key] = merged[key] | value if are_tables else value
         alone = several is None and "each" not in merged
@@ -100,13 +100,13 @@ def _tables(file: str, table: Settings) -> Iterator[tuple[str, Settings]]:
 
 def _expanded(place: str, table: Settings) -> list[Settings]:
     """One table for each value of the placeholder, if there is one."""
-    each = table.pop("each", None)
-    if each is None:
+    placeholders = table.pop("each", None)
+    if placeholders is None:
         return [table]
     place = f"{place}: each"
-    if not isinstance(each, dict) or len(each) != 1:
-        raise fail(place, each, "a table of one placeholder with its values")
-    ((name, values),) = each.items()
+    if not isinstance(placeholders, dict) or len(placeholders) != 1:
+        raise fail(place, placeholders, "a table of one placeholder with its values")
+    ((name, values),) = placeholders.items()
     if not name.isidentifier():
         raise fail(place, name, "a name of letters, digits and _")
     if not isinstance(values, list) or not values:

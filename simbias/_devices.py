@@ -54,10 +54,10 @@ def configure(cores: int | None = None) -> None:
 
 
 def platform() -> str:
-    """What JAX computes on (``"cpu"``, ``"gpu"``, ...); starts JAX.
+    """The platform that JAX computes on (``"cpu"``, ``"gpu"``, ...); starts JAX.
 
     Raises:
-        ValueError: a platform was asked for that JAX cannot start.
+        ValueError: a platform that JAX cannot start.
     """
     import jax
 

@@ -19,14 +19,14 @@ def fits(argument: str, value: object, need: float, *, where: str = "host") -> N
         need: bytes.
         where: ``"host"``, or ``"device"`` for what JAX computes on.
     """
-    have = device_memory() if where == "device" else host_memory()
-    if need > have:
-        words = f"what fits into {have / 1e9:.3g} GB of memory; this needs {need / 1e9:.3g} GB"
+    memory = device_memory() if where == "device" else host_memory()
+    if need > memory:
+        words = f"what fits into {memory / 1e9:.3g} GB of memory; this needs {need / 1e9:.3g} GB"
         raise fail(argument, value, words)
 
 
 def device_memory() -> float:
-    """Bytes of what JAX computes on, all devices together; starts JAX."""
+    """Bytes of memory of the devices of JAX, all together; starts JAX."""
     import jax
 
     limits = [(device.memory_stats() or {}).get("bytes_limit", 0) for device in jax.devices()]
@@ -36,12 +36,12 @@ def device_memory() -> float:
 def host_memory() -> float:
     """Bytes that this process may have; infinity where the system does not tell."""
     try:
-        have = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        memory = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, OSError, ValueError):  # not a POSIX system
         return float("inf")
     for limit in _LIMITS:  # of a container or a job
         try:
-            have = min(have, float(Path(limit).read_text()))
+            memory = min(memory, float(Path(limit).read_text()))
         except (OSError, ValueError):
             continue
-    return have
+    return memory

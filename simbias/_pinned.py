@@ -1,4 +1,4 @@
-"""The settings under which everything is computed, whatever JAX and NumPy are set to around it.
+"""The settings under which everything is computed, whatever those of JAX and NumPy around it.
 
 A draw depends on its seed and a trained number on its draws, never on a global flag: 64-bit
 mode, another generator or faster products, set in the environment or by another library, would

@@ -54,20 +54,20 @@ def end(code: int) -> int:
 
 
 def tell(text: str) -> None:
-    """A line on standard error, if it can be written to."""
+    """Print a line on standard error, if it can be written to."""
     with suppress(OSError, ValueError):
         line = " ".join(text.splitlines()).encode(errors="backslashreplace").decode()
         print(f"simbias: {line}", file=sys.stderr)
 
 
 def stopped(arguments: Sequence[str]) -> str:
-    """What to say when the user has stopped a command line."""
+    """The message after the user has stopped a command line."""
     again = f"{program()} {shlex.join(arguments)}"
     return f"stopped; what was computed is kept. To go on: {again}"
 
 
 def program() -> str:
-    """How the user would call this program again."""
+    """The command with which the user would call this program again."""
     called, module = sys.argv[0], sys.argv[0].endswith(".py")
     path = sys.executable if module else called
     name = os.path.basename(path)

@@ -49,7 +49,7 @@ _ended = itertools.count(1)
 
 
 def group_ended() -> None:
-    """Let go of the programs in memory, every few groups: what is asked for again is read back."""
+    """Let go of the programs in memory, every few groups; the cache has them where needed again."""
     import jax
 
     if next(_ended) % _AT_ONCE == 0:
@@ -97,18 +97,18 @@ def _is_sound(folder: Path) -> bool:
     except OSError:
         return False
     before = _read_before(folder / _READ)
-    now: dict[str, list[int]] = {}
+    readable: dict[str, list[int]] = {}
     unpack = _unpacker()
     for entry in entries:
         with suppress(FileNotFoundError):  # another process was faster
             status = entry.stat(follow_symlinks=False)
             mark = [status.st_size, status.st_mtime_ns]
             if before.get(entry.name) == mark or _reads(Path(entry.path), status.st_mode, unpack):
-                now[entry.name] = mark
+                readable[entry.name] = mark
             elif not _removed(Path(entry.path)):
                 return False
-    if now != before:
-        _write(folder / _READ, json.dumps(now))
+    if readable != before:
+        _write(folder / _READ, json.dumps(readable))
     return True
 
 

@@ -1,4 +1,4 @@
-"""One way to look things up by name: built-in entries and installed entry points.
+"""Registries of names: built-in entries and installed entry points.
 
 An entry is a reference ``"package.module:attribute"`` that is imported when it is asked for, so
 that listing names costs nothing. Other packages add entries under the entry-point group
@@ -159,7 +159,7 @@ def summary(reference: str) -> str:
 
 
 def _spec(module: str) -> ModuleSpec:
-    """Where a module is, without importing those that it stands in."""
+    """The spec of a module, found without importing its packages."""
     spec, within = None, None
     parts = module.split(".")
     for i in range(len(parts)):

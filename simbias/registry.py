@@ -153,7 +153,7 @@ QUANTITIES = Registry(
     },
 )  # fmt: skip
 
-# Of these three, what they are is said where they are defined.
+# The summaries of these three stand where they are defined.
 UNITS = Registry(
     "units",
     {name: Entry(f"simbias.quantities.units:{name}", "") for name in ("network", "pair", "point")},
@@ -181,7 +181,9 @@ FIGURES = Registry(
 EXPERIMENTS = Registry(
     "experiments",
     {
-        name: Entry(f"simbias.experiments.{name}:{name}", "")  # said where it is defined
+        name: Entry(
+            f"simbias.experiments.{name}:{name}", ""
+        )  # its summary stands where it is defined
         for name in ("classify", "estimators")
     },
 )

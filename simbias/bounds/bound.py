@@ -52,7 +52,7 @@ def from_log(log: float, terms: Mapping[str, float]) -> BoundValue:
 
 @dataclass(frozen=True)
 class Bound:
-    """A bound, certificate or measure; call it with what is observed to get its record.
+    """A bound, certificate or measure; call it with an ``Observed`` to get its record.
 
     Attributes:
         name, family, certifies, kind, constants: as in ``Record``.

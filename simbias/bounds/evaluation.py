@@ -85,7 +85,7 @@ class Evaluation:
 
     @property
     def tightness(self) -> float | None:
-        """Value over the upper limit of the risk: 1 is as tight as can be told; None: no claim."""
+        """Value over the upper limit of the risk, at best 1; None where nothing is claimed."""
         if self._claim is None or self.risk_high is None:
             return None
         return self._claim / self.risk_high
@@ -204,7 +204,7 @@ def evaluate(
 
 
 def check_effort(delta: float, n_certify: int, masks: int) -> tuple[float, int]:
-    """``delta`` and ``n_certify`` as numbers; ValueError for what ``evaluate`` does not allow."""
+    """``delta`` and ``n_certify`` as numbers; ValueError where ``evaluate`` does not allow them."""
     if whole("masks", masks, least=0) == 1:
         raise fail("masks", masks, "0, or an integer >= 2")
     delta = real("delta", delta, 0, 1, open_low=True, open_high=True)
@@ -243,7 +243,7 @@ def _evaluation(record: Record, seed: int, risk: Estimate | None) -> Evaluation:
 
 
 def _record(name: str, observed: Observed, delta: float) -> Record:
-    """The record of one bound; where a computation fails, without a value."""
+    """The record of one bound, without a value where a computation fails."""
     bound = made_bound(name)
     try:
         return bound(observed, delta=delta)

@@ -45,7 +45,7 @@ _DEALS = 20  # random orders of every pair's masks: the mean over pairs and deal
 
 @pinned
 def masked_predictions(cell: Cell, seed: int, *, masks: int) -> Masked:
-    """Train a cell on masks of one supersample and ask each network about all its points.
+    """Train a cell on masks of one supersample and label all its points with each network.
 
     The supersample, turned by the seed's rotation, depends on the cell and the seed; the mask, the
     initialisation and the order of the batches depend on these and the mask's position, so that

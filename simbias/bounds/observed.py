@@ -215,7 +215,7 @@ class Observed:
         return self.error(self.margins)
 
     def error(self, margins: Vector) -> float:
-        """Proportion of wrong labels that margins of the training labels mean; a tie says 0."""
+        """Proportion of margins that mean a wrong label; a margin of 0 means label 0."""
         return float(np.where(self.y == 1, margins <= 0, margins < 0).mean())
 
     def margins_at(self, x: Matrix, layers: Sequence[Layer] | None = None) -> Vector:

@@ -44,7 +44,7 @@ class Pairs(NamedTuple):
         return given
 
     def compare(self, first: np.ndarray, second: np.ndarray) -> Sums:
-        """Every network of one group, given by positions, with every one of another."""
+        """Sums over all pairs of a network of one group with one of another, by positions."""
         given = self.given
         a, b = self.values[first, None], self.values[second]
         riskier = 1.0 * (self.low[first, None] > self.high[second])
@@ -62,7 +62,7 @@ class Pairs(NamedTuple):
 def along_each_setting(
     compared: Pairs, settings: Sequence[str], cells: Mapping[Levels, np.ndarray]
 ) -> tuple[dict[Group, Sums], dict[Group, Sums], int]:
-    """All pairs of networks whose cells differ in one setting, and how many there are.
+    """Sums over all pairs of networks whose cells differ in one setting, and their number.
 
     Summed once by the setting and the values of the others, once by the setting and its two values.
     """

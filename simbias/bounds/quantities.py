@@ -66,7 +66,7 @@ def bound_valid(subject: Subject, name: str) -> Estimate:
 
 
 def validity(evaluated: Sequence[Evaluation]) -> Estimate:
-    """Whether each of some bounds holds: 1, 0, or between them where that is not sure."""
+    """Whether each bound holds: 1, 0, or an interval between them where that is not sure."""
     ends = np.full((3, len(evaluated)), np.nan)
     for i, evaluation in enumerate(evaluated):
         if evaluation.valid is not None:

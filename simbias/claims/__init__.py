@@ -1,10 +1,10 @@
-"""What is said of networks, and what may be concluded: claims as data, verdicts with evidence.
+"""Claims about networks as data, written before measuring, and verdicts with their evidence.
 
 ``check`` judges a claim here and now; the command line keeps networks, measurements and verdicts in
 a directory.
 """
 
-from simbias.claims.asked import check, choose
+from simbias.claims.choosing import check, choose
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.criterion import Criterion
 from simbias.claims.inference import Finding

@@ -1,4 +1,4 @@
-"""A test of the mean of what is bounded, by betting: of any law, at any number of units.
+"""A test of the mean of bounded values, by betting: of any law, at any number of units.
 
 The worst reading of each unit is a *gain*, from 0, at the end of the range that speaks most against
 the side, to 1. Were the side false, its mean would be at most ``proportion``, whatever came before;

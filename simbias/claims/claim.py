@@ -1,6 +1,6 @@
-"""A claim: a predicate over what is measured, written before measuring; its premises and hash.
+"""A claim: a predicate over quantities, written before measuring; its premises and hash.
 
-What a claim says is its identity: every field but its words and what a directory counts of it. A
+A claim's identity is every field but its words and the version that a directory counts. A
 field that has its default is left out, so that one that is added later moves nothing.
 """
 
@@ -29,7 +29,7 @@ _KEYS = {
 
 @dataclass(frozen=True)
 class Premise:
-    """What must hold for a claim to apply.
+    """A condition on its units under which a claim applies.
 
     Attributes:
         expression: of the claim's units, or of settings alone.
@@ -59,7 +59,7 @@ class Premise:
 
 @dataclass(frozen=True)
 class Claim:
-    """A predicate over what is measured, written before measuring.
+    """A predicate over quantities, written before measuring.
 
     Attributes:
         id: letters, digits, - and _.
@@ -123,7 +123,7 @@ class Claim:
 
     @cached_property
     def judging(self) -> Criterion:
-        """The criterion with what this version may spend of alpha."""
+        """The criterion at the part of alpha that this version may spend."""
         return replace(self.criterion, alpha=spent(self.criterion.alpha, self.version))
 
     @cached_property

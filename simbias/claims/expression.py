@@ -68,12 +68,12 @@ class Expression:
 
     @property
     def references(self) -> tuple[Reference, ...]:
-        """What must be measured to evaluate it, without repetition."""
+        """The quantities that must be measured to evaluate it, without repetition."""
         return tuple(self.quantities)
 
     @property
     def of(self) -> frozenset[str]:
-        """What its quantities are of: "setting", "network", "pair"."""
+        """The units of its quantities: "setting", "network", "pair"."""
         return frozenset(quantity.of for quantity in self.quantities.values())
 
     @property
@@ -113,7 +113,7 @@ class Expression:
         return Estimate(*(np.broadcast_to(part, length).copy() for part in (value, *interval)))
 
     def range(self) -> tuple[float, float]:
-        """Ends of the values it can take, by those of its quantities."""
+        """The least and the largest value, from the ranges of its quantities."""
         ends = {
             reference: _Interval(np.float64(quantity.low), np.float64(quantity.high))
             for reference, quantity in self.quantities.items()
@@ -123,7 +123,7 @@ class Expression:
         return float(low), float(high)
 
     def check_defined(self, settings: Mapping[Reference, float]) -> None:
-        """Raise ValueError for a quotient or a logarithm that has no value whatever is measured.
+        """Raise ValueError for a quotient or a logarithm that can have no value.
 
         Args:
             settings: the values of those quantities that are settings.

@@ -1,4 +1,4 @@
-"""Several claims at once, and claims that are said again: Holm's correction, spending alpha.
+"""Several claims at once, and later versions of claims: Holm's correction, spending alpha.
 
 A claim is two one-sided hypotheses, "the claim is false" and "the claim is true", of which exactly
 one is true. Of alpha, version v of a claim spends alpha_v = alpha/(v (v + 1)), which is
@@ -9,11 +9,11 @@ In a family of m claims each p-value is brought to the scale of alpha, q = p alp
 probability at most alpha. For where Holm first rejects a true hypothesis, all that it rejected
 before are among the m that are false, so q <= alpha/m there, and p <= alpha_v/m. And under its
 hypothesis the p-value of a version is ever so small with probability at most alpha_v/m, given
-whatever was known when that version was said: its data were drawn after that from streams that had
-not been seen, and its p-value is of a number of units fixed before, or of an e-process, which ever
-reaches m/alpha_v with no more than that probability (J. Ville 1939). The sum over m claims and all
-versions is at most alpha; nothing is asked of how claims hang together. It also bounds a family
-that is said anew with another number of claims, as long as these take versions above all before.
+whatever was known when that version was written: its data were drawn after that from streams that
+had not been seen, and its p-value is of a number of units fixed before, or of an e-process, which
+ever reaches m/alpha_v with no more than that probability (J. Ville 1939). The sum over m claims and
+all versions is at most alpha, however the claims depend on each other. It also bounds a family that
+is written anew with another number of claims, as long as these take versions above all before.
 
 Sources: S. Holm, "A simple sequentially rejective multiple test procedure" (Scandinavian Journal of
 Statistics 1979); J. Shaffer, "Modified sequentially rejective multiple test procedures" (JASA
@@ -41,12 +41,12 @@ def reaches(p: float | NDArray[np.float64], level: float) -> bool | NDArray[np.b
 
 
 def spent(alpha: float, version: int) -> float:
-    """What a version of a claim, counted from 1, may spend of alpha: alpha/(v (v + 1))."""
+    """The part of alpha that version v of a claim, counted from 1, may spend: alpha/(v (v + 1))."""
     return alpha / (version * (version + 1))
 
 
 def scaled(p: float, version: int) -> float:
-    """A p-value of a version of a claim, to be compared with alpha in place of what it spends."""
+    """A p-value of a version of a claim, scaled so that it is compared with all of alpha."""
     return min(p * version * (version + 1), 1.0)
 
 
@@ -60,13 +60,13 @@ def holm(
     i - 1 have been rejected (Shaffer's first modification). One claim alone is compared with alpha.
 
     Args:
-        p_values: a claim each, (against "the claim is false", against "the claim is true").
+        p_values: of each claim, (against "the claim is false", against "the claim is true").
         alpha: probability of any false verdict, in (0, 1).
         claims: declared size of the family, where not all of its claims are here; the others count
             as p = 1.
 
     Returns:
-        "supported", "refuted" or "inconclusive", a claim each. Inconclusive also where both
+        "supported", "refuted" or "inconclusive", for each claim. Inconclusive also where both
         hypotheses of a claim are rejected, as sequential tests can do that change their mind.
 
     Raises:

@@ -80,7 +80,7 @@ def _fail(place: str, arrived: object, allowed: str) -> ValueError:
 def _definable(
     place: str, name: str, quantities: Mapping[str, Quantity], populations: Sequence[str]
 ) -> str:
-    """The name of a definition, if it is one and hides nothing."""
+    """The name of a definition; ValueError where it is no name, or hides another."""
     place = f"{place}: definition"
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
         raise _fail(place, name, "a name of letters, digits and _")

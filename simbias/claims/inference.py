@@ -1,4 +1,4 @@
-"""What may be concluded from units: p-values for and against a claim, an interval, how many units.
+"""Inference from units: p-values for and against a claim, an interval, numbers of units.
 
 Where each unit's quantity surely lies is an interval; a unit *holds* where all of it satisfies the
 predicate by the margin, *fails* where all of it violates the predicate by the margin, and is
@@ -28,7 +28,7 @@ _MOST_UNITS = 10_000_000
 
 @dataclass(frozen=True)
 class Finding:
-    """What the units say of a claim.
+    """The estimate of a claim from its units, with its p-values.
 
     Attributes:
         estimate: of the proportion of units that satisfy the predicate, or of the mean or median:

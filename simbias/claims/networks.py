@@ -1,4 +1,4 @@
-"""Where a session has its networks from, and keeps what it measured of them."""
+"""Where a session takes its networks from, and keeps its measurements of them."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -13,7 +13,7 @@ Triple = tuple[float, float, float]
 
 
 class Key(NamedTuple):
-    """What a measurement is of, but for the seed."""
+    """Identifies a measurement, but for its seed."""
 
     cell: OwnCell
     reference: Reference  # without its population
@@ -25,7 +25,7 @@ class Networks(Protocol):
     """Where networks come from, and where measurements are kept."""
 
     def train(self, wanted: Mapping[AnyCell, Sequence[int]]) -> None:
-        """Train what is missing of these seeds of these cells."""
+        """Train the missing ones of these seeds of these cells."""
 
     def stack(self, cell: AnyCell, seeds: Sequence[int]) -> AnyStack:
         """The classifiers among those learned at these seeds, to measure; None where none is."""
@@ -46,14 +46,14 @@ def classifiers(stack: AnyStack) -> AnyStack:
 
 
 class InMemory:
-    """What is learned here, and kept as long as this object."""
+    """Networks learned in this process, and kept as long as this object."""
 
     def __init__(self) -> None:
         self._learned: dict[Replica, AnyStack] = {}
         self._measurements: dict[Key, dict[int, Triple]] = {}
 
     def train(self, wanted: Mapping[AnyCell, Sequence[int]]) -> None:
-        """Train what is missing."""
+        """Train the missing ones."""
         groups: dict[Hashable, list[Replica]] = {}
         for cell, seeds in wanted.items():
             experiment = experiment_of(cell)

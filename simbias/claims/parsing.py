@@ -1,4 +1,4 @@
-"""One claim from its table in a file: every key is checked, and what is left out has a default."""
+"""One claim from its table in a file: every key is checked, a missing one has its default."""
 
 import keyword
 import math

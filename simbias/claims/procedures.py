@@ -1,4 +1,4 @@
-"""The tests, as data: what each answers, where it is from, and its functions.
+"""The tests, as data: their quantifiers, sources and functions.
 
 A test sees the two sides of a claim, for it and against it, one at a time. What the units of a
 side have to be like is in ``exact``, ``sequential``, ``betting`` and ``means``.
@@ -19,7 +19,7 @@ from simbias.registry import TESTS
 
 
 class Side(NamedTuple):
-    """What speaks for one side of a claim.
+    """The evidence for one side of a claim.
 
     Attributes:
         excess: by how much the worst reading of each unit lies beyond the edge, (*draws, units).

@@ -1,4 +1,4 @@
-"""Judging claims: what they need is trained, measured and concluded, in rounds.
+"""Judging claims: training, measuring and concluding, in rounds.
 
 Networks are shared: a cell and a seed are trained once, however many claims ask for them. In each
 round every open claim asks for more units; a claim with a sequential test closes as soon as it is
@@ -31,7 +31,7 @@ from simbias.quantities import Subject, declared, unit_named
 from simbias.quantities.settings import setting
 from simbias.stats.estimate import Estimate
 
-# Seeds of claims that are said together, of which none has been seen before. Suites count from 0:
+# Seeds of claims of one version, of which none has been seen before. Suites count from 0:
 # the networks that they have shown are not those on which claims are judged.
 GENERATION = 1_000_000
 FIRST_ROUND = 4  # units of a sequential claim, and the least of every later round
@@ -53,7 +53,7 @@ def judge(
         networks: where they come from.
         first_seeds: by id, the seed from which on a claim's units are counted; default
             ``GENERATION``.
-        note: hears what is going on.
+        note: is called with a line before each measurement.
 
     Returns:
         A verdict a claim, in their order.
@@ -102,7 +102,7 @@ def judge_feasible(
     first_seeds: Mapping[str, int] | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> list[Verdict]:
-    """``judge``, of claims that have been found ``feasible``."""
+    """``judge`` without the check that claims are ``feasible``."""
     first = dict.fromkeys((claim.id for claim in claims), GENERATION) | dict(first_seeds or {})
     undecided = [claim for claim in claims if not settings_unmet(claim)]
     counts = dict.fromkeys((claim.id for claim in undecided), 0)
@@ -284,7 +284,7 @@ def _subject(stack: AnyStack, batch: _Batch, keys: Iterable[Key]) -> Subject:
 
 
 def _units(claim: Claim, count: int, first: int, networks: Networks) -> Units:
-    """The units of a claim from what was measured."""
+    """The units of a claim from its measurements."""
     ids = _ids(claim, count, first)
     unmeasured = (np.nan,) * 3
     values: dict[Reference, Estimate] = {}

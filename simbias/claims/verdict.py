@@ -1,4 +1,4 @@
-"""From what was measured to a verdict: units, premises, and what may be concluded."""
+"""From measurements to a verdict: units, premises, corrected conclusions."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ VERDICTS = ("supported", "refuted", "inconclusive", "inapplicable")
 
 
 class Units(NamedTuple):
-    """What was measured on the units of a claim, in the order in which they came.
+    """The measurements on the units of a claim, in the order in which they came.
 
     Attributes:
         seeds: of each unit, those of both networks of a pair separated by a comma.
@@ -64,7 +64,7 @@ class Met(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What may be concluded of a claim, with the evidence.
+    """The conclusion on a claim, with its evidence.
 
     Attributes:
         claim: the claim that was judged.

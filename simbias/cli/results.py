@@ -148,7 +148,7 @@ def name_figures(
     cell: str | None = None,
     bounds: "Bounded | None" = None,
 ) -> None:
-    """Draw the figure of what was printed, and say where it is; why not, where there is none."""
+    """Draw the figure of what was printed, and print its paths, or why there is none."""
     from simbias.plots.run import Chosen, draw
     from simbias.results import StoreError
 

@@ -108,7 +108,7 @@ def status(directory: Directory, /) -> int:
 
 
 def _print_plan(console: "Console", plan: "Plan") -> None:
-    """Cells, compiled groups and an estimate of the time."""
+    """Print cells, compiled groups and an estimate of the time."""
     from simbias.experiments import experiment_of
     from simbias.runner.machine import matmul_gflops
     from simbias.training.words import phrases, told_apart

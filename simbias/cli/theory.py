@@ -161,7 +161,7 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
 
 
 def _print_verdicts(console: "Console", store: "Store") -> None:
-    """The verdicts of a directory; ValueError: it has none."""
+    """Print the verdicts of a directory; ValueError where it has none."""
     from simbias.results.claims import read_verdicts
     from simbias.tables.verdicts import verdicts_table
 

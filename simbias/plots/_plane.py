@@ -62,7 +62,7 @@ def class_proportions(
     up: Float[np.ndarray, " rows"],
     contexts: Float[np.ndarray, "contexts dim"],
 ) -> Float[np.ndarray, "classes rows columns"]:
-    """The proportion of contexts in which the classifier says each class, at each point of a grid.
+    """The proportion of contexts with each label of the classifier, at each point of a grid.
 
     Every point meets the same contexts, so that differences between points are the classifier's
     and not those of the draws.
@@ -105,7 +105,7 @@ def class_proportions(
 
 
 def _filled(x: Float[np.ndarray, "rows dim"], rows: int) -> Float[np.ndarray, "filled dim"]:
-    """``x`` with zero rows at its end: one shape a figure is one compilation."""
+    """``x`` with zero rows at its end: one shape for a figure is one compilation."""
     return np.concatenate([x, np.zeros((rows - len(x), x.shape[1]), x.dtype)])
 
 
@@ -124,7 +124,7 @@ def limits(task: Task, coordinate: int, seen: Float[np.ndarray, " rows"]) -> tup
 
 @pinned
 def context_points(data: DataSet, contexts: int) -> Float[np.ndarray, "contexts dim"]:
-    """Fresh unrotated points, as many of them as there are."""
+    """At most ``contexts`` fresh unrotated points: a task of given points may have fewer."""
     task, rotation = data.task, np.asarray(data.rotation)
     rows = min(contexts, getattr(task, "most", {}).get("select", contexts))
     x = np.asarray(_drawn(task.draw, rows, data.stream("context"), data.law).x)

@@ -53,7 +53,7 @@ class PlottedPoints(NamedTuple):
         return f"{words}, {_percent(fitted)} of {len(fitted):,} exceptions"
 
     def table(self, coordinates: tuple[int, int]) -> style.Table:
-        """The points in a plane, one a row."""
+        """The points in a plane, a row for each."""
         x, y = self.position[:, coordinates].T
         return {"x": x, "y": y} | dict(zip(self._fields[1:], self[1:], strict=True))
 

@@ -1,4 +1,4 @@
-"""Room for what a display puts around axes that are not its own: legend, title, texts.
+"""Room for legend, title and texts that a display puts around axes that are not its own.
 
 A layout engine of the figure makes that room itself. Without one, the axes shrink within the space
 that was theirs: up to the edges of the figure, or to its other axes.
@@ -131,7 +131,7 @@ class Room:
         return legend
 
     def _place_legend(self) -> None:
-        """Below the middle of its axes, or as near to it as the space allows."""
+        """Place the legend below the middle of its axes, or as near to it as the space allows."""
         if self._legend is None:
             return
         legend, ax, below = self._legend
@@ -145,7 +145,7 @@ class Room:
         legend.set_bbox_to_anchor((inside / self.figure.bbox.width, 0), place)
 
     def make(self) -> None:
-        """Shrink the axes until all that is drawn around them is in the space, as far as it goes.
+        """Shrink the axes, down to a limit, until all that is drawn around them is in the space.
 
         Axes that were added, such as a colour bar, move along.
         """

@@ -216,7 +216,7 @@ class BoundaryDisplay(style.Display):
         return plane_rules(self.task, self.coordinates)
 
     def agreement(self, rule: str) -> float:
-        """The mean over plane and contexts of agreeing with one of ``rules``."""
+        """The mean agreement with one of ``rules`` over plane and contexts."""
         label = rule_labels(self.rules[rule], self.coordinates, self.across, self.up)
         return float(np.where(label == 1, self.proportion, 1 - self.proportion).mean())
 

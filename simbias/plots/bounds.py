@@ -165,7 +165,7 @@ class BoundsDisplay(style.Display):
         return 0.6 * min(shown + risks), 5 * max(*shown, 1.0)
 
     def _row(self, ax: Axes, y: int, rows: Sequence[BoundRow], left: float, right: float) -> None:
-        """One bound: the region where it would hold, the risks, the values."""
+        """Draw one bound: the region where it would hold, the risks, the values."""
         values = [row.log10 for row in rows if np.isfinite(row.log10)]
         half = _BAND / len(rows)
         for i, row in enumerate(rows):

@@ -78,7 +78,7 @@ class ClaimRow(NamedTuple):
         return 0.0 if blank else self.margin / self._scale
 
     def at(self, number: float) -> float:
-        """Where it is drawn: a proportion as it is, others from the threshold, in favour > 0."""
+        """The place on the axis: a proportion itself, others from the threshold, in favour > 0."""
         if self.is_proportion:
             return number
         favour = 1 if self.op == ">=" else -1
@@ -138,7 +138,7 @@ class ClaimsDisplay(style.Display):
 
     @property
     def finding(self) -> str:
-        """How many claims have which verdict."""
+        """The number of claims with each verdict, in words."""
         counts = {name: sum(row.verdict == name for row in self.rows) for name in VERDICTS}
         parts = [f"{count} {name}" for name, count in counts.items() if count]
         return f"{len(self.rows)} claim{'s' * (len(self.rows) > 1)}: {', '.join(parts)}"
@@ -249,7 +249,7 @@ def _row(row: object) -> ClaimRow:
 
 
 def _panel(ax: Axes, lines: Sequence[str | ClaimRow]) -> None:
-    """The claims of one kind."""
+    """Draw the claims of one kind."""
     rows = {y: line for y, line in enumerate(lines) if isinstance(line, ClaimRow)}
     proportions = any(row.is_proportion for row in rows.values())
     left, right = (0.0, 1.0) if proportions else (-_EDGE, _EDGE)
@@ -272,7 +272,7 @@ def _panel(ax: Axes, lines: Sequence[str | ClaimRow]) -> None:
 
 
 def _draw_row(ax: Axes, y: int, row: ClaimRow, left: float, right: float) -> None:
-    """One claim: what would be in its favour, its threshold, its interval and its estimate."""
+    """Draw one claim: the side in its favour, threshold, interval and estimate."""
     threshold = row.at(row.threshold)
     ax.fill_betweenx([y - 0.5, y + 0.5], threshold + row.edge, right, fc=_FAVOUR, lw=0)
     around = threshold - row.edge, threshold + row.edge
@@ -281,10 +281,10 @@ def _draw_row(ax: Axes, y: int, row: ClaimRow, left: float, right: float) -> Non
     ax.plot([threshold] * 2, [y - 0.38, y + 0.38], color=style.BLACK, linewidth=0.9)
     if row.verdict not in _LOOKS:
         box = {"facecolor": "white", "linewidth": 0, "pad": 0.8}
-        where: Keywords = {"ha": "center", "va": "center", "bbox": box}
+        options: Keywords = {"ha": "center", "va": "center", "bbox": box}
         part = 0.25 if threshold >= (left + right) / 2 else 0.75
         x = left + part * (right - left)
-        ax.text(x, y, row.verdict, fontsize=_TEXT, color=_INK, **where)
+        ax.text(x, y, row.verdict, fontsize=_TEXT, color=_INK, **options)
         return
     mark = _LOOKS[row.verdict]
     ends = np.array([row.at(row.low), row.at(row.high)])
@@ -329,7 +329,7 @@ def _texts(row: ClaimRow, room: int) -> tuple[str, ...]:
 
 
 def _number(row: ClaimRow, number: float) -> str:
-    """A number of a row; a proportion has digits enough not to look like 0 or 1 where it is not."""
+    """A number of a row; a proportion in (0, 1) has digits enough not to look like 0 or 1."""
     if np.isnan(number):
         return "\N{EN DASH}"
     if row.is_proportion:

@@ -1,4 +1,4 @@
-"""Measured quantities beside published values, one small panel each."""
+"""Measured quantities beside published values, a small panel for each."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -103,7 +103,7 @@ class ComparisonDisplay(style.Display):
 
     @property
     def finding(self) -> str:
-        """How far measured and published values lie apart; empty where none can be compared."""
+        """The largest difference from published values, in words; empty without any to compare."""
         pairs = [
             (abs(row.measured - row.published), row.low <= row.published <= row.high, row)
             for row in self.rows
@@ -112,8 +112,8 @@ class ComparisonDisplay(style.Display):
         if not pairs:
             return ""
         difference, _, widest = max(pairs, key=lambda pair: pair[0])
-        where = f"{widest.task} {widest.network}, {_title(widest.quantity)}"
-        text = f"largest difference from a published value {difference:.3f} ({where})"
+        panel = f"{widest.task} {widest.network}, {_title(widest.quantity)}"
+        text = f"largest difference from a published value {difference:.3f} ({panel})"
         compared = [holds for _, holds, row in pairs if np.isfinite(row.low + row.high)]
         if not compared:
             return text
@@ -189,7 +189,7 @@ def comparison(
 
 
 def _panel(ax: Axes, rows: Sequence[ComparisonRow], networks: Sequence[str]) -> None:
-    """One quantity of one task: networks from top to bottom."""
+    """Draw one quantity of one task: networks from top to bottom."""
     ax.set_yticks(range(len(networks)), networks)
     ax.set_ylim(len(networks) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)

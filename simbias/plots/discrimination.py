@@ -113,7 +113,7 @@ class DiscriminationDisplay(style.Display):
 
     @property
     def finding(self) -> str:
-        """Which kinds tell stuck networks from learned ones, and how the best of them does."""
+        """How well each kind, and the best bound, tells stuck networks from learned ones."""
         with_auc = [row for row in self.rows if np.isfinite(row.auc)]
         if not with_auc:
             learned, stuck = (max(getattr(r, k) for r in self.rows) for k in ("learned", "stuck"))
@@ -175,7 +175,7 @@ class DiscriminationDisplay(style.Display):
         self._legend(axes[1], handles, [str(handle.get_label()) for handle in handles], ncols=3)
 
     def _panel(self, ax: Axes, panel: _Panel) -> None:
-        """One score of every row."""
+        """Draw one score of every row."""
         margin = 0.04 * (panel.most - panel.least)
         ax.set_xlim(panel.least - margin, panel.most + margin)
         ax.set_ylim(len(self.rows) - 0.4, -0.6)
@@ -196,9 +196,9 @@ class DiscriminationDisplay(style.Display):
                 ax.plot([value], [y], linestyle="", **mark)
             else:
                 box = {"facecolor": "white", "linewidth": 0, "pad": 1}
-                where: Keywords = {"ha": "center", "va": "center", "bbox": box}
+                options: Keywords = {"ha": "center", "va": "center", "bbox": box}
                 pairs = row.learned * row.stuck if panel.field == "auc" else row.pairs
-                ax.text(panel.chance, y, "too few" if pairs else "undefined", **where, **_SMALL)
+                ax.text(panel.chance, y, "too few" if pairs else "undefined", **options, **_SMALL)
 
 
 def discrimination(scores: Sequence[Score]) -> DiscriminationDisplay:

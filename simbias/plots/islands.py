@@ -105,7 +105,7 @@ class IslandsDisplay(style.Display):
         coordinate: int | None = None,
         **options: Unpack[IslandOptions],
     ) -> Self:
-        """Look around the exceptions of one network of a stack.
+        """The islands around the exceptions of one network of a stack.
 
         Args:
             stack: trained MLPs of ReLUs, or a control, on a task with exceptions.

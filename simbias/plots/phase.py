@@ -132,27 +132,27 @@ class PhaseDisplay(style.Display):
 
     @property
     def finding(self) -> str:
-        """Where each line's seeds all reach the boundary, and from where on none does."""
+        """Up to where all seeds of a line reach the boundary, and from where on none, in words."""
         sentences = []
         for line in self.lines:
             cells = self.along(line)
             proportions = [float(point.transitions.proportion.value) for point in cells]
-            every = [
+            all_reach = [
                 point.place
                 for point, proportion in zip(cells, proportions, strict=True)
                 if proportion == 1
             ]
-            none = [
+            none_reach = [
                 point.place
                 for point, proportion in zip(cells, proportions, strict=True)
                 if proportion == 0
             ]
             words = []
-            if every:
-                words.append(f"every seed up to {word(self.setting)} {max(every):g}")
-            if none:
-                words.append(f"none from {min(none):g} on")
-            ordered = not every or not none or max(every) < min(none)
+            if all_reach:
+                words.append(f"every seed up to {word(self.setting)} {max(all_reach):g}")
+            if none_reach:
+                words.append(f"none from {min(none_reach):g} on")
+            ordered = not all_reach or not none_reach or max(all_reach) < min(none_reach)
             if words and ordered and proportions == sorted(proportions, reverse=True):
                 sentences.append(f"{line}: {', '.join(words)}")
         if self.left_out:

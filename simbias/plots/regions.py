@@ -1,7 +1,7 @@
 """The regions of the classes in a plane of the inputs, for tasks of any law and number of classes.
 
-The colour is the class that is said most often over contexts, which are fresh points of the task,
-and pale where another is said about as often: one slice through a single context would show what
+The colour is the most frequent label over contexts, which are fresh points of the task, and pale
+where another is about as frequent: one slice through a single context would show what
 the classifier does there, not on the task.
 """
 
@@ -33,7 +33,7 @@ from simbias.tasks import Task
 from simbias.tasks.task import numbers_of
 from simbias.validation.sound import sound_seed
 
-_TINT = 0.45  # of a class's colour, where no other class is said
+_TINT = 0.45  # of a class's colour, where all contexts have its label
 _ROOM = 0.05  # of the plane's sides: regions in which a disc of this radius fits are numbered
 _LINES: dict[str, Keywords] = {
     "learned": {"color": style.BLACK, "linestyle": "-", "linewidth": 1.2, "zorder": 3},
@@ -51,7 +51,7 @@ class RegionOptions(TypedDict, total=False):
 
 @dataclass(eq=False)
 class RegionsDisplay(style.Display):
-    """Which class a classifier says where, on a plane of the unrotated space.
+    """The most frequent label over contexts, on a plane of the unrotated space.
 
     Attributes:
         name: what is drawn, the first line of the title.
@@ -59,7 +59,7 @@ class RegionsDisplay(style.Display):
         coordinates: the horizontal and the vertical coordinate; those of inputs of several axes
             are counted along the last axis first.
         across, up: positions of the grid, input units.
-        proportion: proportion of contexts in which each class is said, (classes, up, across).
+        proportion: proportion of contexts with each label, (classes, up, across).
         contexts: fresh points of the task, of which the other coordinates are taken; 0 where the
             plane is the whole space.
         achievable: what the achievable rule says, (up, across); None where no such rule is known,
@@ -190,20 +190,20 @@ class RegionsDisplay(style.Display):
 
     @property
     def said(self) -> Int[np.ndarray, "rows columns"]:
-        """The class said most often, the first of several."""
+        """The most frequent label, the smallest of several."""
         label: Int[np.ndarray, "rows columns"] = self.proportion.argmax(axis=0)
         return label
 
     @property
     def lead(self) -> Float[np.ndarray, "rows columns"]:
-        """By how much of the contexts the class said most often is ahead of the next."""
+        """The proportion of the most frequent label less that of the next."""
         next_, most = np.sort(self.proportion, axis=0)[-2:]
         ahead: Float[np.ndarray, "rows columns"] = most - next_
         return ahead
 
     @cached_property
     def learned(self) -> dict[int, list[Float[np.ndarray, "_ 2"]]]:
-        """The outline of each class's region, input units: where it comes to be said most often.
+        """The outline of each class's region, where it is the most frequent label, input units.
 
         Of two classes that of the second, which is that of the first too. A line is drawn where
         the lead over the other classes is more than three standard errors on either side; see
@@ -213,14 +213,14 @@ class RegionsDisplay(style.Display):
 
     @property
     def agreement(self) -> float | None:
-        """The mean over plane and contexts of agreeing with the achievable rule; None: none."""
+        """The mean agreement with the achievable rule over plane and contexts; None without one."""
         if self.achievable is None:
             return None
         return float(np.take_along_axis(self.proportion, self.achievable[None], axis=0).mean())
 
     @property
     def mixed(self) -> float:
-        """Proportion of the plane where the context matters: others are said in 5% or more."""
+        """Proportion of the plane where 5% of the contexts or more have another label."""
         return float(np.mean(self.proportion.max(axis=0) <= 0.95))
 
     @property
@@ -343,7 +343,7 @@ class RegionsDisplay(style.Display):
     def _outlines(
         self, proportion: Float[np.ndarray, "classes rows columns"], tolerance: float
     ) -> dict[int, list[np.ndarray]]:
-        """The outline of each class that is said most often somewhere, where it has one."""
+        """The outline of each class that is the most frequent label somewhere, where it has one."""
         present = np.unique(proportion.argmax(axis=0))
         outlines = {}
         for label in present if len(proportion) > 2 else [1]:

@@ -55,7 +55,7 @@ class Chosen(NamedTuple):
             classifier.
         coordinate: which coordinate across the simple one, for the same; None: the slab along which
             the network changes its label most often.
-        note: hears which networks are left out.
+        note: is called with a line for each network left out.
         bounds: evaluations by cell; None: the latest that the run holds.
     """
 
@@ -84,7 +84,7 @@ def draw(chosen: Chosen, kinds: Sequence[str] | None = None) -> list[Path]:
     """Draw figures of a run into its folder ``figures``, as PDF and PNG, data beside them as CSV.
 
     Args:
-        chosen: the run and the part of it; its ``note`` also hears of default figures left out.
+        chosen: the run and the part of it; its ``note`` gets default figures left out, too.
         kinds: names of registered figures; default: those of what the run has, without ``islands``,
             which takes a minute or more.
 
@@ -101,9 +101,9 @@ def draw(chosen: Chosen, kinds: Sequence[str] | None = None) -> list[Path]:
         known("kind", kind, FIGURES.names())
     if chosen.cell is not None or not read_verdicts(store):  # of claims without networks
         learned(store, chosen.cell)  # raises where there is nothing to draw
-    usual = [name for name in FIGURES.names() if name not in _SLOW]
+    default_kinds = [name for name in FIGURES.names() if name not in _SLOW]
     written: list[Path] = []
-    for kind in usual if kinds is None else kinds:
+    for kind in default_kinds if kinds is None else kinds:
         try:
             name, display = FIGURES.factory(kind)(chosen)
         except Exception as error:

@@ -39,13 +39,13 @@ def summary_table(summaries: Sequence[Summary]) -> TextTable:
     for summary in summaries:
         counts = ", ".join(f"{count} {status}" for status, count in summary.statuses.items())
         means = list(summary.means.values())
-        own = list(map(value_words, summary.settings.values()))
+        levels = list(map(value_words, summary.settings.values()))
         names = [summary.task, summary.network][: len(learner_heads)]
-        line = [*names, *own, counts, *map(_measured, means)]
+        line = [*names, *levels, counts, *map(_measured, means)]
         lines.append(line + (_transition_texts(summary.transitions) if with_transitions else []))
         if any(mean.published is not None for mean in means):
             values = ["" if m.published is None else f"{m.published:.3f}" for m in means]
-            published_line = [""] * len([*names, *own]) + ["published", *values]
+            published_line = [""] * len([*names, *levels]) + ["published", *values]
             lines.append(published_line + [""] * (len(lines[-1]) - len(published_line)))
     return TextTable(
         head=[*keys, *_headings(summaries), *(_TRANSITIONS if with_transitions else ())],

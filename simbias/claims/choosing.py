@@ -1,4 +1,4 @@
-"""Claims by what a user calls them: chosen by words, and judged here and now."""
+"""Claims chosen by the words of a user, and judged at once."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -12,7 +12,7 @@ from simbias.claims.verdict import Verdict
 
 
 def choose(words: Sequence[str] = ()) -> list[Claim]:
-    """The claims that words mean, all of them feasible.
+    """The claims of these names, files or families, all of them feasible.
 
     Args:
         words: ids or families of built-in claims, or paths of claim files (ending in .toml);
