@@ -8,6 +8,10 @@ os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # a test compiles what it 
 os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_parallel_codegen_split_count=1".strip()
 )
+import checked_shapes  # noqa: E402
+
+checked_shapes.install()
+
 import simbias  # noqa: E402
 
 simbias.configure(2)
@@ -42,6 +46,10 @@ def pytest_collection_modifyitems(items):
             group[item.path] = TOGETHER[name]
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group.get(item.path, item.path.stem)))
+
+
+def pytest_runtest_setup():
+    checked_shapes.calls.clear()
 
 
 def pytest_collection_finish():

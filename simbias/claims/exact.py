@@ -7,7 +7,7 @@ unit would be a hit with probability at most ``proportion``. Sources: C. Clopper
 """
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from numpy.typing import NDArray
 
 from simbias.stats.binomial import above_median, lower_limit, tail
@@ -25,7 +25,7 @@ def binomial(hits: Bool[np.ndarray, "*draws units"], proportion: float) -> NDArr
     return tail(np.cumsum(hits, axis=-1), np.arange(1, hits.shape[-1] + 1), proportion)
 
 
-def proportion_limit(hits: Bool[np.ndarray, " units"], level: float) -> float:
+def proportion_limit(hits: Shaped[np.ndarray, " units"], level: float) -> float:
     """Clopper and Pearson's lower limit of the probability of a hit, of error ``level``."""
     return float(lower_limit(hits.sum(), len(hits), level))
 

@@ -24,7 +24,7 @@ nonasymptotic confidence sequences" (Annals of Statistics 2021).
 import math
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Shaped
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincc
 
@@ -73,7 +73,7 @@ def running(hits: Bool[np.ndarray, "*draws units"], proportion: float) -> NDArra
     return np.exp(-np.maximum(supremum, 0.0))
 
 
-def anytime_limit(hits: Bool[np.ndarray, " units"], level: float) -> float:
+def anytime_limit(hits: Shaped[np.ndarray, " units"], level: float) -> float:
     """The lower end of the confidence sequence of the probability of a hit, all looks intersected.
 
     A probability is excluded where E_n against it has reached 1/``level`` at some n. What one n
