@@ -104,7 +104,7 @@ class Traced:
         return False
 
     @pinned
-    def scores(self, x: Float[AnyArray, "rows dim"]) -> Float[np.ndarray, "rows classes"]:
+    def scores(self, x: Float[AnyArray, "rows *shape"]) -> Float[np.ndarray, "rows classes"]:
         """Scores (compiled, NumPy), in blocks of rows."""
         return np.asarray(_scores(self.network, self.params, x))
 
@@ -115,7 +115,7 @@ def _scores(network: Scorer, params: Params, x: Array) -> Array:
 
 
 def score(
-    classifier: Classifier, x: Float[AnyArray, "rows dim"], key: Key[Array, ""] | None = None
+    classifier: Classifier, x: Float[AnyArray, "rows *shape"], key: Key[Array, ""] | None = None
 ) -> Float[np.ndarray, "rows classes"]:
     """A classifier's scores; ``key`` is passed to one that is stochastic."""
     return classifier.scores(x, key) if classifier.stochastic else classifier.scores(x)
@@ -145,7 +145,7 @@ def finite(scores: Float[np.ndarray, "rows classes"]) -> Bool[np.ndarray, " rows
 
 
 def labels(
-    classifier: Classifier, x: Float[AnyArray, "rows dim"], key: Key[Array, ""] | None = None
+    classifier: Classifier, x: Float[AnyArray, "rows *shape"], key: Key[Array, ""] | None = None
 ) -> Int[np.ndarray, " rows"]:
     """The labels that a classifier predicts."""
     return predicted(score(classifier, x, key))

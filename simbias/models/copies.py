@@ -35,7 +35,7 @@ class _Mean:
     def label(self) -> str:
         return f"{self.members} x {self.network.label}"
 
-    def apply(self, params: Params, x: Float[Array, "rows dim"]) -> Float[Array, "rows classes"]:
+    def apply(self, params: Params, x: Float[Array, "rows *shape"]) -> Float[Array, "rows classes"]:
         def probabilities(member: tuple[Params, Array]) -> Array:
             own_params, turn = member
             return jax.nn.softmax(self.network.apply(own_params, x @ turn if self.turned else x))
@@ -57,7 +57,7 @@ class _HostMean:
     def label(self) -> str:
         return f"{len(self.members)} classifiers"
 
-    def scores(self, x: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, "rows classes"]:
+    def scores(self, x: Float[np.ndarray, "rows *shape"]) -> Float[np.ndarray, "rows classes"]:
         probabilities = []
         for member, turn in zip(self.members, self.turns, strict=True):
             scores = score(member, x if turn is None else x @ turn)
@@ -164,7 +164,7 @@ class _Edited:
     def label(self) -> str:
         return f"{self.network.label} edited"
 
-    def apply(self, params: Params, x: Float[Array, "rows dim"]) -> Float[Array, "rows classes"]:
+    def apply(self, params: Params, x: Float[Array, "rows *shape"]) -> Float[Array, "rows classes"]:
         layers = params["layers"]
         for i in sorted(layers):
             x = x @ layers[i]["kernel"] + layers[i]["bias"][None]

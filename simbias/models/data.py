@@ -62,7 +62,7 @@ class DataSet:
         return points
 
     @property
-    def x(self) -> Float[AnyArray, "n_train dim"]:
+    def x(self) -> Float[AnyArray, "n_train *shape"]:
         """Training inputs, float32."""
         return self._drawn.x
 

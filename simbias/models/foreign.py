@@ -62,7 +62,7 @@ class Foreign:
         """The kind given, or the one inferred from its first answer."""
         return self._kind or "scores"
 
-    def scores(self, x: Float[AnyArray, "rows dim"]) -> Float[np.ndarray, "rows classes"]:
+    def scores(self, x: Float[AnyArray, "rows *shape"]) -> Float[np.ndarray, "rows classes"]:
         """Its answers as a score for each class, computed in blocks of rows.
 
         Raises:

@@ -19,6 +19,6 @@ class Scorer(Protocol):
         """Short name for tables and figures."""
         ...
 
-    def apply(self, params: Params, x: Float[Array, "rows dim"]) -> Float[Array, "rows classes"]:
+    def apply(self, params: Params, x: Float[Array, "rows *shape"]) -> Float[Array, "rows classes"]:
         """Scores of each row, whatever else is in the batch."""
         ...
