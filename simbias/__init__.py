@@ -28,6 +28,7 @@ _ROOMS = (
     "plots",
     "quantities",
     "results",
+    "runner",
     "suites",
     "tasks",
     "training",

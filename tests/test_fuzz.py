@@ -16,6 +16,7 @@ from simbias.cli import main
 from simbias.experiments import row, row_name, trace_rows
 from simbias.experiments.classify import outcomes
 from simbias.results import Store, load_stack, summarise
+from simbias.runner import keep
 from simbias.runner.plan import make_plan
 from simbias.tasks import oracle
 from simbias.training import Cell, train
@@ -301,6 +302,15 @@ def calls(trained, cell, store):
             },
         ),
         "summarise": Call(summarise, {}, {"store": THING}),
+        "keep": Call(
+            keep,
+            {"stack": trained, "directory": "new"},
+            {
+                "stack": THING,
+                "n_certify": COUNT,
+                "directory": [3, None, [], NAN, Odd(), "a\0b", b"x"],
+            },
+        ),
         "boundary": Call(
             plots.boundary,
             many,

@@ -13,6 +13,8 @@ import pytest
 import simbias
 
 ROOT = Path(simbias.__file__).parent
+# names that would do for anything, and so say nothing
+EMPTY = {"one", "found", "made", "said", "at"}
 ROOMS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 
 
@@ -67,3 +69,16 @@ def test_no_two_classes_have_one_name():
         if isinstance(node, ast.ClassDef)
     )  # fmt: skip
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_locals_and_parameters_say_what_they_hold():
+    empty = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in parsed().items()
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.Lambda)
+        for node in ast.walk(function)
+        if (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in EMPTY)
+        or (isinstance(node, ast.arg) and node.arg in EMPTY)
+    ]
+    assert empty == []

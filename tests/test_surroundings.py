@@ -5,6 +5,7 @@ import importlib
 import inspect
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import jax
@@ -21,6 +22,7 @@ from simbias import (
     experiments,
     models,
     plots,
+    runner,
     tasks,
     training,
     validation,
@@ -130,6 +132,7 @@ ENTRANCES = {
     ),
     "claims.check": lambda given: claims.check(str(given.store.directory / "claim.toml")),
     "results.load_stack": lambda given: load_stack(given.store),
+    "runner.keep": lambda given: run_of(given.stack),
     "tasks.BlockTask.sample": lambda given: TASK.sample(given.key, 20),
     "tasks.BlockTask.rotation": lambda given: TASK.rotation(given.key),
     "tasks.BlockTask.rotate": lambda given: TASK.rotate(given.x, given.rotation),
@@ -177,6 +180,12 @@ def fitted(x):
 def validated(stack):
     report = validation.validate(stack, n_certify=500)
     return report, report.exceptions.rows(0)
+
+
+def run_of(stack):
+    with TemporaryDirectory() as folder:
+        store = runner.keep(stack, Path(folder, "run"), n_certify=500)
+        return store.query("SELECT seed, risk FROM networks")
 
 
 def observed(stack):

@@ -74,14 +74,7 @@ class Summary:
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> from simbias.experiments import classify, row, row_name, trace_rows
-        >>> from simbias.runner.execute import prepare
-        >>> from simbias.runner.plan import Plan
-        >>> store = simbias.results.Store("run", create=True)
-        >>> prepare(Plan("mine", "only", (stack.cell,), ({},), stack.seeds, 10_000), store)
-        >>> for ended in classify.outcomes(stack, simbias.validate(stack, n_certify=10_000)):
-        ...     rows = row("mine", ended), trace_rows("mine", ended)
-        ...     store.write("networks", row_name(ended.replica), *rows, ended.tensors)
+        >>> store = simbias.runner.keep(stack, "run", n_certify=10_000)
         >>> (cell,) = simbias.results.summarise(store)
         >>> cell.task, cell.network, cell.statuses
         ('noisy-lms-5, d 4', '(8,1)', {'done': 2})
@@ -122,14 +115,7 @@ def summarise(store: Store) -> list[Summary]:
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> from simbias.experiments import classify, row, row_name, trace_rows
-        >>> from simbias.runner.execute import prepare
-        >>> from simbias.runner.plan import Plan
-        >>> store = simbias.results.Store("run", create=True)
-        >>> prepare(Plan("mine", "only", (stack.cell,), ({},), stack.seeds, 10_000), store)
-        >>> for ended in classify.outcomes(stack, simbias.validate(stack, n_certify=10_000)):
-        ...     rows = row("mine", ended), trace_rows("mine", ended)
-        ...     store.write("networks", row_name(ended.replica), *rows, ended.tensors)
+        >>> store = simbias.runner.keep(stack, "run", n_certify=10_000)
         >>> [(cell.cell, cell.statuses) for cell in simbias.results.summarise(store)]
         [('noisy-lms-5/(8,1)/944f36', {'done': 2})]
     """

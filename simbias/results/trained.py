@@ -139,14 +139,7 @@ def load_stack(store: Store, cell: str | None = None, *, seed: int | None = None
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> from simbias.experiments import classify, row, row_name, trace_rows
-        >>> from simbias.runner.execute import prepare
-        >>> from simbias.runner.plan import Plan
-        >>> store = simbias.results.Store("run", create=True)
-        >>> prepare(Plan("mine", "only", (stack.cell,), ({},), stack.seeds, 10_000), store)
-        >>> for ended in classify.outcomes(stack, simbias.validate(stack, n_certify=10_000)):
-        ...     rows = row("mine", ended), trace_rows("mine", ended)
-        ...     store.write("networks", row_name(ended.replica), *rows, ended.tensors)
+        >>> store = simbias.runner.keep(stack, "run", n_certify=10_000)
         >>> again = simbias.results.load_stack(store)
         >>> again.cell == stack.cell, again.seeds
         (True, (0, 1))

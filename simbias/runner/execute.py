@@ -53,9 +53,10 @@ class Reporter(Protocol):
         """Called with a message for the user."""
 
 
-def check_same(plan: Plan, store: Store) -> None:
+def check_same(plan: Plan, store: Store, *, argument: str = "out") -> None:
     """Raise ValueError where a directory holds another run than the plan's, or other draws.
 
+    ``argument`` is what the caller calls the directory.
     Cells that differ only in their stop rules belong to one run: the longer trajectories begin with
     the shorter ones.
     """
@@ -69,7 +70,7 @@ def check_same(plan: Plan, store: Store) -> None:
             if stored != value:
                 shown = old.get(key) if key != "cells" else "other settings"
                 raise ValueError(
-                    f"out: {str(store.directory)!r} holds a run of {old.get('suite')}"
+                    f"{argument}: {str(store.directory)!r} holds a run of {old.get('suite')}"
                     f" --preset {old.get('preset')} ({key}: {shown}), allowed: the same again"
                     " (with any --seeds and stop rules), or another directory"
                 )
@@ -84,7 +85,7 @@ def _without_stop(cells: Sequence[Settings]) -> list[Settings]:
     return distinct
 
 
-def prepare(plan: Plan, store: Store) -> None:
+def prepare(plan: Plan, store: Store, *, argument: str = "out") -> None:
     """Make the run directory, or check that it belongs to this plan.
 
     Raises:
@@ -93,7 +94,7 @@ def prepare(plan: Plan, store: Store) -> None:
     too_large = [reason for group in plan.groups if (reason := _too_large(group))]
     if len(too_large) == len(plan.groups):  # else the others can be computed
         raise too_large[0]
-    check_same(plan, store)
+    check_same(plan, store, argument=argument)
     stored = store.config() or {}  # further keys, of another version, are kept
     seeds = sorted({*plan.seeds, *stored.get("seeds", [])})
     environment = {"device": device(), "versions": versions()}
