@@ -25,11 +25,13 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import jaxtyping
-from beartype import beartype
+from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, TypeCheckError, install_import_hook, jaxtyped
 
 _TESTS = str(Path(__file__).parent)
 MOST = 20
+# an integer is a float, as for mypy (PEP 484)
+number_tower = beartype(conf=BeartypeConf(is_pep484_tower=True))
 calls: Counter[object] = Counter()  # of each function in this test
 _aside = False  # within a call that is not checked
 
@@ -45,7 +47,7 @@ def arrays_only(function):
     """beartype's check of the annotations that say shapes."""
     hints = {name: hint for name, hint in function.__annotations__.items() if says_shape(hint)}
     function.__annotations__ = hints
-    return beartype(function) if hints else function
+    return number_tower(function) if hints else function
 
 
 def checked(function, /):

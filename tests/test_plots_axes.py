@@ -259,7 +259,7 @@ def test_the_phase_diagram_has_every_cell_at_its_setting(drawn):
     assert [ax.get_xscale() for ax in display.ax_] == ["log"] * 3 and below.get_yscale() == "log"
     assert below.get_xlabel() == "dimension $d$"
     assert [label.get_text() for label in below.get_xticklabels()] == ["2", "5", "10", "50"]
-    assert above.get_ylabel() == "proportion of seeds that\nreach the boundary"
+    assert above.get_ylabel() == "proportion of seeds\nat the boundary"
     assert between.get_ylabel() == "memorised fraction\n(mean, t interval)"
     assert below.get_ylabel() == "transition (updates)"
     expected = {

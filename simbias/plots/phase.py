@@ -260,7 +260,7 @@ class PhaseDisplay(style.Display):
         below.set_yscale("log")
         if any(np.isinf(point.transitions.updates).any() for point in self.points):
             below.set_ylim(top=1.25 * budget * 1.25 ** (len(self.lines) + 0.5))
-        above.set(ylim=(-0.04, 1.04), ylabel="proportion of seeds that\nreach the boundary")
+        above.set(ylim=(-0.04, 1.04), ylabel="proportion of seeds\nat the boundary")
         memorised = declared()["memorised"].title
         between.set(ylim=(-0.04, 1.04), ylabel=f"{memorised}\n(mean, t interval)")
         below.set(ylabel="transition (updates)", xlabel=_AXES.get(self.setting, word(self.setting)))
