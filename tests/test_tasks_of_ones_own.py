@@ -120,10 +120,12 @@ def test_files_that_hold_no_points_are_refused(tmp_path):
             ArrayTask.load(tmp_path / f"{name}.npz")
 
 
-@pytest.mark.parametrize("shares", ({"train": 1}, {}, [1], {**dict.fromkeys(OWN.shares, 0.3)}))
-def test_shares_that_do_not_divide_the_points_are_refused(shares):
-    with pytest.raises(ValueError, match="^shares: got "):
-        ArrayTask("own", X, Y, shares=shares)
+@pytest.mark.parametrize(
+    "proportions", ({"train": 1}, {}, [1], {**dict.fromkeys(OWN.proportions, 0.3)})
+)
+def test_proportions_that_do_not_divide_the_points_are_refused(proportions):
+    with pytest.raises(ValueError, match="^proportions: got "):
+        ArrayTask("own", X, Y, proportions=proportions)
 
 
 def test_more_points_than_there_are_cannot_be_trained_on():

@@ -24,7 +24,7 @@ from simbias._types import AnyArray, Settings
 from simbias.tasks.task import SPLITS, Points, Truth
 
 MOST_CERTIFY = 20_000  # rows that one pass of the validator takes
-_SHARES = {"train": 0.6, "select": 0.1, "certify": 0.2, "holdout": 0.1}
+_PROPORTIONS = {"train": 0.6, "select": 0.1, "certify": 0.2, "holdout": 0.1}
 
 
 class ArrayLaw(NamedTuple):
@@ -46,8 +46,8 @@ class ArrayTask:
         name: a name of its own.
         x: inputs, (points, *shape), finite.
         y: labels, (points,), integers from 0.
-        shares: of ``train``, ``select``, ``certify`` and ``holdout``, each > 0, that add up to 1;
-            default .6, .1, .2, .1.
+        proportions: of ``train``, ``select``, ``certify`` and ``holdout``, each > 0, that add up to
+            1; default .6, .1, .2, .1.
 
     Raises:
         ValueError: an argument out of range, or a split without a point.
@@ -71,13 +71,13 @@ class ArrayTask:
         x: ArrayLike,
         y: ArrayLike,
         *,
-        shares: Mapping[str, float] | None = None,
+        proportions: Mapping[str, float] | None = None,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise fail("name", name, "a string of at least one character")
         self.name = name
         self.x, self.y = _points(x, y)
-        self.shares = _shares(_SHARES if shares is None else shares)
+        self.proportions = _proportions(_PROPORTIONS if proportions is None else proportions)
         for split, rows in self._rows.items():
             if not len(rows):
                 raise fail("x", f"{len(self.x)} points", f"enough for one to {split}")
@@ -88,14 +88,14 @@ class ArrayTask:
         file: str | Path,
         *,
         name: str | None = None,
-        shares: Mapping[str, float] | None = None,
+        proportions: Mapping[str, float] | None = None,
     ) -> "ArrayTask":
         """The arrays ``x`` and ``y`` of an .npz file, by the name of the file.
 
         Args:
             file: the path.
             name: as for the class; default the file's.
-            shares: as for the class.
+            proportions: as for the class.
 
         Raises:
             ValueError: a file that cannot be read, or without these arrays.
@@ -107,7 +107,7 @@ class ArrayTask:
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             arrived = f"{path.name} ({' '.join(str(error).split())[:100]})"
             raise fail("file", arrived, "an .npz file with arrays x and y") from None
-        return cls(path.stem if name is None else name, x, y, shares=shares)
+        return cls(path.stem if name is None else name, x, y, proportions=proportions)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ArrayTask) and (self.name, self.settings) == (
@@ -121,8 +121,9 @@ class ArrayTask:
     @property
     def settings(self) -> Settings:
         """Proportions of the splits, unless they are the default, and a hash of the points."""
-        usual = {} if self.shares == _SHARES else {"shares": self.shares}
-        return {"points": self._digest, **usual}
+        usual = self.proportions == _PROPORTIONS
+        splits = {} if usual else {"shares": self.proportions}  # the word of identities, which last
+        return {"points": self._digest, **splits}
 
     @cached_property
     def _digest(self) -> str:
@@ -149,7 +150,7 @@ class ArrayTask:
     @cached_property
     def _rows(self) -> dict[str, np.ndarray]:
         order = np.random.default_rng(0).permutation(len(self.x)).astype(np.int32)
-        ends = np.cumsum([self.shares[split] for split in SPLITS[:-1]])
+        ends = np.cumsum([self.proportions[split] for split in SPLITS[:-1]])
         parts = np.split(order, np.round(ends * len(order)).astype(int))
         rows = dict(zip(SPLITS, parts, strict=True))
         return rows | {"certify": rows["certify"][:MOST_CERTIFY]}
@@ -185,12 +186,13 @@ def _points(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return inputs, labels.astype(np.int32)
 
 
-def _shares(shares: Mapping[str, float]) -> dict[str, float]:
-    if not isinstance(shares, Mapping) or set(shares) != set(SPLITS):
-        raise fail("shares", shares, f"one of each of {', '.join(SPLITS)}")
+def _proportions(proportions: Mapping[str, float]) -> dict[str, float]:
+    if not isinstance(proportions, Mapping) or set(proportions) != set(SPLITS):
+        raise fail("proportions", proportions, f"one of each of {', '.join(SPLITS)}")
     proportions = {
-        split: real(f"shares: {split}", shares[split], 0, 1, open_low=True) for split in SPLITS
+        split: real(f"proportions: {split}", proportions[split], 0, 1, open_low=True)
+        for split in SPLITS
     }
     if abs(sum(proportions.values()) - 1) > 1e-9:
-        raise fail("shares", sum(proportions.values()), "numbers that add up to 1")
+        raise fail("proportions", sum(proportions.values()), "numbers that add up to 1")
     return proportions
