@@ -1,5 +1,11 @@
-"""The registered tasks that are made of independent coordinates."""
+"""The registered tasks that are made of independent coordinates, and their shifts."""
 
 from simbias import tasks
+from simbias.tasks.shifts import SHIFTS
 
 NAMES = tuple(name for name in tasks.names() if isinstance(tasks.get(name), tasks.BlockTask))
+
+
+def written(names):
+    """Shifts as they are written, with a number that every one of them takes."""
+    return tuple(name if SHIFTS[name].low is None else f"{name}=0.05" for name in names)

@@ -189,7 +189,8 @@ def test_a_shifted_task_is_known_by_its_shift(shift):
     cell = replace(recorded(), task=task)
     assert cell.settings["task"] == {"name": "noisy-lms-7", **task.settings}
     assert cell.settings["task"]["shift"] == shift
-    twice = replace(cell, task=shifted(task, "gaps" if shift == "margin" else "margin"))
+    other = {"margin": "gaps", "even-slabs": "margin", "gaps": "even-slabs"}[shift]
+    twice = replace(cell, task=shifted(task, other))
     assert "content" in twice.settings["task"]
 
 

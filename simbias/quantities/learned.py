@@ -16,7 +16,7 @@ from simbias.quantities.subject import Subject
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
 from simbias.tasks.block_task import block_task
-from simbias.tasks.shifts import BENIGN, SHIFTS, shifted
+from simbias.tasks.shifts import BENIGN, SHIFTS, read_shift, shifted
 from simbias.training.cell import Cell
 from simbias.training.fit import TRACE
 from simbias.training.stack import Stack, replay
@@ -32,6 +32,10 @@ _COUNTED = "Clopper-Pearson"
 
 def _of_kind(kinds: Collection[str]) -> Callable[[str], str]:
     return lambda name: known("argument", name, kinds)
+
+
+def _shift_among(names: Collection[str]) -> Callable[[str], object]:
+    return lambda text: read_shift(text, among=names, argument="argument")
 
 
 def _move(cell: Cell, kind: str) -> None:
@@ -77,7 +81,7 @@ def transition_updates(subject: Subject) -> list[float]:
     0,
     1,
     interval=_COUNTED,
-    argument=Argument("shift", _of_kind(BENIGN), _move),
+    argument=Argument("shift", _shift_among(BENIGN), _move),
 )
 def shifted_accuracy(subject: Subject, kind: str) -> Estimate:
     """Accuracy under a shift that keeps every label right."""
@@ -91,7 +95,7 @@ def shifted_accuracy(subject: Subject, kind: str) -> Estimate:
     of="pair",
     needs=("network",),
     interval=_COUNTED,
-    argument=Argument("shift", _of_kind(SHIFTS), _move),
+    argument=Argument("shift", _shift_among(SHIFTS), _move),
 )
 def seed_agreement(subject: Subject, kind: str) -> Estimate:
     """Proportion of points of a shift that two seeds label alike.

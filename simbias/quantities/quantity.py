@@ -44,10 +44,10 @@ class Argument(NamedTuple):
         >>> argument = simbias.quantities.declared()["shifted_accuracy"].argument
         >>> argument.kind
         'shift'
-        >>> argument.check("sideways")
+        >>> argument.check("marginal")
         Traceback (most recent call last):
             ...
-        ValueError: argument: unknown name 'sideways', known: even-slabs, margin, none
+        ValueError: argument: unknown name 'marginal', nearest: margin
     """
 
     kind: str
