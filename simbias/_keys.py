@@ -31,6 +31,8 @@ STREAMS = (
     "supersample",
     "mask",
     "method",
+    "selective",
+    "sets",
 )
 
 

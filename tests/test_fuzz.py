@@ -235,6 +235,20 @@ def calls(trained, cell, store):
             {"learned": trained, "i": 0},
             {"learned": THING, "i": but(COUNT, 0) + [4], "held_out": OPTIONAL},
         ),
+        "selective": Call(
+            bounds.selective,
+            many | {"allowed_risk": 0.1, "held_out": 50, "n_select": 50, "n_certify": 50},
+            {
+                "learned": THING,
+                "allowed_risk": PROPORTION,
+                "held_out": but(COUNT, None) + [[50, 0], [None]],
+                "delta": PROPORTION,
+                "levels": COUNT,
+                "n_select": COUNT,
+                "n_certify": COUNT,
+            }
+            | level,
+        ),
         "records": Call(records, {"observed": None}, {"observed": THING}),
         "claims.check": Call(claims.check, {}, {"claim": NAME + FILE}),
         "claims.get": Call(claims.get, {}, {"name": NAME}),

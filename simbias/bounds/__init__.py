@@ -5,6 +5,7 @@ from simbias.bounds.evaluation import Evaluation, bound_names, evaluate, left_ou
 from simbias.bounds.f_cmi import masked_predictions
 from simbias.bounds.observed import HeldOut, Masked, Observed, Steps, observe
 from simbias.bounds.record import Assumption, Record, violated
+from simbias.bounds.selective import Selective, selective
 from simbias.registry import BOUNDS
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Masked",
     "Assumption",
     "Record",
+    "Selective",
     "Steps",
     "bound",
     "bound_names",
@@ -26,5 +28,6 @@ __all__ = [
     "left_out",
     "masked_predictions",
     "records",
+    "selective",
     "violated",
 ]

@@ -1,0 +1,123 @@
+"""Selective certificates of classifiers: from points of their own, and held against exact risks."""
+
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+
+import simbias
+from simbias import bounds, tasks
+from simbias.bounds.fresh import fresh_scores, leads
+from simbias.models import panel
+from simbias.models.classifier import predicted
+from simbias.stats.selective import certify_answers, thresholds_of
+
+TASK = tasks.get("noisy-lms-7", dim=4)
+FEW = dict(held_out=300, n_select=200, n_certify=400)  # one size of draws for all
+
+
+@pytest.fixture(scope="module")
+def data():
+    return simbias.data(TASK, n_train=500)
+
+
+def test_leads_are_margins_of_two_classes_and_of_more_those_over_the_second():
+    np.testing.assert_array_equal(leads(np.array([[1.0, 3.0], [2.0, -1.0], [5.0, 5.0]])), [2, 3, 0])
+    np.testing.assert_array_equal(leads(np.array([[1.0, 3.0, 2.5], [0.0, 7.0, 7.0]])), [0.5, 0])
+    assert np.isnan(leads(np.array([[np.nan, np.nan]]))).all()
+
+
+def test_no_two_points_of_the_splits_are_the_same(data):
+    seen = []
+
+    def recorded(x):
+        seen.append(x)
+        return x[:, 0]
+
+    bounds.selective(recorded, 0.3, data=data, **FEW)
+    joined = np.concatenate([data.x, *seen])
+    assert [len(x) for x in seen] == [200, 300, 400]
+    assert len(np.unique(joined, axis=0)) == 1400
+
+
+def test_nothing_is_certified_below_what_noise_allows(data):
+    found = bounds.selective(lambda x: x[:, 0], 0.001, data=data, **FEW | dict(held_out=[10, 300]))
+    assert np.isinf(found.threshold).all() and not found.points.any()
+    assert not np.array(found.answered).any() and not found.fresh_answered.value.any()
+    assert np.isnan(found.fresh_risk.value).all()
+
+
+def test_smaller_numbers_of_held_out_points_are_the_first_of_larger_ones(data):
+    own = panel(lambda x: x[:, 0], data)
+    found = bounds.selective(lambda x: x[:, 0], 0.4, data=data, **FEW | dict(held_out=[300, 100]))
+    assert found.held_out == (100, 300)
+    scores, y = fresh_scores(own, 0, "selective", "holdout", 300)
+    seen = leads(fresh_scores(own, 0, "selective", "select", 200).scores)
+    by_hand = certify_answers(
+        leads(scores)[:100],
+        (predicted(scores) != y)[:100],
+        thresholds_of(seen, 12 / 100, 100),  # .6^6 <= .05
+        0.4,
+        0.05,
+    )
+    assert found.threshold[0, 0] == by_hand.threshold < np.inf
+    assert found.errors[0, 0] == by_hand.errors
+
+
+def test_points_without_finite_scores_are_never_answered(data):
+    def half(x):
+        return np.where(x[:, 0] > 0, x[:, 0], np.nan)
+
+    found = bounds.selective(half, 0.6, data=data, **FEW)
+    assert 0.3 < found.fresh_answered.value.item() < 0.6
+    nothing = bounds.selective(lambda x: np.full(len(x), np.nan), 0.6, data=data, **FEW)
+    assert np.isinf(nothing.threshold).all()
+
+
+def test_stochastic_classifiers_draw_anew_in_each_split(data):
+    keys = []
+
+    def scores(x, key):
+        keys.append(tuple(np.asarray(jax.random.key_data(key))))
+        return x[:, :2]
+
+    drawing = SimpleNamespace(label="d", kind="logits", stochastic=True, scores=scores)
+    bounds.selective(drawing, 0.3, data=data, **FEW)
+    assert len(set(keys)) == 3
+
+
+def test_along_networks_certificates_fail_at_most_as_often_as_delta(trained):
+    """The law is a network's certify points, drawn with replacement: every risk of it is exact."""
+    own = panel(trained)
+    scores, y = fresh_scores(own, 0, "selective", "certify", 4000)
+    lead, wrong = leads(scores), predicted(scores) != y
+    thresholds = thresholds_of(
+        leads(fresh_scores(own, 0, "selective", "select", 2000).scores), 0.1, 50
+    )
+    reached = lead[:, None] >= thresholds
+    risks = dict(zip(thresholds, reached[wrong].sum(axis=0) / reached.sum(axis=0), strict=True))
+    # the first that fails does so by nothing, where half of the errors are answered
+    hard = next(risk for risk in risks.values() if risk >= 0.5 * list(risks.values())[-1])
+    allowed = float(hard) * (1 - 1e-9)
+    random, failed, certified = np.random.default_rng(5), 0, 0
+    for _ in range(1000):
+        rows = random.integers(len(lead), size=1000)
+        found = certify_answers(lead[rows], wrong[rows], thresholds, allowed, 0.1)
+        certified += found.points > 0
+        failed += found.points > 0 and risks[found.threshold] > allowed
+    assert certified > 300
+    assert stats.binomtest(failed, 1000, 0.1, alternative="greater").pvalue > 0.001
+
+
+def test_fresh_risks_of_networks_are_those_of_what_they_answer(trained):
+    found = bounds.selective(trained, 0.2, held_out=[500, 4000], n_select=2000, n_certify=4000)
+    assert found.threshold.shape == (4, 2) and found.seeds == trained.seeds
+    assert (found.threshold[:, 1] < np.inf).all()
+    assert (found.fresh_risk.low[:, 1] <= 0.2).all()
+    assert (found.answered.low <= found.fresh_answered.high)[:, 1].all()
+    scores, y = fresh_scores(panel(trained), 2, "selective", "certify", 4000)
+    taken = leads(scores) >= found.threshold[2, 1]
+    assert found.fresh_answered.value[2, 1] == taken.mean()
+    assert found.fresh_risk.value[2, 1] == (predicted(scores) != y)[taken].mean()
