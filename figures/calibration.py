@@ -260,7 +260,7 @@ def rows() -> list[Row]:
     favour, dropped = "ambiguous units counted in favour", "ambiguous units dropped"
     add(exact, noisy(CLOSE), 75, [0.93], favour, PLANTED, judge=ambiguous_in_favour)
     add(exact, noisy(CLOSE), 75, [0.93], dropped, PLANTED, judge=ambiguous_dropped)
-    unsure = "valid? counted as valid where not told"
+    unsure = "valid? counted as valid where not known"
     add(valid, [CERTIFIED], 120, [0.9499], unsure, PLANTED, judge=ambiguous_as_true)
     sure = "measured, and not counted: misses"
     add(anytime, noisy(OVER, confidence=0.5), 300, [1.0], f"{sure} 0.5", PLANTED)

@@ -1,4 +1,4 @@
-"""The glossary: array dimensions as they appear in signatures, and shared aliases.
+"""Aliases that rooms share, and the array dimensions as they appear in signatures.
 
 Dimensions: ``seeds`` networks of a stack; ``rows`` points; ``dim`` input coordinates; ``pieces``
 intervals of a one-coordinate law; ``labels`` the two labels, negative first; ``classes`` logits.

@@ -147,7 +147,7 @@ def test_flips_are_made_in_the_unrotated_space():
 # stability
 
 
-def test_stability_says_which_premises_break_and_with_what_numbers():
+def test_stability_says_which_assumptions_break_and_with_what_numbers():
     observed = replace(example(), steps=Steps(0.3, 0.9, 7000))
     reason = stability(observed).reason
     assert "smooth in the weights: 4 hidden units of relu" in reason

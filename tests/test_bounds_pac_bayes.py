@@ -84,10 +84,9 @@ def test_uniform_catoni_pays_for_its_search():
     assert fixed < pb.catoni_uniform(0.05, 1000, N, DELTA) < fixed + 0.001
 
 
-def test_grid_of_lambda_proportions_add_up_to_at_most_one():
+def test_weights_of_the_grid_of_lambda_add_up_to_at_most_one():
     assert sum(1 / ((k + 1) * (k + 2)) for k in range(100_000)) <= 1
-    # each point of the grid pays at least for its proportion, and every lambda for the point below
-    # it
+    # each point of the grid pays at least for its weight, and every lambda for the point below it
     for lam in (1.0, 1.00005, 2.0, 1e4):
         at = math.log(lam) / math.log1p(pb.ALPHA)
         k = math.floor(at)

@@ -145,7 +145,7 @@ def test_networks_side_by_side_are_what_they_are_alone():
         assert posterior.posterior(observed, "initialisation") is found
 
 
-def test_a_prior_that_learns_and_the_bound_proportion_no_points(monkeypatch):
+def test_a_prior_that_learns_and_the_bound_share_no_points(monkeypatch):
     monkeypatch.setattr(posterior, "STEPS", 0)
     monkeypatch.setattr(posterior, "PRIOR_STEPS", 0)
     right = (one().margins > 0) == (np.arange(4000) >= 2000)  # wrong exactly on the first half

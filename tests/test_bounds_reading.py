@@ -13,7 +13,7 @@ import pytest
 
 from simbias import MLP, sgd, tasks
 from simbias.bounds import descent
-from simbias.bounds import observed as evidence_of
+from simbias.bounds import observed as observed_of
 from simbias.bounds.observed import Observed, observe
 from simbias.bounds.posterior import _posterior, _problem
 from simbias.tasks.oracle import Layer
@@ -177,7 +177,7 @@ def test_a_bound_counts_the_points_that_its_prior_has_not_read(problem, prior, n
 
 def test_held_out_errors_are_counted_on_a_stream_that_nothing_else_reads(monkeypatch):
     cell = Cell(tasks.get("noisy-lms-7", dim=3), MLP(2, 1), sgd(), n_train=8, batch=4)
-    asked, points, fresh = [], problem_of.draw_points, evidence_of.drawn
+    asked, points, fresh = [], problem_of.draw_points, observed_of.drawn
 
     def draw_points(draw, of, name, rows):
         asked.append((name, rows))
@@ -188,7 +188,7 @@ def test_held_out_errors_are_counted_on_a_stream_that_nothing_else_reads(monkeyp
         return fresh(draw, name, rows, key, law)
 
     monkeypatch.setattr(problem_of, "draw_points", draw_points)
-    for module in (problem_of, evidence_of):
+    for module in (problem_of, observed_of):
         monkeypatch.setattr(module, "drawn", drawn)
     observe(control(cell, "simple"), 0, held_out=11)
     assert [name for name, rows in asked if rows == 11] == ["holdout"]

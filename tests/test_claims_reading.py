@@ -276,7 +276,7 @@ def test_the_size_of_the_family_is_part_of_what_is_said(read):
     assert in_family[0].quantity == alone.quantity and in_family[0].hash != alone.hash
 
 
-def test_several_claims_proportion_what_stands_outside_of_them(read):
+def test_several_claims_share_what_stands_outside_of_them(read):
     first, second, third = read(SEVERAL)
     assert [claim.id for claim in (first, second, third)] == [f"conclusion-{i}" for i in (1, 2, 3)]
     assert second.populations[""].task.name == "ms-7" and second.units == 100
@@ -612,7 +612,7 @@ def test_installed_packages_add_claims(install):
     assert get("mine-1").family == "mine"
 
 
-def test_files_proportion_neither_ids_nor_families(install):
+def test_files_share_neither_ids_nor_families(install):
     mine = GOOD.replace("conclusion-1", "mine-1").replace('"conclusion"', '"mine"')
     install(first=mine, second=mine.replace('"mine"', '"other"'))
     with pytest.warns(match="'second', .* id: got 'mine-1', allowed: an id that no other file"):

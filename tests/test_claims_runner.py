@@ -715,7 +715,7 @@ def test_nothing_is_trained_for_claims_whose_settings_do_not_suit(tmp_path, monk
 # -- rows by hand -----------------------------------------------------------------------------
 
 
-def test_points_that_came_out_alike_proportion_a_row(tmp_path):
+def test_points_that_came_out_alike_share_a_row(tmp_path):
     path = tmp_path / "points.toml"
     head = CLAIMS.split("[[claim]]")[0]
     mean = head.replace('{ kind = "probability", at_least = 0.5 }', '{ kind = "mean" }')

@@ -50,7 +50,7 @@ def test_the_worst_unit_is_put_in_once_more_and_students_test_decides_where_it_i
 
 
 @pytest.mark.parametrize("n", (20, 21, 50))
-def test_a_p_value_of_few_units_is_at_least_a_fifth_of_their_proportion(n):
+def test_a_p_value_of_few_units_is_at_least_a_fifth_of_one_in_all_of_them(n):
     clear = -10 - np.random.default_rng(0).random(n)
     assert means.bootstrap(clear) == 1 / (5 * n) == means.least_p(n)
     assert means.bootstrap_limit(clear, 0.999 / (5 * n)) == np.inf
@@ -117,7 +117,7 @@ def subsets(n):
 
 
 @pytest.mark.parametrize("level", (1 / 32, 2 / 32, 3 / 32, 0.5))
-def test_the_limit_of_sign_flips_leaves_the_empty_subset_its_proportion(level):
+def test_the_limit_of_sign_flips_leaves_the_empty_subset_its_part_of_the_level(level):
     x = np.array([0.3, -1.2, 2.5, 0.9, -0.1])
     limit = means.flips_limit(x, level)
     ordered = sorted((x[subset].mean() for subset in subsets(5)[1:]), reverse=True)

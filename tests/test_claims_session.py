@@ -408,7 +408,7 @@ def test_evidence_both_ways_is_inconclusive_and_no_more_of_it_helps(claim):
     assert found.reason.endswith("no number of such units would decide")
 
 
-def test_claims_proportion_networks_and_measurements(written, says):
+def test_claims_share_networks_and_measurements(written, says):
     # ByName refuses to keep a measurement twice
     says("risk", among(100))
     says("train_accuracy", lambda seed: 1.0)
@@ -654,7 +654,7 @@ def test_unknown_words_are_refused(words, message):
         choose(words)
 
 
-def test_two_files_may_neither_proportion_an_id_nor_a_family(written):
+def test_two_files_may_neither_share_an_id_nor_a_family(written):
     holm = {"correction": "holm"}
     first = written(table("c", inference=holm), name="first.toml")
     changed = written(table("c", inference=holm | {"units": 9}), name="changed.toml")

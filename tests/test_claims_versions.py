@@ -209,7 +209,7 @@ def test_a_claim_that_moves_to_another_family_leaves_no_room_in_its_own(store, f
 # -- generations ------------------------------------------------------------------------------
 
 
-def test_claims_that_are_said_together_proportion_their_units(store, claim):
+def test_claims_that_are_said_together_share_their_units(store, claim):
     assert registered(store, claim("a"), claim("b"), claim("c")) == dict.fromkeys("abc", (1, 1))
 
 

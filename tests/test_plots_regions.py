@@ -168,7 +168,7 @@ def test_a_coordinate_that_never_varies_has_a_plane_all_the_same():
     assert np.abs(line[:, 1]).max() <= display.up[1] - display.up[0]
 
 
-def test_classes_beyond_the_tenth_proportion_a_colour_and_a_line_of_the_legend():
+def test_classes_beyond_the_tenth_share_a_colour_and_a_line_of_the_legend():
     twelve = ArrayTask("twelve", np.zeros((120, 2)), np.arange(120) % 12)
     data = simbias.data(twelve, n_train=72)
     display = plots.boundary(lambda x: (x[:, 0] > 0) * 11, data, **SMALL).plot()

@@ -50,7 +50,7 @@ def test_in_the_margin_the_linear_coordinate_lies_within_it_and_the_slabs_stay()
     np.testing.assert_array_equal(x[:, 1:], plain[:, 1:])
 
 
-def test_even_slabs_proportion_the_mass_given_the_label():
+def test_even_slabs_share_the_mass_given_the_label():
     block = tempered(tasks.get("ms-7", dim=1).blocks[0], 0)
     assert [piece.mass for piece in block.laws.negative] == pytest.approx([1 / 3] * 3)
     assert [piece.mass for piece in block.laws.positive] == pytest.approx([1 / 4] * 4)

@@ -57,7 +57,7 @@ def test_arrays_are_grids_and_cells_override_their_task(tmp_path):
     assert not any(plan.published)  # width 8 is published for the catalogue's dimension only
 
 
-def test_networks_of_one_shape_proportion_a_compiled_group():
+def test_networks_of_one_shape_share_a_compiled_group():
     plan = make_plan(suites.load("pitfalls"), "standard")
     shapes = {(c.network.width, c.network.depth) for c in plan.cells}
     assert len(plan.groups) == len(shapes) == 6

@@ -133,7 +133,7 @@ def test_coordinates_are_independent_given_the_label(name, draws):
     assert largest_correlation(x, y) < 6 / np.sqrt(ROWS / 2)
 
 
-def test_coordinates_that_proportion_their_draw_would_be_caught(draws):
+def test_coordinates_that_share_their_draw_would_be_caught(draws):
     x, y = (part.copy() for part in draws("noisy-lms-7"))
     shared = np.arange(ROWS) % 5 == 0  # a fifth of the rows repeats coordinate 1 in coordinate 2
     x[shared, 2] = x[shared, 1]

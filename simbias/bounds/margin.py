@@ -54,7 +54,7 @@ def with_constant(x: np.ndarray) -> np.ndarray:
 
 
 def rademacher_confidence(n: int, delta: float, log_weights: float) -> float:
-    """3 sqrt(ln(2/(proportion delta))/2n)."""
+    """3 sqrt(ln(2/(w delta))/2n), where w is the part of delta that is spent here."""
     return 3 * math.sqrt((math.log(2 / delta) - log_weights) / (2 * n))
 
 

@@ -19,7 +19,7 @@ from simbias.registry import TESTS
 
 
 class Side(NamedTuple):
-    """The evidence for one side of a claim.
+    """What speaks for one side of a claim.
 
     Attributes:
         excess: by how much the worst reading of each unit lies beyond the edge, (*draws, units).

@@ -61,7 +61,7 @@ DIM = Column("dim", "BIGINT", "input coordinates")
 SETTINGS = Column("settings", "VARCHAR", "every setting of the cell, as JSON", True)
 IDENTITY = Column("identity", "VARCHAR", "settings beyond their defaults; empty: all are meant")
 TRAIN_SECONDS = Column(
-    "train_seconds", "DOUBLE", "training time, of one core or of its proportion of a device"
+    "train_seconds", "DOUBLE", "training time, of one core, or its part of a device's time"
 )
 VALIDATE_SECONDS = Column(
     "validate_seconds", "DOUBLE", "validation time, the stack's divided by its networks"

@@ -68,7 +68,7 @@ class Snapshot:
     Attributes:
         state: NumPy arrays.
         trace: a row of ``TRACE`` for each check so far.
-        seconds: training time so far, of a core or of the network's proportion of a device.
+        seconds: training time so far, of one core, or the network's part of a device's time.
         draws: fingerprint of its draws; "" where none was kept.
     """
 
@@ -220,12 +220,12 @@ class _Segments:
         if max(filled) == self._checks:
             ideal = self._checks * _SEGMENT_SECONDS / seconds
             self._checks = int(np.clip(ideal, 1, min(4 * self._checks, fit.SEGMENT_CHECKS)))
-        proportion = seconds * len(self._devices) / len(problems)
+        part = seconds * len(self._devices) / len(problems)
         for i, snapshot in enumerate(snapshots):
             yield Snapshot(
                 jax.tree.map(lambda leaf, i=i: leaf[i], ended),
                 np.concatenate([snapshot.trace, traces[i, : filled[i]]]),
-                snapshot.seconds + proportion,
+                snapshot.seconds + part,
                 snapshot.draws,
             )
 
