@@ -26,8 +26,14 @@ def shown(value: object) -> str:
     try:
         words = " ".join(repr(value).split())
     except Exception:  # an integer of too many digits, a nest, a class of someone else's
-        return f"a {type(value).__name__} that cannot be shown"
+        return f"{_one(type(value))} that cannot be shown"
     return words if len(words) <= _MOST_SHOWN else f"{words[: _MOST_SHOWN - 3]}..."
+
+
+def _one(kind: type) -> str:
+    """A class by its name, with the article that is spoken before it."""
+    vowel = kind.__name__[0] in "AEIOaeio"  # a u is spoken as in Unit
+    return f"{'an' if vowel else 'a'} {kind.__name__}"
 
 
 def whole(argument: str, value: object, *, least: int = 1, most: int = _MOST) -> int:
@@ -46,13 +52,13 @@ def whole(argument: str, value: object, *, least: int = 1, most: int = _MOST) ->
 def instance(argument: str, value: object, kind: type) -> None:
     """Raise ValueError unless ``value`` is of a class."""
     if not isinstance(value, kind):
-        raise fail(argument, value, f"a {kind.__name__}")
+        raise fail(argument, value, _one(kind))
 
 
 def each(argument: str, values: object, kind: type[Kind]) -> list[Kind]:
     """The members of a collection, all of a class; raises ValueError."""
     if not isinstance(values, Iterable) or isinstance(values, str | bytes):
-        raise fail(argument, values, f"a list, each a {kind.__name__}")
+        raise fail(argument, values, f"a list, each {_one(kind)}")
     members = list(values)
     for member in members:
         instance(argument, member, kind)

@@ -275,7 +275,7 @@ def broken(what):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "sharpness"])
-def test_unmet_premises_give_a_reason_with_numbers_and_no_value(name, monkeypatch):
+def test_unmet_assumptions_give_a_reason_with_numbers_and_no_value(name, monkeypatch):
     monkeypatch.setattr(posterior, "STEPS", 10)  # whatever it comes to
     bound = BOUNDS.factory(name)
     needs = NEEDS.get(name, set())
@@ -461,6 +461,6 @@ def test_a_delta_outside_zero_one_is_refused(name, value):
         BOUNDS.factory(name)(hand(), delta=value)
 
 
-def test_something_else_than_evidence_is_refused():
-    with pytest.raises(ValueError, match=r"^observed: got 'net', allowed: a Observed$"):
+def test_something_else_than_what_is_observed_is_refused():
+    with pytest.raises(ValueError, match=r"^observed: got 'net', allowed: an Observed$"):
         BOUNDS.factory("occam")("net")

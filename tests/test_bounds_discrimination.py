@@ -164,7 +164,7 @@ def test_limits_hold_the_value_at_any_confidence():
             assert not interval.value < interval.low and not interval.value > interval.high
 
 
-def test_environments_proportion_the_error_of_the_worst_ones_interval():
+def test_environments_share_the_error_of_the_worst_ones_interval():
     random = np.random.default_rng(10)
     one = [
         network({"width": width, "depth": 1}, risk, seed, x=random.standard_normal())
@@ -281,7 +281,7 @@ def test_noise_that_only_one_task_has_is_part_of_the_task(absent):
     assert found.pairs == 3  # the noiseless task against both, and one noise against the other
 
 
-def test_tasks_that_proportion_a_noise_level_are_compared_at_the_same_noise():
+def test_tasks_that_share_a_noise_level_are_compared_at_the_same_noise():
     grid = [
         network({"task": "noisy-lms-7", "noise": 0.1}, 0.05, x=1.0),
         network({"task": "noisy-lms-7", "noise": 0.2}, 0.10, x=2.0),
@@ -383,7 +383,7 @@ def test_the_table_has_the_best_auc_first_and_its_caption_counts():
     assert "2 stuck, 2 learned, 2 left out" in said and "12 pairs" in said and "0 left out" in said
     assert said.endswith("rests on fewer") and "\n" not in said
     assert not discrimination_table(scores[:1]).caption.endswith("rests on fewer")
-    assert "approximate 95% intervals" in said and "too few: rests on less than 4 pairs" in said
+    assert "approximate 95% intervals" in said and "too few: rests on fewer than 4 pairs" in said
     with pytest.raises(ValueError, match="^scores: got "):
         discrimination_table([])
 
@@ -399,7 +399,7 @@ def test_a_score_of_one_comparison_is_too_few_whatever_its_value():
 
 
 def test_resamples_that_never_differ_give_no_limits_however_few_or_many_networks_there_are():
-    # two networks a cell: all pairs are in the right order, and so is every resample's
+    # two networks of each cell: all pairs are in the right order, and so is every resample's
     grid = [
         network({"width": i}, r, seed, x=r) for i, r in enumerate((LOW, HIGH)) for seed in (0, 1)
     ]

@@ -49,8 +49,8 @@ def bounds_table(evaluations: Sequence[Evaluation]) -> TextTable:
                 value,
                 risk,
                 _median([evaluation.gap for evaluation in of_bound]),
-                _proportion([evaluation.valid for evaluation in of_bound]),
-                _proportion([evaluation.vacuous for evaluation in of_bound]),
+                _answers([evaluation.valid for evaluation in of_bound]),
+                _answers([evaluation.vacuous for evaluation in of_bound]),
                 _median([evaluation.tightness for evaluation in of_bound]),
             ]
         )
@@ -66,8 +66,8 @@ def _median(values: Sequence[float | None]) -> str:
     return f"{float(np.median(given)):.4g}" if given else ""
 
 
-def _proportion(answers: Sequence[bool | None]) -> str:
-    """Yes or no where all networks agree, otherwise the number of yes."""
+def _answers(answers: Sequence[bool | None]) -> str:
+    """Yes or no where all networks agree, otherwise how many of them are a yes."""
     given = [answer for answer in answers if answer is not None]
     if not given:
         return ""

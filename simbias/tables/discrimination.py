@@ -18,7 +18,7 @@ def discrimination_table(scores: Sequence[Score]) -> TextTable:
     lines = []
     for score in best_first(scores):
         intervals = [score.shown(name) for name in ("auc", "kendall", "sign_error")]
-        lines.append([score.name, score.kind, *map(_text, intervals), score.worst])
+        lines.append([score.name, score.kind, *map(_with_limits, intervals), score.worst])
     return TextTable(HEAD, lines, _caption(scores))
 
 
@@ -34,13 +34,13 @@ def _caption(scores: Sequence[Score]) -> str:
         " worst sign error: largest proportion of pairs in the wrong order between two values of a"
         " hyper-parameter; brackets: approximate 95% intervals, networks resampled within their"
         " cells; where no resample differs Hoeffding's for AUC, none for the others; too few: rests"
-        f" on less than {most.least_pairs} pairs"
+        f" on fewer than {most.least_pairs} pairs"
         + ("; a number without some values rests on fewer" if len(set(counts)) > 1 else "")
     )
 
 
-def _text(interval: Interval | None) -> str:
-    """Two digits; nothing where undefined."""
+def _with_limits(interval: Interval | None) -> str:
+    """Two digits, with the limits where there are any; nothing where undefined."""
     if interval is None:
         return "too few"
     if np.isnan(interval.value):
