@@ -1,7 +1,7 @@
 """Large runs: time and peak memory of reading ever more networks, and memory over compiled groups.
 
     python benchmarks/store.py                        # 1,000, 10,000 and 100,000 networks
-    python benchmarks/store.py --networks 1000 10000 --one-file-each      # a network a file
+    python benchmarks/store.py --networks 1000 10000 --one-file-each      # a file for each network
     python benchmarks/store.py --groups 50            # memory while so many groups are computed
 
 The rows are made up: real cells, numbers drawn at random, a hundred seeds for each cell, and as

@@ -70,7 +70,7 @@ def over_seeds(
 def spread(
     trees: Sequence[PyTree], devices: Devices, *, rows: int | None = None, filler: PyTree = None
 ) -> PyTree:
-    """Pytrees of one structure, one a seed, stacked on a leading axis sharded over the devices.
+    """Pytrees of one structure, one for each seed, stacked on an axis sharded over the devices.
 
     Args:
         trees: of NumPy arrays and numbers.

@@ -39,7 +39,7 @@ LOSSES = Registry(
             "cross-entropy": "negative log-likelihood under a softmax",
             "hinge": "distance of the label's logit from a margin of 1 over all others",
             "square": "half the squared distance from the label's indicator",
-            "logistic": "a binary cross-entropy a class, on labels that may be smoothed",
+            "logistic": "a binary cross-entropy for each class, on labels that may be smoothed",
         }.items()
     },
 )

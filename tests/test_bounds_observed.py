@@ -48,11 +48,14 @@ def nan(layers):
         ),
         (dict(held_out=HeldOut(-1, 4)), "^held_out: errors: got -1, allowed: an integer in"),
         (dict(held_out=HeldOut(0, 0)), "^held_out: points: got 0, allowed: an integer >= 1"),
-        (dict(blocks=tasks.get("ms-7").blocks), "^blocks: got '50 laws', allowed: one a coord"),
+        (
+            dict(blocks=tasks.get("ms-7").blocks),
+            "^blocks: got '50 laws', allowed: one for each coord",
+        ),
         (dict(rotation=np.eye(2)), r"^rotation: got \(2, 2\), allowed: shape \(3, 3\)"),
     ),
 )
-def test_bad_evidence_is_refused_in_one_line(change, message):
+def test_what_cannot_be_observed_is_refused_in_one_line(change, message):
     with pytest.raises(ValueError, match=message) as caught:
         Observed(**(dict(layers=LAYERS, x=X, y=Y) | change))
     assert "\n" not in str(caught.value)
@@ -79,7 +82,7 @@ def test_ties_say_the_negative_label():
     assert np.all(observed.margins == 0)
 
 
-def test_evidence_is_that_of_the_training_set(trained):
+def test_what_is_observed_is_that_of_the_training_set(trained):
     for i in (0, 3):
         observed = observe(trained, i, held_out=1000)
         answers = train_answers(trained, i)
@@ -130,7 +133,7 @@ def test_no_bound_is_violated_by_the_explicit_networks(bounds, monkeypatch):
         assert own.risk_low <= risk <= own.risk_high
 
 
-def test_without_a_stored_initialisation_there_is_evidence_of_all_else(trained):
+def test_without_a_stored_initialisation_all_else_is_observed(trained):
     bare = observe(replace(trained, initial=None), 1)
     whole = observe(trained, 1)
     assert bare.initial is None and whole.initial is not None

@@ -298,7 +298,7 @@ def test_rounds_that_peek_at_a_fixed_number_of_units_are_caught(quick, monkeypat
 
 
 def hits(criterion, counts, units):
-    """Units of which so many hold, a row a count, and the others fail."""
+    """Units of which so many hold, a row for each count, and the others fail."""
     holding = np.arange(units) < np.asarray(counts)[:, None]
     return criterion.value + np.where(holding, -0.01, 0.01)
 

@@ -268,7 +268,7 @@ def test_sign_flips_are_enumerated():
 
 
 def test_flips_of_more_units_form_a_group_and_agree_with_random_flips():
-    sets = means._subset_sums(np.eye(20)).T.astype(int)  # membership, a row a subset
+    sets = means._subset_sums(np.eye(20)).T.astype(int)  # membership, a row for each subset
     assert len(np.unique(sets, axis=0)) == 2**14 and not sets[0].any()
     both = sets[3001] ^ sets[12345]
     assert (sets == both).all(axis=1).any()
@@ -643,7 +643,7 @@ def test_what_a_test_asks_of_its_units_is_declared_and_holds_under_any_name(monk
     (
         ([], [], "not none"),
         (np.zeros((3, 0)), np.zeros((3, 0)), "not none"),
-        ([0.0], [0.0, 1.0], "one entry a unit"),
+        ([0.0], [0.0, 1.0], "one entry for each unit"),
         ([math.nan], [1.0], "got 'NaN'"),
         ([0.0], [math.nan], "got 'NaN'"),
         ([0.0, 1.0], [0.0, 0.5], r"got \(1.0, 0.5\), allowed: low <= high$"),
@@ -700,7 +700,7 @@ def test_only_sequential_tests_are_meant_to_be_looked_at_on_the_way():
 
 
 def side(holding):
-    """What speaks for a side of share one half, of units that hold or fail by one."""
+    """What speaks for a side of proportion one half, of units that hold or fail by one."""
     holding = np.asarray(holding, bool)
     return Side(np.where(holding, -1.0, 1.0), holding, holding.astype(float), 0.5)
 

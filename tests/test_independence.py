@@ -132,7 +132,7 @@ def apart(sets, rows):
 
 
 def whole(labels):
-    """The labels of whole chunks, a row a chunk."""
+    """The labels of whole chunks, a row for each chunk."""
     return [np.asarray(y)[None] for y in labels if len(y) == ROWS]
 
 

@@ -60,7 +60,7 @@ EVERY = [
 
 
 def with_select(stack, accuracies):
-    """The stack with other accuracies on select draws, a row a network."""
+    """The stack with other accuracies on select draws, a row for each network."""
     traces = []
     for trace, row in zip(stack.traces, accuracies, strict=True):
         traces.append(trace.copy())

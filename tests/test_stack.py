@@ -213,19 +213,19 @@ def test_every_segment_is_reported_with_the_networks_that_moved(cell):
         assert updates == sorted(set(updates)) and updates[-1] == 200
 
 
-def test_the_seconds_of_a_network_are_its_proportion_of_the_devices(cell, monkeypatch):
+def test_the_seconds_of_a_network_are_its_part_of_the_devices_time(cell, monkeypatch):
     # a clock that goes on by 3 a look: a segment takes 3 on each of two devices
     clock = SimpleNamespace(perf_counter=itertools.count(0, 3.0).__next__)
     monkeypatch.setattr(sys.modules["simbias.training.jobs"], "time", clock)
-    proportions = dict.fromkeys(range(3), 0.0)
+    parts = dict.fromkeys(range(3), 0.0)
 
     def counted(moved):
         for job in moved:
-            proportions[job.seed] += 3 * 2 / len(moved)
+            parts[job.seed] += 3 * 2 / len(moved)
 
     jobs = [Job(cell, seed) for seed in range(3)]
     made = train_jobs(jobs, n_select=SELECT, after_segment=counted)
-    assert {job.seed: snapshot.seconds for job, snapshot in made.items()} == proportions
+    assert {job.seed: snapshot.seconds for job, snapshot in made.items()} == parts
 
 
 def test_last_check_equals_a_recomputation_from_the_returned_weights(cell, trained, forward):
@@ -297,7 +297,7 @@ def test_networks_of_one_call_may_have_stop_rules_of_their_own(cell, snapshots):
     assert gap(made[Job(cell, 0)], snapshots[Job(cell, 0)]) == 0
 
 
-def test_cells_of_other_shapes_do_not_proportion_a_program(cell):
+def test_cells_of_other_shapes_do_not_share_a_program(cell):
     def other(**changes):
         given = {
             "task": cell.task,
@@ -449,7 +449,7 @@ def test_a_replay_stops_at_checks_of_the_training_only(cell, updates):
 @pytest.mark.parametrize(
     "change, message",
     (
-        (dict(seeds=(0, 1)), "^updates: got '4 entries', allowed: one a seed, 2$"),
+        (dict(seeds=(0, 1)), "^updates: got '4 entries', allowed: one for each seed, 2$"),
         (dict(seeds=(0, 1, 2, 2)), "^seeds: got"),
         (dict(rotation=np.zeros((4, 3, 3))), r"^rotation: got 'shape \(4, 3, 3\)', allowed: sh"),
         (dict(fitted_since=np.zeros((4, 7))), "^fitted_since: got 'shape"),

@@ -183,7 +183,9 @@ class Observed:
             points = whole("held_out: points", self.held_out.points)
             whole("held_out: errors", self.held_out.errors, least=0, most=points)
         if self.blocks is not None and len(self.blocks) != x.shape[1]:
-            raise fail("blocks", f"{len(self.blocks)} laws", f"one a coordinate, {x.shape[1]}")
+            raise fail(
+                "blocks", f"{len(self.blocks)} laws", f"one for each coordinate, {x.shape[1]}"
+            )
         if self.rotation is not None:
             if np.shape(self.rotation) != (x.shape[1],) * 2:
                 raise fail("rotation", np.shape(self.rotation), f"shape {(x.shape[1],) * 2}")

@@ -29,7 +29,7 @@ class Pairs(NamedTuple):
     Attributes:
         low, high: ends of their risks' intervals, (networks,).
         values: of each number; NaN where there is none.
-        weights: how often each network counts, a row a resample.
+        weights: how often each network counts, a row for each resample.
     """
 
     low: Float[np.ndarray, " networks"]
@@ -103,7 +103,7 @@ def _neighbours(
 
 
 def ratio(sums: Sums) -> Draws:
-    """Concordance a pair; NaN where there is none."""
+    """Concordance of each pair; NaN where there is none."""
     total, pairs = sums
     per_pair: Draws = np.divide(total, pairs, out=np.full_like(total, np.nan), where=pairs > 0)
     return per_pair

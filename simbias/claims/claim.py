@@ -73,7 +73,7 @@ class Claim:
         units: the most units that are measured.
         family: of claims that are corrected together.
         correction: "holm" or "none".
-        n_certify: fresh points a unit.
+        n_certify: fresh points of each unit.
         confidence: of each unit's own interval, in (0, 1).
         premises: all of them; those on settings alone hold or not.
         family_size: declared claims of the family that ask for the correction; 1 without.

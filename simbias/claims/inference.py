@@ -303,7 +303,7 @@ def _oriented(
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     if low.shape != high.shape or low.ndim == 0 or not low.shape[-1]:
         raise fail(
-            "low, high", f"shapes {low.shape} and {high.shape}", "one entry a unit, not none"
+            "low, high", f"shapes {low.shape} and {high.shape}", "one entry for each unit, not none"
         )
     if np.isnan(low).any() or np.isnan(high).any():
         raise fail("low, high", "NaN", "numbers; of a missing unit, its quantity's whole range")

@@ -120,7 +120,7 @@ def _sampled(expression: Expression) -> list[Reference]:
 
 
 def _effort(place: str, table: Settings) -> tuple[int, float]:
-    """Fresh points a unit, and the confidence of its own intervals."""
+    """The fresh points of each unit, and the confidence of its own intervals."""
     _check_keys(place, table, {"n_certify": int, "confidence": float})
     confidence = table["confidence"]
     return (

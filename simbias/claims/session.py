@@ -56,7 +56,7 @@ def judge(
         note: is called with a line before each measurement.
 
     Returns:
-        A verdict a claim, in their order.
+        A verdict for each claim, in their order.
 
     Raises:
         ValueError: claims that are not feasible; nothing is trained then.

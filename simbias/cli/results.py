@@ -70,11 +70,12 @@ def export(
     table: str | None = None,
     out: Path | None = None,
 ) -> int:
-    """Write a run's results to one file: a row a network, or the table as LaTeX.
+    """Write a run's results to one file: a row for each network, or the table as LaTeX.
 
     Args:
         directory: a run directory.
-        format: csv, parquet (a row a network, or what else the table has) or latex (a row a cell).
+        format: csv, parquet (a row for each network, or what else the table has) or latex (one for
+            each cell).
         table: networks, estimators, traces, bounds, ...; default: the one that the run is of.
         out: the file, or - for standard output; default: TABLE.csv, TABLE.parquet or table.tex in
             DIR.
@@ -92,7 +93,7 @@ def export(
         if others:
             raise fail("table", None, f"one of {', '.join([table, *others])}")
     elif format == "latex" and table is not None:
-        raise fail("table", table, "none for latex, which has a row a cell")
+        raise fail("table", table, "none for latex, which has a row for each cell")
     elif table is not None:
         known("table", table, TABLES)
     name = "table.tex" if table is None else f"{table}.{format}"
@@ -134,7 +135,7 @@ def query(
 
 
 def print_summary(console: "Console", store: "Store") -> None:
-    """A run's results, a line a cell."""
+    """A run's results, a line for each cell."""
     from simbias.results import summarise
     from simbias.tables.summary import summary_table
 

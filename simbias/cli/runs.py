@@ -36,7 +36,7 @@ def run(
         suite: a suite's name, or the path of a suite file ending in .toml.
         preset: smoke, standard or full, as the suite has them.
         out: run directory; default runs/SUITE-PRESET.
-        seeds: how many a cell; default: the preset's.
+        seeds: how many of each cell; default: the preset's.
         set_: KEY=VALUE overrides for every cell, e.g. task.dim=20 stop.max_updates=5000.
         n_certify: fresh points on which each network is certified; default 200000.
         cores: CPU cores to train on; default: all that the process may use.

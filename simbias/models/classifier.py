@@ -1,8 +1,8 @@
 """Classifiers: anything that scores inputs.
 
-Scores are one number a class, larger where the class is thought likelier; the label is the class of
-the largest, the first of several. A classifier answers for itself, in NumPy; one that is ``Traced``
-is a pure JAX function of parameters too, and is evaluated inside compiled programs.
+Scores are one number for each class, larger where the class is thought likelier; the label is the
+class of the largest, the first of several. A classifier answers for itself, in NumPy; one that is
+``Traced`` is a pure JAX function of parameters too, and is evaluated inside compiled programs.
 """
 
 from collections.abc import Callable

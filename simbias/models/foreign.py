@@ -18,7 +18,10 @@ from simbias.models.classifier import KINDS, Classifier
 
 _ROWS = 2**15  # rows of one call
 _KIND_OF = {"predict_proba": "probabilities", "decision_function": "scores", "predict": "labels"}
-_ALLOWED = "an array with a row a point: a number a class, one number (> 0: label 1), or labels"
+_ALLOWED = (
+    "an array with a row for each point: a number for each class, one number (> 0: label 1), or"
+    " labels"
+)
 
 
 _TorchModule: TypeAlias = Any  # torch need not be installed
@@ -28,8 +31,8 @@ class Foreign:
     """A classifier that is called from Python, in blocks of rows.
 
     Args:
-        ask: maps inputs (rows, dim), float32, to numbers a class (rows, classes), to one number a
-            row, positive for label 1, or to labels, which are integers or booleans.
+        ask: maps inputs (rows, dim), float32, to a number for each class (rows, classes), to one
+            number for each row, positive for label 1, or to labels, integers or booleans.
         kind: what its answers are, one of ``KINDS``; default: labels where they are integers, else
             scores.
         label: short name for figures.

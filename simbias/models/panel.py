@@ -47,7 +47,9 @@ class Panel:
 
     def __post_init__(self) -> None:
         if not self.members or len(self.members) != len(self.data):
-            raise fail("data", f"{len(self.data)} data sets", "one a classifier, at least one")
+            raise fail(
+                "data", f"{len(self.data)} data sets", "one for each classifier, at least one"
+            )
         seed_list(self.seeds)
         first = self.data[0]
         for other in self.data:

@@ -57,7 +57,8 @@ class ComparisonRow(NamedTuple):
 
 @dataclass(eq=False)
 class ComparisonDisplay(style.Display):
-    """Dots with intervals beside published values: a row of panels a task, a column a quantity.
+    """Dots with intervals beside published values: a row of panels for each task, a column for each
+    quantity.
 
     Attributes:
         rows: what is drawn; tasks, networks and quantities keep their order.
@@ -169,7 +170,7 @@ def comparison(
     """Measured values beside published ones, ready to be drawn.
 
     Args:
-        rows: one a task, network and quantity.
+        rows: one for each task, network and quantity.
         interval: what the intervals are, for the legend.
 
     Raises:

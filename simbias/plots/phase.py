@@ -160,7 +160,7 @@ class PhaseDisplay(style.Display):
         return "\n".join(sentences)
 
     def tables(self) -> dict[str, style.Table]:
-        """``proportion``: a row a cell; ``transitions``: a row a seed, empty where censored."""
+        """``proportion``: a row for each cell; ``transitions``: of each seed, empty if censored."""
         proportions = [
             (
                 point.line,

@@ -63,8 +63,8 @@ class Quantity(NamedTuple):
         name: its column, and its word in claims.
         summary: its meaning in one line.
         low, high: the range that it cannot leave, possibly infinite.
-        measure: from a subject and the argument to an entry a network, pair or point; NaN: not
-            measured.
+        measure: from a subject and the argument to an entry for each network, pair or point; NaN:
+            not measured.
         of: ``"setting"`` (known before training), or the name of a registered unit:
             ``"network"``, ``"pair"`` (of two seeds), ``"point"`` (a fresh point on which one
             network is asked), ...
@@ -187,7 +187,7 @@ def quantity(
     stored = ("interval" if interval else "value") if per_network else "none"
     stored = stored if column is None else known("column", column, COLUMNS)
     if stored != "none" and not per_network:
-        raise fail("column", stored, "none: it is not one number a network")
+        raise fail("column", stored, "none: it is not one number for each network")
     if heading and stored == "none":
         raise fail("heading", heading, "none: it has no column for tables to show")
 

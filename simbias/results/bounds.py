@@ -1,4 +1,4 @@
-"""Bounds of a run: one Parquet file a cell, a row for every network and bound, and its table.
+"""Bounds of a run: a Parquet file for each cell, a row for each network and bound, and its table.
 
 ``DIR/bounds/HASH.parquet`` is named after the networks and the settings of the evaluation: the same
 again is read back, other settings stand beside it. Delete the folder to compute everything anew.

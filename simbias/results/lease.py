@@ -2,16 +2,16 @@
 
 ::
 
-    DIR/networks/*.parquet                          settled: many rows a file, each row once
-    DIR/pending/networks/ENTRY-TIME.parquet         written since, a row a file
+    DIR/networks/*.parquet                          settled: many rows in a file, each row once
+    DIR/pending/networks/ENTRY-TIME.parquet         written since, a row in each file
     DIR/pending/networks/claim/OWNER/*.parquet      claimed by the process that compacts
 
 Whoever compacts makes ``claim`` appear by a rename, which fails while another has one there. It
-moves into its own folder, one rename a file, what it will write anew; what it has written becomes
-settled by a rename out of that same folder. To take over from a process that died, the whole
-``claim`` is renamed away: should the other still live, its folder is gone, and with it whatever it
-was about to settle. So of two processes only one can settle a row, whenever either is stopped, and
-a row is at every moment in at least one of the three places.
+moves into its own folder, one rename for each file, what it will write anew; what it has written
+becomes settled by a rename out of that same folder. To take over from a process that died, the
+whole ``claim`` is renamed away: should the other still live, its folder is gone, and with it
+whatever it was about to settle. So of two processes only one can settle a row, whenever either is
+stopped, and a row is at every moment in at least one of the three places.
 """
 
 import os

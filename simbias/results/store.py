@@ -1,4 +1,4 @@
-"""The run directory: rows in Parquet files, and a trace and weights a network, written atomically.
+"""The run directory: rows in Parquet files, trace and weights of each network, written atomically.
 
 A file is written under a temporary name, synced and renamed: many writers need no lock, a network
 computed twice is one row, and what remains to be done is a set difference. A network's row is
@@ -209,7 +209,7 @@ class Store(Beside):
             return parquet.ask(connection, sql)
 
     def frame(self, table: str) -> DataFrame:
-        """A table as a pandas data frame, a row a network, check, bound, ...
+        """A table as a pandas data frame, a row for each network, check, bound, ...
 
         Raises:
             ValueError: no such table, or pandas is not installed.

@@ -36,7 +36,7 @@ class Transitions:
             there was none.
         fitted: first check at which the train accuracy is at least ``FITTED``; infinity: never.
         reached: whether the certified risk, at the end, is within ``EXCESS`` of the achievable one.
-        budget: the most updates a network was given.
+        budget: the most updates that a network was given.
     """
 
     seeds: tuple[int, ...]

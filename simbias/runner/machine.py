@@ -13,7 +13,7 @@ from simbias.parallel import devices_for, over_seeds, spread
 
 @pinned
 def matmul_gflops(size: int = 1024, repeats: int = 5) -> float:
-    """The rate of float32 matrix products, one a device at a time, in GFLOP/s over all devices."""
+    """The rate of float32 matrix products, one at a time on each device, in GFLOP/s of them all."""
     devices = devices_for()
 
     def products(matrix: jax.Array) -> jax.Array:

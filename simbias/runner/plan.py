@@ -85,7 +85,7 @@ def make_plan(
         suite: as loaded.
         preset: its name.
         seeds: how many, or which; default: the preset's.
-        n_certify: fresh points a replica; default: the preset's, or the validator's.
+        n_certify: fresh points of each replica; default: the preset's, or the validator's.
         overrides: ``"key=value"`` with a TOML value, for every cell that has the key: ``n_train``,
             ``batch``, or a dotted key into task, network, method or stop, e.g. ``"task.dim=20"``.
 

@@ -180,7 +180,7 @@ def _points(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         raise fail("x", f"{np.sum(~np.isfinite(inputs))} entries not finite", "finite numbers")
     if labels.shape != inputs.shape[:1] or labels.dtype.kind not in "iub":
         arrived = f"{labels.dtype}{list(labels.shape)}"
-        raise fail("y", arrived, f"{len(inputs)} integers, one a point")
+        raise fail("y", arrived, f"{len(inputs)} integers, one for each point")
     whole("y: least label", labels.min(), least=0)
     whole("y: greatest label", labels.max(), least=0, most=10_000)
     return inputs, labels.astype(np.int32)

@@ -243,8 +243,8 @@ def explicit_network(
 
     The logit difference is constant up to 1 before the first cut and from there a zigzag of slope
     +-1 along the rule's coordinate, zero exactly at the cuts. A unit begins it and one turns it
-    between each two cuts: a unit a cut. Later hidden layers pass these nonnegative values on. The
-    remaining units are dead.
+    between each two cuts: as many units as cuts. Later hidden layers pass these nonnegative values
+    on. The remaining units are dead.
 
     Args:
         rule: the rule to realise.

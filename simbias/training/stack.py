@@ -81,7 +81,9 @@ class Stack:
         count, dim = len(seed_list(self.seeds)), numbers_of(self.cell.task)
         for name in ("updates", "end", "seconds", "traces", "draws"):
             if len(getattr(self, name)) != count:
-                raise fail(name, f"{len(getattr(self, name))} entries", f"one a seed, {count}")
+                raise fail(
+                    name, f"{len(getattr(self, name))} entries", f"one for each seed, {count}"
+                )
         turned_dim = dim if np.size(self.rotation) else 0
         sizes = {
             "rotation": (count, turned_dim, turned_dim),
@@ -93,7 +95,9 @@ class Stack:
         for name in ("params", "initial"):
             leading = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(getattr(self, name))}
             if leading - {(count,)}:
-                raise fail(name, f"leading axes {sorted(leading)}", f"one entry a seed, {count}")
+                raise fail(
+                    name, f"leading axes {sorted(leading)}", f"one entry for each seed, {count}"
+                )
 
     def __len__(self) -> int:
         return len(self.seeds)
