@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 from scipy.special import comb
 
-from simbias.stats.beta_mixture import log_mixture
+from simbias.stats.beta_mixture import log_mixture, log_mixture_above
 from simbias.stats.binomial import above_median, clopper_pearson, lower_limit, tail, upper_limit
 from simbias.stats.bisection import bracket
-from simbias.stats.student import half_width, half_width_of_mean
+from simbias.stats.student import half_width, half_width_of_mean, lower_tail, quantile
 
 # the binomial law
 
@@ -92,6 +92,13 @@ def test_the_interval_of_a_mean_is_students():
     assert half_width(stats.sem(x), 11, 0.9) == half_width_of_mean(x, 0.9)
 
 
+def test_students_quantile_is_where_the_tail_has_its_level():
+    for freedom in (1, 5, 40):
+        assert lower_tail(quantile(0.95, freedom), freedom) == pytest.approx(0.95)
+        assert quantile(0.95, freedom) == pytest.approx(stats.t.ppf(0.95, freedom))
+    assert np.isnan(lower_tail(np.nan, 5))
+
+
 @pytest.mark.parametrize("values", ([1.0], [0.1, 0.1, 0.1], [1.0, 2.0, np.inf]))
 def test_values_that_show_no_finite_spread_have_no_interval(values):
     assert np.isnan(half_width_of_mean(np.array(values), 0.95))
@@ -110,6 +117,13 @@ def test_the_mixtures_probabilities_of_all_orders_sum_to_one(n):
 def test_a_mixture_of_coins_with_a_fair_law_shows_a_first_success_half_of_the_time():
     assert np.exp(log_mixture(1, 1)) == pytest.approx(1 / 2)
     assert np.exp(log_mixture(2, 2)) == pytest.approx(3 / 8)  # E q^2 of the arcsine law
+
+
+@pytest.mark.parametrize("k, n, proportion", ((0, 0, 0.3), (3, 10, 0.3), (9, 10, 0.05)))
+def test_a_mixture_above_a_proportion_is_the_mixtures_part_over_the_laws_part(k, n, proportion):
+    law = stats.beta(0.5, 0.5)
+    part = law.expect(lambda q: q**k * (1 - q) ** (n - k), lb=proportion)
+    assert np.exp(log_mixture_above(k, n, proportion)) == pytest.approx(part / law.sf(proportion))
 
 
 def test_a_bracket_ends_around_where_its_condition_turns_true():

@@ -4,8 +4,7 @@ The worst reading of each unit is a *gain*, from 0, at the end of the range that
 the side, to 1. Were the side false, its mean would be at most ``proportion``, whatever came before;
 the capital of ``bounded.log_capital`` against that ever reaches 1/alpha with probability at most
 alpha. An interval that misses makes a reading at most 1 too large, so the proportion is raised by
-the probability of that. Source: I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random
-variables by betting" (JRSS B 2024).
+the probability of that.
 """
 
 import math
@@ -29,6 +28,10 @@ def running(gains: Float[np.ndarray, "*draws units"], proportion: float) -> NDAr
 
     Returns:
         p-values (*draws, units).
+
+    References:
+        I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by betting"
+        (JRSS B 2024).
     """
     supremum = np.maximum.accumulate(log_capital(gains, max(proportion, _TINY)), axis=-1)
     return np.exp(-np.maximum(supremum, 0.0))
@@ -43,9 +46,15 @@ def smallest(units: int, proportion: float) -> float:
 def anytime_limit(gains: Float[np.ndarray, " units"], level: float) -> float:
     """The lower end of the confidence sequence of the mean gain, all looks intersected.
 
-    A mean is excluded where the capital against it has reached 1/``level`` after some unit, and
-    with it every smaller one: capital falls with the mean, so halving finds the end; the excluded
-    side of the last bracket is returned.
+    A mean is excluded where the capital against it has reached 1/``level`` after some unit.
+
+    Notes:
+        With a mean every smaller one is excluded: capital falls with the mean, so halving finds the
+        end; the excluded side of the last bracket is returned.
+
+    References:
+        I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by betting"
+        (JRSS B 2024).
     """
     enough = math.log(1 / level)
 

@@ -1,9 +1,7 @@
 """Exact binomial tests at a number of units fixed in advance.
 
 A side of a claim is tested by its hits, the units that surely speak for it: were the side false, a
-unit would be a hit with probability at most ``proportion``. Sources: C. Clopper and E. Pearson
-(Biometrika 1934); W. Dixon and A. Mood, "The statistical sign test" (JASA 1946); Q. McNemar
-(Psychometrika 1947).
+unit would be a hit with probability at most ``proportion``.
 """
 
 import numpy as np
@@ -26,7 +24,12 @@ def binomial(hits: Bool[np.ndarray, "*draws units"], proportion: float) -> NDArr
 
 
 def proportion_limit(hits: Shaped[np.ndarray, " units"], level: float) -> float:
-    """Clopper and Pearson's lower limit of the probability of a hit, of error ``level``."""
+    """Clopper and Pearson's lower limit of the probability of a hit, of error ``level``.
+
+    References:
+        C. Clopper and E. Pearson, "The use of confidence or fiducial limits illustrated in the case
+        of the binomial" (Biometrika 1934).
+    """
     return float(lower_limit(hits.sum(), len(hits), level))
 
 
@@ -35,6 +38,9 @@ def median_limit(x: Float[np.ndarray, " units"], level: float, miscoverage: floa
 
     A unit above the median reads as below it where its interval misses, with probability
     ``miscoverage``.
+
+    References:
+        W. Dixon and A. Mood, "The statistical sign test" (JASA 1946).
     """
     place = above_median(len(x), level, 0.5 + miscoverage)
     return np.inf if place is None else float(np.sort(x)[place])
@@ -43,11 +49,16 @@ def median_limit(x: Float[np.ndarray, " units"], level: float, miscoverage: floa
 def discordant(x: Float[np.ndarray, "*draws units"]) -> NDArray[np.float64]:
     """The p-value of differences -1, 0, 1 against "their mean is at least 0", at every prefix.
 
-    A point is discordant where its difference is not 0; given how many points are, those at -1 are
-    binomial with a probability of at most 1/2.
-
     Returns:
         p-values (*draws, units).
+
+    Notes:
+        A point is discordant where its difference is not 0; given how many points are, those at -1
+        are binomial with a probability of at most 1/2.
+
+    References:
+        Q. McNemar, "Note on the sampling error of the difference between correlated proportions or
+        percentages" (Psychometrika 1947).
     """
     below, above = np.cumsum(x < 0, axis=-1), np.cumsum(x > 0, axis=-1)
     return tail(below, below + above, 0.5)

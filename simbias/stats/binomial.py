@@ -1,9 +1,4 @@
-"""The binomial law: its tail, exact limits of a probability, and limits of a median.
-
-Sources: C. Clopper and E. Pearson, "The use of confidence or fiducial limits illustrated in the
-case of the binomial" (Biometrika 1934); W. Dixon and A. Mood, "The statistical sign test" (JASA
-1946).
-"""
+"""The binomial law: its tail, exact limits of a probability, and limits of a median."""
 
 import numpy as np
 from jaxtyping import Int
@@ -14,7 +9,13 @@ from simbias.stats.estimate import Estimate
 
 
 def tail(k: ArrayLike, n: ArrayLike, p: ArrayLike) -> NDArray[np.float64]:
-    """P(B >= k) of B binomial (n, p), elementwise."""
+    """P(B >= k) of B binomial (n, p), elementwise.
+
+    Examples:
+        >>> from simbias.stats.binomial import tail
+        >>> tail([0, 1, 2], 2, 0.5)
+        array([1.  , 0.75, 0.25])
+    """
     k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
     positive = np.maximum(k, 1)
     return np.where(k <= 0, 1.0, betainc(positive, np.maximum(n, positive) - positive + 1, p))
@@ -24,6 +25,15 @@ def lower_limit(k: ArrayLike, n: ArrayLike, level: float) -> NDArray[np.float64]
     """The p at which k or more successes in n have probability ``level``; 0 where k is 0.
 
     It exceeds the true probability of a success with probability at most ``level``.
+
+    References:
+        C. Clopper and E. Pearson, "The use of confidence or fiducial limits illustrated in the case
+        of the binomial" (Biometrika 1934).
+
+    Examples:
+        >>> from simbias.stats.binomial import lower_limit
+        >>> lower_limit([0, 20], 20, 0.05).round(4)
+        array([0.    , 0.8609])
     """
     k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
     return np.where(k == 0, 0.0, betaincinv(np.where(k == 0, 1, k), n - k + 1, level))
@@ -33,6 +43,15 @@ def upper_limit(k: ArrayLike, n: ArrayLike, level: float) -> NDArray[np.float64]
     """The p at which k or fewer successes in n have probability ``level``; 1 where k is n.
 
     It lies below the true probability of a success with probability at most ``level``.
+
+    References:
+        C. Clopper and E. Pearson, "The use of confidence or fiducial limits illustrated in the case
+        of the binomial" (Biometrika 1934).
+
+    Examples:
+        >>> from simbias.stats.binomial import upper_limit
+        >>> upper_limit([0, 20], 20, 0.05).round(4)
+        array([0.1391, 1.    ])
     """
     k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
     return np.where(k == n, 1.0, betaincinv(k + 1, np.where(k == n, 1, n - k), 1 - level))
@@ -47,6 +66,21 @@ def clopper_pearson(
         successes: counts.
         trials: counts; 0 gives NaN.
         confidence: least probability that the two-sided interval covers, in (0, 1).
+
+    Notes:
+        Each limit is the probability of a success at which the tail beyond the count is
+        (1 - confidence)/2.
+
+    References:
+        C. Clopper and E. Pearson, "The use of confidence or fiducial limits illustrated in the case
+        of the binomial" (Biometrika 1934).
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.stats.binomial import clopper_pearson
+        >>> value, low, high = clopper_pearson(np.array([5, 0]), np.array([100, 0]), 0.95)
+        >>> value, low.round(4), high.round(4)
+        (array([0.05,  nan]), array([0.0164,    nan]), array([0.1128,    nan]))
     """
     k, n = np.asarray(successes, float), np.asarray(trials, float)
     level = (1 - confidence) / 2
@@ -58,9 +92,6 @@ def clopper_pearson(
 def above_median(n: int, level: float, proportion: float = 0.5) -> int | None:
     """The least order statistic that lies below the median with probability at most ``level``.
 
-    It inverts the sign test: the j-th smallest of n independent values lies below the median where
-    j or more of them do.
-
     Args:
         n: values.
         level: probability.
@@ -69,6 +100,20 @@ def above_median(n: int, level: float, proportion: float = 0.5) -> int | None:
 
     Returns:
         Its index from 0; None where even the largest lies below with a higher probability.
+
+    Notes:
+        It inverts the sign test: the j-th smallest of n independent values lies below the median
+        where j or more of them do.
+
+    References:
+        W. Dixon and A. Mood, "The statistical sign test" (JASA 1946).
+
+    Examples:
+        Of five values the largest lies below the median with probability 1/32:
+
+        >>> from simbias.stats.binomial import above_median
+        >>> above_median(5, 0.05), above_median(4, 0.05)
+        (4, None)
     """
     enough = np.flatnonzero(tail(np.arange(1, n + 1), n, proportion) <= level)
     return int(enough[0]) if len(enough) else None

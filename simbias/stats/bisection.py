@@ -24,6 +24,12 @@ def bracket(
     Returns:
         Its lower and upper end: the condition is false at the lower and true at the upper one,
         unless these are the ends of the first bracket.
+
+    Examples:
+        >>> from simbias.stats.bisection import bracket
+        >>> low, high = bracket(lambda x: x**2 >= 2, 1, 2, halvings=10)
+        >>> float(low), float(high)
+        (1.4140625, 1.4150390625)
     """
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     for _ in range(halvings):

@@ -26,27 +26,39 @@ def mean_interval(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The interval of an expectation p from an average of means of independent terms in [0, 1].
 
-    U is the average, over arrangements of the same data, of means of k independent terms with
-    expectation p each. For a convex f, E f(U) is at most E f of one such mean (W. Hoeffding,
-    "Probability inequalities for sums of bounded random variables", JASA 1963, section 5), and that
-    at most E f(B/k) with B binomial (k, p): a convex function of one term lies below its chord
-    over [0, 1], so each term may be replaced by a Bernoulli one with its expectation. With f(x) =
-    max(x - t, 0) and Markov's inequality
-
-        P(U >= u) <= min over t < u of E max(B/k - t, 0) / (u - t),
-
-    which increases with p (V. Bentkus, "On Hoeffding's inequalities", Annals of Probability 2004,
-    has it with squares and cubes); the limits are the p at which it is (1 - confidence)/2. It is
-    below Chernoff's exp(-k kl(u, p)), by a seventh of the width in the middle, and at u = 0 and 1,
-    where it is (1 - p)^k and p^k, the interval is Clopper and Pearson's.
-
     Args:
-        mean: U; NaN gives NaN.
+        mean: U, the average, over arrangements of the same data, of means of k independent terms
+            with expectation p each; NaN gives NaN.
         terms: k.
         confidence: least probability that the two-sided interval covers, in (0, 1).
 
     Returns:
         Lower and upper limits.
+
+    Notes:
+        For a convex f, E f(U) is at most E f of one such mean [1], and that at most E f(B/k) with B
+        binomial (k, p): a convex function of one term lies below its chord over [0, 1], so each
+        term may be replaced by a Bernoulli one with its expectation. With f(x) = max(x - t, 0) and
+        Markov's inequality
+
+            P(U >= u) <= min over t < u of E max(B/k - t, 0) / (u - t),
+
+        which increases with p ([2] has it with squares and cubes); the limits are the p at which it
+        is (1 - confidence)/2. It is below Chernoff's exp(-k kl(u, p)), by a seventh of the width in
+        the middle, and at u = 0 and 1, where it is (1 - p)^k and p^k, the interval is Clopper and
+        Pearson's.
+
+    References:
+        [1] W. Hoeffding, "Probability inequalities for sums of bounded random variables" (JASA
+        1963), section 5.
+        [2] V. Bentkus, "On Hoeffding's inequalities" (Annals of Probability 2004).
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.stats.bounded import mean_interval
+        >>> low, high = mean_interval(np.array([0.0, 0.5]), np.array([100, 100]), 0.95)
+        >>> low.round(4), high.round(4)
+        (array([0.    , 0.3851]), array([0.0362, 0.6149]))
     """
     mean, terms = np.broadcast_arrays(np.asarray(mean, float), np.asarray(terms, float))
     level = (1 - confidence) / 2
@@ -80,18 +92,32 @@ def betting_interval(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The interval of the mean of values in [0, 1], whose number is fixed in advance.
 
-    A mean p is excluded from below where the capital of ``log_capital`` has reached
-    2/(1 - confidence), and from above where that of 1 - values has. The values are independent with
-    expectation p each; or they are drawn without replacement from finitely many of mean p, for then
-    the product of the factors, the exponential of a sum, is on average no larger than with
-    replacement (Hoeffding 1963, theorem 4).
-
     Args:
         values: NaN among them gives NaN.
         confidence: least probability that the two-sided interval covers, in (0, 1).
 
     Returns:
         Lower and upper limits, (*shape,).
+
+    Notes:
+        A mean p is excluded from below where the capital of ``log_capital`` has reached
+        2/(1 - confidence), and from above where that of 1 - values has. The values are independent
+        with expectation p each; or they are drawn without replacement from finitely many of mean p,
+        for then the product of the factors, the exponential of a sum, is on average no larger than
+        with replacement [2, theorem 4].
+
+    References:
+        [1] I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by betting"
+        (JRSS B 2024).
+        [2] W. Hoeffding, "Probability inequalities for sums of bounded random variables" (JASA
+        1963).
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.stats.bounded import betting_interval
+        >>> low, high = betting_interval(np.full(100, 0.25), 0.95)
+        >>> bool(low < 0.25 < high), round(float(high - low), 4)
+        (True, 0.0486)
     """
     enough = np.log(2 / (1 - confidence))
     values = np.asarray(values, float)
@@ -118,18 +144,6 @@ def log_capital(
 ) -> NDArray[np.float64]:
     """The logarithm of a gambler's capital against "the mean gain is at most ``proportion``".
 
-    A gambler who bets the part f of a capital of 1 on a gain v in [0, 1] at the odds 1/p has
-
-        1 - f + f v/p
-
-    afterwards: on average at most 1 where v has an expectation of at most p given the past. So the
-    product over units is a supermartingale, and so is its mean over f, here over 100 bets in equal
-    parts of the arcsine law: it starts at 1 and ever reaches 1/alpha with probability at most
-    alpha (J. Ville 1939). It falls with p for every f. Sources: I. Waudby-Smith and A. Ramdas,
-    "Estimating means of bounded random variables by betting" (JRSS B 2024); the mixture of bets is
-    the universal portfolio of T. Cover (Mathematical Finance 1991), which F. Orabona and K.-S. Jun
-    invert to intervals (IEEE Transactions on Information Theory 2024).
-
     Args:
         gains: in [0, 1].
         proportion: p, in (0, 1).
@@ -137,6 +151,31 @@ def log_capital(
 
     Returns:
         Its logarithm after each unit, (*shape, units).
+
+    Notes:
+        A gambler who bets the part f of a capital of 1 on a gain v in [0, 1] at the odds 1/p has
+
+            1 - f + f v/p
+
+        afterwards: on average at most 1 where v has an expectation of at most p given the past. So
+        the product over units is a supermartingale, and so is its mean over f, here over 100 bets
+        in equal parts of the arcsine law: it starts at 1 and ever reaches 1/alpha with probability
+        at most alpha [1]. It falls with p for every f. The mixture of bets is the universal
+        portfolio of [3], which [4] inverts to intervals.
+
+    References:
+        [1] J. Ville, *Étude critique de la notion de collectif* (1939).
+        [2] I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by betting"
+        (JRSS B 2024).
+        [3] T. Cover, "Universal portfolios" (Mathematical Finance 1991).
+        [4] F. Orabona and K.-S. Jun, "Tight concentrations and confidence sequences from the regret
+        of universal portfolio" (IEEE Transactions on Information Theory 2024).
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.stats.bounded import log_capital
+        >>> log_capital(np.array([1.0, 1.0, 0.0]), 0.5).round(4)
+        array([ 0.4055,  0.865 , -0.2076])
     """
     ratio = (gains / proportion - 1)[..., None, :]
     shape = (*np.shape(gains)[:-1], 1 if total else ratio.shape[-1])
