@@ -139,4 +139,5 @@ def _replaced(part: object, placeholder: str, value: str | int | float) -> objec
 
 
 def is_name(name: object) -> bool:
+    """Whether a thing may name a claim: letters, digits, - and _."""
     return isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_-]+", name) is not None

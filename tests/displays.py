@@ -7,7 +7,7 @@ import numpy as np
 import simbias
 from simbias import plots
 from simbias.bounds import Evaluation, Record
-from simbias.bounds.discrimination import Interval, Score
+from simbias.bounds.discrimination import Interval, RankingScore
 from simbias.plots import BoundaryDisplay, ComparisonRow, RegionsDisplay, TrainingDisplay
 from simbias.plots._points import PlottedPoints
 from simbias.results.summary import Mean, Summary
@@ -166,7 +166,7 @@ def score(name, kind, auc, kendall, error, worst):
     def around(value):
         return Interval(value, value - 0.04, value + 0.03)
 
-    return Score(
+    return RankingScore(
         name=name,
         kind=kind,
         kendall=around(kendall),

@@ -129,7 +129,7 @@ def test_intervals_of_a_random_number_cover_chance_as_often_as_they_say(seeds):
             covered["auc"].append(found.auc.low <= 0.5 <= found.auc.high)
             covered["tau"].append(found.kendall.low <= 0 <= found.kendall.high)
             covered["error"].append(found.sign_error.low <= 0.5 <= found.sign_error.high)
-    # numbers share the networks of a grid, so the 360 of them are fewer in effect
+    # numbers share the networks, so the 360 of them are fewer in effect
     assert 0.91 < np.mean(covered["auc"]) < 0.98
     assert 0.91 < np.mean(covered["tau"]) < 0.99
     assert np.mean(covered["error"]) > 0.95

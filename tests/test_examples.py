@@ -1,24 +1,58 @@
-"""Examples in docstrings: each public callable has one, and all of them run as they are written."""
+"""Examples in docstrings: each public callable has one, and all of them run as they are written.
+
+Public is what rooms re-export, the functions of statistics and of the oracle, and what the README
+and CONTRIBUTING name.
+"""
 
 import doctest
 import inspect
 import pkgutil
+import re
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 import simbias
+from simbias import stats
+from simbias.tasks import oracle
+
+HOME = Path(__file__).parent.parent
+PAGES = (HOME / "README.md").read_text() + (HOME / "CONTRIBUTING.md").read_text()
+
+
+def _exported():
+    """What simbias and its rooms re-export."""
+    rooms = [room.name for room in pkgutil.iter_modules(simbias.__path__) if room.ispkg]
+    for place in ["simbias", *(f"simbias.{room}" for room in rooms)]:
+        yield from ((place, name) for name in getattr(import_module(place), "__all__", ()))
+
+
+def _own():
+    """The functions that the modules of statistics and the oracle define."""
+    modules = [f"{stats.__name__}.{module.name}" for module in pkgutil.iter_modules(stats.__path__)]
+    for place in [*modules, oracle.__name__]:
+        for name, thing in vars(import_module(place)).items():
+            if inspect.isfunction(thing) and thing.__module__ == place and name[0] != "_":
+                yield place, name
+
+
+def _named():
+    """What the two pages import, and what they name in a room's module."""
+    for place, names in re.findall(r"^from (simbias[\w.]*) import (.+)$", PAGES, re.MULTILINE):
+        yield from ((place, name) for name in names.split(", "))
+    rooms = "|".join(room.name for room in pkgutil.iter_modules(simbias.__path__) if room.ispkg)
+    for place, name in re.findall(rf"`(?:simbias\.)?((?:{rooms})\.\w+)\.([A-Za-z]\w*)`", PAGES):
+        yield f"simbias.{place}", name
 
 
 def _public():
-    """What simbias and its rooms re-export and can be called, by the first name that it has."""
-    found, rooms = {}, [room.name for room in pkgutil.iter_modules(simbias.__path__) if room.ispkg]
-    for place in ["simbias", *(f"simbias.{room}" for room in rooms)]:
-        room = import_module(place)
-        for name in getattr(room, "__all__", ()):
-            thing = getattr(room, name)
-            if callable(thing) and not inspect.ismodule(thing):
-                found.setdefault(thing, f"{place}.{name}")
+    """What can be called, by the first name that it has."""
+    found = {}
+    for place, name in [*_exported(), *_own(), *_named()]:
+        thing = getattr(import_module(place), name)
+        if callable(thing) and not inspect.ismodule(thing):
+            found.setdefault(thing, f"{place}.{name}")
     return [pytest.param(thing, id=name) for thing, name in found.items()]
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simbias.bounds.discrimination import Interval, Score
+from simbias.bounds.discrimination import Interval, RankingScore
 from simbias.plots import _figure as style
 from simbias.plots.discrimination import DiscriminationDisplay, discrimination
 
@@ -17,7 +17,7 @@ def score(name, kind, auc, *, half=0.1, error=0.25, learned=7, stuck=5):
     def around(value):
         return Interval(value, value - half, value + half)
 
-    return Score(
+    return RankingScore(
         name=name,
         kind=kind,
         kendall=around(2 * auc - 1),
@@ -131,6 +131,6 @@ def test_no_text_leaves_the_page_with_as_many_rows_as_there_are_bounds():
 def test_nothing_to_draw_is_refused_in_one_line():
     with pytest.raises(ValueError, match="^rows: got '0 without a score', allowed: a bound or"):
         DiscriminationDisplay(())
-    empty = Score("vc", "bound", NONE, {}, NONE, "", NONE, 0, 9, 0, 5, 2)
+    empty = RankingScore("vc", "bound", NONE, {}, NONE, "", NONE, 0, 9, 0, 5, 2)
     with pytest.raises(ValueError, match="^rows: got '1 without a score'"):
         discrimination([empty])

@@ -214,7 +214,17 @@ def has_initial(observed: Observed) -> Assumption:
 
 
 def has_held_out(observed: Observed) -> Assumption:
-    """Errors were counted on held-out points."""
+    """Errors were counted on held-out points.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> from simbias.bounds.bound import has_held_out
+        >>> held = simbias.bounds.HeldOut(errors=3, points=100)
+        >>> observed = simbias.bounds.Observed((), np.zeros((5, 2)), np.arange(5), held_out=held)
+        >>> has_held_out(observed).detail
+        '3 errors in 100 points'
+    """
     held = observed.held_out
     detail = "none" if held is None else f"{held.errors} errors in {held.points} points"
     return Assumption("held-out points are there", held is not None, detail)

@@ -67,10 +67,11 @@ def hoeffding_limit(k: float, n: int, delta: float) -> float:
 def empirical_bernstein_limit(k: float, n: int, delta: float) -> float:
     """k/n + sqrt(2V ln(2/delta)/n) + 7 ln(2/delta)/(3(n - 1)), V the unbiased variance.
 
-    With probability 1 - delta/2 each, Bernstein's inequality gives a deviation of at most
-    sqrt(2 v l/n) + l/(3n), l = ln(2/delta) and v the true variance, and the self-bounding property
-    of the sample variance gives sqrt(v) <= sqrt(V) + sqrt(2l/(n - 1)). Together the terms without V
-    are l (2/sqrt(n(n - 1)) + 1/(3n)) <= 7l/(3(n - 1)).
+    Notes:
+        With probability 1 - delta/2 each, Bernstein's inequality gives a deviation of at most
+        sqrt(2 v l/n) + l/(3n), l = ln(2/delta) and v the true variance, and the self-bounding
+        property of the sample variance gives sqrt(v) <= sqrt(V) + sqrt(2l/(n - 1)). Together the
+        terms without V are l (2/sqrt(n(n - 1)) + 1/(3n)) <= 7l/(3(n - 1)).
     """
     log, variance = np.log(2 / delta), k * (n - k) / (n * (n - 1))
     limit: float = k / n + np.sqrt(2 * variance * log / n) + 7 * log / (3 * (n - 1))
@@ -90,9 +91,10 @@ def clopper_pearson_limit(k: float, n: int, delta: float) -> float:
 def beta_binomial_limit(k: float, n: int, delta: float) -> float:
     """The largest p at which the mixture likelihood ratio is below 1/delta.
 
-    The ratio B(1/2 + k, 1/2 + n - k)/(B(1/2, 1/2) p^k (1 - p)^(n - k)) is a nonnegative martingale
-    of mean 1 in n when errors have probability p, so it ever reaches 1/delta with probability at
-    most delta (Ville): the limit holds at every n at once.
+    Notes:
+        The ratio B(1/2 + k, 1/2 + n - k)/(B(1/2, 1/2) p^k (1 - p)^(n - k)) is a nonnegative
+        martingale of mean 1 in n when errors have probability p, so it ever reaches 1/delta with
+        probability at most delta (Ville): the limit holds at every n at once.
     """
     mixed = log_mixture(k, n)
 

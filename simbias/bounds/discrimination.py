@@ -1,10 +1,8 @@
 """Whether a number tells a network that generalises from one that is stuck.
 
-Three scores of every bound and measure on a grid of trained networks. Granulated Kendall tau:
-Jiang, Neyshabur, Mobahi, Krishnan, Bengio, "Fantastic generalization measures and where to find
-them", ICLR 2020. Worst-environment sign error: Dziugaite, Drouin, Neal, Rajkumar, Caballero, Wang,
-Mitliagkas, Roy, "In search of robust measures of generalization", NeurIPS 2020. AUC: the
-probability that the number is larger on a stuck network than on one that has learned.
+Three scores of every bound and measure on trained networks of several cells: granulated Kendall
+tau, worst-environment sign error, and AUC, the probability that the number is larger on a stuck
+network than on one that has learned.
 
 The risks are exact up to their intervals, so a pair of networks whose intervals overlap has no
 known order and is left out. The others stand between cells that differ in one hyper-parameter, all
@@ -37,6 +35,13 @@ class ScoredNetwork(NamedTuple):
         seed: of the network within its cell, which is what the settings make.
         risk, low, high: the network's own risk with its interval.
         values: log10 of each number's unclipped value; -inf for 0, NaN or missing: no value.
+
+    Examples:
+        >>> from simbias.bounds.discrimination import ScoredNetwork
+        >>> settings, values = {"width": 8}, {"norm": 1.5}
+        >>> network = ScoredNetwork(settings, seed=0, risk=0.05, low=0.04, high=0.06, values=values)
+        >>> network.values["norm"]
+        1.5
     """
 
     settings: Mapping[str, Level]
@@ -61,7 +66,7 @@ class Interval(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Score:
+class RankingScore:
     """How well one number orders networks by their risk.
 
     Attributes:
@@ -78,6 +83,22 @@ class Score:
         learned, stuck: networks that ``auc`` rests on; 0 leaves it undefined.
         neither: networks that it leaves out: in between, or where the number has no value.
         least_pairs: of networks, below which a score rests on too few.
+
+    Examples:
+        A score of fewer pairs than ``least_pairs`` is not shown:
+
+        >>> from dataclasses import replace
+        >>> from simbias.bounds.discrimination import ScoredNetwork, discriminate
+        >>> networks = [
+        ...     ScoredNetwork({"width": width}, seed, risk, risk, risk, {"norm": 10 * risk})
+        ...     for width, risk in ((8, 0.1), (16, 0.001))
+        ...     for seed in range(4)
+        ... ]
+        >>> (score,) = discriminate(networks, {"norm": "measure"})
+        >>> score.pairs, score.shown("kendall").value
+        (16, 1.0)
+        >>> replace(score, least_pairs=17).shown("kendall") is None
+        True
     """
 
     name: str
@@ -113,22 +134,8 @@ def discriminate(
     learned_risk: float = LEARNED,
     stuck_risk: tuple[float, float] = STUCK,
     least_pairs: int = LEAST_PAIRS,
-) -> list[Score]:
-    """How well each number orders the networks of a grid by their risk.
-
-    A pair of networks has concordance 1 where the number is larger on the one of larger risk, -1
-    where it is smaller, 0 where it is equal; a sign error is (1 - concordance)/2. tau is the mean
-    concordance of the pairs along one hyper-parameter at one setting of the others, its granulated
-    form the mean over these settings, then over hyper-parameters, where there are pairs. Learned:
-    high <= learned_risk; stuck: low and high within stuck_risk, so that networks that have learned
-    nothing, which their training error gives away, do not make it easy.
-
-    The intervals are approximate: percentiles over networks resampled within their cells, m - 1 of
-    m, which leaves the variance of a mean unbiased (McCarthy, Snowden, "The bootstrap and finite
-    population sampling", 1985), the same draws for every number. They are about fresh seeds of
-    these cells, not about other cells. The worst environment's limits are the largest of all
-    environments' lower and of their upper limits, each at its part of the error
-    (Bonferroni): the percentiles of a maximum would lie above it.
+) -> list[RankingScore]:
+    """How well each number orders networks by their risk.
 
     Args:
         networks: at least two cells.
@@ -147,6 +154,39 @@ def discriminate(
     Raises:
         ValueError: an argument out of range, fewer than two cells, a network given twice, risks
             outside their intervals, or a number without a kind.
+
+    Notes:
+        A pair of networks has concordance 1 where the number is larger on the one of larger risk,
+        -1 where it is smaller, 0 where it is equal; a sign error is (1 - concordance)/2. tau is the
+        mean concordance of the pairs along one hyper-parameter at one setting of the others, its
+        granulated form [1] the mean over these settings, then over hyper-parameters, where there
+        are pairs; [2] has the error of the worst environment. Learned: high <= learned_risk; stuck:
+        low and high within stuck_risk, so that networks that have learned nothing, which their
+        training error gives away, do not make it easy.
+
+        The intervals are approximate: percentiles over networks resampled within their cells, m - 1
+        of m, which leaves the variance of a mean unbiased [3], the same draws for every number.
+        They are about fresh seeds of these cells, not about other cells. The worst environment's
+        limits are the largest of all environments' lower and of their upper limits, each at its
+        part of the error (Bonferroni): the percentiles of a maximum would lie above it.
+
+    References:
+        [1] Y. Jiang, B. Neyshabur, H. Mobahi, D. Krishnan and S. Bengio, "Fantastic generalization
+        measures and where to find them" (ICLR 2020).
+        [2] G. Dziugaite, A. Drouin, B. Neal, N. Rajkumar, E. Caballero, L. Wang, I. Mitliagkas and
+        D. Roy, "In search of robust measures of generalization" (NeurIPS 2020).
+        [3] P. McCarthy and C. Snowden, "The bootstrap and finite population sampling" (1985).
+
+    Examples:
+        >>> from simbias.bounds.discrimination import ScoredNetwork, discriminate
+        >>> networks = [
+        ...     ScoredNetwork({"width": width}, seed, risk, risk, risk, {"norm": 10 * risk})
+        ...     for width, risk in ((8, 0.1), (16, 0.001))
+        ...     for seed in range(4)
+        ... ]
+        >>> (score,) = discriminate(networks, {"norm": "measure"})
+        >>> score.kendall.value, score.sign_error.value, score.auc.value
+        (1.0, 0.0, 1.0)
     """
     resamples = whole("resamples", resamples)
     confidence = real("confidence", confidence, 0, 1, open_low=True, open_high=True)
@@ -190,7 +230,7 @@ def discriminate(
             along[setting] += count
         n_learned, n_stuck = (int(np.sum(compared.given[group, i])) for group in (learned, stuck))
         scores.append(
-            Score(
+            RankingScore(
                 name=name,
                 kind=kind,
                 kendall=_interval(kendall[:, i], confidence, used >= least_pairs),
@@ -216,10 +256,10 @@ def discriminate(
     return scores
 
 
-def best_first(scores: Sequence[Score]) -> list[Score]:
+def best_first(scores: Sequence[RankingScore]) -> list[RankingScore]:
     """The scores by falling AUC, then tau; undefined ones last."""
 
-    def order(score: Score) -> tuple[bool | float, ...]:
+    def order(score: RankingScore) -> tuple[bool | float, ...]:
         return *_falling(score.shown("auc")), *_falling(score.shown("kendall"))
 
     return sorted(scores, key=order)

@@ -24,7 +24,7 @@ Sums = Float[np.ndarray, "2 draws names"]  # concordance over pairs of networks,
 
 
 class Pairs(NamedTuple):
-    """The networks of a grid with the numbers that are to order them.
+    """Networks with the numbers that are to order them.
 
     Attributes:
         low, high: ends of their risks' intervals, (networks,).

@@ -40,6 +40,7 @@ def open_store(directory: Path, *, create: bool = False) -> "Store":
 
 
 def start_jax(cores: int | None) -> None:
+    """Start JAX on so many cores; on all that the process may use where None."""
     from simbias._devices import configure
 
     configure(cores)

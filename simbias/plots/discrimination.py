@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 
 from simbias._checks import each, fail
 from simbias._types import Keywords
-from simbias.bounds.discrimination import Interval, Score, best_first
+from simbias.bounds.discrimination import Interval, RankingScore, best_first
 from simbias.bounds.record import KINDS
 from simbias.plots import _figure as style
 
@@ -55,7 +55,7 @@ _PANELS = (
 
 
 class ScoreRow(NamedTuple):
-    """One bound or measure; the fields are those of ``Score``, NaN where there is no value.
+    """One bound or measure; the fields are those of ``RankingScore``, NaN where there is no value.
 
     A score that rests on too few pairs has none either.
     """
@@ -201,7 +201,7 @@ class DiscriminationDisplay(style.Display):
                 ax.text(panel.chance, y, "too few" if pairs else "undefined", **options, **_SMALL)
 
 
-def discrimination(scores: Sequence[Score]) -> DiscriminationDisplay:
+def discrimination(scores: Sequence[RankingScore]) -> DiscriminationDisplay:
     """Scores of bounds and measures, the best AUC first, ready to be drawn.
 
     Args:
@@ -232,11 +232,11 @@ def discrimination(scores: Sequence[Score]) -> DiscriminationDisplay:
         >>> sorted(simbias.plots.discrimination(scores).tables())
         ['discrimination']
     """
-    scores = each("scores", scores, Score)
+    scores = each("scores", scores, RankingScore)
     return DiscriminationDisplay(tuple(_row(score) for score in best_first(scores)))
 
 
-def _row(score: Score) -> ScoreRow:
+def _row(score: RankingScore) -> ScoreRow:
     counts = (score.pairs, score.left_out, score.learned, score.stuck, score.neither)
     none = Interval(np.nan, np.nan, np.nan)
     auc, kendall, error = (score.shown(panel.field) or none for panel in _PANELS)

@@ -122,6 +122,17 @@ class Lease:
     """The right to move the files of a table, until it is released or taken over.
 
     After it was taken over, every method fails with FileNotFoundError and changes nothing.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from simbias.results.lease import Places
+        >>> places = Places(Path("run"), "networks")
+        >>> lease = places.claim()
+        >>> places.claim() is None  # one process at a time
+        True
+        >>> lease.release()
+        >>> places.claim() is None
+        False
     """
 
     def __init__(self, places: Places, owner: str) -> None:

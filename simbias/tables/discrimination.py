@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from simbias._checks import fail
-from simbias.bounds.discrimination import Interval, Score, best_first
+from simbias.bounds.discrimination import Interval, RankingScore, best_first
 from simbias.tables.text import TextTable
 
 HEAD = ("name", "kind", "AUC", "Kendall tau", "worst sign error", "environment")
 
 
-def discrimination_table(scores: Sequence[Score]) -> TextTable:
+def discrimination_table(scores: Sequence[RankingScore]) -> TextTable:
     """A line for each score, the best AUC first; raises ValueError without any."""
     if not scores:
-        raise fail("scores", list(scores), "at least one Score")
+        raise fail("scores", list(scores), "at least one RankingScore")
     lines = []
     for score in best_first(scores):
         intervals = [score.shown(name) for name in ("auc", "kendall", "sign_error")]
@@ -22,7 +22,7 @@ def discrimination_table(scores: Sequence[Score]) -> TextTable:
     return TextTable(HEAD, lines, _caption(scores))
 
 
-def _caption(scores: Sequence[Score]) -> str:
+def _caption(scores: Sequence[RankingScore]) -> str:
     """The caption; its counts are those of the score that rests on most pairs."""
     counts = [(score.pairs, score.stuck, score.learned) for score in scores]
     most = scores[counts.index(max(counts))]

@@ -35,6 +35,13 @@ class Rule:
         coordinate: index of the unrotated coordinate that the rule reads.
         cuts: increasing positions.
         first: label (0 or 1) left of the first cut.
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.tasks.oracle import Rule
+        >>> rule = Rule(coordinate=0, cuts=(-0.5, 0.5), first=1)
+        >>> rule(np.array([[-1.0], [0.0], [1.0]]))
+        array([1, 0, 1])
     """
 
     coordinate: int
@@ -48,7 +55,15 @@ class Rule:
 
 
 def parts_of(block: Block) -> list[Part]:
-    """The coarsest partition of a block's support on which both conditional laws are uniform."""
+    """The coarsest partition of a block's support on which both conditional laws are uniform.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.tasks.oracle import parts_of
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=2)
+        >>> [(round(part.low, 3), round(part.high, 3)) for part in parts_of(task.blocks[0])]
+        [(-1.0, -0.1), (-0.1, 0.1), (0.1, 1.0)]
+    """
     ends = {round(end, _DIGITS): end for law in block.laws for piece in law for end in piece[:2]}
     edges = sorted(ends)
     parts = []
@@ -68,7 +83,15 @@ def _overlap(piece: Piece, low: float, high: float) -> float:
 
 
 def decided(block: Block) -> list[Part]:
-    """The parts of a block's support on which one label is likelier than the other."""
+    """The parts of a block's support on which one label is likelier than the other.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.tasks.oracle import decided
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=2)
+        >>> len(decided(task.blocks[1]))
+        5
+    """
     return [
         part
         for part in parts_of(block)
@@ -84,6 +107,15 @@ def bayes_rule(task: Coordinates, coordinate: int) -> Rule:
 
     Raises:
         ValueError: not a coordinate of the task.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.tasks.oracle import bayes_rule
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=2)
+        >>> bayes_rule(task, 0)
+        Rule(coordinate=0, cuts=(0.0,), first=0)
+        >>> len(bayes_rule(task, 1).cuts)
+        4
     """
     of_coordinates(task)
     coordinate = whole("coordinate", coordinate, least=0, most=task.dim - 1)
@@ -99,7 +131,15 @@ def bayes_rule(task: Coordinates, coordinate: int) -> Rule:
 
 
 def rule_risk(task: Coordinates, rule: Rule) -> float:
-    """The exact error of a one-coordinate rule on the task."""
+    """The exact error of a one-coordinate rule on the task.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.tasks.oracle import bayes_rule, rule_risk
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=2)
+        >>> [round(rule_risk(task, bayes_rule(task, coordinate)), 10) for coordinate in (0, 1)]
+        [0.05, 0.0]
+    """
     wrong = 0.0
     edges = [-np.inf, *rule.cuts, np.inf]
     laws: Pair = task.blocks[rule.coordinate].laws
@@ -123,15 +163,23 @@ def _proportion(piece: Piece, left: float, right: float) -> float:
 def bayes_risk(task: Coordinates, coordinates: tuple[int, ...] | None = None) -> float:
     """The least error of any rule on a set of coordinates (default: all of them).
 
-    Half the overlap of the two joint laws, summed over the values that the joint log-likelihood
-    ratio can take.
-
     Args:
         task: the task.
         coordinates: indices of unrotated coordinates.
 
     Raises:
         ValueError: an index that is not a coordinate of the task.
+
+    Notes:
+        Half the overlap of the two joint laws, summed over the values that the joint log-likelihood
+        ratio can take.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.tasks.oracle import bayes_risk
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=2)
+        >>> round(bayes_risk(task, (0,)), 10), bayes_risk(task)
+        (0.05, 0.0)
     """
     overlap = {0.0: (1.0, 1.0)}
     for index in range(task.dim) if coordinates is None else coordinates:
@@ -155,7 +203,14 @@ def bayes_risk(task: Coordinates, coordinates: tuple[int, ...] | None = None) ->
 
 
 def achievable_risk(task: Coordinates) -> float:
-    """The Bayes risk on all coordinates."""
+    """The Bayes risk on all coordinates.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.tasks.oracle import achievable_risk
+        >>> achievable_risk(simbias.tasks.get("noisy-lms-5", dim=2))
+        0.0
+    """
     return bayes_risk(task)
 
 
@@ -169,6 +224,14 @@ def achievable_rule(task: Coordinates, coordinate: int | None = None) -> Rule:
 
     Raises:
         ValueError: the coordinate, or every coordinate, falls short of the Bayes risk.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.tasks.oracle import achievable_rule
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=2)
+        >>> rule = achievable_rule(task)
+        >>> rule.coordinate, len(rule.cuts)
+        (1, 4)
     """
     least = achievable_risk(task)
     candidates = range(task.dim) if coordinate is None else (coordinate,)
@@ -180,7 +243,14 @@ def achievable_rule(task: Coordinates, coordinate: int | None = None) -> Rule:
 
 
 def attained_rule(task: Coordinates) -> Rule | None:
-    """``achievable_rule``; None where no single coordinate attains the Bayes risk."""
+    """``achievable_rule``; None where no single coordinate attains the Bayes risk.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.tasks.oracle import attained_rule
+        >>> attained_rule(simbias.tasks.get("noisy-lms-5", dim=2)).coordinate
+        1
+    """
     try:
         return achievable_rule(task)
     except ValueError:
@@ -188,7 +258,14 @@ def attained_rule(task: Coordinates) -> Rule | None:
 
 
 def simple_rule(task: Coordinates) -> Rule | None:
-    """The Bayes rule on the simple set alone; None where the task has no simple set."""
+    """The Bayes rule on the simple set alone; None where the task has no simple set.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.tasks.oracle import simple_rule
+        >>> simple_rule(simbias.tasks.get("noisy-lms-5", dim=2))
+        Rule(coordinate=0, cuts=(0.0,), first=0)
+    """
     if not task.simple_set:
         return None
     least = bayes_risk(task, task.simple_set)
@@ -200,7 +277,14 @@ def simple_rule(task: Coordinates) -> Rule | None:
 
 
 def simple_risk(task: Coordinates) -> float | None:
-    """The exact risk of the simple rule; None where the task has no simple set."""
+    """The exact risk of the simple rule; None where the task has no simple set.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.tasks.oracle import simple_risk
+        >>> round(simple_risk(simbias.tasks.get("noisy-lms-5", dim=2)), 10)
+        0.05
+    """
     rule = simple_rule(task)
     return None if rule is None else rule_risk(task, rule)
 
@@ -208,14 +292,22 @@ def simple_risk(task: Coordinates) -> float | None:
 def cut_curve(block: Block) -> NDArray[np.float64]:
     """Best accuracy from one coordinate with at most c cuts, for c = 0, 1, ...
 
-    A dynamic programme over the parts: within a part accuracy is linear in the position of a cut,
-    so cuts at part edges are enough.
-
     Args:
         block: the coordinate's laws.
 
     Returns:
         Accuracies, up to the least number of cuts that attains the Bayes accuracy.
+
+    Notes:
+        A dynamic programme over the parts: within a part accuracy is linear in the position of a
+        cut, so cuts at part edges are enough.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.tasks.oracle import cut_curve
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=2)
+        >>> cut_curve(task.blocks[1]).round(4)
+        array([0.5   , 0.6875, 0.875 , 0.9375, 1.    ])
     """
     parts = parts_of(block)
     # best[label, c]: accuracy on the parts so far, the current label, c cuts made
@@ -241,11 +333,6 @@ def explicit_network(
 ) -> list[Layer]:
     """ReLU layers that compute a rule exactly: hidden layers of ``width`` units, then two logits.
 
-    The logit difference is constant up to 1 before the first cut and from there a zigzag of slope
-    +-1 along the rule's coordinate, zero exactly at the cuts. A unit begins it and one turns it
-    between each two cuts: as many units as cuts. Later hidden layers pass these nonnegative values
-    on. The remaining units are dead.
-
     Args:
         rule: the rule to realise.
         rotation: the data set's matrix, (dim, dim).
@@ -254,6 +341,22 @@ def explicit_network(
 
     Raises:
         ValueError: fewer units than cuts.
+
+    Notes:
+        The logit difference is constant up to 1 before the first cut and from there a zigzag of
+        slope +-1 along the rule's coordinate, zero exactly at the cuts. A unit begins it and one
+        turns it between each two cuts: as many units as cuts. Later hidden layers pass these
+        nonnegative values on. The remaining units are dead.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> from simbias.tasks.oracle import achievable_rule, explicit_network
+        >>> from simbias.validation import exact_risk
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=2)
+        >>> layers = explicit_network(achievable_rule(task), np.eye(2), width=4, depth=1)
+        >>> exact_risk(task, layers)
+        0.0
     """
     cuts = np.array(rule.cuts)
     units = len(cuts)

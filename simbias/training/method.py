@@ -28,6 +28,12 @@ class UpdateRule(NamedTuple):
     """An update w <- w - learning_rate v, v <- momentum v + gradient of the mean loss of a batch.
 
     Bounds that assume such training read it.
+
+    Examples:
+        >>> import simbias
+        >>> method = simbias.sgd(learning_rate=0.1, momentum=0.9, weight_decay=0.0)
+        >>> method.update_rule(method.settings)
+        UpdateRule(learning_rate=0.1, momentum=0.9)
     """
 
     learning_rate: float
@@ -49,6 +55,27 @@ class Batch:
             it, so that a longer training continues a shorter one.
         network: the architecture.
         objective: the loss.
+
+    Examples:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import simbias
+        >>> from simbias.training.method import Batch
+        >>> net, loss = simbias.MLP(4), simbias.losses.cross_entropy()
+        >>> params = net.init(jax.random.key(0), (3,), 2)
+        >>> batch = Batch(
+        ...     x=jnp.ones((5, 3)),
+        ...     y=jnp.zeros(5, jnp.int32),
+        ...     rows=jnp.arange(5),
+        ...     group=None,
+        ...     key=jax.random.key(1),
+        ...     update=jnp.int32(0),
+        ...     budget=None,
+        ...     network=net,
+        ...     objective=loss,
+        ... )
+        >>> batch.logits(params).shape, batch.losses(params).shape, batch.loss(params).shape
+        ((5, 2), (5,), ())
     """
 
     x: Float[Array, "rows *shape"]
@@ -128,7 +155,7 @@ class Method:
         >>> def start(hyper, params, n_train):
         ...     return ()
         >>> def update(hyper, params, state, batch):
-        ...     signs = jax.tree.map(jnp.sign, batch.gradient(params))
+        ...     signs = jax.tree.map(jnp.sign, jax.grad(batch.loss)(params))
         ...     return jax.tree.map(lambda w, s: w - hyper["step"] * s, params, signs), state
         >>> method = simbias.training.Method("signs", {"step": 0.001}, start, update)
         >>> method.name, method.traced
@@ -183,5 +210,11 @@ class Method:
 
 
 def no_state(hyper: Hyper, params: Params, n_train: int) -> State:
-    """The ``init`` of a method that keeps nothing between updates."""
+    """The ``init`` of a method that keeps nothing between updates.
+
+    Examples:
+        >>> from simbias.training.method import no_state
+        >>> no_state({}, params={}, n_train=100).shape
+        (0,)
+    """
     return jnp.zeros(0, jnp.float32)

@@ -41,7 +41,15 @@ class _ReluMLP(Protocol):
 
 
 class Plane(NamedTuple):
-    """The points origin + u @ axes, in the space that the layers take as input."""
+    """The points origin + u @ axes, in the space that the layers take as input.
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.validation.geometry import Plane
+        >>> plane = Plane(origin=np.zeros(3), axes=np.eye(2, 3))
+        >>> plane.origin + np.array([0.5, -1.0]) @ plane.axes
+        array([ 0.5, -1. ,  0. ])
+    """
 
     origin: Float[np.ndarray, " dim"]
     axes: Float[np.ndarray, "2 dim"]
@@ -55,7 +63,13 @@ class _Sides(NamedTuple):
 
 
 class Box(_Sides):
-    """A rectangle of a plane, in the plane's units; raises ValueError where empty or not finite."""
+    """A rectangle of a plane, in the plane's units; raises ValueError where empty or not finite.
+
+    Examples:
+        >>> from simbias.validation.geometry import Box
+        >>> Box(left=-1, right=1, bottom=-2, top=2).area
+        8.0
+    """
 
     __slots__ = ()
 
@@ -124,6 +138,15 @@ def layers_of(learned: Stack | Panel, i: int) -> list[Layer]:
     Raises:
         ValueError: the network is not an MLP of ReLUs, its weights are not finite, or there is no
             such position.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.validation.geometry import layers_of
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> cell = simbias.training.Cell(task, simbias.MLP(8), simbias.sgd(), n_train=1000)
+        >>> layers = layers_of(simbias.validation.control(cell, "achievable"), 0)
+        >>> [layer.weight.shape for layer in layers]
+        [(4, 8), (8, 2)]
     """
     classifiers = panel(learned)
     if i not in range(len(classifiers)):
@@ -164,6 +187,15 @@ def restrict(layers: Sequence[Layer], plane: Plane) -> list[Layer]:
 
     Raises:
         ValueError: a plane of another dimension, or that is not finite.
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.tasks.oracle import Layer
+        >>> from simbias.validation.geometry import Plane, restrict
+        >>> layers = [Layer(np.array([[0.0], [1.0], [2.0]]), np.zeros(1))]
+        >>> plane = Plane(origin=np.ones(3), axes=np.eye(2, 3))
+        >>> restrict(layers, plane)[0].weight.ravel(), restrict(layers, plane)[0].bias
+        (array([0., 1.]), array([3.]))
     """
     dim = layers[0].weight.shape[0]
     origin, axes = (np.asarray(part, np.float64) for part in plane)
@@ -186,6 +218,20 @@ def decide(restricted_layers: Sequence[Layer], box: Box, *, regions: bool = Fals
 
     Raises:
         ValueError: a network of another number of inputs or outputs, or that is not finite.
+
+    Examples:
+        The half plane to the right of -1/2:
+
+        >>> import numpy as np
+        >>> from simbias.tasks.oracle import Layer
+        >>> from simbias.validation.geometry import Box, decide
+        >>> layers = [Layer(np.array([[1.0], [0.0]]), np.array([0.5]))]
+        >>> decision = decide(layers, Box(-1, 1, -1, 1))
+        >>> decision.area
+        (1.0, 3.0)
+        >>> decision.lines
+        (array([[-0.5,  1. ],
+               [-0.5, -1. ]]),)
     """
     instance("box", box, Box)
     join = _JOIN * float(np.hypot(box.right - box.left, box.top - box.bottom))
@@ -258,16 +304,17 @@ def component(
 def exact_risk(task: BlockTask, layers: Sequence[Layer]) -> float:
     """The population risk of a network on a task of two piecewise uniform coordinates.
 
-    The sum, over the rectangles on which both conditional laws are uniform, of the mass of each
-    label times the proportion of the rectangle that is labelled otherwise. An atom makes a
-    rectangle a line or a point, and the proportion is one of length or of points.
-
     Args:
         task: the distribution.
         layers: a network that takes unrotated points, from ``layers_of``.
 
     Raises:
         ValueError: a task of another dimension or with a normal coordinate.
+
+    Notes:
+        The sum, over the rectangles on which both conditional laws are uniform, of the mass of each
+        label times the proportion of the rectangle that is labelled otherwise. An atom makes a
+        rectangle a line or a point, and the proportion is one of length or of points.
 
     Examples:
         >>> import numpy as np

@@ -1,9 +1,6 @@
 """Where a ReLU network changes its label along rays: exact, NumPy float64.
 
-Along a ray the network is piecewise linear. Layer by layer, the places where a unit's input crosses
-zero are put between the places known so far; between neighbouring places everything computed from
-them is linear, so a change of the logit difference's sign is found by interpolation. The answer is
-exact up to rounding, and no step along the ray can miss a piece.
+The answers are exact up to rounding, and no step along a ray can miss a piece.
 """
 
 from collections.abc import Iterator, Sequence
@@ -48,6 +45,12 @@ def first_crossing(
     Raises:
         ValueError: shapes that do not fit, weights that are not finite, or a reach that is
             negative or not finite.
+
+    Notes:
+        Along a ray the network is piecewise linear. Layer by layer, the places where a unit's input
+        crosses zero are put between the places known so far; between neighbouring places everything
+        computed from them is linear, so a change of the logit difference's sign is found by
+        interpolation.
     """
     origins, directions, limit = _checked(layers, origins, directions, reach)
     distances = np.full(len(origins), np.inf)
@@ -89,6 +92,9 @@ def crossings(
     Raises:
         ValueError: shapes that do not fit, weights that are not finite, or a reach that is
             negative or not finite.
+
+    Notes:
+        As those of ``first_crossing``.
     """
     origins, directions, limit = _checked(layers, origins, directions, reach)
     rays, distances = [np.zeros(0, np.int64)], [np.zeros(0)]
@@ -107,13 +113,18 @@ def majority_changes(
 ) -> int:
     """The number of changes of the majority label over rays, as the distance along them grows.
 
-    A majority is a proportion of label 1 that is further from 1/2 than chance alone would bring it
-    anywhere, with a probability of 95%: Hoeffding's bound with a union over all distances at which
-    the proportion changes. Where the proportion is closer to 1/2, the last majority continues.
-
     Args:
         label: the label of each ray's origin.
         ray, distance: all changes, as from ``crossings``.
+
+    Notes:
+        A majority is a proportion of label 1 that is further from 1/2 than chance alone would bring
+        it anywhere, with a probability of 95%: Hoeffding's bound with a union over all distances at
+        which the proportion changes. Where the proportion is closer to 1/2, the last majority
+        continues.
+
+    References:
+        W. Hoeffding, "Probability inequalities for sums of bounded random variables" (JASA 1963).
     """
     index = np.arange(len(ray)) - np.searchsorted(ray, ray)  # of a change on its ray
     step = 1 - 2 * ((index + label[ray]) % 2)
