@@ -249,6 +249,17 @@ def calls(trained, cell, store):
             }
             | level,
         ),
+        "points_to_reveal": Call(
+            bounds.points_to_reveal,
+            {"allowed_risk": 0.1, "risk": 0.3},
+            {
+                "allowed_risk": [*PROPORTION, -1e-9],
+                "risk": [*PROPORTION, 0.1, 0.1 + 1e-9],
+                "alpha": PROPORTION,
+                "power": PROPORTION,
+                "noise": but(NUMBER, 0) + [-0.1, 1, 0.5],
+            },
+        ),
         "records": Call(records, {"observed": None}, {"observed": THING}),
         "claims.check": Call(claims.check, {}, {"claim": NAME + FILE}),
         "claims.get": Call(claims.get, {}, {"name": NAME}),

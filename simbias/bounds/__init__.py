@@ -7,6 +7,7 @@ from simbias.bounds.observed import HeldOut, Masked, Observed, Steps, observe
 from simbias.bounds.record import Assumption, Record, violated
 from simbias.bounds.selective import Selective, selective
 from simbias.registry import BOUNDS
+from simbias.stats.reveal import PointsNeeded, points_to_reveal
 
 __all__ = [
     "BOUNDS",
@@ -17,6 +18,7 @@ __all__ = [
     "Evaluation",
     "Masked",
     "Assumption",
+    "PointsNeeded",
     "Record",
     "Selective",
     "Steps",
@@ -27,6 +29,7 @@ __all__ = [
     "inapplicable",
     "left_out",
     "masked_predictions",
+    "points_to_reveal",
     "records",
     "selective",
     "violated",
