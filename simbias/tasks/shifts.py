@@ -35,6 +35,12 @@ class Shift(NamedTuple):
         simple: which coordinates change: those of the simple set, the others, or all (None).
         low, high: the range of the number; None: the shift takes none.
         benign: whether the achievable rule stays right on every point.
+
+    Examples:
+        >>> from simbias.tasks.shifts import SHIFTS
+        >>> shift = SHIFTS["conflict"]
+        >>> shift.low, shift.high, shift.benign
+        (0, 1, True)
     """
 
     change: Callable[[Block, float], Block]
@@ -45,7 +51,14 @@ class Shift(NamedTuple):
 
 
 class OracleAccuracy(NamedTuple):
-    """Exact accuracies of a task's own rules under a shift; None where it lacks the rule."""
+    """Exact accuracies of a task's own rules under a shift; None where it lacks the rule.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.tasks.shifts import oracle_accuracy
+        >>> oracle_accuracy(simbias.tasks.get("lms-5", dim=4), "none")
+        OracleAccuracy(simple=1.0, achievable=1.0)
+    """
 
     simple: float | None
     achievable: float | None
