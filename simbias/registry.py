@@ -145,7 +145,8 @@ QUANTITIES = Registry(
             "quantities.learned": (
                 "gap", "excess_risk", "transition_updates", "early_stopping_gain",
                 "island_excess", "log_weight_ratio", "shifted_accuracy", "control_risk",
-                "early_stopping_difference", "seed_agreement",
+                "early_stopping_difference", "seed_agreement", "conflict_slope",
+                "worst_group_accuracy",
             ),
             "bounds.quantities": ("held_out_points", "bound_value", "bound_valid"),
         }.items()

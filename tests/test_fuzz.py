@@ -184,6 +184,9 @@ def calls(trained, cell, store):
             {"key": THING, "rows": COUNT, "rotation": THING[1:]},
         ),
         "validate": Call(simbias.validate, many, {"learned": THING, "n_certify": COUNT} | level),
+        "measure_conflicts": Call(
+            validation.measure_conflicts, many, {"learned": THING, "n_certify": COUNT} | level
+        ),
         "control": Call(
             validation.control,
             {"cell": cell, "rule": "simple"},

@@ -241,6 +241,14 @@ def test_in_the_margin_only_the_simple_network_guesses(controls):
     assert encloses(measured(controls["simple"], "shifted_accuracy", "even-slabs"), 0.95)
 
 
+@pytest.mark.parametrize(("rule", "slope", "worst"), [("simple", 0.9, 0), ("achievable", 0, 1)])
+def test_only_the_simple_network_loses_where_the_simple_coordinate_misleads(
+    controls, rule, slope, worst
+):
+    assert encloses(measured(controls[rule], "conflict_slope"), slope)
+    assert (measured(controls[rule], "worst_group_accuracy").value == worst).all()
+
+
 @pytest.mark.parametrize("rule", ["achievable", "simple"])
 def test_networks_of_one_rule_agree_across_rotations(controls, rule):
     rotations = controls[rule].stack.rotation

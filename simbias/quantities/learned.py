@@ -20,7 +20,8 @@ from simbias.tasks.shifts import BENIGN, SHIFTS, read_shift, shifted
 from simbias.training.cell import Cell
 from simbias.training.fit import TRACE
 from simbias.training.stack import Stack, replay
-from simbias.validation import control, faults, measure_islands, validate
+from simbias.validation import control, faults, measure_conflicts, measure_islands, validate
+from simbias.validation.conflicts import ConflictReport
 from simbias.validation.controls import RULES
 from simbias.validation.geometry import layers_of
 from simbias.validation.paired import paired
@@ -87,6 +88,24 @@ def shifted_accuracy(subject: Subject, kind: str) -> Estimate:
     """Accuracy under a shift that keeps every label right."""
     counts = count(panel(subject.stack).under(kind), subject.n_certify)
     return clopper_pearson(counts.correct, counts.points, subject.confidence)
+
+
+def _conflicts(subject: Subject) -> ConflictReport:
+    return measure_conflicts(
+        subject.stack, n_certify=subject.n_certify, confidence=subject.confidence
+    )
+
+
+@quantity(-1, 1, interval="difference of two Clopper-Pearson", needs=("simple set",), column="none")
+def conflict_slope(subject: Subject) -> Estimate:
+    """Accuracy lost per probability that the simple coordinate misleads."""
+    return _conflicts(subject).slope
+
+
+@quantity(0, 1, interval="four Clopper-Pearson", needs=("simple set",), column="none")
+def worst_group_accuracy(subject: Subject) -> Estimate:
+    """Least accuracy of a label with the simple rule right, or wrong, at conflicts of half."""
+    return _conflicts(subject).worst
 
 
 @quantity(

@@ -1,11 +1,13 @@
 """What was learned: population risk, reliance, exceptions and agreement, each with an interval.
 
 ``validate`` evaluates classifiers on fresh draws; ``measure_grids`` on dense grids over planes,
-with cuts; ``measure_islands`` measures how far around exceptions labels are kept; ``geometry`` has
-the exact boundary of a ReLU network on any plane, and the exact risk on a task of two coordinates.
+with cuts; ``measure_conflicts`` where the simple coordinate misleads; ``measure_islands`` measures
+how far around exceptions labels are kept; ``geometry`` has the exact boundary of a ReLU network on
+any plane, and the exact risk on a task of two coordinates.
 """
 
 from simbias.stats.estimate import Estimate
+from simbias.validation.conflicts import ConflictReport, measure_conflicts
 from simbias.validation.controls import control
 from simbias.validation.exceptions import Ledger
 from simbias.validation.geometry import exact_risk
@@ -18,6 +20,7 @@ from simbias.validation.sound import faults
 __all__ = [
     "Estimate",
     "N_CERTIFY",
+    "ConflictReport",
     "GridReport",
     "IslandReport",
     "Ledger",
@@ -26,6 +29,7 @@ __all__ = [
     "control",
     "exact_risk",
     "faults",
+    "measure_conflicts",
     "measure_grids",
     "measure_islands",
     "validate",

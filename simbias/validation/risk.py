@@ -87,8 +87,8 @@ class _TracedNetwork(NamedTuple):
     params: Params
 
 
-class _Chunk(NamedTuple):
-    """Fresh points with the labels of the rules, -1 where there is no rule.
+class FreshPoints(NamedTuple):
+    """A chunk of fresh points with the labels of the rules, -1 where there is no rule.
 
     ``x`` is as drawn and, of independent coordinates, S-randomised and S^c-randomised.
     """
@@ -149,16 +149,29 @@ def errors(learned: Panel, n_certify: int, confidence: float) -> Estimate:
     if learned.network is not None:
         counts = count(learned, n_certify)
         return clopper_pearson(counts.points - counts.correct, counts.points, confidence)
-    n_certify = fresh_points(learned, n_certify)
     wrong, unscored = np.zeros((2, len(learned)), np.int64)
-    for rows, units in _units(n_certify, len(learned)):
+    for i, points, labels, bad in answers(learned, n_certify):
+        wrong[i] += np.sum(labels != points.y)
+        unscored[i] += bad
+    scored = unscored == 0
+    points_each = fresh_points(learned, n_certify) * scored
+    return clopper_pearson(np.where(scored, wrong, 0), points_each, confidence)
+
+
+def answers(
+    learned: Panel, n_certify: int
+) -> Iterator[tuple[int, FreshPoints, Int[np.ndarray, " rows"], int]]:
+    """The answers of classifiers on the points of ``count``, chunk by chunk on the host.
+
+    Yields:
+        The position of a classifier, a chunk of its points, its labels of them as drawn, and how
+        many have no finite scores.
+    """
+    for rows, units in _units(fresh_points(learned, n_certify), len(learned)):
         for chunk, i in units:
             points, key = _drawn(learned, rows, i, chunk)
             scores = score(learned.members[i], points.x[0], key)
-            wrong[i] += np.sum(predicted(scores) != points.y)
-            unscored[i] += np.sum(~finite(scores))
-    scored = unscored == 0
-    return clopper_pearson(np.where(scored, wrong, 0), n_certify * scored, confidence)
+            yield i, points, predicted(scores), int(np.sum(~finite(scores)))
 
 
 ChunkCounts = Iterator[tuple[list[int], Counts, Scores]]  # positions of classifiers, a chunk each
@@ -247,17 +260,17 @@ def _law(classifiers: Panel, i: int) -> _Law | _OwnLaw:
 
 def _draw_own(
     draw: Callable[..., Points], rows: int, law: _OwnLaw, chunk: UInt[Array, ""]
-) -> tuple[_Chunk, Array]:
+) -> tuple[FreshPoints, Array]:
     """One chunk of fresh points of a task with its own draw, and a key for further draws."""
     key, key_other = jax.random.split(jax.random.fold_in(key_of(law.key), chunk))
     with lenient():
         points = draw(law.law, key, "certify", rows)
     none = jnp.full(rows, -1, jnp.int32)
     achievable = none if points.achievable is None else points.achievable
-    return _Chunk(points.x[None], points.y, points.exception, none, achievable), key_other
+    return FreshPoints(points.x[None], points.y, points.exception, none, achievable), key_other
 
 
-def _draw(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[_Chunk, Array]:
+def _draw(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[FreshPoints, Array]:
     """One chunk of fresh points, unrotated, and a key for further draws.
 
     A randomised coordinate is drawn given an independent label: that is the limit of permuting the
@@ -269,7 +282,7 @@ def _draw(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[_Chunk, Array]:
     plain, mixed = quantile(law.tables, uniforms, y), quantile(law.tables, uniforms, other)
     simple = law.tables.simple[None, :]
     kinds = (plain, jnp.where(simple, mixed, plain), jnp.where(simple, plain, mixed))
-    return _Chunk(
+    return FreshPoints(
         x=jnp.stack(kinds),
         y=y,
         exception=exceptional(law.simple, plain, y),
@@ -279,7 +292,7 @@ def _draw(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[_Chunk, Array]:
     ), key_other
 
 
-def _drawn(classifiers: Panel, rows: int, i: int, chunk: int) -> tuple[_Chunk, Array]:
+def _drawn(classifiers: Panel, rows: int, i: int, chunk: int) -> tuple[FreshPoints, Array]:
     """A chunk of one data set's points on the host, as inputs."""
     points, key = _inputs(_own_draw(classifiers), rows, _law(classifiers, i), np.uint32(chunk))
     return jax.device_get(points), key
@@ -288,7 +301,7 @@ def _drawn(classifiers: Panel, rows: int, i: int, chunk: int) -> tuple[_Chunk, A
 @partial(jax.jit, static_argnums=(0, 1))
 def _inputs(
     draw: Callable[..., Points] | None, rows: int, law: _Law | _OwnLaw, chunk: UInt[Array, ""]
-) -> tuple[_Chunk, Array]:
+) -> tuple[FreshPoints, Array]:
     if isinstance(law, _OwnLaw):
         assert draw is not None
         return _draw_own(draw, rows, law, chunk)
@@ -297,7 +310,7 @@ def _inputs(
 
 
 def _tally(
-    points: _Chunk, labels: Int[AnyArray, "kinds rows"], finite: Bool[AnyArray, "kinds rows"]
+    points: FreshPoints, labels: Int[AnyArray, "kinds rows"], finite: Bool[AnyArray, "kinds rows"]
 ) -> Counts:
     """The counts of a chunk from the labels of its kinds of points; 0 for kinds it lacks."""
 
