@@ -1,7 +1,7 @@
 """Mutation testing of one room: plant mistakes in a copy of the tree, see which no test catches.
 
     python .ci/mutants.py tasks --sample 40 --seed 0               # 40 places, a mistake each
-    python .ci/mutants.py tasks --at simbias/tasks/rules.py:14     # each mistake on a line
+    python .ci/mutants.py tasks --at simbias/tasks/rules.py:34     # each mistake on a line
 
 Cosmic Ray (`pip install -e '.[test,mutation]'`) plants the mistakes and runs the tests. Here stands
 only which: a place is drawn first and then one of its mistakes, so that a sum does not count eleven
@@ -69,7 +69,7 @@ def places(room: str, at: str | None) -> list[list]:
     from cosmic_ray.work_db import WorkDB, use_db
 
     path, _, line = (at or f"simbias/{room}").partition(":")
-    files = [Path(path)] if at else sorted(Path(path).rglob("*.py"))
+    files = [Path(path)] if at else sorted(Path(path).rglob("*.py")) or [Path(f"{path}.py")]
     with use_db("mutants.sqlite", WorkDB.Mode.create) as db:
         init(files, db, {})
         found = [item.mutations[0] for item in db.work_items]

@@ -2,7 +2,9 @@
 
     python figures/calibration.py
 
-writes calibration.md and calibration.png beside this file. The intervals are in ``intervals.py``.
+writes calibration.md and calibration.png beside this file. Laws are in ``laws.py``, how they are
+judged in ``simulated.py``, the intervals in ``intervals.py``. Longer than 400 lines because what is
+simulated, the words around it and how it is drawn are one page, to be read and changed together.
 """
 
 import time
