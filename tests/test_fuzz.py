@@ -252,6 +252,18 @@ def calls(trained, cell, store):
             }
             | level,
         ),
+        "prediction_sets": Call(
+            bounds.prediction_sets,
+            many | {"allowed_missing": 0.1, "held_out": 50, "n_certify": 50},
+            {
+                "learned": THING,
+                "allowed_missing": PROPORTION,
+                "held_out": but(COUNT, None) + [[50, 0], [None]],
+                "delta": PROPORTION,
+                "n_certify": COUNT,
+            }
+            | level,
+        ),
         "points_to_reveal": Call(
             bounds.points_to_reveal,
             {"allowed_risk": 0.1, "risk": 0.3},

@@ -125,6 +125,9 @@ ENTRANCES = {
     "bounds.selective": lambda given: bounds.selective(
         given.stack, 0.4, held_out=[50, 300], n_select=300, n_certify=300
     ),
+    "bounds.prediction_sets": lambda given: bounds.prediction_sets(
+        given.stack, 0.1, held_out=[50, 300], n_certify=300
+    ),
     "bounds.masked_predictions": lambda given: bounds.masked_predictions(CELL, 0, masks=2),
     "models.data": lambda given: models.data(TASK, 256, seed=1).x,
     "models.ensemble": lambda given: validated(models.ensemble(given.stack)),

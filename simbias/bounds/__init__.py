@@ -4,6 +4,7 @@ from simbias.bounds.bound import Bound, BoundValue, bound, inapplicable
 from simbias.bounds.evaluation import Evaluation, bound_names, evaluate, left_out, records
 from simbias.bounds.f_cmi import masked_predictions
 from simbias.bounds.observed import HeldOut, Masked, Observed, Steps, observe
+from simbias.bounds.prediction_sets import PredictionSets, prediction_sets
 from simbias.bounds.record import Assumption, Record, violated
 from simbias.bounds.selective import Selective, selective
 from simbias.registry import BOUNDS
@@ -19,6 +20,7 @@ __all__ = [
     "Masked",
     "Assumption",
     "PointsNeeded",
+    "PredictionSets",
     "Record",
     "Selective",
     "Steps",
@@ -30,6 +32,7 @@ __all__ = [
     "left_out",
     "masked_predictions",
     "points_to_reveal",
+    "prediction_sets",
     "records",
     "selective",
     "violated",

@@ -41,7 +41,14 @@ class PointsNeeded(NamedTuple):
 
 
 def rejection(points: NDArray[np.int64], allowed_risk: float, alpha: float) -> NDArray[np.int64]:
-    """The least number of errors at which each test rejects; points + 1 where none is enough."""
+    """The least number of errors at which each test rejects; points + 1 where none is enough.
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.stats.reveal import rejection
+        >>> rejection(np.array([5, 6, 100]), 0.01, alpha=0.05)
+        array([1, 2, 4])
+    """
     low, high = np.full_like(points, -1), points + 1  # the tail of high is 0, that of low 1
     while (high - low > 1).any():
         middle = (low + high) // 2
@@ -53,7 +60,14 @@ def rejection(points: NDArray[np.int64], allowed_risk: float, alpha: float) -> N
 def power_of(
     points: NDArray[np.int64], allowed_risk: float, risk: float, alpha: float
 ) -> NDArray[np.float64]:
-    """The probability, at a risk, that each test rejects."""
+    """The probability, at a risk, that each test rejects.
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.stats.reveal import power_of
+        >>> power_of(np.array([5, 6]), 0.01, 0.5, alpha=0.05).round(3)
+        array([0.969, 0.891])
+    """
     errors = rejection(points, allowed_risk, alpha)
     return np.where(errors > points, 0.0, tail(np.minimum(errors, points), points, risk))
 
@@ -74,6 +88,11 @@ def observed_rates(risk: float, noise: float, *, uniform: bool = False) -> tuple
 
     Raises:
         ValueError: a risk outside [0, 1], or noise outside [0, 1), with ``uniform`` [0, 1/2).
+
+    Examples:
+        >>> from simbias.stats.reveal import observed_rates
+        >>> [round(rate, 4) for rate in observed_rates(0.05, noise=0.1)]
+        [0.045, 0.145]
     """
     risk = real("risk", risk, 0, 1)
     noise = real("noise", noise, 0, 0.5 if uniform else 1, open_high=True)
