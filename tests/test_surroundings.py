@@ -165,6 +165,7 @@ OTHERS = {
     "plots": {"bounds", "claims", "comparison", "discrimination", "phase"},
     "quantities": {"quantity", "unit_named"},
     "results": {"load_fitted", "summarise"},
+    "runner": set(),
     "suites": {"load"},
     "tasks": {"described", "get", "identifying", "identity", "names"},
     "training": {"cell_from_settings", "sgd"},
