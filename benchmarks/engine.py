@@ -7,7 +7,7 @@ over all cores of
 - vmap: one device with all its threads, ``jax.vmap`` over as many networks as there are cores;
 - torch published: TensorDataset, DataLoader with shuffle, SGD with momentum and weight decay, the
   loop that was published with Shah et al. (2020);
-- torch tuned: tensors indexed in place, one single-threaded process a core;
+- torch tuned: tensors indexed in place, one single-threaded process on each core;
 
 and GFLOP/s beside the rate of large matrix products and of products of the same shapes. An update
 is counted as three forward passes (the usual convention, which counts the gradient of the inputs,

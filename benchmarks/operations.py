@@ -1,7 +1,7 @@
 """Where the time of an update goes: the operations of the compiled program, by their proportion.
 
-One network a core, as the engine trains them: operations with their proportion of the time, their
-time a call, the shape of their result and what they come from.
+One network on each core, as the engine trains them: operations with their proportion of the time,
+the time of a call, the shape of their result and what they come from.
 
     python benchmarks/operations.py [--shapes 300,2 100,1]
 """

@@ -1,4 +1,4 @@
-"""Setting JAX up before it starts: one CPU device a core, single-threaded products, a cache."""
+"""Setting JAX up before it starts: a CPU device for each core, products on one thread, a cache."""
 
 import os
 import warnings

@@ -1,6 +1,6 @@
 """Compiled programs, kept in the user's cache directory: a second process need not compile them.
 
-A program holds native instructions: there is one folder a processor and library version, all of it
+A program holds native instructions: there is a folder for each processor and library version, all
 safe to delete. JAX never replaces an entry that it cannot read, and would warn of it for ever, so
 such entries are removed. In memory they are let go of as a run goes on.
 """
