@@ -76,6 +76,16 @@ def test_points_without_finite_scores_are_never_answered(data):
     assert np.isinf(nothing.threshold).all()
 
 
+def test_of_points_of_ones_own_there_are_no_more_than_the_task_has():
+    random = np.random.default_rng(0)
+    y = random.integers(0, 3, 1000)
+    x = random.normal(size=(1000, 3)) + 4 * np.eye(3)[y]
+    own = simbias.data(tasks.ArrayTask("own", x, y), n_train=100)
+    found = bounds.selective(lambda x: x, 0.1, data=own, held_out=[50, 10**6])
+    assert found.held_out == (50, 100) and found.n_certify == 200
+    assert found.fresh_answered.value[0, 1] > 0.9
+
+
 def test_stochastic_classifiers_draw_anew_in_each_split(data):
     keys = []
 

@@ -80,7 +80,7 @@ def selective(
     A point is answered where its lead, the greatest score less the second (of two classes
     |margin|), reaches a threshold. Thresholds are leads of points of their own, whose labels are
     not read: the first answers as many held-out points as twice what certifies without an error,
-    the last all; what is certified, and its proof, stands in
+    or all where there are fewer, and the last all; what is certified, and its proof, stands in
     ``simbias.stats.selective.certify_answers``. It holds for each classifier, given its training,
     and for each number of held-out points separately, at delta: those of smaller numbers are the
     first of larger ones, and for several at once delta is to be divided among them.
