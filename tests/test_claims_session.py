@@ -13,7 +13,7 @@ from simbias.claims import networks as networks_of
 from simbias.claims.expression import Reference
 from simbias.claims.inference import fewest
 from simbias.claims.networks import InMemory
-from simbias.claims.verdict import Met, Units, conclude, intervals
+from simbias.claims.verdict import PremiseCount, Units, conclude, intervals
 from simbias.experiments import classify
 from simbias.quantities import declared
 from simbias.stats.estimate import Estimate
@@ -158,7 +158,7 @@ def says(monkeypatch):
                 units = [(*seeds, i) for i in range(look.n_certify)]  # of a single network
             return Estimate(*np.array([np.broadcast_to(of(*unit), 3) for unit in units], float).T)
 
-        monkeypatch.setitem(declared(), name, quantity._replace(measure=measure))
+        monkeypatch.setitem(declared(), name, quantity._replace(compute=measure))
 
     return install
 
@@ -247,8 +247,8 @@ def test_an_expression_is_evaluated_with_its_settings_and_both_populations(claim
 
 def test_a_proportion_met_exactly_is_met():
     # in binary, .28 * 25 is a little more than 7
-    assert Met("", met=7, units=25, proportion=0.28, median=0).holds
-    assert not Met("", met=6, units=25, proportion=0.28, median=0).holds
+    assert PremiseCount("", met=7, units=25, proportion=0.28, median=0).holds
+    assert not PremiseCount("", met=6, units=25, proportion=0.28, median=0).holds
 
 
 # -- premises and missing units ---------------------------------------------------------------

@@ -18,7 +18,7 @@ from simbias.claims.family import spent
 from simbias.claims.inference import decided, fewest, find
 from simbias.claims.session import GENERATION
 from simbias.claims.verdict import Units, conclude
-from simbias.results import Store, files, said
+from simbias.results import Store, files, registrations
 from simbias.stats.estimate import Estimate
 from simbias.tasks import get as task
 
@@ -60,7 +60,7 @@ def otherwise(claim, n_certify):
 
 def registered(store, *claims):
     """Versions and generations by id, of claims said now."""
-    made, first, _ = said.register(store, claims)
+    made, first, _ = registrations.register(store, claims)
     assert all(seed % GENERATION == 0 for seed in first.values())
     return {one.id: (one.version, first[one.id] // GENERATION) for one in made}
 
@@ -168,11 +168,11 @@ def test_a_family_spends_no_more_than_alpha_however_it_is_said_again(store, fami
         members = [otherwise(one, drawn.choice([100, 200])) for one in family(ids, units=10**5)]
         some = drawn.sample(members, drawn.randint(1, len(members)))
         try:
-            said.register(store, some)
+            registrations.register(store, some)
         except ValueError as error:
             refused += "family: got 'f, of which" in str(error)
-        assert total(said.read(store)) <= 1, step
-    assert total(said.read(store)) > Fraction(1, 2) and refused < 25
+        assert total(registrations.read(store)) <= 1, step
+    assert total(registrations.read(store)) > Fraction(1, 2) and refused < 25
 
 
 def test_a_family_that_grows_begins_above_its_versions_of_before(store, family):
@@ -180,30 +180,30 @@ def test_a_family_that_grows_begins_above_its_versions_of_before(store, family):
     assert registered(store, *family("a")) == {"a": (1, 1)}
     assert registered(store, *family("ab")) == {"a": (2, 2), "b": (2, 2)}
     assert registered(store, *family("abc")) == dict.fromkeys("abc", (3, 3))
-    assert total(said.read(store)) == Fraction(3, 4)
+    assert total(registrations.read(store)) == Fraction(3, 4)
 
 
 def test_claims_of_a_family_that_are_said_one_by_one_each_have_their_first_version(store, family):
     one, other = family("ab")
     assert registered(store, one) == {"a": (1, 1)}
     assert registered(store, other) == {"b": (1, 2)}
-    assert total(said.read(store)) == Fraction(1, 2)
+    assert total(registrations.read(store)) == Fraction(1, 2)
 
 
 def test_a_family_takes_no_more_ids_than_it_declares_not_even_in_place_of_others(store, family):
-    said.register(store, family("ab"))
-    before = said.read(store)
+    registrations.register(store, family("ab"))
+    before = registrations.read(store)
     with pytest.raises(ValueError, match="^c: family: got 'f, of which the directory has a, b', "):
-        said.register(store, [family("ac")[1]])
-    assert said.read(store) == before
+        registrations.register(store, [family("ac")[1]])
+    assert registrations.read(store) == before
 
 
 def test_a_claim_that_moves_to_another_family_leaves_no_room_in_its_own(store, family):
     one, other = family("ab")
-    said.register(store, [one, other])
+    registrations.register(store, [one, other])
     assert registered(store, replace(other, family="g", correction="none", family_size=1))
     with pytest.raises(ValueError, match="^c: family: got 'f, of which the directory has a, b', "):
-        said.register(store, [one, family("ac")[1]])
+        registrations.register(store, [one, family("ac")[1]])
 
 
 # -- generations ------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def test_claims_that_are_said_together_share_their_units(store, claim):
 
 
 def test_a_claim_that_is_said_later_has_seeds_of_its_own_whatever_it_is_about(store, claim):
-    said.register(store, [claim("a")])
+    registrations.register(store, [claim("a")])
     cell = replace(claim().populations[""], task=task("lms-5", dim=20))
     assert registered(store, claim("a"), claim("b"))["b"] == (1, 2)
     assert registered(store, claim("c", populations={"": cell})) == {"c": (1, 3)}
@@ -227,7 +227,7 @@ def test_units_of_two_generations_never_meet(store, claim):
     spans = [
         range(first, first + GENERATION)
         for id in "abc"
-        for first in said.register(store, [claim(id)])[1].values()
+        for first in registrations.register(store, [claim(id)])[1].values()
     ]
     assert all(set(one).isdisjoint(other) for one, other in itertools.combinations(spans, 2))
 
@@ -243,8 +243,10 @@ def test_the_same_claims_go_on_with_their_generation(store, claim):
 
 
 def test_other_words_are_not_said_again_and_are_those_that_come_back(store, claim):
-    said.register(store, [claim("a")])
-    made, first, notes = said.register(store, [claim("a", title="better put", source="elsewhere")])
+    registrations.register(store, [claim("a")])
+    made, first, notes = registrations.register(
+        store, [claim("a", title="better put", source="elsewhere")]
+    )
     assert (made[0].title, made[0].version, first, notes) == (
         "better put",
         1,
@@ -259,22 +261,22 @@ def test_what_was_said_before_and_is_said_again_is_a_version_more(store, claim):
     assert registered(store, other) == {"a": (2, 2)}
     assert registered(store, one) == {"a": (3, 3)}
     assert registered(store, one) == {"a": (3, 3)}
-    (_, _, notes) = said.register(store, [other])
-    (since,) = {line.said for line in said.read(store) if line.version == 3}
+    (_, _, notes) = registrations.register(store, [other])
+    (since,) = {line.registered for line in registrations.read(store) if line.version == 3}
     words = f"a has changed since {since}: it starts over as version 4, from seed {4 * GENERATION}"
     assert notes == [words]
 
 
 def test_a_version_that_its_units_cannot_decide_is_refused_and_nothing_is_said(store, claim):
     short = claim("a", units=80)
-    said.register(store, [short])
+    registrations.register(store, [short])
     with pytest.raises(ValueError) as caught:
-        said.register(store, [otherwise(short, 100), claim("b")])
+        registrations.register(store, [otherwise(short, 100), claim("b")])
     assert str(caught.value) == (
         "a: inference: units: got 80, allowed: at least 94 networks, at version 2, which spends"
         " 0.008333; fewer decide nothing"
     )
-    assert [one.id for one in said.read(store)] == ["a"]
+    assert [one.id for one in registrations.read(store)] == ["a"]
 
 
 def test_a_batch_is_said_as_a_whole_or_not_at_all(store, claim, monkeypatch):
@@ -284,8 +286,8 @@ def test_a_batch_is_said_as_a_whole_or_not_at_all(store, claim, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("os.link", full)
         with pytest.raises(OSError, match=r"cannot write .*/said/1\.json: .*No space left"):
-            said.register(store, [claim("a"), claim("b")])
-    assert not list((store.directory / "said").iterdir()) and not said.read(store)
+            registrations.register(store, [claim("a"), claim("b")])
+    assert not list((store.directory / "said").iterdir()) and not registrations.read(store)
     assert registered(store, claim("a"), claim("b")) == dict.fromkeys("ab", (1, 1))
 
 
@@ -300,12 +302,12 @@ def test_a_process_that_was_overtaken_takes_the_next_number_or_what_was_said(
             overtaken.append(path)
             with monkeypatch.context() as patch:
                 patch.setattr(files, "write_new", write)
-                said.register(store, [claim(rival)])
+                registrations.register(store, [claim(rival)])
         return write(path, content)
 
     monkeypatch.setattr(files, "write_new", slow)
     assert registered(store, claim("a")) == {"a": found}
-    assert [(one.id, one.generation) for one in said.read(store)] == (
+    assert [(one.id, one.generation) for one in registrations.read(store)] == (
         [("b", 1), ("a", 2)] if rival == "b" else [("a", 1)]
     )
 
@@ -321,7 +323,7 @@ def test_callers_that_say_claims_at_once_have_a_generation_each(store, claim):
     with ThreadPoolExecutor(len(ids)) as callers:
         found = {id: one for each in callers.map(say, ids) for id, one in each.items()}
     assert sorted(found.values()) == [(1, g) for g in range(1, 9)] and set(found) == set(ids)
-    kept = {one.id: (one.version, one.generation) for one in said.read(store)}
+    kept = {one.id: (one.version, one.generation) for one in registrations.read(store)}
     assert kept == found and not list(store.directory.rglob("*.tmp"))
 
 
@@ -337,20 +339,20 @@ def test_callers_that_say_claims_at_once_have_a_generation_each(store, claim):
     ],
 )
 def test_what_was_not_said_here_is_refused_in_one_line(store, claim, name, change, words):
-    said.register(store, [claim("a")])
+    registrations.register(store, [claim("a")])
     path = store.directory / "said" / "1.json"
     record = json.loads(path.read_text()) | change
     path.unlink()
     path.with_name(name).write_text(json.dumps(record))
     with pytest.raises(ValueError, match=words) as caught:
-        said.register(store, [claim("a")])
+        registrations.register(store, [claim("a")])
     assert name in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_batch_that_is_no_table_is_refused_in_one_line(store, claim):
-    said.register(store, [claim("a")])
+    registrations.register(store, [claim("a")])
     (store.directory / "said" / "1.json").write_text("7")
     with pytest.raises(
         ValueError, match=r"said/1\.json: got 7, allowed: what simbias writes; [^\n]*$"
     ):
-        said.register(store, [claim("a")])
+        registrations.register(store, [claim("a")])

@@ -15,8 +15,8 @@ from simbias.claims import load
 from simbias.cli import main
 from simbias.plots import boundary
 from simbias.results import Store
-from simbias.results.checksums import of_record
-from simbias.results.said import _read_batch
+from simbias.results.checksums import of_json
+from simbias.results.registrations import _read_batch
 from simbias.runner.execute import prepare
 from simbias.runner.plan import make_plan
 from simbias.tasks import task
@@ -132,7 +132,7 @@ def test_what_a_claim_said_is_read_with_the_same_care(refused, tmp_path, what):
     one = {"id": "a", "hash": "b", "family": "c", "correction": "d", "family_size": 1}
     for version in (0, -1, 1e999, "1", True, None, 10**15):
         batch = {"generation": 1, "said": "d", "claims": [one | {"version": version}]}
-        batch["checksum"] = of_record(json.loads(json.dumps(batch)))
+        batch["checksum"] = of_json(json.loads(json.dumps(batch)))
         assert "version" in refused("1.json", json.dumps(batch), read)
 
 
@@ -142,8 +142,8 @@ def test_what_a_claim_said_is_read_with_the_same_care(refused, tmp_path, what):
         ({"seeds": "2_000_000_000"}, "presets.a.seeds: got 2000000000"),
         ({"seeds": "-1"}, "presets.a.seeds: got -1"),
         ({"seeds": "9" * 4000}, "presets.a.seeds: got 999"),
-        ({"dim": str([*range(2, 1002)]), "width": str([*range(1, 3001)])}, "a grid of 3000000"),
-        ({"dim": str([*range(2, 202)]), "width": str([*range(1, 200)])}, "a grid of 39800"),
+        ({"dim": str([*range(2, 1002)]), "width": str([*range(1, 3001)])}, "a product of 3000000"),
+        ({"dim": str([*range(2, 202)]), "width": str([*range(1, 200)])}, "a product of 39800"),
         ({"size": '"../../elsewhere"'}, "presets: got '../../elsewhere'"),
         ({"size": '"a/b"'}, "presets: got 'a/b'"),
         ({"size": f'"{"a" * 300}"'}, "presets: got 'aaa"),

@@ -41,7 +41,7 @@ class Units(NamedTuple):
     missing: tuple[str, ...]
 
 
-class Met(NamedTuple):
+class PremiseCount(NamedTuple):
     """A premise on the units: how many meet it, and the median of its quantity."""
 
     text: str
@@ -99,7 +99,7 @@ class Verdict:
     claim: Claim
     verdict: str
     finding: Finding | None
-    premises: tuple[Met, ...]
+    premises: tuple[PremiseCount, ...]
     units: Units | None
     more: int | None
     reason: str
@@ -137,13 +137,13 @@ def outcome(premise: Premise, quantity: Estimate) -> np.ndarray:
     return quantity.low >= premise.value
 
 
-def met(claim: Claim, units: Units) -> tuple[Met, ...]:
+def met(claim: Claim, units: Units) -> tuple[PremiseCount, ...]:
     """How many units meet each premise of a claim."""
     premises = []
     for premise, quantity in zip(claim.premises, units.premises, strict=True):
         values = quantity.value[~np.isnan(quantity.value)]
         premises.append(
-            Met(
+            PremiseCount(
                 text=str(premise),
                 met=int(np.sum(outcome(premise, quantity))),
                 units=len(quantity.value),
@@ -215,7 +215,7 @@ def conclude(claims: Sequence[Claim], measured: Mapping[str, Units]) -> list[Ver
 
 
 def _unmet(
-    claim: Claim, premises: Mapping[str, tuple[Met, ...]], measured: Mapping[str, Units]
+    claim: Claim, premises: Mapping[str, tuple[PremiseCount, ...]], measured: Mapping[str, Units]
 ) -> list[str]:
     """Why a claim does not apply; empty where it does."""
     if claim.id not in measured:

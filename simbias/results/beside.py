@@ -16,7 +16,7 @@ from simbias.experiments import Column
 from simbias.experiments.table import CHECKSUM
 from simbias.results import checksums, files, parquet, tensors
 from simbias.results.files import Fault, StoreError, stamp, unusable
-from simbias.results.schema import TRACES, UNKNOWN, Known
+from simbias.results.schema import NO_ROW, TRACES, RowIndex
 
 # tensors by which a file without a checksum is known to be of a network, or of one in training
 _NETWORK_TENSORS = {"rotation", "fitted_since", "updates", "end", "seconds"}
@@ -36,8 +36,8 @@ class Beside(ABC):
         self._verified: dict[Path, tuple[object, ...]] = {}
 
     @abstractmethod
-    def known(self) -> Mapping[str, Known]:
-        """The ``Known`` columns of each sound row, by the hash that names its files."""
+    def known(self) -> Mapping[str, RowIndex]:
+        """The ``RowIndex`` of each sound row, by the hash that names its files."""
 
     # -- files of rows ------------------------------------------------------------------------
 
@@ -80,7 +80,9 @@ class Beside(ABC):
         """The path of the trace of a row."""
         return self.directory / "traces" / f"{name}.parquet"
 
-    def weights(self, name: str, rows: Mapping[str, Known] | None = None) -> dict[str, np.ndarray]:
+    def weights(
+        self, name: str, rows: Mapping[str, RowIndex] | None = None
+    ) -> dict[str, np.ndarray]:
         """The tensors of a row; raises StoreError where they do not match its checksum.
 
         Args:
@@ -187,10 +189,10 @@ class Beside(ABC):
         path: Path,
         column: str,
         load: Callable[[], tuple[T, str]],
-        rows: Mapping[str, Known] | None = None,
+        rows: Mapping[str, RowIndex] | None = None,
     ) -> T:
         """The content of a row's file; raises StoreError where it does not match its checksum."""
-        row = (self.known() if rows is None else rows).get(path.stem, UNKNOWN)
+        row = (self.known() if rows is None else rows).get(path.stem, NO_ROW)
         for _ in range(2):  # another process may have written both in between
             content, checksum = load()
             if getattr(row, column) in (None, checksum):

@@ -38,6 +38,6 @@ def of_tensors(tensors: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()[:32]
 
 
-def of_record(record: Mapping[str, object]) -> str:
+def of_json(content: Mapping[str, object]) -> str:
     """The checksum of the content of a JSON file."""
-    return of_bytes(json.dumps(record, sort_keys=True).encode())
+    return of_bytes(json.dumps(content, sort_keys=True).encode())

@@ -1,9 +1,9 @@
 """The files of a directory of claims: registrations, measurements and verdicts.
 
-Claims are registered in ``DIR/said`` (``said.py``). ``DIR/measured/KEY-PART.parquet`` holds
-measurements, ``DIR/verdicts/ID.parquet`` a verdict and ``DIR/evidence/ID.parquet`` the units behind
-it; those of earlier versions are kept beside them, as ``ID.VERSION.old``. Networks are kept as in
-any run.
+Claims are registered in ``DIR/said`` (``registrations.py``). ``DIR/measured/KEY-PART.parquet``
+holds measurements, ``DIR/verdicts/ID.parquet`` a verdict and ``DIR/evidence/ID.parquet`` the units
+behind it; those of earlier versions are kept beside them, as ``ID.VERSION.old``. Networks are kept
+as in any run.
 """
 
 import hashlib

@@ -20,7 +20,7 @@ from simbias.results.files import FAILURES, Fault, StoreError, first_lines
 from simbias.results.lease import Lease, Listing, Places, pending_name
 from simbias.results.parquet import ENTRY, FILE
 
-Known = TypeVar("Known")
+Index = TypeVar("Index")
 OWN = f"EXCLUDE ({FILE}, {ENTRY})"  # leaves the table's own columns
 _SEALED = re.compile(r"[0-9a-f]{32}\.parquet")
 _WRITTEN = f"coalesce(try_cast(regexp_extract({FILE}, '-([0-9]+)[.]parquet$', 1) AS BIGINT), 0)"
@@ -29,15 +29,15 @@ _TRIES = 100
 _PAUSE = 0.02  # seconds
 
 
-class _IndexedRow(NamedTuple, Generic[Known]):
+class _IndexedRow(NamedTuple, Generic[Index]):
     """A row in the index: of two rows of one entry the one of greater ``rank`` counts."""
 
     entry: str
     rank: tuple[bool, int, str]
-    known: Known
+    known: Index
 
 
-class Rows(Generic[Known]):
+class Rows(Generic[Index]):
     """The rows of a table.
 
     Args:
@@ -48,15 +48,15 @@ class Rows(Generic[Known]):
     """
 
     def __init__(
-        self, directory: Path, table: Table, known: Callable[..., Known], fields: Sequence[str]
+        self, directory: Path, table: Table, known: Callable[..., Index], fields: Sequence[str]
     ) -> None:
         self.directory, self.table = directory, table
         self._known, self._fields = known, ", ".join(fields)
         self._places = Places(directory, table.name)
         self._sealed: Listing = {}  # files whose bytes are known to be what was written
         self._listed: Listing = {}
-        self._by_file: dict[str, list[_IndexedRow[Known]]] = {}
-        self._index: dict[str, Known] = {}
+        self._by_file: dict[str, list[_IndexedRow[Index]]] = {}
+        self._index: dict[str, Index] = {}
 
     def holds(self, path: Path) -> bool:
         """Whether a file is one of the table's."""
@@ -77,7 +77,7 @@ class Rows(Generic[Known]):
         self._drop_doubles(connection)
         return faults
 
-    def index(self) -> tuple[dict[str, Known], list[Fault]]:
+    def index(self) -> tuple[dict[str, Index], list[Fault]]:
         """What ``known`` made of each entry, and faults; reads only files that have changed."""
         if self._places.listing() == self._listed:
             return self._index, []
@@ -95,7 +95,7 @@ class Rows(Generic[Known]):
         for name, entry, final, written, *values in fetched:
             row = _IndexedRow(entry, (final, written, name), self._known(*values))
             self._by_file[name].append(row)
-        best: dict[str, _IndexedRow[Known]] = {}
+        best: dict[str, _IndexedRow[Index]] = {}
         for rows in self._by_file.values():
             for row in rows:
                 if row.entry not in best or best[row.entry].rank < row.rank:

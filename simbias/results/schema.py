@@ -15,7 +15,7 @@ TRACES = (
     *dict.fromkeys(column for experiment in experiments().values() for column in experiment.trace),
 )
 # the columns of a trace file, by the table of its experiment
-ON_THE_WAY = {
+TRACE_COLUMNS = {
     experiment.table.name: (*OF_TRACE, *experiment.trace) for experiment in experiments().values()
 }
 
@@ -134,12 +134,12 @@ TABLES = {
         Table("evidence", EVIDENCE_COLUMNS),
     )
 }
-UNQUERIED = {
+INTERNAL_TABLES = {
     "measured": Table("measured", MEASURED_COLUMNS)
 }  # stored as well, but no table of ``query``
 
 
-class Known(NamedTuple):
+class RowIndex(NamedTuple):
     """The columns of an experiment's row that are held in memory."""
 
     cell: str
@@ -150,4 +150,4 @@ class Known(NamedTuple):
     checksum: str | None
 
 
-UNKNOWN = Known("", 0, "", None, None, None)  # where there is no row
+NO_ROW = RowIndex("", 0, "", None, None, None)  # where there is no row

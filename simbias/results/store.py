@@ -33,7 +33,7 @@ from simbias.results.config import read_config
 from simbias.results.files import Fault, stamp
 from simbias.results.parquet import ENTRY, FILE
 from simbias.results.rows import OWN, Rows
-from simbias.results.schema import ON_THE_WAY, ROWS, TABLES, UNQUERIED, Known
+from simbias.results.schema import INTERNAL_TABLES, ROWS, TABLES, TRACE_COLUMNS, RowIndex
 from simbias.training.draws import DrawsError
 
 _FOLDERS = ("traces", "weights", "checkpoints")
@@ -76,7 +76,8 @@ class Store(Beside):
         self._config: tuple[tuple[int, ...], Settings] = (), {}
         self._order: dict[str, int] = {}
         self._rows = {
-            name: Rows(self.directory, table, Known, Known._fields) for name, table in ROWS.items()
+            name: Rows(self.directory, table, RowIndex, RowIndex._fields)
+            for name, table in ROWS.items()
         }
         if create:
             files.check_writable(self.directory)
@@ -144,8 +145,8 @@ class Store(Beside):
         """Status by hash of every row."""
         return {name: row.status for name, row in self.known().items()}
 
-    def known(self) -> Mapping[str, Known]:
-        """The ``Known`` columns of each sound row, by hash; reads only files that have changed."""
+    def known(self) -> Mapping[str, RowIndex]:
+        """The ``RowIndex`` of each sound row, by hash; reads only files that have changed."""
         tables = [rows for rows in self._known().values() if rows]
         return tables[0] if len(tables) == 1 else ChainMap(*tables)
 
@@ -174,7 +175,7 @@ class Store(Beside):
             before = self.known().get(name)
             if before is not None and before.status in FINAL:
                 return
-        hashes = self._write_files(name, ON_THE_WAY[table], trace, tensors)
+        hashes = self._write_files(name, TRACE_COLUMNS[table], trace, tensors)
         self._rows[table].write(name, {**row, **hashes})
 
     def compact(self, *, wait: bool = False) -> None:
@@ -276,7 +277,7 @@ class Store(Beside):
         for rows in self._rows.values():
             rows.index()  # its faults are those of its table below
         with parquet.connect() as connection:
-            for table in TABLES | UNQUERIED:
+            for table in TABLES | INTERNAL_TABLES:
                 faults += self._fill(connection, table)
         return faults + self._damaged_tensors()
 
@@ -310,8 +311,8 @@ class Store(Beside):
 
     # -- inside -----------------------------------------------------------------------------
 
-    def _known(self) -> dict[str, dict[str, Known]]:
-        """The ``Known`` columns of each table's rows, by table and hash; reports faults."""
+    def _known(self) -> dict[str, dict[str, RowIndex]]:
+        """The ``RowIndex`` of each table's rows, by table and hash; reports faults."""
         by_table = {}
         for name, rows in self._rows.items():
             by_table[name], faults = rows.index()
@@ -320,7 +321,7 @@ class Store(Beside):
 
     def _fill(self, connection: duckdb.DuckDBPyConnection, name: str) -> list[Fault]:
         """Make a table of the sound rows; returns the files of which rows are left out."""
-        table = (TABLES | UNQUERIED)[name]
+        table = (TABLES | INTERNAL_TABLES)[name]
         if table.entry:
             return self._rows[name].fill(connection)
         paths = sorted((self.directory / name).glob("*.parquet"))

@@ -123,9 +123,9 @@ def summarise(store: Store) -> list[Summary]:
     experiment_by_cell: dict[str, Experiment] = {}
     members: dict[str, list[TableRow]] = {}
     for experiment in experiments().values():
-        for record in _rows_by_seed(store, experiment):
-            experiment_by_cell[record["cell"]] = experiment
-            members.setdefault(record["cell"], []).append(record)
+        for row in _rows_by_seed(store, experiment):
+            experiment_by_cell[row["cell"]] = experiment
+            members.setdefault(row["cell"], []).append(row)
     order = sorted(members, key=store.order)
     settings = [json.loads(members[name][0]["settings"]) for name in order]
     selecting = [

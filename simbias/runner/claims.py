@@ -13,7 +13,7 @@ from simbias.claims.verdict import Verdict
 from simbias.experiments import FINAL, AnyCell, Replica, device, row_name, versions
 from simbias.quantities import declared, unit_named
 from simbias.results import claims as files
-from simbias.results import said
+from simbias.results.registrations import register
 from simbias.results.store import Store
 from simbias.results.trained import load
 from simbias.runner.execute import Reporter, execute
@@ -128,7 +128,7 @@ def run(
         Interrupted: the user asked to stop; the same call continues.
         StoreError: nothing can be written any more.
     """
-    claims, first, notes = said.register(store, claims)
+    claims, first, notes = register(store, claims)
     for line in (*notes, *store.mend()):
         note(line)
     for claim in claims:

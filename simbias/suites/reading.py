@@ -1,4 +1,4 @@
-"""Reading suite files: keys are checked, settings merged and grids of values expanded."""
+"""Reading suite files: keys are checked, settings merged and products of values expanded."""
 
 import copy
 import re
@@ -95,7 +95,7 @@ def _suite(file: str, table: Settings) -> Suite:
             whole(f"{file}: {preset_place}.seeds", preset["seeds"], most=MOST_NETWORKS),
             whole(f"{file}: {preset_place}.n_certify", certify) if certify is not None else None,
             tuple(cells),
-            tuple(_entries(file, table, _without_grids(shared))),
+            tuple(_entries(file, table, _without_lists(shared))),
         )
     return Suite(table["name"], table["summary"], table["source"], presets)
 
@@ -140,10 +140,10 @@ def _entries(file: str, table: Settings, shared: Settings) -> Iterator[Published
                 yield Published(f"{file}: {place}", settings, entry["values"])
 
 
-def _without_grids(settings: Settings) -> Settings:
-    """Settings without arrays: values are published for one setting, not for a grid."""
+def _without_lists(settings: Settings) -> Settings:
+    """Settings without arrays: values are published for one setting, not for a product."""
     return {
-        key: _without_grids(value) if isinstance(value, dict) else value
+        key: _without_lists(value) if isinstance(value, dict) else value
         for key, value in settings.items()
         if not isinstance(value, list)
     }
@@ -164,14 +164,14 @@ def _merged(file: str, place: str, tasks: Settings, shared: Settings, cell: Sett
 
 
 def _expand(place: str, cell: Settings) -> list[Settings]:
-    """The cells of a grid: the product over every setting that is an array of values."""
+    """The cells of a product: over every setting that is an array of values."""
     axes = {axis: value for axis, value in by_part(cell).items() if isinstance(value, list)}
     for axis, values in axes.items():
         if not values:
             raise fail(".".join([place, *filter(None, axis)]), values, "at least one value")
     size = prod(map(len, axes.values()))
     if size > _MOST_CELLS:
-        raise fail(place, f"a grid of {size} cells", _FEW)
+        raise fail(place, f"a product of {size} cells", _FEW)
     expanded = []
     fixed = {
         part: {key: value for key, value in settings.items() if (part, key) not in axes}
@@ -208,6 +208,6 @@ def _check(
     for key, value in table.items():
         kind = allowed[key]
         if kind is int and isinstance(value, list):
-            continue  # a grid of integers; each is checked when its cell is made
+            continue  # a list of integers; each is checked when its cell is made
         if kind is not None and (not isinstance(value, kind) or isinstance(value, bool)):
             raise fail(f"{place}: {key}", value, _WORDS[kind])

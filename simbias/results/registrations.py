@@ -29,6 +29,7 @@ from simbias.results.store import Store
 
 _MOST = 1_000_000  # batches and versions
 _MOST_BYTES = 64_000_000  # of a batch
+_TIME = "said"  # the key of a batch under which its ``registered`` stands
 _KEPT = ("id", "hash", "version", "family", "correction", "family_size")  # of a claim
 
 
@@ -38,7 +39,7 @@ class Registration(NamedTuple):
     Attributes:
         id, hash, version, family, correction, family_size: of the claim.
         generation: of its seeds, the number of its batch.
-        said: UTC time of the registration.
+        registered: UTC time of the registration, ``said`` in the file.
     """
 
     id: str
@@ -48,7 +49,7 @@ class Registration(NamedTuple):
     correction: str
     family_size: int
     generation: int
-    said: str
+    registered: str
 
 
 def register(
@@ -93,7 +94,7 @@ def register(
     generations |= {claim.id: generation for claim in fresh}
     versions |= {claim.id: claim.version for claim in fresh}
     notes = [
-        f"{claim.id} has changed since {last[claim.id].said}: it starts over as version"
+        f"{claim.id} has changed since {last[claim.id].registered}: it starts over as version"
         f" {claim.version}, from seed {generation * GENERATION}"
         for claim in fresh
         if claim.id in last
@@ -119,43 +120,44 @@ def read(store: Store) -> list[Registration]:
 
 def _read_batch(path: Path) -> list[Registration]:
     """The registrations of a batch; raises ValueError."""
-    record = read_json(f"{path}, which can be moved away to start over,", path, _MOST_BYTES)
+    batch = read_json(f"{path}, which can be moved away to start over,", path, _MOST_BYTES)
     if (
-        not isinstance(record, dict)
-        or not isinstance(claims := record.get("claims"), list)
-        or path.stem != str(record.get("generation"))
+        not isinstance(batch, dict)
+        or not isinstance(claims := batch.get("claims"), list)
+        or path.stem != str(batch.get("generation"))
     ):
-        raise fail(str(path), record, "what simbias writes; move it away to start over")
-    if record.pop(CHECKSUM.name, None) != checksums.of_record(record):
+        raise fail(str(path), batch, "what simbias writes; move it away to start over")
+    if batch.pop(CHECKSUM.name, None) != checksums.of_json(batch):
         raise ValueError(f"{path}: {checksums.CHANGED}; move it away to start over")
-    common = {name: record.get(name) for name in ("generation", "said")}
+    common = {"generation": batch.get("generation"), "registered": batch.get(_TIME)}
     entries = []
     for claim in claims:
         fields: Settings = dict.fromkeys(_KEPT) | common
         fields |= {name: claim[name] for name in _KEPT if isinstance(claim, dict) and name in claim}
         for name, kind in Registration.__annotations__.items():
+            place = f"{path}: {_TIME if name == 'registered' else name}"
             if kind is int:
-                whole(f"{path}: {name}", fields[name], most=_MOST)
+                whole(place, fields[name], most=_MOST)
             elif not isinstance(fields[name], kind):
-                raise fail(f"{path}: {name}", fields[name], "what simbias writes")
+                raise fail(place, fields[name], "what simbias writes")
         entries.append(Registration(**fields))
     return entries
 
 
 def _write_batch(store: Store, generation: int, claims: Sequence[Claim]) -> bool:
     """Write a batch; returns False where there is one of that number."""
-    record: Settings = {
+    batch: Settings = {
         "generation": generation,
-        "said": datetime.now(UTC).isoformat(timespec="seconds"),
+        _TIME: datetime.now(UTC).isoformat(timespec="seconds"),
         "claims": [
             {name: getattr(claim, name) for name in _KEPT} | {"claim": json.loads(claim.identity)}
             for claim in claims
         ],
     }
-    record[CHECKSUM.name] = checksums.of_record(record)
+    batch[CHECKSUM.name] = checksums.of_json(batch)
     folder = store.directory / "said"
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(record, indent=1) + "\n"
+    text = json.dumps(batch, indent=1) + "\n"
     return files.write_new(folder / f"{generation}.json", text.encode())
 
 
