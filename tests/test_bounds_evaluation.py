@@ -66,7 +66,7 @@ def test_the_risk_of_the_network_is_the_validators(trained, evaluations):
         np.testing.assert_array_equal([one.risk_high for one in found], risk.high)
 
 
-def test_a_compressed_network_is_judged_by_its_own_risk(trained, evaluations, forward):
+def test_a_compressed_network_is_compared_with_its_own_risk(trained, evaluations, forward):
     one = by_name(evaluations, "compression")[2]
     bits = int(one.record.terms["bits a weight"])
     codebook = "k-means" if one.record.terms["k-means"] else "uniform"
@@ -79,7 +79,7 @@ def test_a_compressed_network_is_judged_by_its_own_risk(trained, evaluations, fo
     assert one.risk != by_name(evaluations, "vc-relative")[2].risk
 
 
-def test_a_stochastic_network_is_judged_by_its_own_risk(evaluations):
+def test_a_stochastic_network_is_compared_with_its_own_risk(evaluations):
     for one in by_name(evaluations, "pac-bayes-kl"):
         trained_error = one.record.terms["training error"]  # few parameters moved: no gap to see
         assert one.risk == pytest.approx(trained_error, abs=0.03)
@@ -92,7 +92,7 @@ def test_no_bound_on_a_trained_network_is_refuted(evaluations):
         assert one.valid is (True if claims else None)
 
 
-def test_judgements_by_hand():
+def test_answers_by_hand():
     risk = (0.1, 0.08, 0.125)
     good = made(0.25, risk)
     assert (good.valid, good.vacuous) == (True, False)
@@ -312,7 +312,7 @@ def test_what_was_found_on_other_networks_or_by_other_versions_is_not_read(
     assert kept.read_all(store) == []
 
 
-def test_a_network_whose_file_was_broken_is_judged_once_it_can_be_read(trained, store):
+def test_a_network_whose_file_was_broken_is_bounded_once_it_can_be_read(trained, store):
     request = kept.Request(trained.cell, trained.seeds, FEW[:1], 0.05, POINTS, 0)
     path = store.weights_path(row_name(Job(trained.cell, trained.seeds[1])))
     sound = path.read_bytes()

@@ -234,7 +234,7 @@ def pair(small):
     return replace(control(small, "simple", seeds=2), updates=np.array([400, 400]))
 
 
-def test_every_network_of_a_stack_is_judged_on_masks_of_its_own_seed(pair, small):
+def test_every_network_of_a_stack_is_bounded_on_masks_of_its_own_seed(pair, small):
     found = evaluate(pair, bounds=["f-cmi", "l2-norm"], n_certify=1000, masks=2)
     for one in found[::2]:
         assert one.record.value == record(*masked_predictions(small, one.seed, masks=2)).value

@@ -18,7 +18,7 @@ from simbias.stats.estimate import Estimate
 
 def word(name, low=0.0, high=1.0, of="network", argument=None, check=None):
     given = None if argument is None else Argument(argument, check)
-    return Quantity(name, "", low, high, measure=None, of=of, argument=given)
+    return Quantity(name, "", low, high, compute=None, of=of, argument=given)
 
 
 WORDS = {

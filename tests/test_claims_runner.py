@@ -155,9 +155,9 @@ def asked(monkeypatch):
 
         def measure(look, argument, quantity=quantity):
             measured.extend((quantity.name, seed) for seed in look.stack.seeds)
-            return quantity.measure(look, argument)
+            return quantity.compute(look, argument)
 
-        monkeypatch.setitem(declared(), name, quantity._replace(measure=measure))
+        monkeypatch.setitem(declared(), name, quantity._replace(compute=measure))
     return trained, measured
 
 
@@ -419,9 +419,9 @@ def test_an_interrupted_measurement_goes_on_where_it_was(whole, again, copied, a
         calls.append(look.stack.seeds)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return quantity.measure(look, argument)
+        return quantity.compute(look, argument)
 
-    monkeypatch.setitem(declared(), "risk", quantity._replace(measure=stopping))
+    monkeypatch.setitem(declared(), "risk", quantity._replace(compute=stopping))
     code, _, err = again(copied)
     assert code == 1 and one_line(err)
     assert (

@@ -492,7 +492,7 @@ def test_a_quantity_is_measured_on_estimators_or_refused_beforehand(quantity, tr
         return
     bounds = {"bound": ["clopper-pearson"]}
     subject = Subject(tree, n_certify=2000, confidence=0.9, arguments=bounds)
-    assert not np.isnan(made.measure(subject, given).value).any()
+    assert not np.isnan(made.compute(subject, given).value).any()
 
 
 def test_a_population_is_of_an_experiment_that_is_known(claimed, monkeypatch):

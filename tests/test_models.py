@@ -346,7 +346,7 @@ def test_no_library_is_imported_for_a_classifier_that_is_not_of_it(data, monkeyp
 # bounds
 
 
-def test_a_bound_of_another_package_is_judged_by_the_copy_that_it_returns(trained, monkeypatch):
+def test_a_bound_of_another_package_is_compared_with_the_copy_that_it_returns(trained, monkeypatch):
     class Coin:
         label, kind, stochastic = "coin", "labels", True
 

@@ -103,7 +103,7 @@ def test_rings_have_an_outline_in_each_gap(drawn):
     }
     assert 1.2 < radii[0][0] < 2 and 2.2 < radii[2][0] < 3
     assert radii[1] == pytest.approx([radii[0][0], radii[2][0]], rel=0.01)
-    middle = [display.said[np.abs(display.up).argmin(), column] for column in (4, 10, 20)]
+    middle = [display.label[np.abs(display.up).argmin(), column] for column in (4, 10, 20)]
     assert middle == [2, 1, 0] and display.agreement is None
     shades = display.plot().ax_.collections[0].get_array()
     tint = [to_hex(shade) for shade in shades[20, [4, 10, 20]]]
@@ -154,7 +154,7 @@ def test_regions_are_numbered_where_they_are_widest(drawn):
     assert list(found) == ["0", "1", "2"]
     for label, (x, y) in found.items():
         row, column = np.abs(display.up - y).argmin(), np.abs(display.across - x).argmin()
-        assert display.said[row, column] == int(label)
+        assert display.label[row, column] == int(label)
 
 
 def test_a_coordinate_that_never_varies_has_a_plane_all_the_same():

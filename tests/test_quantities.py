@@ -102,7 +102,7 @@ def controls():
 
 
 def measured(subject, name, argument=None):
-    return declared()[name].measure(subject, argument)
+    return declared()[name].compute(subject, argument)
 
 
 def encloses(estimate, truth):
@@ -122,7 +122,7 @@ def test_a_quantity_has_an_entry_a_unit_within_its_range_and_its_interval(
         unit = unit_named(quantity.of)
         entries = SEEDS // unit.seeds
         subject = subject if entries * unit.seeds == SEEDS else of_first(entries * unit.seeds)
-    found = quantity.measure(subject, argument)
+    found = quantity.compute(subject, argument)
     assert [part.shape for part in found] == [(entries,)] * 3
     assert not np.isnan(found).any()
     for part in found:

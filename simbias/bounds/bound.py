@@ -29,7 +29,7 @@ class BoundValue(NamedTuple):
     """A value with its terms; ``log10`` is given where the value may overflow.
 
     ``classifier`` is what the bound certifies where that is not the network itself but a copy that
-    was made of it: it is judged by its own risk.
+    was made of it: the value is compared with its own risk.
 
     Examples:
         >>> import simbias

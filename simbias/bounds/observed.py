@@ -1,7 +1,7 @@
 """What a bound may read: one network, its training set, and errors on points held out.
 
 Held-out points come from a stream of their own: independent of the training set, of the points
-traces were evaluated on, and of those that measure the risk by which a bound is judged.
+traces were evaluated on, and of those that measure the risk that a bound is compared with.
 """
 
 from collections.abc import Callable, Sequence

@@ -267,7 +267,7 @@ def _measure(
             if unit_named(quantity.of).seeds > 1:
                 members = stack.some([seed for seeds in units.values() for seed in seeds])
                 subject = _subject(members, batch, keys)
-            estimate = quantity.measure(subject, key.reference.argument)
+            estimate = quantity.compute(subject, key.reference.argument)
             triples = zip(*(ends.tolist() for ends in estimate), strict=True)
             networks.keep(key, dict(zip(units, triples, strict=True)))
 

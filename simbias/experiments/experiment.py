@@ -251,7 +251,7 @@ class Experiment:
         summary: in one line.
         table: of its rows, with the columns of ``FIRST`` and ``LAST`` among its own.
         keys: that a cell in a suite file may have beside ``task`` and ``experiment``, with their
-            types. A table holds settings by name, of which a list of values is a grid.
+            types. A table holds settings by name, of which a list makes a product.
         needed: the keys that a cell must have.
         cell: makes the cell of some settings, without ``experiment``; raises ValueError.
         run: computes some replicas of one group, and yields each outcome at once.

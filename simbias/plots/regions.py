@@ -76,7 +76,7 @@ class RegionsDisplay(style.Display):
         >>> task = simbias.tasks.ArrayTask("halves", x, (x[:, 0] > 0).astype(int))
         >>> data = simbias.data(task, n_train=1000)
         >>> display = simbias.plots.boundary(lambda x: x[:, 0], data, resolution=20, contexts=8)
-        >>> type(display).__name__, display.said.shape
+        >>> type(display).__name__, display.label.shape
         ('RegionsDisplay', (20, 20))
     """
 
@@ -189,7 +189,7 @@ class RegionsDisplay(style.Display):
         return display
 
     @property
-    def said(self) -> Int[np.ndarray, "rows columns"]:
+    def label(self) -> Int[np.ndarray, "rows columns"]:
         """The most frequent label, the smallest of several."""
         label: Int[np.ndarray, "rows columns"] = self.proportion.argmax(axis=0)
         return label
@@ -237,7 +237,7 @@ class RegionsDisplay(style.Display):
         proportion: dict[str, Sequence[object] | np.ndarray] = {
             "x": x.ravel(),
             "y": y.ravel(),
-            "said": self.said.ravel(),
+            "said": self.label.ravel(),
         }
         proportion |= {
             f"proportion_{label}": values.ravel() for label, values in enumerate(self.proportion)
@@ -269,7 +269,7 @@ class RegionsDisplay(style.Display):
         (ax,) = axes
         colours = [style.CLASSES[self._group(label)] for label in range(self.task.classes)]
         tints = np.array([to_rgb(_tinted(colour)) for colour in colours])
-        shades = 1 - self.lead[..., None] * (1 - tints[self.said])
+        shades = 1 - self.lead[..., None] * (1 - tints[self.label])
         ax.pcolormesh(self.across, self.up, shades, rasterized=True)
         if self.contexts:
             shade = LinearSegmentedColormap.from_list("agree", ["#FFFFFF", _tinted(style.BLACK)])
@@ -312,8 +312,8 @@ class RegionsDisplay(style.Display):
     def _number(self, ax: Axes) -> None:
         """Write each class where its region is widest: few tell ten colours apart."""
         spacing = 1 / (len(self.up) - 1), 1 / (len(self.across) - 1)
-        for label in np.unique(self.said):
-            inside = np.pad((self.said == label) & (self.lead > 2 * self._tolerance()), 1)
+        for label in np.unique(self.label):
+            inside = np.pad((self.label == label) & (self.lead > 2 * self._tolerance()), 1)
             depth = distance_transform_edt(inside, sampling=spacing)[1:-1, 1:-1]
             row, column = np.unravel_index(depth.argmax(), depth.shape)
             if depth[row, column] >= _ROOM:

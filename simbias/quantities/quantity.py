@@ -63,7 +63,7 @@ class Quantity(NamedTuple):
         name: its column, and its word in claims.
         summary: its meaning in one line.
         low, high: the range that it cannot leave, possibly infinite.
-        measure: from a subject and the argument to an entry for each network, pair or point; NaN:
+        compute: from a subject and the argument to an entry for each network, pair or point; NaN:
             not measured.
         of: ``"setting"`` (known before training), or the name of a registered unit:
             ``"network"``, ``"pair"`` (of two seeds), ``"point"`` (a fresh point on which one
@@ -87,7 +87,7 @@ class Quantity(NamedTuple):
         >>> risk.low, risk.high, risk.of, risk.interval
         (0, 1, 'network', 'Clopper-Pearson')
         >>> subject = simbias.quantities.Subject(stack, n_certify=10_000, confidence=0.95)
-        >>> risk.measure(subject, None).value.shape
+        >>> risk.compute(subject, None).value.shape
         (2,)
     """
 
@@ -95,7 +95,7 @@ class Quantity(NamedTuple):
     summary: str
     low: float
     high: float
-    measure: Callable[[Subject, Given], Estimate]
+    compute: Callable[[Subject, Given], Estimate]
     of: str = "network"
     unit: str = ""
     needs: tuple[str, ...] = ()
@@ -196,7 +196,7 @@ def quantity(
         if not re.fullmatch(r"[a-z][a-z0-9_]*(?<!_low)(?<!_high)", name) or keyword.iskeyword(name):
             raise fail("quantity", name, "small letters, digits and _, without _low or _high")
 
-        def measure(subject: Subject, given: Given = None) -> Estimate:
+        def compute(subject: Subject, given: Given = None) -> Estimate:
             unit_of = unit_named("network" if of == SETTING else of)
             n = unit_of.count(len(subject.stack), subject.n_certify)
             if declaration.lacking(subject.stack.cell):
@@ -209,7 +209,7 @@ def quantity(
             summary=(function.__doc__ or "").strip().split("\n")[0].removesuffix("."),
             low=low,
             high=high,
-            measure=measure,
+            compute=compute,
             of=of,
             unit=unit,
             needs=needs,

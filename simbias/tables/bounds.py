@@ -17,7 +17,7 @@ CAPTION = (
 
 
 def bounds_table(evaluations: Sequence[Evaluation]) -> TextTable:
-    """A line for each bound; judgements count networks.
+    """A line for each bound; its answers, yes or no, count networks.
 
     Networks of which nothing is known (``set_apart``) are left out, if there are others.
     """
