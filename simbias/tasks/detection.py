@@ -99,17 +99,17 @@ def detect(
 
     def sets(source: BlockTask) -> list[tuple[float, float]]:
         """The statistic of each set, with a uniform that breaks ties."""
-        found: list[float] = []
-        while len(found) < repetitions:
-            count = min(repetitions - len(found), max(1, _ROWS // points))
+        statistics: list[float] = []
+        while len(statistics) < repetitions:
+            count = min(repetitions - len(statistics), max(1, _ROWS // points))
             x, y = _draw(source, generator, count * points)
             given = y if labelled else None
             ratio = _log_density(other, x, given) - _log_density(task, x, given)
-            found += ratio.reshape(count, points).sum(axis=1).round(9).tolist()
-        return list(zip(found, generator.random(repetitions).tolist(), strict=True))
+            statistics += ratio.reshape(count, points).sum(axis=1).round(9).tolist()
+        return list(zip(statistics, generator.random(repetitions).tolist(), strict=True))
 
     critical = sorted(sets(task), reverse=True)[place - 1]
-    rejected = [sum(one > critical for one in sets(source)) for source in (other, task)]
+    rejected = [sum(pair > critical for pair in sets(source)) for source in (other, task)]
     return Detection(
         *(
             clopper_pearson(np.array([count]), np.array([repetitions]), confidence)
