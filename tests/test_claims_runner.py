@@ -363,6 +363,15 @@ def test_a_directory_shows_its_verdicts_again(whole):
     assert (code, err) == (0, "") and table(shown) == table(out)
 
 
+def test_judging_claims_ends_with_their_figure_and_showing_them_has_none(
+    copied, again, monkeypatch
+):
+    monkeypatch.setattr(run, "draw", lambda chosen, kinds: [chosen.store.directory / kinds[0]])
+    figure = str(copied / "claims")
+    assert again(copied)[1].splitlines()[-1] == figure
+    assert figure not in call("claims", copied)[1].splitlines()
+
+
 def test_a_second_run_trains_and_measures_nothing_and_says_the_same(whole, again, asked):
     directory, out = whole
     before = rows(directory), rows(directory, "evidence"), rows(directory, "measured")

@@ -17,7 +17,7 @@ from simbias.registry import REGISTRIES
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from simbias.plots.run import Bounded
+    from simbias.plots.run import Chosen
     from simbias.results.store import Store
 
 
@@ -142,19 +142,12 @@ def print_summary(console: "Console", store: "Store") -> None:
     print_table(console, summary_table(summarise(store)))
 
 
-def name_figures(
-    console: "Console",
-    store: "Store",
-    kind: str,
-    cell: str | None = None,
-    bounds: "Bounded | None" = None,
-) -> None:
-    """Draw the figure of what was printed, and print its paths, or why there is none."""
-    from simbias.plots.run import Chosen, draw
-    from simbias.results import StoreError
+def draw_computed(console: "Console", kind: str, chosen: "Chosen") -> list[Path]:
+    """Draw the figure of what a verb has computed: its files, or none, and print why."""
+    from simbias.plots.run import draw, no_figure
 
     try:
-        for path in draw(Chosen(store, cell, bounds=bounds), [kind]):
-            print_text(console, str(path))
-    except (ValueError, StoreError) as error:
-        print_text(console, f"no {kind} figure: {error}")
+        return draw(chosen, [kind])
+    except (ValueError, OSError) as error:  # it is computed, whatever can be drawn of it
+        print_text(console, no_figure(kind, error))
+        return []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from simbias._process import DONE, FAILED, program, tell
-from simbias.cli.results import print_summary
+from simbias.cli.results import draw_computed, print_summary
 from simbias.cli.shared import Directory, Several, Suite, each, open_store, start_jax
 from simbias.console import make_console, print_text
 
@@ -64,13 +64,10 @@ def run(
     figures = list((directory / "figures").glob("boundary-*.png"))
     learned = any(experiment_of(cell).learned for cell in plan.cells)
     if learned and (reporter.replicas or not figures):
-        from simbias.plots.run import Chosen, draw
+        from simbias.plots.run import Chosen
 
-        try:
-            drawn = draw(Chosen(store, note=tell), ["boundary"])
-            figures = [path for path in drawn if path.suffix == ".png"]
-        except (ValueError, OSError) as error:  # the run is done, whatever can be drawn of it
-            print_text(console, f"no boundary figure: {error}")
+        drawn = draw_computed(console, "boundary", Chosen(store, note=tell))
+        figures = [path for path in drawn if path.suffix == ".png"] or figures
     if figures:  # the oldest is the one that a run draws itself
         oldest = min(figures, key=lambda path: path.stat().st_mtime)
         print_text(console, f"boundary figure: {oldest}")

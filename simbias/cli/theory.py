@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from simbias._checks import fail, known
 from simbias._process import DONE, FAILED, tell
-from simbias.cli.results import name_figures
+from simbias.cli.results import draw_computed
 from simbias.cli.shared import Directory, Several, Words, each, open_store, start_jax
 from simbias.console import make_console, print_table, print_text
 
@@ -49,6 +49,7 @@ def bounds(
     from simbias.bounds.discrimination import discriminate
     from simbias.bounds.evaluation import check_effort
     from simbias.experiments import experiment_of
+    from simbias.plots.run import Chosen
     from simbias.results import bounds as kept
     from simbias.results.summary import cell_settings
     from simbias.results.trained import learned
@@ -75,7 +76,8 @@ def bounds(
         print_table(console, bounds_table(evaluations))
         for seed, reason in kept.set_apart(evaluations).items():
             print_text(console, f"left out: {own_cell.name} seed {seed}: {reason}")
-        name_figures(console, store, "bounds", own_cell.name, [(own_cell, evaluations)])
+        of_cell = Chosen(store, own_cell.name, bounds=[(own_cell, evaluations)])
+        _print_paths(console, draw_computed(console, "bounds", of_cell))
     if len(held) > 1:
         try:
             scores = discriminate(*kept.comparable(held))
@@ -83,7 +85,8 @@ def bounds(
             print_text(console, f"which numbers tell networks apart cannot be said: {error}")
         else:
             print_table(console, discrimination_table(scores))
-            name_figures(console, store, "discrimination", bounds=held)
+            of_cells = Chosen(store, bounds=held)
+            _print_paths(console, draw_computed(console, "discrimination", of_cells))
     return DONE
 
 
@@ -109,9 +112,7 @@ def claims(words: Words = (), /, out: Path | None = None, cores: int | None = No
     if first not in ("check", "list", "vocabulary"):
         if rest or not Path(first).is_dir():
             known("claims: word", first, ["run", "check", "vocabulary", "a directory of claims"])
-        console, store = make_console(), open_store(Path(first))
-        _print_verdicts(console, store)
-        name_figures(console, store, "claims")
+        _print_verdicts(make_console(), open_store(Path(first)))
         return DONE
     files = first == "check"
     if len(rest) != files:
@@ -137,6 +138,7 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
     from simbias.claims import choose
 
     chosen = choose(words)
+    from simbias.plots.run import Chosen
     from simbias.runner import claims as runner
     from simbias.runner.progress import ConsoleReporter
 
@@ -156,8 +158,13 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
             print_text(console, f"  premise {premise}")
     print_text(console, "")
     _print_verdicts(console, store)
-    name_figures(console, store, "claims")
+    _print_paths(console, draw_computed(console, "claims", Chosen(store)))
     return FAILED if {"error", "diverged"} & statuses else DONE
+
+
+def _print_paths(console: "Console", paths: Sequence[Path]) -> None:
+    for path in paths:
+        print_text(console, str(path))
 
 
 def _print_verdicts(console: "Console", store: "Store") -> None:

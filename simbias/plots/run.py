@@ -112,13 +112,18 @@ def draw(chosen: Chosen, kinds: Sequence[str] | None = None) -> list[Path]:
             expected = isinstance(error, ValueError | StoreError) or not FIGURES.owns(kind)
             if kinds is not None or chosen.seed is not None or not expected:
                 raise
-            note(f"no {kind} figure: {error}")
+            note(no_figure(kind, error))
             continue
         folder = store.directory / "figures"
         folder.mkdir(exist_ok=True)
         for suffix in (".png", ".pdf"):
             written += display.save(folder / f"{name}{suffix}")
     return list(dict.fromkeys(written))
+
+
+def no_figure(kind: str, error: Exception) -> str:
+    """Why a run has no figure of a kind, in one line."""
+    return f"no {kind} figure: {error}"
 
 
 def boundary_of(chosen: Chosen) -> tuple[str, Display]:
