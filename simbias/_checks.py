@@ -3,7 +3,7 @@
 import errno
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from operator import index
 from pathlib import Path
@@ -14,6 +14,9 @@ Kind = TypeVar("Kind")
 _MOST = 2**31 - 1  # what 32 bits hold
 _MOST_SHOWN = 200  # characters of what arrived
 _MOST_NAMES = 30  # of those that are known
+_WORDS = {
+    str: "a string", int: "an integer", float: "a number", dict: "a table", list: "an array",
+}  # fmt: skip
 
 
 def fail(argument: str, arrived: object, allowed: str) -> ValueError:
@@ -119,3 +122,36 @@ def known(argument: str, name: object, names: Iterable[str]) -> str:
         f"{argument}: unknown name {shown(name)}"
         + (f", nearest: {', '.join(near)}" if near else listed)
     )
+
+
+def check_keys(
+    place: str,
+    table: object,
+    required: Mapping[str, type],
+    optional: Mapping[str, type | None] | None = None,
+    *,
+    lists: bool = False,
+) -> None:
+    """Raise ValueError for unknown or missing keys and wrong types.
+
+    Args:
+        place: where the table stands in its file.
+        table: what stands there.
+        required, optional: the type of each key's value; None: any.
+        lists: an array may stand for a number; its members are checked where they are read.
+    """
+    if not isinstance(table, dict):
+        raise fail(place, table, "a table")
+    allowed = dict(required) | dict(optional or {})
+    for key in table:
+        known(f"{place}: key", key, allowed)
+    for key in required:
+        if key not in table:
+            raise ValueError(f"{place}: key {key!r} is missing")
+    for key, value in table.items():
+        kind = allowed[key]
+        if kind is None or (lists and kind in (int, float) and isinstance(value, list)):
+            continue
+        fits = isinstance(value, int | float) if kind is float else isinstance(value, kind)
+        if not fits or isinstance(value, bool):
+            raise fail(f"{place}: {key}", value, _WORDS[kind])

@@ -3,10 +3,10 @@
 import keyword
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
-from simbias._checks import fail, known, real, whole
+from simbias._checks import check_keys, fail, known, real, whole
 from simbias._claim_tables import OPTIONAL, REQUIRED, is_name
 from simbias._types import Settings
 from simbias.claims.claim import Claim, Premise
@@ -25,14 +25,11 @@ OPS = ("<=", ">=")
 CORRECTIONS = ("holm", "none")
 _MOST_POINTS = 2**31 - 1
 _INFERENCE = {"test": str, "alpha": float, "units": int, "family": str, "correction": str}
-_WORDS = {
-    str: "a string", int: "an integer", float: "a number", dict: "a table", list: "an array",
-}  # fmt: skip
 
 
 def claim_from(place: str, table: Settings) -> Claim:
     """A claim from its table; the size of its family is still to be counted."""
-    _check_keys(place, table, REQUIRED, OPTIONAL)
+    check_keys(place, table, REQUIRED, OPTIONAL)
     _checked_name(f"{place}: id", table["id"])
     populations = _populations(place, table)
     unit = _unit(f"{place}: unit", table["unit"])
@@ -121,7 +118,7 @@ def _sampled(expression: Expression) -> list[Reference]:
 
 def _effort(place: str, table: Settings) -> tuple[int, float]:
     """The fresh points of each unit, and the confidence of its own intervals."""
-    _check_keys(place, table, {"n_certify": int, "confidence": float})
+    check_keys(place, table, {"n_certify": int, "confidence": float})
     confidence = table["confidence"]
     return (
         whole(f"{place}: n_certify", table["n_certify"]),
@@ -130,7 +127,7 @@ def _effort(place: str, table: Settings) -> tuple[int, float]:
 
 
 def _premise(place: str, table: Settings, read: Callable[[str, object], Expression]) -> Premise:
-    _check_keys(place, table, {"quantity": str, "op": str, "value": float}, {"proportion": float})
+    check_keys(place, table, {"quantity": str, "op": str, "value": float}, {"proportion": float})
     expression = read(f"{place}: quantity", table["quantity"])
     op, value = known(f"{place}: op", table["op"], OPS), real(f"{place}: value", table["value"])
     proportion = real(
@@ -176,7 +173,7 @@ def _cell(place: str, settings: object) -> OwnCell:
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
     needed = {"task": dict, **{key: experiment.keys[key] for key in experiment.needed}}
-    _check_keys(place, settings, needed, {**experiment.keys, KEY: str})
+    check_keys(place, settings, needed, {**experiment.keys, KEY: str})
     try:
         return cell_of(table)
     except ValueError as error:
@@ -184,7 +181,7 @@ def _cell(place: str, settings: object) -> OwnCell:
 
 
 def _unit(place: str, table: Settings) -> str:
-    _check_keys(place, table, {"of": str, "redraws": list})
+    check_keys(place, table, {"of": str, "redraws": list})
     of = known(f"{place}: of", table["of"], units())
     redraws = unit_named(of).redraws
     for redraw in table["redraws"]:
@@ -197,9 +194,9 @@ def _unit(place: str, table: Settings) -> str:
 
 def _criterion(place: str, table: Settings, quantity: Expression) -> Criterion:
     predicate, quantifier, inference = (table[k] for k in ("predicate", "quantifier", "inference"))
-    _check_keys(f"{place}: predicate", predicate, {"op": str, "value": float, "margin": float})
-    _check_keys(f"{place}: quantifier", quantifier, {"kind": str}, {"at_least": float})
-    _check_keys(f"{place}: inference", inference, _INFERENCE)
+    check_keys(f"{place}: predicate", predicate, {"op": str, "value": float, "margin": float})
+    check_keys(f"{place}: quantifier", quantifier, {"kind": str}, {"at_least": float})
+    check_keys(f"{place}: inference", inference, _INFERENCE)
     parts = {"value": "predicate", "margin": "predicate", "alpha": "inference"}
     if "at_least" in quantifier:
         parts["at_least"] = "quantifier"
@@ -253,25 +250,3 @@ def _checked_name(place: str, name: str) -> str:
     if not is_name(name):
         raise fail(place, name, "letters, digits, - and _")
     return name
-
-
-def _check_keys(
-    place: str,
-    table: object,
-    required: Mapping[str, type],
-    optional: Mapping[str, type] | None = None,
-) -> None:
-    """Raise ValueError for unknown or missing keys and wrong types."""
-    if not isinstance(table, dict):
-        raise fail(place, table, "a table")
-    allowed = dict(required) | dict(optional or {})
-    for key in table:
-        known(f"{place}: key", key, allowed)
-    for key in required:
-        if key not in table:
-            raise ValueError(f"{place}: key {key!r} is missing")
-    for key, value in table.items():
-        kind = allowed[key]
-        fits = isinstance(value, int | float) if kind is float else isinstance(value, kind)
-        if not fits or isinstance(value, bool):
-            raise fail(f"{place}: {key}", value, _WORDS[kind])

@@ -8,7 +8,7 @@ from itertools import product
 from math import prod
 from pathlib import Path
 
-from simbias._checks import fail, instance, known, real, whole
+from simbias._checks import check_keys, fail, instance, known, real, whole
 from simbias._files import read_toml
 from simbias._registry import resource
 from simbias._types import Settings
@@ -23,7 +23,6 @@ _SUITE = {"name": str, "summary": str, "source": str, "tasks": dict, "presets": 
 _PRESET = {"summary": str, "seeds": int, "cells": list}
 _MOST_CELLS = 10_000  # of a suite
 _FEW = f"at most {_MOST_CELLS} cells"
-_WORDS = {str: "a string", int: "an integer", dict: "a table", list: "an array"}
 
 
 def load(name: str) -> Suite:
@@ -195,19 +194,5 @@ def _check(
     required: Mapping[str, type],
     optional: Mapping[str, type | None],
 ) -> None:
-    """Raise ValueError for unknown or missing keys and wrong types."""
-    place = f"{file}: {section}".rstrip(": ")
-    if not isinstance(table, dict):
-        raise fail(place, table, "a table")
-    allowed = dict(required) | dict(optional)
-    for key in table:
-        known(f"{place}: key", key, allowed)
-    for key in required:
-        if key not in table:
-            raise ValueError(f"{place}: key {key!r} is missing")
-    for key, value in table.items():
-        kind = allowed[key]
-        if kind is int and isinstance(value, list):
-            continue  # a list of integers; each is checked when its cell is made
-        if kind is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-            raise fail(f"{place}: {key}", value, _WORDS[kind])
+    """Raise ValueError for a section's unknown or missing keys and wrong types."""
+    check_keys(f"{file}: {section}".rstrip(": "), table, required, optional, lists=True)
