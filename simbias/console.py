@@ -1,7 +1,6 @@
 """Printing on standard output: names, paragraphs, tables of any kind."""
 
 import sys
-import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -37,18 +36,13 @@ def print_text(console: "Console", text: str) -> None:
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def print_wrapped(console: "Console", text: str) -> None:
-    """Print a paragraph, wrapped between words."""
-    for line in textwrap.wrap(text, console.width, break_on_hyphens=False):
-        print_text(console, line)
-
-
 def print_table(console: "Console", table: "TextTable") -> None:
     """Print a table with its caption, as wide as the console allows."""
     from rich.text import Text
 
-    from simbias.tables.columns import laid_out
+    from simbias.tables.columns import laid_out, wrapped
 
     for line in laid_out(table.head, table.lines, console.width, keys=table.keys):
         console.print(Text(line.text, "bold" if line.heading else ""), soft_wrap=True)
-    print_wrapped(console, table.caption)
+    for text in wrapped(table.caption, console.width) if table.caption else ():
+        print_text(console, text)

@@ -82,9 +82,9 @@ def _widths(least: Sequence[int], most: Sequence[int], width: int) -> list[int]:
 
 def _row(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
     """A row of a table, over as many lines as its longest text."""
-    wrapped = [_wrapped(text, width) for text, width in zip(texts, widths, strict=True)]
-    height = max(map(len, wrapped))
-    padded = [[*lines, *[""] * (height - len(lines))] for lines in wrapped]
+    cells = [wrapped(text, width) for text, width in zip(texts, widths, strict=True)]
+    height = max(map(len, cells))
+    padded = [[*lines, *[""] * (height - len(lines))] for lines in cells]
     gap = " " * _GAP
     return [
         gap.join(f"{part:<{width}}" for part, width in zip(parts, widths, strict=True)).rstrip()
@@ -95,18 +95,18 @@ def _row(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
 def _lists(names: Sequence[str], rows: Rows, width: int) -> list[str]:
     """Each row as a list, a line for each column that is not empty, a blank line between rows."""
     indent = max(map(len, names), default=0) + _GAP
-    lines: list[str] = [] if rows else _wrapped("  ".join(names), width)
+    lines: list[str] = [] if rows else wrapped("  ".join(names), width)
     for row in rows:
         lines += [""] * bool(lines)
         for name, text in zip(names, row, strict=True):
             if text:
-                first, *others = _wrapped(text, max(width - indent, 1))
+                first, *others = wrapped(text, max(width - indent, 1))
                 lines.append(f"{name:<{indent}}{first}")
                 lines += [" " * indent + other for other in others]
     return lines
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int) -> list[str]:
     """Lines of at most a width, broken between words; a longer word keeps a line of its own."""
     if len(text) <= width and "\n" not in text:
         return [text]
