@@ -14,21 +14,18 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
 import simbias
 from simbias import plots
-from simbias.bounds.discrimination import discriminate
 from simbias.experiments import arrays, row_name
-from simbias.plots.run import most_cut, table_rows
+from simbias.plots.run import Chosen, most_cut
+from simbias.registry import FIGURES
 from simbias.results import Store, load_stack, summarise
-from simbias.results.bounds import comparable, read_all
-from simbias.results.claims import read_verdicts
-from simbias.results.summary import INTERVAL
-from simbias.training import Stack, replay, stop
+from simbias.results.bounds import read_all
+from simbias.training import replay, stop
 from simbias.training.jobs import Job
 from simbias.training.words import phrases, value_words
 
@@ -60,21 +57,19 @@ def main() -> None:
             with tarfile.open(RECORDED / f"{name}.tar.xz") as archive:
                 archive.extractall(Path(folder, name), filter="data")
             runs[name] = Store(Path(folder, name))
-        for name, (run, draw) in FIGURES.items():
+        for name, (run, draw) in GALLERY.items():
             path = Path(folder, f"{name}.png")
             png = draw(runs[run]).save(path, dpi=COARSE.get(name, plots.DPI))[0]
             (HERE / png.name).write_bytes(png.read_bytes())
             print(HERE / png.name, flush=True)
 
 
-def wide(store: Store, *, seed: int | None = None) -> Stack:
-    """The networks whose training and islands are shown."""
-    cells = [
-        summary.cell
-        for summary in summarise(store)
-        if (summary.task, summary.network) == ("noisy-lms-7", WIDE)
-    ]
-    return load_stack(store, cells[0], seed=seed)
+def wide(store: Store) -> str:
+    """The cell of the networks whose training and islands are shown."""
+    for summary in summarise(store):
+        if (summary.task, summary.network) == ("noisy-lms-7", WIDE):
+            return summary.cell
+    raise ValueError(f"pitfalls: no cell noisy-lms-7 {WIDE}")
 
 
 def narrow(store: Store, dim: int) -> str:
@@ -98,8 +93,8 @@ def jumper(store: Store) -> tuple[str, int, int]:
 def record_pitfalls(run: Path) -> None:
     """Keep a run of the suite ``pitfalls``."""
     store = Store(run)
-    cell = wide(store).cell
-    pack(store, "pitfalls", [row_name(Job(cell, seed)) for seed in wide(store).seeds])
+    stack = load_stack(store, wide(store))
+    pack(store, "pitfalls", [row_name(Job(stack.cell, seed)) for seed in stack.seeds])
 
 
 def record_phase(run: Path) -> None:
@@ -140,20 +135,27 @@ def pack(
             archive.add(path, path.name, filter=plain)
 
 
-def boundary_at(dim: int) -> Callable[[Store], Any]:
+def of_run(
+    kind: str, choose: Callable[[Store], Chosen] = Chosen
+) -> Callable[[Store], plots.Display]:
+    """A registered figure, of the part of a run that is chosen."""
+    return lambda store: FIGURES.factory(kind)(choose(store))[1]
+
+
+def boundary_at(dim: int) -> Callable[[Store], plots.Display]:
     """The boundary of one network of the phase suite."""
-
-    def draw(store: Store) -> Any:
-        stack = load_stack(store, narrow(store, dim), seed=0)
-        return plots.boundary(stack, seed=0, coordinate=most_cut(stack))
-
-    return draw
+    return of_run("boundary", lambda store: Chosen(store, narrow(store, dim), seed=0))
 
 
-def jump(halfway: bool) -> Callable[[Store], Any]:
+def first_slab(store: Store) -> Chosen:
+    """The first network of the wide cell, across its first slab."""
+    return Chosen(store, wide(store), seed=0, coordinate=1)
+
+
+def jump(halfway: bool) -> Callable[[Store], plots.Display]:
     """The boundary of the jumping network, halfway to its transition or at its end."""
 
-    def draw(store: Store) -> Any:
+    def draw(store: Store) -> plots.Display:
         name, seed, _ = jumper(store)
         stack = load_stack(store, name, seed=seed)
         coordinate = most_cut(stack)
@@ -167,33 +169,30 @@ def jump(halfway: bool) -> Callable[[Store], Any]:
     return draw
 
 
-def certified(store: Store) -> Any:
-    """Every bound on the wide cell: the same network and n as in the other figures."""
-    for cell, evaluations in read_all(store):
+def certified(store: Store) -> plots.Display:
+    """Every bound on the wide cell: the same network, n and noise as in the other figures."""
+    for cell, _ in read_all(store):
         if (cell.task.name, cell.network.label, cell.n_train) == ("noisy-lms-7", WIDE, 40_000):
             if cell.task.settings["noise"] == NOISE:
-                seeds = {evaluation.seed for evaluation in evaluations}
-                sample_size = phrases({"n_train": cell.n_train})
-                name = f"noisy-lms-7 {WIDE}, {sample_size}, {len(seeds)} networks"
-                return plots.bounds(evaluations, name=name)
+                _, display = FIGURES.factory("bounds")(Chosen(store, cell.name))
+                # the other figures do not name it either
+                display.name = display.name.replace(f"{phrases({'noise': NOISE})}, ", "")
+                return display
     raise ValueError(f"bounds: no cell noisy-lms-7 {WIDE} with noise {NOISE}")
 
 
-FIGURES: dict[str, tuple[str, Callable[[Store], Any]]] = {
-    "boundary": ("pitfalls", lambda store: plots.boundary(wide(store, seed=0))),
-    "training": ("pitfalls", lambda store: plots.training(wide(store))),
-    "table": ("pitfalls", lambda store: plots.comparison(table_rows(store), interval=INTERVAL)),
-    "islands": ("pitfalls", lambda store: plots.islands(wide(store, seed=0))),
-    "phase": ("phase", lambda store: plots.phase(summarise(store))),
+GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
+    "boundary": ("pitfalls", of_run("boundary", first_slab)),
+    "training": ("pitfalls", of_run("training", lambda store: Chosen(store, wide(store)))),
+    "table": ("pitfalls", of_run("table")),
+    "islands": ("pitfalls", of_run("islands", first_slab)),
+    "phase": ("phase", of_run("phase")),
     **{f"boundary-d{dim}": ("phase", boundary_at(dim)) for dim in NARROW},
     "before-transition": ("phase", jump(True)),
     "after-transition": ("phase", jump(False)),
     "bounds": ("bounds", certified),
-    "discrimination": (
-        "bounds",
-        lambda store: plots.discrimination(discriminate(*comparable(read_all(store)))),
-    ),
-    "claims": ("claims", lambda store: plots.claims(read_verdicts(store))),
+    "discrimination": ("bounds", of_run("discrimination")),
+    "claims": ("claims", of_run("claims")),
 }
 
 if __name__ == "__main__":
