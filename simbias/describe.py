@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simbias._checks import known
+from simbias._numbers import interval, number
 from simbias.registry import REGISTRIES
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def describe_task(name: str) -> None:
             f"{count} x {block.kind}, margin {block.margin:g}; accuracy by number of cuts: {curve}"
         )
         for label, law in zip(("negative", "positive"), block.laws, strict=True):
-            pieces = "  ".join(f"[{p.low:.4g}, {p.high:.4g}]: {p.mass:.4g}" for p in law)
+            pieces = "  ".join(f"{interval(p.low, p.high)}: {number(p.mass)}" for p in law)
             print(f"  {label}: {pieces or 'standard normal'}")
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simbias._numbers import interval, number
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.family import holm, scaled
 from simbias.claims.inference import Finding, find, more
@@ -230,8 +231,9 @@ def _reason(claim: Claim, verdict: str, finding: Finding, units: Units, needed: 
     name = {"probability": "proportion of units that hold", "mean": "mean", "median": "median"}
     confidence = 100 * (1 - criterion.alpha)
     text = (
-        f"{name[criterion.quantifier]} {finding.estimate:.4g}, two-sided {confidence:.4g}% interval"
-        f" [{finding.low:.4g}, {finding.high:.4g}]; {len(units.seeds)} {claim.unit}s"
+        f"{name[criterion.quantifier]} {number(finding.estimate)}, two-sided"
+        f" {number(confidence)}% interval {interval(finding.low, finding.high)};"
+        f" {len(units.seeds)} {claim.unit}s"
     )
     if len(units.seeds) < claim.units:
         text += f", decided before {claim.units}"

@@ -13,6 +13,7 @@ from matplotlib.markers import CARETLEFT, CARETRIGHT
 from matplotlib.patches import Patch
 
 from simbias._checks import each, fail, instance, known
+from simbias._numbers import interval
 from simbias._types import Keywords, TableRow
 from simbias.claims.criterion import QUANTIFIERS
 from simbias.claims.verdict import VERDICTS
@@ -314,7 +315,7 @@ def _table(lines: Sequence[str | ClaimRow], level: str, room: int) -> list[_Line
 def _texts(row: ClaimRow, room: int) -> tuple[str, ...]:
     fits = len(row.quantity) <= room
     quantity = row.quantity if fits else f"{row.quantity[: room - 1]}…"
-    ends = f"[{_number(row, row.low)}, {_number(row, row.high)}]"
+    ends = interval(row.low, row.high, lambda end: _number(row, end))
     predicate = _typeset(f"{row.op} {row.value:g}")
     edge = _typeset(f" ± {row.margin:g}") if row.margin else ""
     return (

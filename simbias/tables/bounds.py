@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from simbias._numbers import interval, number
 from simbias.bounds import Evaluation
 from simbias.results.bounds import set_apart
 from simbias.tables.text import TextTable
@@ -35,12 +36,12 @@ def bounds_table(evaluations: Sequence[Evaluation]) -> TextTable:
             low = min(_given([evaluation.risk_low for evaluation in of_bound]))
             high = max(_given([evaluation.risk_high for evaluation in of_bound]))
             median = _median([evaluation.risk for evaluation in of_bound])
-            risk = f"{median} [{low:.4g}, {high:.4g}]"
+            risk = f"{median} {interval(low, high)}"
         value = "inapplicable"
         if values:
             value = _median(values)
             if len(values) > 1:
-                value += f" ({min(values):.4g} to {max(values):.4g})"
+                value += f" ({number(min(values))} to {number(max(values))})"
         lines.append(
             [
                 name,
@@ -63,7 +64,7 @@ def _given(values: Sequence[float | None]) -> list[float]:
 
 def _median(values: Sequence[float | None]) -> str:
     given = _given(values)
-    return f"{float(np.median(given)):.4g}" if given else ""
+    return number(float(np.median(given))) if given else ""
 
 
 def _answers(answers: Sequence[bool | None]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from simbias._checks import fail
+from simbias._numbers import hundredths, interval
 from simbias.bounds.discrimination import Interval, RankingScore, best_first
 from simbias.tables.text import TextTable
 
@@ -39,11 +40,11 @@ def _caption(scores: Sequence[RankingScore]) -> str:
     )
 
 
-def _with_limits(interval: Interval | None) -> str:
+def _with_limits(shown: Interval | None) -> str:
     """Two digits, with the limits where there are any; nothing where undefined."""
-    if interval is None:
+    if shown is None:
         return "too few"
-    if np.isnan(interval.value):
+    if np.isnan(shown.value):
         return ""
-    limits = "" if np.isnan(interval.low) else f" [{interval.low:.2f}, {interval.high:.2f}]"
-    return f"{interval.value:.2f}{limits}"
+    limits = "" if np.isnan(shown.low) else f" {interval(shown.low, shown.high, hundredths)}"
+    return f"{hundredths(shown.value)}{limits}"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from simbias._numbers import hundredths, interval
 from simbias.experiments import experiments
 from simbias.experiments.registered import USUAL
 from simbias.results.summary import INTERVAL, Mean, Summary
@@ -91,10 +92,9 @@ def _transition_texts(transitions: Transitions | None) -> list[str]:
             f"{updates / 1000:g}k" if np.isfinite(updates) else f">{transitions.budget / 1000:g}k"
         )
 
-    low, high = thousands(median.low), thousands(median.high)
     return [
-        f"{k}/{n} [{proportion.low:.2f}, {proportion.high:.2f}]",
-        f"{thousands(median.value)} [{low}, {high}]",
+        f"{k}/{n} {interval(float(proportion.low), float(proportion.high), hundredths)}",
+        f"{thousands(median.value)} {interval(float(median.low), float(median.high), thousands)}",
         str(transitions.came_back),
         str(transitions.after_memorisation),
     ]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from simbias._numbers import interval, number
 from simbias._types import TableRow
 from simbias.claims import declared_tests
 from simbias.tables.text import TextTable
@@ -24,12 +25,12 @@ def verdicts_table(rows: Sequence[TableRow]) -> TextTable:
     """A line for each claim, from the rows of stored verdicts."""
     lines = []
     for row in rows:
-        estimate, interval, counts = "", "", ""
+        estimate, ends, counts = "", "", ""
         if row["estimate"] is not None:
-            estimate = f"{row['estimate']:.4g}"
+            estimate = number(row["estimate"])
             counts = f"{row['holding']}/{row['failing']}/{row['ambiguous']}"
         if row["low"] is not None and row["high"] is not None:
-            interval = f"[{row['low']:.4g}, {row['high']:.4g}]"
+            ends = interval(row["low"], row["high"])
         premises = "; ".join(json.loads(row["premises"]))
         if row["verdict"] == "inapplicable":
             premises = row["reason"]
@@ -38,8 +39,8 @@ def verdicts_table(rows: Sequence[TableRow]) -> TextTable:
             units += f", {row['more']} more would decide"
         # a run that did not spend alpha over versions has no level
         level = row["alpha"] if row["level"] is None else row["level"]
-        named = [row["id"], f"{row['version']}, {level:.4g}", row["verdict"]]
-        lines.append([*named, estimate, interval, row["says"], units, counts, premises])
+        named = [row["id"], f"{row['version']}, {number(level)}", row["verdict"]]
+        lines.append([*named, estimate, ends, row["says"], units, counts, premises])
     return TextTable(HEAD, lines, _caption())
 
 
