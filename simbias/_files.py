@@ -1,11 +1,13 @@
-"""Reads files that people write, or that may be damaged; errors are one line.
+"""Writes files whole or not at all; reads those that people write, or that may be damaged.
 
-A file that is no regular one could be read for ever; a large or deep one takes minutes, or more
-frames than the interpreter has.
+Errors of reading are one line. A file that is no regular one could be read for ever; a large or
+deep one takes minutes, or more frames than the interpreter has.
 """
 
 import json
+import os
 import re
+import time
 import tomllib
 from collections.abc import Callable
 from importlib.resources.abc import Traversable
@@ -20,6 +22,39 @@ MOST_BYTES = 1_000_000  # of a file written by hand
 _DEPTH = 20
 _PLACE = 300  # characters of a message
 _DOTS = 250  # in a key: the parser's time grows with their square
+
+
+def write_whole(path: Path, content: Callable[[Path], object]) -> None:
+    """Write under a temporary name, sync, rename: a reader never meets half a file.
+
+    Args:
+        path: the file; on failure it stays as it was, and nothing is left beside it.
+        content: writes it to the path that it is given.
+
+    Raises:
+        OSError: it could not be written; or what ``content`` raises.
+    """
+    temporary = temporary_beside(path)
+    try:
+        content(temporary)
+        sync(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name in the same folder that no other process and no other call has."""
+    return path.parent / f".{os.getpid()}.{time.time_ns()}.tmp"
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the listing of a folder, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def read_toml(place: str, source: Path | Traversable, most: int = MOST_BYTES) -> Settings:

@@ -19,6 +19,8 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
+from simbias._files import write_whole
+
 _KEPT_SECONDS = 0.1  # programs that compile faster are not worth a file
 _ENTRY = "-cache"  # how JAX names one
 _AT_ONCE = 4  # compiled groups whose programs stay in memory: some 40 MB each
@@ -108,7 +110,8 @@ def _is_sound(folder: Path) -> bool:
             elif not _removed(Path(entry.path)):
                 return False
     if readable != before:
-        _write(folder / _READ, json.dumps(readable))
+        with suppress(OSError):  # entries are read again next time
+            write_whole(folder / _READ, lambda path: path.write_text(json.dumps(readable)))
     return True
 
 
@@ -138,16 +141,6 @@ def _removed(path: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text)
-        os.replace(temporary, path)
-    except OSError:  # entries are read again next time
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _unpacker() -> Callable[[bytes], bytes]:

@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from simbias.experiments.table import CHECKSUM, Column, Table
-from simbias.results import files, lease, parquet
+from simbias.results import lease, parquet
 from simbias.results.files import Fault, StoreError
 from simbias.results.rows import Rows
 
@@ -274,7 +274,7 @@ def test_a_full_disk_leaves_every_row_where_it_was(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "sync", full)
+    monkeypatch.setattr("simbias.results.rows.sync", full)
     with pytest.raises(StoreError, match=r"cannot write \S+toys: .*No space left"):
         rows.compact()
     monkeypatch.undo()

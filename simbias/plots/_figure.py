@@ -6,8 +6,6 @@ global settings. The palette is that of Okabe and Ito, "Color universal design" 
 apart under the common forms of colour blindness.
 """
 
-import os
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from matplotlib.legend_handler import HandlerTuple
 
 from simbias._checks import fail, place, whole
 from simbias._escape import csv_text
+from simbias._files import write_whole
 from simbias._types import Keywords
 from simbias.models.classifier import Classifier, Traced
 from simbias.models.panel import Panel, panel
@@ -242,13 +241,7 @@ def _cell(value: object) -> str:
 
 
 def _write(target: Path, content: bytes) -> None:
-    """Write under another name first, so that a reader never meets half a file."""
-    temporary = target.with_name(f".{os.getpid()}.{time.time_ns()}.tmp")
     try:
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(target, lambda path: path.write_bytes(content))
     except OSError as error:
         raise OSError(f"cannot write {target}: {error.strerror}") from None

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import duckdb
 from safetensors import SafetensorError
 
-_STALE_SECONDS = 3600  # after which a temporary file counts as left by a killed process
+from simbias._files import sync, temporary_beside, write_whole
+
+STALE_SECONDS = 3600  # after which what a process prepared counts as left by a killed one
 FAILURES = (OSError, duckdb.Error, SafetensorError)  # of reading and writing
 
 
@@ -41,12 +43,8 @@ class Fault(NamedTuple):
     why: str
 
 
-def _temporary(path: Path) -> Path:
-    return path.parent / f".{os.getpid()}.{time.time_ns()}.tmp"
-
-
 def write(path: Path, content: Callable[[Path], object]) -> None:
-    """Write under a temporary name, sync, rename; leaves nothing behind on failure.
+    """``write_whole``, with the errors of a run directory.
 
     Args:
         path: the file.
@@ -55,13 +53,9 @@ def write(path: Path, content: Callable[[Path], object]) -> None:
     Raises:
         StoreError: it could not be written.
     """
-    temporary = _temporary(path)
     try:
-        content(temporary)
-        sync(temporary)
-        os.replace(temporary, path)
+        write_whole(path, content)
     except FAILURES as error:
-        temporary.unlink(missing_ok=True)
         raise StoreError(f"cannot write {path}: {first_lines(error)}") from error
 
 
@@ -71,7 +65,7 @@ def write_new(path: Path, content: bytes) -> bool:
     Raises:
         StoreError: it could not be written.
     """
-    temporary = _temporary(path)
+    temporary = temporary_beside(path)
     try:
         temporary.write_bytes(content)
         sync(temporary)
@@ -90,17 +84,8 @@ def clear(directory: Path) -> None:
     """Remove the temporary files of killed processes."""
     for path in directory.rglob(".*.tmp"):
         with suppress(FileNotFoundError):  # its writer has renamed it
-            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            if time.time() - path.stat().st_mtime > STALE_SECONDS:
                 path.unlink()
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or the listing of a folder, is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def set_aside(directory: Path, kind: str, path: Path) -> Path:

@@ -21,12 +21,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from simbias.results.files import stamp_of, sync
+from simbias._files import sync
+from simbias.results.files import STALE_SECONDS, stamp_of
 
 _CLAIM = "claim"
 _SUFFIX = ".parquet"
 _PATIENCE = 300.0  # seconds after which a process that compacts is taken for dead
-_STALE_SECONDS = 3600  # after which a folder that a process prepared is litter
 _TRIES = 100
 Listing = dict[str, tuple[int, ...]]  # stamps of files by their path below a run directory
 
@@ -194,7 +194,7 @@ def _folders(path: Path) -> list[str]:
 
 def _is_stale(path: Path) -> bool:
     with suppress(FileNotFoundError):
-        return time.time() - path.stat().st_mtime > _STALE_SECONDS
+        return time.time() - path.stat().st_mtime > STALE_SECONDS
     return False
 
 

@@ -14,6 +14,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import duckdb
 
+from simbias._files import sync
 from simbias.experiments import Table
 from simbias.results import checksums, files, parquet
 from simbias.results.files import FAILURES, Fault, StoreError, first_lines
@@ -194,7 +195,7 @@ class Rows(Generic[Index]):
                 # without compression a flipped bit spoils few rows
                 parquet.copy(connection, query, claim.written, ", COMPRESSION uncompressed")
         if count:
-            files.sync(claim.written)
+            sync(claim.written)
             claim.settle(checksums.of_bytes(claim.written.read_bytes()))
         aside = {}
         for path in paths:
