@@ -32,7 +32,7 @@ def begin() -> None:
             os.open(os.devnull, os.O_RDWR)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))
-    warnings.showwarning = lambda message, *_, **__: tell(" ".join(str(message).split()))
+    warnings.showwarning = lambda message, *_, **__: print_error(" ".join(str(message).split()))
     codecs.register_error("simbias", _spell)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -47,13 +47,13 @@ def end(code: int) -> int:
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             if stream is sys.stdout and not isinstance(error, BrokenPipeError) and not code:
-                tell(f"standard output: {error.strerror}")
+                print_error(f"standard output: {error.strerror}")
                 code = FAILED
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over: what is left is tidying up
     return code
 
 
-def tell(text: str) -> None:
+def print_error(text: str) -> None:
     """Print a line on standard error, if it can be written to."""
     with suppress(OSError, ValueError):
         line = " ".join(text.splitlines()).encode(errors="backslashreplace").decode()

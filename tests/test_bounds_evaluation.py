@@ -183,7 +183,7 @@ def test_a_network_of_bad_weights_is_inapplicable_and_the_others_are_as_without_
         for one in own:
             assert one.record.reason.startswith(f"the network is a classifier: {reason}")
             assert one.record.value is one.risk is one.risk_low is one.risk_high is None
-    assert kept.set_apart(found).keys() == {1, 2}
+    assert kept.seeds_without_values(found).keys() == {1, 2}
     alone = [one for one in found if one.seed in (0, 3)]
     assert bounds_table(found) == bounds_table(alone)
     networks, _ = kept.comparable([(trained.cell, found)])
@@ -205,7 +205,7 @@ def test_a_task_without_exact_risk_is_inapplicable():
     lsn = control(Cell(tasks.get("lsn"), MLP(8, 1), sgd(), n_train=100, batch=10), "simple")
     (one,) = evaluate(lsn, bounds=["occam"], n_certify=100)
     assert one.record.reason == "the risk is exact: lsn has 48 normal coordinates"
-    assert one.risk is None and kept.set_apart([one]) == {0: one.record.reason}
+    assert one.risk is None and kept.seeds_without_values([one]) == {0: one.record.reason}
 
 
 def test_another_architecture_is_inapplicable_beside_its_risk(trained):
@@ -216,7 +216,7 @@ def test_another_architecture_is_inapplicable_beside_its_risk(trained):
     assert one.record.reason == "the network is an MLP: no layers"
     assert held_out.valid and held_out.record.value > one.risk
     assert one.risk == validate(trained, n_certify=POINTS).risk.value[1]
-    assert kept.set_apart([one]) == {}
+    assert kept.seeds_without_values([one]) == {}
 
 
 def test_a_bound_that_fails_on_one_network_says_why_and_leaves_the_others(trained, monkeypatch):
@@ -231,7 +231,7 @@ def test_a_bound_that_fails_on_one_network_says_why_and_leaves_the_others(traine
     for name, value in vars(BOUNDS.factory("occam")).items():
         monkeypatch.setattr(fragile, name, value, raising=False)
     monkeypatch.setattr(fragile, "_record", BOUNDS.factory("occam")._record, raising=False)
-    monkeypatch.setattr("simbias.bounds.evaluation.made_bound", lambda name: fragile)
+    monkeypatch.setattr("simbias.bounds.evaluation.registered_bound", lambda name: fragile)
     found = evaluate(trained, bounds=["occam"], n_certify=POINTS)
     assert [one.record.applicable for one in found] == [True, True, False, True]
     assert found[2].record.reason == "the value can be computed: beyond float64"

@@ -519,7 +519,7 @@ def test_what_was_concluded_of_a_version_is_kept_though_the_next_was_interrupted
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(kept, "set_apart", killed)
+        patch.setattr(kept, "retire_version", killed)
         assert call("claims", "run", changed, "--out", copied, "--cores", "2")[0] == 1
     assert {row["id"]: row["version"] for row in rows(copied)} == dict.fromkeys(VERDICTS, 1)
     code, out, _ = call("claims", "run", changed, "--out", copied, "--cores", "2")

@@ -359,7 +359,7 @@ def test_a_bound_of_another_package_is_compared_with_the_copy_that_it_returns(tr
         """Half of all points."""
         return BoundValue(0.5, {}, classifier=Coin())
 
-    monkeypatch.setattr("simbias.bounds.evaluation.made_bound", lambda name: coin)
+    monkeypatch.setattr("simbias.bounds.evaluation.registered_bound", lambda name: coin)
     one, other = evaluate(trained.some([0, 1]), bounds=["occam"], n_certify=N)
     assert 0.48 < one.risk < 0.52 and one.risk_low < 0.5 < one.risk_high and one.valid
     assert one.risk != other.risk and not one.own_risk

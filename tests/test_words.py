@@ -11,11 +11,11 @@ from simbias.training import Cell
 from simbias.training.words import (
     by_part,
     departures,
+    distinguishing,
     how_trained,
     phrase,
     phrases,
     task_words,
-    told_apart,
     value_words,
 )
 
@@ -109,7 +109,7 @@ def test_settings_said_elsewhere_are_left_out():
 
 
 def test_cells_are_told_apart_by_what_varies_in_the_run():
-    found = told_apart([cell(), cell(lr=0.3), cell(n=10_000), cell(train_accuracy=0.9)])
+    found = distinguishing([cell(), cell(lr=0.3), cell(n=10_000), cell(train_accuracy=0.9)])
     assert [phrases(one) for one in found] == [
         "n 500, lr .1, no train accuracy",
         "n 500, lr .3, no train accuracy",
@@ -120,52 +120,52 @@ def test_cells_are_told_apart_by_what_varies_in_the_run():
 
 def test_a_margin_that_varies_is_one_number_where_it_is_one():
     one, two = cell({"margin": 0.1}), cell({"margin": 0.05})
-    assert [phrases(found) for found in told_apart([one, two])] == ["margin .1", "margin .05"]
+    assert [phrases(found) for found in distinguishing([one, two])] == ["margin .1", "margin .05"]
     two = cell({"margin": {"linear": 0.05}})
-    assert [phrases(found) for found in told_apart([one, two])] == [
+    assert [phrases(found) for found in distinguishing([one, two])] == [
         "margin linear .1",
         "margin linear .05",
     ]
 
 
 def test_the_number_of_slabs_does_not_make_equal_margins_differ():
-    found = told_apart([cell({"slabs": 5}), cell({"slabs": 7})])
+    found = distinguishing([cell({"slabs": 5}), cell({"slabs": 7})])
     assert [phrases(one) for one in found] == ["slabs 5", "slabs 7"]
 
 
 def test_a_departure_shared_by_all_cells_is_said_of_each():
-    found = told_apart([cell({"dim": 4}), cell({"dim": 4}, lr=0.3)])
+    found = distinguishing([cell({"dim": 4}), cell({"dim": 4}, lr=0.3)])
     assert [phrases(one) for one in found] == ["d 4, lr .1", "d 4, lr .3"]
 
 
 def test_what_follows_from_task_and_network_is_not_said_to_vary():
     other = Cell(tasks.get("ms-7"), MLP(8), sgd(learning_rate=0.3), 500).settings
     wide = cell(width=16, n=500)
-    assert told_apart([cell(), other, wide]) == [{}, {}, {}]
+    assert distinguishing([cell(), other, wide]) == [{}, {}, {}]
 
 
 def test_methods_that_vary_are_named():
     one, two = cell(), cell()
     two["method"] = {"name": "adam", "learning_rate": 0.1}
-    found = told_apart([one, two])
+    found = distinguishing([one, two])
     assert [phrases(each) for each in found][1] == "method adam"
 
 
 def test_where_losses_vary_a_cell_that_names_none_has_the_cross_entropy():
     one, two = cell(), cell()
     two["loss"] = {"name": "hinge"}
-    assert [phrases(each) for each in told_apart([one, two])] == [
+    assert [phrases(each) for each in distinguishing([one, two])] == [
         "loss cross-entropy",
         "loss hinge",
     ]
-    assert told_apart([one, one]) == told_apart([two, two]) == [{}, {}]
+    assert distinguishing([one, one]) == distinguishing([two, two]) == [{}, {}]
 
 
 def test_settings_of_two_parts_with_one_name_stay_apart():
     one, two = cell(), cell({"noise": 0.2})
     one["method"] |= {"noise": 1.0}
     two["method"] |= {"noise": 2.0}
-    found = told_apart([one, two])
+    found = distinguishing([one, two])
     assert [phrases(each) for each in found] == [
         "noise .1, method noise 1",
         "noise .2, method noise 2",

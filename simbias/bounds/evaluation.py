@@ -173,7 +173,7 @@ def evaluate(
                     mask_failures[i] = Assumption(
                         "masked networks are classifiers", False, str(error)
                     )
-    for prepare in dict.fromkeys(made_bound(name).prepare for name in names):
+    for prepare in dict.fromkeys(registered_bound(name).prepare for name in names):
         if prepare is not None and observations:
             # side by side; a failure is reported by the bound of the network on which it recurs
             with suppress(ValueError, ArithmeticError):
@@ -186,7 +186,7 @@ def evaluate(
         for name in names:
             unheld = assumption or (mask_failures.get(i) if name == "f-cmi" else None)
             if unheld is not None:
-                record = inapplicable(made_bound(name), delta, (unheld,))
+                record = inapplicable(registered_bound(name), delta, (unheld,))
             else:
                 record = _record(name, observations[i], delta)
             certified_risk, copy = risk, record.classifier
@@ -230,7 +230,7 @@ def left_out(
     """
     assumption = Assumption(LOADED, False, reason)
     return [
-        _evaluation(inapplicable(made_bound(name), delta, (assumption,)), seed, None)
+        _evaluation(inapplicable(registered_bound(name), delta, (assumption,)), seed, None)
         for name in bound_names(bounds)
     ]
 
@@ -244,7 +244,7 @@ def _evaluation(record: Record, seed: int, risk: Estimate | None) -> Evaluation:
 
 def _record(name: str, observed: Observed, delta: float) -> Record:
     """The record of one bound, without a value where a computation fails."""
-    bound = made_bound(name)
+    bound = registered_bound(name)
     try:
         return bound(observed, delta=delta)
     except (ValueError, ArithmeticError) as error:  # weights may be finite and yet overflow
@@ -276,7 +276,7 @@ def records(
         chernoff-kl True 0.05
         stability False 0.05
     """
-    return [made_bound(name)(observed, delta=delta) for name in bound_names(bounds)]
+    return [registered_bound(name)(observed, delta=delta) for name in bound_names(bounds)]
 
 
 def bound_names(bounds: Sequence[str] | None) -> list[str]:
@@ -301,7 +301,7 @@ def bound_names(bounds: Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def made_bound(name: str) -> Bound:
+def registered_bound(name: str) -> Bound:
     """A registered bound; one of another package that cannot be imported is inapplicable."""
     try:
         bound: Bound = BOUNDS.factory(known("bound", name, BOUNDS.entries()))

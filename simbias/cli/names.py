@@ -2,7 +2,7 @@
 
 from simbias._checks import known
 from simbias._claim_tables import listed
-from simbias._process import DONE, tell
+from simbias._process import DONE, print_error
 from simbias.cli.shared import Kind, Name, start_jax
 from simbias.console import print_names
 from simbias.describe import describe, describe_file
@@ -25,7 +25,7 @@ def list_(kind: Kind = None) -> int:
         titles, left_out = listed()
         print_names("claims", titles)
         for line in left_out:
-            tell(line)
+            print_error(line)
     return DONE
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from simbias import __version__
 from simbias._checks import known
-from simbias._process import DONE, FAILED, USAGE, stopped, tell
+from simbias._process import DONE, FAILED, USAGE, print_error, stopped
 from simbias.cli.names import doctor, info, list_
 from simbias.cli.parser import Verbs, parse
 from simbias.cli.results import export, plot, query, table
@@ -55,19 +55,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, head say, has seen enough
         return DONE
     except KeyboardInterrupt:
-        tell(stopped(arguments))
+        print_error(stopped(arguments))
         return FAILED
     except (ValueError, OSError) as error:
         if debug:
             raise
         if isinstance(error, OSError) and error.errno and not error.filename:
-            tell(f"standard output: {error.strerror}")
+            print_error(f"standard output: {error.strerror}")
         else:
-            tell(str(error))
+            print_error(str(error))
         return USAGE if isinstance(error, ValueError) else FAILED
     except Exception as error:
         if debug:
             raise
         words = " ".join(str(error).split())[:300] or "no reason given"
-        tell(f"{type(error).__name__}: {words} (--debug shows where)")
+        print_error(f"{type(error).__name__}: {words} (--debug shows where)")
         return FAILED

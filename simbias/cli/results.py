@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from simbias._checks import fail, known
 from simbias._escape import csv_text, json_text
-from simbias._process import DONE, tell
+from simbias._process import DONE, print_error
 from simbias.cli.shared import Directory, Sql, open_store, start_jax
 from simbias.console import make_console, print_table, print_text
 from simbias.registry import REGISTRIES
@@ -57,7 +57,7 @@ def plot(
     start_jax(None)
     from simbias.plots.run import Chosen, draw
 
-    chosen = Chosen(store, cell, seed, coordinate, note=tell)
+    chosen = Chosen(store, cell, seed, coordinate, note=print_error)
     for path in draw(chosen, None if kind == "all" else [kind]):
         print(path)
     return DONE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from simbias._process import DONE, FAILED, program, tell
+from simbias._process import DONE, FAILED, print_error, program
 from simbias.cli.results import draw_computed, print_summary
 from simbias.cli.shared import Directory, Several, Suite, each, open_store, start_jax
 from simbias.console import make_console, print_text
@@ -66,7 +66,7 @@ def run(
     if learned and (reporter.replicas or not figures):
         from simbias.plots.run import Chosen
 
-        drawn = draw_computed(console, "boundary", Chosen(store, note=tell))
+        drawn = draw_computed(console, "boundary", Chosen(store, note=print_error))
         figures = [path for path in drawn if path.suffix == ".png"] or figures
     if figures:  # the oldest is the one that a run draws itself
         oldest = min(figures, key=lambda path: path.stat().st_mtime)
@@ -108,11 +108,11 @@ def _print_plan(console: "Console", plan: "Plan") -> None:
     """Print cells, compiled groups and an estimate of the time."""
     from simbias.experiments import experiment_of
     from simbias.runner.machine import matmul_gflops
-    from simbias.training.words import phrases, told_apart
+    from simbias.training.words import distinguishing, phrases
 
     tables = " and ".join(dict.fromkeys(experiment_of(cell).table.name for cell in plan.cells))
     print_text(console, f"{plan.suite} {plan.preset}: {len(plan.replicas)} {tables}")
-    settings = told_apart([cell.settings for cell in plan.cells])
+    settings = distinguishing([cell.settings for cell in plan.cells])
     differing = dict(zip(plan.cells, settings, strict=True))
     for i, group in enumerate(plan.groups, 1):
         print_text(console, f"compiled group {i}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from simbias._process import tell
+from simbias._process import print_error
 
 if TYPE_CHECKING:
     from simbias.results.store import Store
@@ -36,7 +36,7 @@ def open_store(directory: Path, *, create: bool = False) -> "Store":
     """A run directory; files that cannot be used are a line each on standard error."""
     from simbias.results.store import Store
 
-    return Store(directory, create=create, note=tell)
+    return Store(directory, create=create, note=print_error)
 
 
 def start_jax(cores: int | None) -> None:

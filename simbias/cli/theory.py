@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simbias._checks import fail, known
-from simbias._process import DONE, FAILED, tell
+from simbias._process import DONE, FAILED, print_error
 from simbias.cli.results import draw_computed
 from simbias.cli.shared import Directory, Several, Words, each, open_store, start_jax
 from simbias.console import make_console, print_table, print_text
@@ -74,7 +74,7 @@ def bounds(
             console, f"{own_cell.name}, {words}, {len(networks)} {table}: {request.path(store)}"
         )
         print_table(console, bounds_table(evaluations))
-        for seed, reason in kept.set_apart(evaluations).items():
+        for seed, reason in kept.seeds_without_values(evaluations).items():
             print_text(console, f"left out: {own_cell.name} seed {seed}: {reason}")
         of_cell = Chosen(store, own_cell.name, bounds=[(own_cell, evaluations)])
         _print_paths(console, draw_computed(console, "bounds", of_cell))
@@ -143,7 +143,7 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
     from simbias.runner.progress import ConsoleReporter
 
     console = make_console()
-    store = runner.open_store(directory, tell)
+    store = runner.open_store(directory, print_error)
     verdicts, statuses = runner.run(
         chosen,
         store,

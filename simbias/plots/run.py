@@ -26,7 +26,7 @@ from simbias.plots.phase import phase
 from simbias.plots.training import training
 from simbias.registry import FIGURES
 from simbias.results import Store, StoreError, summarise
-from simbias.results.bounds import comparable, read_all, set_apart
+from simbias.results.bounds import comparable, read_all, seeds_without_values
 from simbias.results.claims import read_verdicts
 from simbias.results.summary import INTERVAL, Summary, cell_settings
 from simbias.results.trained import Trained, check_one, learned, load_sound, trained
@@ -169,7 +169,7 @@ def bounds_of(chosen: Chosen) -> tuple[str, Display]:
         raise Absent(chosen.store, f"bounds of {beginning}" if beginning else "bounds")
     check_one([cell.name for cell, _ in cells], chosen.cell)
     cell, evaluations = cells[0]
-    left_out = set_apart(evaluations)
+    left_out = seeds_without_values(evaluations)
     readable = [evaluation for evaluation in evaluations if evaluation.seed not in left_out]
     networks = len({evaluation.seed for evaluation in readable})
     settings = cell_settings(chosen.store).get(cell.name, departures(cell.task))

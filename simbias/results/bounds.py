@@ -103,7 +103,7 @@ def _unread(evaluation: Evaluation) -> bool:
     return any(assumption.text == LOADED for assumption in evaluation.record.assumptions)
 
 
-def set_apart(evaluations: Sequence[Evaluation]) -> dict[int, str]:
+def seeds_without_values(evaluations: Sequence[Evaluation]) -> dict[int, str]:
     """The networks of a cell without any value or risk, with the reason, by seed."""
     by_seed: dict[int, list[Evaluation]] = {}
     for evaluation in evaluations:
@@ -192,7 +192,7 @@ def comparable(
     """The networks of several cells with the log10 of each bound, and the kind of each bound.
 
     The risk beside every value is that of the network itself, whatever the bound certifies.
-    Networks without any value or risk (``set_apart``) are left out.
+    Networks without any value or risk (``seeds_without_values``) are left out.
 
     Raises:
         ValueError: a cell without a record about its networks themselves.
@@ -201,7 +201,7 @@ def comparable(
     varying = _varying_settings([cell for cell, _ in evaluated])
     for (_, evaluations), settings in zip(evaluated, varying, strict=True):
         by_seed: dict[int, list[Evaluation]] = {}
-        excluded = set_apart(evaluations)
+        excluded = seeds_without_values(evaluations)
         for evaluation in evaluations:
             kinds[evaluation.record.bound] = evaluation.record.kind
             if evaluation.seed not in excluded:

@@ -27,7 +27,7 @@ from simbias.results.store import Store
 from simbias.results.trained import weights_of
 
 
-def set_apart(store: Store, claim: Claim) -> None:
+def retire_version(store: Store, claim: Claim) -> None:
     """Rename the verdict and evidence of another version of a claim to ``ID.VERSION.old``."""
     for kind, columns in (("verdicts", VERDICTS_COLUMNS), ("evidence", EVIDENCE_COLUMNS)):
         path = store.directory / kind / f"{claim.id}.parquet"

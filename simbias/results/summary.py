@@ -16,7 +16,7 @@ from simbias.results.store import Store
 from simbias.results.transitions import Transitions, transitions
 from simbias.stats.student import half_width_of_mean
 from simbias.training.cell import cell_from_settings
-from simbias.training.words import task_words, told_apart, varied
+from simbias.training.words import distinguishing, task_words, varied
 
 CONFIDENCE = 0.95
 INTERVAL = "approximate 95% t interval"  # of a mean
@@ -97,7 +97,7 @@ def cell_settings(store: Store) -> dict[str, dict[str, object]]:
     """The settings that set each cell of a run apart, by the cell's name, in the suite's order."""
     config = store.config() or {"cells": [], "names": []}
     by_cell: dict[str, dict[str, object]] = {entry["cell"]: {} for entry in config["names"]}
-    return by_cell | dict(zip(by_cell, told_apart(config["cells"]), strict=False))
+    return by_cell | dict(zip(by_cell, distinguishing(config["cells"]), strict=False))
 
 
 def tables_of(store: Store) -> list[str]:

@@ -132,7 +132,7 @@ def run(
     for line in (*notes, *store.mend()):
         note(line)
     for claim in claims:
-        files.set_apart(store, claim)
+        files.retire_version(store, claim)
     networks = InStore(store, reporter)
     verdicts = judge_feasible(claims, networks, first_seeds=first, note=note)
     for verdict in verdicts:

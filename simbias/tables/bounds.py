@@ -6,7 +6,7 @@ import numpy as np
 
 from simbias._numbers import interval, number
 from simbias.bounds import Evaluation
-from simbias.results.bounds import set_apart
+from simbias.results.bounds import seeds_without_values
 from simbias.tables.text import TextTable
 
 HEAD = ("bound", "kind", "certifies", "value", "risk", "gap", "valid?", "vacuous?", "tightness")
@@ -20,10 +20,10 @@ CAPTION = (
 def bounds_table(evaluations: Sequence[Evaluation]) -> TextTable:
     """A line for each bound; its answers, yes or no, count networks.
 
-    Networks of which nothing is known (``set_apart``) are left out, if there are others.
+    Networks of which nothing is known (``seeds_without_values``) are left out, if there are others.
     """
     by_name: dict[str, list[Evaluation]] = {}
-    unreadable = set_apart(evaluations)
+    unreadable = seeds_without_values(evaluations)
     readable = [evaluation for evaluation in evaluations if evaluation.seed not in unreadable]
     for evaluation in readable or evaluations:
         by_name.setdefault(evaluation.record.bound, []).append(evaluation)

@@ -196,7 +196,7 @@ def how_trained(cell: Settings) -> dict[tuple[str, str], object]:
     return {setting: values[setting] for setting in sorted(values, key=rank)}
 
 
-def told_apart(cells: Sequence[Settings]) -> list[dict[str, object]]:
+def distinguishing(cells: Sequence[Settings]) -> list[dict[str, object]]:
     """The settings that tell each cell from others: departures from the catalogue, and ``varied``.
 
     Args:
