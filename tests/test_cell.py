@@ -261,19 +261,6 @@ def test_what_stands_at_its_default_is_no_part_of_an_identity():
     assert said.identity == plain.identity
 
 
-def test_a_trajectory_leaves_out_the_stop_rule_but_for_a_budget_that_is_looked_at():
-    short, long = (replace(recorded(), stop=Stop(max_updates=n)) for n in (1000, 2000))
-    assert short.identity != long.identity and short.trajectory == long.trajectory
-    looking = [
-        replace(cell, method=replace(cell.method, name="decayed", uses_budget=True))
-        for cell in (short, long)
-    ]
-    assert looking[0].trajectory != looking[1].trajectory
-    for field in CHANGES:
-        same = replace(recorded(), **{field: CHANGES[field]}).trajectory == recorded().trajectory
-        assert same == (field == "stop"), field
-
-
 def test_a_key_differs_by_seed_and_by_identity():
     keys = [words(identity_key(identity, seed)) for identity in "ab" for seed in range(5)]
     assert len(set(map(tuple, keys))) == 10

@@ -10,7 +10,7 @@ from own_tasks import Rings
 
 import simbias
 from simbias import MLP, Stop, losses, sgd, tasks
-from simbias.training import Cell, replay
+from simbias.training import replay
 from simbias.training.fit import TRACE
 from simbias.training.jobs import initial_params
 from simbias.training.method import Method, Second, no_state
@@ -157,14 +157,8 @@ def test_a_schedule_over_the_budget_makes_trajectories_of_their_own():
 
     decayed = Method("decayed", {}, no_state, step, uses_budget=True)
     short, long = (train(Stop(max_updates=n), method=decayed) for n in (200, 400))
-    assert short.cell.trajectory != long.cell.trajectory
     halted = replay(long.cell, 200, seeds=2, n_select=SELECT)
     np.testing.assert_array_equal(halted.traces[0], long.traces[0][:1])  # with the same schedule
     assert not same(short, halted, ("params",))
     with pytest.raises(TypeError):  # what is not declared is not told
         train(Stop(max_updates=200), method=replace(decayed, name="silent", uses_budget=False))
-
-
-def test_cells_of_one_trajectory_have_rows_of_their_own():
-    one, other = (Cell(TASK, MLP(20, 1), sgd(), 1000, stop=Stop(max_updates=n)) for n in (200, 400))
-    assert one.trajectory == other.trajectory and one.identity != other.identity

@@ -112,16 +112,6 @@ class Cell:
         return canonical({**self._learning, **({"stop": stop} if stop else {})})
 
     @cached_property
-    def trajectory(self) -> str:
-        """The settings on which the parameters at an update depend, in one canonical string.
-
-        Everything but the stop rule, of which only the budget counts, and only if the method
-        depends on it.
-        """
-        schedule = {"budget": self.stop.max_updates} if self.method.uses_budget else {}
-        return canonical(self._learning | schedule)
-
-    @cached_property
     def task_identity(self) -> str:
         """The task's identity, from which the keys of all its draws are made."""
         return canonical(self._learning["task"])
