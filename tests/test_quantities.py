@@ -9,8 +9,9 @@ from block_tasks import written
 from scipy.stats import binom
 
 from simbias import MLP, Stop, sgd, tasks, validate
+from simbias._defaults import DELTA
 from simbias.bounds import Observed, evaluate, records
-from simbias.bounds.quantities import DELTA, evaluations, points_to_exclude
+from simbias.bounds.quantities import evaluations, points_to_exclude
 from simbias.claims.grammar import parse
 from simbias.experiments.classify import NETWORKS, NUMBERS
 from simbias.quantities import Subject, Unit, declared, learned, settings, unit_named, units

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from simbias._checks import instance, known, real
+from simbias._defaults import DELTA
 from simbias._pinned import pinned
 from simbias.bounds.observed import Observed
 from simbias.bounds.record import Assumption, Record
@@ -96,7 +97,7 @@ class Bound:
             known("invariant", name, INVARIANCES)
 
     @pinned
-    def __call__(self, observed: Observed, *, delta: float = 0.05) -> Record:
+    def __call__(self, observed: Observed, *, delta: float = DELTA) -> Record:
         """The record of one network.
 
         Args:

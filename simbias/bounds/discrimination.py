@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import fail, known, real, whole
+from simbias._defaults import CONFIDENCE
 from simbias.bounds.pairs import Draws, Level, Levels, Pairs, along_each_setting, ratio
 from simbias.bounds.record import KINDS
 from simbias.training.words import value_words, word
@@ -129,7 +130,7 @@ def discriminate(
     kinds: Mapping[str, str],
     *,
     resamples: int = 1000,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     seed: int = 0,
     learned_risk: float = LEARNED,
     stuck_risk: tuple[float, float] = STUCK,

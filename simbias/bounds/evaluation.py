@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from simbias._checks import each, fail, known, real, whole
+from simbias._defaults import CONFIDENCE, DELTA
 from simbias._pinned import pinned
 from simbias.bounds.bound import Bound, inapplicable
 from simbias.bounds.f_cmi import masked_predictions
@@ -101,10 +102,10 @@ def evaluate(
     learned: object,
     data: DataSet | Sequence[DataSet] | None = None,
     *,
-    delta: float = 0.05,
+    delta: float = DELTA,
     bounds: Sequence[str] | None = None,
     n_certify: int = N_CERTIFY,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     masks: int = 0,
 ) -> list[Evaluation]:
     """Registered bounds on every network of a stack or any classifiers, beside the exact risk.
@@ -212,7 +213,7 @@ def check_effort(delta: float, n_certify: int, masks: int) -> tuple[float, int]:
 
 
 def left_out(
-    seed: int, reason: str, *, delta: float = 0.05, bounds: Sequence[str] | None = None
+    seed: int, reason: str, *, delta: float = DELTA, bounds: Sequence[str] | None = None
 ) -> list[Evaluation]:
     """The evaluations of a network that cannot be read, each with the reason.
 
@@ -253,7 +254,7 @@ def _record(name: str, observed: Observed, delta: float) -> Record:
 
 
 def records(
-    observed: Observed, *, delta: float = 0.05, bounds: Sequence[str] | None = None
+    observed: Observed, *, delta: float = DELTA, bounds: Sequence[str] | None = None
 ) -> list[Record]:
     """The records of registered bounds on one network; each fails with its own delta.
 

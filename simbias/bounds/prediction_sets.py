@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from simbias._checks import real, whole
+from simbias._defaults import DELTA
 from simbias._pinned import pinned
 from simbias.bounds.fresh import available, fresh_scores, sizes_of
 from simbias.models.data import DataSet
@@ -82,7 +83,7 @@ def prediction_sets(
     *,
     data: DataSet | Sequence[DataSet] | None = None,
     held_out: int | Sequence[int] | None = None,
-    delta: float = 0.05,
+    delta: float = DELTA,
     n_certify: int = N_CERTIFY,
     confidence: float = 0.99,
 ) -> PredictionSets:

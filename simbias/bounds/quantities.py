@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from simbias._checks import real
+from simbias._defaults import CONFIDENCE, DELTA
 from simbias.bounds.evaluation import Evaluation, bound_names, evaluate
 from simbias.bounds.record import violated
 from simbias.quantities import Argument, Estimate, Subject, quantity
 from simbias.registry import BOUNDS
 from simbias.stats.binomial import lower_limit
 
-DELTA = 0.05  # with which bounds are evaluated
 _MOST_HELD_OUT = 10_000_000
 
 
@@ -92,7 +92,7 @@ def held_out_points(subject: Subject, error: float) -> Estimate:
     )
 
 
-def points_to_exclude(risk: float, error: float, *, confidence: float = 0.95) -> float:
+def points_to_exclude(risk: float, error: float, *, confidence: float = CONFIDENCE) -> float:
     """The least m at which floor(m risk) errors in m points exclude a smaller error.
 
     The one-sided Clopper-Pearson lower limit of the risk then lies above ``error``.

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from simbias._checks import real, whole
+from simbias._defaults import DELTA
 from simbias._pinned import pinned
 from simbias.bounds.fresh import available, fresh_scores, leads, sizes_of
 from simbias.models.classifier import predicted
@@ -69,7 +70,7 @@ def selective(
     *,
     data: DataSet | Sequence[DataSet] | None = None,
     held_out: int | Sequence[int] | None = None,
-    delta: float = 0.05,
+    delta: float = DELTA,
     levels: int = 100,
     n_select: int = 10_000,
     n_certify: int = N_CERTIFY,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from simbias._defaults import N_CERTIFY
 from simbias._process import DONE, FAILED, print_error, program
 from simbias.cli.results import draw_computed, print_summary
 from simbias.cli.shared import Directory, Several, Suite, each, open_store, start_jax
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from simbias.runner.plan import Plan
 
 
+_CERTIFY_HELP = (
+    "fresh points on which each network is certified; default: the preset's, where it names them,"
+    f" otherwise {N_CERTIFY}."
+)
+
+
 def run(
     suite: Suite,
     /,
@@ -26,7 +33,7 @@ def run(
     out: Path | None = None,
     seeds: int | None = None,
     set_: Annotated[Several, tyro.conf.arg(name="set")] = (),
-    n_certify: int | None = None,
+    n_certify: Annotated[int | None, tyro.conf.arg(help=_CERTIFY_HELP)] = None,
     cores: int | None = None,
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> int:
@@ -38,7 +45,6 @@ def run(
         out: run directory; default runs/SUITE-PRESET.
         seeds: how many of each cell; default: the preset's.
         set_: KEY=VALUE overrides for every cell, e.g. task.dim=20 stop.max_updates=5000.
-        n_certify: fresh points on which each network is certified; default 200000.
         cores: CPU cores to train on; default: all that the process may use.
         dry_run: print cells, compiled groups and an estimate, and write nothing.
     """

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simbias._checks import fail, known
+from simbias._defaults import DELTA, N_CERTIFY
 from simbias._process import DONE, FAILED, print_error
 from simbias.cli.results import draw_computed
 from simbias.cli.shared import Directory, Several, Words, each, open_store, start_jax
@@ -20,9 +21,9 @@ def bounds(
     directory: Directory,
     /,
     cell: str | None = None,
-    delta: float = 0.05,
+    delta: float = DELTA,
     bounds: Several = (),
-    n_certify: int | None = None,
+    n_certify: int = N_CERTIFY,
     masks: int = 0,
     cores: int | None = None,
 ) -> int:
@@ -37,7 +38,7 @@ def bounds(
         cell: name of a cell, or the beginning of some; default: all that have networks.
         delta: probability, over the sample, with which each bound may fail, in (0, 1).
         bounds: names that `simbias list bounds` shows; default: all.
-        n_certify: fresh points on which each risk is measured; default 200000.
+        n_certify: fresh points on which each risk is measured.
         masks: how many networks to train on masks of a supersample for each network of the run,
             for the estimate f-cmi; 0: none.
         cores: CPU cores to compute on; default: all that the process may use.
@@ -56,10 +57,8 @@ def bounds(
     from simbias.tables.bounds import bounds_table
     from simbias.tables.discrimination import discrimination_table
     from simbias.training.words import phrases
-    from simbias.validation import N_CERTIFY
 
     console = make_console()
-    n_certify = N_CERTIFY if n_certify is None else n_certify
     check_effort(delta, n_certify, masks)
     names = tuple(bound_names(chosen or None))
     settings = cell_settings(store)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simbias._checks import instance
+from simbias._defaults import CONFIDENCE
 from simbias._types import Settings, TableRow
 from simbias.experiments import Experiment, experiment_of, experiments
 from simbias.experiments.experiment import Ranged
@@ -18,7 +19,6 @@ from simbias.stats.student import half_width_of_mean
 from simbias.training.cell import cell_from_settings
 from simbias.training.words import distinguishing, task_words, varied
 
-CONFIDENCE = 0.95
 INTERVAL = "approximate 95% t interval"  # of a mean
 
 

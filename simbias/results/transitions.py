@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from simbias._defaults import CONFIDENCE
 from simbias._types import Answer
 from simbias.experiments import FINAL
 from simbias.results.store import Store
@@ -21,7 +22,6 @@ from simbias.training.cell import Cell
 from simbias.validation.transition import EXCESS, first_update, settled
 
 FITTED = 0.999  # train accuracy from which on the training set counts as fitted
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from simbias._checks import fail, real, whole
+from simbias._defaults import CONFIDENCE
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
 from simbias.tasks.block_task import BlockTask
@@ -46,7 +47,7 @@ def detect(
     labelled: bool = False,
     repetitions: int = 1999,
     seed: int = 0,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
 ) -> Detection:
     """The power of the likelihood-ratio test between a task and its shift, by simulation.
 

@@ -6,6 +6,7 @@ how far around exceptions labels are kept; ``geometry`` has the exact boundary o
 any plane, and the exact risk on a task of two coordinates.
 """
 
+from simbias._defaults import N_CERTIFY
 from simbias.stats.estimate import Estimate
 from simbias.validation.conflicts import ConflictReport, measure_conflicts
 from simbias.validation.controls import control
@@ -14,7 +15,7 @@ from simbias.validation.geometry import exact_risk
 from simbias.validation.grids import GridReport, measure_grids
 from simbias.validation.islands import IslandReport, measure_islands
 from simbias.validation.reliance import Reliance
-from simbias.validation.report import N_CERTIFY, Report, validate
+from simbias.validation.report import Report, validate
 from simbias.validation.sound import faults
 
 __all__ = [

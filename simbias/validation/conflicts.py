@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from simbias._checks import fail, real, whole
+from simbias._defaults import CONFIDENCE, N_CERTIFY
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
-from simbias.validation.report import N_CERTIFY
 from simbias.validation.risk import answers, errors
 from simbias.validation.sound import faults
 
@@ -55,7 +55,7 @@ def measure_conflicts(
     data: DataSet | Sequence[DataSet] | None = None,
     *,
     n_certify: int = N_CERTIFY,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
 ) -> ConflictReport:
     """Measure how classifiers depend on the simple coordinate where it misleads.
 

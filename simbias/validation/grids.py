@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import fail, real, whole
+from simbias._defaults import CONFIDENCE
 from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
@@ -121,7 +122,7 @@ def measure_grids(
     resolution: int = 100,
     contexts: int = 128,
     planes: int = 4,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
 ) -> GridReport:
     """Evaluate every classifier on grids over planes of the simple and a slab coordinate.
 

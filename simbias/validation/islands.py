@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import fail, real, whole
+from simbias._defaults import CONFIDENCE
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import panel
@@ -107,7 +108,7 @@ def measure_islands(
     directions: int = 20,
     coordinates: Sequence[int] | None = None,
     reach: float = 2.0,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
 ) -> IslandReport:
     """Measure islands around training and fresh exceptions of every network; exact, NumPy float64.
 

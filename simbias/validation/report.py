@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from simbias._checks import real, whole
+from simbias._defaults import CONFIDENCE, N_CERTIFY
 from simbias._frames import DataFrame, frame
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
@@ -19,7 +20,6 @@ from simbias.validation.reliance import AucSum, Randomised, Reliance
 from simbias.validation.risk import count, fresh_points, has_rule
 from simbias.validation.sound import score_fault, weight_fault
 
-N_CERTIFY = 200_000
 Counted = Int[np.ndarray, " seeds"]
 
 
@@ -105,7 +105,7 @@ def validate(
     *,
     shift: str = "none",
     n_certify: int = N_CERTIFY,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
 ) -> Report:
     """Measure what classifiers learned, on fresh draws.
 
