@@ -451,3 +451,24 @@ def test_cells_that_only_their_training_tells_apart_stand_side_by_side(trained, 
     larger = replace(trained.cell, network=MLP(50, 1))
     networks, _ = kept.comparable([(trained.cell, evaluations), (larger, evaluations)])
     assert not any("learning_rate" in network.settings for network in networks)
+
+
+def test_the_order_in_which_bounds_are_named_is_no_part_of_a_request(trained, store):
+    orders = (FEW, FEW[::-1])
+    requests = [kept.Request(trained.cell, trained.seeds, f, 0.05, POINTS, 0) for f in orders]
+    other = requests[0]._replace(bounds=FEW[:1])
+    assert len({request.path(store) for request in requests}) == 1
+    assert other.path(store) != requests[0].path(store)
+
+
+def test_the_risk_that_networks_are_compared_by_is_their_own_not_that_of_a_copy(
+    trained, evaluations
+):
+    copies_first = sorted(evaluations, key=lambda evaluation: evaluation.own_risk)
+    assert not copies_first[0].own_risk and copies_first[0].risk is not None
+    usual, other = (
+        {network.seed: network.risk for network in kept.comparable([(trained.cell, found)])[0]}
+        for found in (evaluations, copies_first)
+    )
+    own = {e.seed: e.risk for e in evaluations if e.record.bound == "clopper-pearson"}
+    assert usual == other == own

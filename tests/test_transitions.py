@@ -7,7 +7,7 @@ from simbias import MLP, Stop, experiments, sgd, tasks
 from simbias.experiments import row_name
 from simbias.plots.run import table_rows
 from simbias.results import Store, summarise
-from simbias.results.transitions import Transitions, transitions
+from simbias.results.transitions import Transitions, _times, transitions
 from simbias.tables import latex
 from simbias.tables.summary import summary_table
 from simbias.training import Cell
@@ -168,3 +168,9 @@ def test_a_run_that_does_not_ask_shows_no_transitions(write):
     table = summary_table(found)
     assert "reached" not in table.head and len(table.head) == len(table.lines[0])
     assert found[0].settings == {} and found[0].task == "noisy-lms-7, d 2"
+
+
+def test_an_error_at_the_threshold_itself_is_not_below_it():
+    risk, updates, train = [0.25, 0.25], [1000, 2000], [1, 1]
+    transition, *_, reached = _times(np.array([risk, updates, [0.75, 1], train], float), 0.25)
+    assert transition == 2000 and not reached
