@@ -60,3 +60,18 @@ def test_nothing_is_made_for_bad_arguments(trained, tmp_path):
         with pytest.raises(ValueError, match="^(stack|n_certify): got"):
             keep(**arguments, directory=tmp_path / "run")
     assert not (tmp_path / "run").exists() and Store(tmp_path / "own", create=True)
+
+
+def test_a_network_whose_weights_are_spoilt_is_computed_again(trained, tmp_path):
+    store = keep(trained, tmp_path / "run", n_certify=500)
+    spoilt = min((store.directory / "weights").iterdir())
+    spoilt.write_bytes(b"")
+    (line,) = store.mend()
+    assert line.endswith("computed again")
+    again = Store(tmp_path / "run").statuses()
+    assert spoilt.stem not in again and len(again) == len(trained) - 1
+
+
+def test_a_seed_below_0_is_refused_by_its_range(store):
+    with pytest.raises(ValueError, match=r"^seed: got -1, allowed: an integer in \[0, "):
+        load_stack(store, seed=-1)
