@@ -324,7 +324,8 @@ def test_seeds_are_taken_as_they_are_and_by_one_function_only(surrounded):
         assert_same(np.asarray(jax.random.key_data(_keys.identity_key(*name))), before)
     for path in Path(simbias.__file__).parent.rglob("*.py"):
         lines = path.read_text().splitlines()
-        code = "\n".join(line for line in lines if not line.strip().startswith(">>>"))  # examples
+        examples = (">>> ", "... ")
+        code = "\n".join(line for line in lines if not line.strip().startswith(examples))
         for call in ("random.key(", "PRNGKey(", "RandomState", "np.random.seed"):
             assert call not in code, path
 
