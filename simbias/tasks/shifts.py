@@ -104,20 +104,20 @@ def in_conflict(block: Block, probability: float) -> Block:
     return replace(block, laws=Pair(law(negative, positive), law(positive, negative)))
 
 
-def concentrated(block: Block, share: float) -> Block:
-    """The coordinate with a share of each interval's mass in its inner half; 1/2: as it is.
+def concentrated(block: Block, proportion: float) -> Block:
+    """The coordinate with a proportion of each interval's mass in its inner half; 1/2: as it is.
 
     The density stays symmetric about the middle of each interval, and its support within it.
     """
 
     def parts(piece: Piece) -> list[Piece]:
         low, high, mass = piece
-        quarter, beside = (high - low) / 4, mass * (1 - share) / 2
+        quarter, beside = (high - low) / 4, mass * (1 - proportion) / 2
         if not quarter:
             return [piece]
         return [
             Piece(low, low + quarter, beside),
-            Piece(low + quarter, high - quarter, mass * share),
+            Piece(low + quarter, high - quarter, mass * proportion),
             Piece(high - quarter, high, beside),
         ]
 
@@ -186,8 +186,8 @@ def shifted(task: BlockTask, shift: str) -> BlockTask:
             ``"conflict-others=P"`` and ``"gaps"``, where they lie in the gaps between slabs
             whatever the label, and the training distribution has no mass.
 
-            Of all: ``"none"``; ``"density=W"``, a share W of the mass of each interval lies in its
-            inner half.
+            Of all: ``"none"``; ``"density=W"``, a proportion W of the mass of each interval lies in
+            its inner half.
 
     Raises:
         ValueError: an unknown shift, a number out of its range, a task without simple coordinates
