@@ -71,6 +71,9 @@ SUITES = Registry(
         "bounds": Entry(
             "simbias.suites:bounds.toml", "learned and memorised networks for bounds to tell apart"
         ),
+        "certify": Entry(
+            "simbias.suites:certify.toml", "rising n: from how many points on bounds certify"
+        ),
     },
 )
 
@@ -148,7 +151,12 @@ QUANTITIES = Registry(
                 "early_stopping_difference", "seed_agreement", "conflict_slope",
                 "worst_group_accuracy",
             ),
-            "bounds.quantities": ("held_out_points", "bound_value", "bound_valid"),
+            "bounds.quantities": (
+                "held_out_points",
+                "bound_value",
+                "bound_valid",
+                "certifies",
+            ),
         }.items()
         for name in names
     },
@@ -174,7 +182,7 @@ FIGURES = Registry(
         name: Entry(f"simbias.plots.run:{name}_of", "")
         for name in (
             "boundary", "training", "table", "islands", "phase", "bounds", "discrimination",
-            "claims",
+            "certify", "claims",
         )
     },
 )  # fmt: skip

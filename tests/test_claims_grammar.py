@@ -17,8 +17,8 @@ from simbias.stats.estimate import Estimate
 
 
 def word(name, low=0.0, high=1.0, of="network", argument=None, check=None):
-    given = None if argument is None else Argument(argument, check)
-    return Quantity(name, "", low, high, compute=None, of=of, argument=given)
+    given = () if argument is None else (Argument(argument, check),)
+    return Quantity(name, "", low, high, compute=None, of=of, arguments=given)
 
 
 WORDS = {
@@ -100,10 +100,10 @@ def test_equal_expressions_have_one_canonical_text(text, canonical):
 
 def test_references_say_what_has_to_be_measured_once():
     found = read('risk - risk * promise("occam") + points(.5)').references
-    assert found == (RISK, Reference("", "promise", "occam"), Reference("", "points", 0.5))
+    assert found == (RISK, Reference("", "promise", ("occam",)), Reference("", "points", (0.5,)))
     assert [str(reference) for reference in found] == ["risk", 'promise("occam")', "points(0.5)"]
     named = read("a.risk - b.points(1)", ["a", "b"])
-    assert named.references == (Reference("a", "risk"), Reference("b", "points", 1))
+    assert named.references == (Reference("a", "risk"), Reference("b", "points", (1,)))
     assert named.text == "a.risk - b.points(1)"
     assert read("dim * agreement").of == {"setting", "pair"}
 

@@ -315,7 +315,9 @@ def test_each_makes_a_claim_of_every_value(read):
     found = read(EACH)
     names = ["occam", "vc-relative", "compression"]
     assert [claim.id for claim in found] == [f"valid-{name}" for name in names]
-    assert [claim.quantity.references[0].argument for claim in found] == names
+    assert [claim.quantity.references[0].arguments for claim in found] == [
+        (name,) for name in names
+    ]
     assert {claim.family_size for claim in found} == {3}
     numbers = changed("dim = 50", 'dim = "{dim}"').replace("conclusion-1", "in-{dim}")
     found = read(numbers.replace("units = 74", "units = 96") + "[each]\ndim = [20, 50]\n")
@@ -714,7 +716,7 @@ def test_the_interval_of_a_premise_is_paid_for_like_that_of_the_quantity(read):
 @pytest.mark.parametrize("family", ["validity", "vacuity", "ranking"])
 def test_the_claims_about_bounds_are_about_every_bound_of_this_package(family):
     said = {
-        reference.argument
+        reference.arguments[0]
         for claim in builtin().values()
         if claim.family == family
         for reference in claim.quantity.references

@@ -153,9 +153,9 @@ def asked(monkeypatch):
     for name in ("risk", "train_accuracy", "seed_agreement"):
         quantity = declared()[name]
 
-        def measure(look, argument, quantity=quantity):
+        def measure(look, *given, quantity=quantity):
             measured.extend((quantity.name, seed) for seed in look.stack.seeds)
-            return quantity.compute(look, argument)
+            return quantity.compute(look, *given)
 
         monkeypatch.setitem(declared(), name, quantity._replace(compute=measure))
     return trained, measured
@@ -166,9 +166,9 @@ def looked_up(monkeypatch):
     """The quantities and populations of which it was asked whether they go together."""
     pairs, suits = [], Quantity.suits
 
-    def counted(quantity, cell, argument):
-        pairs.append((quantity.name, cell.identity, str(argument)))
-        return suits(quantity, cell, argument)
+    def counted(quantity, cell, *given):
+        pairs.append((quantity.name, cell.identity, str(given)))
+        return suits(quantity, cell, *given)
 
     monkeypatch.setattr(Quantity, "suits", counted)
     return pairs
@@ -424,11 +424,11 @@ def test_an_interrupted_measurement_goes_on_where_it_was(whole, again, copied, a
     trained, measured = asked
     quantity, calls = declared()["risk"], []
 
-    def stopping(look, argument):
+    def stopping(look):
         calls.append(look.stack.seeds)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return quantity.compute(look, argument)
+        return quantity.compute(look)
 
     monkeypatch.setitem(declared(), "risk", quantity._replace(compute=stopping))
     code, _, err = again(copied)

@@ -150,7 +150,7 @@ def says(monkeypatch):
     def install(name, of):
         quantity = declared()[name]
 
-        def measure(look, _):
+        def measure(look, *_):
             seeds, units = look.stack.seeds, [(seed,) for seed in look.stack.seeds]
             if quantity.of == "pair":
                 units = zip(seeds[::2], seeds[1::2], strict=True)

@@ -480,9 +480,9 @@ def tree():
 def test_a_quantity_is_measured_on_estimators_or_refused_beforehand(quantity, tree):
     made = declared()[quantity]
     arguments = {"shift": "none", "rule": "simple", "bound": "clopper-pearson", "number": 0.001}
-    given = arguments[made.argument.kind] if made.argument else None
+    given = [arguments[argument.kind] for argument in made.arguments]
     try:
-        made.suits(tree.cell, given)
+        made.suits(tree.cell, *given)
     except ValueError as error:
         assert "allowed: a network" in str(error) or "allowed: an MLP of relu" in str(error)
         return
@@ -492,7 +492,7 @@ def test_a_quantity_is_measured_on_estimators_or_refused_beforehand(quantity, tr
         return
     bounds = {"bound": ["clopper-pearson"]}
     subject = Subject(tree, n_certify=2000, confidence=0.9, arguments=bounds)
-    assert not np.isnan(made.compute(subject, given).value).any()
+    assert not np.isnan(made.compute(subject, *given).value).any()
 
 
 def test_a_population_is_of_an_experiment_that_is_known(claimed, monkeypatch):

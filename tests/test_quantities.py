@@ -1,6 +1,7 @@
 """Every word of the vocabulary on tiny networks: its range, its entries, and both controls."""
 
 from dataclasses import replace
+from itertools import product
 
 import jax
 import numpy as np
@@ -39,7 +40,6 @@ CELL = Cell(
 )
 NAMES = ("clopper-pearson", "occam", "stability", "l2-norm", "sharpness")
 ARGUMENTS = {
-    None: [None],
     "number": [0.01],
     "rule": ["achievable", "simple"],
     "bound": ["clopper-pearson", "occam"],
@@ -47,16 +47,20 @@ ARGUMENTS = {
 }
 
 
-def kind(quantity):
-    return quantity.argument and quantity.argument.kind
+def arguments(quantity):
+    """The arguments that a quantity is tried with: each of a kind beside each of the next."""
+    kinds = [argument.kind for argument in quantity.arguments]
+    if quantity.name == "seed_agreement":
+        return [(shift,) for shift in written(SHIFTS)]
+    return list(product(*(ARGUMENTS[kind] for kind in kinds)))
 
 
 APART = ("early_stopping_difference", "island_excess")  # for one network, see below
 EVERY = [
-    (name, argument)
+    (name, given)
     for name, quantity in declared().items()
     if name not in APART
-    for argument in (written(SHIFTS) if name == "seed_agreement" else ARGUMENTS[kind(quantity)])
+    for given in arguments(quantity)
 ]
 
 
@@ -102,8 +106,8 @@ def controls():
     }
 
 
-def measured(subject, name, argument=None):
-    return declared()[name].compute(subject, argument)
+def measured(subject, name, *given):
+    return declared()[name].compute(subject, *given)
 
 
 def encloses(estimate, truth):
@@ -113,9 +117,9 @@ def encloses(estimate, truth):
 # -- every quantity ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "argument"), EVERY)
+@pytest.mark.parametrize(("name", "given"), EVERY)
 def test_a_quantity_has_an_entry_a_unit_within_its_range_and_its_interval(
-    subject, of_first, name, argument
+    subject, of_first, name, given
 ):
     quantity = declared()[name]
     entries = SEEDS
@@ -123,7 +127,7 @@ def test_a_quantity_has_an_entry_a_unit_within_its_range_and_its_interval(
         unit = unit_named(quantity.of)
         entries = SEEDS // unit.seeds
         subject = subject if entries * unit.seeds == SEEDS else of_first(entries * unit.seeds)
-    found = quantity.compute(subject, argument)
+    found = quantity.compute(subject, *given)
     assert [part.shape for part in found] == [(entries,)] * 3
     assert not np.isnan(found).any()
     for part in found:
@@ -506,6 +510,20 @@ def test_a_certificate_below_the_risk_is_violated_and_one_within_its_interval_ma
     assert valid.low.tolist() == [1, 0, 0, 0] and valid.high.tolist() == [1, 1, 0, 1]
 
 
+def test_a_bound_certifies_an_excess_risk_up_to_an_error_itself_and_a_measure_none(subject, stack):
+    found = dict(evaluations(subject))
+    achievable = CELL.task.truth.achievable_risk
+    for seed, value in enumerate((achievable + 0.25, achievable + 0.2500001, 0.0, 5.0)):
+        one = found["occam", seed]
+        found["occam", seed] = replace(one, record=replace(one.record, value=value))
+    planted = Subject(stack, n_certify=POINTS, confidence=CONFIDENCE)
+    planted.shared("bounds", lambda: found)
+    assert measured(planted, "certifies", "occam", 0.25).value.tolist() == [1, 0, 1, 0]
+    assert measured(planted, "certifies", "occam", 0).value.tolist() == [0, 0, 1, 0]
+    for name in ("stability", "l2-norm"):
+        assert np.isnan(measured(subject, "certifies", name, 0.01)).all()
+
+
 def test_sharpness_may_be_negative():
     # three weights a, b, c of 1 in a row and a bias that spoils them: the loss at the point 1 is
     # nearly 20 - a b c, whose curvature along (1, 1, 1) is -2, and nothing else curves as much
@@ -520,25 +538,26 @@ def test_sharpness_may_be_negative():
 
 
 @pytest.mark.parametrize(
-    ("name", "argument", "change", "words"),
+    ("name", "given", "change", "words"),
     [
-        ("shifted_accuracy", "margin", {"task": tasks.get("ms-7", dim=4)}, "simple set"),
-        ("seed_agreement", "gaps", {"task": tasks.get("lsn", dim=4)}, "gaps"),
-        ("control_risk", "simple", {"task": tasks.get("ms-7", dim=4)}, "no simple rule"),
-        ("control_risk", "achievable", {"network": MLP(4, 1)}, "width: got 4"),
-        ("control_risk", "achievable", {"network": MLP(16, 1, "tanh")}, "MLP of relu units"),
-        ("island_excess", None, {"task": tasks.get("ms-7", dim=4)}, "a task with a simple set"),
-        ("log_weight_ratio", None, {"network": MLP(16, 1, "tanh")}, "an MLP of relu units"),
-        ("bound_value", "occam", {"task": tasks.get("lsn", dim=4)}, "slab and linear"),
+        ("shifted_accuracy", ("margin",), {"task": tasks.get("ms-7", dim=4)}, "simple set"),
+        ("seed_agreement", ("gaps",), {"task": tasks.get("lsn", dim=4)}, "gaps"),
+        ("control_risk", ("simple",), {"task": tasks.get("ms-7", dim=4)}, "no simple rule"),
+        ("control_risk", ("achievable",), {"network": MLP(4, 1)}, "width: got 4"),
+        ("control_risk", ("achievable",), {"network": MLP(16, 1, "tanh")}, "MLP of relu units"),
+        ("island_excess", (), {"task": tasks.get("ms-7", dim=4)}, "a task with a simple set"),
+        ("log_weight_ratio", (), {"network": MLP(16, 1, "tanh")}, "an MLP of relu units"),
+        ("bound_value", ("occam",), {"task": tasks.get("lsn", dim=4)}, "slab and linear"),
+        ("certifies", ("occam", 0.01), {"task": tasks.get("lsn", dim=4)}, "slab and linear"),
     ],
 )
 def test_a_cell_on_which_a_quantity_has_no_meaning_is_known_before_training(
-    name, argument, change, words
+    name, given, change, words
 ):
     suits = declared()[name].suits
-    suits(CELL, argument)
+    suits(CELL, *given)
     with pytest.raises(ValueError, match=words):
-        suits(replace(CELL, **change), argument)
+        suits(replace(CELL, **change), *given)
 
 
 @pytest.mark.parametrize(

@@ -523,7 +523,8 @@ def test_measurements_of_other_networks_or_by_other_versions_are_not_recalled(
     quantity, stack, tmp_path, monkeypatch
 ):
     store = stored(stack, tmp_path)
-    reference = session.Reference("", *quantity.removesuffix('")').split('("'))
+    name, *given = quantity.removesuffix('")').split('("')
+    reference = session.Reference("", name, tuple(given))
     key = session.Key(CELL, reference, 500, 0.9)
     found = {0: (0.1, 0.05, 0.2)}
     kept.write_measured(store, key, found)

@@ -1,6 +1,7 @@
 """What theory promises: bounds, certificates and measures of one network, beside the exact risk."""
 
 from simbias.bounds.bound import Bound, BoundValue, bound, inapplicable
+from simbias.bounds.certify import Certifying, certifying
 from simbias.bounds.evaluation import Evaluation, bound_names, evaluate, left_out, records
 from simbias.bounds.f_cmi import masked_predictions
 from simbias.bounds.observed import HeldOut, Masked, Observed, Steps, observe
@@ -13,6 +14,7 @@ from simbias.stats.reveal import PointsNeeded, points_to_reveal
 __all__ = [
     "BOUNDS",
     "Bound",
+    "Certifying",
     "Observed",
     "BoundValue",
     "HeldOut",
@@ -26,6 +28,7 @@ __all__ = [
     "Steps",
     "bound",
     "bound_names",
+    "certifying",
     "evaluate",
     "observe",
     "inapplicable",

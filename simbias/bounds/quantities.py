@@ -25,7 +25,14 @@ def _never(name: str) -> str:
     return "" if applies else f"{name}: {BOUNDS.entries()[name].summary}"
 
 
+def _claims_nothing(name: str) -> str:
+    measure = BOUNDS.factory(name).kind == "measure"
+    return f"{name}: a measure, which bounds no risk" if measure else _never(name)
+
+
 _BOUND = Argument("bound", _check, never=_never)
+_BOUND_OF_A_RISK = Argument("bound", _check, never=_claims_nothing)
+_ERROR = Argument("number", lambda error: real("argument", error, 0, 1, open_high=True))
 
 
 def evaluations(subject: Subject) -> dict[tuple[str, int], Evaluation]:
@@ -55,7 +62,7 @@ def bound_value(subject: Subject, name: str) -> list[float]:
     return [math.nan if value is None else value for value in values]
 
 
-@quantity(0, 1, needs=("exact risk",), interval="that of the risk", argument=_BOUND)
+@quantity(0, 1, needs=("exact risk",), interval="that of the risk", argument=_BOUND_OF_A_RISK)
 def bound_valid(subject: Subject, name: str) -> Estimate:
     """1 where the risk is surely at most the bound, 0 where it surely is not.
 
@@ -75,13 +82,30 @@ def validity(evaluated: Sequence[Evaluation]) -> Estimate:
     return Estimate(*ends)
 
 
-@quantity(
-    1,
-    math.inf,
-    unit="points",
-    interval="that of the risk",
-    argument=Argument("number", lambda error: real("argument", error, 0, 1, open_high=True)),
-)
+@quantity(0, 1, needs=("exact risk", "achievable risk"), argument=(_BOUND_OF_A_RISK, _ERROR))
+def certifies(subject: Subject, name: str, error: float) -> list[float]:
+    """1 where a bound at delta .05 is at most the achievable risk and an error, 0 where it is not.
+
+    A valid bound that does certifies, of the network or the copy that it is about, that its excess
+    risk is at most the error. Measures, expectations and bounds that do not apply: not measured.
+    """
+    achievable = subject.stack.cell.task.truth.achievable_risk
+    return [
+        certified(evaluations(subject)[name, seed], achievable, error)
+        for seed in subject.stack.seeds
+    ]
+
+
+def certified(evaluation: Evaluation, achievable_risk: float, error: float) -> float:
+    """Whether a bound certifies an excess risk of at most an error: 1, 0, or NaN for no claim."""
+    if evaluation.valid is None:
+        return math.nan
+    value = evaluation.record.value
+    assert value is not None  # it was held against a risk
+    return float(value <= achievable_risk + error)
+
+
+@quantity(1, math.inf, unit="points", interval="that of the risk", argument=_ERROR)
 def held_out_points(subject: Subject, error: float) -> Estimate:
     """Fewest held-out points whose 95% certificate at the true risk excludes an error."""
     risk = subject.report.risk

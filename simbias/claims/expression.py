@@ -29,19 +29,17 @@ class Reference(NamedTuple):
     Attributes:
         population: its name; "" where the claim has a single population without a name.
         quantity: a name of the vocabulary.
-        argument: a name or a number (an int where it is whole); None: it takes none.
+        arguments: names and numbers (an int where it is whole).
     """
 
     population: str
     quantity: str
-    argument: str | float | None = None
+    arguments: tuple[str | float, ...] = ()
 
     def __str__(self) -> str:
         name = f"{self.population}.{self.quantity}" if self.population else self.quantity
-        if self.argument is None:
-            return name
-        words = f'"{self.argument}"' if isinstance(self.argument, str) else repr(self.argument)
-        return f"{name}({words})"
+        words = (f'"{part}"' if isinstance(part, str) else repr(part) for part in self.arguments)
+        return f"{name}({', '.join(words)})" if self.arguments else name
 
 
 class Operation(NamedTuple):

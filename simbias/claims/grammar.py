@@ -190,29 +190,33 @@ class _Reader:
                 population = ""
             case _:
                 raise self.fail(tree)
-        return Reference(population, name, self.argument(tree, self.quantities[name], arguments))
+        return Reference(population, name, self.arguments(tree, self.quantities[name], arguments))
 
-    def argument(
-        self, tree: ast.expr, quantity: Quantity, arguments: Sequence[ast.expr] | None
-    ) -> str | float | None:
-        if quantity.argument is None:
-            if arguments is not None:
-                raise self.fail(tree, f"{quantity.name} without an argument")
-            return None
-        number = quantity.argument.kind == "number"
-        allowed = quantity.call if number else f'{quantity.name}("{quantity.argument.kind}")'
-        match [_literal(operand) for operand in arguments or ()]:
-            case [str() as name] if not number and re.fullmatch(r"[\w.-]+", name):
-                value: str | float = name
-            case [int() | float() as size] if number:
-                value = self.number(tree, size)
-            case _:
-                raise self.fail(tree, allowed)
-        try:
-            quantity.argument.check(value)
-        except ValueError as error:
-            raise ValueError(f"{self.place}: {quantity.name}: {error}") from None
-        return value
+    def arguments(
+        self, tree: ast.expr, quantity: Quantity, operands: Sequence[ast.expr] | None
+    ) -> tuple[str | float, ...]:
+        if not quantity.arguments and operands is not None:
+            raise self.fail(tree, f"{quantity.name} without an argument")
+        kinds = [argument.kind for argument in quantity.arguments]
+        words = (kind.upper() if kind == "number" else f'"{kind}"' for kind in kinds)
+        allowed = f"{quantity.name}({', '.join(words)})"
+        literals = [_literal(operand) for operand in operands or ()]
+        if len(literals) != len(kinds):
+            raise self.fail(tree, allowed)
+        values: list[str | float] = []
+        for argument, literal in zip(quantity.arguments, literals, strict=True):
+            match literal:
+                case str() if argument.kind != "number" and re.fullmatch(r"[\w.-]+", literal):
+                    values.append(literal)
+                case int() | float() if argument.kind == "number":
+                    values.append(self.number(tree, literal))
+                case _:
+                    raise self.fail(tree, allowed)
+            try:
+                argument.check(values[-1])
+            except ValueError as error:
+                raise ValueError(f"{self.place}: {quantity.name}: {error}") from None
+        return tuple(values)
 
     def number(self, tree: ast.expr, literal: float) -> float:
         """A finite number; an int where it is whole."""

@@ -144,7 +144,7 @@ def feasible(claims: Sequence[Claim]) -> None:
             families.setdefault(claim.family, []).append(claim)
         for reference, key in _keys(claim).items():
             try:
-                declared()[reference.quantity].suits(key.cell, reference.argument)
+                declared()[reference.quantity].suits(key.cell, *reference.arguments)
             except ValueError as error:
                 raise ValueError(f"{claim.id}: {reference}: {error}") from None
     for name, members in families.items():
@@ -267,7 +267,7 @@ def _measure(
             if unit_named(quantity.of).seeds > 1:
                 members = stack.some([seed for seeds in units.values() for seed in seeds])
                 subject = _subject(members, batch, keys)
-            estimate = quantity.compute(subject, key.reference.argument)
+            estimate = quantity.compute(subject, *key.reference.arguments)
             triples = zip(*(ends.tolist() for ends in estimate), strict=True)
             networks.keep(key, dict(zip(units, triples, strict=True)))
 
@@ -276,9 +276,9 @@ def _subject(stack: AnyStack, batch: _Batch, keys: Iterable[Key]) -> Subject:
     """Networks to measure, with the arguments of the quantities, by kind."""
     arguments: dict[str, list[str | float]] = {}
     for reference in dict.fromkeys(key.reference for key in keys):
-        argument = declared()[reference.quantity].argument
-        if argument is not None and reference.argument is not None:
-            arguments.setdefault(argument.kind, []).append(reference.argument)
+        kinds_of = (argument.kind for argument in declared()[reference.quantity].arguments)
+        for kind, value in zip(kinds_of, reference.arguments, strict=True):
+            arguments.setdefault(kind, []).append(value)
     kinds = {kind: list(dict.fromkeys(values)) for kind, values in arguments.items()}
     return Subject(stack, n_certify=batch.n_certify, confidence=batch.confidence, arguments=kinds)
 

@@ -114,7 +114,7 @@ def settings_unmet(claim: Claim) -> list[str]:
     reasons = [
         words
         for reference, quantity in claim.quantity.quantities.items()
-        if (words := quantity.never(reference.argument))
+        if (words := quantity.never(*reference.arguments))
     ]
     for premise in claim.settings_premises:
         values = {

@@ -46,7 +46,7 @@ def bounds(
     chosen = each("--bounds", bounds)
     store = open_store(directory)
     start_jax(cores)
-    from simbias.bounds import bound_names
+    from simbias.bounds import bound_names, certifying
     from simbias.bounds.discrimination import discriminate
     from simbias.bounds.evaluation import check_effort
     from simbias.experiments import experiment_of
@@ -55,6 +55,7 @@ def bounds(
     from simbias.results.summary import cell_settings
     from simbias.results.trained import learned
     from simbias.tables.bounds import bounds_table
+    from simbias.tables.certify import certify_table
     from simbias.tables.discrimination import discrimination_table
     from simbias.training.words import phrases
 
@@ -86,6 +87,10 @@ def bounds(
             print_table(console, discrimination_table(scores))
             of_cells = Chosen(store, bounds=held)
             _print_paths(console, draw_computed(console, "discrimination", of_cells))
+        if entries := certifying(held):
+            print_table(console, certify_table(entries))
+            of_sizes = Chosen(store, bounds=held)
+            _print_paths(console, draw_computed(console, "certify", of_sizes))
     return DONE
 
 

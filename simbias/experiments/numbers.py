@@ -75,7 +75,7 @@ def numbers(subject: Subject, quantities: Mapping[str, Quantity]) -> list[Number
     rows = [Numbers({}, {}) for _ in subject.stack.seeds]
     for name, quantity in quantities.items():
         try:
-            estimate, fault = quantity.compute(subject, None), ""
+            estimate, fault = quantity.compute(subject), ""
         except Exception as error:
             if QUANTITIES.owns(name):
                 raise

@@ -3,6 +3,7 @@
 from simbias.plots._figure import DPI, Display
 from simbias.plots.boundary import BoundaryDisplay, boundary
 from simbias.plots.bounds import BoundsDisplay, bounds
+from simbias.plots.certify import CertifyDisplay, certify
 from simbias.plots.claims import ClaimsDisplay, claims
 from simbias.plots.comparison import ComparisonDisplay, ComparisonRow, comparison
 from simbias.plots.discrimination import DiscriminationDisplay, discrimination
@@ -15,6 +16,7 @@ __all__ = [
     "DPI",
     "BoundaryDisplay",
     "BoundsDisplay",
+    "CertifyDisplay",
     "ClaimsDisplay",
     "ComparisonDisplay",
     "DiscriminationDisplay",
@@ -26,6 +28,7 @@ __all__ = [
     "TrainingDisplay",
     "boundary",
     "bounds",
+    "certify",
     "claims",
     "comparison",
     "discrimination",

@@ -10,6 +10,7 @@ import numpy as np
 from simbias._checks import fail, known
 from simbias._types import AnyStack
 from simbias.bounds import Evaluation
+from simbias.bounds.certify import certifying
 from simbias.bounds.discrimination import discriminate
 from simbias.experiments import experiment_of, label_of
 from simbias.experiments.experiment import AnyCell, OwnCell
@@ -18,6 +19,7 @@ from simbias.networks import MLP
 from simbias.plots._figure import Display
 from simbias.plots.boundary import boundary
 from simbias.plots.bounds import bounds
+from simbias.plots.certify import certify
 from simbias.plots.claims import claims
 from simbias.plots.comparison import ComparisonRow, comparison
 from simbias.plots.discrimination import discrimination
@@ -187,6 +189,17 @@ def discrimination_of(chosen: Chosen) -> tuple[str, Display]:
     if len(cells) < 2:
         raise Absent(chosen.store, "bounds of several cells of networks")
     return "discrimination", discrimination(discriminate(*comparable(cells)))
+
+
+def certify_of(chosen: Chosen) -> tuple[str, Display]:
+    """From how many training points on each bound certifies a small excess risk."""
+    cells = [
+        (cell, evaluations) for cell, evaluations in _bounded(chosen) if isinstance(cell, Cell)
+    ]
+    entries = certifying(cells)
+    if not entries:
+        raise Absent(chosen.store, "bounds of networks at several n_train")
+    return "certify", certify(entries)
 
 
 def claims_of(chosen: Chosen) -> tuple[str, Display]:

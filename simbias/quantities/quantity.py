@@ -30,7 +30,7 @@ Given: TypeAlias = Any  # an argument: a number or a name, whichever its quantit
 
 
 class Argument(NamedTuple):
-    """The argument of a quantity, in brackets behind its name.
+    """An argument of a quantity, in brackets behind its name.
 
     Attributes:
         kind: ``"number"``, or the word for the names that are allowed.
@@ -41,7 +41,7 @@ class Argument(NamedTuple):
 
     Examples:
         >>> import simbias
-        >>> argument = simbias.quantities.declared()["shifted_accuracy"].argument
+        >>> argument = simbias.quantities.declared()["shifted_accuracy"].arguments[0]
         >>> argument.kind
         'shift'
         >>> argument.check("marginal")
@@ -63,7 +63,7 @@ class Quantity(NamedTuple):
         name: its column, and its word in claims.
         summary: its meaning in one line.
         low, high: the range that it cannot leave, possibly infinite.
-        compute: from a subject and the argument to an entry for each network, pair or point; NaN:
+        compute: from a subject and the arguments to an entry for each network, pair or point; NaN:
             not measured.
         of: ``"setting"`` (known before training), or the name of a registered unit:
             ``"network"``, ``"pair"`` (of two seeds), ``"point"`` (a fresh point on which one
@@ -75,7 +75,7 @@ class Quantity(NamedTuple):
         column: what results store: its value, also the ends of its interval, or nothing.
         heading: of its column in tables; empty: tables leave it out.
         title: in figures.
-        argument: None where it takes none.
+        arguments: what it takes, in the order in which they are written.
         version: of the measurement; stored values of another version are measured again.
 
     Examples:
@@ -87,7 +87,7 @@ class Quantity(NamedTuple):
         >>> risk.low, risk.high, risk.of, risk.interval
         (0, 1, 'network', 'Clopper-Pearson')
         >>> subject = simbias.quantities.Subject(stack, n_certify=10_000, confidence=0.95)
-        >>> risk.compute(subject, None).value.shape
+        >>> risk.compute(subject).value.shape
         (2,)
     """
 
@@ -95,7 +95,7 @@ class Quantity(NamedTuple):
     summary: str
     low: float
     high: float
-    compute: Callable[[Subject, Given], Estimate]
+    compute: Callable[..., Estimate]
     of: str = "network"
     unit: str = ""
     needs: tuple[str, ...] = ()
@@ -104,7 +104,7 @@ class Quantity(NamedTuple):
     column: str = "none"
     heading: str = ""
     title: str = ""
-    argument: Argument | None = None
+    arguments: tuple[Argument, ...] = ()
     version: int = 1
 
     @property
@@ -114,20 +114,23 @@ class Quantity(NamedTuple):
 
     @property
     def call(self) -> str:
-        """The name, with the kind of its argument: ``shifted_accuracy(SHIFT)``."""
-        return self.name if self.argument is None else f"{self.name}({self.argument.kind.upper()})"
+        """The name, with the kinds of its arguments: ``shifted_accuracy(SHIFT)``."""
+        kinds = ", ".join(argument.kind.upper() for argument in self.arguments)
+        return f"{self.name}({kinds})" if kinds else self.name
 
-    def suits(self, cell: Cell, argument: Given = None) -> None:
-        """Raise ValueError for a cell on which it cannot be measured."""
+    def suits(self, cell: Cell, *given: Given) -> None:
+        """Raise ValueError for a cell on which it cannot be measured with these arguments."""
         for need in self.needs:
             NEEDS[need].require(cell)
-        if self.argument is not None and self.argument.suits is not None:
-            self.argument.suits(cell, argument)
+        for argument, value in zip(self.arguments, given, strict=True):
+            if argument.suits is not None:
+                argument.suits(cell, value)
 
-    def never(self, argument: Given) -> str:
-        """Why it has no value on any network with this argument; empty: it may have one."""
-        given = self.argument
-        return given.never(argument) if given is not None and given.never is not None else ""
+    def never(self, *given: Given) -> str:
+        """Why it has no value on any network with these arguments; empty: it may have one."""
+        pairs = zip(self.arguments, given, strict=True)
+        reasons = (argument.never(value) for argument, value in pairs if argument.never is not None)
+        return next(filter(None, reasons), "")
 
     def lacking(self, cell: Cell) -> str:
         """Why a column of a cell is empty: the first need that it lacks; empty: it lacks none."""
@@ -147,12 +150,12 @@ def quantity(
     column: str | None = None,
     heading: str = "",
     title: str = "",
-    argument: Argument | None = None,
+    argument: Argument | tuple[Argument, ...] = (),
     version: int = 1,
 ) -> Callable[[Callable[..., object]], Quantity]:
     """Declare a function as a quantity of its name.
 
-    The function takes a ``Subject`` and, where there is one, the argument. It returns an
+    The function takes a ``Subject`` and, where there are some, the arguments. It returns an
     ``Estimate`` with an entry for each unit (a network, a pair of neighbours in the stack, a point
     of a single network), or only the numbers where they are known without error.
 
@@ -161,7 +164,8 @@ def quantity(
         column: default: the value and the ends of its interval, if it has one; nothing for a
             quantity with an argument or of other units than networks.
         title: default: the name in words.
-        of, unit, needs, interval, counts, heading, argument, version: as in ``Quantity``.
+        argument: one, or a tuple of those that follow each other.
+        of, unit, needs, interval, counts, heading, version: as in ``Quantity``.
 
     Raises:
         ValueError: a name that is no word of small letters, digits and _, or ends in _low or _high;
@@ -183,7 +187,8 @@ def quantity(
     known("of", of, (SETTING, *UNITS.names()))
     for need in needs:
         known("needs", need, NEEDS)
-    per_network = of == "network" and argument is None
+    arguments = (argument,) if isinstance(argument, Argument) else argument
+    per_network = of == "network" and not arguments
     stored = ("interval" if interval else "value") if per_network else "none"
     stored = stored if column is None else known("column", column, COLUMNS)
     if stored != "none" and not per_network:
@@ -196,13 +201,12 @@ def quantity(
         if not re.fullmatch(r"[a-z][a-z0-9_]*(?<!_low)(?<!_high)", name) or keyword.iskeyword(name):
             raise fail("quantity", name, "small letters, digits and _, without _low or _high")
 
-        def compute(subject: Subject, given: Given = None) -> Estimate:
+        def compute(subject: Subject, *given: Given) -> Estimate:
             unit_of = unit_named("network" if of == SETTING else of)
             n = unit_of.count(len(subject.stack), subject.n_certify)
             if declaration.lacking(subject.stack.cell):
                 return Estimate(*np.full((3, n), np.nan))
-            measured = function(subject) if argument is None else function(subject, given)
-            return _checked(declaration, measured, n)
+            return _checked(declaration, function(subject, *given), n)
 
         declaration = Quantity(
             name=name,
@@ -218,7 +222,7 @@ def quantity(
             column=stored,
             heading=heading,
             title=title or name.replace("_", " "),
-            argument=argument,
+            arguments=arguments,
             version=version,
         )
         return declaration

@@ -27,7 +27,7 @@ def setting(cell: Cell, name: str) -> float:
 def _declared(name: str, low: float, high: float = math.inf, *, summary: str) -> Quantity:
     """A setting as a quantity."""
 
-    def measure(subject: Subject, _: object = None) -> Estimate:
+    def measure(subject: Subject) -> Estimate:
         return Estimate(*np.full((3, len(subject.stack)), setting(subject.stack.cell, name)))
 
     return Quantity(name, summary, low, high, measure, of="setting")

@@ -1,0 +1,266 @@
+"""From how many points on a bound certifies a small excess risk: measured, or extrapolated."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from simbias._checks import real
+from simbias._defaults import CONFIDENCE
+from simbias._identity import canonical
+from simbias._types import Elementwise, Holds
+from simbias.bounds.evaluation import Evaluation
+from simbias.bounds.quantities import certified
+from simbias.stats.binomial import upper_limit
+from simbias.stats.bisection import bracket
+from simbias.stats.crossing import NEVER, falling_crossing
+from simbias.training.cell import Cell
+
+ERROR = 0.01  # an excess risk that is small
+_LEAST_SIZES = 3  # of the training set, for a law through them
+_MOST_HELD_OUT, _HALVINGS = 10**9, 60
+
+
+@dataclass(frozen=True)
+class Certifying:
+    """From how many training points on one bound certifies, on one task by one learner.
+
+    Attributes:
+        error: the largest excess risk that is certified.
+        cell: the one with the largest training set; the others differ from it in its size alone.
+        bound: its name.
+        certifies: whose risk it bounds.
+        kind: ``"certificate"`` (of as many held-out points as the training set has) or ``"bound"``.
+        sizes: of the training sets, rising.
+        proportions: of the networks of each size on which it certifies; NaN: it has no value there.
+        points: the size from which on it certifies on every network; NaN: not from any that was
+            measured.
+        extrapolated: the size at which it would, by the law below; inf: it does not surely fall;
+            NaN: there is no need (``points``), or there are fewer than three sizes.
+        low, high: confidence limits of ``extrapolated``, NaN where it is not finite.
+        held_out: held-out points that certify the same of a network whose risk is the median of
+            those of the largest size (``held_out_to_certify``).
+        true: whether some network of the largest size has so small an excess risk, as far as its
+            interval says: where none has, what certified it of the network would be wrong.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> names, evaluated = ["chernoff-kl"], []
+        >>> for n in (500, 1000, 2000):
+        ...     stack = simbias.train(task, net, method, n_train=n, seeds=2, stop=stop)
+        ...     evaluated.append((stack.cell, simbias.bounds.evaluate(stack, bounds=names)))
+        >>> (certifying,) = simbias.bounds.certifying(evaluated, error=0.05)
+        >>> certifying.bound, certifying.sizes, certifying.points
+        ('chernoff-kl', (500, 1000, 2000), 500)
+    """
+
+    error: float
+    cell: Cell
+    bound: str
+    certifies: str
+    kind: str
+    sizes: tuple[int, ...]
+    proportions: tuple[float, ...]
+    points: float
+    extrapolated: float
+    low: float
+    high: float
+    held_out: float
+    true: bool
+
+
+def certifying(
+    evaluated: Sequence[tuple[Cell, Sequence[Evaluation]]],
+    *,
+    error: float = ERROR,
+    confidence: float = CONFIDENCE,
+) -> list[Certifying]:
+    """From how many training points on bounds certify an excess risk of at most an error.
+
+    A bound certifies on a network where its value is at most the achievable risk and the error.
+
+    Args:
+        evaluated: cells, each with its evaluations by ``simbias.bounds.evaluate``; those that
+            differ in the size of the training set alone are taken together.
+        error: largest excess risk, in (0, 1).
+        confidence: of the limits of what is extrapolated, in (0, 1).
+
+    Returns:
+        An entry for each bound of each such group of at least two sizes, in the order given; none
+        where there is no such group. Measures, expectations and bounds without a value are left
+        out.
+
+    Raises:
+        ValueError: an argument out of range.
+
+    Notes:
+        Where a bound certifies at no measured size, the line through log(value - achievable risk)
+        by log n, over networks, says where it would, with Fieller's limits: an extrapolation, which
+        supposes that the power law goes on. The value of a bound on networks that have a risk of
+        their own does not follow one down to the error, and its line flattens.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> names, evaluated = ["chernoff-kl"], []
+        >>> for n in (500, 1000, 2000):
+        ...     stack = simbias.train(task, net, method, n_train=n, seeds=2, stop=stop)
+        ...     evaluated.append((stack.cell, simbias.bounds.evaluate(stack, bounds=names)))
+        >>> (certifying,) = simbias.bounds.certifying(evaluated, error=0.0001)
+        >>> certifying.points, 20_000 < certifying.low < certifying.extrapolated < certifying.high
+        (nan, True)
+    """
+    error = real("error", error, 0, 1, open_low=True, open_high=True)
+    real("confidence", confidence, 0, 1, open_low=True, open_high=True)
+    groups: dict[str, list[tuple[Cell, Sequence[Evaluation]]]] = {}
+    for cell, evaluations in evaluated:
+        if cell.task.truth.achievable_risk is not None:
+            groups.setdefault(_but_size(cell), []).append((cell, evaluations))
+    return [
+        entry
+        for group in groups.values()
+        if len(group) > 1
+        for entry in _group(sorted(group, key=lambda pair: pair[0].n_train), error, confidence)
+    ]
+
+
+def _but_size(cell: Cell) -> str:
+    """A cell without the size of its training set."""
+    settings = json.loads(cell.identity)
+    del settings["n_train"]
+    return canonical(settings)
+
+
+def _group(
+    cells: Sequence[tuple[Cell, Sequence[Evaluation]]], error: float, confidence: float
+) -> list[Certifying]:
+    names = dict.fromkeys(
+        evaluation.record.bound
+        for _, evaluations in cells
+        for evaluation in evaluations
+        if evaluation.valid is not None
+    )
+    return [_of_bound(name, cells, error, confidence) for name in names]
+
+
+def _of_bound(
+    name: str,
+    cells: Sequence[tuple[Cell, Sequence[Evaluation]]],
+    error: float,
+    confidence: float,
+) -> Certifying:
+    achievable = cells[0][0].task.truth.achievable_risk
+    assert achievable is not None  # others were left out
+    sizes = tuple(cell.n_train for cell, _ in cells)
+    by_size = [
+        [each for each in evaluations if each.record.bound == name and each.valid is not None]
+        for _, evaluations in cells
+    ]
+    proportions = tuple(
+        float(np.mean([certified(evaluation, achievable, error) for evaluation in of_size]))
+        if of_size
+        else math.nan
+        for of_size in by_size
+    )
+    points = math.nan
+    for size, proportion in zip(reversed(sizes), reversed(proportions), strict=True):
+        if proportion < 1 or math.isnan(proportion):
+            break
+        points = size
+    crossing = NEVER._replace(place=math.nan)
+    if math.isnan(points) and sum(map(bool, by_size)) >= _LEAST_SIZES:
+        excess = np.array([
+            (size, evaluation.record.value - achievable)
+            for size, of_size in zip(sizes, by_size, strict=True)
+            for evaluation in of_size
+            if evaluation.record.value is not None
+        ])  # fmt: skip
+        crossing = NEVER
+        if np.isfinite(excess).all() and (excess > 0).all():
+            x, y = np.log(excess).T
+            crossing = falling_crossing(x, y, math.log(error), confidence)
+    record = next(of_size[0].record for of_size in by_size if of_size)
+    most = achievable + error
+    of_networks = [evaluation for evaluation in cells[-1][1] if evaluation.own_risk]
+    risks = [evaluation.risk for evaluation in of_networks if evaluation.risk is not None]
+    lows = [evaluation.risk_low for evaluation in of_networks if evaluation.risk_low is not None]
+    held_out = math.nan
+    if risks and most < 1:
+        held_out = held_out_to_certify(float(np.median(risks)), most)
+    place, low, high = map(_exponential, crossing)
+    return Certifying(
+        error=error,
+        cell=cells[-1][0],
+        bound=name,
+        certifies=record.certifies,
+        kind=record.kind,
+        sizes=sizes,
+        proportions=proportions,
+        points=points,
+        extrapolated=place,
+        low=low,
+        high=high,
+        held_out=held_out,
+        true=min(lows, default=0.0) <= most,
+    )
+
+
+def _exponential(log: float) -> float:
+    """e to a power, infinite where that is no float."""
+    return math.exp(log) if log < math.log(np.finfo(float).max) else math.inf
+
+
+def held_out_to_certify(risk: float, most: float, *, delta: float = 1 - CONFIDENCE) -> float:
+    """The fewest held-out points at which a network of a risk is certified to err no more often.
+
+    With the expected number of errors, rounded up, in so many points, the one-sided
+    Clopper-Pearson upper limit is at most ``most``.
+
+    Args:
+        risk: of the network, in [0, 1].
+        most: what is to be certified, in (0, 1).
+        delta: probability with which the certificate may fail, in (0, 1).
+
+    Returns:
+        The number; inf where the risk is no smaller, or more than a thousand million are needed.
+
+    Raises:
+        ValueError: an argument out of range.
+
+    Examples:
+        >>> from simbias.bounds.certify import held_out_to_certify
+        >>> held_out_to_certify(0.0, 0.01), held_out_to_certify(0.05, 0.01)
+        (299.0, inf)
+    """
+    risk = real("risk", risk, 0, 1)
+    most = real("most", most, 0, 1, open_low=True, open_high=True)
+    delta = real("delta", delta, 0, 1, open_low=True, open_high=True)
+    if risk >= most:
+        return math.inf
+    first, chunk = 0, 64
+    while risk * _MOST_HELD_OUT >= first:
+        k = np.arange(first, first + chunk)
+        points = np.ceil(_fewest(k, most, delta))
+        # with more points there would be another error
+        enough = (points * risk <= k + 1e-9) & (points < _MOST_HELD_OUT)
+        if enough.any():
+            return float(points[np.argmax(enough)])
+        first, chunk = first + chunk, 2 * chunk
+    return math.inf
+
+
+def _fewest(
+    errors: Int[np.ndarray, " counts"], most: float, delta: float
+) -> Float[np.ndarray, " counts"]:
+    """The fewest points of which so many errors keep the upper limit at or below ``most``."""
+
+    def within(points: Elementwise) -> Holds:
+        return np.asarray(upper_limit(errors, np.ceil(points), delta) <= most)
+
+    return bracket(within, errors, _MOST_HELD_OUT, _HALVINGS)[1]
