@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from itertools import accumulate
 from operator import index
 from pathlib import Path
 from typing import SupportsFloat, SupportsIndex, TypeVar
@@ -13,7 +14,7 @@ Kind = TypeVar("Kind")
 
 _MOST = 2**31 - 1  # what 32 bits hold
 _MOST_SHOWN = 200  # characters of what arrived
-_MOST_NAMES = 30  # of those that are known
+_MOST_NAMES, _MOST_LETTERS = 30, 600  # of those that are known
 _WORDS = {
     str: "a string", int: "an integer", float: "a number", dict: "a table", list: "an array",
 }  # fmt: skip
@@ -116,8 +117,10 @@ def known(argument: str, name: object, names: Iterable[str]) -> str:
         return name
     words = name[:80].lower() if isinstance(name, str) else ""
     near = get_close_matches(words, names, n=3, cutoff=0.5)
-    more = f" and {len(names) - _MOST_NAMES} more" * (len(names) > _MOST_NAMES)
-    listed = f", known: {', '.join(sorted(names)[:_MOST_NAMES])}{more}"
+    ends = accumulate(len(each_name) + 2 for each_name in sorted(names))  # in the list
+    count = min(sum(end <= _MOST_LETTERS for end in ends), _MOST_NAMES)
+    more = f" and {len(names) - count} more" * (len(names) > count)
+    listed = f", known: {', '.join(sorted(names)[:count])}{more}"
     raise ValueError(
         f"{argument}: unknown name {shown(name)}"
         + (f", nearest: {', '.join(near)}" if near else listed)

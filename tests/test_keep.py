@@ -56,9 +56,10 @@ def test_another_stack_has_a_directory_of_its_own(trained, store):
 
 
 def test_nothing_is_made_for_bad_arguments(trained, tmp_path):
-    for arguments in ({"stack": 3}, {"stack": trained, "n_certify": 0}):
-        with pytest.raises(ValueError, match="^(stack|n_certify): got"):
-            keep(**arguments, directory=tmp_path / "run")
+    good = {"stack": trained, "directory": tmp_path / "run"}
+    for name, value in (("stack", 3), ("n_certify", 0), ("directory", None), ("directory", "")):
+        with pytest.raises(ValueError, match=f"^{name}: got"):
+            keep(**good | {name: value})
     assert not (tmp_path / "run").exists() and Store(tmp_path / "own", create=True)
 
 

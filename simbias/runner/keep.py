@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from simbias._checks import instance, whole
+from simbias._checks import instance, place, whole
 from simbias._pinned import pinned
 from simbias.experiments import experiment_of, row, row_name, trace_rows
 from simbias.experiments.classify import outcomes
@@ -44,7 +44,7 @@ def keep(stack: Stack, directory: str | Path, *, n_certify: int = N_CERTIFY) -> 
         ['done', 'done']
     """
     instance("stack", stack, Stack)
-    n_certify = whole("n_certify", n_certify)
+    directory, n_certify = place("directory", directory), whole("n_certify", n_certify)
     plan = Plan(_SUITE, _PRESET, (stack.cell,), ({},), tuple(stack.seeds), n_certify)
     store = Store(directory, create=True)
     prepare(plan, store, argument="directory")
