@@ -713,7 +713,7 @@ def test_the_interval_of_a_premise_is_paid_for_like_that_of_the_quantity(read):
     assert miscoverage("train_error", "exceptions_fitted") == 0
 
 
-@pytest.mark.parametrize("family", ["validity", "vacuity", "ranking"])
+@pytest.mark.parametrize("family", ["validity", "vacuity", "ranking", "certify"])
 def test_the_claims_about_bounds_are_about_every_bound_of_this_package(family):
     said = {
         reference.arguments[0]
