@@ -4,6 +4,7 @@
 a directory.
 """
 
+from simbias.claims.argument import Step, argument
 from simbias.claims.choosing import check, choose
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.criterion import Criterion
@@ -20,8 +21,10 @@ __all__ = [
     "Procedure",
     "Criterion",
     "Side",
+    "Step",
     "Units",
     "Verdict",
+    "argument",
     "builtin",
     "check",
     "choose",

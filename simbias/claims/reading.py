@@ -101,7 +101,15 @@ def load(source: str | Traversable) -> list[Claim]:
     file = Path(source) if isinstance(source, str) else source
     if not isinstance(file, Traversable) or not file.name.endswith(".toml"):
         raise fail("source", source, "a path ending in .toml")
-    placed = [(place, claim_from(place, table)) for place, table in tables(file)]
+    return in_families([(place, claim_from(place, table)) for place, table in tables(file)])
+
+
+def in_families(placed: Sequence[tuple[str, Claim]]) -> list[Claim]:
+    """The claims of a file, each with its place for messages, with the sizes of their families.
+
+    Raises:
+        ValueError: an id of two claims, or units that cannot decide a claim in its family.
+    """
     ids = Counter(claim.id for _, claim in placed)
     for place, claim in placed:
         if ids[claim.id] > 1:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from simbias import __version__
 from simbias._checks import known
 from simbias._process import DONE, FAILED, USAGE, print_error, stopped
+from simbias.cli.argue import argue
 from simbias.cli.names import doctor, info, list_
 from simbias.cli.parser import Verbs, parse
 from simbias.cli.results import export, plot, query, table
@@ -21,6 +22,7 @@ VERBS: Verbs = {
     "plot": plot,
     "bounds": bounds,
     "claims": claims,
+    "argue": argue,
     "export": export,
     "query": query,
     "doctor": doctor,

@@ -77,7 +77,7 @@ def bounds(
         for seed, reason in kept.seeds_without_values(evaluations).items():
             print_text(console, f"left out: {own_cell.name} seed {seed}: {reason}")
         of_cell = Chosen(store, own_cell.name, bounds=[(own_cell, evaluations)])
-        _print_paths(console, draw_computed(console, "bounds", of_cell))
+        print_paths(console, draw_computed(console, "bounds", of_cell))
     if len(held) > 1:
         try:
             scores = discriminate(*kept.comparable(held))
@@ -86,11 +86,11 @@ def bounds(
         else:
             print_table(console, discrimination_table(scores))
             of_cells = Chosen(store, bounds=held)
-            _print_paths(console, draw_computed(console, "discrimination", of_cells))
+            print_paths(console, draw_computed(console, "discrimination", of_cells))
         if entries := certifying(held):
             print_table(console, certify_table(entries))
             of_sizes = Chosen(store, bounds=held)
-            _print_paths(console, draw_computed(console, "certify", of_sizes))
+            print_paths(console, draw_computed(console, "certify", of_sizes))
     return DONE
 
 
@@ -162,11 +162,11 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
             print_text(console, f"  premise {premise}")
     print_text(console, "")
     _print_verdicts(console, store)
-    _print_paths(console, draw_computed(console, "claims", Chosen(store)))
+    print_paths(console, draw_computed(console, "claims", Chosen(store)))
     return FAILED if {"error", "diverged"} & statuses else DONE
 
 
-def _print_paths(console: "Console", paths: Sequence[Path]) -> None:
+def print_paths(console: "Console", paths: Sequence[Path]) -> None:
     for path in paths:
         print_text(console, str(path))
 

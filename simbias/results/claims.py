@@ -108,6 +108,11 @@ def read_verdicts(store: Store) -> list[TableRow]:
     return [row for rows in store.read_table("verdicts") for row in rows]
 
 
+def read_evidence(store: Store) -> dict[str, list[TableRow]]:
+    """The units behind the verdicts of a directory, by claim."""
+    return {rows[0]["id"]: rows for rows in store.read_table("evidence")}
+
+
 def verdict_row(verdict: Verdict) -> TableRow:
     """The columns of a verdict."""
     claim, criterion, finding, units = (
