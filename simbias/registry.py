@@ -109,6 +109,9 @@ BOUNDS = Registry(
                 "pac-bayes-mcallester": "PAC-Bayes, McAllester",
                 "pac-bayes-data-prior": "PAC-Bayes, prior learned on half the points",
             },
+            "disintegrated": {
+                "pac-bayes-disintegrated": "PAC-Bayes, one network drawn from the posterior",
+            },
             "stability": {"stability": "stability of SGD, whose assumptions never hold here"},
             "convergence": {
                 "uniform-convergence": "what no two-sided uniform-convergence bound can be below",

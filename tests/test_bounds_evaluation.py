@@ -23,7 +23,8 @@ from simbias.training.jobs import Job
 from simbias.training.stop import End
 from simbias.validation import control
 
-FEW = ("clopper-pearson", "vc-relative", "compression", "pac-bayes-kl", "stability", "l2-norm")
+PAC_BAYES = ("pac-bayes-kl", "pac-bayes-disintegrated")
+FEW = ("clopper-pearson", "vc-relative", "compression", *PAC_BAYES, "stability", "l2-norm")
 POINTS = 20_000
 
 
@@ -84,6 +85,17 @@ def test_a_stochastic_network_is_compared_with_its_own_risk(evaluations):
         trained_error = one.record.terms["training error"]  # few parameters moved: no gap to see
         assert one.risk == pytest.approx(trained_error, abs=0.03)
         assert one.risk_low < one.risk < one.risk_high < one.record.value
+
+
+def test_a_drawn_network_is_compared_with_its_own_risk(trained, evaluations, forward):
+    one = by_name(evaluations, "pac-bayes-disintegrated")[2]
+    copy = one.record.classifier
+    x, y = streams.points(trained.cell.task, trained.seeds[2], 50_000, "context")
+    logits = forward(copy.params, np.asarray(x) @ trained.rotation[2])
+    wrong = np.mean((logits[:, 1] > logits[:, 0]) != (np.asarray(y) == 1))
+    assert one.risk == pytest.approx(wrong, abs=0.01)
+    assert one.risk not in (by_name(evaluations, name)[2].risk for name in FEW[1:4])
+    assert not one.own_risk and one.risk_low < one.risk < one.risk_high < one.record.value
 
 
 def test_no_bound_on_a_trained_network_is_refuted(evaluations):
@@ -166,7 +178,7 @@ def test_a_network_of_bad_weights_is_inapplicable_and_the_others_are_as_without_
     trained, evaluations
 ):
     bad = replace(poisoned(trained), end=np.array([End.BUDGET, End.LOST, End.BUDGET, End.BUDGET]))
-    names = [name for name in FEW if name != "pac-bayes-kl"]  # whose networks are apart elsewhere
+    names = [name for name in FEW if name not in PAC_BAYES]  # whose networks are apart elsewhere
     evaluations = [one for one in evaluations if one.record.bound in names]
     found = evaluate(bad, bounds=names, n_certify=POINTS)
     assert [one.seed for one in found] == [one.seed for one in evaluations]
@@ -195,7 +207,7 @@ def test_without_initialisation_only_the_bounds_that_refer_to_it_are_inapplicabl
 ):
     found = evaluate(replace(trained, initial=None), bounds=FEW, n_certify=POINTS)
     for one, before in zip(found, evaluations, strict=True):
-        if one.record.bound == "pac-bayes-kl":
+        if one.record.bound in PAC_BAYES:
             assert one.record.reason == "the initialisation is stored: none given"
         else:
             assert one == before

@@ -166,3 +166,40 @@ def test_bad_input_is_refused_in_one_line(call, message):
 def test_an_error_that_is_no_proportion_is_refused_by_every_bound(bound, error):
     with pytest.raises(ValueError, match=rf"^error: got {error}, allowed: a number in \[0, 1\]$"):
         bound(error, 1, 10, 0.05)
+
+
+def test_log_density_ratio_by_hand():
+    assert pb.gaussian_log_ratio([1.0, 2.0], 0.5, 2.0, 0.5, 2.0) == 0
+    # at the mean of a unit normal, two deviations from the centre of the prior
+    assert pb.gaussian_log_ratio([3.0], [3.0], 1.0, [1.0], 1.0) == pytest.approx(2)
+    # both at 0: only the heights of the densities differ, by the ratio of deviations
+    assert pb.gaussian_log_ratio([0.0], 0.0, 0.25, 0.0, 1.0) == pytest.approx(math.log(2))
+    h, m, s, c, p = 0.4, 0.3, 0.2, -0.1, 0.7
+    expected = stats.norm.logpdf(h, m, math.sqrt(s)) - stats.norm.logpdf(h, c, math.sqrt(p))
+    assert pb.gaussian_log_ratio([h], m, s, c, p) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="^variance: got 0.0, allowed: numbers > 0$"):
+        pb.gaussian_log_ratio([0.0], 0.0, 0.0, 0.0, 1.0)
+
+
+def test_log_density_ratio_is_the_divergence_on_average():
+    source = np.random.default_rng(0)
+    m, s, c, p = 0.3, 0.2, -0.1, 0.7
+    draws = m + math.sqrt(s) * source.normal(size=200_000)
+    mean = pb.gaussian_log_ratio(draws, m, s, c, p) / len(draws)
+    assert mean == pytest.approx(pb.gaussian_kl([m], s, c, p), rel=0.01)
+
+
+def test_failures_on_coin_flips_are_as_rare_as_delta_only_if_the_density_is_paid_for():
+    source = np.random.default_rng(2)
+    n, dim, sets, prior = 40, 50, 400, 0.1
+    paid = unpaid = 0
+    for _ in range(sets):
+        x, y = source.normal(size=(n, dim)), source.choice([-1, 1], n)
+        mean, variance = np.linalg.lstsq(x, 0.5 * y, rcond=None)[0], 1e-4
+        drawn = mean + math.sqrt(variance) * source.normal(size=dim)
+        error = float(np.mean(x @ drawn * y <= 0))
+        ratio = pb.gaussian_log_ratio(drawn, mean, variance, 0.0, prior)
+        paid += pb.maurer_seeger(error, max(ratio, 0), n, DELTA) < 0.5
+        unpaid += pb.maurer_seeger(error, 0, n, DELTA) < 0.5
+    assert paid <= stats.binom.ppf(0.999, sets, DELTA)
+    assert unpaid > 0.9 * sets

@@ -7,10 +7,12 @@ from functools import cache
 import jax
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.optimize import brentq
 
-from simbias.bounds import BOUNDS, Observed, posterior, records, violated
-from simbias.bounds.certificates import kl
+from simbias.bounds import BOUNDS, Observed, pac_bayes, posterior, records, violated
+from simbias.bounds.certificates import kl, kl_inverse
+from simbias.bounds.disintegrated import drawn_once
 from simbias.bounds.posterior import PRIORS, posteriors
 from simbias.models.classifier import labels
 from simbias.tasks.oracle import Layer
@@ -18,7 +20,8 @@ from simbias.tasks.oracle import Layer
 DELTA = 0.05
 
 
-STOCHASTIC = [n for n in BOUNDS.entries() if n.startswith("pac-bayes")]
+PAC_BAYES = [n for n in BOUNDS.entries() if n.startswith("pac-bayes")]
+STOCHASTIC = [n for n in PAC_BAYES if n != "pac-bayes-disintegrated"]
 
 
 @pytest.fixture(autouse=True)
@@ -158,11 +161,59 @@ def test_a_prior_that_learns_and_the_bound_share_no_points(monkeypatch):
     assert rates[1] < 0.1
 
 
-def test_a_prior_that_has_seen_the_sample_is_caught():
-    (honest,) = records(interpolating(True), bounds=["pac-bayes-kl"])
-    (broken,) = records(interpolating(False), bounds=["pac-bayes-kl"])
+@pytest.mark.parametrize("name", ("pac-bayes-kl", "pac-bayes-disintegrated"))
+def test_a_prior_that_has_seen_the_sample_is_caught(name):
+    (honest,) = records(interpolating(True), bounds=[name])
+    (broken,) = records(interpolating(False), bounds=[name])
     assert not violated(honest, 0.49) and honest.value >= 0.5
     assert violated(broken, 0.49)
+
+
+def test_the_bound_on_a_drawn_network_follows_from_the_densities_of_its_weights():
+    (record,) = records(one(), delta=DELTA, bounds=["pac-bayes-disintegrated"])
+    made, copy = posterior.posterior(one(), "initialisation"), record.classifier
+    drawn = copy.network.to_layers(copy.params)
+    drawn[-1] = Layer(drawn[-1].weight[:, 1:], drawn[-1].bias[1:])
+    ratio = union = 0.0
+    parts = zip(drawn, made.mean, made.deviation, made.centre, made.prior, strict=True)
+    for layer, mean, deviation, centre, j in parts:
+        prior = math.sqrt(0.1 * math.exp(-j / 100))
+        union += 2 * math.log(j) + math.log(math.pi**2 / 6)
+        for h, m, s, c in zip(layer, mean, deviation, centre, strict=True):
+            ratio += (stats.norm.logpdf(h, m, s) - stats.norm.logpdf(h, c, prior)).sum()
+    assert record.terms["log density ratio"] == pytest.approx(ratio, rel=1e-3)
+    assert record.terms["union over prior variances"] == pytest.approx(union)
+    hidden = np.maximum(one().x @ drawn[0].weight + drawn[0].bias, 0)
+    says = (hidden @ drawn[1].weight + drawn[1].bias)[:, 0] > 0
+    error = np.mean(says != (one().y == 1))
+    assert record.terms["training error"] == pytest.approx(error, abs=1e-3)
+    c = (ratio + union + math.log(2 * math.sqrt(4000) / DELTA)) / 4000
+    value = brentq(lambda p: float(kl(error, p)) - c, error, 1 - 1e-12)
+    assert record.value == pytest.approx(value, rel=1e-3)
+    assert 0.04 < error < record.value < 0.5
+
+
+def test_a_draw_depends_on_the_initialisation_and_not_on_the_sample():
+    made = posterior.posterior(one(), "initialisation")
+
+    def standard(observed):
+        parts = zip(drawn_once(observed, made), made.mean, made.deviation, strict=True)
+        return np.concatenate(
+            [((h - m) / s).ravel() for layers in parts for h, m, s in zip(*layers, strict=True)]
+        )
+
+    normal = standard(one())
+    assert abs(normal.mean()) < 4 / math.sqrt(len(normal)) and 0.5 < normal.std() < 1.5
+    np.testing.assert_array_equal(standard(replace(one(), x=2 * one().x, y=1 - one().y)), normal)
+    np.testing.assert_array_equal(standard(replace(one(), layers=one().initial)), normal)
+    assert np.abs(standard(replace(one(), initial=one().layers)) - normal).min() > 1e-6
+
+
+def test_a_density_below_that_of_the_prior_is_paid_as_none(monkeypatch):
+    monkeypatch.setattr(pac_bayes, "gaussian_log_ratio", lambda *_: -1e6)
+    (record,) = records(one(), delta=DELTA, bounds=["pac-bayes-disintegrated"])
+    none = math.log(2 * math.sqrt(4000) / DELTA) / 4000
+    assert record.value == pytest.approx(float(kl_inverse(record.terms["training error"], none)))
 
 
 def test_bad_input_is_refused_in_one_line():

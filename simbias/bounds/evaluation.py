@@ -27,7 +27,8 @@ from simbias.validation import N_CERTIFY, Estimate, faults
 from simbias.validation.risk import errors
 
 GUESSING = 0.5
-COPIES = ("a compressed network", "a stochastic network")  # what is certified in place of a network
+# what is certified in place of a network
+COPIES = ("a compressed network", "a stochastic network", "a drawn network")
 LOADED = "the network can be read"  # the assumption of one whose files are broken
 
 
@@ -38,9 +39,9 @@ class Evaluation:
     Attributes:
         record: the outcome of the bound.
         seed: of the network.
-        risk, risk_low, risk_high: the risk with its interval: of the stochastic or quantised
-            network where the record certifies that one, of the network itself otherwise; None
-            where the certified classifier is not known here.
+        risk, risk_low, risk_high: the risk with its interval: of the stochastic, drawn or
+            quantised network where the record certifies that one, of the network itself otherwise;
+            None where the certified classifier is not known here.
 
     Examples:
         >>> import simbias

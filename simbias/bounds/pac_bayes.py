@@ -42,6 +42,30 @@ def gaussian_kl(
     return float(0.5 * np.sum((ratio - 1 - np.log(ratio)) + (m - c) ** 2 / p))
 
 
+def gaussian_log_ratio(
+    point: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    centre: ArrayLike,
+    prior_variance: ArrayLike,
+) -> float:
+    """ln of the density at ``point`` of N(mean, variance) over that of N(centre, prior_variance).
+
+    1/2 sum((h - c)^2/p - (h - m)^2/s - ln(s/p)), whose mean over points h from the first is the
+    divergence ``gaussian_kl``.
+
+    Raises:
+        ValueError: a variance that is not positive.
+    """
+    h, m, s, c, p = np.broadcast_arrays(
+        *(np.asarray(part, np.float64) for part in (point, mean, variance, centre, prior_variance))
+    )
+    for name, part in (("variance", s), ("prior_variance", p)):
+        if not (part > 0).all():
+            raise fail(name, float(part.min()), "numbers > 0")
+    return float(0.5 * np.sum((h - c) ** 2 / p - (h - m) ** 2 / s - np.log(s / p)))
+
+
 def _nats_a_point(divergence: float, n: int, delta: float) -> float:
     """(KL + ln(2 sqrt(n)/delta))/n."""
     divergence = real("divergence", divergence, 0)

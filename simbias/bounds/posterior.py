@@ -43,6 +43,7 @@ class Posterior(NamedTuple):
 
     Attributes:
         mean, deviation: of each weight and bias, with one output, in float64.
+        centre: the mean of the prior.
         activation: of the hidden units.
         n: training points that the bound is about: those that the prior has not seen.
         divergence: KL(posterior || prior), nats.
@@ -54,6 +55,7 @@ class Posterior(NamedTuple):
 
     mean: Layers
     deviation: Layers
+    centre: Layers
     activation: str
     n: int
     divergence: float
@@ -159,6 +161,7 @@ def _posterior(observed: Observed, prior: str, optimised: Optimised) -> Posterio
     return Posterior(
         mean=mean,
         deviation=deviation,
+        centre=centre,
         activation=observed.activation,
         n=observed.n - _seen(observed, prior),
         divergence=divergence,

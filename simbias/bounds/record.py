@@ -16,6 +16,7 @@ from simbias.models.classifier import Classifier
 CERTIFIES = (
     "this network",
     "a stochastic network",
+    "a drawn network",
     "a compressed network",
     "an expectation",
     "nothing",

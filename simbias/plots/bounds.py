@@ -27,6 +27,7 @@ _LOOKS: dict[str, Keywords] = {
     "this network": {"color": style.BLUE, "marker": "o"},
     "a compressed network": {"color": style.PURPLE, "marker": "D"},
     "a stochastic network": {"color": style.ORANGE, "marker": "s"},
+    "a drawn network": {"color": style.BROWN, "marker": "v"},
     "an expectation": {"color": style.SKY, "marker": "^"},
 }
 _BASELINE_LINE: Keywords = {
@@ -39,6 +40,7 @@ _LEGEND = {
     "this network": "the network, from its training set",
     "a compressed network": "its quantised copy",
     "a stochastic network": "its stochastic copy",
+    "a drawn network": "a copy drawn once",
     "an expectation": "the expected network",
 }
 _VALID, _VACUOUS, _TEXT = "#DCEFE7", "#EFEFEF", "#4D4D4D"
