@@ -9,7 +9,7 @@ import pytest
 
 from simbias.bounds import BOUNDS, HeldOut, Masked, Observed, Steps, posterior, records, violated
 from simbias.bounds.bound import has_held_out
-from simbias.tasks.blocks import linear, normal, slab
+from simbias.tasks.blocks import atoms, linear, normal, slab
 from simbias.tasks.oracle import Layer
 
 NAMES = tuple(BOUNDS.entries())
@@ -223,7 +223,7 @@ BROKEN = {
     "initialisation": dict(initial=None),
     "laws": dict(blocks=None),
     "unbounded laws": dict(blocks=(normal(),) * 3),
-    "no symmetry": dict(blocks=(linear(),) * 3),
+    "no symmetry": dict(blocks=tuple(atoms("two", {0: 1}, {end: 1}) for end in (1, 2, 3))),
     "larger than the laws allow": dict(x=3 * np.ones((400, 3))),
     "wrong labels": dict(y=1 - example(1).y),
     "one point": dict(x=example(1).x[:1], y=example(1).y[:1]),

@@ -1,17 +1,15 @@
-"""Sharpness against a Hessian in full, the sign-flip test, and the assumptions of stability."""
+"""Sharpness against a Hessian in full, mapped training sets, and the assumptions of stability."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from simbias import tasks
 from simbias.bounds import HeldOut, Observed, Steps
-from simbias.bounds.convergence import flips, is_symmetric, uniform_convergence
+from simbias.bounds.convergence import uniform_convergence
 from simbias.bounds.measures import inverse_margin, sharpness
 from simbias.bounds.stability import stability
-from simbias.tasks.blocks import atoms, linear, normal, slab
+from simbias.tasks.blocks import linear, slab
 from simbias.tasks.oracle import Layer
 
 SHAPES = ((3, 4), (4,), (4, 2), (2,))
@@ -69,45 +67,7 @@ def test_inverse_margin_grows_as_margins_shrink():
     )
 
 
-# sign-flipped copies of the training set
-
-
-@pytest.mark.parametrize(
-    "block, symmetric",
-    (
-        (slab(3), True),
-        (slab(5, noise=0.2), True),
-        (slab(7), True),
-        (normal(), True),
-        (linear(), False),
-        (linear(noise=0.1), False),
-        (atoms("pair", {-1.0: 0.5, 1.0: 0.5}, {0.0: 1.0}), True),
-        (atoms("skew", {-1.0: 0.4, 1.0: 0.6}, {0.0: 1.0}), False),
-    ),
-)
-def test_slab_laws_are_sign_symmetric_and_linear_ones_are_not(block, symmetric):
-    assert is_symmetric(block) == symmetric
-
-
-def test_flips_touch_symmetric_coordinates_only():
-    made = flips(tasks.get("noisy-lms-7").blocks)
-    assert set(made) == {"all", "first half", "second half", "every other"}
-    assert all(signs[0] == 1 for signs in made.values())
-    assert np.sum(made["all"] == -1) == 49
-    np.testing.assert_array_equal(made["first half"] * made["second half"], made["all"])
-    assert flips((linear(),)) == {}
-
-
-def test_flipped_samples_follow_the_law_of_the_sample(draws):
-    x, y = draws("noisy-lms-7")
-    signs = flips(tasks.get("noisy-lms-7").blocks)["all"]
-    half = len(x) // 2
-    for label in (0, 1):
-        one, other = (part[half * i :][:half] for i, part in ((0, x), (1, x * signs)))
-        one, other = one[y[:half] == label], other[y[half:][:half] == label]
-        for j in (1, 30):
-            assert stats.ks_2samp(one[:, j], other[:, j]).pvalue > 1e-3
-        assert stats.ks_2samp(one[:, 0], -other[:, 0]).pvalue < 1e-9  # planted: the linear one
+# mapped copies of the training set
 
 
 def memoriser():
@@ -129,6 +89,67 @@ def test_uniform_convergence_fails_on_a_network_that_memorised_signs():
     # planted: a network that looks at nothing has nothing to lose
     blind = replace(memoriser(), layers=(Layer(np.zeros((2, 2)), np.zeros(2)),))
     assert uniform_convergence(blind).value == 0
+
+
+def of_two_slabs(score):
+    """The network with logit difference ``score``, a weight for each of two slab coordinates."""
+    source = np.random.default_rng(1)
+    block = slab(3)
+    inner, outer, _ = block.laws[1][1]
+    y = source.integers(0, 2, 1000)
+    centre = block.laws[0][0].high
+    # on this sample the first coordinate is larger than the second where the label is 1
+    pair = np.sort(source.uniform(-centre, centre, (1000, 2)), axis=1)
+    far = np.sort(
+        source.choice([-1, 1], (1000, 1)) * source.uniform(inner, outer, (1000, 2)), axis=1
+    )
+    x = np.where(y[:, None] == 1, far[:, ::-1], pair)
+    weight = np.array([[0.0, part] for part in score])
+    return Observed(
+        layers=(Layer(weight, np.zeros(2)),),
+        x=x,
+        y=y,
+        held_out=HeldOut(500, 1000),
+        blocks=(block, block),
+    )
+
+
+def test_uniform_convergence_fails_on_a_network_that_memorised_the_order_of_equal_coordinates():
+    found = uniform_convergence(of_two_slabs((1.0, -1.0)))
+    assert found.terms["training error"] == 0 and found.terms["error, in reverse"] == 1
+    assert found.terms["error, next in place"] == 1  # of two it is the same
+    assert found.terms["error, all flipped"] == 1
+    assert found.terms["error, in reverse, all flipped"] == 0
+    assert found.value == 1 - found.terms["risk, high"]
+
+
+def test_uniform_convergence_fails_on_a_network_that_memorised_places_within_intervals():
+    source = np.random.default_rng(2)
+    block = linear(margin=0.2)
+    y = source.integers(0, 2, 1000)
+    size = source.uniform(0.2, 0.55, 1000)
+    x = np.where(y == 1, size, -size)[:, None]
+    # hidden units: label 1 where .2 < x < .6, or x < -.6
+    hidden = Layer(np.array([[1.0, 1.0, -1.0]]), np.array([0.0, -0.6, -0.6]))
+    last = Layer(np.array([[0.0, 1.0], [0.0, -100.0], [0.0, 100.0]]), np.array([0.0, -1e-6]))
+    held_out = HeldOut(500, 1000)
+    found = uniform_convergence(
+        Observed(layers=(hidden, last), x=x, y=y, held_out=held_out, blocks=(block,))
+    )
+    assert found.terms["training error"] == 0 and found.terms["error, all mirrored"] == 1
+    assert found.terms["maps"] == 2  # of one coordinate, every other is all
+    assert found.value == found.terms["distance, median"] == 1 - found.terms["risk, high"]
+
+
+def test_the_median_distance_is_one_that_half_the_maps_reach():
+    found = uniform_convergence(of_two_slabs((1.0, -1.0)))
+    low, high = found.terms["risk, low"], found.terms["risk, high"]
+    errors = [error for name, error in found.terms.items() if name.startswith("error, ")]
+    distances = [max(0, low - error, error - high) for error in errors]
+    assert found.terms["maps"] == len(errors) > 8
+    reached = sum(distance >= found.terms["distance, median"] for distance in distances)
+    assert reached >= len(errors) / 2
+    assert found.terms["distance, median"] in distances and found.value == max(distances)
 
 
 def test_flips_are_made_in_the_unrotated_space():
