@@ -33,6 +33,7 @@ STREAMS = (
     "method",
     "selective",
     "sets",
+    "weighted",
 )
 
 

@@ -264,6 +264,19 @@ def calls(trained, cell, store):
             }
             | level,
         ),
+        "weighted": Call(
+            bounds.weighted,
+            many | {"shift": "even-slabs", "held_out": 50, "n_simulated": 50, "n_certify": 50},
+            {
+                "learned": THING,
+                "shift": NAME,
+                "held_out": but(COUNT, None) + [[50, 0], [None]],
+                "delta": PROPORTION,
+                "n_simulated": COUNT,
+                "n_certify": COUNT,
+            }
+            | level,
+        ),
         "points_to_reveal": Call(
             bounds.points_to_reveal,
             {"allowed_risk": 0.1, "risk": 0.3},

@@ -38,7 +38,10 @@ from simbias.validation.contexts import draw_lines
 ROWS = 64  # of a chunk, here and nowhere else: programs that write down serve no other test
 SEEDS = (0, 1, 2**32)  # the last differs from the first in its high bits only
 POINTS = 3 * ROWS + 5  # whole chunks and a part of one
-STREAMS = ("train", "select", "certify", "holdout", "context", "supersample", "selective", "sets")
+STREAMS = (
+    "train", "select", "certify", "holdout", "context", "supersample", "selective", "sets",
+    "weighted",
+)  # fmt: skip
 CELL = Cell(
     replace(tasks.get("noisy-lms-7", dim=4), rotated=False),  # points are seen as drawn
     MLP(7, 1),

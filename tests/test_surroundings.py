@@ -128,6 +128,9 @@ ENTRANCES = {
     "bounds.prediction_sets": lambda given: bounds.prediction_sets(
         given.stack, 0.1, held_out=[50, 300], n_certify=300
     ),
+    "bounds.weighted": lambda given: bounds.weighted(
+        given.stack, "even-slabs", held_out=[50, 300], n_simulated=500, n_certify=300
+    ),
     "bounds.masked_predictions": lambda given: bounds.masked_predictions(CELL, 0, masks=2),
     "models.data": lambda given: models.data(TASK, 256, seed=1).x,
     "models.ensemble": lambda given: validated(models.ensemble(given.stack)),

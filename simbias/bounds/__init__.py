@@ -8,6 +8,7 @@ from simbias.bounds.observed import HeldOut, Masked, Observed, Steps, observe
 from simbias.bounds.prediction_sets import PredictionSets, prediction_sets
 from simbias.bounds.record import Assumption, Record, violated
 from simbias.bounds.selective import Selective, selective
+from simbias.bounds.weighted import Weighted, weighted
 from simbias.registry import BOUNDS
 from simbias.stats.reveal import PointsNeeded, points_to_reveal
 
@@ -26,6 +27,7 @@ __all__ = [
     "Record",
     "Selective",
     "Steps",
+    "Weighted",
     "bound",
     "bound_names",
     "certifying",
@@ -39,4 +41,5 @@ __all__ = [
     "records",
     "selective",
     "violated",
+    "weighted",
 ]

@@ -17,7 +17,7 @@ from simbias._keys import stream
 from simbias._memory import fits
 from simbias.models.classifier import finite, score
 from simbias.models.panel import Panel
-from simbias.tasks.task import numbers_of
+from simbias.tasks.task import Points, numbers_of
 from simbias.training.problem import drawn
 
 
@@ -32,7 +32,7 @@ def fresh_scores(classifiers: Panel, i: int, purpose: str, split: str, rows: int
     """The scores of classifier ``i`` on fresh points of its own law.
 
     Args:
-        purpose: the stream of the data set, ``"selective"`` or ``"sets"``.
+        purpose: the stream of the data set, ``"selective"``, ``"sets"`` or ``"weighted"``.
         split: the stream within: ``"select"``, ``"holdout"`` or ``"certify"``. The first rows of
             more are not the same points: a prefix is to be taken of what is returned.
         rows: how many points, at most those that the task has.
@@ -46,6 +46,15 @@ def fresh_scores(classifiers: Panel, i: int, purpose: str, split: str, rows: int
     scores = score(classifiers.members[i], points.x, stream(stream(key, "method"), split))
     scores = np.asarray(scores, np.float64)
     return FreshScores(np.where(finite(scores)[:, None], scores, np.nan), points.y)
+
+
+def unrotated_points(classifiers: Panel, i: int, purpose: str, split: str, rows: int) -> Points:
+    """The points of ``fresh_scores`` before they are turned, of a block task."""
+    data_set, task = classifiers.data[i], classifiers.block_task
+    words = np.asarray(jax.random.key_data(data_set.stream(purpose)))
+    law = data_set.law._replace(rotation=np.eye(task.dim, dtype=np.float32))
+    points: Points = jax.device_get(drawn(task.draw, split, rows, words, law))
+    return points
 
 
 def leads(scores: Float[np.ndarray, "rows classes"]) -> Float[np.ndarray, " rows"]:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Real
 from numpy.typing import NDArray
 
+from simbias._checks import real
 from simbias._types import Elementwise, Holds
 from simbias.stats import binomial
 from simbias.stats.bisection import bracket
@@ -122,6 +123,28 @@ def betting_interval(
     enough = np.log(2 / (1 - confidence))
     values = np.asarray(values, float)
     return _lower_by_betting(values, enough), 1 - _lower_by_betting(1 - values, enough)
+
+
+def betting_upper(values: Float[np.ndarray, "*shape units"], delta: float) -> NDArray[np.float64]:
+    """What the mean of values in [0, 1] exceeds with probability at most delta: one side alone.
+
+    Args:
+        values: as for ``betting_interval``, whose upper limit this is at a confidence of 1 - 2
+            delta.
+        delta: in (0, 1).
+
+    Returns:
+        Upper limits, (*shape,).
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.stats.bounded import betting_interval, betting_upper
+        >>> values = np.full(100, 0.25)
+        >>> bool(betting_upper(values, 0.025) == betting_interval(values, 0.95)[1])
+        True
+    """
+    delta = real("delta", delta, 0, 1, open_low=True, open_high=True)
+    return 1 - _lower_by_betting(1 - np.asarray(values, float), np.log(1 / delta))
 
 
 def _lower_by_betting(values: np.ndarray, enough: float) -> NDArray[np.float64]:

@@ -7,20 +7,16 @@ detects the shift more often (Neyman and Pearson, 1933).
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
-from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from simbias._checks import fail, real, whole
 from simbias._defaults import CONFIDENCE
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
 from simbias.tasks.block_task import BlockTask
-from simbias.tasks.blocks import Piece
+from simbias.tasks.densities import check_densities, draw_unrotated, log_density
 from simbias.tasks.shifts import shifted
 
 _ROWS = 100_000  # that are drawn at once
-_ROUNDING = 1e-12  # by which a draw may lie beyond the end of its interval
 
 
 class Detection(NamedTuple):
@@ -88,8 +84,7 @@ def detect(
         True
     """
     other = shifted(task, shift)
-    if any(piece.low == piece.high for block in task.blocks for law in block.laws for piece in law):
-        raise fail("task", task.name, "a task whose coordinates have densities")
+    check_densities(task)
     level = real("level", level, 0, 1, open_low=True, open_high=True)
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
     points, repetitions = whole("points", points), whole("repetitions", repetitions)
@@ -103,9 +98,9 @@ def detect(
         statistics: list[float] = []
         while len(statistics) < repetitions:
             count = min(repetitions - len(statistics), max(1, _ROWS // points))
-            x, y = _draw(source, generator, count * points)
+            x, y = draw_unrotated(source, generator, count * points)
             given = y if labelled else None
-            ratio = _log_density(other, x, given) - _log_density(task, x, given)
+            ratio = log_density(other, x, given) - log_density(task, x, given)
             statistics += ratio.reshape(count, points).sum(axis=1).round(9).tolist()
         return list(zip(statistics, generator.random(repetitions).tolist(), strict=True))
 
@@ -117,44 +112,3 @@ def detect(
             for count in rejected
         )
     )
-
-
-def _draw(
-    task: BlockTask, generator: np.random.Generator, rows: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Unrotated points in float64; normal coordinates, which no shift changes, stay 0."""
-    y, x = generator.integers(2, size=rows), np.zeros((rows, task.dim))
-    for j, block in enumerate(task.blocks):
-        for label, law in enumerate(block.laws):
-            members = np.flatnonzero(y == label)
-            if not law or not len(members):
-                continue
-            low, high, mass = np.array(law).T
-            chosen = generator.choice(len(law), size=len(members), p=mass / mass.sum())
-            length = (high - low)[chosen]
-            x[members, j] = low[chosen] + generator.random(len(members)) * length
-    return x, y
-
-
-def _log_density(
-    task: BlockTask, x: Float[np.ndarray, "rows dim"], y: Int[np.ndarray, " rows"] | None
-) -> NDArray[np.float64]:
-    """The log-density of points and labels, or of points alone; -inf outside the support."""
-    given = np.full((2, len(x)), -np.log(2.0))
-    for j, block in enumerate(task.blocks):
-        for label, law in enumerate(block.laws):
-            if law:
-                with np.errstate(divide="ignore"):
-                    given[label] += np.log(_density(law, x[:, j]))
-    together: NDArray[np.float64] = (
-        logsumexp(given, axis=0) if y is None else given[y, np.arange(len(x))]
-    )
-    return together
-
-
-def _density(law: tuple[Piece, ...], x: Float[np.ndarray, " rows"]) -> NDArray[np.float64]:
-    low, high, mass = np.array(law).T
-    value = x[:, None]
-    inside = (value >= low - _ROUNDING) & (value <= high + _ROUNDING)
-    total: NDArray[np.float64] = (inside * (mass / (high - low))).sum(axis=1)
-    return total
