@@ -116,6 +116,9 @@ BOUNDS = Registry(
             "convergence": {
                 "uniform-convergence": "what no two-sided uniform-convergence bound can be below",
             },
+            "evidence": {
+                "marginal-likelihood": "PAC-Bayes of the initialisation that fits, approximate",
+            },
             "f_cmi": {"f-cmi": "what predictions tell of the training set, an estimate"},
             "measures": {
                 "frobenius-product": "product of Frobenius norms",
