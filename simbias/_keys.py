@@ -34,6 +34,8 @@ STREAMS = (
     "selective",
     "sets",
     "weighted",
+    "coins",
+    "replacement",
 )
 
 

@@ -116,6 +116,10 @@ BOUNDS = Registry(
             "convergence": {
                 "uniform-convergence": "what no two-sided uniform-convergence bound can be below",
             },
+            "retraining": {
+                "replace-one": "stability on average, by training with one point replaced",
+                "rademacher-floor": "what no bound by Rademacher complexity can be below",
+            },
             "evidence": {
                 "marginal-likelihood": "PAC-Bayes of the initialisation that fits, approximate",
             },

@@ -7,7 +7,17 @@ from functools import cache
 import numpy as np
 import pytest
 
-from simbias.bounds import BOUNDS, HeldOut, Masked, Observed, Steps, posterior, records, violated
+from simbias.bounds import (
+    BOUNDS,
+    HeldOut,
+    Masked,
+    Observed,
+    Replacements,
+    Steps,
+    posterior,
+    records,
+    violated,
+)
 from simbias.bounds.bound import has_held_out
 from simbias.tasks.blocks import atoms, linear, normal, slab
 from simbias.tasks.oracle import Layer
@@ -66,6 +76,10 @@ def example(depth):
         rotation=np.eye(3),
         steps=Steps(0.1, 0.9, 1000),
         masked=Masked(*(made.integers(0, 2, size) for size in ((8, 400, 2), (8, 400), (400, 2)))),
+        replacements=Replacements(
+            *(made.integers(0, 2, 10).astype(bool) for _ in range(2)), *made.random((3, 10))
+        ),
+        coin_errors=made.random(4),
     )
     y = (observed.margins < 0).astype(int)  # margins are those of label 0
     y[::50] = 1 - y[::50]
@@ -231,6 +245,8 @@ BROKEN = {
     "bits": dict(bits=16, layers=tuple(Layer(a + 1e-6, b + 1e5) for a, b in example(1).layers)),
     "unknown training": dict(steps=None),
     "masks": dict(masked=None),
+    "replacements": dict(replacements=None),
+    "coin flips": dict(coin_errors=None),
 }
 
 NEEDS = {  # what each assumption's absence does, as the theorems say
@@ -265,6 +281,8 @@ NEEDS = {  # what each assumption's absence does, as the theorems say
     "pac-bayes-data-prior": {"independent", "initialisation", "one point"},
     "stability": set(BROKEN),
     "uniform-convergence": {"independent", "laws", "no symmetry", "held out"},
+    "replace-one": {"independent", "replacements"},
+    "rademacher-floor": {"independent", "coin flips"},
     "marginal-likelihood": {"independent", "activation", "larger than the laws allow"},
     "f-cmi": {"independent", "masks"},
     "distance-from-initialisation": {"initialisation"},
@@ -334,6 +352,14 @@ def hand():
             mask=np.array([[0, 0], [1, 1]]),
             y=np.array([[0, 1], [0, 1]]),
         ),
+        replacements=Replacements(
+            errs=np.array([0, 0, 1, 0]),
+            other_errs=np.array([1, 0, 1, 0]),
+            loss=np.zeros(4),
+            other_loss=np.array([1.0, 0.5, 0.0, 0.5]),
+            relabelled=np.array([0.0, 0.01, 0.0, 0.03]),
+        ),
+        coin_errors=np.array([0.25, 0.35]),
     )
 
 
@@ -429,6 +455,8 @@ HAND = {
     "stability": lambda: None,
     "uniform-convergence": lambda: 1 - (1 - 0.025 ** (1 / N)),  # flipped points are all wrong
     "f-cmi": lambda: (math.sqrt(2 * math.log(2)) + 0) / 2,
+    "replace-one": lambda: 1 / 4,
+    "rademacher-floor": lambda: 0.4 + 3 * math.sqrt(math.log(2 / DELTA) / (2 * N)),
     "frobenius-product": lambda: 2.0,
     "spectral-product": lambda: 2.0,
     "path-norm": lambda: 5.0,

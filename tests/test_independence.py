@@ -40,7 +40,7 @@ SEEDS = (0, 1, 2**32)  # the last differs from the first in its high bits only
 POINTS = 3 * ROWS + 5  # whole chunks and a part of one
 STREAMS = (
     "train", "select", "certify", "holdout", "context", "supersample", "selective", "sets",
-    "weighted",
+    "weighted", "replacement",
 )  # fmt: skip
 CELL = Cell(
     replace(tasks.get("noisy-lms-7", dim=4), rotated=False),  # points are seen as drawn

@@ -1,5 +1,6 @@
 """What theory promises: bounds, certificates and measures of one network, beside the exact risk."""
 
+from simbias.bounds.altered import Replacements, coin_flip_errors, replaced_points
 from simbias.bounds.bound import Bound, BoundValue, bound, inapplicable
 from simbias.bounds.certify import Certifying, certifying
 from simbias.bounds.evaluation import Evaluation, bound_names, evaluate, left_out, records
@@ -25,12 +26,14 @@ __all__ = [
     "PointsNeeded",
     "PredictionSets",
     "Record",
+    "Replacements",
     "Selective",
     "Steps",
     "Weighted",
     "bound",
     "bound_names",
     "certifying",
+    "coin_flip_errors",
     "evaluate",
     "observe",
     "inapplicable",
@@ -39,6 +42,7 @@ __all__ = [
     "points_to_reveal",
     "prediction_sets",
     "records",
+    "replaced_points",
     "selective",
     "violated",
     "weighted",

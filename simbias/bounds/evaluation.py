@@ -8,12 +8,14 @@ quantised one or one that draws its weights for every point, each with its exact
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from simbias._checks import each, fail, known, real, whole
 from simbias._defaults import CONFIDENCE, DELTA
 from simbias._pinned import pinned
+from simbias.bounds.altered import coin_flip_errors, replaced_points
 from simbias.bounds.bound import Bound, inapplicable
 from simbias.bounds.f_cmi import masked_predictions
 from simbias.bounds.observed import Observed, observe
@@ -22,6 +24,7 @@ from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
 from simbias.registry import BOUNDS
 from simbias.tasks.task import Task
+from simbias.training.cell import Cell
 from simbias.training.stack import Stack
 from simbias.validation import N_CERTIFY, Estimate, faults
 from simbias.validation.risk import errors
@@ -108,6 +111,7 @@ def evaluate(
     n_certify: int = N_CERTIFY,
     confidence: float = CONFIDENCE,
     masks: int = 0,
+    retrained: int = 0,
 ) -> list[Evaluation]:
     """Registered bounds on every network of a stack or any classifiers, beside the exact risk.
 
@@ -126,6 +130,9 @@ def evaluate(
         confidence: coverage of the intervals of the risks, in (0, 1).
         masks: for ``f-cmi``, networks trained on masks of a supersample for each trained network,
             as its cell says; at least 2, or 0: none, and ``f-cmi`` is inapplicable.
+        retrained: for ``replace-one`` and ``rademacher-floor``, networks trained anew for each
+            trained network, as its cell says but with one point replaced, or on coin flips; 0:
+            none, and both are inapplicable.
 
     Returns:
         An evaluation for each classifier and bound, classifiers in the order given.
@@ -154,7 +161,7 @@ def evaluate(
         path-norm 1 None
     """
     classifiers = panel(learned, data)
-    delta, n_certify = check_effort(delta, n_certify, masks)
+    delta, n_certify = check_effort(delta, n_certify, masks, retrained)
     names = bound_names(bounds)
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
     fault_texts = faults(classifiers)
@@ -163,18 +170,16 @@ def evaluate(
     observations = {
         i: observe(source, i) for i, assumption in enumerate(unmet) if assumption is None
     }
-    mask_failures: dict[int, Assumption] = {}
-    with_masks = masks and "f-cmi" in names and classifiers.task.classes == 2
-    if with_masks and isinstance(learned, Stack):
+    failures: dict[tuple[int, str], Assumption] = {}
+    if isinstance(learned, Stack):
         for i in observations:
             if learned.updates[i]:  # a control was not trained: there is no training to repeat
-                try:
-                    masked = masked_predictions(learned.cell, learned.seeds[i], masks=masks)
-                    observations[i] = replace(observations[i], masked=masked)
-                except ValueError as error:
-                    mask_failures[i] = Assumption(
-                        "masked networks are classifiers", False, str(error)
-                    )
+                anew = partial(_trained_anew, learned.cell, learned.seeds[i], masks, retrained)
+                for name in names:
+                    try:
+                        observations[i] = anew(name, observations[i])
+                    except ValueError as error:
+                        failures[i, name] = Assumption(_ANEW[name], False, str(error))
     for prepare in dict.fromkeys(registered_bound(name).prepare for name in names):
         if prepare is not None and observations:
             # side by side; a failure is reported by the bound of the network on which it recurs
@@ -186,7 +191,7 @@ def evaluate(
         risk = None if risks is None or fault_texts[i] else Estimate(*(part[i] for part in risks))
         copy_risks: dict[int, Estimate] = {}  # several bounds may certify one copy
         for name in names:
-            unheld = assumption or (mask_failures.get(i) if name == "f-cmi" else None)
+            unheld = assumption or failures.get((i, name))
             if unheld is not None:
                 record = inapplicable(registered_bound(name), delta, (unheld,))
             else:
@@ -205,8 +210,29 @@ def evaluate(
     return evaluations
 
 
-def check_effort(delta: float, n_certify: int, masks: int) -> tuple[float, int]:
+_ANEW = {  # assumptions of those that train networks anew
+    "f-cmi": "masked networks are classifiers",
+    "replace-one": "networks can be trained with one point replaced",
+    "rademacher-floor": "networks can be trained on coin flips",
+}
+
+
+def _trained_anew(
+    cell: Cell, seed: int, masks: int, retrained: int, name: str, observed: Observed
+) -> Observed:
+    """A network with what a bound reads of others that are trained for it; raises ValueError."""
+    if name == "f-cmi" and masks and cell.task.classes == 2:
+        return replace(observed, masked=masked_predictions(cell, seed, masks=masks))
+    if name == "replace-one" and retrained:
+        return replace(observed, replacements=replaced_points(cell, seed, points=retrained))
+    if name == "rademacher-floor" and retrained:
+        return replace(observed, coin_errors=coin_flip_errors(cell, seed, draws=retrained))
+    return observed
+
+
+def check_effort(delta: float, n_certify: int, masks: int, retrained: int = 0) -> tuple[float, int]:
     """``delta`` and ``n_certify`` as numbers; ValueError where ``evaluate`` does not allow them."""
+    whole("retrained", retrained, least=0)
     if whole("masks", masks, least=0) == 1:
         raise fail("masks", masks, "0, or an integer >= 2")
     delta = real("delta", delta, 0, 1, open_low=True, open_high=True)

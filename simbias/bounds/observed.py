@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from simbias._checks import fail, known, whole
 from simbias._pinned import pinned
 from simbias._types import Params, PyTree
+from simbias.bounds.altered import Replacements, checked_coin_errors, checked_replacements
 from simbias.models.classifier import Classifier, Traced, labels
 from simbias.models.data import DataSet
 from simbias.models.foreign import Foreign
@@ -130,10 +131,14 @@ class Observed:
         independent: whether training points are independent draws of one law.
         masked: predictions of networks that the same training gave on masks of a supersample; None
             where none were trained.
+        replacements: what networks that the same training gave with another draw in a point's place
+            say of that point; None where none were trained.
+        coin_errors: training errors of networks that the same training gave on coin flips, one for
+            each draw; None where none were trained.
 
     Raises:
         ValueError: shapes that do not fit, no training points, weights or inputs that are not
-            finite, labels out of range, fewer than two masks.
+            finite, labels out of range, fewer than two masks, errors outside [0, 1].
 
     Examples:
         >>> import simbias
@@ -159,6 +164,8 @@ class Observed:
     steps: Steps | None = None
     independent: bool = True
     masked: Masked | None = None
+    replacements: Replacements | None = None
+    coin_errors: Vector | None = None
 
     def __post_init__(self) -> None:
         x, y = np.asarray(self.x, np.float64), np.asarray(self.y)
@@ -192,6 +199,10 @@ class Observed:
             object.__setattr__(self, "rotation", np.asarray(self.rotation, np.float64))
         if self.masked is not None:
             object.__setattr__(self, "masked", _checked_masks(self.masked))
+        if self.replacements is not None:
+            object.__setattr__(self, "replacements", checked_replacements(self.replacements))
+        if self.coin_errors is not None:
+            object.__setattr__(self, "coin_errors", checked_coin_errors(self.coin_errors))
         for name, value in (("x", x), ("y", y.astype(np.int64)), ("layers", layers)):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "initial", initial)

@@ -25,6 +25,7 @@ def bounds(
     bounds: Several = (),
     n_certify: int = N_CERTIFY,
     masks: int = 0,
+    retrained: int = 0,
     cores: int | None = None,
 ) -> int:
     """Hold bounds on a run's networks against the exact risk: table, figure, DIR/bounds/*.parquet.
@@ -41,6 +42,8 @@ def bounds(
         n_certify: fresh points on which each risk is measured.
         masks: how many networks to train on masks of a supersample for each network of the run,
             for the estimate f-cmi; 0: none.
+        retrained: how many networks to train anew for each network of the run, with one point
+            replaced, for replace-one, and on coin flips, for rademacher-floor; 0: none.
         cores: CPU cores to compute on; default: all that the process may use.
     """
     chosen = each("--bounds", bounds)
@@ -60,12 +63,13 @@ def bounds(
     from simbias.training.words import phrases
 
     console = make_console()
-    check_effort(delta, n_certify, masks)
+    check_effort(delta, n_certify, masks, retrained)
     names = tuple(bound_names(chosen or None))
     settings = cell_settings(store)
     held = []
     for own_cell, networks in learned(store, cell):
-        request = kept.Request(own_cell, tuple(networks), names, delta, n_certify, masks)
+        effort = delta, n_certify, masks, retrained
+        request = kept.Request(own_cell, tuple(networks), names, *effort)
         evaluations = kept.hold(store, request)
         table = experiment_of(own_cell).table.name
         held += [(own_cell, evaluations)] if table == "networks" else []

@@ -44,10 +44,12 @@ class Request(NamedTuple):
     delta: float
     n_certify: int
     masks: int
+    retrained: int = 0
 
     def path(self, store: Store) -> Path:
         """The file of its results."""
-        settings = [self.cell.identity, sorted(self.seeds), sorted(self.bounds), *self[3:]]
+        settings = [self.cell.identity, sorted(self.seeds), sorted(self.bounds), *self[3:6]]
+        settings += [self.retrained] if self.retrained else []  # a default is no part of a name
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
         return store.directory / FOLDER / f"{digest}.parquet"
 
@@ -91,6 +93,7 @@ def hold(store: Store, request: Request) -> list[Evaluation]:
         for evaluation in left_out(seed, str(why), **effort)
     ]
     effort |= {"n_certify": request.n_certify, "masks": request.masks}
+    effort |= {"retrained": request.retrained}
     for stacks in by_initial.values():
         evaluations += evaluate(joined(request.cell, stacks), **effort)
     evaluations.sort(key=lambda evaluation: request.seeds.index(evaluation.seed))

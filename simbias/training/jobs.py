@@ -58,7 +58,25 @@ class MaskedJob(NamedTuple):
     mask: int
 
 
-AnyJob = TypeVar("AnyJob", Job, MaskedJob)
+class AlteredJob(NamedTuple):
+    """One network to train on the seed's training set, altered; initialisation and order are as is.
+
+    Attributes:
+        cell, seed: as of a ``Job``.
+        mask: None: it is no half of a supersample.
+        coins: which draw of coin flips the labels are; None: they are the task's.
+        replaced: the position of the training point in whose place there is another draw; -1: of
+            none, by the same program.
+    """
+
+    cell: Cell
+    seed: int
+    mask: None = None
+    coins: int | None = None
+    replaced: int | None = None
+
+
+AnyJob = TypeVar("AnyJob", Job, MaskedJob, AlteredJob)
 
 
 @dataclass
@@ -168,7 +186,7 @@ def check_memory(cell: Cell, networks: int, n_select: int = N_SELECT) -> None:
 
 
 @pinned
-def check_snapshot(job: Job | MaskedJob, snapshot: Snapshot) -> None:
+def check_snapshot(job: Job | MaskedJob | AlteredJob, snapshot: Snapshot) -> None:
     """Raise DrawsError where training would go on with another training set."""
     if snapshot.draws:
         problem = problem_of(*job)
@@ -248,7 +266,7 @@ def _start(program: Program, problem: TrainingProblem) -> State:
 
 def _fresh(program: Program, problem: TrainingProblem) -> Snapshot:
     draws = ""
-    if problem.supersample is None:  # a masked network is evaluated on its points at once
+    if problem.own_set:  # others are evaluated on their points at once
         train = draw_once(program.draw, program.n_train, problem)
         draws = fingerprint(problem, train)
     return Snapshot(_start(program, problem), np.zeros((0, len(TRACE)), np.float32), draws=draws)
@@ -260,7 +278,7 @@ def _width(program: Program, problem: TrainingProblem, jobs: int, vectorised: bo
     if not vectorised:
         return min(len(devices), jobs)
     dim = math.prod(program.shape)
-    points = program.n_train if problem.supersample is None else 2 * program.n_train
+    points = program.n_train if problem.own_set else 2 * program.n_train
     rows = points + program.n_select
     bytes_needed = 4 * rows * (4 * dim + 8)  # the set, its uniforms, its unrotated points, labels
     memory = (devices[0].memory_stats() or {}).get("bytes_limit", 8 * 2**30)

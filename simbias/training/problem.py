@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, UInt
+from jaxtyping import Array, Bool, Float, Int, Shaped, UInt
 
 from simbias._identity import canonical
 from simbias._keys import identity_key, key_of, stream
@@ -43,7 +43,9 @@ class TrainingProblem(NamedTuple):
 
     Training halts at ``max_updates``; ``budget`` is passed to the method. ``supersample`` is None
     for a training set drawn from ``keys.data``; otherwise the training set is the masked half of
-    the supersample drawn from this key, and ``keys`` are those of the mask.
+    the supersample drawn from this key, and ``keys`` are those of the mask. ``coins``: the key of
+    coin flips in place of the labels. ``replaced``: the position of a training point in whose place
+    there is another draw (one outside the set: of none).
     """
 
     keys: Keys
@@ -57,11 +59,24 @@ class TrainingProblem(NamedTuple):
     spacing: Int[AnyArray, " two"]
     patience: Int[AnyArray, ""]
     supersample: UInt[AnyArray, " words"] | None = None
+    coins: UInt[AnyArray, " words"] | None = None
+    replaced: Int[AnyArray, ""] | None = None
+
+    @property
+    def own_set(self) -> bool:
+        """Whether the training set is that of the seed, unaltered."""
+        return self.supersample is None and self.coins is None and self.replaced is None
 
 
 @pinned
-def problem_of(cell: Cell, seed: int, mask: int | None = None) -> TrainingProblem:
-    """The traced part of a network, as NumPy arrays; ``mask`` is that of a ``MaskedJob``."""
+def problem_of(
+    cell: Cell,
+    seed: int,
+    mask: int | None = None,
+    coins: int | None = None,
+    replaced: int | None = None,
+) -> TrainingProblem:
+    """The traced part of a network, as NumPy arrays; see ``MaskedJob`` and ``AlteredJob``."""
     stop = cell.stop
     data = identity_key(cell.task_identity, seed)
     identities = {
@@ -88,6 +103,10 @@ def problem_of(cell: Cell, seed: int, mask: int | None = None) -> TrainingProble
         spacing=np.array(stop.spacing, np.int32),
         patience=np.int32(np.iinfo(np.int32).max if stop.patience is None else stop.patience),
         supersample=None if mask is None else np.asarray(jax.random.key_data(data)),
+        coins=None
+        if coins is None
+        else np.asarray(jax.random.key_data(jax.random.fold_in(stream(data, "coins"), coins))),
+        replaced=None if replaced is None else np.int32(replaced),
     )
 
 
@@ -119,13 +138,32 @@ def draw_mask(problem: TrainingProblem, pairs: int) -> Bool[Array, " pairs"]:
 def draw_training_set(
     draw: Callable[..., Points], problem: TrainingProblem, n_train: int
 ) -> Points:
-    """The training set: a draw of its own, or the masked half of a supersample."""
-    if problem.supersample is None:
-        return draw_points(draw, problem, "train", n_train)
-    rows = jnp.arange(n_train) + n_train * draw_mask(problem, n_train).astype(jnp.int32)
-    supersample = draw_supersample(draw, problem, n_train)
-    points: Points = jax.tree.map(lambda part: part[rows], supersample)
+    """The training set: a draw of its own, altered or not, or the masked half of a supersample."""
+    if problem.supersample is not None:
+        rows = jnp.arange(n_train) + n_train * draw_mask(problem, n_train).astype(jnp.int32)
+        supersample = draw_supersample(draw, problem, n_train)
+        masked: Points = jax.tree.map(lambda part: part[rows], supersample)
+        return masked
+    points = draw_points(draw, problem, "train", n_train)
+    if problem.coins is not None:
+        heads = jax.random.bernoulli(key_of(problem.coins), shape=(n_train,))
+        points = points._replace(y=heads.astype(points.y.dtype))
+    if problem.replaced is not None:
+        with lenient():
+            key = stream(key_of(problem.keys.data), "replacement")
+            others = draw(problem.law, key, "train", n_train)
+        points = jax.tree.map(partial(_replace_row, problem.replaced), points, others)
     return points
+
+
+def _replace_row(
+    row: Int[Array, ""],
+    own: Shaped[Array, "n_train *shape"],
+    other: Shaped[Array, "n_train *shape"],
+) -> Shaped[Array, "n_train *shape"]:
+    """An array with one row of another, where there is such a row."""
+    here = jnp.arange(len(own)) == row
+    return jnp.where(here.reshape(-1, *[1] * (own.ndim - 1)), other, own)
 
 
 @pinned
@@ -137,15 +175,15 @@ def training_set(cell: Cell, problem: TrainingProblem) -> Points:
 def draw_once(draw: Callable[..., Points], n_train: int, problem: TrainingProblem) -> Points:
     """The training set of a network, drawn by a compiled program."""
     points: Points
-    if problem.supersample is None:
+    if problem.own_set:
         points = drawn(draw, "train", n_train, problem.keys.data, problem.law)
     else:
-        points = _masked(draw, n_train, problem._replace(hyper={}))
+        points = _drawn_whole(draw, n_train, problem._replace(hyper={}))
     return points
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _masked(draw: Callable[..., Points], n_train: int, problem: TrainingProblem) -> Points:
+def _drawn_whole(draw: Callable[..., Points], n_train: int, problem: TrainingProblem) -> Points:
     return draw_training_set(draw, problem, n_train)
 
 
