@@ -83,13 +83,13 @@ def forward():
 @pytest.fixture(scope="session")
 def draws():
     """Unrotated draws (x float64, y) of a catalogue task by name, drawn once a session."""
-    made = {}
+    samples = {}
 
     def sample(name):
-        if name not in made:
+        if name not in samples:
             x, y = simbias.tasks.get(name).sample(jax.random.key(20), ROWS)
-            made[name] = np.asarray(x, np.float64), np.asarray(y)
-        return made[name]
+            samples[name] = np.asarray(x, np.float64), np.asarray(y)
+        return samples[name]
 
     return sample
 

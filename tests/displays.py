@@ -71,9 +71,9 @@ def cell(dim, updates, memorised, network="(100,2)", **settings):
     updates = np.array(updates, float)
     never = np.full(len(updates), np.inf)
     seeds = tuple(range(10, 10 + len(updates)))
-    found = Transitions(seeds, updates, updates - 10, updates, never, np.isfinite(updates), BUDGET)
+    ends = Transitions(seeds, updates, updates - 10, updates, never, np.isfinite(updates), BUDGET)
     means = {"memorised": Mean(memorised, 0.05, None)}
-    return Summary("name", "noisy-lms-7", network, {"dim": dim, **settings}, {}, means, found)
+    return Summary("name", "noisy-lms-7", network, {"dim": dim, **settings}, {}, means, ends)
 
 
 def phase():
@@ -116,7 +116,7 @@ def bounds():
     )
 
 
-def verdict(id, said, *ends, **changes):
+def verdict(id, word, *ends, **changes):
     row = {
         "version": 1,
         "title": "in words",
@@ -140,7 +140,7 @@ def verdict(id, said, *ends, **changes):
         "reason": "because",
     }
     numbers = dict(zip(("estimate", "low", "high"), ends or [None] * 3, strict=True))
-    return row | {"id": id, "verdict": said} | numbers | changes
+    return row | {"id": id, "verdict": word} | numbers | changes
 
 
 def claims():
@@ -197,8 +197,8 @@ def discrimination():
 def islands():
     """The achievable control in four dimensions."""
     task = simbias.tasks.get("noisy-lms-7", dim=4)
-    made = Cell(task, simbias.MLP(12, 1), simbias.sgd(), 800, batch=100)
-    return plots.islands(control(made, "achievable"), coordinate=3, sample=6, directions=3)
+    small = Cell(task, simbias.MLP(12, 1), simbias.sgd(), 800, batch=100)
+    return plots.islands(control(small, "achievable"), coordinate=3, sample=6, directions=3)
 
 
 KINDS = {

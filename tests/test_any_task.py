@@ -69,19 +69,19 @@ def test_points_of_ones_own_are_each_certified_by_once(pictures):
     assert report.n_certify == task.most["certify"] == 120
     law = task.law(jnp.zeros(2, jnp.uint32))
     x, y = law.x[law.rows["certify"]], law.y[law.rows["certify"]]
-    said = np.asarray(pictures.cell.network.apply(simbias.models.member(pictures, 0).params, x))
-    assert report.risk.value[0] == np.mean(said.argmax(axis=1) != np.asarray(y))
+    answered = np.asarray(pictures.cell.network.apply(simbias.models.member(pictures, 0).params, x))
+    assert report.risk.value[0] == np.mean(answered.argmax(axis=1) != np.asarray(y))
     assert report.risk.value[0] < 0.05
     assert pictures.rotation.shape == (1, 0, 0)
 
 
 def test_held_out_certificates_take_any_number_of_classes(rings, pictures):
     for stack, points in ((rings, 600), (pictures, 60)):
-        (found, *_) = bounds.evaluate(stack, bounds=["clopper-pearson"], n_certify=POINTS)
-        assert found.record.applicable, found.record.assumptions
+        (evaluation, *_) = bounds.evaluate(stack, bounds=["clopper-pearson"], n_certify=POINTS)
+        assert evaluation.record.applicable, evaluation.record.assumptions
         # no errors on so many points
-        assert found.record.value == pytest.approx(1 - 0.05 ** (1 / points))
-        assert found.valid
+        assert evaluation.record.value == pytest.approx(1 - 0.05 ** (1 / points))
+        assert evaluation.valid
 
 
 THREE = BlockTask("three", {}, (blocks.linear(noise=0.4),) * 3, ())
@@ -93,12 +93,12 @@ def assert_no_rule_of_one(report):
 
 
 def test_a_rule_of_three_coordinates_is_no_rule_of_one_and_the_rest_is_measured():
-    one = oracle.rule_risk(THREE, oracle.bayes_rule(THREE, 0))
-    assert THREE.truth.achievable_risk < one
+    first = oracle.rule_risk(THREE, oracle.bayes_rule(THREE, 0))
+    assert THREE.truth.achievable_risk < first
     data = simbias.data(THREE, n_train=500, seed=0)
     report = simbias.validate(lambda x: (x @ data.rotation.T)[:, 0], data, n_certify=POINTS)
     assert_no_rule_of_one(report)
-    assert abs(report.risk.value[0] - one) <= 5 * np.sqrt(0.25 / POINTS)
+    assert abs(report.risk.value[0] - first) <= 5 * np.sqrt(0.25 / POINTS)
     with pytest.raises(ValueError, match="^simple_set: got .0, 1, 2.*, allowed: coordinates of"):
         train(replace(THREE, simple_set=(0, 1, 2)), 200)  # refused before it is trained
 
@@ -113,15 +113,15 @@ def test_what_has_no_rule_of_one_coordinate_is_trained_and_measured():
 
 def test_margins_and_losses_of_many_classes_by_hand():
     scores = np.array([[2.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
-    at = Answers(scores, np.array([0, 1, 1]), np.zeros(3, bool))
-    assert at.correct.tolist() == [True, False, False]  # of equal scores the first class is said
-    assert at.margin.tolist() == [1, -1, 0]
+    given = Answers(scores, np.array([0, 1, 1]), np.zeros(3, bool))
+    assert given.correct.tolist() == [True, False, False]  # of equal scores the first class is said
+    assert given.margin.tolist() == [1, -1, 0]
     p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     by_hand = -np.log([p[0, 0], p[1, 1], p[2, 1]]).mean()
-    assert cross_entropy(at, "logits") == pytest.approx(by_hand)
-    assert cross_entropy(at._replace(scores=p), "probabilities") == pytest.approx(by_hand)
-    assert np.isnan(cross_entropy(at, "scores"))
-    assert at._replace(scores=np.where(scores == 2, np.nan, scores)).finite.tolist() == [0, 1, 1]
+    assert cross_entropy(given, "logits") == pytest.approx(by_hand)
+    assert cross_entropy(given._replace(scores=p), "probabilities") == pytest.approx(by_hand)
+    assert np.isnan(cross_entropy(given, "scores"))
+    assert given._replace(scores=np.where(scores == 2, np.nan, scores)).finite.tolist() == [0, 1, 1]
 
 
 def test_the_loss_of_two_classes_is_that_of_their_difference():

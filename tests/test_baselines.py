@@ -31,9 +31,9 @@ def of_transitions():
     def cell(dim, updates, memorised):
         times = np.array(updates, float)
         never, seeds = np.full(len(times), np.inf), tuple(range(len(times)))
-        found = Transitions(seeds, times, times - 1000, times, never, np.isfinite(times), 40_000)
+        ends = Transitions(seeds, times, times - 1000, times, never, np.isfinite(times), 40_000)
         means = {"memorised": Mean(memorised, 0.05, None)}
-        return Summary("", "noisy-lms-7", "(100,2)", {"dim": dim}, {}, means, found)
+        return Summary("", "noisy-lms-7", "(100,2)", {"dim": dim}, {}, means, ends)
 
     late = [8_000, 9_000, 12_000, 20_000, np.inf, np.inf]
     return plots.phase(

@@ -48,15 +48,15 @@ def test_a_mean_interval_is_clopper_and_pearsons_at_the_ends_and_inside_chernoff
 @pytest.mark.parametrize("better", (0.0, 0.5, 0.9))
 def test_the_auc_of_few_points_with_ties_misses_with_at_most_its_error(labels, better):
     # three scores; every outcome with its probability
-    zero, one = np.array([0.5, 0.4, 0.1]), np.array([0.5 - 0.5 * better, 0.3, 0.2 + 0.5 * better])
+    zero, best = np.array([0.5, 0.4, 0.1]), np.array([0.5 - 0.5 * better, 0.3, 0.2 + 0.5 * better])
     truth = sum(
         a * b * (1.0 * (i > j) + 0.5 * (i == j))
-        for (i, a), (j, b) in itertools.product(enumerate(one), enumerate(zero))
+        for (i, a), (j, b) in itertools.product(enumerate(best), enumerate(zero))
     )
     m, n = labels
     y = np.repeat([1, 0], labels)
     outcomes = np.array(list(itertools.product(range(3), repeat=m + n)))
-    probability = np.prod([one[outcomes[:, :m]].prod(1), zero[outcomes[:, m:]].prod(1)], axis=0)
+    probability = np.prod([best[outcomes[:, :m]].prod(1), zero[outcomes[:, m:]].prod(1)], axis=0)
     values = np.array([auc(y, scores) for scores in outcomes])
     ends = mean_interval(values, np.full(len(values), min(m, n)), 0.6)
     assert probability.sum() == pytest.approx(1) and probability @ values == pytest.approx(truth)
@@ -65,16 +65,16 @@ def test_the_auc_of_few_points_with_ties_misses_with_at_most_its_error(labels, b
 
 @pytest.mark.parametrize("rows", ((200,), (150, 50)))
 def test_the_auc_near_1_is_covered_where_no_pair_is_out_of_order(rows):
-    made, truth, covered, flat = np.random.default_rng(0), 0.9995, 0, 0
+    random, truth, covered, flat = np.random.default_rng(0), 0.9995, 0, 0
     shift = np.sqrt(2) * stats.norm.ppf(truth)
     for _ in range(200):
         total = AucSum()
         for count in rows:
-            y = made.integers(0, 2, (1, count))
-            total.add(y, made.normal(size=(1, count)) + shift * y)
-        found = total.estimate(0.95)
-        covered += found.low[0] <= truth <= found.high[0]
-        flat += found.value[0] == 1
+            y = random.integers(0, 2, (1, count))
+            total.add(y, random.normal(size=(1, count)) + shift * y)
+        interval = total.estimate(0.95)
+        covered += interval.low[0] <= truth <= interval.high[0]
+        flat += interval.value[0] == 1
     assert flat > 30 and covered >= 190
 
 
@@ -95,10 +95,10 @@ def test_capital_is_1_on_average_where_the_mean_is_the_edge_and_more_where_it_is
 
 def test_capital_after_ones_is_the_mean_power_of_the_bets():
     # f of the arcsine law on [0, 1]: E f = 1/2, E f^2 = 3/8, E f^3 = 5/16; 1 - f + f/p at p = 1/2
-    found = np.exp(log_capital(np.ones(3), 0.5))
-    np.testing.assert_allclose(found, [1.5, 1 + 1 + 3 / 8, 1 + 3 / 2 + 9 / 8 + 5 / 16], rtol=1e-6)
-    found = np.exp(log_capital(np.array([1.0, 0.0]), 0.5))
-    np.testing.assert_allclose(found, [1.5, 1 - 3 / 8], rtol=1e-6)
+    capital = np.exp(log_capital(np.ones(3), 0.5))
+    np.testing.assert_allclose(capital, [1.5, 1 + 1 + 3 / 8, 1 + 3 / 2 + 9 / 8 + 5 / 16], rtol=1e-6)
+    capital = np.exp(log_capital(np.array([1.0, 0.0]), 0.5))
+    np.testing.assert_allclose(capital, [1.5, 1 - 3 / 8], rtol=1e-6)
 
 
 def test_capital_never_rises_with_the_edge():
@@ -124,8 +124,8 @@ def test_a_betting_interval_covers_the_mean_of_a_finite_population_without_repla
 
 
 def test_a_betting_interval_narrows_with_the_spread_and_is_the_mirror_image_of_its_mirror():
-    made = np.random.default_rng(1)
-    tight, wide = 0.3 + 0.02 * made.standard_normal(64), 1.0 * (made.random(64) < 0.3)
+    random = np.random.default_rng(1)
+    tight, wide = 0.3 + 0.02 * random.standard_normal(64), 1.0 * (random.random(64) < 0.3)
     ends = np.array(betting_interval(np.stack([tight, wide]), 0.95))
     assert np.all(np.diff(ends, axis=0)[0] * [4, 1] < [0.4, 0.4])
     mirrored = np.array(betting_interval(1 - np.stack([tight, wide]), 0.95))

@@ -19,21 +19,21 @@ from simbias.tasks.oracle import Layer
 
 
 def network(sizes, n, seed=0):
-    made = np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
     layers = tuple(
-        Layer(*(np.float32(made.normal(size=shape)) for shape in ((a, b), (b,))))
+        Layer(*(np.float32(random.normal(size=shape)) for shape in ((a, b), (b,))))
         for a, b in pairwise(sizes)
     )
-    x = made.uniform(-1, 1, (n, sizes[0]))
+    x = random.uniform(-1, 1, (n, sizes[0]))
     plain = Observed(layers=layers, x=x, y=np.zeros(n, int))
     return Observed(layers=layers, x=x, y=(plain.margins < 0).astype(int))
 
 
 @pytest.mark.parametrize("n, value", ((40_000, 0.67), (100_000, 0.29)))
 def test_golden_values_of_the_relative_bound_for_two_inputs(n, value):
-    found = vc_relative(network((2, 100, 2), n))
-    assert found.value == pytest.approx(value, abs=0.005)
-    assert found.terms["training error"] == 0
+    record = vc_relative(network((2, 100, 2), n))
+    assert record.value == pytest.approx(value, abs=0.005)
+    assert record.terms["training error"] == 0
 
 
 def test_fifty_inputs_are_vacuous_at_every_published_size():
@@ -65,12 +65,12 @@ def test_growth_of_one_layer_is_at_least_the_exact_count_of_half_lines():
 
 
 def test_growth_is_at_least_the_labellings_that_random_networks_give():
-    made, points = np.random.default_rng(0), np.linspace(-1, 1, 12)[:, None]
+    random, points = np.random.default_rng(0), np.linspace(-1, 1, 12)[:, None]
     seen = set()
     for _ in range(20_000):
-        w, b, v = made.normal(size=(3, 2))
-        said = np.maximum(points * w + b, 0) @ v + made.normal() > 0
-        seen.add(tuple(said))
+        w, b, v = random.normal(size=(3, 2))
+        labels = np.maximum(points * w + b, 0) @ v + random.normal() > 0
+        seen.add(tuple(labels))
     assert len(seen) > 30
     assert math.log(len(seen)) <= log_growth((1, 2, 1), 12)
 
@@ -94,16 +94,18 @@ def test_architecture_code_is_prefix_free():
 
 
 def test_occam_pays_for_every_stored_bit():
-    found = occam(network((2, 3, 2), 10_000))
+    record = occam(network((2, 3, 2), 10_000))
     bits = 32 * (2 * 3 + 3 + 3 * 2 + 2) + 3 + 3
-    assert found.terms["bits of weights"] + found.terms["bits of architecture"] == bits
-    assert found.value == pytest.approx(1 - math.exp(-(bits * math.log(2) + math.log(20)) / 10_000))
+    assert record.terms["bits of weights"] + record.terms["bits of architecture"] == bits
+    assert record.value == pytest.approx(
+        1 - math.exp(-(bits * math.log(2) + math.log(20)) / 10_000)
+    )
 
 
 def test_occam_wants_weights_as_they_are_stored():
     observed = network((2, 3, 2), 100)
     first = observed.layers[0]
     wider = (Layer(first.weight + 1e-12, first.bias), *observed.layers[1:])
-    found = occam(Observed(layers=wider, x=observed.x, y=observed.y))
-    assert found.reason.startswith("weights are 32-bit numbers: 6 of 17 are not")
+    record = occam(Observed(layers=wider, x=observed.x, y=observed.y))
+    assert record.reason.startswith("weights are 32-bit numbers: 6 of 17 are not")
     assert occam(Observed(layers=wider, x=observed.x, y=observed.y, bits=64)).applicable

@@ -63,8 +63,8 @@ def test_broken_limits_fail_too_often(name):
 
 
 def test_anytime_limit_survives_peeking_and_the_exact_one_does_not():
-    made, p, looks = np.random.default_rng(0), 0.3, np.geomspace(5, 500, 20).astype(int)
-    runs = np.cumsum(made.random((100, 500)) < p, axis=1)
+    random, p, looks = np.random.default_rng(0), 0.3, np.geomspace(5, 500, 20).astype(int)
+    runs = np.cumsum(random.random((100, 500)) < p, axis=1)
     for limit, most, least in ((c.beta_binomial_limit, 0.05, 0), (c.clopper_pearson_limit, 1, 0.1)):
         caught = [any(limit(int(run[n - 1]), int(n), DELTA) < p for n in looks) for run in runs]
         assert least <= np.mean(caught) <= most
@@ -108,12 +108,12 @@ def observed(errors, points, train_wrong=0, n=200):
 
 def violation_rate(bound, risk, draws, change=lambda record: record):
     """How often simulated networks of known risk refute a bound on held-out points."""
-    made, low = (
+    random, low = (
         np.random.default_rng(1),
         clopper_pearson(np.array(round(risk * 10**7)), np.array(10**7), 0.9999).low,
     )
     hits = [
-        violated(change(bound(observed(int(made.binomial(200, risk)), 200))), float(low))
+        violated(change(bound(observed(int(random.binomial(200, risk)), 200))), float(low))
         for _ in range(draws)
     ]
     return np.mean(hits)
@@ -132,20 +132,20 @@ def test_validity_check_passes_the_right_certificate_and_catches_a_halved_consta
 
 def test_validity_check_catches_test_points_used_for_training():
     # the best of 1000 coin-flipping hypotheses on the points that then certify it
-    made = np.random.default_rng(2)
+    random = np.random.default_rng(2)
     hits = []
     for _ in range(50):
-        errors = made.binomial(200, 0.5, 1000)
+        errors = random.binomial(200, 0.5, 1000)
         hits.append(violated(c.clopper_pearson(observed(int(errors.min()), 200)), 0.499))
     assert np.mean(hits) > 0.9
 
 
 def test_validity_check_catches_a_union_that_is_dropped():
     # the same selection with the bits of the hypothesis paid for, and without
-    made = np.random.default_rng(3)
+    random = np.random.default_rng(3)
     paid, dropped = [], []
     for _ in range(100):
-        errors = int(made.binomial(200, 0.5, 1000).min())
+        errors = int(random.binomial(200, 0.5, 1000).min())
         for bits, hits in ((math.log2(1000), paid), (0.0, dropped)):
             rate = (bits * math.log(2) + math.log(1 / DELTA)) / 200
             record = replace(

@@ -22,11 +22,11 @@ from simbias.tasks.oracle import Layer
 
 @cache
 def example(n=20_000, seed=0):
-    made = np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
     layers = tuple(
-        Layer(made.normal(size=(a, b)), made.normal(size=b)) for a, b in ((5, 12), (12, 2))
+        Layer(random.normal(size=(a, b)), random.normal(size=b)) for a, b in ((5, 12), (12, 2))
     )
-    x = made.normal(size=(n, 5))
+    x = random.normal(size=(n, 5))
     return Observed(layers=layers, x=x, y=(logit_difference(layers, x) > 0).astype(int))
 
 
@@ -46,39 +46,39 @@ def test_sequence_bits_number_every_arrangement():
 @pytest.mark.parametrize("bits", (1, 3, 8))
 def test_weights_are_few_half_precision_numbers_near_their_own(bits, codebook):
     layers = example().layers
-    made = compress(layers, bits, codebook)
+    code = compress(layers, bits, codebook)
     difference = layers[1].weight[:, 1] - layers[1].weight[:, 0]
-    for layer, first in zip(made.layers, (layers[0].weight, None), strict=True):
+    for layer, first in zip(code.layers, (layers[0].weight, None), strict=True):
         values = np.concatenate([layer.weight.ravel(), layer.bias])
         assert len(np.unique(values)) <= 2**bits + (first is None)  # and the zero logit
         assert np.array_equal(values.astype(np.float16).astype(float), values)
-    assert np.all(made.layers[1].weight[:, 0] == 0) and made.layers[1].bias[0] == 0
+    assert np.all(code.layers[1].weight[:, 0] == 0) and code.layers[1].bias[0] == 0
     if bits == 8:
-        np.testing.assert_allclose(made.layers[0].weight, layers[0].weight, atol=0.1)
-        np.testing.assert_allclose(made.layers[1].weight[:, 1], difference, atol=0.1)
+        np.testing.assert_allclose(code.layers[0].weight, layers[0].weight, atol=0.1)
+        np.testing.assert_allclose(code.layers[1].weight[:, 1], difference, atol=0.1)
 
 
 def test_k_means_finds_the_clusters_that_are_there():
-    made = np.random.default_rng(0)
+    random = np.random.default_rng(0)
     atoms = np.array([-2.0, 0.0, 0.5, 3.0])
-    weight = made.choice(atoms, (5, 12)) + made.normal(size=(5, 12)) * 1e-3
+    weight = random.choice(atoms, (5, 12)) + random.normal(size=(5, 12)) * 1e-3
     layers = (Layer(weight, np.zeros(12)), example().layers[1])
-    found = np.unique(compress(layers, 2, "k-means").layers[0].weight)
-    np.testing.assert_allclose(found, atoms, atol=2e-3)
+    values = np.unique(compress(layers, 2, "k-means").layers[0].weight)
+    np.testing.assert_allclose(values, atoms, atol=2e-3)
 
 
 def test_every_part_of_the_code_is_paid_for():
-    made = compress(example().layers, 3, "uniform")
+    code = compress(example().layers, 3, "uniform")
     hidden, output = 5 * 12 + 12, 12 + 1
-    assert made.lengths["centroids"] == 2 * 8 * 16
-    assert made.lengths["counts"] == 8 * math.ceil(math.log2(hidden + 1)) + 8 * math.ceil(
+    assert code.lengths["centroids"] == 2 * 8 * 16
+    assert code.lengths["counts"] == 8 * math.ceil(math.log2(hidden + 1)) + 8 * math.ceil(
         math.log2(output + 1)
     )
-    assert made.lengths["search"] == 4 and 2**4 == len(BITS) * len(CODEBOOKS)
-    assert made.lengths["architecture"] == 3 + 7  # depth 1 as 2, width 12
-    assert made.length == sum(made.lengths.values())
-    assert made.divergence == pytest.approx(
-        (made.length + 2 * math.log2(made.length)) * math.log(2)
+    assert code.lengths["search"] == 4 and 2**4 == len(BITS) * len(CODEBOOKS)
+    assert code.lengths["architecture"] == 3 + 7  # depth 1 as 2, width 12
+    assert code.length == sum(code.lengths.values())
+    assert code.divergence == pytest.approx(
+        (code.length + 2 * math.log2(code.length)) * math.log(2)
     )
 
 
@@ -96,10 +96,10 @@ def test_masses_of_all_codes_add_up_to_less_than_one():
 
 def test_the_best_code_is_the_best_of_all():
     observed = example()
-    made, error, value = best_code(observed, 0.05)
-    found = compression(observed)
-    assert found.value == value and found.terms["training error"] == error
-    assert found.terms["code length"] == made.length
+    code, error, value = best_code(observed, 0.05)
+    record = compression(observed)
+    assert record.value == value and record.terms["training error"] == error
+    assert record.terms["code length"] == code.length
     from simbias.bounds.certificates import kl_inverse
 
     for bits in BITS:
@@ -110,10 +110,10 @@ def test_the_best_code_is_the_best_of_all():
 
 
 def test_what_is_certified_is_the_quantised_network():
-    made, error, value = best_code(example(), 0.05)
+    code, error, value = best_code(example(), 0.05)
     x = np.random.default_rng(99).normal(size=(50_000, 5))
     y = logit_difference(example().layers, x) > 0
-    risk = np.mean((logit_difference(made.layers, x) > 0) != y)
+    risk = np.mean((logit_difference(code.layers, x) > 0) != y)
     assert error > 0 and abs(risk - error) < 0.01
     assert risk < value < 0.5
 
@@ -123,8 +123,8 @@ def test_weights_beyond_half_precision_are_inapplicable():
         Layer(1e6 * example().layers[0].weight, example().layers[0].bias),
         example().layers[1],
     )
-    found = compression(replace(example(), layers=layers))
-    assert found.value is None and found.reason.startswith("weights fit in half precision: up to")
+    record = compression(replace(example(), layers=layers))
+    assert record.value is None and record.reason.startswith("weights fit in half precision: up to")
 
 
 @pytest.mark.parametrize("bits", (0, 9, 1.5))

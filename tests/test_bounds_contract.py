@@ -51,11 +51,14 @@ def few_steps():
         yield
 
 
-def layers_like(made, sizes):
+def layers_like(random, sizes):
     pairs = zip(sizes[:-1], sizes[1:], strict=True)
     # multiples of 1/64: rescaling by powers of two leaves them in half precision
     return tuple(
-        Layer(np.round(64 * made.normal(size=(a, b))) / 64, np.round(16 * made.normal(size=b)) / 64)
+        Layer(
+            np.round(64 * random.normal(size=(a, b))) / 64,
+            np.round(16 * random.normal(size=b)) / 64,
+        )
         for a, b in pairs
     )
 
@@ -63,23 +66,23 @@ def layers_like(made, sizes):
 @cache
 def example(depth):
     """A random network on points that it labels, but for one in fifty."""
-    made = np.random.default_rng(depth)
+    random = np.random.default_rng(depth)
     sizes = (3, *[6] * depth, 2)
-    x = made.uniform(-1, 1, (400, 3))
+    x = random.uniform(-1, 1, (400, 3))
     observed = Observed(
-        layers=layers_like(made, sizes),
+        layers=layers_like(random, sizes),
         x=x,
         y=np.zeros(400, int),
-        initial=layers_like(made, sizes),
+        initial=layers_like(random, sizes),
         held_out=HeldOut(20, 400),
         blocks=BLOCKS,
         rotation=np.eye(3),
         steps=Steps(0.1, 0.9, 1000),
-        masked=Masked(*(made.integers(0, 2, size) for size in ((8, 400, 2), (8, 400), (400, 2)))),
+        masked=Masked(*(random.integers(0, 2, size) for size in ((8, 400, 2), (8, 400), (400, 2)))),
         replacements=Replacements(
-            *(made.integers(0, 2, 10).astype(bool) for _ in range(2)), *made.random((3, 10))
+            *(random.integers(0, 2, 10).astype(bool) for _ in range(2)), *random.random((3, 10))
         ),
-        coin_errors=made.random(4),
+        coin_errors=random.random(4),
     )
     y = (observed.margins < 0).astype(int)  # margins are those of label 0
     y[::50] = 1 - y[::50]
@@ -102,11 +105,11 @@ def reordered(depth):
 
 
 def permuted(layers, order):
-    made = list(layers)
-    for i in range(len(made) - 1):
-        made[i] = Layer(made[i].weight[:, order], made[i].bias[order])
-        made[i + 1] = Layer(made[i + 1].weight[order], made[i + 1].bias)
-    return tuple(made)
+    changed = list(layers)
+    for i in range(len(changed) - 1):
+        changed[i] = Layer(changed[i].weight[:, order], changed[i].bias[order])
+        changed[i + 1] = Layer(changed[i + 1].weight[order], changed[i + 1].bias)
+    return tuple(changed)
 
 
 @cache
@@ -118,19 +121,21 @@ def scaled(depth, scales):
 
 
 def rescaled(layers, scales):
-    made = list(layers)
-    for i in range(len(made) - 1):
-        made[i] = Layer(made[i].weight * scales, made[i].bias * scales)
-        made[i + 1] = Layer(made[i + 1].weight / np.array(scales)[:, None], made[i + 1].bias)
-    return tuple(made)
+    changed = list(layers)
+    for i in range(len(changed) - 1):
+        changed[i] = Layer(changed[i].weight * scales, changed[i].bias * scales)
+        changed[i + 1] = Layer(
+            changed[i + 1].weight / np.array(scales)[:, None], changed[i + 1].bias
+        )
+    return tuple(changed)
 
 
-def same(name, one, other):
+def same(name, first, other):
     relative = 1e-3 if name == "sharpness" else 1e-9
-    assert one.applicable == other.applicable
-    if one.applicable:
-        assert one.value == pytest.approx(other.value, rel=relative)
-        assert one.log10 == pytest.approx(other.log10, abs=relative)
+    assert first.applicable == other.applicable
+    if first.applicable:
+        assert first.value == pytest.approx(other.value, rel=relative)
+        assert first.log10 == pytest.approx(other.log10, abs=relative)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -224,8 +229,8 @@ def test_relu_rescaling_leaves_what_is_declared_invariant(name, depth):
         if what in bound.invariant:
             same(name, first, second)
         elif name in STOCHASTIC:  # whose values are 1 where the divergence is large
-            one, other = (found.terms["divergence"] for found in (first, second))
-            assert one != pytest.approx(other, rel=1e-6)
+            before, other = (record.terms["divergence"] for record in (first, second))
+            assert before != pytest.approx(other, rel=1e-6)
         elif name not in ("occam", "compression"):  # which look at bits
             assert first.value != pytest.approx(second.value, rel=1e-6)
 
@@ -325,7 +330,7 @@ def test_networks_without_biases_have_layer_rescaling_in_products_of_norms():
     ]
     other = replace(observed, layers=tuple(scaled))
     for name in ("frobenius-product", "spectral-product", "path-norm"):
-        same(name, *(BOUNDS.factory(name)(one) for one in (observed, other)))
+        same(name, *(BOUNDS.factory(name)(before) for before in (observed, other)))
 
 
 # a network by hand: f(x) = relu(x + 1) - relu(-x + 1) + 1 on x = 1 (label 1) and x = -1 (label 0)
@@ -365,12 +370,12 @@ def hand():
 
 def least(product, loss, cost):
     """The least loss + cost over the grid, at margins up to 3, the median (margins are 3 and 1)."""
-    found = []
+    values = []
     for k in range(-200, 200):
         margin = product * 1.1**-k
         if margin <= 3:
-            found.append(loss(margin) + cost(k, math.log(PROPORTIONS) + 2 * math.log(abs(k) + 1)))
-    return min(found)
+            values.append(loss(margin) + cost(k, math.log(PROPORTIONS) + 2 * math.log(abs(k) + 1)))
+    return min(values)
 
 
 def ramp(margin):

@@ -42,10 +42,10 @@ def evaluations(trained):
 
 
 def by_name(evaluations, name):
-    return [one for one in evaluations if one.record.bound == name]
+    return [each for each in evaluations if each.record.bound == name]
 
 
-def made(value, risk, *, kind="bound", certifies="this network"):
+def evaluation(value, risk, *, kind="bound", certifies="this network"):
     constants = "" if kind == "measure" else "proved"
     reason = "" if value is not None else "unmet"
     log10 = None if value is None else float(np.log10(value))
@@ -55,73 +55,73 @@ def made(value, risk, *, kind="bound", certifies="this network"):
 
 def test_every_network_has_every_record_in_order(trained, evaluations):
     expected = [(seed, name) for seed in trained.seeds for name in FEW]
-    assert [(one.seed, one.record.bound) for one in evaluations] == expected
+    assert [(each.seed, each.record.bound) for each in evaluations] == expected
 
 
 def test_the_risk_of_the_network_is_the_validators(trained, evaluations):
     risk = validate(trained, n_certify=POINTS).risk
     for name in ("clopper-pearson", "vc-relative", "stability", "l2-norm"):
-        found = by_name(evaluations, name)
-        np.testing.assert_array_equal([one.risk for one in found], risk.value)
-        np.testing.assert_array_equal([one.risk_low for one in found], risk.low)
-        np.testing.assert_array_equal([one.risk_high for one in found], risk.high)
+        own = by_name(evaluations, name)
+        np.testing.assert_array_equal([each.risk for each in own], risk.value)
+        np.testing.assert_array_equal([each.risk_low for each in own], risk.low)
+        np.testing.assert_array_equal([each.risk_high for each in own], risk.high)
 
 
 def test_a_compressed_network_is_compared_with_its_own_risk(trained, evaluations, forward):
-    one = by_name(evaluations, "compression")[2]
-    bits = int(one.record.terms["bits a weight"])
-    codebook = "k-means" if one.record.terms["k-means"] else "uniform"
+    each = by_name(evaluations, "compression")[2]
+    bits = int(each.record.terms["bits a weight"])
+    codebook = "k-means" if each.record.terms["k-means"] else "uniform"
     layers = compress(observe(trained, 2).layers, bits, codebook).layers
     x, y = streams.points(trained.cell.task, trained.seeds[2], 50_000, "context")
     params = {"layers": {i: dict(kernel=w, bias=b) for i, (w, b) in enumerate(layers)}}
     logits = forward(params, np.asarray(x) @ trained.rotation[2])
     wrong = np.mean((logits[:, 1] > logits[:, 0]) != (np.asarray(y) == 1))
-    assert one.risk == pytest.approx(wrong, abs=0.01)
-    assert one.risk != by_name(evaluations, "vc-relative")[2].risk
+    assert each.risk == pytest.approx(wrong, abs=0.01)
+    assert each.risk != by_name(evaluations, "vc-relative")[2].risk
 
 
 def test_a_stochastic_network_is_compared_with_its_own_risk(evaluations):
-    for one in by_name(evaluations, "pac-bayes-kl"):
-        trained_error = one.record.terms["training error"]  # few parameters moved: no gap to see
-        assert one.risk == pytest.approx(trained_error, abs=0.03)
-        assert one.risk_low < one.risk < one.risk_high < one.record.value
+    for each in by_name(evaluations, "pac-bayes-kl"):
+        trained_error = each.record.terms["training error"]  # few parameters moved: no gap to see
+        assert each.risk == pytest.approx(trained_error, abs=0.03)
+        assert each.risk_low < each.risk < each.risk_high < each.record.value
 
 
 def test_a_drawn_network_is_compared_with_its_own_risk(trained, evaluations, forward):
-    one = by_name(evaluations, "pac-bayes-disintegrated")[2]
-    copy = one.record.classifier
+    each = by_name(evaluations, "pac-bayes-disintegrated")[2]
+    copy = each.record.classifier
     x, y = streams.points(trained.cell.task, trained.seeds[2], 50_000, "context")
     logits = forward(copy.params, np.asarray(x) @ trained.rotation[2])
     wrong = np.mean((logits[:, 1] > logits[:, 0]) != (np.asarray(y) == 1))
-    assert one.risk == pytest.approx(wrong, abs=0.01)
-    assert one.risk not in (by_name(evaluations, name)[2].risk for name in FEW[1:4])
-    assert not one.own_risk and one.risk_low < one.risk < one.risk_high < one.record.value
+    assert each.risk == pytest.approx(wrong, abs=0.01)
+    assert each.risk not in (by_name(evaluations, name)[2].risk for name in FEW[1:4])
+    assert not each.own_risk and each.risk_low < each.risk < each.risk_high < each.record.value
 
 
 def test_no_bound_on_a_trained_network_is_refuted(evaluations):
-    for one in evaluations:
-        claims = one.record.kind != "measure" and one.record.applicable
-        assert one.valid is (True if claims else None)
+    for each in evaluations:
+        claims = each.record.kind != "measure" and each.record.applicable
+        assert each.valid is (True if claims else None)
 
 
 def test_answers_by_hand():
     risk = (0.1, 0.08, 0.125)
-    good = made(0.25, risk)
+    good = evaluation(0.25, risk)
     assert (good.valid, good.vacuous) == (True, False)
     assert good.gap == pytest.approx(0.15) and good.tightness == pytest.approx(2)
-    assert made(0.5, risk).vacuous and made(3.0, risk).valid
+    assert evaluation(0.5, risk).vacuous and evaluation(3.0, risk).valid
     # planted: a constant halved
-    assert made(0.05 * 1.4, risk).valid is False
-    assert made(0.09, risk).valid is True  # inside the interval: not refuted
+    assert evaluation(0.05 * 1.4, risk).valid is False
+    assert evaluation(0.09, risk).valid is True  # inside the interval: not refuted
     for nothing in (
-        made(3.0, risk, kind="measure", certifies="nothing"),
-        made(None, risk),
+        evaluation(3.0, risk, kind="measure", certifies="nothing"),
+        evaluation(None, risk),
     ):
         assert (nothing.valid, nothing.vacuous, nothing.gap, nothing.tightness) == (None,) * 4
         assert nothing.risk == 0.1
-    unknown = made(0.2, (None,) * 3, certifies="a compressed network")
+    unknown = evaluation(0.2, (None,) * 3, certifies="a compressed network")
     assert unknown.valid is None and unknown.gap is None and unknown.vacuous is False
-    assert made(0.01, risk, certifies="an expectation").valid is None
+    assert evaluation(0.01, risk, certifies="an expectation").valid is None
 
 
 def test_test_points_reused_for_training_are_caught():
@@ -179,56 +179,56 @@ def test_a_network_of_bad_weights_is_inapplicable_and_the_others_are_as_without_
 ):
     bad = replace(poisoned(trained), end=np.array([End.BUDGET, End.LOST, End.BUDGET, End.BUDGET]))
     names = [name for name in FEW if name not in PAC_BAYES]  # whose networks are apart elsewhere
-    evaluations = [one for one in evaluations if one.record.bound in names]
-    found = evaluate(bad, bounds=names, n_certify=POINTS)
-    assert [one.seed for one in found] == [one.seed for one in evaluations]
-    for one, before in zip(found, evaluations, strict=True):
-        if one.seed in (0, 3):
-            assert one == before
+    evaluations = [each for each in evaluations if each.record.bound in names]
+    evaluated = evaluate(bad, bounds=names, n_certify=POINTS)
+    assert [each.seed for each in evaluated] == [each.seed for each in evaluations]
+    for each, before in zip(evaluated, evaluations, strict=True):
+        if each.seed in (0, 3):
+            assert each == before
     why = {
         2: "3 of 5302 weights not finite",
         1: "diverged: train loss over 100 times that of a guess",
     }
     for seed, reason in why.items():
-        own = [one for one in found if one.seed == seed]
-        assert [one.record.bound for one in own] == names
-        for one in own:
-            assert one.record.reason.startswith(f"the network is a classifier: {reason}")
-            assert one.record.value is one.risk is one.risk_low is one.risk_high is None
-    assert kept.seeds_without_values(found).keys() == {1, 2}
-    alone = [one for one in found if one.seed in (0, 3)]
-    assert bounds_table(found) == bounds_table(alone)
-    networks, _ = kept.comparable([(trained.cell, found)])
+        own = [each for each in evaluated if each.seed == seed]
+        assert [each.record.bound for each in own] == names
+        for each in own:
+            assert each.record.reason.startswith(f"the network is a classifier: {reason}")
+            assert each.record.value is each.risk is each.risk_low is each.risk_high is None
+    assert kept.seeds_without_values(evaluated).keys() == {1, 2}
+    alone = [each for each in evaluated if each.seed in (0, 3)]
+    assert bounds_table(evaluated) == bounds_table(alone)
+    networks, _ = kept.comparable([(trained.cell, evaluated)])
     assert [network.seed for network in networks] == [0, 3]
 
 
 def test_without_initialisation_only_the_bounds_that_refer_to_it_are_inapplicable(
     trained, evaluations
 ):
-    found = evaluate(replace(trained, initial=None), bounds=FEW, n_certify=POINTS)
-    for one, before in zip(found, evaluations, strict=True):
-        if one.record.bound in PAC_BAYES:
-            assert one.record.reason == "the initialisation is stored: none given"
+    evaluated = evaluate(replace(trained, initial=None), bounds=FEW, n_certify=POINTS)
+    for each, before in zip(evaluated, evaluations, strict=True):
+        if each.record.bound in PAC_BAYES:
+            assert each.record.reason == "the initialisation is stored: none given"
         else:
-            assert one == before
+            assert each == before
 
 
 def test_a_task_without_exact_risk_is_inapplicable():
     lsn = control(Cell(tasks.get("lsn"), MLP(8, 1), sgd(), n_train=100, batch=10), "simple")
-    (one,) = evaluate(lsn, bounds=["occam"], n_certify=100)
-    assert one.record.reason == "the risk is exact: lsn has 48 normal coordinates"
-    assert one.risk is None and kept.seeds_without_values([one]) == {0: one.record.reason}
+    (each,) = evaluate(lsn, bounds=["occam"], n_certify=100)
+    assert each.record.reason == "the risk is exact: lsn has 48 normal coordinates"
+    assert each.risk is None and kept.seeds_without_values([each]) == {0: each.record.reason}
 
 
 def test_another_architecture_is_inapplicable_beside_its_risk(trained):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("simbias.bounds.observed.MLP", Store)  # as if the stack's were none
-        found = evaluate(trained.some([1]), bounds=["occam", "hoeffding"], n_certify=POINTS)
-    one, held_out = found
-    assert one.record.reason == "the network is an MLP: no layers"
-    assert held_out.valid and held_out.record.value > one.risk
-    assert one.risk == validate(trained, n_certify=POINTS).risk.value[1]
-    assert kept.seeds_without_values([one]) == {}
+        evaluated = evaluate(trained.some([1]), bounds=["occam", "hoeffding"], n_certify=POINTS)
+    each, held_out = evaluated
+    assert each.record.reason == "the network is an MLP: no layers"
+    assert held_out.valid and held_out.record.value > each.risk
+    assert each.risk == validate(trained, n_certify=POINTS).risk.value[1]
+    assert kept.seeds_without_values([each]) == {}
 
 
 def test_a_bound_that_fails_on_one_network_says_why_and_leaves_the_others(trained, monkeypatch):
@@ -244,10 +244,10 @@ def test_a_bound_that_fails_on_one_network_says_why_and_leaves_the_others(traine
         monkeypatch.setattr(fragile, name, value, raising=False)
     monkeypatch.setattr(fragile, "_record", BOUNDS.factory("occam")._record, raising=False)
     monkeypatch.setattr("simbias.bounds.evaluation.registered_bound", lambda name: fragile)
-    found = evaluate(trained, bounds=["occam"], n_certify=POINTS)
-    assert [one.record.applicable for one in found] == [True, True, False, True]
-    assert found[2].record.reason == "the value can be computed: beyond float64"
-    assert found[2].risk is not None
+    evaluated = evaluate(trained, bounds=["occam"], n_certify=POINTS)
+    assert [each.record.applicable for each in evaluated] == [True, True, False, True]
+    assert evaluated[2].record.reason == "the value can be computed: beyond float64"
+    assert evaluated[2].risk is not None
 
 
 # -- in a run directory ---------------------------------------------------------------------
@@ -275,20 +275,20 @@ def test_a_row_for_every_network_and_bound_is_kept(trained, evaluations, store):
     kept.write_bounds(store, request, evaluations)
     assert kept.read_bounds(store, request) == evaluations
     assert not list(store.directory.rglob("*.tmp"))
-    found = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)])
-    names = [column[0] for column in found.description]
+    answer = duckdb.execute("SELECT * FROM read_parquet(?)", [str(path)])
+    names = [column[0] for column in answer.description]
     assert names == [column.name for column in kept.COLUMNS]
-    rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    rows = [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
     assert len(rows) == len(evaluations)
-    for row, one in zip(rows, evaluations, strict=True):
+    for row, each in zip(rows, evaluations, strict=True):
         assert (row["seed"], row["bound"], row["value"]) == (
-            one.seed,
-            one.record.bound,
-            one.record.value,
+            each.seed,
+            each.record.bound,
+            each.record.value,
         )
-        assert (row["risk"], row["valid"], row["gap"]) == (one.risk, one.valid, one.gap)
-        assert json.loads(row["terms"]) == pytest.approx(dict(one.record.terms))
-        assert len(json.loads(row["premises"])) == len(one.record.assumptions)
+        assert (row["risk"], row["valid"], row["gap"]) == (each.risk, each.valid, each.gap)
+        assert json.loads(row["terms"]) == pytest.approx(dict(each.record.terms))
+        assert len(json.loads(row["premises"])) == len(each.record.assumptions)
         assert (row["reason"] != "") == (row["value"] is None) == (row["bound"] == "stability")
 
 
@@ -330,10 +330,10 @@ def test_a_network_whose_file_was_broken_is_bounded_once_it_can_be_read(trained,
     sound = path.read_bytes()
     path.write_bytes(b"foreign")
     for _ in range(2):
-        found = kept.hold(store, request)
-        assert [one.record.applicable for one in found] == [True, False, True, True]
+        evaluated = kept.hold(store, request)
+        assert [each.record.applicable for each in evaluated] == [True, False, True, True]
     path.write_bytes(sound)
-    assert all(one.record.applicable for one in kept.hold(store, request))
+    assert all(each.record.applicable for each in kept.hold(store, request))
 
 
 def test_what_was_found_is_listed_down_to_one_record_and_past_a_file_that_is_no_table(
@@ -347,15 +347,15 @@ def test_what_was_found_is_listed_down_to_one_record_and_past_a_file_that_is_no_
 
 
 def test_terms_that_overflow_are_kept_as_text():
-    one = made(0.2, (0.1, 0.08, 0.125))
-    record = replace(one.record, terms={"complexity": float("inf"), "n": 2.0})
-    row = kept.bound_row(replace(one, record=record))
+    each = evaluation(0.2, (0.1, 0.08, 0.125))
+    record = replace(each.record, terms={"complexity": float("inf"), "n": 2.0})
+    row = kept.bound_row(replace(each, record=record))
     assert json.loads(row["terms"]) == {"complexity": "inf", "n": 2.0}
 
 
 def test_the_table_by_hand():
-    first = made(0.25, (0.1, 0.08, 0.125))
-    lines = bounds_table([first, replace(first, seed=1), made(0.75, (0.2, 0.15, 0.25))]).lines
+    first = evaluation(0.25, (0.1, 0.08, 0.125))
+    lines = bounds_table([first, replace(first, seed=1), evaluation(0.75, (0.2, 0.15, 0.25))]).lines
     assert lines == [
         [
             "b",
@@ -369,13 +369,13 @@ def test_the_table_by_hand():
             "2",
         ]
     ]
-    (pair,) = bounds_table([first, made(0.75, (0.2, 0.15, 0.25))]).lines
+    (pair,) = bounds_table([first, evaluation(0.75, (0.2, 0.15, 0.25))]).lines
     assert pair[3] == "0.5 (0.25 to 0.75)"
     (alone,) = bounds_table([first]).lines
     assert alone[3] == "0.25"
-    (nothing,) = bounds_table([made(None, (0.1, 0.08, 0.125))]).lines
+    (nothing,) = bounds_table([evaluation(None, (0.1, 0.08, 0.125))]).lines
     assert nothing[3:] == ["inapplicable", "0.1 [0.08, 0.125]", "", "", "", ""]
-    (unknown,) = bounds_table([made(None, (None,) * 3)]).lines  # no others: it has a line
+    (unknown,) = bounds_table([evaluation(None, (None,) * 3)]).lines  # no others: it has a line
     assert unknown[3:] == ["inapplicable", "", "", "", "", ""]
 
 
@@ -479,8 +479,8 @@ def test_the_risk_that_networks_are_compared_by_is_their_own_not_that_of_a_copy(
     copies_first = sorted(evaluations, key=lambda evaluation: evaluation.own_risk)
     assert not copies_first[0].own_risk and copies_first[0].risk is not None
     usual, other = (
-        {network.seed: network.risk for network in kept.comparable([(trained.cell, found)])[0]}
-        for found in (evaluations, copies_first)
+        {network.seed: network.risk for network in kept.comparable([(trained.cell, order)])[0]}
+        for order in (evaluations, copies_first)
     )
     own = {e.seed: e.risk for e in evaluations if e.record.bound == "clopper-pearson"}
     assert usual == other == own

@@ -41,14 +41,14 @@ def test_the_kernel_is_the_covariance_of_networks_at_initialisation(sizes):
 
 def test_values_follow_by_hand_from_two_points():
     # x = 1 and x = -1 are independent in the first layer, of variance 2/3 each
-    found = MEASURE(observed(np.array([[1.0], [-1.0]] * 50), [1, 0] * 50, (2,)), delta=DELTA)
+    record = MEASURE(observed(np.array([[1.0], [-1.0]] * 50), [1, 0] * 50, (2,)), delta=DELTA)
     diagonal, cross = (1 / 3 + 1 / 2) / 3, (1 / (3 * math.pi) + 1 / 2) / 3
     probability = 1 / 4 - math.asin(cross / diagonal) / (2 * math.pi)
-    assert found.terms["distinct points"] == 2
-    assert found.terms["nats of the labels"] == pytest.approx(-math.log(probability), rel=0.01)
-    rate = (found.terms["nats of the labels"] + math.log(2 * math.sqrt(100) / DELTA)) / 100
-    assert found.value == pytest.approx(1 - math.exp(-rate))
-    assert found.kind == "measure" and found.certifies == "nothing"
+    assert record.terms["distinct points"] == 2
+    assert record.terms["nats of the labels"] == pytest.approx(-math.log(probability), rel=0.01)
+    rate = (record.terms["nats of the labels"] + math.log(2 * math.sqrt(100) / DELTA)) / 100
+    assert record.value == pytest.approx(1 - math.exp(-rate))
+    assert record.kind == "measure" and record.certifies == "nothing"
 
 
 def test_labels_that_a_rule_gives_cost_fewer_nats_than_coin_flips_which_are_never_below_a_half():
@@ -66,8 +66,8 @@ def test_a_covariance_that_forgets_the_labels_is_caught(monkeypatch):
     x, y = source.uniform(-1, 1, (150, 4)), source.integers(0, 2, 150)
     honest = evidence._distinct
 
-    def forgetful(one):
-        points, sign = honest(one)
+    def forgetful(observation):
+        points, sign = honest(observation)
         return points, np.ones_like(sign)
 
     monkeypatch.setattr(evidence, "_distinct", forgetful)
@@ -77,10 +77,10 @@ def test_a_covariance_that_forgets_the_labels_is_caught(monkeypatch):
 def test_it_is_about_the_architecture_and_the_sample_alone():
     source = np.random.default_rng(2)
     x, y = source.uniform(-1, 1, (30, 3)), source.integers(0, 2, 30)
-    one = observed(x, y)
-    moved = replace(one, layers=tuple(Layer(2 * w, b - 1) for w, b in one.layers))
-    assert MEASURE(one).value == MEASURE(moved).value
-    assert MEASURE(one).value != MEASURE(observed(x, y, (20,))).value
+    first = observed(x, y)
+    moved = replace(first, layers=tuple(Layer(2 * w, b - 1) for w, b in first.layers))
+    assert MEASURE(first).value == MEASURE(moved).value
+    assert MEASURE(first).value != MEASURE(observed(x, y, (20,))).value
 
 
 def test_too_many_points_and_inputs_with_both_labels_are_inapplicable():

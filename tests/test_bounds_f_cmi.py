@@ -44,18 +44,18 @@ def coins(*shape, seed=0):
 
 def test_predictions_that_give_the_mask_away_have_information_ln_2():
     mask = np.tile([[0], [0], [1], [1]], 4000)
-    found = record(np.stack([mask, 1 - mask], -1), mask, coins(4000, 2))
-    assert found.value == pytest.approx(MOST)
+    measured = record(np.stack([mask, 1 - mask], -1), mask, coins(4000, 2))
+    assert measured.value == pytest.approx(MOST)
     # 2 of the 6 orders of the masks of a pair give it away too, the other 4 are independent
-    assert found.terms["value under independence"] == pytest.approx(MOST / 3, abs=0.005)
+    assert measured.terms["value under independence"] == pytest.approx(MOST / 3, abs=0.005)
 
 
 def test_independent_frequencies_have_no_information():
     values = np.array([(a, b, u) for a in (0, 1) for b in (0, 1) for u in (0, 1)])
     predictions, mask = values[:, None, :2], values[:, 2:]
     np.testing.assert_array_equal(plug_in_information(predictions, mask), [0])
-    found = record(predictions, mask, np.array([[0, 1]]))
-    assert (found.value, found.log10) == (0, -math.inf)
+    measured = record(predictions, mask, np.array([[0, 1]]))
+    assert (measured.value, measured.log10) == (0, -math.inf)
 
 
 def test_information_of_four_networks_by_hand():
@@ -64,22 +64,22 @@ def test_information_of_four_networks_by_hand():
     mask = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     by_hand = math.log(4 / 3) / 2 + math.log(2 / 3) / 4 + math.log(2) / 4
     np.testing.assert_allclose(plug_in_information(predictions, mask), [by_hand, 0])
-    found = record(predictions, mask, np.array([[0, 1], [0, 0]]))
-    assert found.value == pytest.approx(math.sqrt(2 * by_hand) / 2)
+    measured = record(predictions, mask, np.array([[0, 1], [0, 0]]))
+    assert measured.value == pytest.approx(math.sqrt(2 * by_hand) / 2)
     # pair 1: network 3 is wrong where it was trained, the others are on the ghosts; pair 2: all
     # are wrong on the second point, where networks 2 and 4 were trained
-    assert found.terms["error on trained points"] == (1 + 2) / 8
-    assert found.terms["error on ghosts"] == (3 + 2) / 8
-    assert found.terms["observed gap"] == pytest.approx(2 / 8)
-    assert (found.terms["masks"], found.terms["pairs"]) == (4, 2)
+    assert measured.terms["error on trained points"] == (1 + 2) / 8
+    assert measured.terms["error on ghosts"] == (3 + 2) / 8
+    assert measured.terms["observed gap"] == pytest.approx(2 / 8)
+    assert (measured.terms["masks"], measured.terms["pairs"]) == (4, 2)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_gap_is_that_of_ghosts_over_points_trained_on(seed):
     mask, y = coins(6, 30, seed=seed), coins(30, 2, seed=9)
-    found = record(memorised(mask, y), mask, y)
-    assert found.terms["error on trained points"] == 0
-    assert found.terms["observed gap"] == found.terms["error on ghosts"] == 1
+    measured = record(memorised(mask, y), mask, y)
+    assert measured.terms["error on trained points"] == 0
+    assert measured.terms["observed gap"] == measured.terms["error on ghosts"] == 1
     # planted: the mask read the wrong way round
     assert record(memorised(mask, y), 1 - mask, y).terms["observed gap"] == -1
 
@@ -87,9 +87,9 @@ def test_the_gap_is_that_of_ghosts_over_points_trained_on(seed):
 def test_few_masks_tell_of_independent_predictions_and_many_do_not():
     values, levels = [], []
     for masks in (4, 16, 256):
-        found = record(coins(masks, 2000, 2), coins(masks, 2000, seed=1), coins(2000, 2))
-        values.append(found.value)
-        levels.append(found.terms["value under independence"])
+        measured = record(coins(masks, 2000, 2), coins(masks, 2000, seed=1), coins(2000, 2))
+        values.append(measured.value)
+        levels.append(measured.terms["value under independence"])
     assert values[0] > values[1] > values[2]
     assert values == pytest.approx(levels, rel=0.03)
     # for many masks, 2 x 2 x masks x information is chi square with (4 - 1)(2 - 1) = 3 degrees
@@ -108,12 +108,12 @@ def test_masks_of_other_networks_leave_the_value_under_independence():
 
 def test_which_point_of_a_pair_is_the_first_does_not_matter():
     mask, y, predictions = coins(5, 40), coins(40, 2, seed=1), coins(5, 40, 2, seed=2)
-    one = record(predictions, mask, y)
+    first = record(predictions, mask, y)
     other = record(predictions[..., ::-1], 1 - mask, y[:, ::-1])
-    assert other.value == pytest.approx(one.value)
-    assert other.terms["observed gap"] == pytest.approx(one.terms["observed gap"])
+    assert other.value == pytest.approx(first.value)
+    assert other.terms["observed gap"] == pytest.approx(first.terms["observed gap"])
     order = np.random.default_rng(3).permutation(5)
-    assert record(predictions[order], mask[order], y).value == pytest.approx(one.value)
+    assert record(predictions[order], mask[order], y).value == pytest.approx(first.value)
 
 
 @pytest.mark.parametrize(
@@ -209,23 +209,25 @@ def test_the_last_check_is_of_the_points_that_the_mask_says(small, masked):
 
 def test_masks_are_the_same_again_and_however_many_there_are(small, masked):
     again = masked_predictions(small, 0, masks=2)
-    for one, other in zip(again, (masked.predictions[:2], masked.mask[:2], masked.y), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for first, other in zip(
+        again, (masked.predictions[:2], masked.mask[:2], masked.y), strict=True
+    ):
+        np.testing.assert_array_equal(first, other)
     assert np.any(masked_predictions(small, 1, masks=2).y != masked.y)
 
 
 def test_a_network_that_memorises_has_a_gap_below_the_value(masked):
-    found = record(*masked)
-    assert found.terms["observed gap"] > 0.03
-    assert found.value > found.terms["observed gap"]
-    assert found.value > 1.5 * found.terms["value under independence"]
+    measured = record(*masked)
+    assert measured.terms["observed gap"] > 0.03
+    assert measured.value > measured.terms["observed gap"]
+    assert measured.value > 1.5 * measured.terms["value under independence"]
 
 
 @pytest.mark.slow
 def test_a_network_that_learned_the_rule_tells_nothing():
     cell = Cell(tasks.get("lms-7"), MLP(100, 1), sgd(), 2000, stop=Stop(max_updates=4000))
-    found = record(*masked_predictions(cell, 0, masks=MASKS))
-    assert found.value < 0.01 and abs(found.terms["observed gap"]) < 0.005
+    measured = record(*masked_predictions(cell, 0, masks=MASKS))
+    assert measured.value < 0.01 and abs(measured.terms["observed gap"]) < 0.005
 
 
 @pytest.fixture(scope="module")
@@ -235,18 +237,18 @@ def pair(small):
 
 
 def test_every_network_of_a_stack_is_bounded_on_masks_of_its_own_seed(pair, small):
-    found = evaluate(pair, bounds=["f-cmi", "l2-norm"], n_certify=1000, masks=2)
-    for one in found[::2]:
-        assert one.record.value == record(*masked_predictions(small, one.seed, masks=2)).value
-        assert one.valid is None and one.gap is None
-    assert found[0].record.value != found[2].record.value
+    evaluations = evaluate(pair, bounds=["f-cmi", "l2-norm"], n_certify=1000, masks=2)
+    for each in evaluations[::2]:
+        assert each.record.value == record(*masked_predictions(small, each.seed, masks=2)).value
+        assert each.valid is None and each.gap is None
+    assert evaluations[0].record.value != evaluations[2].record.value
 
 
 def test_masks_are_trained_only_where_they_are_asked_for(pair, small, monkeypatch):
     monkeypatch.setattr(evaluation, "masked_predictions", lambda *_, **__: 1 / 0)
     without = evaluate(pair, bounds=["f-cmi"], n_certify=1000)
-    for one in without:
-        assert one.record.reason == "networks trained on masks of a supersample: none"
+    for first in without:
+        assert first.record.reason == "networks trained on masks of a supersample: none"
     evaluate(pair, bounds=["l2-norm"], n_certify=1000, masks=2)
     explicit = evaluate(control(small, "simple"), bounds=["f-cmi"], n_certify=1000, masks=2)
     assert not explicit[0].record.applicable

@@ -38,9 +38,9 @@ from simbias.tasks.oracle import Layer
 
 
 def layers_of(sizes, seed=0, scale=1.0):
-    made = np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
     return tuple(
-        Layer(scale * made.normal(size=(a, b)), scale * made.normal(size=b))
+        Layer(scale * random.normal(size=(a, b)), scale * random.normal(size=b))
         for a, b in zip(sizes[:-1], sizes[1:], strict=True)
     )
 
@@ -95,13 +95,13 @@ def test_norm_products_survive_overflow():
 
 
 def test_spectral_norm_is_never_below_the_largest_singular_value():
-    made = np.random.default_rng(0)
+    random = np.random.default_rng(0)
     for shape in ((1, 7), (30, 30), (101, 51), (20, 90)):
-        matrix = made.normal(size=shape)
+        matrix = random.normal(size=shape)
         exact = np.linalg.svd(matrix, compute_uv=False)[0]
         assert exact <= spectral_norm(matrix) <= exact * (1 + 1e-8)
-    v = made.normal(size=30)  # planted: power iteration is below it
-    matrix = made.normal(size=(30, 30))
+    v = random.normal(size=30)  # planted: power iteration is below it
+    matrix = random.normal(size=(30, 30))
     for _ in range(10):
         v = matrix.T @ (matrix @ v)
         v /= np.linalg.norm(v)
@@ -203,15 +203,15 @@ def test_incoming_l1_norms_of_one_and_the_path_norm_at_the_output_are_the_same_n
 
 def test_maurey_sparsification_reaches_the_radius_the_covering_needs():
     # Z A, |A|_{2,1} = b, is within b |Z|_F/sqrt(k) of some average of k scaled vertices
-    made = np.random.default_rng(0)
-    z, a = made.normal(size=(20, 5)), made.normal(size=(5, 4))
+    random = np.random.default_rng(0)
+    z, a = random.normal(size=(20, 5)), random.normal(size=(5, 4))
     lengths = np.linalg.norm(z, axis=0)
     b = np.linalg.norm(a, axis=0).sum()  # columns of A: incoming weights of a unit
     weight = np.abs(a) * lengths[:, None]
     assert weight.sum() <= b * np.linalg.norm(z) * (1 + 1e-12)
     k, best = 30, np.inf
     for _ in range(200):
-        chosen = made.choice(20, size=k, p=(weight / weight.sum()).ravel())
+        chosen = random.choice(20, size=k, p=(weight / weight.sum()).ravel())
         average = np.zeros((20, 4))
         for place in chosen:
             i, j = divmod(place, 4)
@@ -221,8 +221,8 @@ def test_maurey_sparsification_reaches_the_radius_the_covering_needs():
 
 
 def test_perturbed_networks_move_no_more_than_the_lemma_says():
-    made = np.random.default_rng(0)
-    x = made.uniform(-1, 1, (200, 3))
+    random = np.random.default_rng(0)
+    x = random.uniform(-1, 1, (200, 3))
     size = math.sqrt(4)
     for sizes in ((3, 8, 2), (3, 8, 8, 2)):
         matrices = absorbed(layers_of(sizes, scale=0.3))
@@ -231,7 +231,7 @@ def test_perturbed_networks_move_no_more_than_the_lemma_says():
         for proportion in (0.01, 0.3, 1.0):
             moved = []
             for matrix, norm in zip(matrices, norms, strict=True):
-                u = made.normal(size=matrix.shape)
+                u = random.normal(size=matrix.shape)
                 moved.append(matrix + u * proportion * norm / depth / spectral_norm(u))
             change = np.abs(homogeneous(moved, x) - homogeneous(matrices, x)).max()
             assert change <= math.e * size * math.prod(norms) * proportion
@@ -239,25 +239,25 @@ def test_perturbed_networks_move_no_more_than_the_lemma_says():
 
 def test_gaussian_perturbations_keep_margins_with_probability_one_half():
     # what the spectral PAC-Bayes bound needs of its standard deviation, at margin 1
-    made = np.random.default_rng(0)
+    random = np.random.default_rng(0)
     matrices = absorbed(layers_of((3, 8, 8, 2), scale=0.3))
     norms = [spectral_norm(matrix) for matrix in matrices]
     beta = math.prod(norms) ** (1 / 3)
     scaled = [beta * matrix / norm for matrix, norm in zip(matrices, norms, strict=True)]
-    x = made.uniform(-1, 1, (200, 3))
+    x = random.uniform(-1, 1, (200, 3))
     side, depth, radius = 9, 3, 2.0
     s = 1 / (2 * math.sqrt(2) * math.e * depth * radius * beta**2)
     s /= math.sqrt(side * math.log(4 * side * depth))
     base = homogeneous(scaled, x)
     kept = [
-        np.abs(homogeneous([m + s * made.normal(size=m.shape) for m in scaled], x) - base).max()
+        np.abs(homogeneous([m + s * random.normal(size=m.shape) for m in scaled], x) - base).max()
         < 0.5
         for _ in range(200)
     ]
     assert np.mean(kept) >= 0.5
     wide = [
         np.abs(
-            homogeneous([m + 1000 * s * made.normal(size=m.shape) for m in scaled], x) - base
+            homogeneous([m + 1000 * s * random.normal(size=m.shape) for m in scaled], x) - base
         ).max()
         < 0.5
         for _ in range(200)
@@ -287,8 +287,8 @@ def test_distances_are_sums_over_units_of_incoming_norms():
     grid = [math.ceil(math.log(v) / LOG_STEP) for v in moved]
     norm = [math.ceil(math.log(spectral_norm(w)) / LOG_STEP) for w in (w1, w2)]
     ratio = sum(1.1 ** (2 / 3 * (b - s)) for b, s in zip(grid, norm, strict=True)) ** 1.5
-    found = bartlett_foster_telgarsky(observed).terms["log10 distance ratio"]
-    assert found == pytest.approx(math.log10(ratio))
+    log_ratio = bartlett_foster_telgarsky(observed).terms["log10 distance ratio"]
+    assert log_ratio == pytest.approx(math.log10(ratio))
 
 
 def test_a_network_that_never_moved_pays_for_nothing_but_the_union():
@@ -313,9 +313,9 @@ def test_values_that_overflow_keep_their_logarithm():
     observed = labelled(tuple(layers))
     assert np.abs(observed.margins).max() < 1e3
     for bound in (golowich_path, golowich_frobenius, bartlett_foster_telgarsky, neyshabur_spectral):
-        found = bound(observed)
-        assert found.value == math.inf == found.terms["complexity"]
-        assert 400 < found.log10 < 2000
+        record = bound(observed)
+        assert record.value == math.inf == record.terms["complexity"]
+        assert 400 < record.log10 < 2000
 
 
 def test_worse_margins_and_larger_norms_loosen_the_bound():

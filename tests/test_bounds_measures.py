@@ -16,9 +16,9 @@ SHAPES = ((3, 4), (4,), (4, 2), (2,))
 
 
 def example(activation="relu", n=300):
-    made = np.random.default_rng(0)
-    parts = [made.normal(size=shape) for shape in SHAPES]
-    x = made.uniform(-1, 1, (n, 3))
+    random = np.random.default_rng(0)
+    parts = [random.normal(size=shape) for shape in SHAPES]
+    x = random.uniform(-1, 1, (n, 3))
     layers = (Layer(*parts[:2]), Layer(*parts[2:]))
     return Observed(layers=layers, x=x, y=(x[:, 0] > 0).astype(int), activation=activation)
 
@@ -49,21 +49,22 @@ def test_sharpness_is_the_top_eigenvalue_of_the_hessian():
     ]
     hessian = np.array(rows)
     values = np.linalg.eigvalsh((hessian + hessian.T) / 2)
-    found = sharpness(observed)
-    assert found.value == pytest.approx(values[np.argmax(np.abs(values))], rel=2e-3)
-    assert found.kind == "measure" and found.terms["iterations"] > 1
+    record = sharpness(observed)
+    assert record.value == pytest.approx(values[np.argmax(np.abs(values))], rel=2e-3)
+    assert record.kind == "measure" and record.terms["iterations"] > 1
 
 
 def test_inverse_margin_grows_as_margins_shrink():
     observed = replace(example(), y=(example().margins_at(example().x) > 0).astype(int))
     observed = replace(observed, y=np.where(observed.margins > 0, observed.y, 1 - observed.y))
-    one = inverse_margin(observed)
+    margin = inverse_margin(observed)
     last = observed.layers[1]
     scaled = replace(observed, layers=(observed.layers[0], Layer(3 * last.weight, 3 * last.bias)))
-    assert inverse_margin(scaled).value == pytest.approx(one.value)
+    assert inverse_margin(scaled).value == pytest.approx(margin.value)
     shifted = Layer(last.weight, last.bias + np.array([0.0, 0.05]))
     assert (
-        inverse_margin(replace(observed, layers=(observed.layers[0], shifted))).value != one.value
+        inverse_margin(replace(observed, layers=(observed.layers[0], shifted))).value
+        != margin.value
     )
 
 
@@ -72,9 +73,9 @@ def test_inverse_margin_grows_as_margins_shrink():
 
 def memoriser():
     """Reads the label off the sign of a symmetric coordinate, as it happens to be in S."""
-    made = np.random.default_rng(0)
-    x = made.uniform(0.2, 1, (1000, 2)) * np.array([1.0, 1.0])
-    y = made.integers(0, 2, 1000)
+    random = np.random.default_rng(0)
+    x = random.uniform(0.2, 1, (1000, 2)) * np.array([1.0, 1.0])
+    y = random.integers(0, 2, 1000)
     x[:, 1] *= 2 * y - 1  # on this sample the sign of a slab coordinate is the label
     layers = (Layer(np.array([[0.0, 0.0], [0.0, 1.0]]), np.zeros(2)),)
     return Observed(
@@ -83,9 +84,9 @@ def memoriser():
 
 
 def test_uniform_convergence_fails_on_a_network_that_memorised_signs():
-    found = uniform_convergence(memoriser())
-    assert found.terms["training error"] == 0 and found.terms["error, all flipped"] == 1
-    assert 0.4 < found.value == 1 - found.terms["risk, high"] < 0.5
+    record = uniform_convergence(memoriser())
+    assert record.terms["training error"] == 0 and record.terms["error, all flipped"] == 1
+    assert 0.4 < record.value == 1 - record.terms["risk, high"] < 0.5
     # planted: a network that looks at nothing has nothing to lose
     blind = replace(memoriser(), layers=(Layer(np.zeros((2, 2)), np.zeros(2)),))
     assert uniform_convergence(blind).value == 0
@@ -115,12 +116,12 @@ def of_two_slabs(score):
 
 
 def test_uniform_convergence_fails_on_a_network_that_memorised_the_order_of_equal_coordinates():
-    found = uniform_convergence(of_two_slabs((1.0, -1.0)))
-    assert found.terms["training error"] == 0 and found.terms["error, in reverse"] == 1
-    assert found.terms["error, next in place"] == 1  # of two it is the same
-    assert found.terms["error, all flipped"] == 1
-    assert found.terms["error, in reverse, all flipped"] == 0
-    assert found.value == 1 - found.terms["risk, high"]
+    record = uniform_convergence(of_two_slabs((1.0, -1.0)))
+    assert record.terms["training error"] == 0 and record.terms["error, in reverse"] == 1
+    assert record.terms["error, next in place"] == 1  # of two it is the same
+    assert record.terms["error, all flipped"] == 1
+    assert record.terms["error, in reverse, all flipped"] == 0
+    assert record.value == 1 - record.terms["risk, high"]
 
 
 def test_uniform_convergence_fails_on_a_network_that_memorised_places_within_intervals():
@@ -133,23 +134,23 @@ def test_uniform_convergence_fails_on_a_network_that_memorised_places_within_int
     hidden = Layer(np.array([[1.0, 1.0, -1.0]]), np.array([0.0, -0.6, -0.6]))
     last = Layer(np.array([[0.0, 1.0], [0.0, -100.0], [0.0, 100.0]]), np.array([0.0, -1e-6]))
     held_out = HeldOut(500, 1000)
-    found = uniform_convergence(
+    record = uniform_convergence(
         Observed(layers=(hidden, last), x=x, y=y, held_out=held_out, blocks=(block,))
     )
-    assert found.terms["training error"] == 0 and found.terms["error, all mirrored"] == 1
-    assert found.terms["maps"] == 2  # of one coordinate, every other is all
-    assert found.value == found.terms["distance, median"] == 1 - found.terms["risk, high"]
+    assert record.terms["training error"] == 0 and record.terms["error, all mirrored"] == 1
+    assert record.terms["maps"] == 2  # of one coordinate, every other is all
+    assert record.value == record.terms["distance, median"] == 1 - record.terms["risk, high"]
 
 
 def test_the_median_distance_is_one_that_half_the_maps_reach():
-    found = uniform_convergence(of_two_slabs((1.0, -1.0)))
-    low, high = found.terms["risk, low"], found.terms["risk, high"]
-    errors = [error for name, error in found.terms.items() if name.startswith("error, ")]
+    record = uniform_convergence(of_two_slabs((1.0, -1.0)))
+    low, high = record.terms["risk, low"], record.terms["risk, high"]
+    errors = [error for name, error in record.terms.items() if name.startswith("error, ")]
     distances = [max(0, low - error, error - high) for error in errors]
-    assert found.terms["maps"] == len(errors) > 8
-    reached = sum(distance >= found.terms["distance, median"] for distance in distances)
+    assert record.terms["maps"] == len(errors) > 8
+    reached = sum(distance >= record.terms["distance, median"] for distance in distances)
     assert reached >= len(errors) / 2
-    assert found.terms["distance, median"] in distances and found.value == max(distances)
+    assert record.terms["distance, median"] in distances and record.value == max(distances)
 
 
 def test_flips_are_made_in_the_unrotated_space():
@@ -161,8 +162,8 @@ def test_flips_are_made_in_the_unrotated_space():
         layers=(Layer(turn.T @ plain.layers[0].weight, plain.layers[0].bias),),
         rotation=turn,
     )
-    found = uniform_convergence(turned)
-    assert found.value == pytest.approx(uniform_convergence(plain).value)
+    record = uniform_convergence(turned)
+    assert record.value == pytest.approx(uniform_convergence(plain).value)
 
 
 # stability
@@ -179,7 +180,7 @@ def test_stability_says_which_assumptions_break_and_with_what_numbers():
 
 def test_smooth_units_and_plain_steps_still_break_stability():
     observed = replace(example("tanh"), steps=Steps(0.3, 0.0, 7000))
-    found = stability(observed)
-    assert found.value is None
-    assert "smooth" not in found.reason and "plain" not in found.reason
-    assert "c/t" in found.reason and "Lipschitz" in found.reason
+    record = stability(observed)
+    assert record.value is None
+    assert "smooth" not in record.reason and "plain" not in record.reason
+    assert "c/t" in record.reason and "Lipschitz" in record.reason

@@ -128,8 +128,8 @@ def test_no_bound_is_violated_by_the_explicit_networks(bounds, monkeypatch):
     cell = Cell(tasks.get("noisy-lms-7"), MLP(100, 1), sgd(), n_train=4000)
     for rule, risk in (("achievable", 0.0), ("simple", 0.05)):
         evaluations = evaluate(control(cell, rule), bounds=bounds, n_certify=20_000)
-        assert all(one.valid is not False for one in evaluations)
-        own = next(one for one in evaluations if one.record.bound == "occam")
+        assert all(each.valid is not False for each in evaluations)
+        own = next(each for each in evaluations if each.record.bound == "occam")
         assert own.risk_low <= risk <= own.risk_high
 
 
@@ -159,22 +159,22 @@ def test_bad_stacks_are_refused_in_one_line(trained):
 
 def test_a_control_has_the_random_initialisation_of_its_seed(cell, trained):
     stack = control(cell, "achievable", seeds=4)
-    for one, other in zip(
+    for first, other in zip(
         jax.tree.leaves(stack.initial), jax.tree.leaves(trained.initial), strict=True
     ):
-        np.testing.assert_array_equal(one, other)
-    found = evaluate(
+        np.testing.assert_array_equal(first, other)
+    evaluations = evaluate(
         stack.some([1]),
         bounds=["bartlett-foster-telgarsky", "distance-from-initialisation"],
         n_certify=20_000,
     )
-    bound, distance = (one.record.value for one in found)
+    bound, distance = (first.record.value for first in evaluations)
     pairs = [
         (stack.params["layers"][i][part][1], trained.initial["layers"][i][part][1])
         for i in range(2)
         for part in ("kernel", "bias")
     ]
-    away = np.sqrt(sum(np.sum((np.float64(one) - other) ** 2) for one, other in pairs))
+    away = np.sqrt(sum(np.sum((np.float64(first) - other) ** 2) for first, other in pairs))
     assert distance == pytest.approx(away, rel=1e-12) and away > 7
     # taken for its own initialisation, as if it had not moved, the solution would be certified
     assert bound == pytest.approx(145_989, rel=1e-3)

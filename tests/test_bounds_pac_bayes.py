@@ -53,9 +53,9 @@ def test_gaussian_divergence_by_hand():
 
 
 def test_gaussian_divergence_agrees_with_a_sampled_one():
-    made = np.random.default_rng(0)
+    random = np.random.default_rng(0)
     mean, s, centre, p = 0.3, 0.2, -0.1, 0.7
-    x = mean + math.sqrt(s) * made.normal(size=400_000)
+    x = mean + math.sqrt(s) * random.normal(size=400_000)
     ratio = stats.norm.logpdf(x, mean, math.sqrt(s)) - stats.norm.logpdf(x, centre, math.sqrt(p))
     assert pb.gaussian_kl([mean], s, centre, p) == pytest.approx(ratio.mean(), rel=0.01)
     # planted: deviations passed for variances
@@ -72,8 +72,8 @@ def test_uniform_catoni_is_the_least_of_its_formula():
 
     for error, divergence, n in ((0, 5, 100), (0.2, 100, 5000), (0.01, 3000, 40_000)):
         every = [formula(lam, error, divergence, n) for lam in np.geomspace(1, 1000 * n, 20_000)]
-        found = pb.catoni_uniform(error, divergence, n, 0.05)
-        assert min(every) * (1 - 1e-5) <= found <= min(every) * (1 + 1e-9)
+        limit = pb.catoni_uniform(error, divergence, n, 0.05)
+        assert min(every) * (1 - 1e-5) <= limit <= min(every) * (1 + 1e-9)
 
 
 def test_uniform_catoni_pays_for_its_search():
@@ -88,19 +88,19 @@ def test_weights_of_the_grid_of_lambda_add_up_to_at_most_one():
     assert sum(1 / ((k + 1) * (k + 2)) for k in range(100_000)) <= 1
     # each point of the grid pays at least for its weight, and every lambda for the point below it
     for lam in (1.0, 1.00005, 2.0, 1e4):
-        at = math.log(lam) / math.log1p(pb.ALPHA)
-        k = math.floor(at)
-        assert 2 * math.log(2 + at) >= math.log((k + 1) * (k + 2))
+        place = math.log(lam) / math.log1p(pb.ALPHA)
+        k = math.floor(place)
+        assert 2 * math.log(2 + place) >= math.log((k + 1) * (k + 2))
         assert 1 / (1 + pb.ALPHA) ** k <= (1 + pb.ALPHA) / lam
 
 
 def simulate(bound, runs=400, n=60, many=50):
     """How often a bound on a Gibbs posterior over ``many`` coins of known risks fails."""
-    made = np.random.default_rng(0)
+    random = np.random.default_rng(0)
     risks = np.linspace(0.4, 0.6, many)
     failed = 0
     for _ in range(runs):
-        errors = made.binomial(n, risks) / n
+        errors = random.binomial(n, risks) / n
         weights = np.exp(-60 * (errors - errors.min()))
         weights /= weights.sum()
         divergence = float(np.sum(weights * np.log(np.maximum(weights * many, 1e-300))))
@@ -119,8 +119,8 @@ def test_a_bound_without_its_divergence_is_caught():
 
 def test_monte_carlo_step_by_hand_and_in_simulation():
     assert pb.monte_carlo(0, 1000, 0.01) == pytest.approx(1 - (0.01 / 2) ** (1 / 1000))
-    made = np.random.default_rng(0)
-    means = made.binomial(500, 0.1, 1000) / 500
+    random = np.random.default_rng(0)
+    means = random.binomial(500, 0.1, 1000) / 500
     limits = np.array([pb.monte_carlo(float(mean), 500, 0.05) for mean in np.unique(means)])
     assert np.mean(limits[np.searchsorted(np.unique(means), means)] < 0.1) <= 0.05
     assert np.mean(means < 0.1) > 0.3  # planted: the mean itself

@@ -31,21 +31,21 @@ def few_steps(monkeypatch):
     monkeypatch.setattr(posterior, "PAIRS", 100_000)
 
 
-def layers(made, sizes, scale=1.0):
+def layers(random, sizes, scale=1.0):
     return tuple(
-        Layer(scale * made.normal(size=(a, b)), scale * made.normal(size=b))
+        Layer(scale * random.normal(size=(a, b)), scale * random.normal(size=b))
         for a, b in zip(sizes[:-1], sizes[1:], strict=True)
     )
 
 
 def learnable(seed=0, n=4000):
     """A network near its start on points that it labels but for one in twenty."""
-    made = np.random.default_rng(seed)
-    start = layers(made, (3, 6, 2), 0.5)
+    random = np.random.default_rng(seed)
+    start = layers(random, (3, 6, 2), 0.5)
     end = tuple(
-        Layer(*(part + 0.2 * made.normal(size=part.shape) for part in one)) for one in start
+        Layer(*(part + 0.2 * random.normal(size=part.shape) for part in layer)) for layer in start
     )
-    x = made.uniform(-1, 1, (n, 3))
+    x = random.uniform(-1, 1, (n, 3))
     observed = Observed(layers=end, x=x, y=np.zeros(n, int), initial=start)
     y = (observed.margins < 0).astype(int)
     y[::20] = 1 - y[::20]
@@ -53,47 +53,47 @@ def learnable(seed=0, n=4000):
 
 
 @cache
-def one():
+def usual():
     return learnable()
 
 
 @cache
 def interpolating(honest):
     """A linear network fitted to coin flips without error: its risk, and any other's, is 1/2."""
-    made = np.random.default_rng(1)
+    random = np.random.default_rng(1)
     n, dim = 60, 90
-    x, y = made.normal(size=(n, dim)), made.integers(0, 2, n)
+    x, y = random.normal(size=(n, dim)), random.integers(0, 2, n)
     weight = np.linalg.lstsq(x, 2.0 * (2 * y - 1), rcond=None)[0]
     fitted = (Layer(np.column_stack([0 * weight, weight]), np.zeros(2)),)
-    start = layers(made, (dim, 2), 0.1) if honest else fitted
+    start = layers(random, (dim, 2), 0.1) if honest else fitted
     return Observed(layers=fitted, x=x, y=y, initial=start)
 
 
 @pytest.mark.parametrize("prior", PRIORS)
 def test_errors_are_those_of_weights_drawn_in_full(prior):
-    made = posterior.posterior(one(), prior)
+    law = posterior.posterior(usual(), prior)
     source = np.random.default_rng(3)
     draws, wrong = 4000, 0
-    x, y = one().x[:draws], one().y[:draws]
+    x, y = usual().x[:draws], usual().y[:draws]
     for i in range(draws):  # a whole network for every point
         h = x[i]
-        for j, (mean, width) in enumerate(zip(made.mean, made.deviation, strict=True)):
+        for j, (mean, width) in enumerate(zip(law.mean, law.deviation, strict=True)):
             drawn = [m + s * source.normal(size=m.shape) for m, s in zip(mean, width, strict=True)]
             h = h @ drawn[0] + drawn[1]
-            h = np.maximum(h, 0) if j < len(made.mean) - 1 else h
+            h = np.maximum(h, 0) if j < len(law.mean) - 1 else h
         wrong += (h[0] > 0) != (y[i] == 1)
-    says = labels(made, np.tile(x, (10, 1)), jax.random.key(5))
+    says = labels(law, np.tile(x, (10, 1)), jax.random.key(5))
     counted = np.sum(says != np.tile(y, 10))
     rate = wrong / draws
     assert 0.02 < rate < 0.4
     assert abs(rate - counted / (10 * draws)) < 4 * math.sqrt(rate * (1 - rate) / draws)
     if prior == "initialisation":  # all training points
-        assert made.wrong / made.pairs == pytest.approx(counted / (10 * draws), abs=0.006)
+        assert law.wrong / law.pairs == pytest.approx(counted / (10 * draws), abs=0.006)
 
 
 @pytest.mark.parametrize("name", STOCHASTIC)
 def test_values_follow_from_the_recorded_terms(name):
-    (record,) = records(one(), delta=DELTA, bounds=[name])
+    (record,) = records(usual(), delta=DELTA, bounds=[name])
     terms, spent = record.terms, 0.1 * DELTA
 
     def upper(q, c):
@@ -113,49 +113,48 @@ def test_values_follow_from_the_recorded_terms(name):
     assert record.value == pytest.approx(expected)
     assert terms["training error"] < record.value < 0.5
     if name == "pac-bayes-catoni":
-        kl_value = records(one(), delta=DELTA, bounds=["pac-bayes-kl"])[0].value
+        kl_value = records(usual(), delta=DELTA, bounds=["pac-bayes-kl"])[0].value
         assert kl_value < record.value < kl_value + 0.02
 
 
 def test_divergence_is_that_of_the_posterior_from_a_prior_on_the_grid():
-    made = posterior.posterior(one(), "initialisation")
-    orders = posterior._canonical(one())
+    law = posterior.posterior(usual(), "initialisation")
+    orders = posterior._canonical(usual())
     total = 0.0
-    centre = posterior._permuted(posterior.collapsed(one().initial), orders)
-    for mean, width, at, j in zip(made.mean, made.deviation, centre, made.prior, strict=True):
+    centre = posterior._permuted(posterior.collapsed(usual().initial), orders)
+    for mean, width, middle, j in zip(law.mean, law.deviation, centre, law.prior, strict=True):
         variance = 0.1 * math.exp(-j / 100)
-        for m, s, c in zip(mean, width, at, strict=True):
+        for m, s, c in zip(mean, width, middle, strict=True):
             each = (s**2 + (m - c) ** 2) / variance - 1 - 2 * np.log(s) + math.log(variance)
             total += each.sum() / 2
-    assert made.divergence == pytest.approx(total, rel=1e-5)
-    assert made.union == pytest.approx(sum(2 * math.log(j) + 0.4977 for j in made.prior), abs=1e-3)
+    assert law.divergence == pytest.approx(total, rel=1e-5)
+    assert law.union == pytest.approx(sum(2 * math.log(j) + 0.4977 for j in law.prior), abs=1e-3)
 
 
 def test_optimising_tightens_the_bound(monkeypatch):
-    (after,) = records(one(), bounds=["pac-bayes-kl"])
+    (after,) = records(usual(), bounds=["pac-bayes-kl"])
     monkeypatch.setattr(posterior, "STEPS", 1)
-    (before,) = records(replace(one()), bounds=["pac-bayes-kl"])
+    (before,) = records(replace(usual()), bounds=["pac-bayes-kl"])
     assert after.value < 0.8 * before.value
 
 
 def test_networks_side_by_side_are_what_they_are_alone():
-    several = [replace(one()), learnable(1), learnable(2)]
-    made = posteriors(several, "initialisation")
-    for observed, found in zip(several, made, strict=True):
+    several = [replace(usual()), learnable(1), learnable(2)]
+    together = posteriors(several, "initialisation")
+    for observed, fitted in zip(several, together, strict=True):
         alone = posterior.posterior(replace(observed), "initialisation")
-        assert alone.divergence == pytest.approx(found.divergence, rel=1e-3)
-        assert alone.wrong == pytest.approx(found.wrong, rel=0.02)
-        assert posterior.posterior(observed, "initialisation") is found
+        assert alone.divergence == pytest.approx(fitted.divergence, rel=1e-3)
+        assert alone.wrong == pytest.approx(fitted.wrong, rel=0.02)
+        assert posterior.posterior(observed, "initialisation") is fitted
 
 
 def test_a_prior_that_learns_and_the_bound_share_no_points(monkeypatch):
     monkeypatch.setattr(posterior, "STEPS", 0)
     monkeypatch.setattr(posterior, "PRIOR_STEPS", 0)
-    right = (one().margins > 0) == (np.arange(4000) >= 2000)  # wrong exactly on the first half
-    observed = replace(one(), y=np.where(right, one().y, 1 - one().y))
+    right = (usual().margins > 0) == (np.arange(4000) >= 2000)  # wrong exactly on the first half
+    observed = replace(usual(), y=np.where(right, usual().y, 1 - usual().y))
     rates = [
-        made.wrong / made.pairs
-        for made in (posterior.posterior(observed, prior) for prior in PRIORS)
+        law.wrong / law.pairs for law in (posterior.posterior(observed, prior) for prior in PRIORS)
     ]
     assert rates[0] == pytest.approx(0.5, abs=0.03)
     assert rates[1] < 0.1
@@ -171,11 +170,11 @@ def test_a_prior_that_has_seen_the_sample_is_caught(name):
 
 def test_the_bound_on_a_drawn_network_follows_from_the_densities_of_its_weights():
     (record,) = records(one(), delta=DELTA, bounds=["pac-bayes-disintegrated"])
-    made, copy = posterior.posterior(one(), "initialisation"), record.classifier
+    law, copy = posterior.posterior(one(), "initialisation"), record.classifier
     drawn = copy.network.to_layers(copy.params)
     drawn[-1] = Layer(drawn[-1].weight[:, 1:], drawn[-1].bias[1:])
     ratio = union = 0.0
-    parts = zip(drawn, made.mean, made.deviation, made.centre, made.prior, strict=True)
+    parts = zip(drawn, law.mean, law.deviation, law.centre, law.prior, strict=True)
     for layer, mean, deviation, centre, j in parts:
         prior = math.sqrt(0.1 * math.exp(-j / 100))
         union += 2 * math.log(j) + math.log(math.pi**2 / 6)
@@ -194,10 +193,10 @@ def test_the_bound_on_a_drawn_network_follows_from_the_densities_of_its_weights(
 
 
 def test_a_draw_depends_on_the_initialisation_and_not_on_the_sample():
-    made = posterior.posterior(one(), "initialisation")
+    law = posterior.posterior(one(), "initialisation")
 
     def standard(observed):
-        parts = zip(drawn_once(observed, made), made.mean, made.deviation, strict=True)
+        parts = zip(drawn_once(observed, law), law.mean, law.deviation, strict=True)
         return np.concatenate(
             [((h - m) / s).ravel() for layers in parts for h, m, s in zip(*layers, strict=True)]
         )
@@ -218,13 +217,15 @@ def test_a_density_below_that_of_the_prior_is_paid_as_none(monkeypatch):
 
 def test_bad_input_is_refused_in_one_line():
     for call, message in (
-        (lambda: posterior.posterior(one(), "flat"), "^prior: unknown name 'flat'"),
+        (lambda: posterior.posterior(usual(), "flat"), "^prior: unknown name 'flat'"),
         (
-            lambda: posterior.posterior(replace(one(), initial=None), PRIORS[0]),
+            lambda: posterior.posterior(replace(usual(), initial=None), PRIORS[0]),
             "^observed: got 'no initialisation', allowed: one with the initialisation$",
         ),
         (
-            lambda: posterior.posterior(replace(one(), x=one().x[:1], y=one().y[:1]), PRIORS[1]),
+            lambda: posterior.posterior(
+                replace(usual(), x=usual().x[:1], y=usual().y[:1]), PRIORS[1]
+            ),
             "^observed: got '1 training point', allowed: at least 2",
         ),
     ):

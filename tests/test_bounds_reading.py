@@ -27,10 +27,10 @@ STEPS = 20
 
 
 def observed():
-    made = np.random.default_rng(0)
-    x = made.uniform(-1, 1, (N, 3))
+    random = np.random.default_rng(0)
+    x = random.uniform(-1, 1, (N, 3))
     layers = [
-        tuple(Layer(made.normal(size=(a, b)), made.normal(size=b)) for a, b in ((3, 5), (5, 2)))
+        tuple(Layer(random.normal(size=(a, b)), random.normal(size=b)) for a, b in ((3, 5), (5, 2)))
         for _ in (0, 1)
     ]
     return Observed(
@@ -74,8 +74,8 @@ def counted(problem, pairs=descent.ROWS):
     return descent._errors(jax.nn.relu, problem, free, pairs, jax.random.key(2))
 
 
-def same(one, other):
-    return all(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), one, other)))
+def same(first, other):
+    return all(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), first, other)))
 
 
 def test_a_posterior_is_descended_by_adam_on_the_quadratic_bound(problem):
@@ -105,8 +105,8 @@ def test_a_posterior_is_descended_by_adam_on_the_quadratic_bound(problem):
     state = adam.init(free)
     for i in range(STEPS):
         free, state = step(i, free, state)
-    for one, other in zip(*map(jax.tree.leaves, (descended(problem), free)), strict=True):
-        np.testing.assert_allclose(one, other, atol=2e-5)
+    for first, other in zip(*map(jax.tree.leaves, (descended(problem), free)), strict=True):
+        np.testing.assert_allclose(first, other, atol=2e-5)
 
 
 def test_a_prior_is_learned_by_momentum_on_the_logistic_loss_of_its_half(problem):
@@ -124,8 +124,8 @@ def test_a_prior_is_learned_by_momentum_on_the_logistic_loss_of_its_half(problem
         slope = slope_of(layers, problem.x[rows], problem.sign[rows])
         speed = jax.tree.map(lambda v, g: 0.9 * v + g, speed, slope)
         layers = jax.tree.map(lambda w, v: w - 0.1 * v, layers, speed)
-    for one, other in zip(*map(jax.tree.leaves, (learned(problem), layers)), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+    for first, other in zip(*map(jax.tree.leaves, (learned(problem), layers)), strict=True):
+        np.testing.assert_allclose(first, other, atol=1e-5)
 
 
 def test_the_sample_is_split_in_halves_of_which_the_first_is_the_priors(problem):
@@ -134,25 +134,25 @@ def test_the_sample_is_split_in_halves_of_which_the_first_is_the_priors(problem)
 
 
 @pytest.mark.parametrize(
-    ("found", "own", "others"),
+    ("names", "own", "others"),
     [
         (learned, PRIOR, (POSTERIOR, PADDING)),
         (descended, POSTERIOR, (PRIOR, PADDING)),
         (counted, POSTERIOR, (PRIOR, PADDING)),
     ],
 )
-def test_a_prior_reads_its_own_half_and_its_bound_the_other(problem, found, own, others):
-    usual = found(problem)
-    assert not same(usual, found(flipped(problem, own)))
+def test_a_prior_reads_its_own_half_and_its_bound_the_other(problem, names, own, others):
+    usual = names(problem)
+    assert not same(usual, names(flipped(problem, own)))
     for rows in others:
-        assert same(usual, found(spoiled(problem, rows)))
+        assert same(usual, names(spoiled(problem, rows)))
 
 
 def test_every_point_of_a_half_is_read(problem):
-    for found, rows in ((learned, PRIOR), (descended, POSTERIOR)):
-        usual = found(problem)
+    for fitted, rows in ((learned, PRIOR), (descended, POSTERIOR)):
+        usual = fitted(problem)
         for row in (rows.start, rows.stop - 1):
-            assert not same(usual, found(spoiled(problem, row)))
+            assert not same(usual, fitted(spoiled(problem, row)))
     # 2000 pairs meet each of 46 points some 43 times
     usual = int(counted(problem))
     for row in (FIRST, N - 1):
@@ -162,8 +162,8 @@ def test_every_point_of_a_half_is_read(problem):
 def test_without_steps_a_prior_is_centred_at_the_initialisation(problem):
     whole = jax.tree.map(jnp.asarray, _problem(observed(), "initialisation"))
     assert whole.first == 0
-    for one in (problem, whole, spoiled(whole, slice(None))):
-        centre = descent._learn(jax.nn.relu, one, jnp.int32(0), jax.random.key(0))
+    for other in (problem, whole, spoiled(whole, slice(None))):
+        centre = descent._learn(jax.nn.relu, other, jnp.int32(0), jax.random.key(0))
         assert same(centre, problem.centre)
 
 
@@ -171,8 +171,8 @@ def test_without_steps_a_prior_is_centred_at_the_initialisation(problem):
 def test_a_bound_counts_the_points_that_its_prior_has_not_read(problem, prior, n):
     log = jax.tree.map(lambda leaf: jnp.full_like(leaf, np.log(0.03)), problem.mean)
     free = descent.Free(problem.mean, log, jnp.full(2, 2 * np.log(0.03)))
-    made = descent.Optimised(free, problem.centre, jnp.int32(7))
-    assert _posterior(observed(), prior, jax.device_get(made)).n == n
+    optimised = descent.Optimised(free, problem.centre, jnp.int32(7))
+    assert _posterior(observed(), prior, jax.device_get(optimised)).n == n
 
 
 def test_held_out_errors_are_counted_on_a_stream_that_nothing_else_reads(monkeypatch):

@@ -91,8 +91,8 @@ def test_without_a_replacement_the_network_is_that_of_the_seed(small):
 
 def test_replacing_a_memorised_point_costs_what_fresh_points_cost(small, replacements):
     """The value estimates the gap, which the risk of the network itself gives too."""
-    found = REPLACE_ONE(observed(replacements=replacements))
-    assert found.terms["error on the points"] == 0
+    record = REPLACE_ONE(observed(replacements=replacements))
+    assert record.terms["error on the points"] == 0
     job = AlteredJob(small, 0, replaced=-1)
     state = train_jobs([job])[job].state
     problem = problem_of(*job)
@@ -103,35 +103,35 @@ def test_replacing_a_memorised_point_costs_what_fresh_points_cost(small, replace
     logits = small.network.apply(fit.evaluated(program, problem, state), fresh.x)
     gap = float(np.mean((logits[:, 1] > logits[:, 0]) != (fresh.y == 1)))
     assert 0.2 < gap < 0.6
-    assert found.terms["value, low"] < gap < found.terms["value, high"]
-    assert found.value == pytest.approx(gap, abs=4 * math.sqrt(gap * (1 - gap) / 24))
-    assert found.terms["change of the loss"] > 0.1
-    assert 0 < found.terms["labels changed, mean"] < 0.3
+    assert record.terms["value, low"] < gap < record.terms["value, high"]
+    assert record.value == pytest.approx(gap, abs=4 * math.sqrt(gap * (1 - gap) / 24))
+    assert record.terms["change of the loss"] > 0.1
+    assert 0 < record.terms["labels changed, mean"] < 0.3
 
 
 def test_a_network_that_keeps_its_points_shows_no_gap(small, replacements):
     # planted: the network with all its points in place of those without one
     same = replacements._replace(other_errs=replacements.errs, other_loss=replacements.loss)
-    found = REPLACE_ONE(observed(replacements=same))
-    assert (found.value, found.terms["change of the loss"]) == (0, 0)
-    assert "change of the loss, low" not in found.terms  # nothing varies
+    record = REPLACE_ONE(observed(replacements=same))
+    assert (record.value, record.terms["change of the loss"]) == (0, 0)
+    assert "change of the loss, low" not in record.terms  # nothing varies
 
 
 def test_values_by_hand():
-    made = Replacements(
+    replacements = Replacements(
         errs=np.array([1, 0, 0, 0]),
         other_errs=np.array([0, 1, 1, 0]),
         loss=np.array([1.0, 0.0, 0.0, 0.0]),
         other_loss=np.array([0.0, 2.0, 1.0, 0.0]),
         relabelled=np.array([0.0, 0.1, 0.1, 0.2]),
     )
-    found = REPLACE_ONE(observed(replacements=made), delta=0.05)
-    assert found.value == 1 / 4 and found.terms["change of the loss"] == 1 / 2
+    record = REPLACE_ONE(observed(replacements=replacements), delta=0.05)
+    assert record.value == 1 / 4 and record.terms["change of the loss"] == 1 / 2
     # changes -1, 2, 1, 0 of deviation sqrt(5/3); t of three degrees of freedom 3.182
-    assert found.terms["change of the loss, high"] == pytest.approx(0.5 + 3.182 * 0.6455, abs=1e-3)
-    assert found.terms["labels changed, mean"] == pytest.approx(0.1)
-    assert found.terms["labels changed, most"] == 0.2
-    assert -1 <= found.terms["value, low"] < 1 / 4 < found.terms["value, high"] <= 1
+    assert record.terms["change of the loss, high"] == pytest.approx(0.5 + 3.182 * 0.6455, abs=1e-3)
+    assert record.terms["labels changed, mean"] == pytest.approx(0.1)
+    assert record.terms["labels changed, most"] == 0.2
+    assert -1 <= record.terms["value, low"] < 1 / 4 < record.terms["value, high"] <= 1
 
     floor = FLOOR(observed([0, 0, 0, 1], coin_errors=np.array([0.0, 0.25])), delta=0.05)
     assert floor.terms["training error"] == 1 / 4 and floor.terms["complexity"] == 3 / 4
@@ -164,12 +164,12 @@ def test_evaluations_train_anew_where_it_is_asked_for(small):
     stack = train(small.task, small.network, small.method, n_train=64, batch=16, stop=small.stop)
     names = ["replace-one", "rademacher-floor", "l2-norm"]
     without = evaluate(stack, bounds=names, n_certify=100)
-    assert [one.record.reason for one in without[:2]] == [
+    assert [each.record.reason for each in without[:2]] == [
         "networks trained with one point replaced: none",
         "networks trained on coin flips: none",
     ]
     anew = evaluate(stack, bounds=names, n_certify=100, retrained=2)
-    assert [one.record.terms.get("points") for one in anew] == [2, None, None]
+    assert [each.record.terms.get("points") for each in anew] == [2, None, None]
     assert anew[1].record.terms["draws"] == 2 and anew[1].valid is None
     assert anew[2].record == without[2].record
 

@@ -43,16 +43,20 @@ def test_no_two_points_of_the_splits_are_the_same(data):
 
 
 def test_nothing_is_certified_below_what_noise_allows(data):
-    found = bounds.selective(lambda x: x[:, 0], 0.001, data=data, **FEW | dict(held_out=[10, 300]))
-    assert np.isinf(found.threshold).all() and not found.points.any()
-    assert not np.array(found.answered).any() and not found.fresh_answered.value.any()
-    assert np.isnan(found.fresh_risk.value).all()
+    selective = bounds.selective(
+        lambda x: x[:, 0], 0.001, data=data, **FEW | dict(held_out=[10, 300])
+    )
+    assert np.isinf(selective.threshold).all() and not selective.points.any()
+    assert not np.array(selective.answered).any() and not selective.fresh_answered.value.any()
+    assert np.isnan(selective.fresh_risk.value).all()
 
 
 def test_smaller_numbers_of_held_out_points_are_the_first_of_larger_ones(data):
     own = panel(lambda x: x[:, 0], data)
-    found = bounds.selective(lambda x: x[:, 0], 0.4, data=data, **FEW | dict(held_out=[300, 100]))
-    assert found.held_out == (100, 300)
+    selective = bounds.selective(
+        lambda x: x[:, 0], 0.4, data=data, **FEW | dict(held_out=[300, 100])
+    )
+    assert selective.held_out == (100, 300)
     scores, y = fresh_scores(own, 0, "selective", "holdout", 300)
     seen = leads(fresh_scores(own, 0, "selective", "select", 200).scores)
     by_hand = certify_answers(
@@ -62,16 +66,16 @@ def test_smaller_numbers_of_held_out_points_are_the_first_of_larger_ones(data):
         0.4,
         0.05,
     )
-    assert found.threshold[0, 0] == by_hand.threshold < np.inf
-    assert found.errors[0, 0] == by_hand.errors
+    assert selective.threshold[0, 0] == by_hand.threshold < np.inf
+    assert selective.errors[0, 0] == by_hand.errors
 
 
 def test_points_without_finite_scores_are_never_answered(data):
     def half(x):
         return np.where(x[:, 0] > 0, x[:, 0], np.nan)
 
-    found = bounds.selective(half, 0.6, data=data, **FEW)
-    assert 0.3 < found.fresh_answered.value.item() < 0.6
+    selective = bounds.selective(half, 0.6, data=data, **FEW)
+    assert 0.3 < selective.fresh_answered.value.item() < 0.6
     nothing = bounds.selective(lambda x: np.full(len(x), np.nan), 0.6, data=data, **FEW)
     assert np.isinf(nothing.threshold).all()
 
@@ -81,9 +85,9 @@ def test_of_points_of_ones_own_there_are_no_more_than_the_task_has():
     y = random.integers(0, 3, 1000)
     x = random.normal(size=(1000, 3)) + 4 * np.eye(3)[y]
     own = simbias.data(tasks.ArrayTask("own", x, y), n_train=100)
-    found = bounds.selective(lambda x: x, 0.1, data=own, held_out=[50, 10**6])
-    assert found.held_out == (50, 100) and found.n_certify == 200
-    assert found.fresh_answered.value[0, 1] > 0.9
+    selective = bounds.selective(lambda x: x, 0.1, data=own, held_out=[50, 10**6])
+    assert selective.held_out == (50, 100) and selective.n_certify == 200
+    assert selective.fresh_answered.value[0, 1] > 0.9
 
 
 def test_stochastic_classifiers_draw_anew_in_each_split(data):
@@ -114,20 +118,20 @@ def test_along_networks_certificates_fail_at_most_as_often_as_delta(trained):
     random, failed, certified = np.random.default_rng(5), 0, 0
     for _ in range(1000):
         rows = random.integers(len(lead), size=1000)
-        found = certify_answers(lead[rows], wrong[rows], thresholds, allowed, 0.1)
-        certified += found.points > 0
-        failed += found.points > 0 and risks[found.threshold] > allowed
+        certificate = certify_answers(lead[rows], wrong[rows], thresholds, allowed, 0.1)
+        certified += certificate.points > 0
+        failed += certificate.points > 0 and risks[certificate.threshold] > allowed
     assert certified > 300
     assert stats.binomtest(failed, 1000, 0.1, alternative="greater").pvalue > 0.001
 
 
 def test_fresh_risks_of_networks_are_those_of_what_they_answer(trained):
-    found = bounds.selective(trained, 0.2, held_out=[500, 4000], n_select=2000, n_certify=4000)
-    assert found.threshold.shape == (4, 2) and found.seeds == trained.seeds
-    assert (found.threshold[:, 1] < np.inf).all()
-    assert (found.fresh_risk.low[:, 1] <= 0.2).all()
-    assert (found.answered.low <= found.fresh_answered.high)[:, 1].all()
+    selective = bounds.selective(trained, 0.2, held_out=[500, 4000], n_select=2000, n_certify=4000)
+    assert selective.threshold.shape == (4, 2) and selective.seeds == trained.seeds
+    assert (selective.threshold[:, 1] < np.inf).all()
+    assert (selective.fresh_risk.low[:, 1] <= 0.2).all()
+    assert (selective.answered.low <= selective.fresh_answered.high)[:, 1].all()
     scores, y = fresh_scores(panel(trained), 2, "selective", "certify", 4000)
-    taken = leads(scores) >= found.threshold[2, 1]
-    assert found.fresh_answered.value[2, 1] == taken.mean()
-    assert found.fresh_risk.value[2, 1] == (predicted(scores) != y)[taken].mean()
+    taken = leads(scores) >= selective.threshold[2, 1]
+    assert selective.fresh_answered.value[2, 1] == taken.mean()
+    assert selective.fresh_risk.value[2, 1] == (predicted(scores) != y)[taken].mean()

@@ -59,14 +59,14 @@ def test_weights_are_those_of_the_densities():
 def test_near_an_end_the_larger_of_both_weights_counts():
     steps = (Piece(0.0, 1.0, 0.5), Piece(1.0, 2.0, 0.5))
     uneven = (Piece(0.0, 1.0, 0.1), Piece(1.0, 2.0, 0.9))
-    one, other = (
+    first, other = (
         BlockTask("steps", {}, (Block("steps", 0.1, Pair(law, law)),), (0,))
         for law in (steps, uneven)
     )
     x, y = np.array([[0.5], [1 - 1e-7], [1 + 1e-7], [-1e-7], [2.5]]), np.zeros(5, int)
-    exact = weights(one, other, x, y)
+    exact = weights(first, other, x, y)
     np.testing.assert_allclose(exact[:3], [0.2, 0.2, 1.8])
-    rounded = weights(one, other, x, y, rounding=1e-6)
+    rounded = weights(first, other, x, y, rounding=1e-6)
     np.testing.assert_allclose(rounded[:4], [0.2, 1.8, 1.8, 0.2])
     assert rounded[4] == 0  # beyond both laws
 
@@ -94,11 +94,11 @@ def test_a_classifier_at_chance_is_never_certified_below_it_more_often_than_delt
     constant = [lambda x: np.ones(len(x))] * len(sets)
     below = 0
     for shift in ("even-slabs", "conflict=0.3", "density=0.9"):
-        found = bounds.weighted(
+        weighted = bounds.weighted(
             constant, shift, data=sets, held_out=300, delta=0.2, n_simulated=500, n_certify=100
         )
-        below += int((found.limit < 0.5).sum())
-        assert found.limit.max() <= 1 and np.median(found.limit) < 0.95
+        below += int((weighted.limit < 0.5).sum())
+        assert weighted.limit.max() <= 1 and np.median(weighted.limit) < 0.95
     assert stats.binomtest(below, 3 * len(sets), 0.2, alternative="greater").pvalue > 0.01
 
 
@@ -106,12 +106,12 @@ def test_the_explicit_networks_are_certified_at_what_their_rules_lose():
     cell = simbias.training.Cell(TASK, simbias.MLP(100, 1), simbias.sgd(), n_train=500)
     shift, risks = "margin", {"achievable": 0.0, "simple": 0.5}
     for rule, risk in risks.items():
-        found = bounds.weighted(control(cell, rule), shift, **FEW)
-        assert found.fresh_risk.low <= risk <= found.fresh_risk.high
-        assert (found.limit >= risk).all()
-        assert found.limit[0, 1] < risk + 0.3 and found.limit[0, 1] < found.limit[0, 0]
-        assert found.weighted_error[0, 1] == pytest.approx(risk, abs=0.15)
-        assert (found.cap == found.largest).all() and not found.left_out.any()
+        weighted = bounds.weighted(control(cell, rule), shift, **FEW)
+        assert weighted.fresh_risk.low <= risk <= weighted.fresh_risk.high
+        assert (weighted.limit >= risk).all()
+        assert weighted.limit[0, 1] < risk + 0.3 and weighted.limit[0, 1] < weighted.limit[0, 0]
+        assert weighted.weighted_error[0, 1] == pytest.approx(risk, abs=0.15)
+        assert (weighted.cap == weighted.largest).all() and not weighted.left_out.any()
     # planted: the risk without the shift would be certified for the simple network
     plain = bounds.weighted(control(cell, "simple"), "none", **FEW)
     assert plain.limit[0, 1] < 0.15
@@ -119,9 +119,9 @@ def test_the_explicit_networks_are_certified_at_what_their_rules_lose():
 
 def test_the_mass_outside_the_support_counts_as_errors():
     cell = simbias.training.Cell(TASK, simbias.MLP(100, 1), simbias.sgd(), n_train=500)
-    found = bounds.weighted(control(cell, "achievable"), "conflict=0.3", **FEW)
-    assert found.outside == pytest.approx(0.3 * 0.9)
-    assert found.left_out[1] > found.outside and found.limit[0, 1] < found.outside + 0.1
+    weighted = bounds.weighted(control(cell, "achievable"), "conflict=0.3", **FEW)
+    assert weighted.outside == pytest.approx(0.3 * 0.9)
+    assert weighted.left_out[1] > weighted.outside and weighted.limit[0, 1] < weighted.outside + 0.1
 
 
 def test_points_without_finite_scores_are_errors(data):
@@ -129,12 +129,14 @@ def test_points_without_finite_scores_are_errors(data):
         return np.where(x[:, 0] > 0, np.nan, answer)
 
     # two answers of which one is right: points without scores are errors of both
-    found = [
+    all_weighted = [
         bounds.weighted(partial(half, answer=answer), "none", data=data, **FEW)
         for answer in (-5.0, 5.0)
     ]
-    assert sum(one.weighted_error[0, 1] for one in found) == pytest.approx(1.5, abs=0.05)
-    assert found[0].cap[0] == found[0].largest == 1
+    assert sum(weighted.weighted_error[0, 1] for weighted in all_weighted) == pytest.approx(
+        1.5, abs=0.05
+    )
+    assert all_weighted[0].cap[0] == all_weighted[0].largest == 1
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,9 @@ def test_a_task_draws_what_it_says_and_is_made_again_from_its_settings(name):
     check(task)
     again = tasks.get(name, **json.loads(json.dumps(task.settings)))
     assert task.name == name and content(again) == ""
-    one, same, other = (simbias.data(task, 30, seed) for seed in (0, 0, 1))
-    assert np.array_equal(one.x, same.x) and not np.array_equal(one.x, other.x)
-    assert np.isfinite(one.x).all() and set(one.y.tolist()) <= set(range(task.classes))
+    first, same, other = (simbias.data(task, 30, seed) for seed in (0, 0, 1))
+    assert np.array_equal(first.x, same.x) and not np.array_equal(first.x, other.x)
+    assert np.isfinite(first.x).all() and set(first.y.tolist()) <= set(range(task.classes))
     simple, least = task.truth
     assert all(risk is None or 0 <= risk < 1 for risk in task.truth)
     assert None in task.truth or simple >= least
@@ -169,8 +169,8 @@ def test_bad_settings_name_the_argument_what_arrived_and_what_is_allowed(name, s
 
 
 def test_settings_given_as_numpy_numbers_are_stored_as_plain_ones():
-    made = tasks.get("lms-7", slabs=np.int64(5), dim=np.int32(4), noise=np.float32(0.5))
+    task = tasks.get("lms-7", slabs=np.int64(5), dim=np.int32(4), noise=np.float32(0.5))
     assert (
-        json.loads(json.dumps(made.settings))
+        json.loads(json.dumps(task.settings))
         == tasks.get("lms-7", slabs=5, dim=4, noise=0.5).settings
     )

@@ -147,15 +147,15 @@ def test_every_setting_changes_the_identity(field):
 
 
 def test_equal_cells_are_one_cell():
-    one, other = recorded(), replace(recorded(), n_train=np.int64(40_000), batch=np.int32(256))
-    assert one == other and hash(one) == hash(other) and one.identity == other.identity
+    first, other = recorded(), replace(recorded(), n_train=np.int64(40_000), batch=np.int32(256))
+    assert first == other and hash(first) == hash(other) and first.identity == other.identity
 
 
 def test_equal_cells_have_one_identity_whatever_numbers_they_were_given_as():
-    one = replace(recorded(), stop=Stop(train_accuracy=1))
+    integral = replace(recorded(), stop=Stop(train_accuracy=1))
     other = replace(recorded(), stop=Stop(train_accuracy=1.0))
-    assert one == other
-    assert one.identity == other.identity
+    assert integral == other
+    assert integral.identity == other.identity
 
 
 SLAB = tasks.get("noisy-lms-7").blocks[1]
@@ -172,15 +172,15 @@ OTHERS = {
 @pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)
 def test_a_task_that_is_not_what_its_settings_say_makes_another_cell(change):
     task = replace(tasks.get("noisy-lms-7"), **change)
-    one = replace(recorded(), task=task)
-    assert one != recorded()
-    assert one.identity != recorded().identity and one.name != recorded().name
+    cell = replace(recorded(), task=task)
+    assert cell != recorded()
+    assert cell.identity != recorded().identity and cell.name != recorded().name
     identities = {
         replace(recorded(), task=replace(task, **OTHERS[name])).identity for name in OTHERS
     }
     assert len(identities) > 1 and recorded().identity not in identities
     with pytest.raises(ValueError, match="setting: unknown name 'content'|unknown name 'mine'"):
-        cell_from_settings(one.settings)
+        cell_from_settings(cell.settings)
 
 
 @pytest.mark.parametrize("shift", ("margin", "even-slabs", "gaps"))
@@ -250,7 +250,7 @@ def test_what_stands_at_its_default_is_no_part_of_an_identity():
     assert plain.identity == (
         '{"method":{"name":"sgd"},"n_train":1000,"network":{"name":"mlp"},"task":{"name":"ms-7"}}'
     )
-    said = replace(
+    explicit = replace(
         plain,
         task=tasks.get("ms-7", dim=50, margin={"slab-7": 0.1}),
         network=MLP(100, 1, "relu"),
@@ -258,7 +258,7 @@ def test_what_stands_at_its_default_is_no_part_of_an_identity():
         batch=256,
         stop=Stop(max_updates=40_000),
     )
-    assert said.identity == plain.identity
+    assert explicit.identity == plain.identity
 
 
 def test_a_key_differs_by_seed_and_by_identity():
@@ -280,10 +280,10 @@ def test_seeds_of_any_size_have_keys_of_their_own():
 
 def test_streams_are_distinct_and_named():
     key = identity_key("a", 0)
-    found = {name: tuple(words(stream(key, name))) for name in STREAMS}
-    assert {"rotation", "train", "select", "certify", "initialisation", "order"} <= set(found)
-    assert len(set(found.values())) == len(STREAMS)
-    assert tuple(words(key)) not in found.values()
+    by_name = {name: tuple(words(stream(key, name))) for name in STREAMS}
+    assert {"rotation", "train", "select", "certify", "initialisation", "order"} <= set(by_name)
+    assert len(set(by_name.values())) == len(STREAMS)
+    assert tuple(words(key)) not in by_name.values()
     with pytest.raises(ValueError):
         stream(key, "test")
 

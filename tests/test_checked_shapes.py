@@ -30,11 +30,11 @@ def test_arrays_of_different_lengths_are_caught_where_one_is_meant():
 
 def test_an_array_of_another_dtype_is_caught():
     numbers = np.ones(2)
-    found = Transitions((0, 1), numbers, numbers, numbers, numbers, numbers > 0, 9)
-    assert found.proportion.value == 1
-    found = Transitions((0, 1), numbers, numbers, numbers, numbers, numbers, 9)
+    ends = Transitions((0, 1), numbers, numbers, numbers, numbers, numbers > 0, 9)
+    assert ends.proportion.value == 1
+    ends = Transitions((0, 1), numbers, numbers, numbers, numbers, numbers, 9)
     with pytest.raises(TypeCheckError, match=r"clopper_pearson(.|\n)*parameter 'successes'"):
-        _ = found.proportion
+        _ = ends.proportion
 
 
 def squared(x: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, " rows"]:

@@ -73,9 +73,9 @@ def test_false_verdicts_stay_under_alpha_below_at_and_above_the_threshold(
     criterion, law, units, truths
 ):
     for truth in truths:
-        found = calibrate(criterion, law, units, truth=truth, repetitions=600)
-        assert not found.exceeds
-        rates = [float(rate.value) for rate in (found.supported, found.refuted)]
+        simulated = calibrate(criterion, law, units, truth=truth, repetitions=600)
+        assert not simulated.exceeds
+        rates = [float(rate.value) for rate in (simulated.supported, simulated.refuted)]
         if truth == truths[len(truths) // 2]:
             assert max(rates) > 0.005  # the worst truth is one that the test can meet
         else:
@@ -83,20 +83,20 @@ def test_false_verdicts_stay_under_alpha_below_at_and_above_the_threshold(
 
 
 def test_rates_are_those_of_the_binomial_law():
-    found = calibrate(PROPORTION, EXPONENTIAL, 59, truth=0.95, repetitions=4000)
+    rates = calibrate(PROPORTION, EXPONENTIAL, 59, truth=0.95, repetitions=4000)
     refuting = stats.binom.sf(6, 59, 0.05)  # seven failures: their tail is the first below .05
     assert stats.binom.sf(5, 59, 0.05) > 0.05 > refuting
-    assert found.supported.low < 0.95**59 < found.supported.high
-    assert found.refuted.low < refuting < found.refuted.high
+    assert rates.supported.low < 0.95**59 < rates.supported.high
+    assert rates.refuted.low < refuting < rates.refuted.high
 
 
 @pytest.mark.parametrize("criterion, units", ((PROPORTION, 59), (ANYTIME, 150)))
 def test_measured_risks_and_lost_units_make_no_false_verdicts(criterion, units):
     for law in (FAR, CLOSE):
-        found = calibrate(criterion, noisy(law), units, truth=0.95, repetitions=600)
-        assert not found.exceeds and found.supported.value > 0.005
+        rates = calibrate(criterion, noisy(law), units, truth=0.95, repetitions=600)
+        assert not rates.exceeds and rates.supported.value > 0.005
     lost = calibrate(criterion, FAR, units, truth=0.95, repetitions=600, missing=0.05)
-    assert not lost.exceeds and lost.supported.value < found.supported.value / 2
+    assert not lost.exceeds and lost.supported.value < rates.supported.value / 2
 
 
 def test_the_sequential_test_stops_with_the_verdict_it_first_reaches():
@@ -115,8 +115,8 @@ def test_the_sequential_test_stops_with_the_verdict_it_first_reaches():
 def test_a_truth_on_the_edge_stays_inconclusive_with_a_margin(criterion, law, units, margin):
     criterion = replace(criterion, margin=margin)
     for truth in (-margin, 0.0, margin):
-        found = calibrate(criterion, law, units, truth=truth, repetitions=300)
-        assert np.nanmax([found.supported.value, found.refuted.value]) <= 0.01
+        rates = calibrate(criterion, law, units, truth=truth, repetitions=300)
+        assert np.nanmax([rates.supported.value, rates.refuted.value]) <= 0.01
     tells = calibrate(criterion, law, units, truth=-4 * margin, repetitions=300)
     assert np.isnan(tells.supported.value) and tells.refuted.value == 0
 
@@ -177,15 +177,15 @@ def test_intervals_that_miss_where_half_of_the_units_lie_spoil_no_median():
     ),
 )
 def test_intervals_that_are_said_never_to_miss_and_do_are_caught(criterion, law, confidence, truth):
-    found = calibrate(criterion, noisy(law, confidence), 300, truth=truth, repetitions=200)
-    assert found.exceeds
+    rates = calibrate(criterion, noisy(law, confidence), 300, truth=truth, repetitions=200)
+    assert rates.exceeds
 
 
 def test_a_claim_that_every_unit_satisfies_is_refuted_where_half_of_the_intervals_miss():
     # each risk is .00999: with confidence .5 an interval lies above .01 in a fifth of the units
     criterion, law = replace(ANYTIME, value=0.01), noisy(replace(OVER, name="all below"), 0.5)
-    found = calibrate(criterion, law, 300, truth=1.0, repetitions=100)
-    assert found.refuted.value > 0.9
+    rates = calibrate(criterion, law, 300, truth=1.0, repetitions=100)
+    assert rates.refuted.value > 0.9
 
 
 # validity of bounds
@@ -209,9 +209,11 @@ def test_simulated_validity_is_told_as_that_of_measured_bounds():
         value = float(certificate[0, i])
         return Evaluation(replace(record, value=value), i, float(np.mean(risk)), *map(float, risk))
 
-    found = validity([judged(i) for i in seeds])
-    np.testing.assert_array_equal([found.low, found.high], [expected[0][0], expected[1][0]])
-    kinds = {(a, b) for a, b in zip(found.low, found.high, strict=True)}
+    by_verdict = validity([judged(i) for i in seeds])
+    np.testing.assert_array_equal(
+        [by_verdict.low, by_verdict.high], [expected[0][0], expected[1][0]]
+    )
+    kinds = {(a, b) for a, b in zip(by_verdict.low, by_verdict.high, strict=True)}
     assert kinds == {(0, 0), (0, 1), (1, 1)}
 
 
@@ -221,8 +223,8 @@ def test_bounds_violated_a_little_too_often_are_not_found_valid():
         for truth in (0.9499, 0.9501):
             assert not calibrate(VALID, law, 120, truth=truth, repetitions=600).exceeds
     # no unit may fail, or one: the interval of the risk leaves few in doubt
-    found = calibrate(VALID, sharp, 120, truth=0.9499, repetitions=600)
-    assert found.supported.low < stats.binom.cdf(1, 120, 0.0501) < found.supported.high
+    rates = calibrate(VALID, sharp, 120, truth=0.9499, repetitions=600)
+    assert rates.supported.low < stats.binom.cdf(1, 120, 0.0501) < rates.supported.high
 
 
 def test_bounds_that_are_counted_as_valid_where_that_is_not_told_are_caught():
@@ -242,8 +244,8 @@ def quick(monkeypatch):
 def test_sessions_make_false_verdicts_as_rarely_as_the_inference(quick):
     criterion = replace(ANYTIME, at_least=0.5, alpha=0.2, miscoverage=0.001)
     settings = {"truth": 0.5, "repetitions": 40, "unmet": 0.02}
-    found = calibrate_session(criterion, noisy(FAR), 24, **settings)
-    assert not found.exceeds and found.supported.value + found.refuted.value > 0
+    rates = calibrate_session(criterion, noisy(FAR), 24, **settings)
+    assert not rates.exceeds and rates.supported.value + rates.refuted.value > 0
     settings |= {"truth": [0.499, 0.501], "repetitions": 20}
     both = calibrate_session(criterion, noisy(FAR), 24, **settings)
     assert not both.exceeds and not np.isnan(both.either.value)
@@ -257,8 +259,8 @@ def test_sessions_without_misses_judge_as_the_inference_does(quick):
         each(criterion, FAR, 20, **settings) for each in (calibrate_session, calibrate)
     )
     exact = stats.binom.sf(12, 20, 0.5)  # 13 of 20: .1316, and 12 would be .2517
-    for found in (through, plain):
-        for rate in (found.supported, found.refuted):
+    for rates in (through, plain):
+        for rate in (rates.supported, rates.refuted):
             assert rate.low < exact < rate.high
 
 
@@ -276,8 +278,8 @@ VERSIONS = {"truth": [0.5, 0.5], "repetitions": 60, "versions": 3}
 
 def test_a_family_that_is_said_again_and_again_spends_alpha_once(quick):
     criterion = replace(PROPORTION, at_least=0.5, alpha=0.2)
-    found = calibrate_session(criterion, FAR, 20, **VERSIONS)
-    assert not found.exceeds and found.supported.value + found.refuted.value > 0
+    rates = calibrate_session(criterion, FAR, 20, **VERSIONS)
+    assert not rates.exceeds and rates.supported.value + rates.refuted.value > 0
 
 
 def test_versions_that_spend_alpha_each_are_caught(quick, monkeypatch):
@@ -312,26 +314,26 @@ def verdicts(criterion, x):
 def exact_rates(criterion, units, truth):
     """Probabilities of supporting and refuting where a unit holds with probability ``truth``."""
     counts = np.arange(units + 1)
-    said = verdicts(criterion, hits(criterion, counts, units))
+    decided = verdicts(criterion, hits(criterion, counts, units))
     mass = stats.binom.pmf(counts, units, truth)
-    return float(mass @ (said == "supported")), float(mass @ (said == "refuted"))
+    return float(mass @ (decided == "supported")), float(mass @ (decided == "refuted"))
 
 
 @lru_cache
 def crossings(criterion, units):
     """For each number of units, which numbers of hits support and which refute."""
     level = np.log(1 / criterion.alpha) - 1e-9
-    made = []
+    crossed = []
     for n in range(1, units + 1):
         k = np.arange(n + 1)
         sides = (k, criterion.at_least), (n - k, 1 - criterion.at_least)
-        made.append(
+        crossed.append(
             [
                 sequential.log_e(j, n, proportion + criterion.miscoverage) >= level
                 for j, proportion in sides
             ]
         )
-    return made
+    return crossed
 
 
 def exact_sequential_rates(criterion, units, truth):
@@ -355,7 +357,7 @@ EDGES = ((5, 0.5), (40, 0.05), (59, 0.95), (93, 0.95), (120, 0.8), (300, 0.95))
 def test_exact_rates_of_false_verdicts_about_a_proportion_are_at_most_alpha(
     exactly, test, alpha, miscoverage
 ):
-    found = []
+    rates = []
     for units, edge in EDGES:
         criterion = replace(
             PROPORTION, test=test, at_least=edge, alpha=alpha, miscoverage=miscoverage
@@ -363,11 +365,11 @@ def test_exact_rates_of_false_verdicts_about_a_proportion_are_at_most_alpha(
         for off in (0.0, 1e-6, 0.005, 0.02):
             # at worst, as many more units seem to be on the side that they are not on as may
             if edge - off > 0:
-                found.append(exactly(criterion, units, edge - off + miscoverage)[0])
+                rates.append(exactly(criterion, units, edge - off + miscoverage)[0])
             if edge + off < 1:
-                found.append(exactly(criterion, units, edge + off - miscoverage)[1])
-    assert max(found) <= alpha * (1 + 1e-9)
-    assert max(found) > alpha / 2  # a test that never answers would pass as well
+                rates.append(exactly(criterion, units, edge + off - miscoverage)[1])
+    assert max(rates) <= alpha * (1 + 1e-9)
+    assert max(rates) > alpha / 2  # a test that never answers would pass as well
 
 
 @pytest.mark.parametrize("exactly, test", (
@@ -399,12 +401,12 @@ def test_prefixes_by_their_hits_are_all_the_paths_there_are():
     paths = np.array(list(itertools.product((-0.01, 0.01), repeat=12))) + criterion.value
     p = np.stack(along(criterion, paths, paths))
     look = np.argmax(np.append(p.min(0)[:, :-1] <= 0.3, np.ones((4096, 1), bool), axis=1), axis=1)
-    at = p[:, np.arange(4096), look] <= 0.3
+    reached = p[:, np.arange(4096), look] <= 0.3
     mass = np.prod(np.where(paths < criterion.value, 0.4, 0.6), axis=1)
     assert exact_sequential_rates(criterion, 12, 0.4) == pytest.approx(
-        [mass[at[0] & ~at[1]].sum(), mass[at[1] & ~at[0]].sum()]
+        [mass[reached[0] & ~reached[1]].sum(), mass[reached[1] & ~reached[0]].sum()]
     )
-    assert mass[at[1]].sum() > 0.1
+    assert mass[reached[1]].sum() > 0.1
 
 
 @pytest.mark.parametrize("exactly, criterion, units", (
@@ -412,9 +414,9 @@ def test_prefixes_by_their_hits_are_all_the_paths_there_are():
     (exact_sequential_rates, replace(ANYTIME, at_least=0.5), 150),
 ))  # fmt: skip
 def test_simulated_rates_are_the_exact_ones(exactly, criterion, units):
-    found = calibrate(criterion, FAR, units, truth=criterion.at_least, repetitions=2000)
+    simulated = calibrate(criterion, FAR, units, truth=criterion.at_least, repetitions=2000)
     rates = exactly(criterion, units, criterion.at_least)
-    for rate, exact in zip((found.supported, found.refuted), rates,
+    for rate, exact in zip((simulated.supported, simulated.refuted), rates,
                            strict=True):  # fmt: skip
         count = round(float(rate.value) * 2000)
         assert stats.binomtest(count, 2000, exact).pvalue > 0.001
@@ -439,13 +441,13 @@ def test_exact_rates_of_mcnemars_test_are_at_most_alpha(alpha):
     place = np.arange(points)
     x = np.where(place < better[:, None], -1.0, 0.0)
     x[place >= points - worse[:, None]] = 1.0
-    said = verdicts(criterion, x)
+    decided = verdicts(criterion, x)
 
     def rates(discordant, mean):
         proportions = (discordant - mean) / 2, (discordant + mean) / 2, 1 - discordant
         counts = np.stack([better, worse, points - better - worse], axis=-1)
         mass = stats.multinomial.pmf(counts, points, proportions)
-        return mass @ (said == "supported"), mass @ (said == "refuted")
+        return mass @ (decided == "supported"), mass @ (decided == "refuted")
 
     for discordant in (0.1, 0.5, 1.0):
         for off in (0.0, 0.001, 0.05):
@@ -523,18 +525,18 @@ def test_a_premise_that_is_misread_is_paid_for_and_caught_where_it_is_not(quick)
 )
 def test_a_verdict_that_is_right_is_not_counted(criterion):
     true, false = (0.1, 0.3) if criterion.op == "<=" else (0.3, 0.1)
-    found = calibrate(criterion, NORMAL, 10, truth=true, repetitions=20)
-    assert np.isnan(found.supported.value) and not np.isnan(found.refuted.value)
-    found = calibrate(criterion, NORMAL, 10, truth=false, repetitions=20)
-    assert np.isnan(found.refuted.value) and not np.isnan(found.supported.value)
+    rates = calibrate(criterion, NORMAL, 10, truth=true, repetitions=20)
+    assert np.isnan(rates.supported.value) and not np.isnan(rates.refuted.value)
+    rates = calibrate(criterion, NORMAL, 10, truth=false, repetitions=20)
+    assert np.isnan(rates.refuted.value) and not np.isnan(rates.supported.value)
 
 
 def test_laws_lie_where_they_are_put():
-    made, shape = np.random.default_rng(0), (100, 1000)
+    random, shape = np.random.default_rng(0), (100, 1000)
     upward = replace(PROPORTION, op=">=")
 
     def placed(law, criterion, truth):
-        low, high = law.place(criterion, truth, made, shape)
+        low, high = law.place(criterion, truth, random, shape)
         np.testing.assert_array_equal(low, high)
         return low
 

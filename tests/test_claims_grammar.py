@@ -22,8 +22,8 @@ def word(name, low=0.0, high=1.0, of="network", argument=None, check=None):
 
 
 WORDS = {
-    made.name: made
-    for made in (
+    table.name: table
+    for table in (
         word("risk"),
         word("train_accuracy"),
         word("gap", -1.0, 1.0),
@@ -99,9 +99,17 @@ def test_equal_expressions_have_one_canonical_text(text, canonical):
 
 
 def test_references_say_what_has_to_be_measured_once():
-    found = read('risk - risk * promise("occam") + points(.5)').references
-    assert found == (RISK, Reference("", "promise", ("occam",)), Reference("", "points", (0.5,)))
-    assert [str(reference) for reference in found] == ["risk", 'promise("occam")', "points(0.5)"]
+    references = read('risk - risk * promise("occam") + points(.5)').references
+    assert references == (
+        RISK,
+        Reference("", "promise", ("occam",)),
+        Reference("", "points", (0.5,)),
+    )
+    assert [str(reference) for reference in references] == [
+        "risk",
+        'promise("occam")',
+        "points(0.5)",
+    ]
     named = read("a.risk - b.points(1)", ["a", "b"])
     assert named.references == (Reference("a", "risk"), Reference("b", "points", (1,)))
     assert named.text == "a.risk - b.points(1)"
@@ -111,9 +119,9 @@ def test_references_say_what_has_to_be_measured_once():
 def test_a_value_worked_out_by_hand():
     text = "abs(2 - 3 * risk) / max(gap, 0.5) - min(risk, gap, 1) + log(1) - -risk"
     risk, gap = np.array([0.25, 1.0]), np.array([0.75, -0.5])
-    found = read(text).evaluate({RISK: Estimate(*3 * [risk]), GAP: Estimate(*3 * [gap])})
+    value = read(text).evaluate({RISK: Estimate(*3 * [risk]), GAP: Estimate(*3 * [gap])})
     by_hand = [1.25 / 0.75 - 0.25 + 0.25, 1 / 0.5 + 0.5 + 1]
-    for part in found:
+    for part in value:
         np.testing.assert_allclose(part, by_hand, rtol=1e-15)
 
 
@@ -211,15 +219,15 @@ def test_ends_hold_what_any_points_between_the_parts_ends_give(text, parts):
     expression = read(text)
     assert read(expression.text) == expression
     points = np.array(list(product(*parts))).T  # every choice of low, inner or high
-    found = expression.evaluate(
+    ends = expression.evaluate(
         {
             reference: Estimate(row, np.full(27, low), np.full(27, high))
             for reference, row, (low, _, high) in zip((RISK, GAP, FREE), points, parts, strict=True)
         }
     )
-    assert np.all(found.low <= found.high)
-    value = found.value[~np.isnan(found.value)]
-    assert np.all((found.low[0] <= value) & (value <= found.high[0]))
+    assert np.all(ends.low <= ends.high)
+    value = ends.value[~np.isnan(ends.value)]
+    assert np.all((ends.low[0] <= value) & (value <= ends.high[0]))
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,8 @@ def test_margins_move_both_edges_away_from_the_value():
     assert find(criterion, x, x) == replace(
         find(criterion, x, x), holding=1, failing=1, ambiguous=3
     )
-    at = find(replace(criterion, margin=0.0), x, x)
-    assert (at.holding, at.failing) == (3, 2)  # the value itself satisfies the predicate
+    central = find(replace(criterion, margin=0.0), x, x)
+    assert (central.holding, central.failing) == (3, 2)  # the value itself satisfies the predicate
 
 
 @pytest.mark.parametrize("criterion", RULES)
@@ -94,11 +94,11 @@ def test_at_least_mirrors_at_most(criterion):
     criterion = replace(criterion, margin=0.1)
     low = np.random.default_rng(1).normal(0.3, 1, 24)
     high = low + 0.05
-    one = find(criterion, low, high)
+    finding = find(criterion, low, high)
     other = find(replace(criterion, op=">=", value=-criterion.value), -high, -low)
     if criterion.quantifier != "probability":
         other = replace(other, low=-other.high, high=-other.low, estimate=-other.estimate)
-    assert one == other
+    assert finding == other
 
 
 # proportions, looked at after every unit
@@ -677,11 +677,11 @@ def test_numbers_of_claims_and_levels_are_checked():
 def test_many_draws_at_once_are_judged_as_each_alone(criterion):
     x = np.random.default_rng(0).normal(criterion.value, 1, (5, 30))
     low, high = x - 0.1, x + 0.1
-    one = [(f.p_supported, f.p_refuted) for f in map(find, [criterion] * 5, low, high)]
-    np.testing.assert_allclose(np.stack(p_values(criterion, low, high), -1), one, rtol=1e-12)
+    singly = [(f.p_supported, f.p_refuted) for f in map(find, [criterion] * 5, low, high)]
+    np.testing.assert_allclose(np.stack(p_values(criterion, low, high), -1), singly, rtol=1e-12)
     if declared_tests()[criterion.test].along is not None:
         paths = np.stack(along(criterion, low, high), -1)
-        np.testing.assert_allclose(paths[:, -1], one)
+        np.testing.assert_allclose(paths[:, -1], singly)
         first = [
             (f.p_supported, f.p_refuted)
             for f in map(find, [criterion] * 5, low[:, :12], high[:, :12])
@@ -707,15 +707,15 @@ def side(holding):
 
 @pytest.mark.parametrize("name", declared_tests())
 def test_more_units_that_speak_for_a_side_never_raise_its_p_value(name):
-    made = declared_tests()[name]
-    assert made.summary and made.source and set(made.quantifiers) <= set(QUANTIFIERS)
+    test = declared_tests()[name]
+    assert test.summary and test.source and set(test.quantifiers) <= set(QUANTIFIERS)
     some = np.array([[2], [20], [30], [34]])
-    p = made.p_value(side(np.arange(40) * some % 40 < some))  # spread evenly
+    p = test.p_value(side(np.arange(40) * some % 40 < some))  # spread evenly
     assert p.shape == (4,) and (np.diff(p) <= 0).all() and 0.4 < p[0] <= 1 and 0 < p[-1] < 0.05
-    assert made.smallest(40, 0.5) <= p[-1] and made.smallest(40, 0.5) <= made.smallest(20, 0.5)
-    if made.along is not None:
-        along_it = made.along(side(np.arange(40) % 10 > 0))
-        assert along_it.shape == (40,) and along_it[-1] == made.p_value(
+    assert test.smallest(40, 0.5) <= p[-1] and test.smallest(40, 0.5) <= test.smallest(20, 0.5)
+    if test.along is not None:
+        along_it = test.along(side(np.arange(40) % 10 > 0))
+        assert along_it.shape == (40,) and along_it[-1] == test.p_value(
             side(np.arange(40) % 10 > 0)
         )
 
@@ -729,10 +729,10 @@ def test_a_test_is_wrong_no_more_often_than_it_says(name):
 
 @pytest.mark.parametrize("name", declared_tests())
 def test_a_limit_lies_beyond_the_units_and_further_where_intervals_may_miss(name):
-    made, units = declared_tests()[name], side(np.arange(40) % 10 > 0)
-    if made.ranged or "probability" in made.quantifiers:
-        clear, missed = (made.limit(units.gains, 0.05, miscoverage) for miscoverage in (0, 1e-3))
+    test, units = declared_tests()[name], side(np.arange(40) % 10 > 0)
+    if test.ranged or "probability" in test.quantifiers:
+        clear, missed = (test.limit(units.gains, 0.05, miscoverage) for miscoverage in (0, 1e-3))
         assert 0 <= missed < clear < units.gains.mean()
     else:
-        clear, missed = (made.limit(units.excess, 0.05, miscoverage) for miscoverage in (0, 1e-3))
+        clear, missed = (test.limit(units.excess, 0.05, miscoverage) for miscoverage in (0, 1e-3))
         assert np.median(units.excess) <= clear <= missed

@@ -113,9 +113,9 @@ def refused(read):
     def message(text):
         with pytest.raises(ValueError) as caught:
             read(text)
-        said = str(caught.value)
-        assert said.startswith("my.toml: ") and "\n" not in said
-        return said
+        line = str(caught.value)
+        assert line.startswith("my.toml: ") and "\n" not in line
+        return line
 
     return message
 
@@ -160,7 +160,7 @@ def test_premises_on_settings_alone_can_be_judged_before_training(read):
 def test_populations_pairs_and_points_are_units_of_their_own_quantities(read):
     (claim,) = read(TWO)
     assert list(claim.populations) == ["learned", "stuck"]
-    assert [one.population for one in claim.quantity.references] == ["learned", "stuck"]
+    assert [reference.population for reference in claim.quantity.references] == ["learned", "stuck"]
     assert read(PAIR)[0].unit == "pair" and read(POINT)[0].unit == "point"
 
 
@@ -218,9 +218,9 @@ def test_whatever_changes_what_is_said_changes_the_hash(read, old, new):
     ("old", "new"), [("answers like", "is not unlike"), ('source = "none"', 'source = "some"')]
 )
 def test_the_words_of_a_claim_are_no_part_of_what_it_says(read, old, new):
-    (one,), (other,) = read(GOOD), read(changed(old, new))
-    assert (one.title, one.source) != (other.title, other.source)
-    assert one.identity == other.identity and one.hash == other.hash
+    (first,), (other,) = read(GOOD), read(changed(old, new))
+    assert (first.title, first.source) != (other.title, other.source)
+    assert first.identity == other.identity and first.hash == other.hash
 
 
 def test_a_version_is_no_part_of_what_a_claim_says(read):
@@ -230,13 +230,13 @@ def test_a_version_is_no_part_of_what_a_claim_says(read):
 
 def test_what_has_its_default_is_left_out_of_what_is_said(read):
     exact = changed('"excess_risk"', '"train_error"').split("[[requires]]")[0]
-    said = json.loads(read(exact)[0].identity)
-    assert not {"premises", "family_size"} & set(said) and "miss" not in said["rule"]
-    said = json.loads(read(GOOD)[0].identity)
-    assert said["rule"]["miss"] == pytest.approx(0.001)
-    assert said["premises"] == [{"expression": "train_accuracy", "op": ">=", "value": 0.99}]
-    said = json.loads(read(SEVERAL)[0].identity)
-    assert said["family_size"] == 3
+    identity = json.loads(read(exact)[0].identity)
+    assert not {"premises", "family_size"} & set(identity) and "miss" not in identity["rule"]
+    identity = json.loads(read(GOOD)[0].identity)
+    assert identity["rule"]["miss"] == pytest.approx(0.001)
+    assert identity["premises"] == [{"expression": "train_accuracy", "op": ">=", "value": 0.99}]
+    identity = json.loads(read(SEVERAL)[0].identity)
+    assert identity["family_size"] == 3
 
 
 def test_a_field_that_is_added_with_a_default_moves_no_claim(read):
@@ -248,16 +248,17 @@ def test_a_field_that_is_added_with_a_default_moves_no_claim(read):
         )
         parts = {field.name: getattr(before, field.name) for field in fields(before)}
         for added, same in (("none", True), ("some", False)):
-            made = later(**parts, added=added)
-            moved = replace(claim, criterion=made) if name == "criterion" else made
+            longer = later(**parts, added=added)
+            moved = replace(claim, criterion=longer) if name == "criterion" else longer
             assert (moved.hash == claim.hash) is same
 
 
 def test_a_population_is_identified_as_its_cells_are(read):
     (claim,) = read(TWO)
-    said = json.loads(claim.identity)["populations"]
+    populations = json.loads(claim.identity)["populations"]
     assert {
-        name: json.dumps(one, sort_keys=True, separators=(",", ":")) for name, one in said.items()
+        name: json.dumps(population, sort_keys=True, separators=(",", ":"))
+        for name, population in populations.items()
     } == {name: cell.identity for name, cell in claim.populations.items()}
 
 
@@ -307,21 +308,21 @@ method = { name = "sgd" }
 n_train = 100
 batch = 10
 """
-    found = read(SEVERAL.replace("units = 96", "units = 104").replace("= 100 }", "= 104 }") + own)
-    assert list(found[3].populations) == ["wide", "deep"]
+    claims = read(SEVERAL.replace("units = 96", "units = 104").replace("= 100 }", "= 104 }") + own)
+    assert list(claims[3].populations) == ["wide", "deep"]
 
 
 def test_each_makes_a_claim_of_every_value(read):
-    found = read(EACH)
+    claims = read(EACH)
     names = ["occam", "vc-relative", "compression"]
-    assert [claim.id for claim in found] == [f"valid-{name}" for name in names]
-    assert [claim.quantity.references[0].arguments for claim in found] == [
+    assert [claim.id for claim in claims] == [f"valid-{name}" for name in names]
+    assert [claim.quantity.references[0].arguments for claim in claims] == [
         (name,) for name in names
     ]
-    assert {claim.family_size for claim in found} == {3}
+    assert {claim.family_size for claim in claims} == {3}
     numbers = changed("dim = 50", 'dim = "{dim}"').replace("conclusion-1", "in-{dim}")
-    found = read(numbers.replace("units = 74", "units = 96") + "[each]\ndim = [20, 50]\n")
-    assert [(claim.id, claim.populations[""].task.dim) for claim in found] == [
+    claims = read(numbers.replace("units = 74", "units = 96") + "[each]\ndim = [20, 50]\n")
+    assert [(claim.id, claim.populations[""].task.dim) for claim in claims] == [
         ("in-20", 20),
         ("in-50", 50),
     ]
@@ -334,9 +335,9 @@ def test_too_few_units_for_any_verdict_are_refused_with_the_number_that_would_do
         changed("units = 74", "units = 73")
     )
     assert 0.951**96 <= 0.05 / 2 / 3 < 0.951**95
-    said = refused(SEVERAL.replace("units = 96", "units = 95"))
-    assert "conclusion-1: inference: units" in said and "at least 96 networks" in said
-    assert "in a family of 3" in said
+    message = refused(SEVERAL.replace("units = 96", "units = 95"))
+    assert "conclusion-1: inference: units" in message and "at least 96 networks" in message
+    assert "in a family of 3" in message
     assert len(read(SEVERAL.replace("units = 96", "units = 74").replace('"holm"', '"none"'))) == 3
     assert "at least 74 pairs" in refused(changed("units = 74", "units = 3", PAIR))
 
@@ -362,8 +363,8 @@ def test_a_predicate_that_nothing_or_everything_meets_is_refused(
     text = changed('"excess_risk"', f'"{quantity}"')
     text = changed("<=", op, text)
     text = changed("value = 0.01\nmargin = 0.001", f"value = {value}\nmargin = {margin}", text)
-    said = refused(text)
-    assert "predicate: value: got" in said and words in said and "it lies in [" in said
+    message = refused(text)
+    assert "predicate: value: got" in message and words in message and "it lies in [" in message
 
 
 @pytest.mark.parametrize(
@@ -467,16 +468,16 @@ def test_a_faulty_claim_is_named_in_one_line_with_its_key(refused, old, new, wor
 
 
 def test_a_point_redraws_points_and_has_as_many_as_it_has_units(refused):
-    said = refused(changed('["points"]', '["points", "rotation"]', POINT))
-    assert "redraws: unknown name 'rotation', known: points" in said
+    message = refused(changed('["points"]', '["points", "rotation"]', POINT))
+    assert "redraws: unknown name 'rotation', known: points" in message
     assert "n_certify: got 50, allowed: 74" in refused(
         changed("n_certify = 74", "n_certify = 50", POINT)
     )
 
 
 def test_a_confidence_that_no_test_could_make_up_for_is_refused(refused):
-    said = refused(changed("confidence = 0.999", "confidence = 0.5"))
-    assert "effort: confidence: got 0.5, allowed: closer to 1 (1 intervals a unit" in said
+    message = refused(changed("confidence = 0.999", "confidence = 0.5"))
+    assert "effort: confidence: got 0.5, allowed: closer to 1 (1 intervals a unit" in message
 
 
 def test_intervals_that_may_miss_ask_for_more_units(read, refused):
@@ -651,16 +652,16 @@ def test_an_installed_file_at_fault_is_named_and_the_others_are_there(install, m
     ],
 )
 def test_what_has_no_value_whatever_is_measured_is_refused(refused, text, part):
-    said = GOOD.replace('quantity = "excess_risk"', f'quantity = "{text}"')
-    words = refused(f'{said}\n[definitions]\nzero = "risk - risk"\n')
+    altered = GOOD.replace('quantity = "excess_risk"', f'quantity = "{text}"')
+    words = refused(f'{altered}\n[definitions]\nzero = "risk - risk"\n')
     assert words.startswith("my.toml: quantity: ")
     assert f"got '{part}', allowed: " in words
 
 
 def test_what_may_have_a_value_is_not_refused(read):
     for text in ("gap / risk", "gap / (risk - gap)", "gap / (dim - 49)", "log(risk)", "gap / 1"):
-        said = GOOD.replace('quantity = "excess_risk"', f'quantity = "{text}"')
-        edge = said.replace("value = 0.01", "value = -0.5").replace("units = 74", "units = 200")
+        altered = GOOD.replace('quantity = "excess_risk"', f'quantity = "{text}"')
+        edge = altered.replace("value = 0.01", "value = -0.5").replace("units = 74", "units = 200")
         assert read(edge)[0].quantity.text == text
 
 
@@ -715,7 +716,7 @@ def test_the_interval_of_a_premise_is_paid_for_like_that_of_the_quantity(read):
 
 @pytest.mark.parametrize("family", ["validity", "vacuity", "ranking", "certify"])
 def test_the_claims_about_bounds_are_about_every_bound_of_this_package(family):
-    said = {
+    by_id = {
         reference.arguments[0]
         for claim in builtin().values()
         if claim.family == family
@@ -723,4 +724,4 @@ def test_the_claims_about_bounds_are_about_every_bound_of_this_package(family):
     }
     own = filter(BOUNDS.owns, BOUNDS.names())
     bounds = {name for name in own if BOUNDS.factory(name).kind != "measure"}
-    assert said == bounds
+    assert by_id == bounds

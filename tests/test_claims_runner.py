@@ -81,20 +81,20 @@ def files(directory):
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
-def said(directory, batch=1):
+def registered(directory, batch=1):
     """The claims of a batch, by id, with when they were said."""
     record = json.loads((directory / "said" / f"{batch}.json").read_text())
-    return {one["id"]: one | {"said": record["said"]} for one in record["claims"]}
+    return {claim["id"]: claim | {"said": record["said"]} for claim in record["claims"]}
 
 
 def rows(directory, kind="verdicts"):
     """Rows of a kind of file, by column, without when they were written."""
     files = f"read_parquet('{directory}/{kind}/*.parquet')"
-    found = duckdb.execute(f"SELECT * FROM {files} ORDER BY ALL")
-    names = [column[0] for column in found.description]
-    made = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    answer = duckdb.execute(f"SELECT * FROM {files} ORDER BY ALL")
+    names = [column[0] for column in answer.description]
+    rows_read = [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
     apart = ("finished", "checksum")  # which covers the time
-    return [{name: row[name] for name in row if name not in apart} for row in made]
+    return [{name: row[name] for name in row if name not in apart} for row in rows_read]
 
 
 def table(out):
@@ -290,39 +290,44 @@ def test_every_claim_was_said_with_its_hash(whole, file):
     directory, _ = whole
     assert [path.name for path in (directory / "said").iterdir()] == ["1.json"]
     for claim in load(str(file)):
-        one = said(directory)[claim.id]
-        assert (one["hash"], one["version"], one["family"]) == (claim.hash, 1, "f")
-        assert one["claim"] == json.loads(claim.identity)
+        entry = registered(directory)[claim.id]
+        assert (entry["hash"], entry["version"], entry["family"]) == (claim.hash, 1, "f")
+        assert entry["claim"] == json.loads(claim.identity)
 
 
 def test_verdicts_are_kept_with_the_documented_columns(whole, file):
     directory, _ = whole
     claims = {claim.id: claim for claim in load(str(file))}
     for claim in claims.values():
-        found = duckdb.execute(f"SELECT * FROM '{directory}/verdicts/{claim.id}.parquet'")
-        assert [column[0] for column in found.description] == [
-            one.name for one in kept.VERDICTS_COLUMNS
+        by_id = duckdb.execute(f"SELECT * FROM '{directory}/verdicts/{claim.id}.parquet'")
+        assert [column[0] for column in by_id.description] == [
+            stored.name for stored in kept.VERDICTS_COLUMNS
         ]
-    found = {row["id"]: row for row in rows(directory)}
-    assert {id: row["verdict"] for id, row in found.items()} == VERDICTS
-    for id, row in found.items():
+    by_id = {row["id"]: row for row in rows(directory)}
+    assert {id: row["verdict"] for id, row in by_id.items()} == VERDICTS
+    for id, row in by_id.items():
         assert row["hash"] == claims[id].hash and row["says"] == claims[id].says
         assert (row["most_units"], row["alpha"], row["level"], row["family"]) == (6, 0.1, 0.05, "f")
-    one, none = found["learns"], found["wide"]
-    assert (one["units"], one["holding"], one["failing"], one["missing"]) == (6, 6, 0, 0)
+    stored, none = by_id["learns"], by_id["wide"]
+    assert (stored["units"], stored["holding"], stored["failing"], stored["missing"]) == (
+        6,
+        6,
+        0,
+        0,
+    )
     # six of six, each of which an interval of 99.9% may have missed
-    assert one["p_supported"] == pytest.approx(0.501**6) and one["more"] is None
-    assert one["version"] == none["version"] == 1
-    assert one["low"] < one["estimate"] == one["high"] == 1
-    assert json.loads(one["premises"])[0].startswith("train_accuracy >= 0.6: 6 of 6 units")
+    assert stored["p_supported"] == pytest.approx(0.501**6) and stored["more"] is None
+    assert stored["version"] == none["version"] == 1
+    assert stored["low"] < stored["estimate"] == stored["high"] == 1
+    assert json.loads(stored["premises"])[0].startswith("train_accuracy >= 0.6: 6 of 6 units")
     assert none["units"] == 0 and none["estimate"] is None and none["p_supported"] is None
 
 
 def test_the_evidence_is_a_row_a_unit(whole):
     directory, _ = whole
-    found = duckdb.execute(f"SELECT * FROM '{directory}/evidence/*.parquet'")
-    assert [column[0] for column in found.description] == [
-        one.name for one in kept.EVIDENCE_COLUMNS
+    answer = duckdb.execute(f"SELECT * FROM '{directory}/evidence/*.parquet'")
+    assert [column[0] for column in answer.description] == [
+        stored.name for stored in kept.EVIDENCE_COLUMNS
     ]
     evidence = rows(directory, "evidence")
     by_claim = {id: [row for row in evidence if row["id"] == id] for id in VERDICTS}
@@ -336,24 +341,24 @@ def test_the_evidence_is_a_row_a_unit(whole):
 
 def test_networks_are_kept_as_in_any_run(whole):
     directory, _ = whole
-    found = Store(directory).query("SELECT seed, status, risk FROM networks ORDER BY seed")[1]
-    assert [row[:2] for row in found] == [(seed, "done") for seed in range(FIRST, FIRST + 12)]
+    networks = Store(directory).query("SELECT seed, status, risk FROM networks ORDER BY seed")[1]
+    assert [row[:2] for row in networks] == [(seed, "done") for seed in range(FIRST, FIRST + 12)]
     # the same certify points, so the same risk
     evidence = [row for row in rows(directory, "evidence") if row["id"] == "learns"]
     measured = {int(row["seeds"]): row["value"] for row in evidence}
-    assert measured == {seed: pytest.approx(risk) for seed, _, risk in found[:6]}
+    assert measured == {seed: pytest.approx(risk) for seed, _, risk in networks[:6]}
 
 
 def test_measurements_are_kept_under_what_they_are_of(whole):
     directory, _ = whole
-    found = rows(directory, "measured")
-    assert {row["reference"] for row in found} == {
+    measured = rows(directory, "measured")
+    assert {row["reference"] for row in measured} == {
         "risk",
         "train_accuracy",
         'seed_agreement("none")',
     }
-    assert all((row["n_certify"], row["confidence"]) == (20000, 0.999) for row in found)
-    units = [row["unit"] for row in found if row["reference"].startswith("seed")]
+    assert all((row["n_certify"], row["confidence"]) == (20000, 0.999) for row in measured)
+    units = [row["unit"] for row in measured if row["reference"].startswith("seed")]
     assert sorted(units) == list(range(FIRST, FIRST + 12, 2))
 
 
@@ -387,10 +392,10 @@ def test_verdicts_do_not_depend_on_what_was_asked_for_together(whole, tmp_path, 
     alone.write_text("[[claim]]".join(CLAIMS.split("[[claim]]")[:2]))
     code, out, err = call("claims", "run", alone, "--out", tmp_path / "run", "--cores", "2")
     assert (code, err) == (0, "")
-    one = {row["seeds"]: row["value"] for row in rows(tmp_path / "run", "evidence")}
+    by_seeds = {row["seeds"]: row["value"] for row in rows(tmp_path / "run", "evidence")}
     other = {row["seeds"]: row["value"] for row in rows(whole[0], "evidence")}
-    assert len(one) == 6
-    assert one == {seeds: pytest.approx(other[seeds]) for seeds in one}
+    assert len(by_seeds) == 6
+    assert by_seeds == {seeds: pytest.approx(other[seeds]) for seeds in by_seeds}
 
 
 # -- said before, and resumed -----------------------------------------------------------------
@@ -403,7 +408,7 @@ def test_what_is_said_is_on_disk_before_the_first_network(
 
     def interrupted(jobs, **_):
         for claim in load(str(file)):
-            seen.append((claim.id, said(directory)[claim.id]["hash"] == claim.hash))
+            seen.append((claim.id, registered(directory)[claim.id]["hash"] == claim.hash))
         assert not list((directory / "networks").glob("*"))
         raise KeyboardInterrupt
 
@@ -451,24 +456,24 @@ def test_a_changed_claim_starts_over_on_fresh_seeds(whole, copied, file, tmp_pat
     concluded = (copied / "verdicts" / "learns.parquet").read_bytes()
     code, out, _ = call("claims", "run", changed, "--out", copied, "--cores", "2")
     assert code == 0
-    since = said(copied)["learns"]["said"]
+    since = registered(copied)["learns"]["said"]
     words = f"learns has changed since {since}: it starts over as version 2, from seed {2 * FIRST}"
     assert words in out
     trained, measured = asked
     fresh = set(range(2 * FIRST, 2 * FIRST + 8))
     assert {job.seed for job in trained} == {seed for _, seed in measured} == fresh
     claim = load(str(changed))[0]
-    now = said(copied, 2)
+    now = registered(copied, 2)
     assert (list(now), now["learns"]["hash"], now["learns"]["version"]) == (
         ["learns"], claim.hash, 2,
     )  # fmt: skip
     # what was said before, and what came of it
     assert (copied / "said" / "1.json").read_bytes() == before
     assert (copied / "verdicts" / "learns.1.old").read_bytes() == concluded
-    found = {row["id"]: row for row in rows(copied)}
-    assert len(found) == 3 and found["learns"]["hash"] == claim.hash
-    assert {id: row["version"] for id, row in found.items()} == {"learns": 2, "agree": 1, "wide": 1}
-    assert found["learns"]["level"] == pytest.approx(0.1 / 6)
+    by_id = {row["id"]: row for row in rows(copied)}
+    assert len(by_id) == 3 and by_id["learns"]["hash"] == claim.hash
+    assert {id: row["version"] for id, row in by_id.items()} == {"learns": 2, "agree": 1, "wide": 1}
+    assert by_id["learns"]["level"] == pytest.approx(0.1 / 6)
     # and once more: still another generation, and too few units for what is left of alpha
     written = {path: path.read_bytes() for path in files(copied)}
     code, _, err = call("claims", "run", file, "--out", copied, "--cores", "2")
@@ -499,11 +504,11 @@ def test_a_claim_in_other_words_keeps_its_verdict_and_shows_the_new_words(
     code, out, err = call("claims", "run", changed, "--out", copied, "--cores", "2")
     assert (code, err) == (0, "") and asked == ([], []) and "has changed" not in out
     assert "learns, version 1: Few networks err on more than .4" in out
-    found = {row["id"]: row for row in rows(copied)}
-    assert found["learns"]["title"] == "Few networks err on more than .4"
-    assert {row["source"] for row in found.values()} == {"a guess"}
+    by_id = {row["id"]: row for row in rows(copied)}
+    assert by_id["learns"]["title"] == "Few networks err on more than .4"
+    assert {row["source"] for row in by_id.values()} == {"a guess"}
     words = {"title": None, "source": None}
-    assert [row | words for row in found.values()] == [row | words for row in before]
+    assert [row | words for row in by_id.values()] == [row | words for row in before]
 
 
 def test_what_was_concluded_of_a_version_is_kept_though_the_next_was_interrupted(
@@ -544,13 +549,13 @@ def test_a_claim_that_is_said_later_is_judged_on_data_that_no_claim_has_shown(
     assert (code, err) == (0, "")
     trained = {job.seed for job in asked[0]}
     assert trained == set(range(2 * FIRST, 2 * FIRST + 6)) and not trained & shown
-    found = {row["id"]: row for row in rows(copied)}
-    assert found["wider"]["version"] == 1
+    by_id = {row["id"]: row for row in rows(copied)}
+    assert by_id["wider"]["version"] == 1
 
 
 def networks(directory):
-    names, found = Store(directory).query("SELECT seed FROM networks")
-    return [dict(zip(names, row, strict=True)) for row in found]
+    names, answers = Store(directory).query("SELECT seed FROM networks")
+    return [dict(zip(names, row, strict=True)) for row in answers]
 
 
 def test_a_changed_claim_that_becomes_inapplicable_keeps_no_old_evidence(copied, tmp_path):
@@ -614,11 +619,11 @@ def test_networks_that_diverge_are_evidence_and_the_exit_code_says_so(tmp_path, 
     for _ in range(2):
         code, out, err = call("claims", "run", path, "--out", tmp_path / "run", "--cores", "2")
         assert (code, err) == (1, "") and len(asked[0]) == 12
-    found = {row["id"]: row for row in rows(tmp_path / "run")}
-    for row in found.values():
+    by_id = {row["id"]: row for row in rows(tmp_path / "run")}
+    for row in by_id.values():
         assert row["verdict"] == "inapplicable"
     for id in ("learns", "agree"):
-        assert "no unit has a value" in found[id]["reason"] and found[id]["missing"] == 6
+        assert "no unit has a value" in by_id[id]["reason"] and by_id[id]["missing"] == 6
     evidence = rows(tmp_path / "run", "evidence")
     assert len(evidence) == 12
     assert all(row["outcome"] == "missing" and row["value"] is None for row in evidence)
@@ -738,21 +743,21 @@ def test_points_that_came_out_alike_share_a_row(tmp_path):
     missing = ("",) * 5 + ("lost",)
     units = Units(tuple("012345"), Estimate(values, values, values), (), missing)
     (verdict,) = conclude([claim], {"points": units})
-    found = kept.evidence_rows(verdict)
+    kept_rows = kept.evidence_rows(verdict)
     key = ("seeds", "count", "value", "outcome", "missing")
-    assert [tuple(row[name] for name in key) for row in found] == [
+    assert [tuple(row[name] for name in key) for row in kept_rows] == [
         ("", 3, 0.0, "holds", ""),
         ("", 1, 1.0, "fails", ""),
         ("", 1, -1.0, "holds", ""),
         ("", 1, None, "missing", "lost"),
     ]
-    assert sum(row["count"] for row in found) == kept.verdict_row(verdict)["units"]
+    assert sum(row["count"] for row in kept_rows) == kept.verdict_row(verdict)["units"]
     (line,) = verdicts.verdicts_table([kept.verdict_row(verdict)]).lines
     assert line[:3] == ["points", "1, 0.05", "inconclusive"] and line[6].startswith("6 points")
 
 
 def test_what_was_measured_in_another_way_is_not_recalled(monkeypatch):
-    (claim,) = (one for one in builtin().values() if one.id == "memorised")
+    (claim,) = (candidate for candidate in builtin().values() if candidate.id == "memorised")
     cell = claim.populations[""]
 
     def stem(name, version=None):

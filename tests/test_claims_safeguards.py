@@ -11,9 +11,9 @@ from simbias.claims.family import holm, reaches
 from simbias.stats.bounded import log_capital
 
 
-def rare(n, at=-1.5):
+def rare(n, place=-1.5):
     """Units at -1 but for one."""
-    return np.where(np.arange(n) == 3, at, -1.0)
+    return np.where(np.arange(n) == 3, place, -1.0)
 
 
 def skewed(seed, n=24):

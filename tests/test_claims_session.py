@@ -34,7 +34,7 @@ HOLDS, FAILS, UNCLEAR = (0.05,) * 3, (0.2,) * 3, (0.1, 0.05, 0.2)  # of risk <= 
 
 def table(id="c", **changes):
     """A claim that risk <= .1 for at least half of 8 networks: 7 of 8 are enough, 6 are not."""
-    made = {
+    entries = {
         "id": id,
         "title": "in words",
         "source": "none",
@@ -53,9 +53,9 @@ def table(id="c", **changes):
         },
     }
     for key, value in changes.items():
-        both = isinstance(value, dict) and key in made and key != "quantifier"
-        made[key] = made[key] | value if both else value
-    return {key: value for key, value in made.items() if value is not None}
+        both = isinstance(value, dict) and key in entries and key != "quantifier"
+        entries[key] = entries[key] | value if both else value
+    return {key: value for key, value in entries.items() if value is not None}
 
 
 @pytest.fixture
@@ -137,8 +137,8 @@ class ByName:
     def recall(self, key, seeds):
         return {seed: self.found[key, seed] for seed in seeds if (key, seed) in self.found}
 
-    def keep(self, key, found):
-        for seed, triple in found.items():
+    def keep(self, key, triples):
+        for seed, triple in triples.items():
             assert (key, seed) not in self.found
             self.found[key, seed] = triple
 
@@ -186,34 +186,38 @@ def judged(claim, networks=None, **options):
 def test_seven_of_eight_units_support_and_refute_at_one_half(claim, says):
     # P(Bin(8, 1/2) >= 7) = 9/256, where no interval misses
     says("risk", among(7))
-    found = judged(claim())
-    assert (found.verdict, found.more) == ("supported", None)
+    verdict = judged(claim())
+    assert (verdict.verdict, verdict.more) == ("supported", None)
     p = binom.sf(6, 8, 0.5 + MISS)
-    assert found.finding.p_supported == pytest.approx(p) == pytest.approx(9 / 256, rel=0.02)
-    assert (found.finding.holding, found.finding.failing, found.finding.ambiguous) == (7, 1, 0)
-    assert found.units.seeds == tuple("01234567") and found.units.missing == ("",) * 8
-    assert "; 8 networks: 7 hold, 1 fail, 0 ambiguous" in found.reason
-    assert str(found).startswith(
+    assert verdict.finding.p_supported == pytest.approx(p) == pytest.approx(9 / 256, rel=0.02)
+    assert (verdict.finding.holding, verdict.finding.failing, verdict.finding.ambiguous) == (
+        7,
+        1,
+        0,
+    )
+    assert verdict.units.seeds == tuple("01234567") and verdict.units.missing == ("",) * 8
+    assert "; 8 networks: 7 hold, 1 fail, 0 ambiguous" in verdict.reason
+    assert str(verdict).startswith(
         "c, version 1: supported. proportion of units that hold 0.875, two-sided 95% int"
     )
     says("risk", lambda seed: FAILS if seed < 7 else HOLDS)
-    found = judged(claim())
-    assert found.verdict == "refuted" and found.finding.p_refuted == pytest.approx(p)
+    verdict = judged(claim())
+    assert verdict.verdict == "refuted" and verdict.finding.p_refuted == pytest.approx(p)
 
 
 def test_six_of_eight_decide_nothing_and_three_more_of_the_kind_would(claim, says):
     # holding first: P(Bin(11, 1/2) >= 9) = 67/2048, and P(Bin(10, 1/2) >= 8) = 56/1024
     says("risk", among(6))
-    found = judged(claim())
-    assert (found.verdict, found.more) == ("inconclusive", 3)
-    assert found.reason.endswith("; 3 more would decide")
+    verdict = judged(claim())
+    assert (verdict.verdict, verdict.more) == ("inconclusive", 3)
+    assert verdict.reason.endswith("; 3 more would decide")
 
 
 def test_what_is_ambiguous_supports_nothing_and_no_more_of_it_would(claim, says):
     says("risk", lambda seed: UNCLEAR)
-    found = judged(claim())
-    assert (found.verdict, found.more, found.finding.ambiguous) == ("inconclusive", None, 8)
-    assert found.reason.endswith("; no number of such units would decide")
+    verdict = judged(claim())
+    assert (verdict.verdict, verdict.more, verdict.finding.ambiguous) == ("inconclusive", None, 8)
+    assert verdict.reason.endswith("; no number of such units would decide")
     says("risk", lambda seed: HOLDS if seed < 7 else UNCLEAR)
     assert judged(claim()).verdict == "supported"
     says("risk", lambda seed: HOLDS if seed < 6 else UNCLEAR)
@@ -229,16 +233,16 @@ def test_a_margin_makes_what_is_near_the_edge_ambiguous(claim, says):
 
 def test_an_expression_is_evaluated_with_its_settings_and_both_populations(claim, says):
     other = POPULATION | {"task": {"name": "lms-7", "dim": 6}}
-    found = claim(
+    both = claim(
         population=None,
         populations={"one": POPULATION, "other": other},
         quantity="(one.risk - other.risk) * other.dim",
         predicate={"value": 0.5},
     )
-    assert [cell.task.dim for cell in found.populations.values()] == [4, 6]
+    assert [cell.task.dim for cell in both.populations.values()] == [4, 6]
     says("risk", lambda seed: (0.2, 0.1, 0.3))
     networks = ByName()
-    verdict = judged(found, networks)
+    verdict = judged(both, networks)
     assert len(networks.trained) == 16
     np.testing.assert_allclose(verdict.units.quantity.low, 6 * (0.1 - 0.3))
     np.testing.assert_allclose(verdict.units.quantity.value, 0)
@@ -256,10 +260,10 @@ def test_a_proportion_met_exactly_is_met():
 
 def test_a_premise_on_settings_is_judged_without_training(claim, says):
     networks = ByName()
-    found = judged(claim(requires=[{"quantity": "log(dim)", "op": ">=", "value": 3}]), networks)
-    assert found.verdict == "inapplicable" and networks.rounds == []
-    assert found.reason == "premise not met: log(dim) >= 3: 1.38629"
-    assert (found.units, found.finding, found.more) == (None, None, None)
+    verdict = judged(claim(requires=[{"quantity": "log(dim)", "op": ">=", "value": 3}]), networks)
+    assert verdict.verdict == "inapplicable" and networks.rounds == []
+    assert verdict.reason == "premise not met: log(dim) >= 3: 1.38629"
+    assert (verdict.units, verdict.finding, verdict.more) == (None, None, None)
     says("risk", among(8))
     met = claim(requires=[{"quantity": "dim", "op": ">=", "value": 4}])
     assert judged(met).verdict == "supported"
@@ -267,33 +271,33 @@ def test_a_premise_on_settings_is_judged_without_training(claim, says):
 
 def test_a_bound_that_never_applies_is_known_without_training(claim):
     networks = ByName()
-    made = claim(quantity='bound_value("stability")', predicate={"value": 0.5})
-    found = judged(made, networks)
-    assert (found.verdict, networks.rounds) == ("inapplicable", [])
-    assert "stability" in found.reason
+    asked = claim(quantity='bound_value("stability")', predicate={"value": 0.5})
+    verdict = judged(asked, networks)
+    assert (verdict.verdict, networks.rounds) == ("inapplicable", [])
+    assert "stability" in verdict.reason
 
 
 def test_a_premise_that_too_few_units_meet_makes_a_claim_inapplicable(claim, says):
     says("risk", among(8))
     says("train_accuracy", lambda seed: 1.0 if seed < 3 else 0.9)
-    found = judged(claim(requires=[FITTED]))
-    assert (found.verdict, found.finding) == ("inapplicable", None)
-    assert found.reason == (
+    verdict = judged(claim(requires=[FITTED]))
+    assert (verdict.verdict, verdict.finding) == ("inapplicable", None)
+    assert verdict.reason == (
         "premise not met: train_accuracy >= 0.99: 3 of 8 units, median 0.9 (asked of 50% of them)"
     )
-    (premise,) = found.premises
+    (premise,) = verdict.premises
     assert (premise.met, premise.units, premise.median) == (3, 8, 0.9)
-    assert len(found.units.seeds) == 8
+    assert len(verdict.units.seeds) == 8
 
 
 def test_units_without_a_premise_count_against_either_verdict(claim, says):
     says("train_accuracy", lambda seed: 1.0 if seed < 6 else 0.9)
     for risk, without in ((HOLDS, "supported"), (FAILS, "refuted")):
         says("risk", lambda seed, risk=risk: risk)
-        found = judged(claim(requires=[FITTED]))
-        assert (found.verdict, found.finding.ambiguous) == ("inconclusive", 2)
-        assert "among them missing: 2 without train_accuracy >= 0.99" in found.reason
-        assert found.units.missing == ("",) * 6 + ("without train_accuracy >= 0.99",) * 2
+        verdict = judged(claim(requires=[FITTED]))
+        assert (verdict.verdict, verdict.finding.ambiguous) == ("inconclusive", 2)
+        assert "among them missing: 2 without train_accuracy >= 0.99" in verdict.reason
+        assert verdict.units.missing == ("",) * 6 + ("without train_accuracy >= 0.99",) * 2
         assert judged(claim()).verdict == without
 
 
@@ -310,26 +314,30 @@ def test_a_premise_is_met_where_its_whole_interval_meets_it(claim, says):
 def test_networks_that_diverged_count_against_either_verdict(claim, says):
     for risk in (HOLDS, FAILS):
         says("risk", lambda seed, risk=risk: risk)
-        found = judged(claim(), ByName(diverged=[0, 5]))
-        assert (found.verdict, found.finding.ambiguous) == ("inconclusive", 2)
-        assert "among them missing: 2 not measured: training failed" in found.reason
-        assert [bool(why) for why in found.units.missing] == [i in (0, 5) for i in range(8)]
-        assert np.isnan(found.units.quantity.value[[0, 5]]).all()
+        verdict = judged(claim(), ByName(diverged=[0, 5]))
+        assert (verdict.verdict, verdict.finding.ambiguous) == ("inconclusive", 2)
+        assert "among them missing: 2 not measured: training failed" in verdict.reason
+        assert [bool(why) for why in verdict.units.missing] == [i in (0, 5) for i in range(8)]
+        assert np.isnan(verdict.units.quantity.value[[0, 5]]).all()
 
 
 def test_a_quantity_without_a_value_is_missing(claim, says):
     says("risk", lambda seed: np.nan if seed == 3 else HOLDS)
-    found = judged(claim())
-    assert found.verdict == "supported" and found.units.missing[3].startswith("not measured")
-    low, high = intervals(found.claim, found.units)
+    verdict = judged(claim())
+    assert verdict.verdict == "supported" and verdict.units.missing[3].startswith("not measured")
+    low, high = intervals(verdict.claim, verdict.units)
     assert (low[3], high[3]) == (0, 1) and (low[0], high[0]) == (0.05, 0.05)
 
 
 def test_nothing_is_concluded_where_every_network_diverged(claim):
-    for made in (claim(), claim(requires=[FITTED])):
-        found = judged(made, ByName(diverged=range(8)))
-        assert (found.verdict, found.finding, len(found.units.seeds)) == ("inapplicable", None, 8)
-        assert found.reason.startswith("no unit has a value: not measured: training failed")
+    for asked in (claim(), claim(requires=[FITTED])):
+        verdict = judged(asked, ByName(diverged=range(8)))
+        assert (verdict.verdict, verdict.finding, len(verdict.units.seeds)) == (
+            "inapplicable",
+            None,
+            8,
+        )
+        assert verdict.reason.startswith("no unit has a value: not measured: training failed")
 
 
 # -- rounds -----------------------------------------------------------------------------------
@@ -338,31 +346,31 @@ def test_nothing_is_concluded_where_every_network_diverged(claim):
 @pytest.mark.parametrize(("risk", "verdict"), [(HOLDS, "supported"), (FAILS, "refuted")])
 def test_a_sequential_claim_stops_once_it_is_decided(claim, says, risk, verdict):
     says("risk", lambda seed: risk)
-    networks, made = ByName(), claim(inference=SEQUENTIAL)
-    found = judged(made, networks)
-    assert found.verdict == verdict
-    assert fewest(made.criterion) <= len(found.units.seeds) < 3 * fewest(made.criterion) < 100
-    assert networks.seeds == set(range(len(found.units.seeds)))
+    networks, asked = ByName(), claim(inference=SEQUENTIAL)
+    stopped = judged(asked, networks)
+    assert stopped.verdict == verdict
+    assert fewest(asked.criterion) <= len(stopped.units.seeds) < 3 * fewest(asked.criterion) < 100
+    assert networks.seeds == set(range(len(stopped.units.seeds)))
 
 
 def test_a_later_version_goes_on_until_what_it_may_spend_decides(claim, says):
     says("risk", among(100))
     counts = []
     for version in (1, 2, 4):
-        made = replace(claim(inference=SEQUENTIAL), version=version)
-        found = judged(made)
-        assert found.verdict == "supported"
-        least = fewest(made.judging)
-        assert least <= len(found.units.seeds) < least + session.FIRST_ROUND
-        counts.append(len(found.units.seeds))
+        asked = replace(claim(inference=SEQUENTIAL), version=version)
+        verdict = judged(asked)
+        assert verdict.verdict == "supported"
+        least = fewest(asked.judging)
+        assert least <= len(verdict.units.seeds) < least + session.FIRST_ROUND
+        counts.append(len(verdict.units.seeds))
     assert counts == sorted(counts) and counts[0] < counts[-1]
 
 
 def test_a_sequential_claim_never_asks_for_more_units_than_declared(claim, says):
     says("risk", lambda seed: UNCLEAR)
     networks = ByName()
-    found = judged(claim(inference=SEQUENTIAL | {"units": 77}), networks)
-    assert found.verdict == "inconclusive" and networks.seeds == set(range(77))
+    verdict = judged(claim(inference=SEQUENTIAL | {"units": 77}), networks)
+    assert verdict.verdict == "inconclusive" and networks.seeds == set(range(77))
     sizes = [len(seeds) for asked in networks.rounds for seeds in asked.values()]
     assert sizes[0] == session.FIRST_ROUND and sizes == sorted(sizes)
     assert all(new <= 2 * old for old, new in zip(sizes, sizes[1:], strict=False))
@@ -388,24 +396,24 @@ def test_a_sequential_claim_goes_on_while_its_premise_is_not_met(claim, says):
     says("risk", among(100))
     says("train_accuracy", lambda seed: 0.9 if seed < 2 else 1.0)
     decided = judged(claim(inference=SEQUENTIAL, requires=[FITTED]))
-    found = judged(claim(inference=SEQUENTIAL, requires=[FITTED | {"proportion": 0.9}]))
-    assert decided.verdict == found.verdict == "supported"
-    assert len(decided.units.seeds) < 20 <= len(found.units.seeds) < 100
+    verdict = judged(claim(inference=SEQUENTIAL, requires=[FITTED | {"proportion": 0.9}]))
+    assert decided.verdict == verdict.verdict == "supported"
+    assert len(decided.units.seeds) < 20 <= len(verdict.units.seeds) < 100
     says("train_accuracy", lambda seed: 0.9)
-    found = judged(claim(inference=SEQUENTIAL, requires=[FITTED]))
-    assert found.verdict == "inapplicable"
+    verdict = judged(claim(inference=SEQUENTIAL, requires=[FITTED]))
+    assert verdict.verdict == "inapplicable"
 
 
 def test_evidence_both_ways_is_inconclusive_and_no_more_of_it_helps(claim):
     # a sequential test remembers the best look of either side
-    made = claim(inference=SEQUENTIAL)
+    asked = claim(inference=SEQUENTIAL)
     quantity = np.array([0.05] * 30 + [0.2] * 70)
     names = tuple(map(str, range(100)))
     units = Units(names, Estimate(quantity, quantity, quantity), (), ("",) * 100)
-    (found,) = conclude([made], {"c": units})
-    assert max(found.finding.p_supported, found.finding.p_refuted) < 0.05
-    assert (found.verdict, found.more) == ("inconclusive", None)
-    assert found.reason.endswith("no number of such units would decide")
+    (verdict,) = conclude([asked], {"c": units})
+    assert max(verdict.finding.p_supported, verdict.finding.p_refuted) < 0.05
+    assert (verdict.verdict, verdict.more) == ("inconclusive", None)
+    assert verdict.reason.endswith("no number of such units would decide")
 
 
 def test_claims_share_networks_and_measurements(written, says):
@@ -423,12 +431,12 @@ def test_claims_share_networks_and_measurements(written, says):
     )
     says("train_error", lambda seed: 0.0)
     networks = ByName()
-    found = judge(claims, networks)
-    assert [one.verdict for one in found] == ["supported"] * 5
+    verdicts = judge(claims, networks)
+    assert [each.verdict for each in verdicts] == ["supported"] * 5
     assert len(networks.trained) == 20 + 8
     assert len({cell for cell, _ in networks.trained}) == 2
-    for one in found:
-        assert judged(one.claim).finding == one.finding
+    for each in verdicts:
+        assert judged(each.claim).finding == each.finding
 
 
 def test_in_memory_a_network_is_trained_once(written, says, monkeypatch):
@@ -442,7 +450,7 @@ def test_in_memory_a_network_is_trained_once(written, says, monkeypatch):
         return Named(parts[0].cell, tuple(seed for part in parts for seed in part.seeds))
 
     monkeypatch.setattr(classify, "train_jobs", train_jobs)
-    monkeypatch.setattr(classify, "assemble", lambda cell, found: Named(cell, tuple(found)))
+    monkeypatch.setattr(classify, "assemble", lambda cell, snapshots: Named(cell, tuple(snapshots)))
     learned = classify.classify.learned._replace(join=joined)
     monkeypatch.setattr(networks_of, "_learned", lambda cell: learned)
     monkeypatch.setattr(networks_of, "classifiers", lambda stack: stack)
@@ -453,7 +461,7 @@ def test_in_memory_a_network_is_trained_once(written, says, monkeypatch):
     assert len(jobs) == len(set(jobs)) >= 8
     again = judge(claims, networks)
     assert len(jobs) == len(set(jobs))
-    assert [one.finding for one in first] == [one.finding for one in again]
+    assert [each.finding for each in first] == [each.finding for each in again]
     assert first[0].units.missing[1].startswith("not measured")
 
 
@@ -463,28 +471,28 @@ def test_in_memory_a_network_is_trained_once(written, says, monkeypatch):
 def test_pairs_are_of_neighbouring_seeds(claim, says):
     asked = []
 
-    def agreement(one, other):
-        asked.append((one, other))
-        return 0.95 if one < 14 else 0.5
+    def agreement(first, other):
+        asked.append((first, other))
+        return 0.95 if first < 14 else 0.5
 
     says("seed_agreement", agreement)
     networks = ByName()
-    found = judged(claim(**PAIRS), networks)
-    assert found.verdict == "supported" and networks.seeds == set(range(16))
+    verdict = judged(claim(**PAIRS), networks)
+    assert verdict.verdict == "supported" and networks.seeds == set(range(16))
     assert asked == [(2 * i, 2 * i + 1) for i in range(8)]
-    assert found.units.seeds[:2] == ("0,1", "2,3") and "8 pairs: 7 hold" in found.reason
+    assert verdict.units.seeds[:2] == ("0,1", "2,3") and "8 pairs: 7 hold" in verdict.reason
 
 
 @pytest.mark.parametrize("lost", [4, 5])
 def test_a_pair_without_a_partner_is_missing(claim, says, lost):
-    says("seed_agreement", lambda one, other: 0.95)
-    found = judged(claim(**PAIRS), ByName(diverged=[lost]))
-    assert [i for i, why in enumerate(found.units.missing) if why] == [2]
-    assert found.verdict == "supported" and found.finding.ambiguous == 1
+    says("seed_agreement", lambda first, other: 0.95)
+    verdict = judged(claim(**PAIRS), ByName(diverged=[lost]))
+    assert [i for i, why in enumerate(verdict.units.missing) if why] == [2]
+    assert verdict.verdict == "supported" and verdict.finding.ambiguous == 1
 
 
 def test_pairs_that_were_measured_before_are_not_asked_about_again(claim, says):
-    says("seed_agreement", lambda one, other: 0.95)
+    says("seed_agreement", lambda left, other: 0.95)
     networks, notes = ByName(diverged=[5]), []
     first = judged(claim(**PAIRS), networks, note=notes.append)
     assert notes == [f"{claim().populations[''].name}, seeds 0 to 15: seed_agreement"]
@@ -497,50 +505,50 @@ def test_points_are_those_of_one_network(claim, says):
     # 10 of 40 points tell the two apart, 9 of them in favour: P(Bin(10, 1/2) >= 9) = 11/1024
     says("early_stopping_difference", lambda seed, i: -1 if i < 9 else float(i == 9))
     networks = ByName()
-    found = judged(points(claim), networks)
-    assert found.verdict == "supported" and networks.seeds == {0}
-    assert found.finding.p_supported == pytest.approx(11 / 1024)
-    assert len(found.units.seeds) == 40 and "; 40 points: " in found.reason
-    assert judged(found.claim, networks).finding == found.finding
+    verdict = judged(points(claim), networks)
+    assert verdict.verdict == "supported" and networks.seeds == {0}
+    assert verdict.finding.p_supported == pytest.approx(11 / 1024)
+    assert len(verdict.units.seeds) == 40 and "; 40 points: " in verdict.reason
+    assert judged(verdict.claim, networks).finding == verdict.finding
 
 
 def test_points_come_at_once_whatever_the_test(claim, says):
     says("early_stopping_difference", lambda seed, i: -1)
     proportion = {"kind": "probability", "at_least": 0.5}
-    made = points(claim, quantifier=proportion, inference={"test": "beta-binomial", "units": 40})
-    found = judged(made)
-    assert found.verdict == "supported" and len(found.units.seeds) == 40
+    asked = points(claim, quantifier=proportion, inference={"test": "beta-binomial", "units": 40})
+    verdict = judged(asked)
+    assert verdict.verdict == "supported" and len(verdict.units.seeds) == 40
 
 
 def test_points_of_a_network_that_diverged_are_missing(claim):
-    found = judged(points(claim), ByName(diverged=[0]))
-    assert found.verdict == "inapplicable" and all(found.units.missing)
+    verdict = judged(points(claim), ByName(diverged=[0]))
+    assert verdict.verdict == "inapplicable" and all(verdict.units.missing)
 
 
 def test_units_are_counted_from_a_claims_first_seed(written, says):
     says("risk", lambda seed: HOLDS if seed >= 1000 else FAILS)
-    says("seed_agreement", lambda one, other: 0.95)
-    one, other, pairs = load(written(table("one"), table("other"), table("pairs", **PAIRS)))
+    says("seed_agreement", lambda first, other: 0.95)
+    first, other, pairs = load(written(table("one"), table("other"), table("pairs", **PAIRS)))
     networks = ByName()
-    found = judge([one, other, pairs], networks, first_seeds={"other": 1000, "pairs": 2000})
-    assert [verdict.verdict for verdict in found] == ["refuted", "supported", "supported"]
-    assert found[1].units.seeds == tuple(map(str, range(1000, 1008)))
-    assert found[2].units.seeds[:2] == ("2000,2001", "2002,2003")
+    verdicts = judge([first, other, pairs], networks, first_seeds={"other": 1000, "pairs": 2000})
+    assert [verdict.verdict for verdict in verdicts] == ["refuted", "supported", "supported"]
+    assert verdicts[1].units.seeds == tuple(map(str, range(1000, 1008)))
+    assert verdicts[2].units.seeds[:2] == ("2000,2001", "2002,2003")
     assert networks.seeds == {*range(8), *range(1000, 1008), *range(2000, 2016)}
 
 
 def test_units_are_counted_from_seeds_that_no_suite_has_shown(claim, says):
     says("risk", lambda seed: HOLDS if seed >= session.GENERATION else FAILS)
-    (found,) = session.judge([claim()], ByName())
-    assert found.verdict == "supported" and found.units.seeds[0] == str(session.GENERATION)
+    (verdict,) = session.judge([claim()], ByName())
+    assert verdict.verdict == "supported" and verdict.units.seeds[0] == str(session.GENERATION)
 
 
 def test_points_of_claims_with_other_first_seeds_are_those_of_other_networks(claim, says):
     says("early_stopping_difference", lambda seed, i: -1 if seed else 1)
-    one = points(claim)
-    other = replace(one, id="other")
-    found = judge([one, other], ByName(), first_seeds={"other": 1_000_000})
-    assert [verdict.verdict for verdict in found] == ["refuted", "supported"]
+    first = points(claim)
+    other = replace(first, id="other")
+    verdicts = judge([first, other], ByName(), first_seeds={"other": 1_000_000})
+    assert [verdict.verdict for verdict in verdicts] == ["refuted", "supported"]
 
 
 # -- families ---------------------------------------------------------------------------------
@@ -560,10 +568,10 @@ def test_claims_of_a_family_are_corrected_together(written, says):
             )
         )
 
-    assert [one.verdict for one in judge(family("none"), ByName())] == ["supported"] * 2
-    found = judge(family("holm"), ByName())
-    assert [one.verdict for one in found] == ["inconclusive", "supported"]
-    assert found[0].more == 1
+    assert [each.verdict for each in judge(family("none"), ByName())] == ["supported"] * 2
+    verdicts = judge(family("holm"), ByName())
+    assert [each.verdict for each in verdicts] == ["inconclusive", "supported"]
+    assert verdicts[0].more == 1
     # a claim is judged as one of its family whoever else is asked about
     assert judged(family("holm")[0]).verdict == "inconclusive"
 
@@ -575,7 +583,7 @@ def test_families_do_not_lend_each_other_their_level(written, says):
             *(table(f"c{i}", inference={"family": f"f{i}", "correction": "holm"}) for i in (0, 1))
         )
     )
-    assert [one.verdict for one in judge(claims, ByName())] == ["supported"] * 2
+    assert [each.verdict for each in judge(claims, ByName())] == ["supported"] * 2
 
 
 def test_an_inapplicable_member_still_counts_in_its_family(written, says):
@@ -585,8 +593,8 @@ def test_an_inapplicable_member_still_counts_in_its_family(written, says):
     claims = load(
         written(table("one", inference=inference), table("no", requires=never, inference=inference))
     )
-    found = judge(claims, ByName())
-    assert [one.verdict for one in found] == ["inconclusive", "inapplicable"]
+    verdicts = judge(claims, ByName())
+    assert [each.verdict for each in verdicts] == ["inconclusive", "inapplicable"]
 
 
 # -- what cannot be judged is known before training -------------------------------------------
@@ -594,25 +602,25 @@ def test_an_inapplicable_member_still_counts_in_its_family(written, says):
 
 def test_a_quantity_that_the_population_lacks_is_refused_before_training(claim):
     networks = ByName()
-    made = claim(
+    asked = claim(
         population={"task": {"name": "ms-7", "dim": 4}},
         quantity='risk - shifted_accuracy("margin")',
     )
     with pytest.raises(ValueError, match=r'^c: shifted_accuracy\("margin"\): shift: got'):
-        judged(made, networks)
+        judged(asked, networks)
     assert networks.rounds == []
 
 
 def test_a_family_stands_in_one_file(written, says):
     inference = {"correction": "holm", "units": 20}
-    one = load(written(table("one", inference=inference), table("two", inference=inference)))
+    alone = load(written(table("one", inference=inference), table("two", inference=inference)))
     more = load(written(*(table(f"x{i}", inference=inference) for i in range(3))))
     networks = ByName()
-    for together in ([*one, *more], [one[0], more[0]]):
+    for together in ([*alone, *more], [alone[0], more[0]]):
         with pytest.raises(ValueError, match="^family: got 'f', allowed: claims of one file"):
             judge(together, networks)
     assert networks.rounds == []
-    feasible(one)
+    feasible(alone)
 
 
 # -- built-in claims, and those of files ------------------------------------------------------
@@ -636,10 +644,10 @@ def test_no_builtin_claim_says_what_will_come_out():
 
 def test_claims_are_chosen_by_id_by_family_and_by_file(written):
     path = written(table("mine"), table("mine-too"))
-    found = choose(["conclusion-4", "shift", path, "conclusion-4"])
-    assert [claim.id for claim in found[:2]] == ["conclusion-4", "shift-randomised-noisy-lms-7"]
-    assert [claim.id for claim in found[-2:]] == ["mine", "mine-too"]
-    assert {claim.family for claim in found} == {"conclusion", "shift", "f"}
+    chosen = choose(["conclusion-4", "shift", path, "conclusion-4"])
+    assert [claim.id for claim in chosen[:2]] == ["conclusion-4", "shift-randomised-noisy-lms-7"]
+    assert [claim.id for claim in chosen[-2:]] == ["mine", "mine-too"]
+    assert {claim.family for claim in chosen} == {"conclusion", "shift", "f"}
 
 
 @pytest.mark.parametrize(
@@ -688,13 +696,13 @@ def test_a_file_of_several_claims_is_not_one_claim(written):
 def test_a_claim_is_checked_on_networks_that_are_trained_here(written):
     inference = {"units": 5, "correction": "holm"}
     path = written(table(predicate={"value": 0.4}, inference=inference))
-    found = check(path)
-    assert found.verdict == "supported" and len(found.units.seeds) == 5
-    assert (found.units.quantity.low < found.units.quantity.high).all()
-    assert found.claim.version == 1 and found.units.seeds[0] == str(session.GENERATION)
-    refuted = check(replace(found.claim, criterion=replace(found.claim.criterion, op=">=")))
+    verdict = check(path)
+    assert verdict.verdict == "supported" and len(verdict.units.seeds) == 5
+    assert (verdict.units.quantity.low < verdict.units.quantity.high).all()
+    assert verdict.claim.version == 1 and verdict.units.seeds[0] == str(session.GENERATION)
+    refuted = check(replace(verdict.claim, criterion=replace(verdict.claim.criterion, op=">=")))
     assert refuted.verdict == "refuted"
-    np.testing.assert_array_equal(refuted.units.quantity, found.units.quantity)
+    np.testing.assert_array_equal(refuted.units.quantity, verdict.units.quantity)
 
 
 def test_networks_are_measured_a_few_at_a_time_and_points_a_network_at_a_time():

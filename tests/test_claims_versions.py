@@ -29,12 +29,12 @@ ANYTIME = replace(PROPORTION, test="beta-binomial")
 @pytest.fixture(scope="module")
 def claim():
     """Makes claims of one network: by default, alone, and with units for many versions."""
-    made = replace(
+    usual = replace(
         get("conclusion-4"), premises=(), criterion=PROPORTION, units=1000, family_size=1
     )
 
     def make(id="a", **changes):
-        return replace(made, id=id, **({"correction": "none"} | changes))
+        return replace(usual, id=id, **({"correction": "none"} | changes))
 
     return make
 
@@ -60,9 +60,9 @@ def otherwise(claim, n_certify):
 
 def registered(store, *claims):
     """Versions and generations by id, of claims said now."""
-    made, first, _ = registrations.register(store, claims)
+    entries, first, _ = registrations.register(store, claims)
     assert all(seed % GENERATION == 0 for seed in first.values())
-    return {one.id: (one.version, first[one.id] // GENERATION) for one in made}
+    return {entry.id: (entry.version, first[entry.id] // GENERATION) for entry in entries}
 
 
 # -- what a version spends --------------------------------------------------------------------
@@ -84,11 +84,11 @@ def test_clean_successes_that_support_95_percent_in_a_version(claim, alpha, vers
     # .95^n <= alpha/(v (v + 1)); were alpha spent by one version, 59 and 90
     level = alpha / (version * (version + 1))
     assert count == math.ceil(math.log(level) / math.log(0.95))
-    made = claim(criterion=replace(PROPORTION, alpha=alpha), version=version)
-    assert made.judging.alpha == pytest.approx(level) and made.criterion.alpha == alpha
-    assert fewest(made.judging) == count
+    versioned = claim(criterion=replace(PROPORTION, alpha=alpha), version=version)
+    assert versioned.judging.alpha == pytest.approx(level) and versioned.criterion.alpha == alpha
+    assert fewest(versioned.judging) == count
     for units, verdict in ((count, "supported"), (count - 1, "inconclusive")):
-        assert verdict_of(made, units) == verdict
+        assert verdict_of(versioned, units) == verdict
 
 
 def units(holding, failing=0):
@@ -98,8 +98,8 @@ def units(holding, failing=0):
 
 
 def verdict_of(claim, holding, failing=0):
-    (found,) = conclude([claim], {claim.id: units(holding, failing)})
-    return found.verdict
+    (verdict,) = conclude([claim], {claim.id: units(holding, failing)})
+    return verdict.verdict
 
 
 def test_a_version_spends_what_is_left_whatever_it_says_for_or_against(claim):
@@ -111,22 +111,24 @@ def test_a_version_spends_what_is_left_whatever_it_says_for_or_against(claim):
 
 @pytest.mark.parametrize("version", (1, 2, 3))
 def test_an_e_process_has_to_reach_one_over_what_its_version_spends(claim, version):
-    made = claim(criterion=ANYTIME, version=version)
+    versioned = claim(criterion=ANYTIME, version=version)
     needed = math.log(version * (version + 1) / 0.05)
     count = next(n for n in itertools.count(1) if sequential.log_e(n, n, 0.95) >= needed)
-    assert fewest(made.judging) == count
+    assert fewest(versioned.judging) == count
     for n, verdict in ((count, "supported"), (count - 1, "inconclusive")):
-        assert verdict_of(made, n) == verdict
-    finding = find(made.judging, np.zeros(count), np.zeros(count))
-    assert decided(made.judging, finding)
+        assert verdict_of(versioned, n) == verdict
+    finding = find(versioned.judging, np.zeros(count), np.zeros(count))
+    assert decided(versioned.judging, finding)
 
 
 def test_the_interval_beside_a_verdict_is_of_what_its_version_spends(claim):
-    found, later = (conclude([made], {"a": units(80)})[0] for made in (claim(), claim(version=2)))
+    before, later = (
+        conclude([version], {"a": units(80)})[0] for version in (claim(), claim(version=2))
+    )
     # of 80 successes the lower limit is (level / 2)^(1/80)
-    assert found.finding.low == pytest.approx(0.0125 ** (1 / 80))
+    assert before.finding.low == pytest.approx(0.0125 ** (1 / 80))
     assert later.finding.low == pytest.approx((0.05 / 12) ** (1 / 80))
-    assert "two-sided 97.5% interval" in found.reason
+    assert "two-sided 97.5% interval" in before.reason
     assert "two-sided 99.17% interval" in later.reason
 
 
@@ -138,11 +140,11 @@ def test_claims_of_a_family_are_compared_with_what_each_of_their_versions_spends
     first, later = family("ab")
     later = replace(later, version=2)
 
-    def both(one, other):
-        said = conclude([first, later], {"a": units(one), "b": units(other)})
-        return [found.verdict for found in said]
+    def both(each, other):
+        verdicts = conclude([first, later], {"a": units(each), "b": units(other)})
+        return [verdict.verdict for verdict in verdicts]
 
-    assert [fewest(one.judging, tests_in_family=2) for one in (first, later)] == [86, 107]
+    assert [fewest(each.judging, tests_in_family=2) for each in (first, later)] == [86, 107]
     assert both(86, 106) == ["supported", "inconclusive"]
     assert both(85, 107) == ["inconclusive", "supported"]
     assert both(86, 107) == ["supported", "supported"]
@@ -153,9 +155,9 @@ def test_claims_of_a_family_are_compared_with_what_each_of_their_versions_spends
 def total(before):
     """What all claims of a family that were ever said spend together, of 1."""
     return sum(
-        Fraction(1, one.family_size * one.version * (one.version + 1))
-        for one in before
-        if (one.family, one.correction) == ("f", "holm")
+        Fraction(1, each.family_size * each.version * (each.version + 1))
+        for each in before
+        if (each.family, each.correction) == ("f", "holm")
     )
 
 
@@ -165,7 +167,7 @@ def test_a_family_spends_no_more_than_alpha_however_it_is_said_again(store, fami
     refused = 0
     for step in range(25):
         ids = "abcd"[: drawn.choice([1, 2, 2, 3, 4])]
-        members = [otherwise(one, drawn.choice([100, 200])) for one in family(ids, units=10**5)]
+        members = [otherwise(each, drawn.choice([100, 200])) for each in family(ids, units=10**5)]
         some = drawn.sample(members, drawn.randint(1, len(members)))
         try:
             registrations.register(store, some)
@@ -184,8 +186,8 @@ def test_a_family_that_grows_begins_above_its_versions_of_before(store, family):
 
 
 def test_claims_of_a_family_that_are_said_one_by_one_each_have_their_first_version(store, family):
-    one, other = family("ab")
-    assert registered(store, one) == {"a": (1, 1)}
+    each, other = family("ab")
+    assert registered(store, each) == {"a": (1, 1)}
     assert registered(store, other) == {"b": (1, 2)}
     assert total(registrations.read(store)) == Fraction(1, 2)
 
@@ -199,11 +201,11 @@ def test_a_family_takes_no_more_ids_than_it_declares_not_even_in_place_of_others
 
 
 def test_a_claim_that_moves_to_another_family_leaves_no_room_in_its_own(store, family):
-    one, other = family("ab")
-    registrations.register(store, [one, other])
+    each, other = family("ab")
+    registrations.register(store, [each, other])
     assert registered(store, replace(other, family="g", correction="none", family_size=1))
     with pytest.raises(ValueError, match="^c: family: got 'f, of which the directory has a, b', "):
-        registrations.register(store, [one, family("ac")[1]])
+        registrations.register(store, [each, family("ac")[1]])
 
 
 # -- generations ------------------------------------------------------------------------------
@@ -229,7 +231,7 @@ def test_units_of_two_generations_never_meet(store, claim):
         for id in "abc"
         for first in registrations.register(store, [claim(id)])[1].values()
     ]
-    assert all(set(one).isdisjoint(other) for one, other in itertools.combinations(spans, 2))
+    assert all(set(each).isdisjoint(other) for each, other in itertools.combinations(spans, 2))
 
 
 def test_the_same_claims_go_on_with_their_generation(store, claim):
@@ -244,10 +246,10 @@ def test_the_same_claims_go_on_with_their_generation(store, claim):
 
 def test_other_words_are_not_said_again_and_are_those_that_come_back(store, claim):
     registrations.register(store, [claim("a")])
-    made, first, notes = registrations.register(
+    entries, first, notes = registrations.register(
         store, [claim("a", title="better put", source="elsewhere")]
     )
-    assert (made[0].title, made[0].version, first, notes) == (
+    assert (entries[0].title, entries[0].version, first, notes) == (
         "better put",
         1,
         {"a": GENERATION},
@@ -256,11 +258,11 @@ def test_other_words_are_not_said_again_and_are_those_that_come_back(store, clai
 
 
 def test_what_was_said_before_and_is_said_again_is_a_version_more(store, claim):
-    one, other = claim("a"), otherwise(claim("a"), 100)
-    assert registered(store, one) == {"a": (1, 1)}
+    first, other = claim("a"), otherwise(claim("a"), 100)
+    assert registered(store, first) == {"a": (1, 1)}
     assert registered(store, other) == {"a": (2, 2)}
-    assert registered(store, one) == {"a": (3, 3)}
-    assert registered(store, one) == {"a": (3, 3)}
+    assert registered(store, first) == {"a": (3, 3)}
+    assert registered(store, first) == {"a": (3, 3)}
     (_, _, notes) = registrations.register(store, [other])
     (since,) = {line.registered for line in registrations.read(store) if line.version == 3}
     words = f"a has changed since {since}: it starts over as version 4, from seed {4 * GENERATION}"
@@ -276,7 +278,7 @@ def test_a_version_that_its_units_cannot_decide_is_refused_and_nothing_is_said(s
         "a: inference: units: got 80, allowed: at least 94 networks, at version 2, which spends"
         " 0.008333; fewer decide nothing"
     )
-    assert [one.id for one in registrations.read(store)] == ["a"]
+    assert [each.id for each in registrations.read(store)] == ["a"]
 
 
 def test_a_batch_is_said_as_a_whole_or_not_at_all(store, claim, monkeypatch):
@@ -291,9 +293,9 @@ def test_a_batch_is_said_as_a_whole_or_not_at_all(store, claim, monkeypatch):
     assert registered(store, claim("a"), claim("b")) == dict.fromkeys("ab", (1, 1))
 
 
-@pytest.mark.parametrize(("rival", "found"), [("b", (1, 2)), ("a", (1, 1))])
+@pytest.mark.parametrize(("rival", "expected"), [("b", (1, 2)), ("a", (1, 1))])
 def test_a_process_that_was_overtaken_takes_the_next_number_or_what_was_said(
-    store, claim, monkeypatch, rival, found
+    store, claim, monkeypatch, rival, expected
 ):
     write, overtaken = files.write_new, []
 
@@ -306,8 +308,8 @@ def test_a_process_that_was_overtaken_takes_the_next_number_or_what_was_said(
         return write(path, content)
 
     monkeypatch.setattr(files, "write_new", slow)
-    assert registered(store, claim("a")) == {"a": found}
-    assert [(one.id, one.generation) for one in registrations.read(store)] == (
+    assert registered(store, claim("a")) == {"a": expected}
+    assert [(each.id, each.generation) for each in registrations.read(store)] == (
         [("b", 1), ("a", 2)] if rival == "b" else [("a", 1)]
     )
 
@@ -321,10 +323,12 @@ def test_callers_that_say_claims_at_once_have_a_generation_each(store, claim):
         return registered(store, claim(id))
 
     with ThreadPoolExecutor(len(ids)) as callers:
-        found = {id: one for each in callers.map(say, ids) for id, one in each.items()}
-    assert sorted(found.values()) == [(1, g) for g in range(1, 9)] and set(found) == set(ids)
-    kept = {one.id: (one.version, one.generation) for one in registrations.read(store)}
-    assert kept == found and not list(store.directory.rglob("*.tmp"))
+        by_caller = {id: entry for each in callers.map(say, ids) for id, entry in each.items()}
+    assert sorted(by_caller.values()) == [(1, g) for g in range(1, 9)] and set(by_caller) == set(
+        ids
+    )
+    kept = {entry.id: (entry.version, entry.generation) for entry in registrations.read(store)}
+    assert kept == by_caller and not list(store.directory.rglob("*.tmp"))
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ def test_a_table_too_wide_for_its_words_becomes_tables_with_the_same_first_colum
         first, *others = block.splitlines()
         assert first.split()[:3] == ["task", "network", "networks"]
         assert [line[:11].strip() for line in others if line[0] != " "] == ["noisy-lms-7", "ms-7"]
-        for at in columns_of([first])[1:]:
-            assert all(line[at - 1 : at] in ("", " ") for line in others)
+        for place in columns_of([first])[1:]:
+            assert all(line[place - 1 : place] in ("", " ") for line in others)
 
 
 def test_without_room_for_first_columns_a_row_is_a_list():

@@ -48,10 +48,10 @@ def prices(directory):
     with parquet.connect() as connection:
         assert not opened(directory).fill(connection)
         pairs = connection.execute("SELECT name, price FROM toys").fetchall()
-    found = {name: price for name, (price, _) in known.items()}
+    by_name = {name: price for name, (price, _) in known.items()}
     assert len(dict(pairs)) == len(pairs)
-    assert found.items() <= dict(pairs).items()  # a row may have been written in between
-    return found
+    assert by_name.items() <= dict(pairs).items()  # a row may have been written in between
+    return by_name
 
 
 def raw(directory):
@@ -59,8 +59,8 @@ def raw(directory):
     if not list((directory / "toys").glob("*.parquet")):
         return {}
     with duckdb.connect() as connection:
-        found = connection.execute(f"SELECT name, price FROM '{directory}/toys/*.parquet'")
-        pairs = found.fetchall()
+        answer = connection.execute(f"SELECT name, price FROM '{directory}/toys/*.parquet'")
+        pairs = answer.fetchall()
     assert len(dict(pairs)) == len(pairs), f"doubled: {sorted(pairs)}"
     return dict(pairs)
 
@@ -360,10 +360,10 @@ def read_on(directory, failed):
     seen = set()
     try:
         while not (directory / "over").exists():
-            found = prices(directory)
-            assert seen <= set(found), f"lost: {seen - set(found)}"
-            assert all(price == float(name) for name, price in found.items())
-            seen = set(found)
+            priced = prices(directory)
+            assert seen <= set(priced), f"lost: {seen - set(priced)}"
+            assert all(price == float(name) for name, price in priced.items())
+            seen = set(priced)
             try:
                 raw(directory)
             except duckdb.IOException:  # a file that was moved before it was opened
@@ -379,11 +379,11 @@ def test_a_file_that_is_away_for_a_moment_is_no_fault(tmp_path, monkeypatch):
     (path,) = (tmp_path / "toys").glob("*.parquet")
 
     def once_away(connection, name, columns, directory, paths, **more):
-        found = fill(connection, name, columns, directory, [] if not faults else paths, **more)
+        filled = fill(connection, name, columns, directory, [] if not faults else paths, **more)
         if not faults:  # another process has it, and will put it back
             faults.append(Fault(path, "No such file"))
             return list(faults)
-        return found
+        return filled
 
     monkeypatch.setattr(parquet, "fill", once_away)
     assert opened(tmp_path).index() == ({"a": (1.0, True)}, [])
@@ -411,7 +411,7 @@ def test_writers_killed_beside_readers_lose_double_and_change_nothing(tmp_path):
         while time.monotonic() < end:
             time.sleep(0.001)
             pids = {path.name.split(".")[0] for path in directory.glob("pending/toys/claim/*")}
-            at_it = [place for place, one in enumerate(writing) if str(one.pid) in pids]
+            at_it = [place for place, child in enumerate(writing) if str(child.pid) in pids]
             if at_it and kills % 2:
                 break
         place = at_it[0] if at_it else chosen.randrange(len(writing))

@@ -55,23 +55,23 @@ def test_the_slope_is_what_a_rule_owes_to_the_simple_coordinate(name, noise):
 @pytest.mark.parametrize(("rule", "worst"), [("simple", 0.0), ("mixed", 0.5), ("achievable", 1.0)])
 def test_the_worst_group_is_that_of_conflicts(rule, worst):
     data = data_of()
-    found = measure_conflicts(rules(data)[rule], data, n_certify=N, confidence=CONFIDENCE)
-    assert tuple(found.groups) == GROUPS
-    for (_, agrees), accuracy in found.groups.items():
+    report = measure_conflicts(rules(data)[rule], data, n_certify=N, confidence=CONFIDENCE)
+    assert tuple(report.groups) == GROUPS
+    for (_, agrees), accuracy in report.groups.items():
         assert accuracy.low <= (1 if agrees else worst) <= accuracy.high
-    assert found.worst.low <= worst <= found.worst.high
-    assert found.worst.value == min(group.value for group in found.groups.values())
+    assert report.worst.low <= worst <= report.worst.high
+    assert report.worst.value == min(group.value for group in report.groups.values())
 
 
 def test_four_groups_share_the_error_that_is_allowed():
     """Without an error in m points the lower limit is (error / 8) ** (1 / m)."""
     data = data_of()
-    found = measure_conflicts(rules(data)["achievable"], data, n_certify=400, confidence=0.9)
-    for _, low, high in found.groups.values():
+    report = measure_conflicts(rules(data)["achievable"], data, n_certify=400, confidence=0.9)
+    for _, low, high in report.groups.values():
         m = np.log(0.1 / 8) / np.log(low)
         assert high == 1 and m == pytest.approx(np.rint(m), abs=1e-6) and 60 < m < 140
-    lows = [group.low for group in found.groups.values()]
-    assert found.worst.low == min(lows) and found.worst.high == 1
+    lows = [group.low for group in report.groups.values()]
+    assert report.worst.low == min(lows) and report.worst.high == 1
 
 
 def test_the_intervals_of_four_groups_hold_together_as_often_as_they_say():
@@ -88,13 +88,13 @@ def test_the_intervals_of_four_groups_hold_together_as_often_as_they_say():
 
 
 def test_a_network_is_measured_as_its_validation_says(trained):
-    found = measure_conflicts(trained, n_certify=2000)
+    report = measure_conflicts(trained, n_certify=2000)
     plain, flipped = (
         validate(trained, shift=shift, n_certify=2000).risk for shift in ("none", "conflict=1")
     )
-    np.testing.assert_allclose(found.slope.value, flipped.value - plain.value)
-    assert (found.slope.low <= found.slope.value).all()
-    assert found.seeds == trained.seeds
+    np.testing.assert_allclose(report.slope.value, flipped.value - plain.value)
+    assert (report.slope.low <= report.slope.value).all()
+    assert report.seeds == trained.seeds
 
 
 @pytest.mark.parametrize(
@@ -102,17 +102,17 @@ def test_a_network_is_measured_as_its_validation_says(trained):
 )
 def test_the_explicit_networks_depend_on_it_wholly_and_not_at_all(cell, rule, slope, worst):
     explicit = control(cell, rule, seeds=2)
-    found = measure_conflicts(explicit, n_certify=2000, confidence=CONFIDENCE)
-    assert (found.slope.low <= slope).all() and (slope <= found.slope.high).all()
-    assert (found.worst.value == worst).all()
+    report = measure_conflicts(explicit, n_certify=2000, confidence=CONFIDENCE)
+    assert (report.slope.low <= slope).all() and (slope <= report.slope.high).all()
+    assert (report.worst.value == worst).all()
 
 
 def test_a_network_that_diverged_has_no_slope(trained):
     params = jax.tree.map(np.array, trained.params)
     for leaf in jax.tree.leaves(params):
         leaf[0] = np.nan
-    found = measure_conflicts(replace(trained, params=params), n_certify=500)
-    for estimate in (found.slope, found.worst, *found.groups.values()):
+    report = measure_conflicts(replace(trained, params=params), n_certify=500)
+    for estimate in (report.slope, report.worst, *report.groups.values()):
         for part in estimate:
             assert np.isnan(part[0]) and not np.isnan(part[1:]).any()
 

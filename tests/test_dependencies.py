@@ -48,11 +48,13 @@ def imported(folder):
 )
 def test_every_third_party_import_is_of_a_declared_distribution(folder, extras):
     allowed = declared(PROJECT["dependencies"], *map(EXTRAS.get, extras))
-    found = packages_distributions()  # of what is installed; else a module bears its project's name
+    distributions = (
+        packages_distributions()
+    )  # of what is installed; else a module bears its project's name
     undeclared = {
         name
         for name in imported(folder)
-        if not {canonicalize_name(d) for d in found.get(name, [name])} & allowed
+        if not {canonicalize_name(d) for d in distributions.get(name, [name])} & allowed
     }
     assert undeclared == set()
 

@@ -18,8 +18,8 @@ def encloses(estimate, value):
 def test_one_point_in_conflict_gives_it_away(m, labelled):
     """Without noise: rejected where any of m points is in conflict, else with probability .05."""
     task = tasks.get("lms-5", dim=3)
-    found = detect(task, "conflict=0.1", points=m, labelled=labelled, **SURE)
-    assert encloses(found.power, 1 - 0.9**m * 0.95)
+    detection = detect(task, "conflict=0.1", points=m, labelled=labelled, **SURE)
+    assert encloses(detection.power, 1 - 0.9**m * 0.95)
 
 
 def test_what_lies_where_the_task_has_no_mass_is_seen_at_one_point():
@@ -30,20 +30,20 @@ def test_what_lies_where_the_task_has_no_mass_is_seen_at_one_point():
 
 def test_a_moved_coordinate_is_seen_by_what_leaves_its_support():
     """A tenth of the length .9 leaves it in either label's law: at the end, or into the margin."""
-    found = detect(tasks.get("lms-7", dim=2), "move=0.09", points=5, labelled=True, **SURE)
-    assert encloses(found.power, 1 - 0.9**5 * 0.95)
+    detection = detect(tasks.get("lms-7", dim=2), "move=0.09", points=5, labelled=True, **SURE)
+    assert encloses(detection.power, 1 - 0.9**5 * 0.95)
 
 
 @pytest.mark.parametrize("shift", ["none", "density=0.5", "conflict=0", "slab-masses=1"])
 def test_a_shift_of_nothing_is_detected_as_often_as_the_size(shift):
-    found = detect(tasks.get("noisy-lms-7", dim=3), shift, points=5, **SURE)
-    assert encloses(found.power, 0.05)
+    detection = detect(tasks.get("noisy-lms-7", dim=3), shift, points=5, **SURE)
+    assert encloses(detection.power, 0.05)
 
 
 def test_density_in_one_point_is_seen_by_its_largest_ratio():
     """Two coordinates at share 1: a quarter of the task's points has the ratio 4, the rest none."""
-    found = detect(tasks.get("lms-7", dim=2), "density=1", points=1, **SURE)
-    assert encloses(found.power, 0.05 / 0.25)
+    detection = detect(tasks.get("lms-7", dim=2), "density=1", points=1, **SURE)
+    assert encloses(detection.power, 0.05 / 0.25)
 
 
 @pytest.mark.parametrize("level", [0.05, 0.2])

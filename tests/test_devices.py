@@ -102,9 +102,11 @@ def test_a_late_call_sets_what_it_can_and_says_what_it_cannot(monkeypatch, tmp_p
     try:
         for call in (simbias.configure, lambda: simbias.configure(4)):
             jax.config.update("jax_compilation_cache_dir", None)
-            with pytest.raises((RuntimeWarning, RuntimeError), match="^cores: got .*2 CPU") as said:
+            with pytest.raises(
+                (RuntimeWarning, RuntimeError), match="^cores: got .*2 CPU"
+            ) as raised:
                 call()
-            assert "\n" not in str(said.value)
+            assert "\n" not in str(raised.value)
             folder = jax.config.values["jax_compilation_cache_dir"]
             assert folder == str(_programs.cache_directory()) and folder.startswith(str(tmp_path))
     finally:
@@ -135,9 +137,9 @@ for call in (simbias.configure, lambda: simbias.tasks.get("lms-5").sample(None, 
         print("simbias:", error)
 """
     done = python(code, JAX_PLATFORMS="cuda")
-    said = done.stdout.splitlines()
-    assert len(said) == 5
-    for line in said:
+    lines = done.stdout.splitlines()
+    assert len(lines) == 5
+    for line in lines:
         assert line.startswith("simbias: JAX_PLATFORMS: got 'cuda', allowed: what JAX can start")
     assert "Traceback" not in done.stderr
 

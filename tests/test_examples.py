@@ -48,20 +48,20 @@ def _named():
 
 def _public():
     """What can be called, by the first name that it has."""
-    found = {}
+    by_thing = {}
     for place, name in [*_exported(), *_own(), *_named()]:
         thing = getattr(import_module(place), name)
         if callable(thing) and not inspect.ismodule(thing):
-            found.setdefault(thing, f"{place}.{name}")
-    return [pytest.param(thing, id=name) for thing, name in found.items()]
+            by_thing.setdefault(thing, f"{place}.{name}")
+    return [pytest.param(thing, id=name) for thing, name in by_thing.items()]
 
 
 def run(text, name):
     """Run the examples of a docstring; returns how many there are, and what went otherwise."""
     test = doctest.DocTestParser().get_doctest(text, {"__name__": name}, name, None, None)
-    said = []
-    doctest.DocTestRunner().run(test, out=said.append)
-    return len(test.examples), "".join(said)
+    output = []
+    doctest.DocTestRunner().run(test, out=output.append)
+    return len(test.examples), "".join(output)
 
 
 @pytest.mark.parametrize("public", _public())

@@ -236,7 +236,7 @@ def test_a_kind_of_another_package_is_run_killed_resumed_and_read(installed):
     assert trace.splitlines()[1:] == [f"{s},{heads}" for s in (0, 1) for heads in draws[s]]
     assert exported == "run/coins.csv\n"
     rows = list(csv.DictReader((folder / "run" / "coins.csv").read_text().splitlines()))
-    assert len(rows) == 4 and {one["status"] for one in rows} == {"done"}
+    assert len(rows) == 4 and {row["status"] for row in rows} == {"done"}
     # a group that fails is a row with its reason
     assert failed.count("ArithmeticError: no coin") == 1
     assert why.split() == ["bias,status", "1.0,error"]
@@ -287,9 +287,9 @@ def forests(tmp_path_factory, trained):
     plan = make_plan(suites.load(str(folder / "forests.toml")), "only")
     store = Store(folder / "run", create=True)
     execute.prepare(plan, store)
-    for one in outcomes(trained.some([0, 1]), None):
-        name, trace = row_name(one.replica), trace_rows("forests", one)
-        store.write("networks", name, row("forests", one), trace, one.tensors)
+    for ended in outcomes(trained.some([0, 1]), None):
+        name, trace = row_name(ended.replica), trace_rows("forests", ended)
+        store.write("networks", name, row("forests", ended), trace, ended.tensors)
     with ConsoleReporter(Console(file=io.StringIO())) as reporter:
         assert execute.execute(plan, store, reporter) == ["done"] * 8
     assert reporter.replicas == 6
@@ -299,19 +299,19 @@ def forests(tmp_path_factory, trained):
 def test_estimators_are_rows_of_their_own_with_a_reason_for_what_is_empty(forests):
     store, _ = forests
     names, rows = store.query("SELECT * FROM estimators ORDER BY estimator, seed")
-    found = [dict(zip(names, one, strict=True)) for one in rows]
+    estimated = [dict(zip(names, each, strict=True)) for each in rows]
     labels = ["linear-svm", "random-forest(n_estimators=10)", "random-forest(n_estimators=5)"]
-    assert [(one["estimator"], one["seed"]) for one in found] == [
+    assert [(each["estimator"], each["seed"]) for each in estimated] == [
         (label, seed) for label in labels for seed in (0, 1)
     ]
     assert "updates" not in names and {"risk", "memorised", "library"} < set(names)
-    for one in found:
-        empty = {name for name, value in one.items() if value is None}
-        scores = one["estimator"] == "linear-svm"
+    for each in estimated:
+        empty = {name for name, value in each.items() if value is None}
+        scores = each["estimator"] == "linear-svm"
         assert empty == ({"train_loss", "trace_checksum"} if scores else {"trace_checksum"})
         why = "scores are neither logits nor probabilities: train_loss is empty"
-        assert one["reason"] == "fitted" + f"; {why}" * scores
-        assert one["library"].startswith("scikit-learn ") and one["n_certify"] == 2000
+        assert each["reason"] == "fitted" + f"; {why}" * scores
+        assert each["library"].startswith("scikit-learn ") and each["n_certify"] == 2000
     assert store.query("SELECT count(*), count(updates) FROM networks")[1] == [(2, 2)]
 
 
@@ -358,15 +358,15 @@ def test_a_seed_to_which_a_library_cannot_be_fitted_does_not_stop_the_others(mon
 
     monkeypatch.setattr(estimators, "fit", failing)
     cell = cell_of(FOREST)
-    found = list(estimators.run([Replica(cell, 0), Replica(cell, 1)], Context()))
-    assert [(one.status, one.reason) for one in found] == [
+    outcomes = list(estimators.run([Replica(cell, 0), Replica(cell, 1)], Context()))
+    assert [(ended.status, ended.reason) for ended in outcomes] == [
         ("error", "one class only"),
         ("done", "fitted"),
     ]
     learned = experiments()["estimators"].learned
-    made = learned.make([Replica(cell, 0), Replica(cell, 1), Replica(cell, 2)])
-    assert made[Replica(cell, 0)] is None
-    assert learned.join([made[Replica(cell, 2)], made[Replica(cell, 1)]]).seeds == (2, 1)
+    fitted = learned.make([Replica(cell, 0), Replica(cell, 1), Replica(cell, 2)])
+    assert fitted[Replica(cell, 0)] is None
+    assert learned.join([fitted[Replica(cell, 2)], fitted[Replica(cell, 1)]]).seeds == (2, 1)
 
 
 def test_held_out_certificates_of_a_run_of_forests_are_kept(forests, capsys):
@@ -472,27 +472,27 @@ def test_a_claim_about_forests_is_judged_in_memory_and_in_a_directory(
 def tree():
     """Two decision trees."""
     pytest.importorskip("sklearn")
-    task, made = simbias.tasks.get("noisy-lms-7", dim=4), simbias.estimator("decision-tree")
-    return simbias.train(task, made, n_train=400, seeds=2)
+    task, estimator = simbias.tasks.get("noisy-lms-7", dim=4), simbias.estimator("decision-tree")
+    return simbias.train(task, estimator, n_train=400, seeds=2)
 
 
 @pytest.mark.parametrize("quantity", declared())
 def test_a_quantity_is_measured_on_estimators_or_refused_beforehand(quantity, tree):
-    made = declared()[quantity]
+    declaration = declared()[quantity]
     arguments = {"shift": "none", "rule": "simple", "bound": "clopper-pearson", "number": 0.001}
-    given = [arguments[argument.kind] for argument in made.arguments]
+    given = [arguments[argument.kind] for argument in declaration.arguments]
     try:
-        made.suits(tree.cell, *given)
+        declaration.suits(tree.cell, *given)
     except ValueError as error:
         assert "allowed: a network" in str(error) or "allowed: an MLP of relu" in str(error)
         return
-    if made.of == "setting" and quantity not in ("dim", "noise", "n_train"):
+    if declaration.of == "setting" and quantity not in ("dim", "noise", "n_train"):
         with pytest.raises(ValueError, match=f"quantity: got '{quantity}', allowed: a setting of"):
             setting(tree.cell, quantity)
         return
     bounds = {"bound": ["clopper-pearson"]}
     subject = Subject(tree, n_certify=2000, confidence=0.9, arguments=bounds)
-    assert not np.isnan(made.compute(subject, *given).value).any()
+    assert not np.isnan(declaration.compute(subject, *given).value).any()
 
 
 def test_a_population_is_of_an_experiment_that_is_known(claimed, monkeypatch):
@@ -504,8 +504,8 @@ def test_a_population_is_of_an_experiment_that_is_known(claimed, monkeypatch):
     ]:
         with pytest.raises(ValueError, match=words):
             claims.feasible(claims.load(claimed(change)))
-    made = replace(experiments()["estimators"], learned=None)
-    monkeypatch.setitem(experiments(), "estimators", made)
+    unlearned = replace(experiments()["estimators"], learned=None)
+    monkeypatch.setitem(experiments(), "estimators", unlearned)
     with pytest.raises(ValueError, match="population: experiment: got 'estimators', allowed: one"):
         claims.load(claimed())
 
@@ -546,10 +546,10 @@ def test_the_usual_experiment_is_no_part_of_an_identity(cell):
 def test_what_is_done_together_is_of_one_experiment(cell, monkeypatch):
     pytest.importorskip("sklearn")
     forest = cell_of(FOREST)
-    for name, made in experiments().items():
-        monkeypatch.setitem(experiments(), name, replace(made, group=lambda cell: "all"))
+    for name, experiment in experiments().items():
+        monkeypatch.setitem(experiments(), name, replace(experiment, group=lambda cell: "all"))
     plan = Plan("s", "p", (cell, forest, replace(cell, n_train=300)), ({},) * 3, (0, 1), 500)
-    assert [[one.cell.n_train for one in group] for group in plan.groups] == [
+    assert [[replica.cell.n_train for replica in group] for group in plan.groups] == [
         [4000, 4000, 300, 300],
         [400, 400],
     ]
@@ -557,11 +557,14 @@ def test_what_is_done_together_is_of_one_experiment(cell, monkeypatch):
 
 @pytest.mark.parametrize("name", experiments())
 def test_every_experiment_has_what_rows_need(name, cell):
-    made = experiments()[name]
-    columns = {column.name for column in made.table.columns}
+    experiment = experiments()[name]
+    columns = {column.name for column in experiment.table.columns}
     assert {column.name for column in (*FIRST, *LAST)} <= columns
-    assert set(made.needed) <= set(made.keys) and made.learner in {*made.needed, ""}
-    assert len(columns) == len(made.table.columns)
+    assert set(experiment.needed) <= set(experiment.keys) and experiment.learner in {
+        *experiment.needed,
+        "",
+    }
+    assert len(columns) == len(experiment.table.columns)
 
 
 def test_estimators_are_asked_what_needs_no_network():
@@ -572,12 +575,12 @@ def test_estimators_are_asked_what_needs_no_network():
 
 
 def test_a_table_without_what_every_row_has_is_refused():
-    def made(columns):
+    def table_of(columns):
         return Experiment("odd", "", rows_table("odd", columns), {}, (), dict, lambda *_: iter(()))
 
-    made((*FIRST, *LAST))
+    table_of((*FIRST, *LAST))
     with pytest.raises(ValueError, match="^experiment odd: table: got 'no column seed'"):
-        made((*(column for column in FIRST if column.name != "seed"), *LAST))
+        table_of((*(column for column in FIRST if column.name != "seed"), *LAST))
     with pytest.raises(ValueError, match="got 'no column network'"):
         Experiment(
             "odd",

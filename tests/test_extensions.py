@@ -75,7 +75,8 @@ def site(tmp_path_factory):
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     groups = project["entry-points"].items()
     lines = [
-        f"[{group}]\n" + "".join(f"{n} = {at}\n" for n, at in own.items()) for group, own in groups
+        f"[{group}]\n" + "".join(f"{n} = {place}\n" for n, place in own.items())
+        for group, own in groups
     ]
     (info / "entry_points.txt").write_text("\n".join(lines))
     (info / "METADATA").write_text(
@@ -97,9 +98,9 @@ def call(site, *words):
 @pytest.fixture(scope="module")
 def told(site):
     """What the command line says to each question."""
-    found = json.loads(call(site, "-c", LINES, json.dumps(list(ASKED.values()))))
-    assert [code for code, _ in found] == [0] * len(ASKED), found
-    return dict(zip(ASKED, [out for _, out in found], strict=True))
+    answers = json.loads(call(site, "-c", LINES, json.dumps(list(ASKED.values()))))
+    assert [code for code, _ in answers] == [0] * len(ASKED), answers
+    return dict(zip(ASKED, [out for _, out in answers], strict=True))
 
 
 def test_the_page_shows_one_of_every_kind():

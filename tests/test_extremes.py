@@ -64,12 +64,12 @@ def test_every_setting_that_is_accepted_can_be_measured_and_drawn(name, extreme,
     assert validate(stack, n_certify=1000).risk.value[0] <= 0.01
     own = [oracle.achievable_rule(task).coordinate]
     try:
-        found = measure_grids(stack, coordinates=own, resolution=20, contexts=4, planes=1)
+        grids = measure_grids(stack, coordinates=own, resolution=20, contexts=4, planes=1)
     except ValueError as error:
         assert str(error).startswith("resolution: got 20, allowed: an integer >= ")
         assert "margin" in EXTREMES[extreme]
     else:
-        assert np.isfinite(found.given).all() and np.all(found.counts == found.achievable_cuts[0])
+        assert np.isfinite(grids.given).all() and np.all(grids.counts == grids.achievable_cuts[0])
     report = measure_islands(stack, sample=2, directions=2)
     assert len(report.training[0].index) == (0 if simple < 1e-9 else 2)
     assert boundary(stack, resolution=8, contexts=8).proportion.shape == (8, 8)
@@ -82,11 +82,11 @@ def test_margins_that_float32_inputs_cannot_keep_are_refused(margin):
 
 
 def test_where_the_simple_coordinate_tells_nothing_all_of_it_is_margin():
-    found = measure_grids(stack_of("noisy-lms-7", "uninformative"), resolution=20, contexts=4)
+    grids = measure_grids(stack_of("noisy-lms-7", "uninformative"), resolution=20, contexts=4)
     assert oracle.decided(stack_of("noisy-lms-7", "uninformative").cell.task.blocks[0]) == []
     told = np.array([zone.startswith("support") for zone in ZONES])
-    assert np.isnan(found.achievable_agreement.value[..., told]).all()
-    assert np.all(found.achievable_agreement.value[0, -1, ~told] == 1)
+    assert np.isnan(grids.achievable_agreement.value[..., told]).all()
+    assert np.all(grids.achievable_agreement.value[0, -1, ~told] == 1)
 
 
 def test_a_network_is_trained_where_the_simple_coordinate_tells_nothing():
@@ -112,5 +112,5 @@ def test_grids_that_are_too_coarse_for_a_margin_name_the_resolution_that_suffice
     ):
         measure_grids(stack, resolution=8, contexts=4)
     for resolution in (needed, needed + 1, needed + 7):
-        found = measure_grids(stack, resolution=resolution, contexts=4)
-        assert np.isfinite(found.achievable_agreement.value).all()
+        grids = measure_grids(stack, resolution=resolution, contexts=4)
+        assert np.isfinite(grids.achievable_agreement.value).all()

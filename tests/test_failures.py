@@ -40,8 +40,8 @@ BOUNDS = ["--bounds", "occam", "l2-norm", "--n-certify", "1000"]
 
 def call(capsys, *words):
     code = main([*map(str, words)])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ def test_recorded_rows_say_how_they_were_made(tmp_path):
         with tarfile.open(path) as archive:
             archive.extractall(tmp_path / path.stem, filter="data")
         store = Store(tmp_path / path.stem)
-        assert not [found for found in store.damaged() if found[0].parent.name != "weights"]
+        assert not [fault for fault in store.damaged() if fault[0].parent.name != "weights"]
         suite = path.name.split(".")[0]
         if suite == "claims":
             _, rows = store.query("SELECT DISTINCT hash, device, versions FROM verdicts")

@@ -90,7 +90,9 @@ FILE = [
 
 def but(values, *right):
     """Values without some that are right after all."""
-    return [v for v in values if not any(type(v) is type(one) and v == one for one in right)]
+    return [
+        v for v in values if not any(type(v) is type(allowed) and v == allowed for allowed in right)
+    ]
 
 
 class Call(NamedTuple):
@@ -106,7 +108,7 @@ def calls(trained, cell, store):
     task, network, method = cell.task, cell.network, cell.method
     key = jax.random.key(0)
     basis = {"task": task, "network": network, "method": method, "n_train": 500, "batch": 100}
-    one, many = {"stack": trained}, {"learned": trained}
+    alone, many = {"stack": trained}, {"learned": trained}
     stop = {"max_updates": COUNT, "check_every": OPTIONAL, "patience": OPTIONAL}
     stop |= {"train_accuracy": but(PROPORTION, None, 1)}
     stop |= {"train_loss": but(NUMBER, None) + [-1]}
@@ -379,7 +381,7 @@ def calls(trained, cell, store):
         ),
         "islands": Call(
             plots.islands,
-            one,
+            alone,
             {
                 "stack": THING,
                 "seed": but(COUNT, 0) + [99],
@@ -415,9 +417,9 @@ def kept(tmp_path_factory, trained, cell):
     store = Store(tmp_path_factory.mktemp("fuzz") / "run", create=True)
     words = {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0]}
     store.prepare(words | {"names": [{"cell": cell.name, "published": {}}]})
-    for one in outcomes(trained, None):
-        name, trace = row_name(one.replica), trace_rows("s", one)
-        store.write("networks", name, row("s", one), trace, one.tensors)
+    for ended in outcomes(trained, None):
+        name, trace = row_name(ended.replica), trace_rows("s", ended)
+        store.write("networks", name, row("s", ended), trace, ended.tensors)
     return store
 
 
@@ -468,11 +470,11 @@ def test_bad_calls_are_one_line_that_names_the_argument(
         try:
             call.function(**call.right | {argument: value})
         except ValueError as error:
-            said = str(error)
+            message = str(error)
             called = CALLED.get((name, argument), argument.rstrip("s"))
-            found = any(name in said for name in called.split("|"))
-            if "\n" in said or len(said) > 1000 or not found:
-                problems.append(f"{where}: {said[:200]!r}")
+            is_named = any(name in message for name in called.split("|"))
+            if "\n" in message or len(message) > 1000 or not is_named:
+                problems.append(f"{where}: {message[:200]!r}")
         except Exception as error:
             problems.append(f"{where}: {type(error).__name__}: {str(error)[:150]!r}")
         else:
@@ -635,8 +637,8 @@ def lines():
         for option, holds, values in OPTIONS.get(verb, []):
             without = [*right]
             if option in without:
-                at = without.index(option)
-                del without[at : at + 2]
+                index = without.index(option)
+                del without[index : index + 2]
             if (verb, option) == ("run", "--out"):
                 without.remove("--dry-run")  # which writes nowhere
             for value in values:
@@ -656,9 +658,9 @@ def lines():
         yield [right[0][:-1], *right[1:]], "command"
 
 
-def named(holds, said):
+def named(holds, text):
     """Whether a message has one of the names, as an option or as an argument."""
-    plain = said.lower().replace("-", "_")
+    plain = text.lower().replace("-", "_")
     return any(name.replace("-", "_") in plain for name in holds.split("|"))
 
 
@@ -684,11 +686,13 @@ def test_bad_command_lines_are_one_line_that_names_the_argument(
         line = [places.get(word, word) for word in line]
         where = " ".join(ascii(word)[1:-1][:60] for word in line)
         code = main(line)
-        said = capsys.readouterr()
-        unforeseen = "(--debug shows where)" in said.err
-        if code not in (1, 2) or said.out or unforeseen:
-            problems.append(f"{where}: {code}, {said.out[:60]!r}, {said.err[:200]!r}")
-        elif said.err.count("\n") != 1 or len(said.err) > 1000 or not named(holds, said.err):
-            problems.append(f"{where}: {holds}: {said.err[:300]!r}")
+        printed = capsys.readouterr()
+        unforeseen = "(--debug shows where)" in printed.err
+        if code not in (1, 2) or printed.out or unforeseen:
+            problems.append(f"{where}: {code}, {printed.out[:60]!r}, {printed.err[:200]!r}")
+        elif (
+            printed.err.count("\n") != 1 or len(printed.err) > 1000 or not named(holds, printed.err)
+        ):
+            problems.append(f"{where}: {holds}: {printed.err[:300]!r}")
     assert not problems, trouble(problems, many)
     assert (everything(tmp_path), everything(kept.directory)) == before

@@ -104,12 +104,12 @@ def is_closed(line):
 
 def patterns(layers, x):
     """Which units are on at points, a row each."""
-    found = []
+    seen = []
     for layer in layers[:-1]:
         x = x @ layer.weight + layer.bias
-        found.append(x > 0)
+        seen.append(x > 0)
         x = np.maximum(x, 0)
-    return np.concatenate(found, axis=1)
+    return np.concatenate(seen, axis=1)
 
 
 # decisions of random networks
@@ -119,11 +119,11 @@ def patterns(layers, x):
 @pytest.mark.parametrize("regions", (False, True))
 def test_areas_sum_to_the_boxs_and_agree_with_a_grid(spec, regions):
     layers = plain(random(*spec))
-    found = decide(layers, BOX, regions=regions)
-    assert sum(found.area) == pytest.approx(BOX.area, rel=1e-12)
+    decision = decide(layers, BOX, regions=regions)
+    assert sum(decision.area) == pytest.approx(BOX.area, rel=1e-12)
     step = (BOX.right - BOX.left) / 400
     proportion = labels(layers, grid(BOX)).mean() * BOX.area
-    assert abs(found.area[1] - proportion) <= 0.1 * length(found.lines) * step
+    assert abs(decision.area[1] - proportion) <= 0.1 * length(decision.lines) * step
 
 
 @pytest.mark.parametrize("spec", NETWORKS)
@@ -206,12 +206,14 @@ def test_the_logit_difference_is_affine_on_a_region_and_not_on_the_box():
 @pytest.mark.parametrize("spec", [(300, 1), (100, 2), (300, 2)])
 def test_large_networks_agree_with_a_fine_grid(spec):
     layers = plain(random(*spec, 11))
-    found = decide(layers, BOX)
+    decision = decide(layers, BOX)
     proportion = labels(layers, grid(BOX, 1000)).mean() * BOX.area
-    assert sum(found.area) == pytest.approx(BOX.area, rel=1e-12)
-    assert found.area[1] == pytest.approx(proportion, abs=1e-3 * BOX.area)
-    held = [sum(one.area for one in components(found) if one.label == label) for label in (0, 1)]
-    assert held == pytest.approx(found.area, abs=1e-9)
+    assert sum(decision.area) == pytest.approx(BOX.area, rel=1e-12)
+    assert decision.area[1] == pytest.approx(proportion, abs=1e-3 * BOX.area)
+    held = [
+        sum(part.area for part in components(decision) if part.label == label) for label in (0, 1)
+    ]
+    assert held == pytest.approx(decision.area, abs=1e-9)
 
 
 # invariances
@@ -248,22 +250,22 @@ def test_areas_do_not_depend_on_how_the_plane_is_described(shift, angle, stretch
 def test_exchanging_the_logits_exchanges_the_areas_and_turns_the_lines():
     layers = random(12, 2, 3)
     other = [*layers[:-1], Layer(layers[-1].weight[:, ::-1], layers[-1].bias[::-1])]
-    one, two = decide(plain(layers), BOX), decide(plain(other), BOX)
-    assert one.area == pytest.approx(two.area[::-1], rel=1e-12)
-    assert length(one.lines) == pytest.approx(length(two.lines))
+    first, two = decide(plain(layers), BOX), decide(plain(other), BOX)
+    assert first.area == pytest.approx(two.area[::-1], rel=1e-12)
+    assert length(first.lines) == pytest.approx(length(two.lines))
 
 
 # networks drawn by hand
 
 
 def test_the_diamond_is_found_exactly():
-    found = decide(DIAMOND, SQUARE, regions=True)
-    assert found.area == pytest.approx((3.5, 0.5), abs=1e-15)
-    (line,) = found.lines
+    decision = decide(DIAMOND, SQUARE, regions=True)
+    assert decision.area == pytest.approx((3.5, 0.5), abs=1e-15)
+    (line,) = decision.lines
     assert is_closed(line)
     np.testing.assert_allclose(np.abs(line).sum(axis=1), 0.5, atol=1e-15)
     assert polygons.enclosed(line) == pytest.approx(0.5)  # label 1 on its left
-    assert len(found.regions) == 4
+    assert len(decision.regions) == 4
 
 
 @pytest.mark.parametrize("name", ["lms-5", "noisy-lms-7", "ms-7", "noisy-ms-5-7", "lsn"])
@@ -286,32 +288,32 @@ def test_an_explicit_network_has_its_boundary_at_the_rules_cuts(name, depth):
 
 
 def test_a_ring_has_an_inside_and_an_outside():
-    inner, outer, ring = sorted(components(decide(RING, SQUARE)), key=lambda one: one[:2])
-    assert [one.label for one in (inner, outer, ring)] == [0, 0, 1]
+    inner, outer, ring = sorted(components(decide(RING, SQUARE)), key=lambda part: part[:2])
+    assert [part.label for part in (inner, outer, ring)] == [0, 0, 1]
     areas = 2 * 0.375**2, 4 - 2 * 0.625**2, 2 * (0.625**2 - 0.375**2)
     assert (inner.area, outer.area, ring.area) == pytest.approx(areas)
     assert (inner.open, outer.open, ring.open) == (False, True, False)
-    assert [len(one.holes) for one in (inner, outer, ring)] == [0, 1, 1]
+    assert [len(part.holes) for part in (inner, outer, ring)] == [0, 1, 1]
     for point, expected in ((0, 0), inner), ((0.5, 0), ring), ((-0.9, 0.9), outer):
         assert component(RING, np.array(point), SQUARE).area == expected.area
 
 
 def test_a_component_that_the_box_cuts_is_open():
-    found = component(DIAMOND, np.array([0.1, 0.0]), Box(0, 1, -1, 1))
-    assert (found.label, found.open) == (1, True)
-    assert found.area == pytest.approx(0.25)
+    part = component(DIAMOND, np.array([0.1, 0.0]), Box(0, 1, -1, 1))
+    assert (part.label, part.open) == (1, True)
+    assert part.area == pytest.approx(0.25)
     assert not component(DIAMOND, np.array([0.1, 0.0]), Box(-0.6, 1, -1, 1)).open
 
 
 def test_label_0_is_connected_through_a_saddle_and_label_1_is_not():
-    found = components(decide(SADDLE, SQUARE))
-    assert sorted((one.label, round(one.area, 12)) for one in found) == [(0, 2), (1, 1), (1, 1)]
+    parts = components(decide(SADDLE, SQUARE))
+    assert sorted((part.label, round(part.area, 12)) for part in parts) == [(0, 2), (1, 1), (1, 1)]
 
 
 def test_a_box_of_one_label_is_one_open_component():
-    found = component(DIAMOND, np.array([0.9, 0.9]), Box(0.8, 1, 0.8, 1))
-    assert (found.label, found.open, found.holes) == (0, True, ())
-    assert found.area == pytest.approx(0.04)
+    part = component(DIAMOND, np.array([0.9, 0.9]), Box(0.8, 1, 0.8, 1))
+    assert (part.label, part.open, part.holes) == (0, True, ())
+    assert part.area == pytest.approx(0.04)
 
 
 def test_a_point_on_a_corner_of_the_box_has_a_component():
@@ -322,20 +324,20 @@ def test_a_point_on_a_corner_of_the_box_has_a_component():
 @pytest.mark.parametrize("spec", NETWORKS)
 def test_components_make_up_the_areas_and_match_a_labelled_grid(spec):
     layers = plain(random(*spec))
-    found = decide(layers, BOX)
-    parts = components(found)
+    decision = decide(layers, BOX)
+    parts = components(decision)
     for label in (0, 1):
-        held = sum(one.area for one in parts if one.label == label)
-        assert held == pytest.approx(found.area[label], abs=1e-10)
+        held = sum(part.area for part in parts if part.label == label)
+        assert held == pytest.approx(decision.area[label], abs=1e-10)
     points = grid(BOX)
     image = labels(layers, points).reshape(400, 400)
     for label in (0, 1):
         named, count = ndimage.label(image == label)
         largest = int(np.argmax(np.bincount(named[named > 0], minlength=count + 1)))
         where = ndimage.binary_erosion(named == largest, iterations=2)
-        one = component(layers, points[np.flatnonzero(where)[0]], BOX)
-        assert one.label == label
-        assert one.area == pytest.approx(np.mean(named == largest) * BOX.area, abs=0.05)
+        part = component(layers, points[np.flatnonzero(where)[0]], BOX)
+        assert part.label == label
+        assert part.area == pytest.approx(np.mean(named == largest) * BOX.area, abs=0.05)
 
 
 def egg_carton(level, directions):
@@ -349,12 +351,12 @@ def egg_carton(level, directions):
 @pytest.mark.parametrize("level, islands", [(-0.1, 0), (0, 16), (0.05, 16), (0.2, 16)])
 def test_an_egg_carton_has_the_islands_that_stand_out(level, islands):
     parts = components(decide(egg_carton(level, np.eye(2)), SQUARE))
-    tops = [one for one in parts if one.label == 1 and not one.open]
+    tops = [part for part in parts if part.label == 1 and not part.open]
     assert len(tops) == islands
-    assert [one.area for one in tops] == pytest.approx([2 * (0.25 - level) ** 2] * islands)
-    ground = [one for one in parts if one.label == 0]
+    assert [part.area for part in tops] == pytest.approx([2 * (0.25 - level) ** 2] * islands)
+    ground = [part for part in parts if part.label == 0]
     assert len(ground) == (1 if level >= 0 else 25)  # hollows, of which the inner 9 are closed
-    assert sum(one.open for one in ground) == (1 if level >= 0 else 16)
+    assert sum(part.open for part in ground) == (1 if level >= 0 else 16)
     if level > 0:
         assert len(ground[0].holes) == islands
 
@@ -369,13 +371,13 @@ def test_components_make_up_the_areas_of_islands_and_of_degenerate_networks():
             layers = [Layer(np.round(layer.weight), np.round(layer.bias)) for layer in layers]
         else:
             layers = egg_carton(rng.uniform(-0.2, 0.2), rng.normal(size=(2, 2)))
-        found = decide(plain(layers), BOX)
-        parts = components(found)
+        decision = decide(plain(layers), BOX)
+        parts = components(decision)
         for label in (0, 1):
-            held = sum(one.area for one in parts if one.label == label)
-            assert held == pytest.approx(found.area[label], abs=1e-10)
-        assert sum(found.area) == pytest.approx(BOX.area, rel=1e-12)
-        islands += sum(not one.open for one in parts)
+            held = sum(part.area for part in parts if part.label == label)
+            assert held == pytest.approx(decision.area[label], abs=1e-10)
+        assert sum(decision.area) == pytest.approx(BOX.area, rel=1e-12)
+        islands += sum(not part.open for part in parts)
     assert islands > 50
 
 
@@ -386,19 +388,19 @@ def test_components_make_up_the_areas_of_islands_and_of_degenerate_networks():
 @pytest.mark.parametrize("weight", (0.0, 1.0))
 def test_a_constant_network_has_no_boundary(bias, area, weight):
     layers = drawn([[weight, 0, 0], [weight, 0, 0]], [[1, -1, bias]])
-    found = decide(layers, SQUARE, regions=True)
-    assert found.area == area
-    assert found.lines == ()
-    assert len(found.regions) == 1 + bool(weight)
-    (whole,) = components(found)
+    decision = decide(layers, SQUARE, regions=True)
+    assert decision.area == area
+    assert decision.lines == ()
+    assert len(decision.regions) == 1 + bool(weight)
+    (whole,) = components(decision)
     assert (whole.area, whole.open) == (4, True)
 
 
 def test_a_linear_network_is_cut_once():
-    found = decide(drawn([[1, 1, 0]]), SQUARE, regions=True)
-    assert found.area == (2, 2)
-    assert [line.tolist() for line in found.lines] == [[[-1, 1], [1, -1]]]
-    assert len(found.regions) == 1
+    decision = decide(drawn([[1, 1, 0]]), SQUARE, regions=True)
+    assert decision.area == (2, 2)
+    assert [line.tolist() for line in decision.lines] == [[[-1, 1], [1, -1]]]
+    assert len(decision.regions) == 1
 
 
 @pytest.mark.parametrize(
@@ -418,19 +420,19 @@ def test_a_linear_network_is_cut_once():
 def test_a_unit_without_influence_changes_neither_lines_nor_areas(spare):
     layers = drawn([*ABSOLUTES, spare], [[-1, -1, -1, -1, 0, 0.5]])
     for regions in (False, True):
-        found = decide(layers, SQUARE, regions=regions)
-        assert found.area == pytest.approx((3.5, 0.5), abs=1e-12)
-        assert len(found.lines) == 1 and is_closed(found.lines[0])
-        assert length(found.lines) == pytest.approx(2 * np.sqrt(2))
-        assert all(polygons.enclosed(corners) > 0 for corners in found.regions or ())
+        decision = decide(layers, SQUARE, regions=regions)
+        assert decision.area == pytest.approx((3.5, 0.5), abs=1e-12)
+        assert len(decision.lines) == 1 and is_closed(decision.lines[0])
+        assert length(decision.lines) == pytest.approx(2 * np.sqrt(2))
+        assert all(polygons.enclosed(corners) > 0 for corners in decision.regions or ())
 
 
 def test_a_boundary_through_vertices_of_cells_is_one_line():
     layers = drawn([*ABSOLUTES, [1, -1, 0], [1, 1, 0]], [[1, -1, 0, 0, 0, 0, 0]])  # f = x
-    found = decide(layers, SQUARE, regions=True)
-    assert found.area == pytest.approx((2, 2))
-    assert len(found.lines) == 1
-    assert np.abs(found.lines[0][:, 0]).max() == 0
+    decision = decide(layers, SQUARE, regions=True)
+    assert decision.area == pytest.approx((2, 2))
+    assert len(decision.lines) == 1
+    assert np.abs(decision.lines[0][:, 0]).max() == 0
 
 
 def test_a_line_where_f_is_zero_and_the_label_the_same_is_no_boundary():
@@ -452,36 +454,36 @@ def test_a_line_where_f_is_zero_and_the_label_the_same_is_no_boundary():
 def test_a_region_where_f_is_zero_belongs_to_label_0():
     half = drawn([[1, 0, 0]], [[1, 0]])  # max(0, x)
     for regions in (False, True):
-        found = decide(half, SQUARE, regions=regions)
-        assert found.area == pytest.approx((2, 2))
-        (line,) = found.lines
+        decision = decide(half, SQUARE, regions=regions)
+        assert decision.area == pytest.approx((2, 2))
+        (line,) = decision.lines
         assert np.abs(line[:, 0]).max() == 0 and np.ptp(line[:, 1]) == 2
         assert line[0, 1] == 1  # downwards: label 1 on its left
     # 0 between x = 0 and x = 2y below the axis, positive elsewhere
     wedge = drawn([[1, 0, 0], [-1, 0, 0], [0, -1, 0]], [[1, 0, 0, 0], [0, 1, -2, 0]], [[1, 1, 0]])
-    found = decide(wedge, SQUARE)
-    assert found.area == pytest.approx((0.75, 3.25))
-    (line,) = found.lines
+    decision = decide(wedge, SQUARE)
+    assert decision.area == pytest.approx((0.75, 3.25))
+    (line,) = decision.lines
     assert length([line]) == pytest.approx(1 + np.sqrt(1.25))
 
 
 def test_a_boundary_along_the_boxs_edge_is_not_inside_it():
     for layers in (drawn([[1, 0, 1]]), drawn([[1, 0, 1]], [[1, 0]])):  # x + 1, max(0, x + 1)
-        found = decide(layers, SQUARE)
-        assert found.lines == ()
-        assert found.area == pytest.approx((0, 4))
+        decision = decide(layers, SQUARE)
+        assert decision.lines == ()
+        assert decision.area == pytest.approx((0, 4))
 
 
 def test_a_small_box_far_from_the_origin_is_resolved():
     layers = plain(random(60, 2, 4))
     whole = decide(layers, BOX)
-    at = whole.lines[0][len(whole.lines[0]) // 2]
+    corner = whole.lines[0][len(whole.lines[0]) // 2]
     for side in (1e-2, 1e-5):
-        box = Box(at[0] - side, at[0] + side, at[1] - side, at[1] + side)
-        found = decide(layers, box)
-        assert sum(found.area) == pytest.approx(box.area, rel=1e-9)
-        assert min(found.area) > 0.01 * box.area
-        assert len(found.lines) >= 1
+        box = Box(corner[0] - side, corner[0] + side, corner[1] - side, corner[1] + side)
+        decision = decide(layers, box)
+        assert sum(decision.area) == pytest.approx(box.area, rel=1e-9)
+        assert min(decision.area) > 0.01 * box.area
+        assert len(decision.lines) >= 1
 
 
 def test_a_picture_moved_far_away_and_made_small_has_the_same_lines():
@@ -489,17 +491,17 @@ def test_a_picture_moved_far_away_and_made_small_has_the_same_lines():
     first = layers[0].weight / scale
     moved = [Layer(first, layers[0].bias - centre @ first), *layers[1:]]
     sides = zip(centre - scale, centre + scale, strict=True)
-    found = decide(moved, Box(*itertools.chain(*sides)))
+    decision = decide(moved, Box(*itertools.chain(*sides)))
     here = decide(layers, SQUARE)
     shortest = min(np.linalg.norm(np.diff(line, axis=0), axis=1).min() for line in here.lines)
     assert shortest < 1e-3  # a join that grew with the distance would swallow it
     ordered = sorted(here.lines, key=lambda line: tuple(line.mean(axis=0)))
-    others = [(line - centre) / scale for line in found.lines]
+    others = [(line - centre) / scale for line in decision.lines]
     for line, other in zip(
         ordered, sorted(others, key=lambda x: tuple(x.mean(axis=0))), strict=True
     ):
         assert line.shape == other.shape
-    np.testing.assert_allclose(np.array(found.area) / scale**2, here.area, rtol=1e-6)
+    np.testing.assert_allclose(np.array(decision.area) / scale**2, here.area, rtol=1e-6)
 
 
 # exact risk

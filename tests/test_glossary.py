@@ -28,17 +28,17 @@ def glossary():
 
 def public_classes():
     """The classes that rooms re-export, by identity: a room may show what another one has."""
-    found = {}
+    by_class = {}
     for room in ROOMS:
         module = import_module(f"simbias.{room}")
         for name in getattr(module, "__all__", ()):
             if inspect.isclass(value := getattr(module, name)):
-                found.setdefault(value, []).append(f"{room}.{name}")
-    return found
+                by_class.setdefault(value, []).append(f"{room}.{name}")
+    return by_class
 
 
-def parsed():
-    return {path: ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
+def parsed(folder):
+    return {path: ast.parse(path.read_text()) for path in sorted(folder.rglob("*.py"))}
 
 
 def test_every_public_class_stands_in_the_glossary_once():
@@ -65,16 +65,17 @@ def test_words_stand_in_one_row_and_mean_something():
 
 def test_no_two_classes_have_one_name():
     names = Counter(
-        node.name for tree in parsed().values() for node in tree.body
+        node.name for tree in parsed(ROOT).values() for node in tree.body
         if isinstance(node, ast.ClassDef)
     )  # fmt: skip
     assert [name for name, count in names.items() if count > 1] == []
 
 
-def test_locals_and_parameters_say_what_they_hold():
+@pytest.mark.parametrize("folder", ("simbias", "tests", "figures", "benchmarks"))
+def test_locals_and_parameters_say_what_they_hold(folder):
     empty = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path, tree in parsed().items()
+        f"{path.name}:{node.lineno}"
+        for path, tree in parsed(ROOT.parent / folder).items()
         for function in ast.walk(tree)
         if isinstance(function, ast.FunctionDef | ast.Lambda)
         for node in ast.walk(function)

@@ -41,7 +41,7 @@ def with_rule(stack, rule):
         oracle.explicit_network(rule, turn, width=network.width, depth=network.depth)
         for turn in stack.rotation
     ]
-    return replace(stack, params=stacked([network.from_layers(one) for one in layers]))
+    return replace(stack, params=stacked([network.from_layers(own) for own in layers]))
 
 
 # controls
@@ -49,25 +49,27 @@ def with_rule(stack, rule):
 
 @pytest.mark.parametrize("depth", (1, 2))
 def test_the_achievable_network_gets_full_marks_in_every_zone_of_every_plane(depth):
-    found = report("achievable", depth).achievable_agreement
-    assert found.value.shape == (3, 2, len(ZONES))
-    assert np.all(found.value == 1) and np.all(found.high == 1)
-    assert np.all((found.low > 0.7) & (found.low < 0.9))  # 16 pairs of contexts tell no more
+    agreement = report("achievable", depth).achievable_agreement
+    assert agreement.value.shape == (3, 2, len(ZONES))
+    assert np.all(agreement.value == 1) and np.all(agreement.high == 1)
+    assert np.all(
+        (agreement.low > 0.7) & (agreement.low < 0.9)
+    )  # 16 pairs of contexts tell no more
 
 
 def test_the_simple_network_follows_the_simple_rule_and_half_of_the_achievable_one():
-    found = report("simple")
-    assert np.all(found.simple_agreement.value == 1)
-    np.testing.assert_allclose(found.achievable_agreement.value, 0.5, atol=1e-6)
+    grids = report("simple")
+    assert np.all(grids.simple_agreement.value == 1)
+    np.testing.assert_allclose(grids.achievable_agreement.value, 0.5, atol=1e-6)
 
 
 def test_only_the_plane_of_its_own_coordinate_shows_what_the_achievable_network_says():
-    found = report("achievable")
+    grids = report("achievable")
     rule = oracle.achievable_rule(tasks.get("noisy-lms-7", dim=2), 1)
-    rows = rule(np.column_stack([0 * found.up[1], found.up[1]]))
-    assert np.all(found.proportion[:, 1] == rows[:, None])
-    assert np.all(found.proportion[:, 0] == 0.5)  # the context decides
-    assert np.all(found.given[:, 0, 0] == 0) and np.all(found.given[:, 0, 1] == 1)
+    rows = rule(np.column_stack([0 * grids.up[1], grids.up[1]]))
+    assert np.all(grids.proportion[:, 1] == rows[:, None])
+    assert np.all(grids.proportion[:, 0] == 0.5)  # the context decides
+    assert np.all(grids.given[:, 0, 0] == 0) and np.all(grids.given[:, 0, 1] == 1)
 
 
 def test_cuts_of_the_controls_and_what_they_are_worth():
@@ -104,18 +106,18 @@ def test_distances_of_the_controls():
 def test_a_network_without_the_two_outer_cuts_is_caught():
     stack = control(cell_of(), "achievable")
     full = oracle.achievable_rule(stack.cell.task, OWN)
-    found = measure_grids(
+    grids = measure_grids(
         with_rule(stack, replace(full, cuts=full.cuts[1:-1], first=1 - full.first)),
         coordinates=[OWN],
         resolution=RESOLUTION,
         contexts=CONTEXTS,
     )
-    assert np.all(found.counts == 4) and found.majority_cuts == 4
-    assert found.cut_accuracy.value == pytest.approx(0.9375)
+    assert np.all(grids.counts == 4) and grids.majority_cuts == 4
+    assert grids.cut_accuracy.value == pytest.approx(0.9375)
     # the two outer slabs of the four positive ones are wrong, and no negative one
-    agreed = found.achievable_agreement.value[0, 0]
+    agreed = grids.achievable_agreement.value[0, 0]
     assert agreed[[0, 2]] == pytest.approx(0.75, abs=0.03)
-    mean, largest = found.distances[0, 0, 0]
+    mean, largest = grids.distances[0, 0, 0]
     gap = full.cuts[1] - full.cuts[0]
     assert largest == pytest.approx(gap, abs=1e-6)
     assert mean == pytest.approx((0 + gap * 2 / 6) / 2, abs=1e-6)
@@ -126,35 +128,35 @@ def test_a_network_without_the_two_outer_cuts_is_caught():
 
 def test_two_coordinates_leave_no_context_and_nothing_to_chance():
     stack = control(cell_of(dim=2), "achievable", seeds=2)
-    found = measure_grids(stack, resolution=20, contexts=CONTEXTS)
-    assert found.contexts == 0 and found.coordinates == (1,)
-    assert set(np.unique(found.given)) == set(np.unique(found.proportion)) == {0, 1}
-    assert np.all(found.achievable_agreement.value == 1)
-    assert found.counts.shape == (2, 1, CONTEXTS) and np.all(found.counts == 6)
-    assert found.distances.shape == (2, 1, 1, 2)
+    grids = measure_grids(stack, resolution=20, contexts=CONTEXTS)
+    assert grids.contexts == 0 and grids.coordinates == (1,)
+    assert set(np.unique(grids.given)) == set(np.unique(grids.proportion)) == {0, 1}
+    assert np.all(grids.achievable_agreement.value == 1)
+    assert grids.counts.shape == (2, 1, CONTEXTS) and np.all(grids.counts == 6)
+    assert grids.distances.shape == (2, 1, 1, 2)
 
 
 def test_proportions_are_those_of_points_put_together_by_hand(trained, forward):
-    found = measure_grids(trained, coordinates=[2], resolution=21, contexts=6, planes=1)
+    grids = measure_grids(trained, coordinates=[2], resolution=21, contexts=6, planes=1)
     i, task = 3, trained.cell.task
     x = draw_lines(trained, i, 0, 6)
     params = jax.tree.map(lambda leaf: leaf[i], trained.params)
     for row, column in ((0, 0), (4, 4), (8, 3), (2, 5)):
-        x[:, 0], x[:, 2] = found.across[column], found.up[0, row]
+        x[:, 0], x[:, 2] = grids.across[column], grids.up[0, row]
         logits = forward(params, x @ trained.rotation[i].astype(float))
-        said = logits[:, 1] > logits[:, 0]
-        assert found.given[i, 0, :, row, column] == pytest.approx(
-            [said[::2].mean(), said[1::2].mean()]
+        label = logits[:, 1] > logits[:, 0]
+        assert grids.given[i, 0, :, row, column] == pytest.approx(
+            [label[::2].mean(), label[1::2].mean()]
         )
-        assert found.proportion[i, 0, row, column] == pytest.approx(said.mean())
+        assert grids.proportion[i, 0, row, column] == pytest.approx(label.mean())
     assert task.blocks[2].kind == "slab-7"
 
 
 def test_a_network_that_has_learned_a_line_agrees_with_it_outside_the_margin(trained):
-    found = measure_grids(trained, coordinates=[1, 2], resolution=30, contexts=64, planes=1)
-    agreed = found.simple_agreement
+    grids = measure_grids(trained, coordinates=[1, 2], resolution=30, contexts=64, planes=1)
+    agreed = grids.simple_agreement
     assert np.all(agreed.value[..., :2] > 0.98)
-    inside = found.achievable_agreement.value[..., 2]
+    inside = grids.achievable_agreement.value[..., 2]
     assert np.all(np.abs(inside - 0.5) < 0.15)
     assert np.all((agreed.low <= agreed.value) & (agreed.value <= agreed.high))
 
@@ -165,9 +167,9 @@ def test_devices_do_not_change_the_answer(trained, monkeypatch):
     devices = jax.devices()
     assert len(devices) == 2
     monkeypatch.setattr(jax, "devices", lambda *_: devices[:1])
-    one = measure_grids(trained, **options)
-    np.testing.assert_array_equal(one.given, two.given)
-    np.testing.assert_array_equal(one.simple_agreement, two.simple_agreement)
+    grids = measure_grids(trained, **options)
+    np.testing.assert_array_equal(grids.given, two.given)
+    np.testing.assert_array_equal(grids.simple_agreement, two.simple_agreement)
 
 
 def test_a_network_meets_the_same_contexts_in_every_stack():
@@ -190,7 +192,7 @@ def test_the_margin_of_a_slab_coordinate_is_all_of_its_gaps():
     x = draw_lines(stack, 0, 0, 1000)[:, 0]
     told = oracle.decided(stack.cell.task.blocks[0])
     assert len(told) == 5
-    gaps = [(one.high, other.low) for one, other in zip(told[:-1], told[1:], strict=True)]
+    gaps = [(piece.high, other.low) for piece, other in zip(told[:-1], told[1:], strict=True)]
     held = [np.mean((low <= x) & (x <= high)) for low, high in gaps]
     assert held == pytest.approx([0.25] * 4, abs=0.05)
 
@@ -206,9 +208,9 @@ def test_other_networks_have_proportions_but_no_exact_geometry():
     cell = cell_of(activation="tanh")
     rotation = np.stack([problem_of(cell, 0).law.rotation])
     stack = replace(control(cell_of(), "achievable"), cell=cell, rotation=rotation, draws=("",))
-    found = measure_grids(stack, resolution=20, contexts=4)
-    assert np.isfinite(found.given).all()
-    for part in (found.counts, found.cuts.value, found.majority_cuts, found.distances):
+    grids = measure_grids(stack, resolution=20, contexts=4)
+    assert np.isfinite(grids.given).all()
+    for part in (grids.counts, grids.cuts.value, grids.majority_cuts, grids.distances):
         assert np.isnan(part).all()
 
 
@@ -217,8 +219,8 @@ def test_a_diverged_network_has_no_exact_geometry():
     for leaf in jax.tree.leaves(stack.params):
         leaf[1] = np.nan
     options = {"coordinates": [OWN], "resolution": RESOLUTION, "contexts": CONTEXTS}
-    found = measure_grids(stack, **options)
-    assert np.isfinite(found.counts[0]).all() and np.isnan(found.counts[1]).all()
+    grids = measure_grids(stack, **options)
+    assert np.isfinite(grids.counts[0]).all() and np.isnan(grids.counts[1]).all()
 
 
 def test_default_coordinates_attain_the_bayes_risk():
@@ -230,25 +232,25 @@ def test_default_coordinates_attain_the_bayes_risk():
 
 
 def test_intervals_are_stratified_by_label():
-    made = np.random.default_rng(0)
-    values = made.normal(size=(5, 40)) + 7 * (np.arange(40) % 2)  # labels differ by far
-    found = _over_contexts(values, 0.95)
-    zero, one = values[:, ::2], values[:, 1::2]
-    expected = stats.ttest_ind(zero, -one, axis=1).confidence_interval()
-    np.testing.assert_allclose(found.low, expected.low / 2)
-    np.testing.assert_allclose(found.high, expected.high / 2)
+    random = np.random.default_rng(0)
+    values = random.normal(size=(5, 40)) + 7 * (np.arange(40) % 2)  # labels differ by far
+    interval = _over_contexts(values, 0.95)
+    zero, ones = values[:, ::2], values[:, 1::2]
+    expected = stats.ttest_ind(zero, -ones, axis=1).confidence_interval()
+    np.testing.assert_allclose(interval.low, expected.low / 2)
+    np.testing.assert_allclose(interval.high, expected.high / 2)
 
 
 def test_without_spread_over_contexts_nothing_is_known_of_unbounded_means():
-    found = _over_contexts(np.full((1, 40), 3.0), 0.95)
-    assert found.value == [3] and np.isnan(found.low).all() and np.isnan(found.high).all()
+    interval = _over_contexts(np.full((1, 40), 3.0), 0.95)
+    assert interval.value == [3] and np.isnan(interval.low).all() and np.isnan(interval.high).all()
 
 
 def test_units_of_a_proportion_are_pairs_of_contexts_given_either_label():
     values = (np.arange(40) % 2)[None] * 1.0  # labels differ by far, pairs not at all
-    found = _proportion_over_contexts(values, 0.95)
+    interval = _proportion_over_contexts(values, 0.95)
     ends = map(float, betting_interval(np.full(20, 0.5), 0.95))
-    assert tuple(part[0] for part in found) == pytest.approx((0.5, *ends))
+    assert tuple(part[0] for part in interval) == pytest.approx((0.5, *ends))
 
 
 def line(*vertices):
@@ -256,8 +258,8 @@ def line(*vertices):
 
 
 def test_distance_between_parallel_lines():
-    one, other = [line((0, 0), (2, 0))], [line((2, 0.5), (1, 0.5), (0, 0.5))]
-    assert curve_distances(one, other, 0.01) == pytest.approx((0.5, 0.5))
+    first, other = [line((0, 0), (2, 0))], [line((2, 0.5), (1, 0.5), (0, 0.5))]
+    assert curve_distances(first, other, 0.01) == pytest.approx((0.5, 0.5))
 
 
 def test_distance_to_a_part_is_none_one_way_and_some_the_other():
@@ -268,13 +270,13 @@ def test_distance_to_a_part_is_none_one_way_and_some_the_other():
 
 
 def test_distances_do_not_depend_on_where_the_vertices_are():
-    made = np.random.default_rng(1)
-    one = [made.normal(size=(6, 2)), made.normal(size=(3, 2))]
-    other = [made.normal(size=(5, 2))]
-    split = [np.insert(curve, 1, curve[:2].mean(axis=0), axis=0) for curve in one]
-    expected = curve_distances(one, other, 1e-3)
+    random = np.random.default_rng(1)
+    first = [random.normal(size=(6, 2)), random.normal(size=(3, 2))]
+    other = [random.normal(size=(5, 2))]
+    split = [np.insert(curve, 1, curve[:2].mean(axis=0), axis=0) for curve in first]
+    expected = curve_distances(first, other, 1e-3)
     assert curve_distances(split, other, 1e-3) == pytest.approx(expected, abs=1e-3)
-    assert curve_distances(other, one, 1e-3) == pytest.approx(expected, abs=1e-12)
+    assert curve_distances(other, first, 1e-3) == pytest.approx(expected, abs=1e-12)
 
 
 def test_points_lie_close_enough_for_what_is_said_of_hausdorff_distances():
@@ -331,19 +333,19 @@ def trained_to_the_end(dim, depth, updates):
 def test_in_few_dimensions_two_hidden_layers_learn_the_achievable_rule(dim):
     stack = trained_to_the_end(dim, 2, 40_000)
     assert np.all(validate(stack).achievable_agreement.low >= 0.99)
-    found = measure_grids(stack)
-    margin = found.achievable_agreement.value[:, :, ZONES.index("margin-slab")]
+    grids = measure_grids(stack)
+    margin = grids.achievable_agreement.value[:, :, ZONES.index("margin-slab")]
     assert np.all(margin >= 0.99)
     if dim == 2:  # the only slab coordinate; with more, their cuts may be shared out
-        assert np.all(found.slab_cuts == 6) and np.all(found.cut_accuracy.value == 1)
+        assert np.all(grids.slab_cuts == 6) and np.all(grids.cut_accuracy.value == 1)
 
 
 @pytest.mark.slow
 def test_in_fifty_dimensions_a_network_follows_the_simple_rule_and_learns_no_cut():
-    found = measure_grids(trained_to_the_end(50, 1, 20_000))
+    grids = measure_grids(trained_to_the_end(50, 1, 20_000))
     outside = [ZONES.index("support-slab"), ZONES.index("support-gap")]
-    assert np.all(found.simple_agreement.value[:, :, outside] >= 0.98)
-    inside = found.achievable_agreement
+    assert np.all(grids.simple_agreement.value[:, :, outside] >= 0.98)
+    inside = grids.achievable_agreement
     zone = ZONES.index("margin-slab")
     assert np.all((inside.low[:, :, zone] < 0.55) & (inside.high[:, :, zone] > 0.45))
-    assert np.all(found.cuts.value < 6) and np.all(found.slab_cuts < 6)
+    assert np.all(grids.cuts.value < 6) and np.all(grids.slab_cuts < 6)

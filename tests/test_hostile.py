@@ -97,10 +97,10 @@ def refused(tmp_path, monkeypatch):
         with pytest.raises(ValueError) as caught:
             read(str(path))
         assert time.perf_counter() - clock < 5  # the quickest take a moment, those before took ever
-        said = str(caught.value)
-        assert name in said and "\n" not in said and len(said) < 600
-        assert [one.name for one in tmp_path.iterdir()] == [name]
-        return said
+        printed = str(caught.value)
+        assert name in printed and "\n" not in printed and len(printed) < 600
+        assert [entry.name for entry in tmp_path.iterdir()] == [name]
+        return printed
 
     return message
 
@@ -129,9 +129,9 @@ def test_what_a_claim_said_is_read_with_the_same_care(refused, tmp_path, what):
         return _read_batch(tmp_path / "1.json")
 
     refused("1.json", content, read)
-    one = {"id": "a", "hash": "b", "family": "c", "correction": "d", "family_size": 1}
+    entry = {"id": "a", "hash": "b", "family": "c", "correction": "d", "family_size": 1}
     for version in (0, -1, 1e999, "1", True, None, 10**15):
-        batch = {"generation": 1, "said": "d", "claims": [one | {"version": version}]}
+        batch = {"generation": 1, "said": "d", "claims": [entry | {"version": version}]}
         batch["checksum"] = of_json(json.loads(json.dumps(batch)))
         assert "version" in refused("1.json", json.dumps(batch), read)
 
@@ -203,8 +203,8 @@ def test_as_many_claims_as_are_allowed_take_seconds(many, seconds, tmp_path, mon
 
 @pytest.mark.parametrize("text", ["(" * 5000 + "risk" + ")" * 5000, "-" * 5000 + "risk", "[" * 400])
 def test_a_claim_nested_without_end_is_refused(refused, text):
-    said = claims(1).replace('"risk"', f"'''{text}'''")
-    assert "quantity: got" in refused("my.toml", said, load)
+    claim_file = claims(1).replace('"risk"', f"'''{text}'''")
+    assert "quantity: got" in refused("my.toml", claim_file, load)
 
 
 @pytest.mark.parametrize(
@@ -227,8 +227,8 @@ def test_a_run_that_says_odd_things_is_named(tmp_path, capsys, changes, words, v
     path = tmp_path / "run.toml"
     path.write_text(tomli_w.dumps(RUN | changes))
     assert main([verb, str(tmp_path), *(["select 1"] if verb == "query" else [])]) == 2
-    said = capsys.readouterr()
-    assert not said.out and said.err.count("\n") == 1 and f"{path}: {words}" in said.err
+    printed = capsys.readouterr()
+    assert not printed.out and printed.err.count("\n") == 1 and f"{path}: {words}" in printed.err
 
 
 @pytest.mark.parametrize("kind", ["directory", "pipe", "device", "dangling"])
@@ -250,7 +250,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path, kind):
         read_text("it", path)
     assert main(["info", str(path)]) == 2
     assert main(["run", str(path), "--out", str(tmp_path / "run")]) == 2
-    assert [one.name for one in tmp_path.iterdir()] == ["my.toml"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["my.toml"]
 
 
 def test_an_override_nested_without_end_is_named(capsys):
@@ -274,8 +274,8 @@ def test_what_does_not_fit_the_memory_is_refused_before_it_is_taken(
     sets = [change, "network.depth=2", "stop.max_updates=40"]
     line = ["run", "pitfalls", "--preset", "smoke", "--seeds", "1", "--set", *sets]
     assert main([*line, "--out", str(tmp_path / "run")]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and f"{words}, allowed: what fits into 16 GB" in said
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1 and f"{words}, allowed: what fits into 16 GB" in printed
     assert not list(tmp_path.rglob("*.toml"))
     assert main([*line, "--dry-run"]) == 0  # it may be meant for another machine
 

@@ -43,16 +43,16 @@ def rooms() -> dict[str, int]:
 
 def imported(module: str, source: str, files: Mapping[str, Path] = FILES) -> set[str]:
     """The modules of the package that a source imports, wherever it does."""
-    found = set()
+    names = set()
     for node in _statements(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{module}: a relative import"
             origin = node.module or ""
             named = {f"{origin}.{alias.name}" for alias in node.names}
-            found |= {name if name in files else origin for name in named}
-    return {name for name in found if name.split(".")[0] == "simbias"}
+            names |= {name if name in files else origin for name in named}
+    return {name for name in names if name.split(".")[0] == "simbias"}
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
@@ -185,11 +185,11 @@ def test_what_talks_is_seen(source):
 
 
 def test_every_room_says_which_tests_would_notice_a_mistake():
-    said = tomllib.loads((HOME / "pyproject.toml").read_text())["tool"]["mutants"]
+    by_room = tomllib.loads((HOME / "pyproject.toml").read_text())["tool"]["mutants"]
     folders = {path.parent.name for path in (HOME / "simbias").glob("*/__init__.py")}
-    assert said.keys() == folders | {"parallel"}
+    assert by_room.keys() == folders | {"parallel"}
     assert [
-        pattern for tests in said.values() for pattern in tests if not any(HOME.glob(pattern))
+        pattern for tests in by_room.values() for pattern in tests if not any(HOME.glob(pattern))
     ] == []
 
 

@@ -71,11 +71,11 @@ def written_down(monkeypatch, module, name):
     original, seen = getattr(module, name), []
 
     def recording(*arguments):
-        made = original(*arguments)
+        result = original(*arguments)
         jax.debug.callback(
-            lambda *parts: seen.append([np.array(part) for part in parts]), *jax.tree.leaves(made)
+            lambda *parts: seen.append([np.array(part) for part in parts]), *jax.tree.leaves(result)
         )
-        return made
+        return result
 
     monkeypatch.setattr(module, name, recording)
     return seen
@@ -109,12 +109,12 @@ def drawn():
             risk.errors(Panel((Recorder(),), (panel(stack).data[i],)), POINTS, 0.95)
         fresh = measure_islands(stack, sample=10, directions=3).fresh
         jax.effects_barrier()
-        found = Drawn(
+        drawings = Drawn(
             counted,
             list(counts[1]),
             list(pairs),
             stochastic,
-            [one.position for one in fresh],
+            [exception.position for exception in fresh],
             [x for (x,) in ways],
             [
                 (
@@ -124,7 +124,7 @@ def drawn():
                 for n in (1, 2, 3, 4)
             ],
         )
-    return found
+    return drawings
 
 
 def apart(sets, rows):
@@ -162,7 +162,7 @@ def test_no_two_points_of_the_risk_are_the_same(drawn):
     assert apart([uniforms for uniforms, _ in drawn.risk], POINTS * len(SEEDS))
     labels = whole(y for _, y in drawn.risk)
     # a randomised coordinate of the simple rule says the label that it was drawn for
-    labels += whole(side > 0 for one in drawn.scores for side in one.s_randomised)
+    labels += whole(side > 0 for chunk in drawn.scores for side in chunk.s_randomised)
     assert apart(labels, 2 * 3 * len(SEEDS))
 
 
@@ -175,7 +175,7 @@ def test_no_two_points_of_paired_counts_are_the_same(drawn):
 def test_what_a_chunk_adds_to_counts_is_not_what_the_one_before_has_added(drawn, measurement):
     total = np.array([counts[measurement] for counts in drawn.counts])
     added = np.diff(total, axis=0, prepend=0)
-    assert all((one != other).any() for one, other in pairwise(added))
+    assert all((first != other).any() for first, other in pairwise(added))
 
 
 def test_a_stochastic_network_draws_its_weights_anew_in_every_chunk(drawn):
@@ -183,11 +183,11 @@ def test_a_stochastic_network_draws_its_weights_anew_in_every_chunk(drawn):
 
 
 def test_a_stochastic_network_is_asked_about_the_points_of_the_network_itself(drawn):
-    own = [np.asarray(quantile(CELL.task.tables, *map(jnp.asarray, made))) for made in drawn.risk]
+    own = [np.asarray(quantile(CELL.task.tables, *map(jnp.asarray, draws))) for draws in drawn.risk]
     copies = [x for x, *_ in drawn.stochastic]
     assert apart(copies, POINTS * len(SEEDS))
-    one, other = (np.sort(np.concatenate(sets), axis=0) for sets in (own, copies))
-    np.testing.assert_allclose(one, other, atol=1e-6)
+    first, other = (np.sort(np.concatenate(sets), axis=0) for sets in (own, copies))
+    np.testing.assert_allclose(first, other, atol=1e-6)
 
 
 def test_errors_of_a_posterior_are_counted_on_draws_of_their_own_in_every_chunk(monkeypatch):
@@ -223,7 +223,7 @@ def test_streams_seeds_and_tasks_have_points_of_their_own():
 
 def test_what_measures_a_network_has_seen_nothing_that_made_it(drawn):
     """Training, selection, certificates, risk, pairs, grids and islands of every network."""
-    own = [np.asarray(quantile(CELL.task.tables, *map(jnp.asarray, made))) for made in drawn.risk]
+    own = [np.asarray(quantile(CELL.task.tables, *map(jnp.asarray, draws))) for draws in drawn.risk]
     stack = control(CELL, "simple", seeds=SEEDS)
     sets = [
         *(stream(CELL, seed, name, 2000) for seed in SEEDS for name in ("train", "select")),
@@ -252,8 +252,8 @@ def test_a_masked_training_set_is_one_point_of_each_pair(pairs):
     both = jax.tree.leaves(supersample(sampler(CELL.task), problem, pairs))
     second = np.asarray(draw_mask(problem, pairs))
     assert 0 < second.sum() < pairs
-    one = jax.tree.leaves(masked_set(sampler(CELL.task), problem, pairs))
-    for part, sets in zip(one, both, strict=True):
+    leaves = jax.tree.leaves(masked_set(sampler(CELL.task), problem, pairs))
+    for part, sets in zip(leaves, both, strict=True):
         first, other = np.asarray(sets[:pairs]), np.asarray(sets[pairs:])
         chosen = second if first.ndim == 1 else second[:, None]
         np.testing.assert_array_equal(part, np.where(chosen, other, first))
@@ -301,9 +301,9 @@ def test_draws_of_a_fixed_network_are_the_recorded_ones():
     simple, best = (control(cell, rule, seeds=[3]) for rule in ("simple", "achievable"))
     places = draw_lines(simple, 0, 0, 4)[:, 0]
     assert places.tolist() == pytest.approx([-0.077339, -0.030813, 0.083878, 0.058757], abs=1e-5)
-    found = measure_islands(simple, sample=3, directions=2)
-    assert found.training[0].index.tolist() == [1695, 1798, 1836]
-    fresh = found.fresh[0].position[:, 1].tolist()
+    islands = measure_islands(simple, sample=3, directions=2)
+    assert islands.training[0].index.tolist() == [1695, 1798, 1836]
+    fresh = islands.fresh[0].position[:, 1].tolist()
     assert fresh == pytest.approx([-0.666108, -0.678797, -0.280776], abs=1e-5)
     counts = [int(part[0]) for part in risk.count(simple, 25_000)]
     assert counts == [25_000, 23_769, 12_371, 23_769, 1231, 0, 25_000, 23_769, 0]

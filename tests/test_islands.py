@@ -53,46 +53,46 @@ def peak(radius, dim=2):
 
 
 def test_the_achievable_network_treats_training_and_fresh_exceptions_alike():
-    found = report("achievable")
+    measured = report("achievable")
     for name in MEASURES:
-        excess = getattr(found, name).excess
+        excess = getattr(measured, name).excess
         assert np.all((excess.low <= 0) & (0 <= excess.high)), name
-    assert np.all(found.fitted.training.value == 1) and np.all(found.fitted.fresh.value == 1)
-    assert np.all(found.chord.training.value > 0.1)
+    assert np.all(measured.fitted.training.value == 1) and np.all(measured.fitted.fresh.value == 1)
+    assert np.all(measured.chord.training.value > 0.1)
 
 
 def test_the_simple_network_has_no_islands():
-    found = report("simple")
-    for one in (*found.training, *found.fresh):
-        assert len(one.index) == POINTS
-        assert not one.fitted.any() and not one.open.any()
-        assert not one.axis.any() and not one.chord.any() and not one.area.any()
+    measured = report("simple")
+    for islands in (*measured.training, *measured.fresh):
+        assert len(islands.index) == POINTS
+        assert not islands.fitted.any() and not islands.open.any()
+        assert not islands.axis.any() and not islands.chord.any() and not islands.area.any()
     for name in MEASURES:
-        compared = getattr(found, name)
+        compared = getattr(measured, name)
         assert not np.any([part.value for part in compared]), name
         if name == "relative":  # nothing bounds it, and nothing is seen of its spread
             assert np.isnan([part.low for part in compared]).all()
         else:
             assert np.all(compared.fresh.low == 0) and np.all(compared.fresh.high > 0), name
             assert np.all((compared.excess.low < 0) & (compared.excess.high > 0)), name
-    assert all(np.all(one.fitted_since == -1) for one in found.training)
+    assert all(np.all(islands.fitted_since == -1) for islands in measured.training)
 
 
 def test_around_the_achievable_network_islands_are_its_slabs():
-    found = report("achievable")
+    measured = report("achievable")
     cuts = oracle.achievable_rule(tasks.get("noisy-lms-7", dim=DIM), OWN).cuts
     edges = np.array([-np.inf, *cuts, np.inf])
-    for one in (*found.training, *found.fresh):
-        x = one.position[:, OWN]
+    for islands in (*measured.training, *measured.fresh):
+        x = islands.position[:, OWN]
         slab = np.searchsorted(cuts, x)
         up, down = edges[slab + 1] - x, x - edges[slab]
-        kept = np.minimum(np.column_stack([up, down]), found.reach)
-        np.testing.assert_allclose(one.axis[:, OWN], kept, atol=1e-6)
-        assert np.all(one.axis[:, :OWN] == found.reach)
+        kept = np.minimum(np.column_stack([up, down]), measured.reach)
+        np.testing.assert_allclose(islands.axis[:, OWN], kept, atol=1e-6)
+        assert np.all(islands.axis[:, :OWN] == measured.reach)
         height = np.minimum(edges[slab + 1], 1) - np.maximum(edges[slab], -1)
-        np.testing.assert_allclose(one.area[:, 1], 2 * height, atol=1e-6)
-        np.testing.assert_allclose(one.area[:, 0], 4, atol=1e-9)  # that plane is one label
-        assert one.open.all()
+        np.testing.assert_allclose(islands.area[:, 1], 2 * height, atol=1e-6)
+        np.testing.assert_allclose(islands.area[:, 0], 4, atol=1e-9)  # that plane is one label
+        assert islands.open.all()
 
 
 def test_where_some_exceptions_are_fitted_these_have_islands_and_the_others_have_none(monkeypatch):
@@ -108,37 +108,37 @@ def test_where_some_exceptions_are_fitted_these_have_islands_and_the_others_have
     rule = replace(rule, cuts=rule.cuts[2:-2])
     layers = [oracle.explicit_network(rule, turn, width=8, depth=1) for turn in stack.rotation]
     stack = replace(stack, params=stacked(list(map(stack.cell.network.from_layers, layers))))
-    found = measure_islands(stack, sample=30, directions=5, coordinates=[1, OWN])
+    measured = measure_islands(stack, sample=30, directions=5, coordinates=[1, OWN])
     edges = np.array([-np.inf, *rule.cuts, np.inf])
-    pairs = zip(found.training, found.fresh, strict=True)
-    for one, ends in zip([one for pair in pairs for one in pair], drawn, strict=True):
-        right = rule(one.position) == one.label
+    pairs = zip(measured.training, measured.fresh, strict=True)
+    for islands, ends in zip([islands for pair in pairs for islands in pair], drawn, strict=True):
+        right = rule(islands.position) == islands.label
         assert 0 < right.sum() < len(right) == 30
-        np.testing.assert_array_equal(one.fitted, right)
-        for part in (one.axis, one.chord, one.area, one.open):
+        np.testing.assert_array_equal(islands.fitted, right)
+        for part in (islands.axis, islands.chord, islands.area, islands.open):
             assert not part[~right].any() and part[right].any()
         # on the way to a draw its label is kept up to the next cut, or all the way
-        arms = ends.reshape(30, 5, DIM) - one.position[:, None]
+        arms = ends.reshape(30, 5, DIM) - islands.position[:, None]
         arms[..., 0] = 0
-        x, way = one.position[:, OWN, None], arms[..., OWN]
+        x, way = islands.position[:, OWN, None], arms[..., OWN]
         slab = np.searchsorted(rule.cuts, x)
         proportion = np.minimum((np.where(way > 0, edges[slab + 1], edges[slab]) - x) / way, 1)
         kept = proportion * np.linalg.norm(arms, axis=2)
-        np.testing.assert_allclose(one.chord[right], kept[right], atol=1e-5)
+        np.testing.assert_allclose(islands.chord[right], kept[right], atol=1e-5)
         assert {True, False} <= set((proportion[right] < 1).ravel())
     for kind in ("training", "fresh"):
-        for i, one in enumerate(getattr(found, kind)):
-            right, radius = one.fitted, np.median(one.chord, axis=1)
+        for i, islands in enumerate(getattr(measured, kind)):
+            right, radius = islands.fitted, np.median(islands.chord, axis=1)
             for name, values in (
                 ("fitted", 1.0 * right),
-                ("axis", np.median(one.axis.reshape(30, -1), axis=1)),
+                ("axis", np.median(islands.axis.reshape(30, -1), axis=1)),
                 ("chord", radius),
-                ("area", one.area.mean(axis=1)),
-                ("relative", radius / one.nearest),
+                ("area", islands.area.mean(axis=1)),
+                ("relative", radius / islands.nearest),
                 ("size", radius[right]),
-                ("open", 1.0 * one.open[right].all(axis=1)),
+                ("open", 1.0 * islands.open[right].all(axis=1)),
             ):
-                value = getattr(getattr(found, name), kind).value[i]
+                value = getattr(getattr(measured, name), kind).value[i]
                 assert value == pytest.approx(values.mean()), name
 
 
@@ -148,39 +148,39 @@ def test_where_some_exceptions_are_fitted_these_have_islands_and_the_others_have
 @pytest.mark.parametrize("radius", (0.01, 0.2, 0.7))
 def test_a_diamond_is_measured_exactly_whatever_box_it_takes(radius):
     task = tasks.get("noisy-lms-7", dim=2)
-    found = _island(task, peak(radius), np.zeros(2), (0, 1))
-    assert found.area == pytest.approx(2 * radius**2, rel=1e-9)
-    assert not found.open and found.label == 1
+    island = _island(task, peak(radius), np.zeros(2), (0, 1))
+    assert island.area == pytest.approx(2 * radius**2, rel=1e-9)
+    assert not island.open and island.label == 1
 
 
 def test_a_diamond_cut_off_by_the_support_is_open():
-    found = _island(tasks.get("noisy-lms-7", dim=2), peak(1.5), np.zeros(2), (0, 1))
-    assert found.open
-    assert found.area == pytest.approx(4 - 4 * 0.5**2 / 2, rel=1e-9)
+    island = _island(tasks.get("noisy-lms-7", dim=2), peak(1.5), np.zeros(2), (0, 1))
+    assert island.open
+    assert island.area == pytest.approx(4 - 4 * 0.5**2 / 2, rel=1e-9)
 
 
 def test_an_island_is_that_of_the_plane_through_the_point():
     x = np.array([0.0, 0.0, 0.9])
     layers = peak(0.5, dim=3)
     layers[0].weight[2] = 0.1  # moves the peak as x2 moves
-    found = _island(tasks.get("noisy-lms-7", dim=3), layers, x, (0, 1))
+    island = _island(tasks.get("noisy-lms-7", dim=3), layers, x, (0, 1))
     # |x0 + .09| + |.09 - x0| is .18 between, so the diamond loses .18 in either coordinate
-    assert 0 < found.area < 2 * 0.5**2
+    assert 0 < island.area < 2 * 0.5**2
 
 
 # the points
 
 
 def test_points_are_training_exceptions_and_fresh_ones():
-    found, rule = report("achievable"), oracle.simple_rule(tasks.get("noisy-lms-7", dim=DIM))
+    measured, rule = report("achievable"), oracle.simple_rule(tasks.get("noisy-lms-7", dim=DIM))
     for seed in range(SEEDS):
         x, y = training_set(cell_of(), seed)
-        own, new = found.training[seed], found.fresh[seed]
+        own, new = measured.training[seed], measured.fresh[seed]
         assert len(set(own.index)) == POINTS
         np.testing.assert_allclose(own.position, x[own.index], atol=1e-6)
         np.testing.assert_array_equal(own.label, y[own.index])
-        for one in (own, new):
-            assert np.all(rule(one.position) != one.label)
+        for islands in (own, new):
+            assert np.all(rule(islands.position) != islands.label)
         assert np.all(new.index == -1) and np.all(new.fitted_since == -1)
         assert np.all(own.fitted_since == 0)  # a control: from the beginning
         assert not np.isin(new.position[:, OWN], x[:, OWN]).any()
@@ -189,16 +189,16 @@ def test_points_are_training_exceptions_and_fresh_ones():
 def test_the_nearest_point_of_the_other_label_is_found_among_all():
     x, y = training_set(cell_of(), 0)
     x = x.astype(float)
-    for one in (report("achievable").training[0], report("achievable").fresh[0]):
-        apart = np.linalg.norm(one.position[:, None] - x, axis=2)
-        expected = np.where(y != one.label[:, None], apart, np.inf).min(axis=1)
-        np.testing.assert_allclose(one.nearest, expected)
+    for islands in (report("achievable").training[0], report("achievable").fresh[0]):
+        apart = np.linalg.norm(islands.position[:, None] - x, axis=2)
+        expected = np.where(y != islands.label[:, None], apart, np.inf).min(axis=1)
+        np.testing.assert_allclose(islands.nearest, expected)
 
 
 def test_a_network_has_the_same_islands_in_every_stack():
-    one, other = report("achievable").training[1], report("achievable", seeds=(1,)).training[0]
+    first, other = report("achievable").training[1], report("achievable", seeds=(1,)).training[0]
     for name in ("index", "axis", "chord", "area"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        np.testing.assert_array_equal(getattr(first, name), getattr(other, name))
 
 
 def test_ways_lead_to_draws_with_the_same_simple_coordinate():
@@ -207,68 +207,70 @@ def test_ways_lead_to_draws_with_the_same_simple_coordinate():
     stack = control(cell_of(), "simple")
     for leaf in jax.tree.leaves(stack.params["layers"][1]):
         leaf *= -1  # the simple rule's opposite labels every exception correctly
-    found = measure_islands(stack, sample=10, directions=4)
-    one = found.training[0]
-    assert one.fitted.all() and np.all(one.chord > 0.05)
-    assert np.all(one.axis[:, 1:] == found.reach)
-    np.testing.assert_allclose(one.axis[:, 0].min(axis=1), np.abs(one.position[:, 0]), atol=1e-6)
-    assert np.all(one.area == pytest.approx(2)) and one.open.all()
+    measured = measure_islands(stack, sample=10, directions=4)
+    islands = measured.training[0]
+    assert islands.fitted.all() and np.all(islands.chord > 0.05)
+    assert np.all(islands.axis[:, 1:] == measured.reach)
+    np.testing.assert_allclose(
+        islands.axis[:, 0].min(axis=1), np.abs(islands.position[:, 0]), atol=1e-6
+    )
+    assert np.all(islands.area == pytest.approx(2)) and islands.open.all()
 
 
 def test_a_task_without_errors_of_the_simple_rule_has_no_points():
-    found = measure_islands(control(cell_of("lms-7"), "simple"), sample=5, directions=2)
-    assert len(found.training[0].index) == len(found.fresh[0].index) == 0
-    assert np.isnan(np.array([getattr(found, name) for name in MEASURES])).all()
+    measured = measure_islands(control(cell_of("lms-7"), "simple"), sample=5, directions=2)
+    assert len(measured.training[0].index) == len(measured.fresh[0].index) == 0
+    assert np.isnan(np.array([getattr(measured, name) for name in MEASURES])).all()
 
 
 # statistics
 
 
 def test_intervals_of_means_without_a_bound_are_students_and_none_without_spread():
-    made = np.random.default_rng(0)
-    one, other = made.normal(size=30), 0.3 * made.normal(size=12) + 1
-    found = _compared([[one, np.ones(9)], [other, other]], 0.9, _student)
-    own = stats.t.interval(0.9, 29, one.mean(), stats.sem(one))
-    assert (found.training.low[0], found.training.high[0]) == pytest.approx(own)
-    first = stats.t.interval(0.95, 29, one.mean(), stats.sem(one))
+    random = np.random.default_rng(0)
+    many, other = random.normal(size=30), 0.3 * random.normal(size=12) + 1
+    compared = _compared([[many, np.ones(9)], [other, other]], 0.9, _student)
+    own = stats.t.interval(0.9, 29, many.mean(), stats.sem(many))
+    assert (compared.training.low[0], compared.training.high[0]) == pytest.approx(own)
+    first = stats.t.interval(0.95, 29, many.mean(), stats.sem(many))
     second = stats.t.interval(0.95, 11, other.mean(), stats.sem(other))
     ends = first[0] - second[1], first[1] - second[0]
-    assert (found.excess.low[0], found.excess.high[0]) == pytest.approx(ends)
+    assert (compared.excess.low[0], compared.excess.high[0]) == pytest.approx(ends)
     assert (
-        found.training.value[1] == 1
-        and np.isnan([found.training.low[1], found.excess.low[1]]).all()
+        compared.training.value[1] == 1
+        and np.isnan([compared.training.low[1], compared.excess.low[1]]).all()
     )
 
 
 def test_a_way_that_is_the_same_around_every_point_has_an_interval_with_width():
-    found = _compared([[np.full(50, 1.0)], [np.zeros(50)]], 0.95, _at_most(14.0))
+    compared = _compared([[np.full(50, 1.0)], [np.zeros(50)]], 0.95, _at_most(14.0))
     # a fresh exception in twenty may keep its label as far as can be, and none of fifty shows it
-    assert found.fresh.high[0] > 14 * 0.05 and found.fresh.low[0] == 0
-    assert found.training.low[0] < 1 < found.training.high[0]
-    assert found.excess.value[0] == 1 and found.excess.low[0] < 0 < found.excess.high[0]
+    assert compared.fresh.high[0] > 14 * 0.05 and compared.fresh.low[0] == 0
+    assert compared.training.low[0] < 1 < compared.training.high[0]
+    assert compared.excess.value[0] == 1 and compared.excess.low[0] < 0 < compared.excess.high[0]
 
 
 def test_rare_ways_are_covered_as_often_as_the_interval_says():
-    made, covered = np.random.default_rng(1), 0
+    random, covered = np.random.default_rng(1), 0
     for _ in range(300):
-        fresh = 2.0 * (made.random(50) < 0.02)  # 36% of samples show none
-        found = _compared([[np.ones(50)], [fresh]], 0.95, _at_most(4.0))
-        covered += found.fresh.low[0] <= 0.04 <= found.fresh.high[0]
+        fresh = 2.0 * (random.random(50) < 0.02)  # 36% of samples show none
+        compared = _compared([[np.ones(50)], [fresh]], 0.95, _at_most(4.0))
+        covered += compared.fresh.low[0] <= 0.04 <= compared.fresh.high[0]
     assert covered >= 285
 
 
 def test_proportions_have_clopper_and_pearsons_interval_where_all_points_agree():
-    found = _compared([[np.ones(50)], [np.zeros(50)]], 0.95, _proportion)
+    compared = _compared([[np.ones(50)], [np.zeros(50)]], 0.95, _proportion)
     exact = clopper_pearson(np.array([50]), np.array([50]), 0.95)
-    assert found.training.low == pytest.approx(exact.low) and found.training.high == [1]
-    assert found.excess.low[0] < exact.low[0] and found.excess.high == [1]
+    assert compared.training.low == pytest.approx(exact.low) and compared.training.high == [1]
+    assert compared.excess.low[0] < exact.low[0] and compared.excess.high == [1]
 
 
 def test_one_point_has_a_mean_and_students_interval_none():
-    found = _compared([[np.array([2.0])], [np.array([1.0, 3.0])]], 0.9, _student)
-    assert found.training.value == [2] and np.isnan(found.training.low).all()
-    assert found.fresh.value == [2] and np.isfinite(found.fresh.low).all()
-    assert found.excess.value == [0] and np.isnan(found.excess.low).all()
+    compared = _compared([[np.array([2.0])], [np.array([1.0, 3.0])]], 0.9, _student)
+    assert compared.training.value == [2] and np.isnan(compared.training.low).all()
+    assert compared.fresh.value == [2] and np.isfinite(compared.fresh.low).all()
+    assert compared.excess.value == [0] and np.isnan(compared.excess.low).all()
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,6 @@ def test_what_would_draw_again_refuses_in_one_line_and_changes_nothing(before, t
         ["run", str(suite), "--set", "task.dim=3", "--out", str(before)],
     ):
         assert main(verb) == 2
-        said = capsys.readouterr().err.strip()
-        assert REFUSED in said and "\n" not in said
+        printed = capsys.readouterr().err.strip()
+        assert REFUSED in printed and "\n" not in printed
     assert files == {path: path.read_bytes() for path in before.rglob("*") if path.is_file()}

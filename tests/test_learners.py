@@ -45,18 +45,18 @@ TRACE = ("updates", "train_loss", "train_accuracy", "select_accuracy")
 
 
 def adam(learning_rate=1e-2):
-    def made(hyper):
+    def optimiser(hyper):
         return optax.adam(hyper["learning_rate"])
 
     def step(hyper, params, state, batch):
         gradient = jax.grad(batch.loss)(params)
-        change, state = made(hyper).update(gradient, state, params)
+        change, state = optimiser(hyper).update(gradient, state, params)
         return optax.apply_updates(params, change), state
 
     return Method(
         "adam",
         {"learning_rate": learning_rate},
-        lambda hyper, params, n: made(hyper).init(params),
+        lambda hyper, params, n: optimiser(hyper).init(params),
         step,
     )
 
@@ -183,15 +183,15 @@ METHODS = one_now(averaged, adam, sam, spectral_decoupling, last_layer)
 NETWORKS = one_now(Dropout, Convolutional, Recurrent)
 
 
-@pytest.mark.parametrize("made", METHODS)
-def test_a_method_of_ones_own_learns_more_than_a_guess(made):
-    ended = final(train(made()))
+@pytest.mark.parametrize("make", METHODS)
+def test_a_method_of_ones_own_learns_more_than_a_guess(make):
+    ended = final(train(make()))
     assert (ended["train_loss"] < 0.5).all() and (ended["select_accuracy"] > 0.75).all()
 
 
-@pytest.mark.parametrize("made", NETWORKS)
-def test_a_network_of_ones_own_learns_more_than_a_guess(made):
-    ended = final(train(adam(), network=Module(made.__name__.lower(), made)))
+@pytest.mark.parametrize("make", NETWORKS)
+def test_a_network_of_ones_own_learns_more_than_a_guess(make):
+    ended = final(train(adam(), network=Module(make.__name__.lower(), make)))
     assert (ended["train_loss"] < 0.55).all() and (ended["select_accuracy"] > 0.7).all()
 
 
@@ -240,18 +240,18 @@ def test_methods_of_one_name_settings_and_code_are_one_whatever_they_close_over(
 
 
 def test_settings_are_numbers_or_declared_static():
-    def made(settings, static=()):
+    def method_of(settings, static=()):
         return Method("own", settings, no_state, sam().step, static=static)
 
-    method = made({"rate": 0.1, "kind": "slow", "sizes": [1, 2]}, {"kind", "sizes"})
+    method = method_of({"rate": 0.1, "kind": "slow", "sizes": [1, 2]}, {"kind", "sizes"})
     assert method.traced == {"rate": 0.1}
     assert dict(method.compiled_in.settings) == {"kind": "slow", "sizes": [1, 2]}
-    assert made({"kind": "slow"}, {"kind"}) != made({"kind": "fast"}, {"kind"})
+    assert method_of({"kind": "slow"}, {"kind"}) != method_of({"kind": "fast"}, {"kind"})
     for value in ("slow", None, True, [1]):
         with pytest.raises(ValueError, match="^setting kind: got .*declared static$"):
-            made({"kind": value})
+            method_of({"kind": value})
     with pytest.raises(ValueError, match="^static: unknown name 'kinds', nearest: kind"):
-        made({"kind": 1}, {"kinds"})
+        method_of({"kind": 1}, {"kinds"})
 
 
 def test_a_loss_of_another_name_is_another_cell_and_is_minimised():
@@ -286,11 +286,11 @@ def test_dropout_is_drawn_anew_for_every_update_and_never_when_asked():
     params = network.init(jax.random.key(0), (4,), 2)
     x = np.ones((6, 4), np.float32)
     np.testing.assert_array_equal(network.apply(params, x), network.apply(params, x))
-    one, again, other = (
+    first, again, other = (
         network.apply_in_training(params, x, jax.random.key(seed)) for seed in (0, 0, 1)
     )
-    np.testing.assert_array_equal(one, again)
-    assert np.abs(one - other).max() > 0.01
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.01
 
 
 def test_a_module_that_remembers_more_than_parameters_is_refused():

@@ -83,15 +83,15 @@ def test_a_loss_is_its_formula_on_hard_and_on_soft_labels(name, classes):
 def test_smoothed_labels_are_spread_over_all_classes():
     z, y = CASES[3]
     smooth = 0.8 * one_hot(y, 3) + 0.2 / 3
-    made = of(losses.logistic(smoothing=0.2), z, jnp.asarray(y, jnp.int32))
-    assert made == pytest.approx(logistic(z, smooth), rel=1e-5)
+    values = of(losses.logistic(smoothing=0.2), z, jnp.asarray(y, jnp.int32))
+    assert values == pytest.approx(logistic(z, smooth), rel=1e-5)
 
 
 def test_of_two_classes_the_hinge_is_that_of_the_difference():
     z, y = CASES[2]
     signed = (z[:, 1] - z[:, 0]) * (2 * y - 1)
-    made = of(losses.hinge(), z, jnp.asarray(y, jnp.int32))
-    assert made == pytest.approx(np.maximum(0, 1 - signed), rel=1e-5, abs=1e-6)
+    values = of(losses.hinge(), z, jnp.asarray(y, jnp.int32))
+    assert values == pytest.approx(np.maximum(0, 1 - signed), rel=1e-5, abs=1e-6)
 
 
 @pytest.mark.parametrize("classes", SOME)

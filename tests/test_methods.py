@@ -97,16 +97,16 @@ def test_two_heavy_ball_steps_by_hand():
     # w0 = 0, one coordinate of curvature 1 and minimum 1: g = -1; v = -1; w = .1
     # then g = -.9 + .5(.1) = ... with decay .5: g0 = -1, w1 = .1; g1 = -(1.1 - .1) + .05 = -.95
     # v = .9(-1) - .95 = -1.85; w2 = .1 + .185
-    made = run(sgd(learning_rate=0.1, momentum=0.9, weight_decay=0.5), 2)
-    assert made[0] == pytest.approx(0.285, rel=1e-5)
+    reached = run(sgd(learning_rate=0.1, momentum=0.9, weight_decay=0.5), 2)
+    assert reached[0] == pytest.approx(0.285, rel=1e-5)
 
 
 def test_nesterov_or_damped_momentum_would_be_caught():
-    made = run(sgd(learning_rate=0.1, momentum=0.9), 3)
+    reached = run(sgd(learning_rate=0.1, momentum=0.9), 3)
     right = torch_sgd(np.zeros(3), gradient, 3, learning_rate=0.1, momentum=0.9, weight_decay=0)
     damped = torch_sgd(np.zeros(3), gradient, 3, learning_rate=0.01, momentum=0.9, weight_decay=0)
-    np.testing.assert_allclose(made, right, rtol=2e-5)
-    assert np.abs(made - damped).max() > 0.1
+    np.testing.assert_allclose(reached, right, rtol=2e-5)
+    assert np.abs(reached - damped).max() > 0.1
 
 
 def test_every_method_of_this_package_has_a_reference():
@@ -130,17 +130,17 @@ def test_a_method_lessens_the_loss_of_a_network(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_numbers_among_the_settings_are_traced_so_that_one_program_serves_all(name):
-    one = METHODS.make(name, {})
-    changed = {key: type(value)(value / 2) for key, value in one.traced.items()}
-    other = METHODS.make(name, {**one.settings, **changed})
-    assert one != other or not any(changed.values())
-    assert one.compiled_in == other.compiled_in
-    compiled = jax.jit(lambda hyper: learned(one, hyper))
-    for method in (one, other):
+    remade = METHODS.make(name, {})
+    changed = {key: type(value)(value / 2) for key, value in remade.traced.items()}
+    other = METHODS.make(name, {**remade.settings, **changed})
+    assert remade != other or not any(changed.values())
+    assert remade.compiled_in == other.compiled_in
+    compiled = jax.jit(lambda hyper: learned(remade, hyper))
+    for method in (remade, other):
         compiled(traced(method))
     assert compiled._cache_size() == 1
-    ends = [jax.tree.leaves(compiled(traced(method))) for method in (one, other)]
-    assert one == other or any((a != b).any() for a, b in zip(*ends, strict=True))
+    ends = [jax.tree.leaves(compiled(traced(method))) for method in (remade, other)]
+    assert remade == other or any((a != b).any() for a, b in zip(*ends, strict=True))
 
 
 def learned(method, hyper=None):

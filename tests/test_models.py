@@ -68,27 +68,27 @@ def test_draws_of_a_fixed_data_set_are_the_recorded_ones(data):
 
 @pytest.mark.parametrize("answer", [np.asarray, column, two, lambda y: column(y)[:, 0]])
 def test_a_callable_that_knows_the_rule_is_the_positive_control(data, answer):
-    found = validate(rule_of(data, achievable_rule(TASK), answer), data, n_certify=N)
-    assert found.seeds == (3,) and found.faults == ("",)
-    assert found.risk.value == 0 and found.train_accuracy == 1
-    assert found.achievable_agreement.value == 1 and found.exceptions.fitted.value == 1
-    assert found.reliance.s_accuracy.value == 1 and 0.48 < found.reliance.sc_accuracy.value < 0.52
-    assert found.exceptions.memorised.value == 0
+    report = validate(rule_of(data, achievable_rule(TASK), answer), data, n_certify=N)
+    assert report.seeds == (3,) and report.faults == ("",)
+    assert report.risk.value == 0 and report.train_accuracy == 1
+    assert report.achievable_agreement.value == 1 and report.exceptions.fitted.value == 1
+    assert report.reliance.s_accuracy.value == 1 and 0.48 < report.reliance.sc_accuracy.value < 0.52
+    assert report.exceptions.memorised.value == 0
 
 
 def test_a_callable_that_follows_the_simple_rule_has_its_risk_and_memorises_nothing(data):
-    found = validate(rule_of(data, simple_rule(TASK), column), data, n_certify=N)
-    assert found.risk.low < 0.05 < found.risk.high and found.simple_agreement.value == 1
-    assert found.exceptions.fitted.value == found.exceptions.fresh.value == 0
-    assert found.exceptions.counts == data.exception.sum()
-    assert found.train_accuracy == 1 - data.exception.mean()
+    report = validate(rule_of(data, simple_rule(TASK), column), data, n_certify=N)
+    assert report.risk.low < 0.05 < report.risk.high and report.simple_agreement.value == 1
+    assert report.exceptions.fitted.value == report.exceptions.fresh.value == 0
+    assert report.exceptions.counts == data.exception.sum()
+    assert report.train_accuracy == 1 - data.exception.mean()
 
 
 def test_labels_have_no_auc_and_no_loss_and_the_report_says_why(data):
-    found = validate(rule_of(data, simple_rule(TASK), np.asarray), data, n_certify=N)
-    assert np.isnan(found.reliance.s_auc.value) and np.isnan(found.train_loss)
-    assert found.unmeasured["s_auc"] == "labels have no order"
-    assert found.unmeasured["train_loss"] == "labels are neither logits nor probabilities"
+    report = validate(rule_of(data, simple_rule(TASK), np.asarray), data, n_certify=N)
+    assert np.isnan(report.reliance.s_auc.value) and np.isnan(report.train_loss)
+    assert report.unmeasured["s_auc"] == "labels have no order"
+    assert report.unmeasured["train_loss"] == "labels are neither logits nor probabilities"
     scored = validate(rule_of(data, simple_rule(TASK), column), data, n_certify=N)
     assert scored.unmeasured.keys() == {"train_loss"} and scored.reliance.sc_auc.value > 0.9
 
@@ -104,10 +104,10 @@ def test_probabilities_have_the_cross_entropy_of_what_they_give_the_label(data):
 
 
 def test_scores_that_are_not_finite_are_a_fault(data):
-    found = validate(lambda x: np.where(x[:, 0] > 0, np.nan, 1.0), data, n_certify=N)
-    (fault,) = found.faults
+    report = validate(lambda x: np.where(x[:, 0] > 0, np.nan, 1.0), data, n_certify=N)
+    (fault,) = report.faults
     assert fault.startswith("scores not finite on ") and fault.endswith(" of 600 training points")
-    assert np.isnan(found.risk.value) and np.isnan(found.train_accuracy)
+    assert np.isnan(report.risk.value) and np.isnan(report.train_accuracy)
 
 
 @pytest.mark.parametrize(
@@ -137,10 +137,10 @@ def test_a_classifier_needs_data_and_a_stack_takes_no_other(trained, data):
 
 def test_a_stack_was_trained_on_the_data_sets_that_anyone_is_given(trained):
     sets = [simbias.data(trained.cell.task, 4000, seed) for seed in trained.seeds]
-    for own, one in zip(panel(trained).data, sets, strict=True):
-        np.testing.assert_array_equal(own.x, one.x)
-        np.testing.assert_array_equal(own.y, one.y)
-        np.testing.assert_array_equal(own.rotation, one.rotation)
+    for own, data_set in zip(panel(trained).data, sets, strict=True):
+        np.testing.assert_array_equal(own.x, data_set.x)
+        np.testing.assert_array_equal(own.y, data_set.y)
+        np.testing.assert_array_equal(own.rotation, data_set.rotation)
     assert panel(trained, sets).seeds == trained.seeds
 
 
@@ -149,14 +149,16 @@ def test_a_stack_was_trained_on_the_data_sets_that_anyone_is_given(trained):
 
 def test_a_member_that_answers_for_itself_meets_the_points_of_the_compiled_program(trained):
     own = panel(trained)
-    asked = [lambda x, one=one: one.scores(x) for one in own.members]
+    asked = [lambda x, member=member: member.scores(x) for member in own.members]
     compiled, host = validate(trained, n_certify=N), validate(asked, own.data, n_certify=N)
     for name in ("risk", "simple_agreement", "achievable_agreement"):
-        one, other = (getattr(report, name).value for report in (compiled, host))
-        np.testing.assert_allclose(one, other, atol=2 / N)  # sums may round otherwise
+        member, other = (getattr(report, name).value for report in (compiled, host))
+        np.testing.assert_allclose(member, other, atol=2 / N)  # sums may round otherwise
     np.testing.assert_allclose(compiled.reliance.s_auc.value, host.reliance.s_auc.value, atol=1e-4)
     assert np.array_equal(compiled.exceptions.counts, host.exceptions.counts)
-    grids = [measure_grids(one, sets, **GRID) for one, sets in ((trained, None), (asked, own.data))]
+    grids = [
+        measure_grids(member, sets, **GRID) for member, sets in ((trained, None), (asked, own.data))
+    ]
     np.testing.assert_allclose(grids[0].given, grids[1].given, atol=0.51)
     assert np.mean(grids[0].given != grids[1].given) < 1e-3
     assert np.isnan(grids[1].counts).all() and not np.isnan(grids[0].counts).any()
@@ -164,8 +166,8 @@ def test_a_member_that_answers_for_itself_meets_the_points_of_the_compiled_progr
 
 def test_a_stack_is_asked_about_its_own_data_whichever_way(trained):
     own = panel(trained).data
-    one, other = validate(trained, n_certify=N), validate(trained, own, n_certify=N)
-    assert np.array_equal(one.risk.value, other.risk.value)
+    whole, other = validate(trained, n_certify=N), validate(trained, own, n_certify=N)
+    assert np.array_equal(whole.risk.value, other.risk.value)
 
 
 def test_a_stack_moved_to_another_task_is_refused(trained):
@@ -179,9 +181,9 @@ def test_a_stack_moved_to_another_task_is_refused(trained):
 def test_under_a_shift_only_the_achievable_rule_is_right(data):
     simple, best = (rule_of(data, rule(TASK), column) for rule in (simple_rule, achievable_rule))
     assert validate(best, data, shift="margin", n_certify=N).risk.value == 0
-    found = validate(simple, data, shift="margin", n_certify=N)
-    assert found.risk.low < 0.5 < found.risk.high and found.train_accuracy > 0.9
-    assert found.simple_agreement.value == 1  # the rule stays that of the task
+    report = validate(simple, data, shift="margin", n_certify=N)
+    assert report.risk.low < 0.5 < report.risk.high and report.train_accuracy > 0.9
+    assert report.simple_agreement.value == 1  # the rule stays that of the task
     with pytest.raises(ValueError, match="^shift: unknown name"):
         validate(simple, data, shift="sideways")
 
@@ -190,24 +192,26 @@ def test_under_a_shift_only_the_achievable_rule_is_right(data):
 
 
 def test_three_classes_of_points_of_ones_own_are_told_by_any_learner():
-    made = np.random.default_rng(0)
-    y = made.integers(0, 3, 4000)
+    random = np.random.default_rng(0)
+    y = random.integers(0, 3, 4000)
     centres = 3 * np.eye(3)[:, :2]
-    task = tasks.ArrayTask("blobs", made.normal(size=(4000, 2)) + centres[y], y)
+    task = tasks.ArrayTask("blobs", random.normal(size=(4000, 2)) + centres[y], y)
 
     def nearest(x):
         return -((x[:, None] - centres) ** 2).sum(axis=2) / 2
 
     own = simbias.data(task, n_train=600, seed=0)
     model = classifier(nearest, kind="logits", classes=3)
-    found, labels = (validate(one, own) for one in (model, lambda x: nearest(x).argmax(axis=1)))
+    report, labels = (
+        validate(learner, own) for learner in (model, lambda x: nearest(x).argmax(axis=1))
+    )
     rows = task.draw(task.law(jax.random.key(0)), jax.random.key(1), "certify", 10**6)
     wrong = np.mean(nearest(np.asarray(rows.x)).argmax(axis=1) != rows.y)
-    assert found.risk.value == labels.risk.value and found.risk.value[0] == pytest.approx(wrong)
-    assert found.n_certify == len(rows.y) == 800 and 0.05 < wrong < 0.2
+    assert report.risk.value == labels.risk.value and report.risk.value[0] == pytest.approx(wrong)
+    assert report.n_certify == len(rows.y) == 800 and 0.05 < wrong < 0.2
     proportions = np.exp(nearest(own.x.astype(float)))
     proportions /= proportions.sum(axis=1, keepdims=True)
-    assert found.train_loss[0] == pytest.approx(-np.log(proportions[np.arange(600), own.y]).mean())
+    assert report.train_loss[0] == pytest.approx(-np.log(proportions[np.arange(600), own.y]).mean())
     (held,) = evaluate(model, own, bounds=["clopper-pearson"])
     assert held.valid and wrong < held.record.value < wrong + 0.1
     with pytest.raises(ValueError, match="^n_train: got 2401, allowed: at most 2400, the points"):
@@ -219,13 +223,13 @@ def test_three_classes_of_points_of_ones_own_are_told_by_any_learner():
 
 def test_an_ensemble_asks_each_network_in_its_own_frame(trained):
     votes = ensemble(trained, seed=2)
-    found, alone = (validate(one, n_certify=N) for one in (votes, trained))
-    assert found.seeds == (2,) and found.risk.value < alone.risk.value.max()
-    assert 0 < found.train_loss < 1
-    (member,), (one,) = votes.members, votes.data
-    x, own = one.x[:50], panel(trained)
+    report, alone = (validate(data_set, n_certify=N) for data_set in (votes, trained))
+    assert report.seeds == (2,) and report.risk.value < alone.risk.value.max()
+    assert 0 < report.train_loss < 1
+    (member,), (data_set,) = votes.members, votes.data
+    x, own = data_set.x[:50], panel(trained)
     parts = [
-        m.scores(x @ one.rotation.T @ d.rotation)
+        m.scores(x @ data_set.rotation.T @ d.rotation)
         for m, d in zip(own.members, own.data, strict=True)
     ]
     powers = np.exp(np.array(parts, np.float64))
@@ -247,9 +251,9 @@ def test_activations_that_are_cut_leave_the_last_bias(trained):
     cut = edited(trained, lambda h: 0 * h)
     last = [member.params["layers"][1]["bias"] for member in cut.members]
     labels = [bias[1] > bias[0] for bias in last]
-    found = validate(cut, n_certify=N)
-    y = [one.y.mean() for one in cut.data]
-    np.testing.assert_allclose(found.train_accuracy, np.where(labels, y, 1 - np.array(y)))
+    report = validate(cut, n_certify=N)
+    y = [data_set.y.mean() for data_set in cut.data]
+    np.testing.assert_allclose(report.train_accuracy, np.where(labels, y, 1 - np.array(y)))
     same = validate(edited(trained, lambda h: h), n_certify=N)
     assert np.array_equal(same.risk.value, validate(trained, n_certify=N).risk.value)
 
@@ -293,24 +297,24 @@ class Fitted:
 def test_columns_of_an_estimator_are_its_classes():
     x = np.linspace(-1, 1, 20, dtype=np.float32)[:, None]
     for model in (Fitted(), Fitted().predict_proba):
-        made = classifier(model)
-        assert (made.kind, made.label) == ("probabilities", "Fitted")
-        assert np.array_equal(made.scores(x).argmax(axis=1), (x[:, 0] > 0).astype(int))
-    one = Fitted()
-    one.classes_, one.predict_proba = np.array([0]), lambda x: np.ones((len(x), 1))
-    assert not classifier(one).scores(x).argmax(axis=1).any()  # it has seen label 0 alone
-    one.classes_ = np.array([0, 2])
+        member = classifier(model)
+        assert (member.kind, member.label) == ("probabilities", "Fitted")
+        assert np.array_equal(member.scores(x).argmax(axis=1), (x[:, 0] > 0).astype(int))
+    fitted = Fitted()
+    fitted.classes_, fitted.predict_proba = np.array([0]), lambda x: np.ones((len(x), 1))
+    assert not classifier(fitted).scores(x).argmax(axis=1).any()  # it has seen label 0 alone
+    fitted.classes_ = np.array([0, 2])
     with pytest.raises(ValueError, match=r"^classes: got \[0, 2\], allowed: labels in \[0, 1\]$"):
-        classifier(one)
+        classifier(fitted)
 
 
 def test_a_random_forest_is_a_classifier(data):
     ensemble_ = pytest.importorskip("sklearn.ensemble")
     forest = ensemble_.RandomForestClassifier(30, random_state=0).fit(data.x, data.y)
-    found = validate(forest.predict_proba, data, n_certify=N)
-    assert found.train_accuracy > 0.99 and 0.01 < found.risk.value < 0.2
-    assert np.isfinite(found.train_loss) and found.exceptions.memorised.value > 0.3
-    assert np.array_equal(validate(forest, data, n_certify=N).risk.value, found.risk.value)
+    report = validate(forest.predict_proba, data, n_certify=N)
+    assert report.train_accuracy > 0.99 and 0.01 < report.risk.value < 0.2
+    assert np.isfinite(report.train_loss) and report.exceptions.memorised.value > 0.3
+    assert np.array_equal(validate(forest, data, n_certify=N).risk.value, report.risk.value)
     assert measure_grids(forest, data, **GRID).simple_agreement.value[0, 0, 0] > 0.8
     shown = plots.boundary(forest, data, resolution=12, contexts=8)
     assert "RandomForestClassifier" in shown.name and shown.points.fitted.mean() > 0.99
@@ -328,11 +332,11 @@ def test_a_torch_module_is_asked_in_evaluation_mode_and_left_as_it_was(data):
         torch.nn.functional.cross_entropy(module(x), y).backward()
         optimiser.step()
     layers[1].eval()  # frozen by its user
-    found = validate(module, data, n_certify=2000)
-    assert found.risk.value < 0.15 and 0 < found.train_loss < 0.4
+    report = validate(module, data, n_certify=2000)
+    assert report.risk.value < 0.15 and 0 < report.train_loss < 0.4
     again = validate(module, data, n_certify=2000)
-    assert np.array_equal(found.risk.value, again.risk.value)  # dropout is off
-    assert module.training and not layers[1].training and not found.faults[0]
+    assert np.array_equal(report.risk.value, again.risk.value)  # dropout is off
+    assert module.training and not layers[1].training and not report.faults[0]
     assert plots.boundary(module, data, resolution=12, contexts=8).points.fitted.mean() > 0.85
 
 
@@ -360,9 +364,9 @@ def test_a_bound_of_another_package_is_compared_with_the_copy_that_it_returns(tr
         return BoundValue(0.5, {}, classifier=Coin())
 
     monkeypatch.setattr("simbias.bounds.evaluation.registered_bound", lambda name: coin)
-    one, other = evaluate(trained.some([0, 1]), bounds=["occam"], n_certify=N)
-    assert 0.48 < one.risk < 0.52 and one.risk_low < 0.5 < one.risk_high and one.valid
-    assert one.risk != other.risk and not one.own_risk
+    first, other = evaluate(trained.some([0, 1]), bounds=["occam"], n_certify=N)
+    assert 0.48 < first.risk < 0.52 and first.risk_low < 0.5 < first.risk_high and first.valid
+    assert first.risk != other.risk and not first.own_risk
 
 
 def test_an_ensemble_a_quantised_copy_and_a_callable_are_certified(trained, data):
@@ -371,6 +375,6 @@ def test_an_ensemble_a_quantised_copy_and_a_callable_are_certified(trained, data
         (quantised(trained.some([1]), bits=6), None),
         (rule_of(data, simple_rule(TASK), column), data),
     ):
-        (found,) = evaluate(subject, own, bounds=["beta-binomial"], n_certify=N)
-        held = found.record.assumptions[0].detail
-        assert found.valid and found.risk < found.record.value < 0.3, held
+        (evaluation,) = evaluate(subject, own, bounds=["beta-binomial"], n_certify=N)
+        held = evaluation.record.assumptions[0].detail
+        assert evaluation.valid and evaluation.risk < evaluation.record.value < 0.3, held

@@ -37,10 +37,10 @@ def test_weights_and_biases_start_uniform_within_one_over_root_fan_in(depth):
 
 
 def test_initialisation_depends_on_the_key_only():
-    one, again, other = (MLP(100, 1).init(jax.random.key(seed), (50,)) for seed in (0, 0, 1))
-    jax.tree.map(np.testing.assert_array_equal, one, again)
+    first, again, other = (MLP(100, 1).init(jax.random.key(seed), (50,)) for seed in (0, 0, 1))
+    jax.tree.map(np.testing.assert_array_equal, first, again)
     assert (
-        not np.isclose(one["layers"][0]["kernel"], other["layers"][0]["kernel"]).any(axis=1).all()
+        not np.isclose(first["layers"][0]["kernel"], other["layers"][0]["kernel"]).any(axis=1).all()
     )
 
 
@@ -90,13 +90,13 @@ def test_explicit_layers_have_the_shape_of_initial_ones():
 
 def test_apply_leaves_its_parameters_alone():
     network = MLP(20, 1)
-    one, other = (network.init(jax.random.key(seed), (5,)) for seed in (0, 1))
-    before = jax.tree.map(np.array, one)
+    start, other = (network.init(jax.random.key(seed), (5,)) for seed in (0, 1))
+    before = jax.tree.map(np.array, start)
     x = jnp.ones((3, 5))
-    first = np.array(network.apply(one, x))
+    first = np.array(network.apply(start, x))
     network.apply(other, x)
-    np.testing.assert_array_equal(network.apply(one, x), first)
-    jax.tree.map(np.testing.assert_array_equal, one, before)
+    np.testing.assert_array_equal(network.apply(start, x), first)
+    jax.tree.map(np.testing.assert_array_equal, start, before)
 
 
 def test_an_update_costs_three_forward_passes():
@@ -160,10 +160,10 @@ def test_layers_come_back_as_they_were_given():
         for shape in ((3, 5), (5, 5), (5, 2))
     ]
     network = MLP(5, 2)
-    for one, other in zip(network.to_layers(network.from_layers(layers)), layers, strict=True):
-        assert one.weight.dtype == np.float64
-        np.testing.assert_allclose(one.weight, other.weight)
-        np.testing.assert_allclose(one.bias, other.bias, rtol=1e-7)
+    for first, other in zip(network.to_layers(network.from_layers(layers)), layers, strict=True):
+        assert first.weight.dtype == np.float64
+        np.testing.assert_allclose(first.weight, other.weight)
+        np.testing.assert_allclose(first.bias, other.bias, rtol=1e-7)
 
 
 def test_the_gradient_of_the_head_is_that_of_the_product():
@@ -180,9 +180,9 @@ def test_the_gradient_of_the_head_is_that_of_the_product():
     def ours(params, x):
         return jnp.sum(weight * network.apply(params, x))
 
-    for one, other in zip(
+    for leaf, other in zip(
         jax.tree.leaves(jax.grad(ours, (0, 1))(params, x)),
         jax.tree.leaves(jax.grad(plain, (0, 1))(params, x)),
         strict=True,
     ):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(leaf, other, rtol=1e-5, atol=1e-6)

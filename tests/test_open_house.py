@@ -77,8 +77,8 @@ def torch_mlp(width=16):
 
 def trained(name="lms-7", **settings):
     """The cell of a network in a suite file."""
-    said = {"task": name, "network": MLP, "method": SGD, "n_train": 300}
-    return {**said, "batch": 50, "stop": {"max_updates": 400}} | settings
+    entries = {"task": name, "network": MLP, "method": SGD, "n_train": 300}
+    return {**entries, "batch": 50, "stop": {"max_updates": 400}} | settings
 
 
 def fitted(name, **settings):
@@ -105,13 +105,13 @@ def house(monkeypatch, tmp_path):
     file = tmp_path / "digits.npz"
     x, y = images()
     np.savez(file, x=x, y=y)
-    made = {
+    by_guest = {
         METHODS: METHODS_OF_ONES_OWN,
         NETWORKS: {name: network(name) for name in NETWORKS_OF_ONES_OWN},
         ESTIMATORS: {"ensemble": ensemble, "torch-mlp": torch_mlp},
         TASKS: {"rings": Rings, "digits": lambda points=None: ArrayTask.load(file, name="digits")},
     }
-    for registry, factories in made.items():
+    for registry, factories in by_guest.items():
         original = registry.factory
 
         def factory(name, factories=factories, original=original):
@@ -164,10 +164,10 @@ def test_a_guest_is_trained_measured_stopped_resumed_drawn_and_bounded(
     assert main(["run", str(suite), "--preset", "only", "--out", str(stopped)]) == 0
     table = "estimators" if "experiment" in CELLS[name] else "networks"
     asked = f"SELECT seed, status, train_accuracy, test_accuracy FROM {table} ORDER BY ALL"
-    found = Store(at_once).query(asked)[1]
-    assert [row[:2] for row in found] == [(0, "done"), (1, "done")]
-    assert all(train > 0.55 and test > 0.5 for *_, train, test in found)
-    assert Store(stopped).query(asked)[1] == found
+    kept = Store(at_once).query(asked)[1]
+    assert [row[:2] for row in kept] == [(0, "done"), (1, "done")]
+    assert all(train > 0.55 and test > 0.5 for *_, train, test in kept)
+    assert Store(stopped).query(asked)[1] == kept
     assert (at_once / "figures").is_dir() and list((at_once / "figures").glob("boundary*.png"))
     capsys.readouterr()
     asked = ["bounds", str(at_once), "--bounds", "clopper-pearson", "--n-certify", "120"]

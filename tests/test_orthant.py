@@ -19,8 +19,8 @@ def correlated(a, b, c):
 
 
 def test_independent_coordinates_are_positive_together_with_two_to_the_minus_n():
-    found = log_orthant(np.diag(np.arange(1.0, 301)))
-    assert found.value == pytest.approx(-300 * math.log(2), rel=1e-9)
+    orthant = log_orthant(np.diag(np.arange(1.0, 301)))
+    assert orthant.value == pytest.approx(-300 * math.log(2), rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ def test_independent_coordinates_are_positive_together_with_two_to_the_minus_n()
     (((0.5, 0.5, 0.5), 0.01), ((-0.4, -0.3, 0.1), 0.01), ((0.9, 0.1, 0.2), 0.04)),
 )
 def test_of_three_coordinates_it_is_a_sum_of_arcsines(correlations, error):
-    found = log_orthant(correlated(*correlations))
-    assert math.exp(found.value) == pytest.approx(of_three(*correlations), rel=error)
+    orthant = log_orthant(correlated(*correlations))
+    assert math.exp(orthant.value) == pytest.approx(of_three(*correlations), rel=error)
 
 
 @pytest.mark.parametrize("n", (2, 20, 300))
@@ -70,8 +70,8 @@ def test_scale_and_order_of_coordinates_do_not_matter():
 
 
 def test_equal_coordinates_count_again_so_that_the_probability_is_too_small():
-    found = [math.exp(log_orthant(np.ones((n, n))).value) for n in (1, 2, 6)]
-    assert found == pytest.approx([0.5, 0.442, 0.375], abs=0.002)
+    volumes = [math.exp(log_orthant(np.ones((n, n))).value) for n in (1, 2, 6)]
+    assert volumes == pytest.approx([0.5, 0.442, 0.375], abs=0.002)
 
 
 @pytest.mark.parametrize(

@@ -24,16 +24,16 @@ def rules():
 
 
 def test_a_network_agrees_with_itself_everywhere(rules):
-    found = paired(rules["simple"], rules["simple"], points=POINTS)
-    assert (found.agree == POINTS).all() and (found.points == POINTS).all()
-    assert (found.difference(0.99).low <= 0).all() and (found.difference(0.99).high >= 0).all()
+    pairs = paired(rules["simple"], rules["simple"], points=POINTS)
+    assert (pairs.agree == POINTS).all() and (pairs.points == POINTS).all()
+    assert (pairs.difference(0.99).low <= 0).all() and (pairs.difference(0.99).high >= 0).all()
 
 
 def test_the_achievable_network_errs_nowhere_and_the_simple_one_as_often_as_its_rule(rules):
-    found = paired(rules["simple"], rules["achievable"], points=POINTS)
-    assert (found.second_errs == 0).all()
+    pairs = paired(rules["simple"], rules["achievable"], points=POINTS)
+    assert (pairs.second_errs == 0).all()
     risk = validate(rules["simple"], n_certify=POINTS, confidence=0.999).risk
-    gain = found.difference(0.999)
+    gain = pairs.difference(0.999)
     assert ((gain.low <= 0.05) & (0.05 <= gain.high)).all()  # half of the noise of 0.1
     assert (np.abs(gain.value - risk.value) < 0.01).all()
 
@@ -54,14 +54,14 @@ def test_a_network_without_its_own_rotation_is_refused(rules):
 def test_points_of_another_task_are_asked_about(rules):
     # in the margin the simple rule says one thing whatever the label, and errs on half
     task = shifted(CELL.task, "margin")
-    found = paired(rules["simple"], rules["achievable"], points=POINTS, task=task)
-    assert (found.difference(0.999).low > 0.45).all() and (found.second_errs == 0).all()
+    pairs = paired(rules["simple"], rules["achievable"], points=POINTS, task=task)
+    assert (pairs.difference(0.999).low > 0.45).all() and (pairs.second_errs == 0).all()
 
 
 def test_counts_do_not_depend_on_the_number_of_devices(rules, monkeypatch):
     both = paired(rules["simple"], rules["achievable"], points=POINTS)
-    one = jax.devices()[:1]
-    monkeypatch.setattr(jax, "devices", lambda: one)
+    device = jax.devices()[:1]
+    monkeypatch.setattr(jax, "devices", lambda: device)
     np.testing.assert_array_equal(
         both.first_errs, paired(rules["simple"], rules["achievable"], points=POINTS).first_errs
     )
@@ -74,28 +74,28 @@ def test_an_odd_number_of_pairs_on_two_devices_are_what_they_are_alone():
     assert len(set(whole.first_errs)) == 3
     for i, seed in enumerate((0, 1, 7)):
         alone = paired(simple.some([seed]), best.some([seed]), points=POINTS)
-        for one, other in zip(alone, whole, strict=True):
-            assert one[0] == other[i]
+        for first, other in zip(alone, whole, strict=True):
+            assert first[0] == other[i]
 
 
 def test_the_interval_of_a_difference_by_hand():
     # 30 of 100 points tell them apart, and the first errs on 20 of these
     counts = Paired(*np.array([[100], [20], [10]]))
-    found = counts.difference(0.95)
+    interval = counts.difference(0.95)
     proportion = clopper_pearson(np.array(30), np.array(100), 0.975)
     first = clopper_pearson(np.array(20), np.array(30), 0.975)
-    assert found.value[0] == pytest.approx(0.1)
-    assert found.low[0] == pytest.approx(
+    assert interval.value[0] == pytest.approx(0.1)
+    assert interval.low[0] == pytest.approx(
         min(s * (2 * first.low - 1) for s in (proportion.low, proportion.high))
     )
-    assert found.high[0] == pytest.approx(proportion.high * (2 * first.high - 1))
+    assert interval.high[0] == pytest.approx(proportion.high * (2 * first.high - 1))
 
 
 def test_intervals_of_differences_cover():
     draw = np.random.default_rng(0).multinomial(500, [0.15, 0.05, 0.8], size=2000)[:, :2]
     counts = Paired(np.full(2000, 500), *draw.T)
-    found = counts.difference(0.9)
-    assert np.mean((found.low <= 0.1) & (0.1 <= found.high)) >= 0.9
+    interval = counts.difference(0.9)
+    assert np.mean((interval.low <= 0.1) & (0.1 <= interval.high)) >= 0.9
 
 
 @pytest.mark.parametrize(

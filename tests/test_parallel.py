@@ -31,11 +31,11 @@ def test_a_seed_is_the_same_on_any_device_beside_any_other(vectorised):
         devices = devices_for(len(chosen))
         assert len(devices) == 2
         together = over_seeds(mean_of_draws, devices, vectorised=vectorised)
-        found = jax.device_get(together(spread([TREES[i] for i in chosen], devices), *SHARED))
+        mapped = jax.device_get(together(spread([TREES[i] for i in chosen], devices), *SHARED))
         for place, i in enumerate(chosen):
             rounding = 1e-6 if vectorised else 0  # a batched product may sum in another order
-            assert found["mean"][place] == pytest.approx(single[i]["mean"][0], rel=rounding, abs=0)
-            np.testing.assert_array_equal(found["x"][place], TREES[i][1])
+            assert mapped["mean"][place] == pytest.approx(single[i]["mean"][0], rel=rounding, abs=0)
+            np.testing.assert_array_equal(mapped["x"][place], TREES[i][1])
     key, x = TREES[3]
     draws = np.asarray(jax.random.normal(jax.random.wrap_key_data(key), (16, 3)))
     assert single[3]["mean"][0] == pytest.approx(2 * np.tanh(draws @ x).mean() + 0.5, rel=1e-5)

@@ -19,9 +19,9 @@ def cell(dim, updates, network="(100,2)", **settings):
     reached = np.isfinite(updates)
     never = np.full(len(updates), np.inf)
     seeds = tuple(range(10, 10 + len(updates)))
-    found = Transitions(seeds, updates, updates - 10, updates, never, reached, BUDGET)
+    ends = Transitions(seeds, updates, updates - 10, updates, never, reached, BUDGET)
     settings = {"dim": dim, **settings}
-    return Summary("name", "noisy-lms-7", network, settings, {}, MEANS, found)
+    return Summary("name", "noisy-lms-7", network, settings, {}, MEANS, ends)
 
 
 INF = np.inf
@@ -50,10 +50,10 @@ def test_networks_that_diverged_are_told_in_the_title():
     run = [replace(RUN[0], statuses=statuses), replace(RUN[1], transitions=None, statuses=statuses)]
     display = phase([*run, RUN[2]])
     assert len(display.points) == 2
-    said = (
+    words = (
         "left out, diverged: 2 of noisy-lms-7, (100,2), d 2, n 100; 2 of noisy-lms-7, (100,2), d 5"
     )
-    assert display.finding.splitlines()[-1].startswith(said)
+    assert display.finding.splitlines()[-1].startswith(words)
     assert "left out" not in phase(RUN).finding
 
 

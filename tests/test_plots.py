@@ -181,8 +181,8 @@ def test_two_saves_give_the_same_bytes(suffix, tmp_path):
         second = plots.boundary(trained(), **SMALL).save(str(tmp_path / f"two/boundary{suffix}"))
     names = [f"boundary{suffix}", *(f"boundary-{t}.csv" for t in ("proportion", "lines", "points"))]
     assert [path.name for path in first] == [path.name for path in second] == names
-    for one, other in zip(first, second, strict=True):
-        assert one.read_bytes() == other.read_bytes()
+    for first_path, other in zip(first, second, strict=True):
+        assert first_path.read_bytes() == other.read_bytes()
     assert sorted(tmp_path.glob("one/*")) == sorted(first)
 
 
@@ -288,9 +288,12 @@ def test_comparison_counts_the_published_values_inside_the_intervals(tmp_path):
     written = display.save(tmp_path / "table.png")
     assert len(display.ax_) == 4 and written[1].name == "table.csv"
     assert "1 of 2" in display.finding and "0.015 (noisy-lms-7 (100,2)" in display.finding
-    found = read(written[1])
-    assert list(found[0]) == list(plots.ComparisonRow._fields) and found[0]["published"] == "0.94"
-    assert found[2]["published"] == "" and found[2]["low"] == "nan"
+    written_rows = read(written[1])
+    assert (
+        list(written_rows[0]) == list(plots.ComparisonRow._fields)
+        and written_rows[0]["published"] == "0.94"
+    )
+    assert written_rows[2]["published"] == "" and written_rows[2]["low"] == "nan"
     with pytest.raises(ValueError, match="^ax: got '3 axes', allowed: 4$"):
         display.plot(Figure().subplots(1, 3))
 

@@ -19,40 +19,40 @@ MINUS = "\N{MINUS SIGN}"
 @pytest.fixture(scope="module")
 def drawn():
     """Displays, drawn once."""
-    made = {}
+    by_name = {}
 
     def of(kind):
-        if kind not in made:
-            made[kind] = KINDS[kind]().plot()
-        return made[kind]
+        if kind not in by_name:
+            by_name[kind] = KINDS[kind]().plot()
+        return by_name[kind]
 
     return of
 
 
 def lines(ax, **looks):
     """The x and y of an axes' lines of a look, in the order in which they were drawn."""
-    found = [
+    matching = [
         line
         for line in ax.lines
         if all(getattr(line, f"get_{name}")() == value for name, value in looks.items())
     ]
-    return [(list(line.get_xdata()), list(line.get_ydata())) for line in found]
+    return [(list(line.get_xdata()), list(line.get_ydata())) for line in matching]
 
 
 def dots(ax, color, marker):
     """The points of a colour and a marker."""
-    found = lines(ax, color=color, marker=marker)
-    return [(x, y) for xs, ys in found for x, y in zip(xs, ys, strict=True)]
+    matching = lines(ax, color=color, marker=marker)
+    return [(x, y) for xs, ys in matching for x, y in zip(xs, ys, strict=True)]
 
 
 def legend(display):
     """Colours, or their pairs, by label."""
     axes = display.ax_ if isinstance(display.ax_, tuple) else (display.ax_,)
-    (found,) = axes[0].figure.legends
+    (shown,) = axes[0].figure.legends
     return dict(
         zip(
-            [text.get_text() for text in found.get_texts()],
-            [_colour(handle) for handle in found.legend_handles],
+            [text.get_text() for text in shown.get_texts()],
+            [_colour(handle) for handle in shown.legend_handles],
             strict=True,
         )
     )
@@ -102,8 +102,8 @@ def test_the_background_of_a_boundary_is_the_proportion_at_its_place(drawn):
     assert low[2] > low[0] and high[0] > high[2]  # blue says -, orange says +
     assert bar.get_ylabel() == "the network says + (proportion of 64 contexts)"
     data = table(display, "proportion")
-    at = {(x, y): proportion for x, y, proportion in zip(*data.values(), strict=True)}
-    assert at[display.across[5], display.up[1]] == display.proportion[1, 5]
+    proportions = {(x, y): proportion for x, y, proportion in zip(*data.values(), strict=True)}
+    assert proportions[display.across[5], display.up[1]] == display.proportion[1, 5]
 
 
 def test_rules_of_a_boundary_cut_their_own_coordinate(drawn):
@@ -135,11 +135,11 @@ def test_points_of_a_boundary_stand_at_their_coordinates_in_the_colour_of_their_
 
 def test_the_legend_and_title_of_a_boundary_count_what_is_drawn(drawn):
     display = drawn("boundary")
-    found = legend(display)
-    labels = list(found)
-    assert found["learned boundary"] == style.BLACK
+    entries = legend(display)
+    labels = list(entries)
+    assert entries["learned boundary"] == style.BLACK
     assert [label.split(" (")[0] for label in labels[1:3]] == ["simple rule", "achievable rule"]
-    assert (found[labels[1]], found[labels[2]]) == (style.PURPLE, style.GREEN)
+    assert (entries[labels[1]], entries[labels[2]]) == (style.PURPLE, style.GREEN)
     assert labels[3:] == [
         "points, fitted (1 of 1 shown)",
         "points, not fitted (1 of 1 shown)",
@@ -224,14 +224,14 @@ def test_a_comparison_has_a_panel_for_every_task_and_quantity(drawn):
         for j, quantity in enumerate(("train_accuracy", "s_randomised_accuracy")):
             ax = panels[i, j]
             rows = [row for row in display.rows if (row.task, row.quantity) == (task, quantity)]
-            at = list(enumerate(rows))
-            assert dots(ax, style.BLUE, "o") == [(row.measured, y) for y, row in at]
+            places = list(enumerate(rows))
+            assert dots(ax, style.BLUE, "o") == [(row.measured, y) for y, row in places]
             bars = lines(ax, color=style.BLUE, marker="None")
-            assert bars == [([row.low, row.high], [y, y]) for y, row in at]
+            assert bars == [([row.low, row.high], [y, y]) for y, row in places]
             diamonds = [line for line in ax.lines if line.get_marker() == "D"]
             assert {line.get_markeredgecolor() for line in diamonds} <= {style.VERMILLION}
             published = [(*line.get_xdata(), *line.get_ydata()) for line in diamonds]
-            assert published == [(row.published, y) for y, row in at if row.published]
+            assert published == [(row.published, y) for y, row in places if row.published]
             assert holds(ax, [x for row in rows for x in (row.low, row.high)], [0, 1])
             assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first network on top
             assert ax.get_xscale() == "linear" and ax.get_xlim()[1] < 1.01
@@ -240,8 +240,8 @@ def test_a_comparison_has_a_panel_for_every_task_and_quantity(drawn):
 def test_the_legend_and_title_of_a_comparison(drawn):
     display = drawn("comparison")
     assert list(legend(display)) == ["measured, 95% interval", "published"]
-    (found,) = display.figure_.legends
-    measured, published = found.legend_handles
+    (entries,) = display.figure_.legends
+    measured, published = entries.legend_handles
     assert (measured.get_color(), measured.get_marker()) == (style.BLUE, "o")
     assert (published.get_markeredgecolor(), published.get_marker()) == (style.VERMILLION, "D")
     assert display.figure_.get_suptitle() == (
@@ -271,10 +271,12 @@ def test_the_phase_diagram_has_every_cell_at_its_setting(drawn):
         ),
         style.VERMILLION: ([2, 10], [5 / 6, 1], [0.3, 0.4], [135, 210]),
     }
-    for colour, (at, proportion, memorised, median) in expected.items():
+    for colour, (places, proportion, memorised, median) in expected.items():
         for ax, values in ((above, proportion), (between, memorised), (below, median)):
-            ((x, y),) = [one for one in lines(ax, color=colour) if len(one[0]) == len(at)][:1]
-            assert x == pytest.approx(at, rel=0.05) and y == pytest.approx(values, nan_ok=True)
+            ((x, y),) = [line for line in lines(ax, color=colour) if len(line[0]) == len(places)][
+                :1
+            ]
+            assert x == pytest.approx(places, rel=0.05) and y == pytest.approx(values, nan_ok=True)
 
 
 def test_intervals_of_the_phase_diagram_belong_to_their_cells(drawn):
@@ -378,8 +380,8 @@ def test_the_texts_of_bounds(drawn):
     assert (
         ax.get_xlabel() == "bound on the error, and exact risk of the classifier that it certifies"
     )
-    said = [(text.get_text(), text.xy[1]) for text in ax.texts]
-    assert said == [("0.055", 0), ("0.089", 1), ("0.21", 2), ("28", 3), ("inapplicable", 4)]
+    texts = [(text.get_text(), text.xy[1]) for text in ax.texts]
+    assert texts == [("0.055", 0), ("0.089", 1), ("0.21", 2), ("28", 3), ("inapplicable", 4)]
     assert lines(ax, color=style.GREY) == [([0.5, 0.5], [0, 1])]
     (baseline,) = [x for x, y in lines(ax, color=style.BLACK) if y == [0, 1]]
     assert baseline == pytest.approx([(0.055 * 0.056) ** 0.5] * 2)
@@ -444,13 +446,13 @@ def test_what_favours_claims_is_shaded(drawn):
 
 
 def test_the_legend_of_claims_has_the_colours_of_the_verdicts(drawn):
-    found = legend(drawn("claims"))
-    assert {name: found[name] for name in ("supported", "refuted", "inconclusive")} == {
+    entries = legend(drawn("claims"))
+    assert {name: entries[name] for name in ("supported", "refuted", "inconclusive")} == {
         "supported": style.BLUE,
         "refuted": style.VERMILLION,
         "inconclusive": style.GREY,
     }
-    assert found["threshold"] == style.BLACK and "margin" in found
+    assert entries["threshold"] == style.BLACK and "margin" in entries
     title = "4 claims: 1 supported, 1 refuted, 1 inconclusive, 1 inapplicable"
     assert drawn("claims").figure_.get_suptitle() == title
 
@@ -533,12 +535,14 @@ def test_points_of_islands_are_how_far_labels_are_kept_against_the_nearest_other
     kinds = {"training": style.BLUE, "fresh": style.VERMILLION}
     data = table(display, "points")
     for kind, colour in kinds.items():
-        found = getattr(display.report, kind)[0]
-        assert dots(ax, colour, "o") == list(zip(found.nearest, found.chord_radius, strict=True))
-        rows = [i for i, one in enumerate(data["kind"]) if one == kind]
-        assert [data["nearest_other"][i] for i in rows] == list(found.nearest)
-        assert [data["chord_radius"][i] for i in rows] == list(found.chord_radius)
-        assert holds(ax, found.nearest, found.chord_radius)
+        islands = getattr(display.report, kind)[0]
+        assert dots(ax, colour, "o") == list(
+            zip(islands.nearest, islands.chord_radius, strict=True)
+        )
+        rows = [i for i, value in enumerate(data["kind"]) if value == kind]
+        assert [data["nearest_other"][i] for i in rows] == list(islands.nearest)
+        assert [data["chord_radius"][i] for i in rows] == list(islands.chord_radius)
+        assert holds(ax, islands.nearest, islands.chord_radius)
     ((x, y),) = lines(ax, color=style.GREY)
     assert x == y and x[0] == 0  # equal distances
 

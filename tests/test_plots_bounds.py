@@ -70,8 +70,8 @@ def test_a_violated_bound_is_drawn_in_another_colour():
 def test_dots_stand_at_the_values_and_the_vacuous_line_at_a_half():
     ax = bounds(example(), name="cell").plot().ax_
     assert ax.get_xscale() == "log"
-    at = [line.get_xdata()[0] for line in ax.lines if line.get_color() == style.ORANGE]
-    assert at == pytest.approx([0.2, 0.22])
+    values = [line.get_xdata()[0] for line in ax.lines if line.get_color() == style.ORANGE]
+    assert values == pytest.approx([0.2, 0.22])
     assert any(list(line.get_xdata()) == [0.5, 0.5] for line in ax.lines)
     assert [label.get_text() for label in ax.get_yticklabels()] == bounds(
         example(), name="cell"

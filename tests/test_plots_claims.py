@@ -13,7 +13,7 @@ from simbias.results.claims import VERDICTS_COLUMNS
 COLOURS = {"supported": style.BLUE, "refuted": style.VERMILLION, "inconclusive": style.GREY}
 
 
-def verdict(id, said="supported", *ends, **changes):
+def verdict(id, word="supported", *ends, **changes):
     """A row as it is stored; ``ends`` are estimate, low and high."""
     row = {
         "version": 1,
@@ -39,13 +39,13 @@ def verdict(id, said="supported", *ends, **changes):
         "reason": "because",
     }
     numbers = dict(zip(("estimate", "low", "high"), ends or [None] * 3, strict=True))
-    return row | {"id": id, "verdict": said} | numbers | changes
+    return row | {"id": id, "verdict": word} | numbers | changes
 
 
-def mean(id, said="supported", *ends, value=2.0, **changes):
+def mean(id, word="supported", *ends, value=2.0, **changes):
     about = {"quantifier": "mean", "quantity": "islands", "test": "bootstrap", "family": "islands"}
     place = {"value": value, "threshold": value, "margin": 0.0}
-    return verdict(id, said, *ends, **(about | place | changes))
+    return verdict(id, word, *ends, **(about | place | changes))
 
 
 def example():
@@ -66,17 +66,17 @@ def drawn(ax):
 
 def bars(ax, y):
     """The lines of a row that have a length."""
-    found = [list(line.get_xdata()) for line in ax.lines if list(line.get_ydata()) == [y, y]]
-    return [bar for bar in found if bar[0] != bar[1]]
+    lengths = [list(line.get_xdata()) for line in ax.lines if list(line.get_ydata()) == [y, y]]
+    return [bar for bar in lengths if bar[0] != bar[1]]
 
 
 def texts(ax):
     """What is written in and beside a panel, by line."""
-    found: dict[float, list[str]] = {}
+    by_line: dict[float, list[str]] = {}
     for text in ax.texts:
         y = text.xy[1] if hasattr(text, "xy") else text.get_position()[1]
-        found.setdefault(y, []).append(text.get_text())
-    return found
+        by_line.setdefault(y, []).append(text.get_text())
+    return by_line
 
 
 def test_what_is_drawn_is_stored_of_every_verdict():
@@ -85,8 +85,8 @@ def test_what_is_drawn_is_stored_of_every_verdict():
 
 def test_proportions_stand_above_means_and_families_in_the_order_given():
     panels = claims(example()).panels
-    said = [[line if isinstance(line, str) else line.id for line in panel] for panel in panels]
-    assert said == [
+    lines = [[line if isinstance(line, str) else line.id for line in panel] for panel in panels]
+    assert lines == [
         ["conclusion", "proportion-1", "proportion-2", "other", "other-1"],
         ["islands", "mean-1", "mean-2"],
     ]
@@ -109,12 +109,12 @@ def test_dots_stand_at_the_proportions_in_the_colour_of_the_verdict():
     assert bars(ax, 4) == [[0.4, 0.6]]
 
 
-@pytest.mark.parametrize("said", COLOURS)
+@pytest.mark.parametrize("word", COLOURS)
 @pytest.mark.parametrize("make", (verdict, mean))
-def test_a_verdict_has_one_colour_for_its_dot_and_its_interval(make, said):
-    ax = claims([make("a", said, 0.5, 0.4, 0.6)]).plot().ax_
+def test_a_verdict_has_one_colour_for_its_dot_and_its_interval(make, word):
+    ax = claims([make("a", word, 0.5, 0.4, 0.6)]).plot().ax_
     coloured = [line.get_color() for line in ax.lines if line.get_color() != style.BLACK]
-    assert coloured == [COLOURS[said]] * 2
+    assert coloured == [COLOURS[word]] * 2
 
 
 def test_a_proportion_has_its_threshold_as_a_tick_and_its_favour_to_the_right():
@@ -250,7 +250,7 @@ def test_no_text_leaves_the_page_or_meets_another_with_80_claims_of_long_names()
     assert 0 <= box.x0 and box.x1 <= width and 0 <= box.y0 and box.y1 <= height <= 16
     for ax in figure.axes:
         boxes = [text.get_window_extent() for text in ax.texts]
-        assert not [one for one in boxes if one.count_overlaps(boxes) > 1]
+        assert not [extent for extent in boxes if extent.count_overlaps(boxes) > 1]
         rows = [text for text in ax.texts if text.get_fontweight() == "normal"]
         assert not ax.bbox.count_overlaps([text.get_window_extent() for text in rows])
         assert ax.bbox.width > 0.2 * figure.bbox.width
@@ -258,9 +258,9 @@ def test_no_text_leaves_the_page_or_meets_another_with_80_claims_of_long_names()
 
 def test_long_names_keep_their_ends_and_long_quantities_their_beginning():
     row = mean("begin-" + "x" * 60 + "-end", "supported", 1.0, 0.5, 1.5, quantity="risk" * 20)
-    said = texts(claims([row]).plot().ax_)[1]
-    assert said[0].startswith("begin-") and said[0].endswith("-end") and "…" in said[0]
-    assert said[-1].startswith("mean of riskrisk") and said[-1].endswith("…")
+    words = texts(claims([row]).plot().ax_)[1]
+    assert words[0].startswith("begin-") and words[0].endswith("-end") and "…" in words[0]
+    assert words[-1].startswith("mean of riskrisk") and words[-1].endswith("…")
 
 
 def test_the_data_are_beside_the_figures(tmp_path):

@@ -90,8 +90,8 @@ def test_a_kind_has_a_colour_and_an_undefined_score_no_dot():
 def test_the_worst_environment_stands_beside_its_sign_error_unless_that_is_zero():
     scores = [score("pac", "bound", 0.8), score("exact", "certificate", 0.9, error=0.0)]
     axes = discrimination(scores).plot().ax_
-    said = [(text.get_text(), text.get_position()[1]) for text in axes[2].texts]
-    assert said == [("width 10 / 100", 1)]
+    texts = [(text.get_text(), text.get_position()[1]) for text in axes[2].texts]
+    assert texts == [("width 10 / 100", 1)]
 
 
 def test_a_score_of_too_few_pairs_is_written_so_and_has_no_dot():

@@ -56,8 +56,8 @@ def test_files_hold_the_lines_and_every_point(stacks, tmp_path):
         points = list(csv.DictReader(handle))
     assert [row["kind"] for row in points] == ["training"] * 6 + ["fresh"] * 6
     radii = [float(row["chord_radius"]) for row in points]
-    found = display.report
-    expected = np.append(found.training[0].chord_radius, found.fresh[0].chord_radius)
+    report = display.report
+    expected = np.append(report.training[0].chord_radius, report.fresh[0].chord_radius)
     np.testing.assert_allclose(radii, expected, rtol=1e-6)
 
 

@@ -27,13 +27,13 @@ WAYS = {  # what is drawn, and how many contexts there are
 @pytest.fixture(scope="module")
 def drawn(request):
     """Displays of trained networks by the name of their fixture, made once."""
-    made = {}
+    by_name = {}
 
     def of(name):
-        if name not in made:
+        if name not in by_name:
             stack = request.getfixturevalue(name)
-            made[name] = stack, plots.boundary(stack, **WAYS[name][0], **SMALL)
-        return made[name]
+            by_name[name] = stack, plots.boundary(stack, **WAYS[name][0], **SMALL)
+        return by_name[name]
 
     return of
 
@@ -65,8 +65,8 @@ def test_proportions_are_those_of_asking_the_network_at_each_context(name, drawn
         plain[:, display.coordinates[0]] = display.across[column]
         plain[:, display.coordinates[1]] = display.up[row]
         x = (plain @ turn if len(turn) else plain).reshape(shape).astype(np.float32)
-        said = network.scores(x).argmax(axis=1)
-        proportion = [np.mean(said == label) for label in range(stack.cell.task.classes)]
+        answers = network.scores(x).argmax(axis=1)
+        proportion = [np.mean(answers == label) for label in range(stack.cell.task.classes)]
         off.append(np.abs(display.proportion[:, row, column] - proportion).max())
     # a context whose score is on the boundary may fall to either side
     assert max(off) <= 1 / len(plain) + 1e-9 and np.mean(np.array(off) < 1e-9) >= 0.9
@@ -77,12 +77,14 @@ def test_points_are_the_training_set_and_hollow_where_another_class_is_said(name
     stack, display = drawn(name)
     data, network = panel(stack).data[0], member(stack, 0)
     np.testing.assert_array_equal(display.points.label, data.y)
-    said = network.scores(data.x).argmax(axis=1)
-    np.testing.assert_array_equal(display.points.fitted, said == data.y)
+    answers = network.scores(data.x).argmax(axis=1)
+    np.testing.assert_array_equal(display.points.fitted, answers == data.y)
     turn = data.rotation if len(data.rotation) else np.eye(display.points.position.shape[1])
     inputs = data.x.reshape(len(data.x), -1)
     np.testing.assert_allclose(display.points.position @ turn, inputs, atol=1e-5)
-    assert display.finding.startswith(f"fits {np.floor(1000 * np.mean(said == data.y)) / 10:g}% of")
+    assert display.finding.startswith(
+        f"fits {np.floor(1000 * np.mean(answers == data.y)) / 10:g}% of"
+    )
     for axis, coordinate in zip((display.across, display.up), display.coordinates, strict=True):
         seen = display.points.position[:, coordinate]
         assert axis[0] < seen.min() and seen.max() < axis[-1]
@@ -150,9 +152,9 @@ def test_where_other_coordinates_decide_there_is_no_line_and_nothing_is_numbered
 def test_regions_are_numbered_where_they_are_widest(drawn):
     _, display = drawn("rings")
     ax = display.plot().ax_
-    found = {text.get_text(): text.get_position() for text in ax.texts}
-    assert list(found) == ["0", "1", "2"]
-    for label, (x, y) in found.items():
+    places = {text.get_text(): text.get_position() for text in ax.texts}
+    assert list(places) == ["0", "1", "2"]
+    for label, (x, y) in places.items():
         row, column = np.abs(display.up - y).argmin(), np.abs(display.across - x).argmin()
         assert display.label[row, column] == int(label)
 
@@ -183,10 +185,10 @@ def test_classes_beyond_the_tenth_share_a_colour_and_a_line_of_the_legend():
 def test_the_legend_of_regions_has_the_colours_of_the_classes():
     display = regions().plot()
     (legend,) = display.figure_.legends
-    found = dict(
+    entries = dict(
         zip([t.get_text() for t in legend.get_texts()], legend.legend_handles, strict=True)
     )
-    assert list(found) == [
+    assert list(entries) == [
         "learned boundary",
         "achievable rule (agreement 86%)",  # the mean of .9, .89, ... .81
         "fitted (2 of 2 shown)",
@@ -194,7 +196,7 @@ def test_the_legend_of_regions_has_the_colours_of_the_classes():
         *(f"class {k} ({int(k in (0, 1, 9))} points)" for k in range(10)),
     ]
     for label, colour in enumerate(style.CLASSES):
-        shade = found[f"class {label} ({int(label in (0, 1, 9))} points)"].get_facecolor()[:3]
+        shade = entries[f"class {label} ({int(label in (0, 1, 9))} points)"].get_facecolor()[:3]
         full = np.array(plots.regions.to_rgb(colour))
         np.testing.assert_allclose(shade, 1 - 0.45 * (1 - full), atol=1 / 255)
     bar = display.figure_.axes[1]
@@ -211,8 +213,8 @@ def test_two_saves_of_regions_give_the_same_bytes(suffix, tmp_path, rings):
     )
     names = [f"regions{suffix}", *(f"regions-{t}.csv" for t in ("proportion", "lines", "points"))]
     assert [path.name for path in first] == names
-    for one, other in zip(first, second, strict=True):
-        assert one.read_bytes() == other.read_bytes()
+    for first_path, other in zip(first, second, strict=True):
+        assert first_path.read_bytes() == other.read_bytes()
     with first[1].open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["x", "y", "said", "proportion_0", "proportion_1", "proportion_2"]

@@ -10,9 +10,9 @@ from simbias.plots._room import Room, text_width, wrapped
 
 def legends(figure):
     figure.draw_without_rendering()
-    found = [ax.get_legend() for ax in figure.axes if ax.get_legend()] + figure.legends
-    assert found
-    return Bbox.union([legend.get_window_extent() for legend in found])
+    shown = [ax.get_legend() for ax in figure.axes if ax.get_legend()] + figure.legends
+    assert shown
+    return Bbox.union([legend.get_window_extent() for legend in shown])
 
 
 def is_inside(box, whole, slack=1.0):

@@ -42,7 +42,7 @@ def test_verdicts_are_drawn_alike_whether_their_figure_is_named_or_not(judged, c
     before, directory, drawn = files(judged), str(judged.directory), []
     for words in ([], ["--kind", "claims"]):
         assert main(["plot", directory, *words]) == 0
-        drawn.append({name: made for name, made in files(judged).items() if name not in before})
+        drawn.append({name: text for name, text in files(judged).items() if name not in before})
         out = capsys.readouterr().out
         assert all(f"{directory}/{name}" in out for name in drawn[-1])
         shutil.rmtree(judged.directory / "figures")
@@ -53,8 +53,11 @@ def test_verdicts_are_drawn_alike_whether_their_figure_is_named_or_not(judged, c
 @pytest.mark.parametrize("kind", ["boundary", "bounds", "discrimination"])
 def test_what_a_directory_has_no_figure_of_is_said_in_one_line(judged, kind, capsys):
     assert main(["plot", str(judged.directory), "--kind", kind]) != 0
-    found = capsys.readouterr()
-    assert found.out == "" and found.err == f"simbias: {judged.directory} has no trained networks\n"
+    printed = capsys.readouterr()
+    assert (
+        printed.out == ""
+        and printed.err == f"simbias: {judged.directory} has no trained networks\n"
+    )
     assert not (judged.directory / "figures").exists()
 
 

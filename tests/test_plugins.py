@@ -77,15 +77,15 @@ def installed(tmp_path, monkeypatch):
 
 def test_a_list_has_what_plugins_say_of_themselves_and_imports_none(installed, capsys):
     assert main(["list"]) == 0
-    found = capsys.readouterr()
-    lines = {" ".join(line.split()) for line in found.out.splitlines()}
+    printed = capsys.readouterr()
+    lines = {" ".join(line.split()) for line in printed.out.splitlines()}
     for name in ("mine", "shared", "halved"):
         assert f"{name} A task of my own. (from mine)" in lines
     assert "doubled Twice the risk. (from mine)" in lines
     assert {"absent (from mine)", "small a suite of my own (from mine)"} <= lines
     assert {"mine-1 i is 1", "mine-2 i is 2"} <= lines
     assert not any(name.startswith("mine") for name in sys.modules)
-    assert found.err.count("\n") == 1 and "plug-in 'lost'" in found.err
+    assert printed.err.count("\n") == 1 and "plug-in 'lost'" in printed.err
 
 
 def test_a_plugin_that_cannot_be_imported_is_named_and_the_others_work(installed):
@@ -105,9 +105,9 @@ def test_a_bound_that_cannot_be_imported_is_inapplicable_beside_the_others(
 ):
     monkeypatch.setattr(BOUNDS, "_builtin", {"occam": BOUNDS.entries()["occam"]})
     observed = observe(trained, 0)
-    found = {one.bound: one for one in records(observed)}
-    assert set(found) == set(BOUNDS.entries()) and found["occam"].applicable
-    assert not found["unwell"].applicable and "SystemExit" in found["unwell"].reason
+    by_bound = {record.bound: record for record in records(observed)}
+    assert set(by_bound) == set(BOUNDS.entries()) and by_bound["occam"].applicable
+    assert not by_bound["unwell"].applicable and "SystemExit" in by_bound["unwell"].reason
     with pytest.raises(ValueError, match="plug-in 'unwell'"):
         records(observed, bounds=["occam", "unwell"])
 

@@ -102,20 +102,20 @@ def test_sets_of_three_classes_are_measured_on_fresh_points():
     def scores(x):  # three classes by the distance from the centre, without knowing where
         return -np.abs(np.linalg.norm(x, axis=1)[:, None] - np.array([0.5, 1.5, 2.5]))
 
-    found = bounds.prediction_sets(scores, 0.05, data=data, held_out=[20, 300], n_certify=400)
-    assert found.held_out == (20, 300) and np.isinf(found.reach[0, 0])
-    assert found.fresh_size[0, 0] == 3 and found.fresh_missing.value[0, 0] == 0
+    sets = bounds.prediction_sets(scores, 0.05, data=data, held_out=[20, 300], n_certify=400)
+    assert sets.held_out == (20, 300) and np.isinf(sets.reach[0, 0])
+    assert sets.fresh_size[0, 0] == 3 and sets.fresh_missing.value[0, 0] == 0
     own = panel(scores, data)
     answered, y = fresh_scores(own, 0, "sets", "holdout", 300)
     right = (answered.max(axis=1, keepdims=True) - answered)[np.arange(300), y]
-    assert found.reach[0, 1] == certify_reach(right, 0.05, 0.05).reach
+    assert sets.reach[0, 1] == certify_reach(right, 0.05, 0.05).reach
     answered, y = fresh_scores(own, 0, "sets", "certify", 400)
-    within = answered >= answered.max(axis=1, keepdims=True) - found.reach[0, 1]
-    assert found.fresh_size[0, 1] == pytest.approx(within.sum(axis=1).mean(), abs=0.01)
-    assert found.fresh_several.value[0, 1] == pytest.approx(
+    within = answered >= answered.max(axis=1, keepdims=True) - sets.reach[0, 1]
+    assert sets.fresh_size[0, 1] == pytest.approx(within.sum(axis=1).mean(), abs=0.01)
+    assert sets.fresh_several.value[0, 1] == pytest.approx(
         (within.sum(axis=1) > 1).mean(), abs=0.01
     )
-    assert found.fresh_missing.low[0, 1] <= 0.05
+    assert sets.fresh_missing.low[0, 1] <= 0.05
 
 
 def test_points_of_sets_are_not_those_of_selective_certificates():

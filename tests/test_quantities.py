@@ -127,12 +127,12 @@ def test_a_quantity_has_an_entry_a_unit_within_its_range_and_its_interval(
         unit = unit_named(quantity.of)
         entries = SEEDS // unit.seeds
         subject = subject if entries * unit.seeds == SEEDS else of_first(entries * unit.seeds)
-    found = quantity.compute(subject, *given)
-    assert [part.shape for part in found] == [(entries,)] * 3
-    assert not np.isnan(found).any()
-    for part in found:
+    computed = quantity.compute(subject, *given)
+    assert [part.shape for part in computed] == [(entries,)] * 3
+    assert not np.isnan(computed).any()
+    for part in computed:
         assert (part >= quantity.low).all() and (part <= quantity.high).all()
-    assert (found.low <= found.value).all() and (found.value <= found.high).all()
+    assert (computed.low <= computed.value).all() and (computed.value <= computed.high).all()
 
 
 @pytest.mark.parametrize("name", units())
@@ -158,8 +158,8 @@ def test_every_name_of_the_vocabulary_is_that_of_its_quantity():
 
 def test_a_list_says_of_a_quantity_what_its_declaration_says():
     for name, entry in QUANTITIES.entries().items():
-        said = declared()[name].summary
-        assert entry.summary.split(" (from ")[0].removesuffix(".") == said != ""
+        summary = declared()[name].summary
+        assert entry.summary.split(" (from ")[0].removesuffix(".") == summary != ""
 
 
 def test_intervals_are_columns_behind_the_values_but_for_that_of_the_risk():
@@ -169,7 +169,7 @@ def test_intervals_are_columns_behind_the_values_but_for_that_of_the_risk():
         "risk_low",
         "risk_high",
     ]
-    kept = [name for name, one in NUMBERS.items() if one.column == "interval" and name != "risk"]
+    kept = [name for name, each in NUMBERS.items() if each.column == "interval" and name != "risk"]
     ends = [f"{name}_{end}" for name in kept for end in ("low", "high")]
     assert len(kept) == 9 and names[len(values) : names.index("n_certify")] == ends
 
@@ -186,7 +186,7 @@ def test_settings_are_the_numbers_of_the_cell_whichever_part_has_them(subject):
         "learning_rate": 0.2,
         "weight_decay": 5e-4,
     }
-    assert set(expected) == {name for name, one in declared().items() if one.of == "setting"}
+    assert set(expected) == {name for name, each in declared().items() if each.of == "setting"}
     for name, number in expected.items():
         assert settings.setting(cell, name) == number
     assert (measured(subject, "learning_rate").value == 0.1).all()
@@ -258,17 +258,19 @@ def test_only_the_simple_network_loses_where_the_simple_coordinate_misleads(
 def test_networks_of_one_rule_agree_across_rotations(controls, rule):
     rotations = controls[rule].stack.rotation
     assert not np.allclose(rotations[0], rotations[1])
-    found = measured(controls[rule], "seed_agreement", "none")
-    assert found.value.tolist() == [1, 1] and (found.high == 1).all() and (found.low < 1).all()
+    alike = measured(controls[rule], "seed_agreement", "none")
+    assert alike.value.tolist() == [1, 1] and (alike.high == 1).all() and (alike.low < 1).all()
 
 
 def test_pairs_are_neighbours_in_the_order_of_the_stack(subject, controls):
     # planted: the achievable network beside the simple one of another seed
-    one, other = (controls[rule].stack for rule in ("achievable", "simple"))
-    params = jax.tree.map(lambda a, b: np.stack([a[0], b[1], a[2], a[3]]), one.params, other.params)
-    mixed = Subject(replace(one, params=params), n_certify=POINTS, confidence=CONFIDENCE)
-    found = measured(mixed, "seed_agreement", "none")
-    assert found.low[0] <= 0.95 <= found.high[0] and found.value[1] == 1
+    first, other = (controls[rule].stack for rule in ("achievable", "simple"))
+    params = jax.tree.map(
+        lambda a, b: np.stack([a[0], b[1], a[2], a[3]]), first.params, other.params
+    )
+    mixed = Subject(replace(first, params=params), n_certify=POINTS, confidence=CONFIDENCE)
+    alike = measured(mixed, "seed_agreement", "none")
+    assert alike.low[0] <= 0.95 <= alike.high[0] and alike.value[1] == 1
 
 
 def test_what_the_architecture_could_compute_does_not_depend_on_what_it_learned(subject, controls):
@@ -278,9 +280,9 @@ def test_what_the_architecture_could_compute_does_not_depend_on_what_it_learned(
 
 
 def test_islands_are_those_of_what_was_fitted(stack, controls):
-    one = Subject(stack.some([0]), n_certify=POINTS, confidence=CONFIDENCE)
-    found = measured(one, "island_excess")
-    assert found.value.shape == (1,) and found.low < found.value < found.high
+    subject = Subject(stack.some([0]), n_certify=POINTS, confidence=CONFIDENCE)
+    values = measured(subject, "island_excess")
+    assert values.value.shape == (1,) and values.low < values.value < values.high
     # the simple network labels every exception wrongly, so it keeps no label anywhere
     none = Subject(controls["simple"].stack.some([0]), n_certify=POINTS, confidence=CONFIDENCE)
     assert measured(none, "island_excess").value == 0
@@ -316,9 +318,9 @@ def test_a_transition_is_the_first_check_from_which_on_the_error_stays_low(stack
             [0.9, 0.9, 0.9, 0.995],
         ],
     )
-    found = measured(Subject(by_hand, n_certify=1, confidence=0.9), "transition_updates")
-    assert found.value.tolist() == [100, 150, np.inf, 200]
-    np.testing.assert_array_equal(found.low, found.value)
+    values = measured(Subject(by_hand, n_certify=1, confidence=0.9), "transition_updates")
+    assert values.value.tolist() == [100, 150, np.inf, 200]
+    np.testing.assert_array_equal(values.low, values.value)
 
 
 def test_a_network_without_checks_has_no_transition(controls):
@@ -331,10 +333,10 @@ def test_the_best_check_is_the_network_as_it_was_there(stack):
         assert int(stack.traces[i][np.argmax(stack.traces[i][:, 3]), 0]) == updates
         pair = [seed, (seed + 2) % SEEDS]  # two networks a call, as in training
         earlier = replay(CELL, updates, seeds=pair)
-        for one, other in zip(
+        for own, other in zip(
             jax.tree.leaves(best.params), jax.tree.leaves(earlier.params), strict=True
         ):
-            np.testing.assert_array_equal(one[i], other[0])
+            np.testing.assert_array_equal(own[i], other[0])
     assert best.seeds == stack.seeds
     np.testing.assert_array_equal(best.rotation, stack.rotation)
 
@@ -431,11 +433,11 @@ def test_no_number_of_points_excludes_an_error_that_is_not_exceeded():
 
 
 def test_a_larger_risk_needs_fewer_points(subject):
-    risk, found = measured(subject, "risk"), measured(subject, "held_out_points", 0.01)
-    for one, other in (
-        (found.value, risk.value), (found.low, risk.high), (found.high, risk.low)
+    risk, needed = measured(subject, "risk"), measured(subject, "held_out_points", 0.01)
+    for limit, other in (
+        (needed.value, risk.value), (needed.low, risk.high), (needed.high, risk.low)
     ):  # fmt: skip
-        assert one.tolist() == [points_to_exclude(r, 0.01) for r in other]
+        assert limit.tolist() == [points_to_exclude(r, 0.01) for r in other]
     steps = [points_to_exclude(r, 0.01) for r in np.linspace(0.012, 1, 200)]
     assert (np.diff(steps) <= 0).all()
 
@@ -456,9 +458,9 @@ def test_the_weight_ratio_is_read_before_rotation(controls):
     weight[0] = np.repeat([3.0, 4.0], 8)  # root mean square: sqrt(12.5)
     weight[1:] = [[2.0], [1.0], [0.5]]  # sqrt(5.25 / 3)
     stack = with_first_layer(controls["simple"].stack, weight)
-    found = measured(Subject(stack, n_certify=1, confidence=0.9), "log_weight_ratio")
-    np.testing.assert_allclose(found.value, 0.5 * np.log(12.5 / 1.75), rtol=1e-5)
-    np.testing.assert_array_equal(found.low, found.high)
+    values = measured(Subject(stack, n_certify=1, confidence=0.9), "log_weight_ratio")
+    np.testing.assert_allclose(values.value, 0.5 * np.log(12.5 / 1.75), rtol=1e-5)
+    np.testing.assert_array_equal(values.low, values.high)
 
 
 def test_normal_coordinates_are_no_slabs():
@@ -466,8 +468,8 @@ def test_normal_coordinates_are_no_slabs():
     weight = np.full((4, 16), 100.0)
     weight[0], weight[1] = 6, 2
     stack = with_first_layer(control(cell, "simple"), weight)
-    found = measured(Subject(stack, n_certify=1, confidence=0.9), "log_weight_ratio")
-    np.testing.assert_allclose(found.value, np.log(3), rtol=1e-4)
+    values = measured(Subject(stack, n_certify=1, confidence=0.9), "log_weight_ratio")
+    np.testing.assert_allclose(values.value, np.log(3), rtol=1e-4)
 
 
 # -- bounds -----------------------------------------------------------------------------------
@@ -476,9 +478,9 @@ def test_normal_coordinates_are_no_slabs():
 def test_bounds_are_those_that_are_evaluated(subject, stack):
     every = evaluate(stack, delta=DELTA, bounds=NAMES, n_certify=POINTS, confidence=CONFIDENCE)
     for name in NAMES:
-        own = [one for one in every if one.record.bound == name]
-        values = [np.nan if one.record.value is None else one.record.value for one in own]
-        valid = [np.nan if one.valid is None else float(one.valid) for one in own]
+        own = [each for each in every if each.record.bound == name]
+        values = [np.nan if each.record.value is None else each.record.value for each in own]
+        valid = [np.nan if each.valid is None else float(each.valid) for each in own]
         np.testing.assert_array_equal(measured(subject, "bound_value", name).value, values)
         np.testing.assert_array_equal(measured(subject, "bound_valid", name).value, valid)
     assert (measured(subject, "bound_valid", "clopper-pearson").value == 1).all()
@@ -495,29 +497,29 @@ def test_a_certificate_below_the_risk_is_violated_and_one_within_its_interval_ma
     subject, stack
 ):
     # planted: a value that the whole interval of the risk exceeds, and values within it
-    found = dict(evaluations(subject))
+    by_network = dict(evaluations(subject))
     for seed, value in (
-        (1, lambda one: (one.risk + one.risk_high) / 2),
-        (2, lambda one: one.risk_low * 0.99),
-        (3, lambda one: (one.risk_low + one.risk) / 2),
+        (1, lambda each: (each.risk + each.risk_high) / 2),
+        (2, lambda each: each.risk_low * 0.99),
+        (3, lambda each: (each.risk_low + each.risk) / 2),
     ):
-        one = found["occam", seed]
-        found["occam", seed] = replace(one, record=replace(one.record, value=value(one)))
+        each = by_network["occam", seed]
+        by_network["occam", seed] = replace(each, record=replace(each.record, value=value(each)))
     planted = Subject(stack, n_certify=POINTS, confidence=CONFIDENCE)
-    planted.shared("bounds", lambda: found)
+    planted.shared("bounds", lambda: by_network)
     valid = measured(planted, "bound_valid", "occam")
     assert valid.value.tolist() == [1, 1, 0, 0]
     assert valid.low.tolist() == [1, 0, 0, 0] and valid.high.tolist() == [1, 1, 0, 1]
 
 
 def test_a_bound_certifies_an_excess_risk_up_to_an_error_itself_and_a_measure_none(subject, stack):
-    found = dict(evaluations(subject))
+    values = dict(evaluations(subject))
     achievable = CELL.task.truth.achievable_risk
     for seed, value in enumerate((achievable + 0.25, achievable + 0.2500001, 0.0, 5.0)):
-        one = found["occam", seed]
-        found["occam", seed] = replace(one, record=replace(one.record, value=value))
+        each = values["occam", seed]
+        values["occam", seed] = replace(each, record=replace(each.record, value=value))
     planted = Subject(stack, n_certify=POINTS, confidence=CONFIDENCE)
-    planted.shared("bounds", lambda: found)
+    planted.shared("bounds", lambda: values)
     assert measured(planted, "certifies", "occam", 0.25).value.tolist() == [1, 0, 1, 0]
     assert measured(planted, "certifies", "occam", 0).value.tolist() == [0, 0, 1, 0]
     for name in ("stability", "l2-norm"):

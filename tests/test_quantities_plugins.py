@@ -137,7 +137,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def found(folder):
+def installed(folder):
     """What another process says, and what it warns of."""
     code = f"import sys; sys.path.insert(0, {str(folder)!r}); {ASK}"
     asked = [sys.executable, "-c", code, str(folder)]
@@ -146,16 +146,16 @@ def found(folder):
     return json.loads(done.stdout) | {"warned": done.stderr}
 
 
-def test_its_columns_stand_after_the_known_ones_and_before_the_settings(found):
+def test_its_columns_stand_after_the_known_ones_and_before_the_settings(installed):
     known = [column.name for column in NETWORKS]
-    at = known.index("n_certify")
+    place = known.index("n_certify")
     own = ["beyond", "doubled", "doubled_low", "doubled_high", "failing", "layered"]
-    assert found["columns"] == [*known[:at], *own, *known[at:]]
-    assert found["declared"][-5:] == ["beyond", "doubled", "failing", "layered", "seed"]
+    assert installed["columns"] == [*known[:place], *own, *known[place:]]
+    assert installed["declared"][-5:] == ["beyond", "doubled", "failing", "layered", "seed"]
 
 
-def test_its_numbers_are_kept_with_their_interval_and_reasons_for_what_is_empty(found):
-    _, *rows = found["rows"]
+def test_its_numbers_are_kept_with_their_interval_and_reasons_for_what_is_empty(installed):
+    _, *rows = installed["rows"]
     assert len(rows) == 3
     for _, risk, high, doubled, doubled_high, beyond, layered, failing, reason in rows:
         assert (doubled, doubled_high) == (2 * risk, 2 * high) and 0 < doubled < doubled_high
@@ -168,37 +168,37 @@ def test_its_numbers_are_kept_with_their_interval_and_reasons_for_what_is_empty(
             assert words in reason
 
 
-def test_a_run_from_before_it_is_read_with_an_empty_column_and_its_usual_table(found):
-    rows, (head, *_) = found["before"]
+def test_a_run_from_before_it_is_read_with_an_empty_column_and_its_usual_table(installed):
+    rows, (head, *_) = installed["before"]
     assert rows == [[0, None]] and "twice" not in head
 
 
-def test_it_has_a_heading_in_tables_once_there_is_a_value(found):
-    head, line = found["table"]
-    mean = sum(row[3] for row in found["rows"][1:]) / 3
+def test_it_has_a_heading_in_tables_once_there_is_a_value(installed):
+    head, line = installed["table"]
+    mean = sum(row[3] for row in installed["rows"][1:]) / 3
     assert head[-1] == "twice" and line[-1].split()[0] == f"{mean:.3f}"
 
 
-def test_it_is_a_word_in_claims_with_its_range(found):
-    assert found["range"] == [0, 2]
-    assert found["measured"] == pytest.approx([row[3] for row in found["rows"][1:]])
+def test_it_is_a_word_in_claims_with_its_range(installed):
+    assert installed["range"] == [0, 2]
+    assert installed["measured"] == pytest.approx([row[3] for row in installed["rows"][1:]])
 
 
-def test_one_at_fault_is_told_and_the_others_work(found):
+def test_one_at_fault_is_told_and_the_others_work(installed):
     for words in (
         "quantity: plug-in 'lost', mine:lost, cannot be imported",
         "quantity: plug-in 'renamed': got ",
         "quantity: plug-in 'seed', the name of a column",
     ):
-        assert words in found["warned"]
+        assert words in installed["warned"]
 
 
-def test_a_run_with_its_columns_is_read_where_it_is_not_installed(found, folder):
+def test_a_run_with_its_columns_is_read_where_it_is_not_installed(installed, folder):
     store = Store(folder / "run")
     names, rows = store.query("SELECT * FROM networks ORDER BY seed")
     assert names[: len(NETWORKS)] == [column.name for column in NETWORKS] and len(rows) == 4
     risks = [row[names.index("risk")] for row in rows]
-    assert risks == [row[1] for row in found["rows"]]
+    assert risks == [row[1] for row in installed["rows"]]
 
 
 # -- what cannot be declared ------------------------------------------------------------------

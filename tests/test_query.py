@@ -77,22 +77,22 @@ def test_json_is_a_list_of_objects_without_what_json_lacks(query):
     sql = (
         "select seed, train_loss, 'nan'::double as a, '-inf'::double as b, 2 as seed from networks"
     )
-    found = strict(query(f"{sql} order by 1", "--format", "json"))
+    objects = strict(query(f"{sql} order by 1", "--format", "json"))
     rest = {"train_loss": None, "a": None, "b": "-inf", "seed_1": 2}
-    assert found == [{"seed": seed} | rest for seed in (0, 1)]
+    assert objects == [{"seed": seed} | rest for seed in (0, 1)]
     odd = (
         "{'x': [1.5::decimal(3,1), null]} as s, '\\xAA'::blob as b, date '2020-02-01' as d, true t"
     )
-    (one,) = strict(query(f"select {odd}", "--format", "json"))
-    assert one == {"s": {"x": [1.5, None]}, "b": "aa", "d": "2020-02-01", "t": True}
+    (row,) = strict(query(f"select {odd}", "--format", "json"))
+    assert row == {"s": {"x": [1.5, None]}, "b": "aa", "d": "2020-02-01", "t": True}
     assert strict(query("select 1 where false", "--format", "json")) == []
 
 
 def test_a_table_is_a_data_frame_where_pandas_is_installed(directory):
     pytest.importorskip("pandas")
-    found = Store(directory).frame("networks")
-    assert sorted(found.seed) == [0, 1] and sorted(found.risk) == [0.25, 1.25]
-    assert list(found.columns) == [column.name for column in NETWORKS]
+    frame = Store(directory).frame("networks")
+    assert sorted(frame.seed) == [0, 1] and sorted(frame.risk) == [0.25, 1.25]
+    assert list(frame.columns) == [column.name for column in NETWORKS]
     with pytest.raises(ValueError, match="^table: unknown name 'network', nearest: networks"):
         Store(directory).frame("network")
 

@@ -10,9 +10,9 @@ from simbias.validation.rays import _STRETCHES, crossings, first_crossing, major
 
 
 def random_layers(sizes, seed=0, outputs=2):
-    made = np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
     return [
-        Layer(made.normal(size=(a, b)) * np.sqrt(2 / a), 0.3 * made.normal(size=b))
+        Layer(random.normal(size=(a, b)) * np.sqrt(2 / a), 0.3 * random.normal(size=b))
         for a, b in pairwise([*sizes, outputs])
     ]
 
@@ -47,26 +47,26 @@ def test_every_cut_of_a_known_rule_is_met_at_its_place(depth):
 def test_a_label_is_kept_up_to_the_nearest_cut_in_the_direction_looked():
     origins = np.array([[0.0, 0.0], [0.0, 0.0], [5.0, 0.9], [0.0, 0.0]])
     directions = np.array([[0.0, 1.0], [0.0, -1.0], [0.0, 1.0], [1.0, 0.0]])
-    found = first_crossing(zigzag((-0.2, 0.1, 0.6)), origins, directions, 3.0)
-    np.testing.assert_allclose(found, [0.1, 0.2, np.inf, np.inf], atol=1e-14)
+    distances = first_crossing(zigzag((-0.2, 0.1, 0.6)), origins, directions, 3.0)
+    np.testing.assert_allclose(distances, [0.1, 0.2, np.inf, np.inf], atol=1e-14)
 
 
 def test_distances_are_in_units_of_the_direction():
     directions = np.array([[0.0, 1.0], [0.0, 10.0], [3.0, 0.5]])
-    found = first_crossing(zigzag((0.4,)), np.zeros((3, 2)), directions, 1.0)
-    np.testing.assert_allclose(found, [0.4, 0.04, 0.8], atol=1e-14)
+    distances = first_crossing(zigzag((0.4,)), np.zeros((3, 2)), directions, 1.0)
+    np.testing.assert_allclose(distances, [0.4, 0.04, 0.8], atol=1e-14)
 
 
 def test_a_ray_looks_as_far_as_its_own_reach_and_no_further():
     reach = np.array([0.39, 0.41, 0.0])
-    found = first_crossing(zigzag((0.4,)), np.zeros((3, 2)), np.eye(2)[[1, 1, 1]], reach)
-    assert np.isinf(found).tolist() == [True, False, True]
+    distances = first_crossing(zigzag((0.4,)), np.zeros((3, 2)), np.eye(2)[[1, 1, 1]], reach)
+    assert np.isinf(distances).tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize("sizes", ((5, 40), (5, 30, 30), (5, 12, 12, 12), (5,)))
 def test_crossings_are_those_of_a_dense_scan(sizes):
-    layers, made = random_layers(sizes, seed=3), np.random.default_rng(1)
-    origins, directions = made.normal(size=(2, 40, sizes[0]))
+    layers, random = random_layers(sizes, seed=3), np.random.default_rng(1)
+    origins, directions = random.normal(size=(2, 40, sizes[0]))
     reach = 4.0
     ray, t = crossings(layers, origins, directions, reach)
     first = first_crossing(layers, origins, directions, reach)
@@ -90,8 +90,8 @@ def test_a_change_too_short_for_a_scan_is_found():
     layers = zigzag((0.3, 0.3 + 1e-9))
     origin, direction = np.zeros(2), np.array([0.0, 1.0])
     assert len(scan(layers, origin, direction, 1.0)[0]) == 0
-    found = first_crossing(layers, origin[None], direction[None], 1.0)
-    np.testing.assert_allclose(found, 0.3, atol=1e-12)
+    distances = first_crossing(layers, origin[None], direction[None], 1.0)
+    np.testing.assert_allclose(distances, 0.3, atol=1e-12)
 
 
 def test_dead_and_tied_units_change_nothing():
@@ -103,10 +103,10 @@ def test_dead_and_tied_units_change_nothing():
         Layer(np.vstack([last.weight / 2, last.weight / 2, last.weight]), last.bias),
     ]
     arguments = (np.array([[0.0, -1.0]]), np.array([[0.0, 1.0]]), 2.0)
-    for one, other in zip(
+    for first, other in zip(
         crossings(plain, *arguments), crossings(doubled, *arguments), strict=True
     ):
-        np.testing.assert_allclose(one, other, atol=1e-14)
+        np.testing.assert_allclose(first, other, atol=1e-14)
 
 
 def test_a_constant_network_and_a_ray_that_stands_still_never_change():
@@ -127,20 +127,22 @@ def test_a_margin_of_zero_has_label_zero():
 def test_a_crossing_where_one_stretch_of_the_search_ends_is_found_once(proportion):
     for place in (np.nextafter(proportion, 0), proportion, np.nextafter(proportion, 2)):
         layers = zigzag((float(place),))
-        found = first_crossing(layers, np.zeros((1, 2)), np.eye(2)[1:], 1.0)
-        assert found[0] == pytest.approx(place, abs=1e-14) or (
-            proportion == 1 and np.isinf(found[0])
+        distances = first_crossing(layers, np.zeros((1, 2)), np.eye(2)[1:], 1.0)
+        assert distances[0] == pytest.approx(place, abs=1e-14) or (
+            proportion == 1 and np.isinf(distances[0])
         )
 
 
 def test_one_output_is_the_logit_difference():
     layers = random_layers((4, 20), seed=5)
     last = layers[-1]
-    one = [layers[0], Layer(np.diff(last.weight), np.diff(last.bias))]
+    single = [layers[0], Layer(np.diff(last.weight), np.diff(last.bias))]
     origins, directions = np.random.default_rng(2).normal(size=(2, 30, 4))
-    found = first_crossing(layers, origins, directions, 5.0)
-    assert np.isfinite(found).sum() > 5
-    np.testing.assert_allclose(first_crossing(one, origins, directions, 5.0), found, rtol=1e-9)
+    distances = first_crossing(layers, origins, directions, 5.0)
+    assert np.isfinite(distances).sum() > 5
+    np.testing.assert_allclose(
+        first_crossing(single, origins, directions, 5.0), distances, rtol=1e-9
+    )
 
 
 def test_chunks_do_not_change_the_answer(monkeypatch):
@@ -155,8 +157,8 @@ def test_chunks_do_not_change_the_answer(monkeypatch):
         first_crossing(layers, origins, directions, 3.0),
         *crossings(layers, origins, directions, 3.0),
     )
-    for one, other in zip(whole, parts, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-9)
+    for first, other in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(first, other, rtol=1e-9)
 
 
 def test_the_majority_changes_where_most_rays_have():

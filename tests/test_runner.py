@@ -121,8 +121,8 @@ def test_a_run_holds_a_row_weights_and_a_trace_a_network(whole, plan):
         ("traces", "parquet"),
         ("weights", "safetensors"),
     ]:
-        found = (store.directory / folder).iterdir()
-        assert {path.name for path in found} == {f"{name}.{suffix}" for name in names}
+        files = (store.directory / folder).iterdir()
+        assert {path.name for path in files} == {f"{name}.{suffix}" for name in names}
     assert not list((store.directory / "checkpoints").iterdir())
 
 
@@ -194,8 +194,8 @@ def test_more_is_asked_of_ended_networks_in_their_directory(file, tmp_path):
         "SELECT cell, list(t.train_loss ORDER BY t.updates), max(t.updates) FROM traces t"
         " WHERE seed = 0 GROUP BY ALL ORDER BY 3"
     )
-    (_, one, at), (_, other, end) = checks
-    assert (at, end) == (200, 300) and other[:2] == one and len(other) == 3
+    (_, start, updates), (_, other, end) = checks
+    assert (updates, end) == (200, 300) and other[:2] == start and len(other) == 3
     assert [s.settings["max_updates"] for s in summarise(both)] == [200, 300]
 
 
@@ -233,7 +233,7 @@ def test_stopped_between_cells_a_run_keeps_what_was_measured(plan, tmp_path, hee
     with pytest.raises(runner.Interrupted):
         run(plan, tmp_path / "run", Stops())
     store = Store(tmp_path / "run")
-    kept = [store.statuses()[row_name(one)] for one in plan.replicas]
+    kept = [store.statuses()[row_name(asked)] for asked in plan.replicas]
     assert kept == ["done", "done", "interrupted", "interrupted"]
 
 
@@ -277,9 +277,9 @@ def test_two_runs_into_one_directory_lose_and_double_no_row(whole, begin, tmp_pa
     children = [begin(out) for _ in range(2)]
     assert [child.wait() for child in children] == [0, 0]
     expected = [row for row in measured(whole[0]) if row[1] < 2]
-    found = measured(Store(out))
-    assert [row[:4] for row in found] == [row[:4] for row in expected]
-    np.testing.assert_allclose([r[4:] for r in found], [r[4:] for r in expected], atol=2e-3)
+    numbers = measured(Store(out))
+    assert [row[:4] for row in numbers] == [row[:4] for row in expected]
+    np.testing.assert_allclose([r[4:] for r in numbers], [r[4:] for r in expected], atol=2e-3)
 
 
 def changed(store, job):
@@ -290,8 +290,8 @@ def changed(store, job):
         for path in (store.directory / "networks").iterdir()
         if duckdb.execute(f"SELECT count(*) FROM '{path}' WHERE {here}").fetchall() == [(1,)]
     )
-    one = f"SELECT * REPLACE (CASE WHEN {here} THEN 0.0 ELSE risk END AS risk) FROM '{path}'"
-    duckdb.execute(f"COPY ({one}) TO '{path}.new' (FORMAT parquet)").fetchall()
+    selected = f"SELECT * REPLACE (CASE WHEN {here} THEN 0.0 ELSE risk END AS risk) FROM '{path}'"
+    duckdb.execute(f"COPY ({selected}) TO '{path}.new' (FORMAT parquet)").fetchall()
     path.with_name(f"{path.name}.new").replace(path)
     return path
 

@@ -86,9 +86,9 @@ def failures(law, procedure, points=2500):
     kinds, risks = levels_of(*HARD[law])
     thresholds = np.arange(len(risks), 0, -1.0)
     counts = np.random.default_rng(7).multinomial(points, kinds, size=REPEATS)
-    found = [procedure(*sample(count), thresholds, RISK, DELTA) for count in counts]
+    limits = [procedure(*sample(count), thresholds, RISK, DELTA) for count in counts]
     bad = set(thresholds[risks >= RISK - 1e-12])
-    return sum(threshold in bad for threshold in found)
+    return sum(threshold in bad for threshold in limits)
 
 
 def consistent(count):
@@ -109,10 +109,10 @@ def test_procedures_that_pay_for_too_few_tests_are_caught(procedure):
 
 def test_without_errors_everything_is_answered_and_with_errors_only_nothing():
     thresholds, leads = np.arange(4, 0, -1.0), np.repeat(np.arange(1, 5.0), 100)
-    found = [
+    limits = [
         certify_answers(leads, np.full(400, w), thresholds, RISK, DELTA) for w in (0 > 1, 1 > 0)
     ]
-    assert [(one.threshold, one.proportion) for one in found] == [(1.0, 1.0), (np.inf, 0.0)]
+    assert [(limit.threshold, limit.proportion) for limit in limits] == [(1.0, 1.0), (np.inf, 0.0)]
 
 
 def compositions(total, parts):
@@ -143,36 +143,36 @@ def test_over_all_small_samples_a_failure_has_at_most_probability_delta(points, 
 
 def test_enumeration_catches_a_planted_mistake():
     law = ([0.3, 0.3, 0.4], [0.41, 0.41, 0.41])
-    found = [chance_of_failure(f, law, 5, 0.4, 0.37) for f in (fixed_sequence, any_that_passes)]
-    assert found[0] <= 0.37 < found[1]
+    chances = [chance_of_failure(f, law, 5, 0.4, 0.37) for f in (fixed_sequence, any_that_passes)]
+    assert chances[0] <= 0.37 < chances[1]
 
 
 def test_by_hand_of_five_points():
     # limits at delta 1/4: of 0 in 2, 1 - sqrt(1/4) = 1/2; of 0 in 1, 3/4; of 1 in 3, .673
     leads = np.array([3.0, 3.0, 2.0, 1.0, 1.0])
     wrong = np.array([False, False, True, False, False])
-    found = certify_answers(leads, wrong, np.array([3.0, 2.0, 1.0]), 0.5, 0.25)
-    assert found[:4] == (3.0, 2, 0, 0.4)
+    limit = certify_answers(leads, wrong, np.array([3.0, 2.0, 1.0]), 0.5, 0.25)
+    assert limit[:4] == (3.0, 2, 0, 0.4)
     # 0.674: 3 points with an error pass too, and 5 points with one
-    found = certify_answers(leads, wrong, np.array([3.0, 2.0, 1.0]), 0.674, 0.25)
-    assert found[:4] == (1.0, 5, 1, 1.0) and found.high == 1
-    assert found.low == pytest.approx((0.25 / 6) ** (1 / 5))
+    limit = certify_answers(leads, wrong, np.array([3.0, 2.0, 1.0]), 0.674, 0.25)
+    assert limit[:4] == (1.0, 5, 1, 1.0) and limit.high == 1
+    assert limit.low == pytest.approx((0.25 / 6) ** (1 / 5))
     # testing ends at the first that fails, whatever comes after
-    found = certify_answers(leads, wrong, np.array([4.0, 3.0, 2.0, 1.0]), 0.674, 0.25)
-    assert found == (np.inf, 0, 0, 0.0, 0.0, 0.0)
+    limit = certify_answers(leads, wrong, np.array([4.0, 3.0, 2.0, 1.0]), 0.674, 0.25)
+    assert limit == (np.inf, 0, 0, 0.0, 0.0, 0.0)
 
 
 def test_a_lead_that_equals_the_threshold_is_answered_and_one_that_is_missing_never():
     leads = np.array([1.0, 1.0, np.nan, np.nan])
-    found = certify_answers(leads, np.isnan(leads), np.array([1.0]), 0.51, 0.25)
-    assert (found.points, found.errors, found.proportion) == (2, 0, 0.5)
+    limit = certify_answers(leads, np.isnan(leads), np.array([1.0]), 0.51, 0.25)
+    assert (limit.points, limit.errors, limit.proportion) == (2, 0, 0.5)
 
 
 @pytest.mark.parametrize("points", (298, 299))
 def test_without_an_error_as_many_points_certify_as_must(points):
     assert least_points(0.01, 0.05) == 299
-    found = certify_answers(np.ones(points), np.zeros(points, bool), np.ones(1), 0.01, 0.05)
-    assert (found.points == points) == (points == 299)
+    limit = certify_answers(np.ones(points), np.zeros(points, bool), np.ones(1), 0.01, 0.05)
+    assert (limit.points == points) == (points == 299)
 
 
 def test_the_proportion_of_answered_points_is_covered_whichever_threshold_is_certified():
@@ -181,8 +181,8 @@ def test_the_proportion_of_answered_points_is_covered_whichever_threshold_is_cer
     exact = dict(zip(thresholds, np.arange(1, 7) / 6, strict=True)) | {np.inf: 0}
     missed = 0
     for count in np.random.default_rng(3).multinomial(400, kinds, size=REPEATS):
-        found = certify_answers(*sample(count), thresholds, 0.2, DELTA)
-        missed += not found.low - 1e-12 <= exact[found.threshold] <= found.high + 1e-12
+        limit = certify_answers(*sample(count), thresholds, 0.2, DELTA)
+        missed += not limit.low - 1e-12 <= exact[limit.threshold] <= limit.high + 1e-12
     assert consistent(missed)
 
 

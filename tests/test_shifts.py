@@ -261,9 +261,9 @@ def test_the_task_draws_what_its_shift_says(shift):
     grid = np.linspace(-1.2, 1.2, 49)
     for label in (0, 1):
         for i in range(3):
-            one = (x[y == label, i][:, None] < grid).mean(axis=0)
+            proportions = (x[y == label, i][:, None] < grid).mean(axis=0)
             two = (other[other_y == label, i][:, None] < grid).mean(axis=0)
-            assert np.abs(one - two).max() < 0.06  # Dvoretzky-Kiefer-Wolfowitz at 1e-6
+            assert np.abs(proportions - two).max() < 0.06  # Dvoretzky-Kiefer-Wolfowitz at 1e-6
 
 
 def test_on_a_simple_slab_conflict_costs_the_same():

@@ -91,8 +91,8 @@ def test_every_element_lands_everywhere_equally_often(n):
 def test_every_pair_of_elements_lands_everywhere_equally_often():
     n = 100
     orders = many(n, 100_000)
-    for one, other in ((0, 1), (0, n - 1), (n // 2, 1), (0, 10)):
-        counts = np.bincount(orders[:, one] * n + orders[:, other], minlength=n * n)
+    for first, other in ((0, 1), (0, n - 1), (n // 2, 1), (0, 10)):
+        counts = np.bincount(orders[:, first] * n + orders[:, other], minlength=n * n)
         apart = ~np.eye(n, dtype=bool).ravel()
         assert counts[~apart].sum() == 0
         assert uniform_p(counts[apart]) > 1e-5
@@ -108,8 +108,8 @@ def test_the_smallest_sets_are_shuffled_nearly_uniformly(n):
 
 
 def permutation_counts(orders):
-    found = Counter(map(tuple, orders))
-    return [found[each] for each in permutations(range(orders.shape[1]))]
+    counts = Counter(map(tuple, orders))
+    return [counts[each] for each in permutations(range(orders.shape[1]))]
 
 
 @pytest.mark.parametrize(
@@ -167,16 +167,18 @@ def test_an_order_is_as_mixed_as_a_random_permutation(n, seed):
 
 @pytest.mark.parametrize("stride", (1, 7, 617))
 def test_an_affine_order_would_be_caught(stride):
-    found = statistics((np.arange(4000) * stride + 11) % 4000 if stride != 1 else np.arange(4000))
-    assert max(map(abs, found.values())) > 5
+    measured = statistics(
+        (np.arange(4000) * stride + 11) % 4000 if stride != 1 else np.arange(4000)
+    )
+    assert max(map(abs, measured.values())) > 5
 
 
 def test_consecutive_epochs_are_uncorrelated():
     n = 4000
     orders = [order(n, epoch=epoch).astype(float) for epoch in range(6)]
-    for i, one in enumerate(orders):
+    for i, shuffled in enumerate(orders):
         for other in orders[:i]:
-            assert abs(np.corrcoef(one, other)[0, 1]) < 5 / np.sqrt(n)
+            assert abs(np.corrcoef(shuffled, other)[0, 1]) < 5 / np.sqrt(n)
 
 
 def test_a_million_million_products_do_not_overflow():

@@ -52,21 +52,21 @@ def test_every_fault_is_told_in_words(mixed):
 
 
 def test_the_validator_has_no_number_for_them_and_the_same_for_the_others(mixed, alone):
-    found, expected = (validate(stack, n_certify=POINTS) for stack in (mixed, alone))
-    assert found.faults == faults(mixed)
-    parts = [(found, expected), (found.reliance, expected.reliance)]
-    parts.append((found.exceptions, expected.exceptions))
+    report, expected = (validate(stack, n_certify=POINTS) for stack in (mixed, alone))
+    assert report.faults == faults(mixed)
+    parts = [(report, expected), (report.reliance, expected.reliance)]
+    parts.append((report.exceptions, expected.exceptions))
     numbers = ("train_loss", "train_accuracy", "risk", "simple_agreement", "achievable_agreement")
     numbers += Reliance._fields + ("fitted", "fresh", "memorised")
     seen = []
-    for one, other in parts:
-        for name in filter(lambda name: hasattr(one, name), numbers):
-            values, own = (np.array(getattr(each, name)) for each in (one, other))
+    for part, other in parts:
+        for name in filter(lambda name: hasattr(part, name), numbers):
+            values, own = (np.array(getattr(each, name)) for each in (part, other))
             np.testing.assert_array_equal(values[..., :1], own)
             assert np.isnan(values[..., 1:]).all(), name
             seen.append(name)
     assert sorted(seen) == sorted(numbers)
-    assert np.all(found.exceptions.counts > 0)  # of the training set, whatever the network
+    assert np.all(report.exceptions.counts > 0)  # of the training set, whatever the network
 
 
 def test_logits_that_overflow_on_fresh_points_only_are_found_there():
@@ -76,40 +76,45 @@ def test_logits_that_overflow_on_fresh_points_only_are_found_there():
     first["kernel"][0, :, 7], first["bias"][0, 7] = 1e38 * stack.rotation[0][0], -0.999e38
     second["kernel"][0, :, 7], second["kernel"][0, 7, 7] = 0, 1
     second["bias"][0, 7], last["kernel"][0, 7, 1] = 0, 1e6
-    found = validate(stack, n_certify=20_000)
-    (fault,) = found.faults
+    report = validate(stack, n_certify=20_000)
+    (fault,) = report.faults
     assert fault.startswith("logits not finite on ") and fault.endswith(" of 20000 fresh points")
-    assert np.isnan(found.risk.value).all() and np.isnan(found.train_accuracy).all()
+    assert np.isnan(report.risk.value).all() and np.isnan(report.train_accuracy).all()
     assert count(stack, 20_000).points == 0
 
 
 def test_grids_and_islands_have_no_number_for_them_and_the_same_for_the_others(mixed, alone):
     options = dict(coordinates=[3], resolution=20, contexts=4, planes=1)
-    found, expected = (measure_grids(stack, **options) for stack in (mixed, alone))
-    assert found.faults == faults(mixed)
+    report, expected = (measure_grids(stack, **options) for stack in (mixed, alone))
+    assert report.faults == faults(mixed)
     for name in ("given", "counts", "majority_cuts", "slab_cuts", "distances"):
-        values = getattr(found, name)
+        values = getattr(report, name)
         np.testing.assert_array_equal(values[:1], getattr(expected, name))
         assert np.isnan(values[1:]).all(), name
     for name in ("simple_agreement", "achievable_agreement", "cuts", "cut_accuracy"):
-        for values, own in zip(getattr(found, name), getattr(expected, name), strict=True):
+        for values, own in zip(getattr(report, name), getattr(expected, name), strict=True):
             np.testing.assert_array_equal(values[:1], own)
             assert np.isnan(values[1:]).all(), name
     options = dict(sample=4, directions=2)
-    found, expected = (measure_islands(stack, **options) for stack in (mixed, alone))
-    assert found.faults == faults(mixed)
-    assert [len(one.index) for one in found.training] == [len(expected.training[0].index), 0, 0, 0]
+    report, expected = (measure_islands(stack, **options) for stack in (mixed, alone))
+    assert report.faults == faults(mixed)
+    assert [len(part.index) for part in report.training] == [
+        len(expected.training[0].index),
+        0,
+        0,
+        0,
+    ]
     for name in ("fitted", "axis", "chord", "area", "relative", "size"):
-        for values, own in zip(getattr(found, name), getattr(expected, name), strict=True):
+        for values, own in zip(getattr(report, name), getattr(expected, name), strict=True):
             np.testing.assert_array_equal(values.value[:1], own.value)
             assert np.isnan(values.value[1:]).all(), name
 
 
 def test_pairs_with_one_of_them_have_no_agreement(mixed):
     sound = control(CELL, "simple", seeds=4)
-    for found in (paired(mixed, sound, points=500), paired(sound, mixed, points=500)):
-        assert found.points.tolist() == [500, 0, 0, 0]
-        for estimate in (found.agreement(0.9), found.difference(0.9)):
+    for pairs in (paired(mixed, sound, points=500), paired(sound, mixed, points=500)):
+        assert pairs.points.tolist() == [500, 0, 0, 0]
+        for estimate in (pairs.agreement(0.9), pairs.difference(0.9)):
             assert np.isfinite(estimate.value[0]) and np.isnan(estimate.value[1:]).all()
 
 

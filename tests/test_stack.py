@@ -47,15 +47,15 @@ def of(stack, i):
     return jax.tree.map(lambda leaf: leaf[i], stack.params)
 
 
-def difference(one, other):
+def difference(first, other):
     """The largest difference between two pytrees of arrays."""
-    leaves = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    leaves = zip(jax.tree.leaves(first), jax.tree.leaves(other), strict=True)
     return max(np.abs(a - b).max() for a, b in leaves)
 
 
-def gap(one, other):
+def gap(first, other):
     """The largest difference between two snapshots' weights."""
-    return difference(one.state.params, other.state.params)
+    return difference(first.state.params, other.state.params)
 
 
 @pytest.fixture
@@ -115,8 +115,8 @@ def test_two_hundred_updates_equal_a_loop_written_by_hand(cell, trained):
 def test_initial_weights_are_those_of_the_initialisation_stream(cell, trained):
     for i, seed in enumerate(trained.seeds):
         fresh = cell.network.init(start_key(cell, seed), cell.task.shape)
-        made = jax.tree.map(lambda leaf, i=i: leaf[i], trained.initial)
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), made, fresh)
+        initial = jax.tree.map(lambda leaf, i=i: leaf[i], trained.initial)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), initial, fresh)
 
 
 def test_seeds_have_weights_rotations_and_data_of_their_own(cell, snapshots, trained):
@@ -152,8 +152,8 @@ def test_vectorised_stacks_give_the_networks_trained_one_a_core(size, cell, snap
 
 @pytest.mark.slow
 def test_a_vectorised_stack_on_one_device_gives_the_networks_of_two(cell, snapshots, one_device):
-    made = train_jobs(list(snapshots), n_select=SELECT, vectorised=True)
-    for job, snapshot in made.items():
+    again = train_jobs(list(snapshots), n_select=SELECT, vectorised=True)
+    for job, snapshot in again.items():
         assert gap(snapshot, snapshots[job]) <= TOLERANCE
 
 
@@ -224,8 +224,8 @@ def test_the_seconds_of_a_network_are_its_part_of_the_devices_time(cell, monkeyp
             parts[job.seed] += 3 * 2 / len(moved)
 
     jobs = [Job(cell, seed) for seed in range(3)]
-    made = train_jobs(jobs, n_select=SELECT, after_segment=counted)
-    assert {job.seed: snapshot.seconds for job, snapshot in made.items()} == parts
+    again = train_jobs(jobs, n_select=SELECT, after_segment=counted)
+    assert {job.seed: snapshot.seconds for job, snapshot in again.items()} == parts
 
 
 def test_last_check_equals_a_recomputation_from_the_returned_weights(cell, trained, forward):
@@ -235,11 +235,11 @@ def test_last_check_equals_a_recomputation_from_the_returned_weights(cell, train
         np.testing.assert_array_equal(trace[:, COLUMN["updates"]], [100, 200])
         last = dict(zip(TRACE, trace[-1], strict=True))
         plain, x, y = training_set(cell, seed)
-        found = margin(forward, of(trained, i), x)
-        correct, wrong = (found > 0) == (y == 1), simple(plain) != y
-        loss = np.logaddexp(0, np.where(y == 1, -found, found)).mean()
+        margins = margin(forward, of(trained, i), x)
+        correct, wrong = (margins > 0) == (y == 1), simple(plain) != y
+        loss = np.logaddexp(0, np.where(y == 1, -margins, margins)).mean()
         # a point whose margin is rounding error may be counted either way
-        unsure = np.mean(np.abs(found) < 1e-4) + 1e-6
+        unsure = np.mean(np.abs(margins) < 1e-4) + 1e-6
         assert abs(last["train_accuracy"] - correct.mean()) <= unsure
         assert last["train_loss"] == pytest.approx(loss, rel=1e-4)
         assert last["exceptions_fitted"] == pytest.approx(correct[wrong].mean(), abs=0.006)
@@ -281,20 +281,20 @@ def test_networks_of_one_call_may_have_stop_rules_of_their_own(cell, snapshots):
         cell,
     ]
     assert len({group_key(each, SELECT) for each in cells}) == 1
-    made = train_jobs([Job(each, 0) for each in cells], n_select=SELECT)
-    updates = [int(snapshot.state.updates) for snapshot in made.values()]
-    ends = [int(snapshot.state.end) for snapshot in made.values()]
+    again = train_jobs([Job(each, 0) for each in cells], n_select=SELECT)
+    updates = [int(snapshot.state.updates) for snapshot in again.values()]
+    ends = [int(snapshot.state.end) for snapshot in again.values()]
     assert updates[:2] == [100, 300] and updates[3:] == [300, 200]
     assert updates[2] < 400
     assert ends == [End.BUDGET, End.BUDGET, End.ACCURACY, End.BUDGET, End.BUDGET]
-    for snapshot, count in zip(made.values(), updates, strict=True):
+    for snapshot, count in zip(again.values(), updates, strict=True):
         np.testing.assert_array_equal(
             snapshot.trace[:, COLUMN["updates"]], np.arange(100, count + 1, 100)
         )
-    statuses = [assemble(each, {0: made[Job(each, 0)]}).outcome(0)[0] for each in cells]
+    statuses = [assemble(each, {0: again[Job(each, 0)]}).outcome(0)[0] for each in cells]
     assert statuses == ["done", "done", "done", "not-converged", "done"]
     # who else is in the call changes nothing
-    assert gap(made[Job(cell, 0)], snapshots[Job(cell, 0)]) == 0
+    assert gap(again[Job(cell, 0)], snapshots[Job(cell, 0)]) == 0
 
 
 def test_cells_of_other_shapes_do_not_share_a_program(cell):
@@ -345,8 +345,8 @@ def test_train_returns_the_seeds_asked_for_in_their_order(cell, trained):
 
 @pytest.mark.slow
 def test_points_for_traces_do_not_touch_the_weights(cell, snapshots):
-    made = train_jobs([Job(cell, 0), Job(cell, 1)], n_select=100)
-    for job, snapshot in made.items():
+    again = train_jobs([Job(cell, 0), Job(cell, 1)], n_select=100)
+    for job, snapshot in again.items():
         assert gap(snapshot, snapshots[job]) <= TOLERANCE
 
 
@@ -360,9 +360,9 @@ def test_networks_leave_a_vectorised_stack_as_they_end(cell):
         Stop(max_updates=300, check_every=100),
     )
     jobs = [Job(cell, 0), Job(cell, 1), Job(longer, 0), Job(longer, 1)]
-    made = train_jobs(jobs, n_select=SELECT, vectorised=True)
-    assert [int(made[job].state.updates) for job in jobs] == [200, 200, 300, 300]
-    assert [len(made[job].trace) for job in jobs] == [2, 2, 3, 3]
+    again = train_jobs(jobs, n_select=SELECT, vectorised=True)
+    assert [int(again[job].state.updates) for job in jobs] == [200, 200, 300, 300]
+    assert [len(again[job].trace) for job in jobs] == [2, 2, 3, 3]
 
 
 class Device:
@@ -418,10 +418,10 @@ def test_larger_networks_do_not_depend_on_the_division_of_work(width, depth, mon
     begun = train_jobs(jobs, n_select=SELECT, until=20)
     vectorised = train_jobs(jobs, n_select=SELECT, until=20, vectorised=True)
     monkeypatch.setattr(jax, "devices", lambda *_: devices[:1])
-    one = train_jobs(jobs, n_select=SELECT)
+    on_all = train_jobs(jobs, n_select=SELECT)
     stacked = train_jobs(jobs, n_select=SELECT, until=20, vectorised=True)
     for job in jobs:
-        assert gap(two[job], one[job]) == 0
+        assert gap(two[job], on_all[job]) == 0
         for other in (vectorised, stacked):
             assert gap(begun[job], other[job]) <= TOLERANCE
 
@@ -433,7 +433,7 @@ def test_a_replay_is_the_network_as_it_was_along_training(cell, trained):
         np.testing.assert_allclose(half.traces[i], trained.traces[i][:1], rtol=1e-5)
         assert half.outcome(i) == ("interrupted", "stopped after 100 updates")
     jax.tree.map(
-        lambda one, other: np.testing.assert_allclose(one[0], other[2], atol=1e-4),
+        lambda first, other: np.testing.assert_allclose(first[0], other[2], atol=1e-4),
         whole.params,
         trained.params,
     )

@@ -17,23 +17,23 @@ from simbias.stats.student import half_width, half_width_of_mean, lower_tail, qu
 def test_tails_are_those_of_the_binomial_at_every_count(n):
     k = np.arange(-1, n + 1)
     for proportion in (0.05, 0.5, 0.95):
-        found = tail(k, n, proportion)
-        np.testing.assert_allclose(found, stats.binom.sf(k - 1, n, proportion), atol=1e-12)
+        tails = tail(k, n, proportion)
+        np.testing.assert_allclose(tails, stats.binom.sf(k - 1, n, proportion), atol=1e-12)
 
 
 def test_clopper_pearson_golden_values():
-    found = clopper_pearson(np.array([500, 0]), np.array([10_000, 10_000]), 0.9)
-    assert found.high == pytest.approx([0.05373, 0.00030], abs=5e-6)
-    assert found.high[1] == pytest.approx(1 - 0.05 ** (1 / 10_000))
-    assert found.value == pytest.approx([0.05, 0])
-    assert found.low[1] == 0
+    interval = clopper_pearson(np.array([500, 0]), np.array([10_000, 10_000]), 0.9)
+    assert interval.high == pytest.approx([0.05373, 0.00030], abs=5e-6)
+    assert interval.high[1] == pytest.approx(1 - 0.05 ** (1 / 10_000))
+    assert interval.value == pytest.approx([0.05, 0])
+    assert interval.low[1] == 0
 
 
 def test_clopper_pearson_equals_the_tails_it_inverts():
     k, n, confidence = np.arange(1, 20), np.full(19, 20), 0.95
-    found = clopper_pearson(k, n, confidence)
-    np.testing.assert_allclose(stats.binom.sf(k - 1, n, found.low), 0.025, rtol=1e-8)
-    np.testing.assert_allclose(stats.binom.cdf(k, n, found.high), 0.025, rtol=1e-8)
+    tails = clopper_pearson(k, n, confidence)
+    np.testing.assert_allclose(stats.binom.sf(k - 1, n, tails.low), 0.025, rtol=1e-8)
+    np.testing.assert_allclose(stats.binom.cdf(k, n, tails.high), 0.025, rtol=1e-8)
 
 
 def coverage(interval, n, p):
@@ -58,10 +58,10 @@ def test_clopper_pearson_covers_at_least_as_often_as_it_says(n):
 
 
 def test_all_or_none_reach_the_ends_and_no_trials_give_nan():
-    found = clopper_pearson(np.array([0, 7, 0]), np.array([7, 7, 0]), 0.95)
-    assert (found.low[0], found.high[1]) == (0, 1)
-    assert found.low[1] == pytest.approx(0.025 ** (1 / 7))
-    assert np.isnan([part[2] for part in found]).all()
+    interval = clopper_pearson(np.array([0, 7, 0]), np.array([7, 7, 0]), 0.95)
+    assert (interval.low[0], interval.high[1]) == (0, 1)
+    assert interval.low[1] == pytest.approx(0.025 ** (1 / 7))
+    assert np.isnan([part[2] for part in interval]).all()
 
 
 @pytest.mark.parametrize("k, n", ((1, 1), (1, 2), (7, 20), (20, 20)))

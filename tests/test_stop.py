@@ -35,8 +35,8 @@ def test_checks_by_hand():
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.none() | st.integers(1, 5000))
-def test_checks_lie_at_the_same_updates_whatever_the_budget(one, other, every):
-    shorter, longer = sorted((one, other))
+def test_checks_lie_at_the_same_updates_whatever_the_budget(first, other, every):
+    shorter, longer = sorted((first, other))
     every = every and min(every, shorter)
     few = checks(Stop(max_updates=shorter, check_every=every))
     many = checks(Stop(max_updates=longer, check_every=every))
@@ -105,10 +105,10 @@ def test_bad_rules_name_the_argument_what_arrived_and_what_is_allowed(setting, v
 
 
 def test_equal_rules_have_equal_settings_whatever_numbers_they_were_given_as():
-    one = Stop(train_accuracy=1, train_loss=0, max_updates=np.int64(100), patience=np.int32(3))
+    first = Stop(train_accuracy=1, train_loss=0, max_updates=np.int64(100), patience=np.int32(3))
     other = Stop(train_accuracy=1.0, train_loss=0.0, max_updates=100, patience=3)
-    assert one == other
-    assert json.dumps(one.settings) == json.dumps(other.settings)
+    assert first == other
+    assert json.dumps(first.settings) == json.dumps(other.settings)
 
 
 @pytest.fixture(scope="module")
@@ -165,9 +165,9 @@ def test_a_network_halted_at_a_high_loss_is_not_said_to_have_diverged(tiny):
     stack = tiny(Stop(max_updates=500, check_every=10), learning_rate=250, seeds=LOST_AND_BACK)
     assert stack.outcome(0)[0] == "diverged"
     before = stack.traces[0][:-1]
-    at = int(before[before[:, 1] > 100 * np.log(2)][0, 0])
-    halted = replay(stack.cell, at, seeds=LOST_AND_BACK, n_select=16)
-    assert halted.outcome(0) == ("interrupted", f"stopped after {at} updates")
+    update = int(before[before[:, 1] > 100 * np.log(2)][0, 0])
+    halted = replay(stack.cell, update, seeds=LOST_AND_BACK, n_select=16)
+    assert halted.outcome(0) == ("interrupted", f"stopped after {update} updates")
     assert halted.traces[0][-1, 1] > 100 * np.log(2)
     assert replay(stack.cell, 500, seeds=LOST_AND_BACK, n_select=16).outcome(0) == stack.outcome(0)
 

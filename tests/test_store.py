@@ -350,12 +350,12 @@ def test_a_directorys_name_is_never_a_pattern(tmp_path, monkeypatch, notes, stor
     for name in NAMES:
         place = Path(name, "run")  # a relative path
         shutil.copytree(store.directory, place)
-        found = Store(place, note=notes.append)
-        names, rows = found.query("SELECT * FROM networks")
+        opened = Store(place, note=notes.append)
+        names, rows = opened.query("SELECT * FROM networks")
         assert names == [column.name for column in NETWORKS], name
         assert [row[names.index("risk")] for row in rows] == [0.5], name
-        assert len(found.finished()) == 1 and notes == [], name
-    found.export("networks", Path(name, "all [*].csv"), "csv")
+        assert len(opened.finished()) == 1 and notes == [], name
+    opened.export("networks", Path(name, "all [*].csv"), "csv")
     assert {path.name for path in Path(name).iterdir()} == {"run", "all [*].csv"}
 
 
@@ -387,7 +387,7 @@ def test_a_changed_number_is_named_left_out_and_its_network_computed_again(store
     planted(path, "* REPLACE (0.0 AS risk)")
     assert store.query("SELECT risk FROM networks")[1] == [(0.1,)]
     assert "checksum differs" in notes[0] and str(path) in notes[0] and len(notes) == 1
-    assert [found for found, _ in store.damaged()] == [path]
+    assert [fault for fault, _ in store.damaged()] == [path]
     store.mend()
     assert set(store.finished()) == {kept} and store.damaged() == []
 

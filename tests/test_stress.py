@@ -61,10 +61,10 @@ def rows(directory):
     from simbias.results import Store
 
     notes = []
-    names, found = Store(directory, note=notes.append).query("SELECT * FROM networks")
+    names, answers = Store(directory, note=notes.append).query("SELECT * FROM networks")
     assert not notes, notes
     kept = {}
-    for values in found:
+    for values in answers:
         row = dict(zip(names, values, strict=True))
         assert (row["cell"], row["seed"]) not in kept, f"doubled: {row['cell']} {row['seed']}"
         kept[row["cell"], row["seed"]] = {key: row[key] for key in row if key not in APART}
@@ -89,11 +89,11 @@ def read(directory, expected, seed, pause):
     try:
         while not Path(f"{directory}.over").exists():
             if Path(directory, "run.toml").exists():
-                found = rows(directory)
-                assert seen <= set(found), f"lost: {seen - set(found)}"
-                for place, row in found.items():
+                kept = rows(directory)
+                assert seen <= set(kept), f"lost: {seen - set(kept)}"
+                for place, row in kept.items():
                     assert row == expected[place], f"different: {place}"
-                seen = set(found)
+                seen = set(kept)
                 every, different = raw_rows(directory)
                 assert every == different, f"doubled for another reader: {every - different}"
                 result = called(chosen.choice(["status", "table"]), directory)
@@ -188,17 +188,17 @@ def stress(kills, writers, readers, folder, *, each=10, seed=0, say=print):
         Path(f"{directory}.over").touch()
         for process in reading:
             process.join()
-        found = rows(directory)
+        kept = rows(directory)
         raw = raw_rows(directory)
         wrong += [f"another reader finds {raw}"] if raw != (NETWORKS, NETWORKS) else []
         wrong += [path.read_text() for path in folder.glob(f"{directory.name}.*.failed")]
-        wrong += [f"lost {place}" for place in set(expected) - set(found)]
-        wrong += [f"different {place}" for place in found if found[place] != expected.get(place)]
+        wrong += [f"lost {place}" for place in set(expected) - set(kept)]
+        wrong += [f"different {place}" for place in kept if kept[place] != expected.get(place)]
         reads += sum(int(path.read_text()) for path in folder.glob(f"{directory.name}.*.reads"))
         aside = len(list(directory.glob("set-aside/*/*")))
         say(
             f"{killed} kills, {torn} of them while a file was written; files there at each:"
-            f" {' '.join(present)}; {len(found)} rows in the end, {aside} files set aside, {reads}"
+            f" {' '.join(present)}; {len(kept)} rows in the end, {aside} files set aside, {reads}"
             f" reads; wrong: {wrong or 'nothing'}"
         )
     return killed, reads, wrong
@@ -215,12 +215,12 @@ if __name__ == "__main__":
     for option, default in (("--kills", 100), ("--writers", 8), ("--readers", 24), ("--each", 10)):
         parser.add_argument(option, type=int, default=default)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as folder:
         killed, reads, wrong = stress(
             options.kills,
             options.writers,
             options.readers,
-            Path(made),
+            Path(folder),
             each=options.each,
             say=partial(print, flush=True),
         )

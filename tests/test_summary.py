@@ -10,11 +10,11 @@ from simbias.tables.summary import CAPTION, _measured
 
 
 def test_the_interval_of_three_seeds_is_students():
-    found = _mean([0.90, 0.92, None, 0.94], 0.95)
+    mean = _mean([0.90, 0.92, None, 0.94], 0.95)
     # standard error .02/sqrt(3), times the .975 quantile of t with two degrees of freedom, 4.3027
-    assert found.value == pytest.approx(0.92) and found.half == pytest.approx(0.049683, abs=1e-6)
-    assert (found.low, found.high) == pytest.approx((0.870317, 0.969683), abs=1e-6)
-    assert _measured(found) == "0.920 ±0.050"
+    assert mean.value == pytest.approx(0.92) and mean.half == pytest.approx(0.049683, abs=1e-6)
+    assert (mean.low, mean.high) == pytest.approx((0.870317, 0.969683), abs=1e-6)
+    assert _measured(mean) == "0.920 ±0.050"
 
 
 def test_a_mean_cannot_be_changed_after_it_was_made():
@@ -24,9 +24,9 @@ def test_a_mean_cannot_be_changed_after_it_was_made():
 
 @pytest.mark.parametrize("values", ([1.0], [1.0, 1.0, 1.0], [0.3, 0.3]))
 def test_seeds_that_are_all_the_same_leave_nothing_to_say_of_their_spread(values):
-    found = _mean(values, None)
-    assert found.value == values[0] and np.isnan([found.half, found.low, found.high]).all()
-    assert _measured(found) == f"{values[0]:.3f}"
+    mean = _mean(values, None)
+    assert mean.value == values[0] and np.isnan([mean.half, mean.low, mean.high]).all()
+    assert _measured(mean) == f"{values[0]:.3f}"
 
 
 def test_a_half_width_that_rounds_to_nothing_is_not_printed_as_none():
@@ -41,8 +41,8 @@ def test_a_memorised_fraction_may_lie_below_0_and_a_proportion_may_not():
 
 
 def test_seeds_some_of_which_never_arrive_have_no_finite_mean_and_no_interval():
-    found = _mean([200.0, np.inf], None, most=np.inf)
-    assert np.isinf(found.value) and np.isnan(found.half)
+    mean = _mean([200.0, np.inf], None, most=np.inf)
+    assert np.isinf(mean.value) and np.isnan(mean.half)
 
 
 def test_the_caption_calls_the_interval_approximate():

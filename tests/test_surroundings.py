@@ -191,10 +191,10 @@ def fitted(x):
         def __call__(self, x):
             return np.full(len(x), self.ones - 0.5)
 
-    made = models.train(
+    stack = models.train(
         TASK, models.Estimator("proportion", {}, lambda state: Proportion()), n_train=50
     )
-    return made.members[0].scores(x)
+    return stack.members[0].scores(x)
 
 
 def validated(stack):
@@ -217,25 +217,25 @@ def boundary(stack):
     return display.tables(), display.finding
 
 
-def leaves(found, path=""):
+def leaves(result, path=""):
     """What a result is made of, by path; times are left out."""
-    if isinstance(found, dict):
-        parts = found.items()
-    elif dataclasses.is_dataclass(found):
-        parts = [(field.name, getattr(found, field.name)) for field in dataclasses.fields(found)]
-    elif isinstance(found, list | tuple):
-        parts = enumerate(found)
+    if isinstance(result, dict):
+        parts = result.items()
+    elif dataclasses.is_dataclass(result):
+        parts = [(field.name, getattr(result, field.name)) for field in dataclasses.fields(result)]
+    elif isinstance(result, list | tuple):
+        parts = enumerate(result)
     else:
-        return {path: found}
+        return {path: result}
     kept = [(name, part) for name, part in parts if name not in ("seconds", "_panel", "cell")]
     return {k: v for name, part in kept for k, v in leaves(part, f"{path}.{name}").items()}
 
 
-def assert_same(one, other):
+def assert_same(first, other):
     """Equal to the last bit, and of the same types."""
-    one, other = leaves(one), leaves(other)
-    assert one.keys() == other.keys()
-    for path, part in one.items():
+    first, other = leaves(first), leaves(other)
+    assert first.keys() == other.keys()
+    for path, part in first.items():
         if hasattr(part, "dtype"):
             assert part.dtype == other[path].dtype, path
             np.testing.assert_array_equal(part, other[path], err_msg=path)
@@ -307,8 +307,8 @@ def test_every_entrance_gives_the_same_when_everything_around_it_is_set_otherwis
     surrounded(**SETTINGS)
     mesh = jax.make_mesh((2,), ("x",))
     with np.errstate(all="raise"), jax.no_execution(True), jax.set_mesh(mesh):
-        found = ENTRANCES[name](given)
-    assert_same(found, plain)
+        result = ENTRANCES[name](given)
+    assert_same(result, plain)
 
 
 def test_no_public_function_is_left_out_of_the_entrances():
@@ -503,8 +503,8 @@ def test_training_does_not_go_on_with_another_training_set(stack, tmp_path, monk
     class Reporter:
         note = staticmethod(notes.append)
 
-    for one, used in ((begun, 1), (other, 0), (replace(begun, draws=""), 1)):
-        store.write_checkpoint(row_name(job), arrays.snapshot_tensors(one))
+    for state, used in ((begun, 1), (other, 0), (replace(begun, draws=""), 1)):
+        store.write_checkpoint(row_name(job), arrays.snapshot_tensors(state))
         assert len(execute._checkpoints(plan.replicas, store, Reporter())) == used
     (note,) = notes
     assert note.startswith(f"checkpoint of {CELL.name} seed 0 not used: {CELL.name} seed 0: its")
@@ -529,9 +529,9 @@ def test_measurements_of_other_networks_or_by_other_versions_are_not_recalled(
     name, *given = quantity.removesuffix('")').split('("')
     reference = session.Reference("", name, tuple(given))
     key = session.Key(CELL, reference, 500, 0.9)
-    found = {0: (0.1, 0.05, 0.2)}
-    kept.write_measured(store, key, found)
-    assert kept.read_measured(store, key) == found
+    measured = {0: (0.1, 0.05, 0.2)}
+    kept.write_measured(store, key, measured)
+    assert kept.read_measured(store, key) == measured
     with monkeypatch.context() as patch:
         patch.setattr(kept, "versions", lambda: {"jax": "0"})
         assert kept.read_measured(store, key) == {}
@@ -541,8 +541,8 @@ def test_measurements_of_other_networks_or_by_other_versions_are_not_recalled(
 
     other = replace(stack, seconds=stack.seconds + 1)
     stored(other.some([1]), tmp_path, changed)
-    assert kept.read_measured(store, key) == (found if quantity == "risk" else {})
+    assert kept.read_measured(store, key) == (measured if quantity == "risk" else {})
     stored(other, tmp_path)
-    assert kept.read_measured(store, key) == found
+    assert kept.read_measured(store, key) == measured
     stored(stack.some([0]), tmp_path, changed)
     assert kept.read_measured(store, key) == {}

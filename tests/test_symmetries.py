@@ -27,11 +27,13 @@ def test_slab_laws_are_sign_symmetric_and_linear_ones_are_not(block, symmetric):
 
 
 def test_flips_touch_symmetric_coordinates_only():
-    made = flips(tasks.get("noisy-lms-7").blocks)
-    assert set(made) == {"all", "first half", "second half", "every other"}
-    assert all(signs[0] == 1 for signs in made.values())
-    assert np.sum(made["all"] == -1) == 49
-    np.testing.assert_array_equal(made["first half"] * made["second half"], made["all"])
+    signs_by_name = flips(tasks.get("noisy-lms-7").blocks)
+    assert set(signs_by_name) == {"all", "first half", "second half", "every other"}
+    assert all(signs[0] == 1 for signs in signs_by_name.values())
+    assert np.sum(signs_by_name["all"] == -1) == 49
+    np.testing.assert_array_equal(
+        signs_by_name["first half"] * signs_by_name["second half"], signs_by_name["all"]
+    )
     assert flips((linear(),)) == {}
 
 

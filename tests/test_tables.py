@@ -48,9 +48,9 @@ def test_a_table_is_printed_whole_and_draws_nothing(name, tmp_path, monkeypatch,
     assert isinstance(table, TextTable) and table.lines and table.keys < len(table.head)
     assert {len(line) for line in table.lines} == {len(table.head)}
     print_table(Console(width=400), table)
-    said = capsys.readouterr().out.split()
+    words = capsys.readouterr().out.split()
     for text in (*table.head, *(text for line in table.lines for text in line), table.caption):
-        assert set(text.split()) <= set(said)
+        assert set(text.split()) <= set(words)
     rows = latex(table).splitlines()
     assert len(rows) == len(table.lines) + 7
     assert not list(tmp_path.iterdir())

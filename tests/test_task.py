@@ -117,14 +117,14 @@ def test_corruption_does_not_depend_on_the_label(draws):
 
 def largest_correlation(x, y):
     """Over pairs of coordinates and three features of each, within the classes."""
-    found = 0.0
+    largest = 0.0
     for label in (0, 1):
         part = x[y == label]
         for feature in (part, part**2, np.cos(9 * part)):
             spread = feature.std(axis=0) > 1e-9
             matrix = np.corrcoef(feature[:, spread].T)
-            found = max(found, np.abs(matrix - np.eye(len(matrix))).max())
-    return found
+            largest = max(largest, np.abs(matrix - np.eye(len(matrix))).max())
+    return largest
 
 
 @pytest.mark.parametrize("name", ("noisy-lms-7", "noisy-ms-5-7", "lsn"))

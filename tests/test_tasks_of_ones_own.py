@@ -139,8 +139,8 @@ def test_more_points_than_there_are_cannot_be_trained_on():
 
 
 def without(task, **changed):
-    made = type("Broken", (Rings,), changed)
-    return made()
+    broken = type("Broken", (Rings,), changed)
+    return broken()
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,10 @@ def train(stop, *, network=NETWORK, method=METHOD, seeds=2, **more):
     return simbias.training.train(TASK, network, method, **options)
 
 
-def same(one, other, parts=PARTS):
+def same(first, other, parts=PARTS):
     """Whether two stacks hold the same bits."""
     pairs = zip(
-        *(jax.tree.leaves([getattr(s, p) for p in parts]) for s in (one, other)), strict=True
+        *(jax.tree.leaves([getattr(s, p) for p in parts]) for s in (first, other)), strict=True
     )
     return all(np.array_equal(*pair) for pair in pairs)
 
@@ -51,7 +51,7 @@ def longer():
 
 
 @pytest.mark.parametrize(
-    ("made", "n"),
+    ("make_task", "n"),
     [
         (lambda: TASK, 1),
         (lambda: TASK, 1001),
@@ -61,8 +61,8 @@ def longer():
         pytest.param(lambda: tasks.get("xor"), 1001, marks=pytest.mark.slow),
     ],
 )
-def test_a_larger_training_set_begins_with_a_smaller_one(made, n):
-    task = made()
+def test_a_larger_training_set_begins_with_a_smaller_one(make_task, n):
+    task = make_task()
     smaller, largest = (simbias.data(task, rows, seed=5) for rows in (n, 3000))
     for part in ("x", "y", "exception"):
         np.testing.assert_array_equal(getattr(smaller, part), getattr(largest, part)[:n])
@@ -95,8 +95,8 @@ def test_learners_of_one_seed_meet_the_same_rows_in_the_same_order():
 def test_a_longer_budget_goes_on_from_a_shorter_one(longer, budget):
     shorter = train(Stop(max_updates=budget))
     checks = len(shorter.traces[0])
-    for one, other in zip(shorter.traces, longer.traces, strict=True):
-        np.testing.assert_array_equal(one, other[:checks])
+    for short, other in zip(shorter.traces, longer.traces, strict=True):
+        np.testing.assert_array_equal(short, other[:checks])
     assert same(shorter, replay(longer.cell, budget, seeds=2, n_select=SELECT), ("params",))
 
 
@@ -114,10 +114,10 @@ def test_a_stop_rule_is_met_where_the_trace_of_a_longer_budget_says(longer):
     goal = float(accuracy[2])
     ended = train(Stop(train_accuracy=goal, max_updates=2000)).some([0])
     first = np.argmax(accuracy >= np.float32(goal))
-    at = int(longer.traces[0][first, TRACE.index("updates")])
-    assert 0 < ended.updates[0] == at < 2000
+    update = int(longer.traces[0][first, TRACE.index("updates")])
+    assert 0 < ended.updates[0] == update < 2000
     np.testing.assert_array_equal(ended.traces[0], longer.traces[0][: first + 1])
-    halted = replay(longer.cell, at, seeds=2, n_select=SELECT).some([0])
+    halted = replay(longer.cell, update, seeds=2, n_select=SELECT).some([0])
     assert same(ended, halted, ("params",))
 
 

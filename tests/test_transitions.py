@@ -16,7 +16,7 @@ from simbias.training.jobs import Job
 BUDGET = 4000
 
 
-def made(dim, **stop):
+def cell_of(dim, **stop):
     return Cell(
         tasks.get("noisy-lms-7", dim=dim),
         MLP(8, 1),
@@ -64,25 +64,25 @@ NEVER = [0.9, 0.94, 0.95, 0.95]
 
 
 def test_a_transition_is_the_check_from_which_on_the_error_stays_within_one_percent(write):
-    cell = made(2, select_accuracy=1.0)
+    cell = cell_of(2, select_accuracy=1.0)
     seeds = [(HIGH, LATE, 0.0), (NEVER, LATE, 0.05), ([0.991], [0.5], 0.012), (BACK, LATE, 0.03)]
-    found = transitions(write(one=(cell, seeds)), [cell])[cell.name]
-    np.testing.assert_array_equal(found.updates, [3000, np.inf, 1000, np.inf])
-    np.testing.assert_array_equal(found.first, [3000, np.inf, 1000, 2000])
-    np.testing.assert_array_equal(found.fitted, [2000, 2000, np.inf, 2000])
-    np.testing.assert_array_equal(found.reached, [True, False, False, False])
-    assert found.seeds == (0, 1, 2, 3) and found.came_back == 1
+    by_cell = transitions(write(one=(cell, seeds)), [cell])[cell.name]
+    np.testing.assert_array_equal(by_cell.updates, [3000, np.inf, 1000, np.inf])
+    np.testing.assert_array_equal(by_cell.first, [3000, np.inf, 1000, 2000])
+    np.testing.assert_array_equal(by_cell.fitted, [2000, 2000, np.inf, 2000])
+    np.testing.assert_array_equal(by_cell.reached, [True, False, False, False])
+    assert by_cell.seeds == (0, 1, 2, 3) and by_cell.came_back == 1
 
 
 def test_a_network_that_diverged_is_left_out_and_told(write):
-    cell, other = made(2, select_accuracy=1.0), made(5, select_accuracy=1.0)
+    cell, other = cell_of(2, select_accuracy=1.0), cell_of(5, select_accuracy=1.0)
     seeds = [(NEVER, LATE, None), (HIGH, LATE, 0.0), (NEVER, LATE, 0.05)]
     store = write(one=(cell, seeds), two=(other, [(HIGH, LATE, None)] * 2))
-    found = transitions(store, [cell, other])
-    assert found.keys() == {cell.name} and found[cell.name].seeds == (1, 2)
-    np.testing.assert_array_equal(found[cell.name].reached, [True, False])
-    np.testing.assert_array_equal(found[cell.name].updates, [3000, np.inf])
-    assert transitions(store, [made(3, select_accuracy=1.0)]) == {}
+    by_cell = transitions(store, [cell, other])
+    assert by_cell.keys() == {cell.name} and by_cell[cell.name].seeds == (1, 2)
+    np.testing.assert_array_equal(by_cell[cell.name].reached, [True, False])
+    np.testing.assert_array_equal(by_cell[cell.name].updates, [3000, np.inf])
+    assert transitions(store, [cell_of(3, select_accuracy=1.0)]) == {}
     first, second = summary_table(summarise(store)).lines
     assert first[3] == "1 diverged, 2 done" and first[-4].startswith("1/2 [")
     assert second[3] == "2 diverged" and second[-4:] == ["-"] * 4
@@ -137,8 +137,8 @@ def test_median_intervals_cover_the_true_median():
 
 
 def test_generalisation_after_memorisation_needs_twice_the_updates():
-    found = transition([1000, 1000, 1000, np.inf], fitted=[500, 600, np.inf, 10])
-    assert found.after_memorisation == 1
+    ends = transition([1000, 1000, 1000, np.inf], fitted=[500, 600, np.inf, 10])
+    assert ends.after_memorisation == 1
 
 
 def test_the_proportion_of_seeds_has_its_exact_interval():
@@ -148,11 +148,11 @@ def test_the_proportion_of_seeds_has_its_exact_interval():
 
 
 def test_the_table_tells_cells_apart_by_what_varies_and_shows_transitions(write):
-    short, long = made(2, select_accuracy=1.0), made(5, select_accuracy=1.0)
+    short, long = cell_of(2, select_accuracy=1.0), cell_of(5, select_accuracy=1.0)
     store = write(one=(short, [(HIGH, LATE, 0.0)] * 6), two=(long, [(NEVER, LATE, 0.05)] * 6))
-    found = summarise(store)
-    assert [summary.settings for summary in found] == [{"dim": 2}, {"dim": 5}]
-    table = summary_table(found)
+    summaries = summarise(store)
+    assert [summary.settings for summary in summaries] == [{"dim": 2}, {"dim": 5}]
+    table = summary_table(summaries)
     names, (first, second) = table.head, table.lines
     assert names[:4] == ["task", "network", "d", "networks"]
     assert first[2] == "2" and first[-4:] == ["6/6 [0.54, 1.00]", "3k [2k, 3k]", "0", "0"]
@@ -164,10 +164,10 @@ def test_the_table_tells_cells_apart_by_what_varies_and_shows_transitions(write)
 
 
 def test_a_run_that_does_not_ask_shows_no_transitions(write):
-    found = summarise(write(one=(made(2), [(HIGH, LATE, 0.0)]), two=(made(5), [])))
-    table = summary_table(found)
+    summaries = summarise(write(one=(cell_of(2), [(HIGH, LATE, 0.0)]), two=(cell_of(5), [])))
+    table = summary_table(summaries)
     assert "reached" not in table.head and len(table.head) == len(table.lines[0])
-    assert found[0].settings == {} and found[0].task == "noisy-lms-7, d 2"
+    assert summaries[0].settings == {} and summaries[0].task == "noisy-lms-7, d 2"
 
 
 def test_an_error_at_the_threshold_itself_is_not_below_it():

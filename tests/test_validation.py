@@ -60,9 +60,9 @@ def test_difference_of_proportions_is_newcombes_hybrid_interval():
         low, high = (centre - spread) / (n + z**2), (centre + spread) / (n + z**2)
         return Estimate(np.array([k / n]), np.array([low]), np.array([high]))
 
-    found = difference(wilson(56, 70), wilson(48, 80))
-    assert found.value == pytest.approx([0.2])
-    assert (found.low[0], found.high[0]) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    interval = difference(wilson(56, 70), wilson(48, 80))
+    assert interval.value == pytest.approx([0.2])
+    assert (interval.low[0], interval.high[0]) == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
 # ROC AUC
@@ -77,9 +77,9 @@ def pair_count(y, scores):
 
 @pytest.mark.parametrize("ties", (False, True))
 def test_auc_is_the_proportion_of_pairs_in_the_right_order(ties):
-    made = np.random.default_rng(0)
-    y = made.integers(0, 2, 300)
-    scores = made.normal(size=300) + y
+    random = np.random.default_rng(0)
+    y = random.integers(0, 2, 300)
+    scores = random.normal(size=300) + y
     scores = np.round(scores) if ties else scores
     assert auc(y, scores) == pytest.approx(pair_count(y, scores), abs=1e-12)
 
@@ -94,26 +94,26 @@ def test_auc_by_hand():
 
 
 def test_chunks_of_an_auc_are_weighted_by_their_rows():
-    made = np.random.default_rng(3)
+    random = np.random.default_rng(3)
     total, parts = AucSum(), []
     for rows in (4000, 1000):
-        y = made.integers(0, 2, (1, rows))
-        scores = made.normal(size=(1, rows)) + y
+        y = random.integers(0, 2, (1, rows))
+        scores = random.normal(size=(1, rows)) + y
         total.add(y, scores)
         parts.append((auc(y[0], scores[0]), min(y.sum(), rows - y.sum())))
-    found = total.estimate(0.95)
-    assert found.value[0] == pytest.approx(0.8 * parts[0][0] + 0.2 * parts[1][0])
-    (one, k), (other, j) = parts  # matched pairs of both chunks are independent terms
-    ends = mean_interval(np.array((k * one + j * other) / (k + j)), np.array(k + j), 0.95)
-    assert (found.low[0], found.high[0]) == pytest.approx(tuple(map(float, ends)))
-    assert covers(found, stats.norm.cdf(1 / np.sqrt(2)))
+    interval = total.estimate(0.95)
+    assert interval.value[0] == pytest.approx(0.8 * parts[0][0] + 0.2 * parts[1][0])
+    (first, k), (other, j) = parts  # matched pairs of both chunks are independent terms
+    ends = mean_interval(np.array((k * first + j * other) / (k + j)), np.array(k + j), 0.95)
+    assert (interval.low[0], interval.high[0]) == pytest.approx(tuple(map(float, ends)))
+    assert covers(interval, stats.norm.cdf(1 / np.sqrt(2)))
 
 
 def test_a_last_chunk_without_one_of_the_labels_does_not_lose_the_auc():
-    made = np.random.default_rng(4)
+    random = np.random.default_rng(4)
     total = AucSum()
-    y = made.integers(0, 2, (1, 1000))
-    total.add(y, made.normal(size=(1, 1000)) + y)
+    y = random.integers(0, 2, (1, 1000))
+    total.add(y, random.normal(size=(1, 1000)) + y)
     total.add(np.array([[1]]), np.array([[0.3]]))
     assert np.isfinite(total.estimate(0.95)).all()
 
@@ -122,39 +122,39 @@ def test_a_last_chunk_without_one_of_the_labels_does_not_lose_the_auc():
 
 
 def check_achievable(name, width, depth):
-    found, task = report(name, "achievable", width, depth), tasks.get(name)
-    assert np.all(found.risk.value == 0)
-    assert covers(found.risk, 0) and np.all(found.risk.high < 3e-4)
-    assert np.all(found.train_accuracy == 1)
-    assert np.all(found.achievable_agreement.value == 1)
-    assert np.all(found.reliance.s_accuracy.value == 1)  # it looks outside S
-    assert covers(found.reliance.sc_accuracy, 0.5)
-    assert covers(found.reliance.sc_auc, 0.5)
-    assert np.all(found.reliance.s_auc.value == 1)
+    measured, task = report(name, "achievable", width, depth), tasks.get(name)
+    assert np.all(measured.risk.value == 0)
+    assert covers(measured.risk, 0) and np.all(measured.risk.high < 3e-4)
+    assert np.all(measured.train_accuracy == 1)
+    assert np.all(measured.achievable_agreement.value == 1)
+    assert np.all(measured.reliance.s_accuracy.value == 1)  # it looks outside S
+    assert covers(measured.reliance.sc_accuracy, 0.5)
+    assert covers(measured.reliance.sc_auc, 0.5)
+    assert np.all(measured.reliance.s_auc.value == 1)
     if name in SIMPLE:
-        assert covers(found.simple_agreement, 1 - oracle.simple_risk(task))
+        assert covers(measured.simple_agreement, 1 - oracle.simple_risk(task))
     if name in NOISY:
-        ledger = found.exceptions
+        ledger = measured.exceptions
         assert np.all(ledger.fitted.value == 1) and np.all(ledger.fresh.value == 1)
         assert np.all(ledger.memorised.value == 0) and covers(ledger.memorised, 0)
 
 
 def check_simple(name, width, depth):
-    found, exact = report(name, "simple", width, depth), oracle.simple_risk(tasks.get(name))
-    assert covers(found.risk, exact)
-    assert np.all(np.abs(found.risk.value - exact) < 0.005)
-    assert np.all(found.simple_agreement.value > 1 - 1e-4)  # but for rounding at the cuts
-    assert covers(found.achievable_agreement, 1 - exact)
-    assert covers(found.reliance.s_accuracy, 0.5)
-    assert covers(found.reliance.s_auc, 0.5)
-    assert covers(found.reliance.sc_accuracy, 1 - exact)
+    measured, exact = report(name, "simple", width, depth), oracle.simple_risk(tasks.get(name))
+    assert covers(measured.risk, exact)
+    assert np.all(np.abs(measured.risk.value - exact) < 0.005)
+    assert np.all(measured.simple_agreement.value > 1 - 1e-4)  # but for rounding at the cuts
+    assert covers(measured.achievable_agreement, 1 - exact)
+    assert covers(measured.reliance.s_accuracy, 0.5)
+    assert covers(measured.reliance.s_auc, 0.5)
+    assert covers(measured.reliance.sc_accuracy, 1 - exact)
     # its scores are ordered but for a pair that is twice uninformative: 1 - (2 risk)^2 / 2
-    assert covers(found.reliance.sc_auc, 1 - 2 * exact**2)
+    assert covers(measured.reliance.sc_auc, 1 - 2 * exact**2)
     if name in NOISY:
-        ledger = found.exceptions
+        ledger = measured.exceptions
         assert np.all(ledger.fitted.value < 0.01) and np.all(ledger.fresh.value < 0.01)
         assert covers(ledger.memorised, 0)
-        assert np.all(np.abs(found.train_accuracy - 1 + ledger.counts / 4000) < 5e-4)
+        assert np.all(np.abs(measured.train_accuracy - 1 + ledger.counts / 4000) < 5e-4)
 
 
 @pytest.mark.parametrize("name", each(SLAB_TASKS))
@@ -206,9 +206,9 @@ def test_a_wrong_network_would_be_caught():
     params = jax.tree.map(np.copy, stack.params)
     for part in params["layers"][1].values():
         part[...] = part[..., ::-1]
-    found = validate(replace(stack, params=params), n_certify=N, confidence=CONFIDENCE)
-    assert np.all(found.risk.value == 1) and np.all(found.train_accuracy == 0)
-    assert np.all(found.reliance.s_auc.value == 0)
+    measured = validate(replace(stack, params=params), n_certify=N, confidence=CONFIDENCE)
+    assert np.all(measured.risk.value == 1) and np.all(measured.train_accuracy == 0)
+    assert np.all(measured.reliance.s_auc.value == 0)
 
 
 # a planted memoriser
@@ -238,25 +238,25 @@ def planted():
 
 
 def test_a_planted_memoriser_is_found_out(planted):
-    _, found = planted
-    assert np.all(found.train_accuracy == 1)
-    assert covers(found.risk, 0.05)
-    assert np.all(found.exceptions.fitted.value == 1)
-    assert np.all(found.exceptions.fresh.value < 0.01)
-    memorised, fresh = found.exceptions.memorised, found.exceptions.fresh
+    _, measured = planted
+    assert np.all(measured.train_accuracy == 1)
+    assert covers(measured.risk, 0.05)
+    assert np.all(measured.exceptions.fitted.value == 1)
+    assert np.all(measured.exceptions.fresh.value < 0.01)
+    memorised, fresh = measured.exceptions.memorised, measured.exceptions.fresh
     np.testing.assert_allclose(memorised, 1 - np.array([fresh.value, fresh.high, fresh.low]))
-    assert covers(found.reliance.s_accuracy, 0.5)
-    assert np.all(found.simple_agreement.value > 0.999)
+    assert covers(measured.reliance.s_accuracy, 0.5)
+    assert np.all(measured.simple_agreement.value > 0.999)
 
 
 def test_ledger_lists_every_exception_with_its_margin(planted, forward):
-    stack, found = planted
+    stack, measured = planted
     for i, seed in enumerate(stack.seeds):
         plain, y = streams.points(stack.cell.task, seed, stack.cell.n_train)
-        rows = found.exceptions.rows(seed)
+        rows = measured.exceptions.rows(seed)
         wrong = np.flatnonzero(oracle.simple_rule(stack.cell.task)(plain) != y)
         np.testing.assert_array_equal(rows.index, wrong)
-        assert len(wrong) == found.exceptions.counts[i] > 100
+        assert len(wrong) == measured.exceptions.counts[i] > 100
         np.testing.assert_array_equal(rows.label, y[wrong])
         logits = forward(
             jax.tree.map(lambda leaf, i=i: leaf[i], stack.params),
@@ -267,18 +267,18 @@ def test_ledger_lists_every_exception_with_its_margin(planted, forward):
         assert np.all(rows.margin > 0)
         assert np.all(np.abs(plain[wrong, 0]) < 0.1)
     with pytest.raises(ValueError, match=r"^seed: got 9, allowed: one of \[0, 1\]$"):
-        found.exceptions.rows(9)
+        measured.exceptions.rows(9)
 
 
 def test_ledger_dates_only_the_exceptions_that_are_fitted(trained):
-    found = validate(trained, n_certify=N).exceptions
+    ledger = validate(trained, n_certify=N).exceptions
     for i, seed in enumerate(trained.seeds):
-        rows = found.rows(seed)
+        rows = ledger.rows(seed)
         np.testing.assert_array_equal(rows.fitted_since, trained.fitted_since[i][rows.index])
         sure = np.abs(rows.margin) > 1e-4
         np.testing.assert_array_equal(rows.fitted_since[sure] >= 0, rows.margin[sure] > 0)
         assert {100, 200, -1} == set(rows.fitted_since)
-        assert found.fitted.value[i] == pytest.approx(np.mean(rows.margin > 0))
+        assert ledger.fitted.value[i] == pytest.approx(np.mean(rows.margin > 0))
 
 
 def test_a_control_dates_only_the_exceptions_that_are_fitted():
@@ -299,7 +299,7 @@ def shuffled(x, coordinates, key):
 
 
 def test_estimates_agree_with_numpy_on_independent_draws(cell, trained, forward):
-    found = validate(trained, n_certify=N, confidence=CONFIDENCE)
+    measured = validate(trained, n_certify=N, confidence=CONFIDENCE)
     task, rows = cell.task, 20_000
     for i in (0, 3):
         params = jax.tree.map(lambda leaf, i=i: leaf[i], trained.params)
@@ -315,28 +315,30 @@ def test_estimates_agree_with_numpy_on_independent_draws(cell, trained, forward)
         s = margin(shuffled(plain, task.simple_set, key=1))
         sc = margin(shuffled(plain, other, key=2))
         wrong = oracle.simple_rule(task)(plain) != y
-        said = whole > 0
+        positive = whole > 0
         for estimate, hits in (
-            (found.risk, said != (y == 1)),
-            (found.reliance.s_accuracy, (s > 0) == (y == 1)),
-            (found.reliance.sc_accuracy, (sc > 0) == (y == 1)),
-            (found.exceptions.fresh, (said == (y == 1))[wrong]),
-            (found.simple_agreement, said == oracle.simple_rule(task)(plain)),
-            (found.achievable_agreement, said == oracle.achievable_rule(task)(plain)),
+            (measured.risk, positive != (y == 1)),
+            (measured.reliance.s_accuracy, (s > 0) == (y == 1)),
+            (measured.reliance.sc_accuracy, (sc > 0) == (y == 1)),
+            (measured.exceptions.fresh, (positive == (y == 1))[wrong]),
+            (measured.simple_agreement, positive == oracle.simple_rule(task)(plain)),
+            (measured.achievable_agreement, positive == oracle.achievable_rule(task)(plain)),
         ):
             mean, n = hits.mean(), len(hits)
             slack = 5 * np.sqrt(mean * (1 - mean) / n)
             assert estimate.low[i] - slack <= mean <= estimate.high[i] + slack
-        for estimate, scores in ((found.reliance.s_auc, s), (found.reliance.sc_auc, sc)):
+        for estimate, scores in ((measured.reliance.s_auc, s), (measured.reliance.sc_auc, sc)):
             expected = auc(y, scores)
             slack = 5 * np.sqrt(expected * (1 - expected) / min(y.sum(), len(y) - y.sum()))
             assert estimate.low[i] - slack <= expected <= estimate.high[i] + slack
         _, x, y_train = _train(trained, i)
         fit = margin(x)
         loss = np.logaddexp(0, np.where(y_train == 1, -fit, fit)).mean()
-        assert found.train_loss[i] == pytest.approx(loss, rel=1e-4)
-        assert found.train_accuracy[i] == pytest.approx(trained.traces[i][-1, 2], abs=3e-4)
-        assert found.exceptions.fitted.value[i] == pytest.approx(trained.traces[i][-1, 4], abs=0.01)
+        assert measured.train_loss[i] == pytest.approx(loss, rel=1e-4)
+        assert measured.train_accuracy[i] == pytest.approx(trained.traces[i][-1, 2], abs=3e-4)
+        assert measured.exceptions.fitted.value[i] == pytest.approx(
+            trained.traces[i][-1, 4], abs=0.01
+        )
 
 
 def _train(stack, i):
@@ -368,13 +370,15 @@ def test_a_certify_size_that_is_no_multiple_of_the_chunk_is_drawn_in_full():
 def test_the_law_of_the_counts_does_not_depend_on_the_chunk(monkeypatch):
     monkeypatch.setattr(risk, "CHUNK", 5000)
     stack = control(cell_of("noisy-lms-7"), "simple", seeds=SEEDS)
-    found = validate(stack, n_certify=N, confidence=CONFIDENCE)
-    assert covers(found.risk, 0.05)
-    assert covers(found.reliance.s_accuracy, 0.5)
-    assert covers(found.reliance.sc_auc, 0.995)
+    measured = validate(stack, n_certify=N, confidence=CONFIDENCE)
+    assert covers(measured.risk, 0.05)
+    assert covers(measured.reliance.s_accuracy, 0.5)
+    assert covers(measured.reliance.sc_auc, 0.995)
     whole = report("noisy-lms-7", "simple")
-    assert np.all(found.risk.low < whole.risk.high) and np.all(whole.risk.low < found.risk.high)
-    width = (found.reliance.s_auc.high - found.reliance.s_auc.low) / (
+    assert np.all(measured.risk.low < whole.risk.high) and np.all(
+        whole.risk.low < measured.risk.high
+    )
+    width = (measured.reliance.s_auc.high - measured.reliance.s_auc.low) / (
         whole.reliance.s_auc.high - whole.reliance.s_auc.low
     )
     np.testing.assert_allclose(width, 1, rtol=0.05)
@@ -384,8 +388,8 @@ def test_a_network_meets_the_same_points_in_any_stack():
     cell = cell_of("noisy-lms-7")
     pair, _ = collect(control(cell, "simple", seeds=[0, 1]), 20_000)
     three, _ = collect(control(cell, "simple", seeds=[1, 5, 0]), 20_000)
-    for one, other in zip(pair, three, strict=True):
-        np.testing.assert_array_equal(one, other[[2, 0]])
+    for first, other in zip(pair, three, strict=True):
+        np.testing.assert_array_equal(first, other[[2, 0]])
 
 
 def test_randomised_labels_are_drawn_apart_from_the_points():

@@ -42,8 +42,8 @@ def test_limits_by_hand(cap):
     kinds = np.repeat(np.arange(4), [25, 15, 8, 2])
     capped = np.minimum(WEIGHTS[kinds], cap) * WRONG[kinds]
     expected = cap * by_betting(capped / cap, DELTA)
-    found = capped_limit(WEIGHTS[kinds], WRONG[kinds], cap, DELTA)
-    assert found == pytest.approx(expected, rel=1e-6)
+    limit = capped_limit(WEIGHTS[kinds], WRONG[kinds], cap, DELTA)
+    assert limit == pytest.approx(expected, rel=1e-6)
     simulated = np.repeat(np.arange(5), [10, 5, 15, 19, 1])
     beyond = np.array([0, 0, 0, max(0, 1 - cap / 7.6), 1])[simulated]
     assert left_out_limit(WEIGHTS[simulated], cap, DELTA) == pytest.approx(

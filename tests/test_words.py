@@ -68,10 +68,10 @@ def test_settings_are_known_by_their_part_and_their_name_there():
 
 
 def test_how_a_network_is_trained_leaves_out_task_and_learner_and_has_one_order():
-    found = list(how_trained(cell(max_updates=100)))
-    assert [part or name for part, name in found[:3]] == ["n_train", "batch", "method"]
-    assert [part for part, _ in found[2:]] == sorted(
-        (part for part, _ in found[2:]), key=["method", "loss", "stop"].index
+    settings = list(how_trained(cell(max_updates=100)))
+    assert [part or name for part, name in settings[:3]] == ["n_train", "batch", "method"]
+    assert [part for part, _ in settings[2:]] == sorted(
+        (part for part, _ in settings[2:]), key=["method", "loss", "stop"].index
     )
     assert how_trained(cell())["loss", "name"] == "cross-entropy"
     assert ("loss", "name") not in how_trained({"task": {"name": "ms-7"}, "n_train": 5})
@@ -109,8 +109,8 @@ def test_settings_said_elsewhere_are_left_out():
 
 
 def test_cells_are_told_apart_by_what_varies_in_the_run():
-    found = distinguishing([cell(), cell(lr=0.3), cell(n=10_000), cell(train_accuracy=0.9)])
-    assert [phrases(one) for one in found] == [
+    told_apart = distinguishing([cell(), cell(lr=0.3), cell(n=10_000), cell(train_accuracy=0.9)])
+    assert [phrases(settings) for settings in told_apart] == [
         "n 500, lr .1, no train accuracy",
         "n 500, lr .3, no train accuracy",
         "n 10k, lr .1, no train accuracy",
@@ -119,23 +119,26 @@ def test_cells_are_told_apart_by_what_varies_in_the_run():
 
 
 def test_a_margin_that_varies_is_one_number_where_it_is_one():
-    one, two = cell({"margin": 0.1}), cell({"margin": 0.05})
-    assert [phrases(found) for found in distinguishing([one, two])] == ["margin .1", "margin .05"]
+    first, two = cell({"margin": 0.1}), cell({"margin": 0.05})
+    assert [phrases(told_apart) for told_apart in distinguishing([first, two])] == [
+        "margin .1",
+        "margin .05",
+    ]
     two = cell({"margin": {"linear": 0.05}})
-    assert [phrases(found) for found in distinguishing([one, two])] == [
+    assert [phrases(told_apart) for told_apart in distinguishing([first, two])] == [
         "margin linear .1",
         "margin linear .05",
     ]
 
 
 def test_the_number_of_slabs_does_not_make_equal_margins_differ():
-    found = distinguishing([cell({"slabs": 5}), cell({"slabs": 7})])
-    assert [phrases(one) for one in found] == ["slabs 5", "slabs 7"]
+    told_apart = distinguishing([cell({"slabs": 5}), cell({"slabs": 7})])
+    assert [phrases(settings) for settings in told_apart] == ["slabs 5", "slabs 7"]
 
 
 def test_a_departure_shared_by_all_cells_is_said_of_each():
-    found = distinguishing([cell({"dim": 4}), cell({"dim": 4}, lr=0.3)])
-    assert [phrases(one) for one in found] == ["d 4, lr .1", "d 4, lr .3"]
+    told_apart = distinguishing([cell({"dim": 4}), cell({"dim": 4}, lr=0.3)])
+    assert [phrases(settings) for settings in told_apart] == ["d 4, lr .1", "d 4, lr .3"]
 
 
 def test_what_follows_from_task_and_network_is_not_said_to_vary():
@@ -145,28 +148,28 @@ def test_what_follows_from_task_and_network_is_not_said_to_vary():
 
 
 def test_methods_that_vary_are_named():
-    one, two = cell(), cell()
+    first, two = cell(), cell()
     two["method"] = {"name": "adam", "learning_rate": 0.1}
-    found = distinguishing([one, two])
-    assert [phrases(each) for each in found][1] == "method adam"
+    told_apart = distinguishing([first, two])
+    assert [phrases(each) for each in told_apart][1] == "method adam"
 
 
 def test_where_losses_vary_a_cell_that_names_none_has_the_cross_entropy():
-    one, two = cell(), cell()
+    first, two = cell(), cell()
     two["loss"] = {"name": "hinge"}
-    assert [phrases(each) for each in distinguishing([one, two])] == [
+    assert [phrases(each) for each in distinguishing([first, two])] == [
         "loss cross-entropy",
         "loss hinge",
     ]
-    assert distinguishing([one, one]) == distinguishing([two, two]) == [{}, {}]
+    assert distinguishing([first, first]) == distinguishing([two, two]) == [{}, {}]
 
 
 def test_settings_of_two_parts_with_one_name_stay_apart():
-    one, two = cell(), cell({"noise": 0.2})
-    one["method"] |= {"noise": 1.0}
+    first, two = cell(), cell({"noise": 0.2})
+    first["method"] |= {"noise": 1.0}
     two["method"] |= {"noise": 2.0}
-    found = distinguishing([one, two])
-    assert [phrases(each) for each in found] == [
+    told_apart = distinguishing([first, two])
+    assert [phrases(each) for each in told_apart] == [
         "noise .1, method noise 1",
         "noise .2, method noise 2",
     ]
@@ -175,13 +178,13 @@ def test_settings_of_two_parts_with_one_name_stay_apart():
 def test_tables_and_latex_say_settings_in_words():
     mean = Mean(0.5, 0.1, None)
     settings = [{"n_train": 10_000, "margin": 0.05}, {"n_train": 40_000, "margin": 0.1}]
-    found = [
+    told_apart = [
         Summary(
-            "c", "noisy-lms-7, slabs 5", "(8,1)", one, {"done": 2}, dict.fromkeys(MEANS, mean), None
+            "c", "noisy-lms-7, slabs 5", "(8,1)", own, {"done": 2}, dict.fromkeys(MEANS, mean), None
         )
-        for one in settings
+        for own in settings
     ]
-    table = summary_table(found)
+    table = summary_table(told_apart)
     assert table.head[:5] == ["task", "network", "n", "margin", "networks"]
     assert table.lines[0][:5] == ["noisy-lms-7, slabs 5", "(8,1)", "10k", ".05", "2 done"]
     text = latex(table)
