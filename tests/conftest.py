@@ -1,31 +1,18 @@
-"""Two CPU devices, strict promotion, and the data that several modules share."""
+"""The data that several modules share, and the order in which processes take the modules."""
 
+import start
+
+# isort: split
 import gc
-import os
 
-os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # a test compiles what it runs
-# XLA divides a program among compiling threads; whole, it is the same code, sooner where cores work
-os.environ["XLA_FLAGS"] = (
-    f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_parallel_codegen_split_count=1".strip()
-)
-import checked_shapes  # noqa: E402
+import jax
+import numpy as np
+import pytest
+from hypothesis import settings
 
-checked_shapes.install()
+import simbias
+from simbias import _programs
 
-import simbias  # noqa: E402
-
-simbias.configure(2)
-
-import jax  # noqa: E402
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-from hypothesis import settings  # noqa: E402
-
-from simbias import _programs  # noqa: E402
-
-_programs._AT_ONCE = 10**9  # runs of one process share their programs
-jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_numpy_dtype_promotion", "strict")
 settings.register_profile("simbias", deadline=None, database=None, derandomize=True)
 settings.load_profile("simbias")
 
@@ -36,6 +23,12 @@ ROWS = 20_000  # one sample size for all tests of the laws, so that programs are
 TOGETHER = {"snapshots": "cell"} | dict.fromkeys(("exclusive", "rings", "pictures"), "own tasks")
 # So do those whose small cells have one shape, which is compiled once.
 ALIKE = ("test_claims_runner", "test_claims_session", "test_quantities", "test_surroundings")
+# What takes longest begins first, so that no process is left alone with it at the end.
+LONGEST = ("cell", "small cells", "test_trajectories", "test_independence", "test_learners")
+
+
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # by the number of tests, which says little
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
@@ -44,12 +37,15 @@ def pytest_collection_modifyitems(items):
     for item in items:
         for name in TOGETHER.keys() & set(item.fixturenames):
             group[item.path] = TOGETHER[name]
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group.get(item.path, item.path.stem)))
+    groups = {item: group.get(item.path, item.path.stem) for item in items}
+    for item, name in groups.items():
+        item.add_marker(pytest.mark.xdist_group(name))
+    place = {name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(groups[item], len(LONGEST)))
 
 
 def pytest_runtest_setup():
-    checked_shapes.calls.clear()
+    start.calls.clear()
 
 
 def pytest_collection_finish():
