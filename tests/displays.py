@@ -67,11 +67,12 @@ def comparison():
     return plots.comparison(rows)
 
 
-def cell(dim, updates, memorised, network="(100,2)", **settings):
+def cell(dim, updates, memorised=0.3, *, network="(100,2)", lag=10, budget=BUDGET, **settings):
+    """A cell whose seeds had their transitions at these updates, ``lag`` after the check before."""
     updates = np.array(updates, float)
-    never = np.full(len(updates), np.inf)
+    never, reached = np.full(len(updates), np.inf), np.isfinite(updates)
     seeds = tuple(range(10, 10 + len(updates)))
-    ends = Transitions(seeds, updates, updates - 10, updates, never, np.isfinite(updates), BUDGET)
+    ends = Transitions(seeds, updates, updates - lag, updates, never, reached, budget)
     means = {"memorised": Mean(memorised, 0.05, None)}
     return Summary("name", "noisy-lms-7", network, {"dim": dim, **settings}, {}, means, ends)
 
@@ -91,8 +92,9 @@ def phase():
     )
 
 
-def evaluation(name, value, risk, seed=0, *, kind="bound", certifies="this network"):
-    log10 = None if value is None else float(np.log10(value))
+def evaluation(name, value, risk, seed=0, *, kind="bound", certifies="this network", log10=None):
+    if log10 is None and value is not None:
+        log10 = float(np.log10(value))
     constants, reason = "" if kind == "measure" else "proved", "" if value else "unmet"
     record = Record(name, "family", certifies, kind, constants, 0.05, value, log10, {}, (), reason)
     return Evaluation(record, seed, risk, 0.9 * risk, 1.1 * risk)
@@ -116,10 +118,12 @@ def bounds():
     )
 
 
-def verdict(id, word, *ends, **changes):
+def verdict(id, word="supported", *ends, **changes):
+    """A row as it is stored; ``ends`` are estimate, low and high."""
     row = {
         "version": 1,
         "title": "in words",
+        "source": "a source",
         "family": "conclusion",
         "quantity": "excess_risk",
         "op": "<=",
@@ -129,9 +133,9 @@ def verdict(id, word, *ends, **changes):
         "threshold": 0.95,
         "units": 60,
         "unit": "network",
-        "holding": 60,
-        "failing": 0,
-        "ambiguous": 0,
+        "holding": 60 if ends else None,
+        "failing": 0 if ends else None,
+        "ambiguous": 0 if ends else None,
         "missing": 0,
         "more": None,
         "test": "clopper-pearson",

@@ -8,13 +8,12 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from displays import cell
 from matplotlib.testing.compare import compare_images
 
 import simbias
 from simbias import plots
 from simbias.plots._figure import look
-from simbias.results.summary import Mean, Summary
-from simbias.results.transitions import Transitions
 from simbias.training.cell import Cell
 from simbias.validation import control
 
@@ -28,17 +27,9 @@ def explicit(rule):
 
 
 def of_transitions():
-    def cell(dim, updates, memorised):
-        times = np.array(updates, float)
-        never, seeds = np.full(len(times), np.inf), tuple(range(len(times)))
-        ends = Transitions(seeds, times, times - 1000, times, never, np.isfinite(times), 40_000)
-        means = {"memorised": Mean(memorised, 0.05, None)}
-        return Summary("", "noisy-lms-7", "(100,2)", {"dim": dim}, {}, means, ends)
-
     late = [8_000, 9_000, 12_000, 20_000, np.inf, np.inf]
-    return plots.phase(
-        [cell(2, [2_000] * 6, 0.0), cell(20, late, 0.3), cell(50, [np.inf] * 6, 0.7)]
-    )
+    cells = (2, [2_000] * 6, 0.0), (20, late, 0.3), (50, [np.inf] * 6, 0.7)
+    return plots.phase([cell(*each, lag=1000, budget=40_000) for each in cells])
 
 
 DISPLAYS = {

@@ -1,8 +1,6 @@
 """Claims in a directory and on the command line: said first, resumed, shown again."""
 
-import contextlib
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -10,10 +8,10 @@ import shutil
 import duckdb
 import numpy as np
 import pytest
+from command_line import call
 
 from simbias.claims import builtin, load, session
 from simbias.claims.verdict import Units, conclude
-from simbias.cli import main
 from simbias.experiments import classify
 from simbias.plots import run
 from simbias.quantities import declared
@@ -60,17 +58,6 @@ requires = [{ quantity = "dim", op = ">=", value = 50 }]
 """
 FIRST = session.GENERATION  # seed of what was said first
 VERDICTS = {"learns": "supported", "agree": "supported", "wide": "inapplicable"}
-
-
-def call(*arguments):
-    """Exit code, output and errors of a command line."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as error:
-            code = error.code
-    return code, out.getvalue(), err.getvalue()
 
 
 def one_line(err):

@@ -7,6 +7,7 @@ import time
 from importlib.resources import files
 
 import pytest
+from command_line import call
 
 from simbias import suites
 from simbias._registry import Entry
@@ -18,16 +19,6 @@ from simbias.registry import FIGURES
 from simbias.results import Store
 from simbias.runner.execute import prepare
 from simbias.runner.plan import make_plan
-
-
-def call(capsys, *arguments):
-    try:
-        code = main([str(argument) for argument in arguments])
-    except SystemExit as error:
-        code = error.code
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
 
 SMALL = (
     "n_train=500", "network.width=10", "network.depth=1", "stop.max_updates=100",
@@ -45,18 +36,16 @@ def directory(tmp_path_factory):
     return out
 
 
-def test_run_ends_with_the_table_the_figure_and_the_next_command(directory, capsys):
+def test_run_ends_with_the_table_the_figure_and_the_next_command(directory):
     options = ["--seeds", "1", "--n-certify", "2000", "--set", *SMALL]
-    code, out, err = call(
-        capsys, "run", "pitfalls", "--preset", "smoke", "--out", directory, *options
-    )
+    code, out, err = call("run", "pitfalls", "--preset", "smoke", "--out", directory, *options)
     assert code == 0 and not err
     assert "0 networks to compute" in out and "noisy-lms-7" in out
     figure = next(line for line in out.splitlines() if line.startswith("boundary figure: "))
     assert (directory / "figures" / figure.split("/")[-1]).is_file()
     (hint,) = [line for line in out.splitlines() if line.startswith("the full run: ")]
     words = shlex.split(hint.removeprefix("the full run: "))
-    code, planned, _ = call(capsys, *words[words.index("run") :], "--dry-run")
+    code, planned, _ = call(*words[words.index("run") :], "--dry-run")
     assert code == 0 and planned.startswith("pitfalls full: 2 networks\n")
     given = [f"--out={directory}-full", "--seeds=1", "--n-certify=2000"]
     pairs = [f"{word}={value}" for word, value in zip(words, words[1:], strict=False)]
@@ -84,22 +73,22 @@ def test_the_full_run_is_offered_only_where_it_would_start(tmp_path, monkeypatch
     assert len(hint("pitfalls", None, "task.dim=20")) == 1
 
 
-def test_status_table_query_and_export_read_the_run(directory, capsys):
-    code, out, _ = call(capsys, "status", directory)
+def test_status_table_query_and_export_read_the_run(directory):
+    code, out, _ = call("status", directory)
     assert code == 0 and out.count(": 1 ") == 2
-    code, out, _ = call(capsys, "table", directory)
+    code, out, _ = call("table", directory)
     assert code == 0 and "test" in out and "95%" in out
-    code, out, _ = call(capsys, "query", directory, "select count(*) as networks from networks")
+    code, out, _ = call("query", directory, "select count(*) as networks from networks")
     assert code == 0 and out.split() == ["networks", "2"]
     for kind, head in [("csv", "suite,cell"), ("latex", "% mean"), ("parquet", "PAR1")]:
-        code, out, _ = call(capsys, "export", directory, "--format", kind)
+        code, out, _ = call("export", directory, "--format", kind)
         assert code == 0
         with open(out.strip(), "rb") as handle:
             assert handle.read(len(head)).decode() == head
 
 
-def test_plot_writes_every_kind_with_its_data(directory, capsys):
-    code, out, err = call(capsys, "plot", directory)
+def test_plot_writes_every_kind_with_its_data(directory):
+    code, out, err = call("plot", directory)
     assert (code, err) == (0, "")  # nothing of figures that it cannot be of
     names = [line.split("/")[-1] for line in out.splitlines()]
     assert {"boundary", "training", "table"} <= set(FIGURES.names())
@@ -108,45 +97,43 @@ def test_plot_writes_every_kind_with_its_data(directory, capsys):
         for suffix in (".png", ".pdf", ".csv"):
             assert any(name.startswith(kind) and name.endswith(suffix) for name in names), kind
     for kind in absent:
-        code, out, err = call(capsys, "plot", directory, "--kind", kind)
+        code, out, err = call("plot", directory, "--kind", kind)
         assert (code, out, err.count("\n")) == (2, "", 1) and f"{directory}, which has no" in err
 
 
-def test_a_figure_of_another_package_that_is_at_fault_is_left_out_alone(
-    directory, capsys, monkeypatch
-):
+def test_a_figure_of_another_package_that_is_at_fault_is_left_out_alone(directory, monkeypatch):
     entries = {"lost": Entry("no_such_module:lost", "")}
     monkeypatch.setitem(FIGURES.__dict__, "_installed", entries)
-    code, out, err = call(capsys, "plot", directory)
+    code, out, err = call("plot", directory)
     assert code == 0 and "boundary" in out and "no lost figure: figure: plug-in 'lost'" in err
-    code, _, err = call(capsys, "plot", directory, "--kind", "lost")
+    code, _, err = call("plot", directory, "--kind", "lost")
     assert code == 2 and "cannot be imported" in err
-    code, _, err = call(capsys, "plot", directory, "--kind", "boundry")
+    code, _, err = call("plot", directory, "--kind", "boundry")
     assert code == 2 and "kind: unknown name 'boundry', nearest: boundary" in err
 
 
-def test_list_and_info_know_every_registered_name(capsys):
+def test_list_and_info_know_every_registered_name():
     from simbias.registry import REGISTRIES
 
-    code, out, _ = call(capsys, "list")
+    code, out, _ = call("list")
     names = [name for registry in REGISTRIES.values() for name in registry.entries()]
     names += ["conclusion-4", "theorem-1"]
     assert code == 0 and all(f"  {name} " in out for name in names)
     for name in names:
-        code, out, _ = call(capsys, "info", name)
+        code, out, _ = call("info", name)
         assert code == 0 and name in out
 
 
-def test_a_list_of_claims_has_every_claim_with_its_title(capsys):
+def test_a_list_of_claims_has_every_claim_with_its_title():
     from simbias.claims import builtin
 
-    code, out, _ = call(capsys, "list", "claims")
+    code, out, _ = call("list", "claims")
     lines = {" ".join(line.split()) for line in out.splitlines()}
     assert code == 0 and lines == {"claims", *(f"{c.id} {c.title}" for c in builtin().values())}
 
 
-def test_info_shows_claims_and_the_files_of_suites_and_claims(tmp_path, capsys):
-    _, out, _ = call(capsys, "info", "conclusion-4")
+def test_info_shows_claims_and_the_files_of_suites_and_claims(tmp_path):
+    _, out, _ = call("info", "conclusion-4")
     for words in (
         "claims: P(excess_risk <= 0.01) >= 0.95",
         "at most 190",
@@ -160,20 +147,20 @@ def test_info_shows_claims_and_the_files_of_suites_and_claims(tmp_path, capsys):
     ]:
         path = tmp_path / name.split("/")[-1]
         path.write_text(files("simbias").joinpath(name).read_text())
-        code, out, _ = call(capsys, "info", path)
+        code, out, _ = call("info", path)
         assert code == 0 and words in out
-    code, _, err = call(capsys, "info", tmp_path / "absent.toml")
+    code, _, err = call("info", tmp_path / "absent.toml")
     assert code == 2 and "absent.toml cannot be read: no such file" in err
 
 
-def test_info_shows_the_exact_ground_truth(capsys):
-    _, out, _ = call(capsys, "info", "noisy-lms-7")
+def test_info_shows_the_exact_ground_truth():
+    _, out, _ = call("info", "noisy-lms-7")
     assert "risk of the simple rule: 0.05\n" in out and "achievable risk: 0\n" in out
     assert "0.5, 0.625, 0.75, 0.84375, 0.9375, 0.96875, 1\n" in out
 
 
-def test_info_shows_what_is_known_of_a_task_without_blocks(capsys):
-    code, out, _ = call(capsys, "info", "xor")
+def test_info_shows_what_is_known_of_a_task_without_blocks():
+    code, out, _ = call("info", "xor")
     assert code == 0
     assert out == (
         "xor: exclusive or of two slab coordinates\n"
@@ -184,30 +171,28 @@ def test_info_shows_what_is_known_of_a_task_without_blocks(capsys):
     )
 
 
-def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys):
+def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path):
     code, out, _ = call(
-        capsys, "run", "pitfalls", "--preset", "smoke", "--out", tmp_path / "x", "--dry-run"
+        "run", "pitfalls", "--preset", "smoke", "--out", tmp_path / "x", "--dry-run"
     )
     assert code == 0 and "compiled group 2" in out and "minutes" in out
     assert not (tmp_path / "x").exists()
 
 
-def test_plan_and_status_tell_cells_apart_in_words(tmp_path, capsys):
+def test_plan_and_status_tell_cells_apart_in_words(tmp_path):
     changes = ["task.slabs=5", "task.margin=0.05"]
     plan = make_plan(suites.load("phase"), "smoke", overrides=changes)
     prepare(plan, Store(tmp_path / "run", create=True))
-    _, status, _ = call(capsys, "status", tmp_path / "run")
-    code, planned, _ = call(
-        capsys, "run", "phase", "--preset", "smoke", "--dry-run", "--set", *changes
-    )
+    _, status, _ = call("status", tmp_path / "run")
+    code, planned, _ = call("run", "phase", "--preset", "smoke", "--dry-run", "--set", *changes)
     for cell, dim in zip(plan.cells, (5, 50), strict=True):
         assert f"  {cell.name}, margin .05, slabs 5, d {dim}: 4 missing\n" in status
         words = f"margin .05, slabs 5, d {dim}, n 40k, budget 20k"
         assert f"  {cell.name}, {words}: 4 seeds\n" in planned
 
 
-def test_info_shows_settings_without_tables(capsys):
-    _, out, _ = call(capsys, "info", "noisy-lms-7")
+def test_info_shows_settings_without_tables():
+    _, out, _ = call("info", "noisy-lms-7")
     assert "settings: dim = 50, margin = .1, noise = .1, slabs = 7\n" in out
 
 
@@ -245,26 +230,26 @@ def test_info_shows_settings_without_tables(capsys):
         (["run", ""], "SUITE"),
     ],
 )
-def test_bad_input_is_one_line_with_exit_code_2(tmp_path, monkeypatch, capsys, arguments, words):
+def test_bad_input_is_one_line_with_exit_code_2(tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
-    code, out, err = call(capsys, *arguments)
+    code, out, err = call(*arguments)
     assert code == 2 and not out
     assert err.startswith("simbias: ") and err.count("\n") == 1 and words in err
     assert not list(tmp_path.iterdir())
 
 
-def test_an_output_path_that_is_a_file_is_refused(tmp_path, capsys):
+def test_an_output_path_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("kept")
-    code, _, err = call(capsys, "run", "pitfalls", "--out", tmp_path / "file")
+    code, _, err = call("run", "pitfalls", "--out", tmp_path / "file")
     assert code == 2 and "out: got" in err and (tmp_path / "file").read_text() == "kept"
 
 
-def test_bad_sql_and_an_unknown_cell_are_one_line(directory, capsys):
-    code, _, err = call(capsys, "query", directory, "select rsk from networks")
+def test_bad_sql_and_an_unknown_cell_are_one_line(directory):
+    code, _, err = call("query", directory, "select rsk from networks")
     assert code == 2 and '"risk"' in err and err.count("\n") == 1
-    code, _, err = call(capsys, "plot", directory, "--cell", "nosuch")
+    code, _, err = call("plot", directory, "--cell", "nosuch")
     assert code == 2 and "cell: got 'nosuch'" in err and err.count("\n") == 1
-    code, _, err = call(capsys, "plot", directory, "--seed", "7", "--kind", "boundary")
+    code, _, err = call("plot", directory, "--seed", "7", "--kind", "boundary")
     assert code == 2 and "seed: got 7" in err
 
 
@@ -280,12 +265,12 @@ def test_options_of_several_values_add_up_however_they_are_given():
         assert given("bounds", *bounds, "--bounds", *words) == ["occam", "stability"]
 
 
-def test_an_error_that_nobody_foresaw_is_one_line(monkeypatch, capsys):
+def test_an_error_that_nobody_foresaw_is_one_line(monkeypatch):
     def failing(*_, **__):
         raise MemoryError("planted\nfailure")
 
     monkeypatch.setattr("simbias.suites.load", failing)
-    code, _, err = call(capsys, "run", "pitfalls")
+    code, _, err = call("run", "pitfalls")
     assert code == 1 and err == "simbias: MemoryError: planted failure (--debug shows where)\n"
 
 
@@ -306,10 +291,10 @@ def test_help_and_lists_do_not_start_jax():
     assert time.perf_counter() - clock < 3  # a loose bound: machines are noisy
 
 
-def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
+def test_ctrl_c_says_how_to_go_on(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("simbias.suites.load", interrupted)
-    code, _, err = call(capsys, "run", "pitfalls", "--seeds", "1", "--out", "a b")
+    code, _, err = call("run", "pitfalls", "--seeds", "1", "--out", "a b")
     assert code == 1 and err.count("\n") == 1 and "run pitfalls --seeds 1 --out 'a b'" in err

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from command_line import call
 
 from simbias import MLP, sgd, tasks
 from simbias.cli import main
@@ -36,12 +37,6 @@ method = { learning_rate = [1e20, 0.1] }
 """
 PLANELESS = r"coordinates: got \(0, 1\), allowed: two different integers"
 BOUNDS = ["--bounds", "occam", "l2-norm", "--n-certify", "1000"]
-
-
-def call(capsys, *words):
-    code = main([*map(str, words)])
-    printed = capsys.readouterr()
-    return code, printed.out, printed.err
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +78,8 @@ def test_a_runs_own_figure_is_of_a_network_that_did_not_diverge(mixed):
     assert re.sub(r"[^a-z0-9]+", "-", cells(mixed)["done"]) in figure.name
 
 
-def test_figures_leave_diverged_networks_out_by_name(mixed, capsys):
-    code, out, err = call(capsys, "plot", mixed)
+def test_figures_leave_diverged_networks_out_by_name(mixed):
+    code, out, err = call("plot", mixed)
     assert code == 0
     for kind in ("boundary", "training"):
         for seed in (0, 1):
@@ -96,18 +91,18 @@ def test_figures_leave_diverged_networks_out_by_name(mixed, capsys):
     assert {"boundary", "training", "table.png"} <= drawn
 
 
-def test_a_diverged_network_asked_for_by_name_is_one_line(mixed, capsys):
+def test_a_diverged_network_asked_for_by_name_is_one_line(mixed):
     name = cells(mixed)["diverged"]
     for kind in ("boundary", "training"):
-        code, _, err = call(capsys, "plot", mixed, "--kind", kind, "--cell", name)
+        code, _, err = call("plot", mixed, "--kind", kind, "--cell", name)
         assert code == 1 and err.count("\n") == 1
         assert f"{name} seed 0 diverged: train loss not finite" in err
-    code, _, err = call(capsys, "plot", mixed, "--kind", "boundary", "--cell", name, "--seed", "1")
+    code, _, err = call("plot", mixed, "--kind", "boundary", "--cell", name, "--seed", "1")
     assert code == 2 and err.startswith("simbias: seed: got '1, diverged: train loss not finite")
 
 
-def test_bounds_of_a_run_are_those_of_its_sound_networks(mixed, capsys):
-    code, out, err = call(capsys, "bounds", mixed, *BOUNDS)
+def test_bounds_of_a_run_are_those_of_its_sound_networks(mixed):
+    code, out, err = call("bounds", mixed, *BOUNDS)
     assert code == 0 and not err
     for seed in (0, 1):
         assert f"left out: {cells(mixed)['diverged']} seed {seed}: the network is a class" in out
@@ -122,14 +117,12 @@ def test_bounds_of_a_run_are_those_of_its_sound_networks(mixed, capsys):
     assert {network.seed for network in kept.comparable(evaluations)[0]} == {0, 1}
 
 
-def test_a_run_whose_networks_all_fail_says_why_and_that_it_failed(
-    failed, file, capsys, monkeypatch
-):
+def test_a_run_whose_networks_all_fail_says_why_and_that_it_failed(failed, file, monkeypatch):
     reason = "4 error (RuntimeError: no memory left)"
     for verb in ("plot", "bounds"):
-        code, _, err = call(capsys, verb, failed)
+        code, _, err = call(verb, failed)
         assert code == 1 and err == f"simbias: {failed} has no trained networks: {reason}\n"
-    code, _, err = call(capsys, "plot", failed, "--cell", "lms-5")
+    code, _, err = call("plot", failed, "--cell", "lms-5")
     assert code == 1 and reason in err
     for verb in (
         ("table",),
@@ -137,12 +130,12 @@ def test_a_run_whose_networks_all_fail_says_why_and_that_it_failed(
         ("export", "--format", "csv"),
         ("export", "--format", "latex"),
     ):
-        code, out, _ = call(capsys, verb[0], failed, *verb[1:])
+        code, out, _ = call(verb[0], failed, *verb[1:])
         assert code == 0 and out
-    assert "2 error" in call(capsys, "table", failed)[1]
+    assert "2 error" in call("table", failed)[1]
     # and again, as it goes on
     monkeypatch.setattr(classify, "train_jobs", lambda *_, **__: 1 / 0)
-    code, out, err = call(capsys, "run", file, "--out", failed, "--cores", "2")
+    code, out, err = call("run", file, "--out", failed, "--cores", "2")
     assert code == 1 and not err
     assert (
         f"no boundary figure: {failed} has no trained networks: 4 error (ZeroDivisionError" in out
@@ -156,10 +149,10 @@ def test_one_coordinate_has_no_plane_to_draw():
 
 
 @pytest.mark.slow
-def test_a_run_without_a_plane_to_draw_is_done(tmp_path, capsys):
+def test_a_run_without_a_plane_to_draw_is_done(tmp_path):
     path = tmp_path / "line.toml"
     text = SUITE.replace("lms-5", "ms-5").replace("dim = 3", "dim = 1").replace("1e20", "0.2")
     path.write_text(text)
-    code, out, err = call(capsys, "run", path, "--out", tmp_path / "run", "--cores", "2")
+    code, out, err = call("run", path, "--out", tmp_path / "run", "--cores", "2")
     assert code == 0 and not err
     assert re.search(f"no boundary figure: {PLANELESS}", out)

@@ -4,41 +4,22 @@ import csv
 
 import numpy as np
 import pytest
+from displays import evaluation
 
-from simbias.bounds import Evaluation, Record
 from simbias.plots import _figure as style
 from simbias.plots.bounds import BoundsDisplay, bounds
 
 
-def evaluations(name, value, risk, seed=0, *, kind="bound", certifies="this network", log10=None):
-    if log10 is None and value is not None:
-        log10 = float(np.log10(value))
-    record = Record(
-        name,
-        "family",
-        certifies,
-        kind,
-        "" if kind == "measure" else "proved",
-        0.05,
-        value,
-        log10,
-        {},
-        (),
-        "" if value is not None else "unmet",
-    )
-    return Evaluation(record, seed, risk, 0.9 * risk, 1.1 * risk)
-
-
 def example(worst=20.0):
     return [
-        evaluations("vc", worst, 0.05),
-        evaluations("pac", 0.2, 0.06, certifies="a stochastic network"),
-        evaluations("clopper-pearson", 0.055, 0.05, kind="certificate"),
-        evaluations("vc", 2 * worst, 0.05, 1),
-        evaluations("pac", 0.22, 0.06, 1, certifies="a stochastic network"),
-        evaluations("clopper-pearson", 0.056, 0.05, 1, kind="certificate"),
-        evaluations("stability", None, 0.05, certifies="an expectation"),
-        evaluations("norm", 300.0, 0.05, kind="measure", certifies="nothing"),
+        evaluation("vc", worst, 0.05),
+        evaluation("pac", 0.2, 0.06, certifies="a stochastic network"),
+        evaluation("clopper-pearson", 0.055, 0.05, kind="certificate"),
+        evaluation("vc", 2 * worst, 0.05, 1),
+        evaluation("pac", 0.22, 0.06, 1, certifies="a stochastic network"),
+        evaluation("clopper-pearson", 0.056, 0.05, 1, kind="certificate"),
+        evaluation("stability", None, 0.05, certifies="an expectation"),
+        evaluation("norm", 300.0, 0.05, kind="measure", certifies="nothing"),
     ]
 
 
@@ -54,7 +35,7 @@ def test_the_finding_counts_what_holds_and_what_is_vacuous():
         "all 3 bounds hold; of 2 from training points 1 are vacuous\n"
         "tightest of these: pac, 0.21 on a risk of 0.06; the held-out certificate: 0.055"
     )
-    broken = bounds([*example(), evaluations("occam", 0.01, 0.05)], name="cell")
+    broken = bounds([*example(), evaluation("occam", 0.01, 0.05)], name="cell")
     assert broken.finding.startswith("violated: occam; of 3")
 
 
@@ -64,7 +45,7 @@ def test_a_violated_bound_is_drawn_in_another_colour():
         return {line.get_color() for line in ax.lines}
 
     assert style.VERMILLION not in colours(example())
-    assert style.VERMILLION in colours([*example(), evaluations("occam", 0.01, 0.05)])
+    assert style.VERMILLION in colours([*example(), evaluation("occam", 0.01, 0.05)])
 
 
 def test_dots_stand_at_the_values_and_the_vacuous_line_at_a_half():
@@ -81,7 +62,7 @@ def test_dots_stand_at_the_values_and_the_vacuous_line_at_a_half():
 @pytest.mark.parametrize("log10", (3.0, 400.0))
 @pytest.mark.parametrize("risk", (0.05, 0.0))
 def test_values_beyond_floats_and_risks_of_zero_can_be_drawn(log10, risk, tmp_path):
-    rows = [evaluations("vc", 1e300, risk, log10=log10), evaluations("pac", 0.2, risk)]
+    rows = [evaluation("vc", 1e300, risk, log10=log10), evaluation("pac", 0.2, risk)]
     bounds(rows, name="cell").save(tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 1000
 

@@ -1,7 +1,5 @@
 """Runs: what is on disk, resuming, interruption, failure and several writers at once."""
 
-import contextlib
-import io
 import json
 import os
 import shutil
@@ -15,10 +13,10 @@ import duckdb
 import jax
 import numpy as np
 import pytest
+from command_line import call
 from safetensors.numpy import save_file
 
 from simbias import suites
-from simbias.cli import main
 from simbias.experiments import classify, row_name
 from simbias.experiments.classify import NETWORKS
 from simbias.results import Store, StoreError, load_stack, summarise
@@ -92,14 +90,6 @@ def run(plan, directory, reporter=None):
     return store, statuses
 
 
-def call(*arguments):
-    """Exit code, output and errors of a command line."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main([str(argument) for argument in arguments])
-    return code, out.getvalue(), err.getvalue()
-
-
 def measured(store):
     return store.query(f"SELECT {MEASURED} FROM networks ORDER BY ALL")[1]
 
@@ -117,10 +107,7 @@ def test_a_run_holds_a_row_weights_and_a_trace_a_network(whole, plan):
     (path,) = (store.directory / "networks").iterdir()  # the rows of a group in one file
     assert duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchall() == [(4,)]
     assert not list((store.directory / "pending").rglob("*.*"))
-    for folder, suffix in [
-        ("traces", "parquet"),
-        ("weights", "safetensors"),
-    ]:
+    for folder, suffix in [("traces", "parquet"), ("weights", "safetensors")]:
         files = (store.directory / folder).iterdir()
         assert {path.name for path in files} == {f"{name}.{suffix}" for name in names}
     assert not list((store.directory / "checkpoints").iterdir())
