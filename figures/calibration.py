@@ -23,12 +23,7 @@ from laws import Certified, Discordant, Located, Measured, Misread, Proportions
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from simulated import Calibration, calibrate, calibrate_session, detectable
-from wrong_tests import (
-    ambiguous_as_true,
-    ambiguous_dropped,
-    ambiguous_in_favour,
-    uncorrected,
-)
+from wrong_tests import ambiguous_as_true, ambiguous_dropped, ambiguous_in_favour, uncorrected
 
 from simbias.claims import verdict
 from simbias.claims.criterion import Criterion
@@ -50,10 +45,7 @@ WIDE = Located("log-normal, sigma 1", lambda g, s: g.lognormal(0, 1, s), np.exp(
 COIN = Located("two points, 1/2 each", lambda g, s: 1.0 * (g.random(s) < 0.5), 0.5, 0.0)
 TWO = Located("two points, 1/10 above", lambda g, s: 1.0 * (g.random(s) < 0.1), 0.1, 0.0)
 RARE = Located(
-    "normal, 1/10 far above",
-    lambda g, s: g.normal(0, 0.1, s) + 3 * (g.random(s) < 0.1),
-    0.3,
-    0.0,
+    "normal, 1/10 far above", lambda g, s: g.normal(0, 0.1, s) + 3 * (g.random(s) < 0.1), 0.3, 0.0
 )
 NEAR = Located("risks near the threshold", lambda g, s: g.random(s), 0.5, 0.5, scale=0.02)
 FAR = Located("risks .03 off", lambda g, s: np.ones(s), 0.0, 0.0, scale=0.03)

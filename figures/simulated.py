@@ -18,7 +18,7 @@ from simbias.claims.claim import Claim, Premise
 from simbias.claims.criterion import Criterion
 from simbias.claims.family import holm, reaches
 from simbias.claims.grammar import parse
-from simbias.claims.inference import along, p_values
+from simbias.claims.inference import p_values, p_values_along
 from simbias.claims.networks import Key, Triple
 from simbias.claims.session import judge
 from simbias.experiments import AnyCell
@@ -296,7 +296,7 @@ def _stopping(claims: int) -> Callable[[Criterion, ArrayLike, ArrayLike], PValue
     """Judge by the p-values at the first unit at which one decides, else by the last ones."""
 
     def judge(criterion: Criterion, low: ArrayLike, high: ArrayLike) -> PValues:
-        supported, refuted = along(criterion, low, high)
+        supported, refuted = p_values_along(criterion, low, high)
         sure = reaches(np.minimum(supported, refuted), criterion.alpha / claims)
         sure[:, -1] = True
         stop = np.argmax(sure, axis=-1)[:, None]

@@ -53,11 +53,7 @@ def over_seeds(
         return jax.vmap(of_seed)(own) if vectorised else jax.lax.map(of_seed, own)
 
     mapped = jax.shard_map(
-        of_seeds,
-        mesh=_mesh(devices),
-        in_specs=(_SEEDS, _SHARED),
-        out_specs=_SEEDS,
-        check_vma=False,
+        of_seeds, mesh=_mesh(devices), in_specs=(_SEEDS, _SHARED), out_specs=_SEEDS, check_vma=False
     )
 
     def program(own: PyTree, *shared: PyTree) -> Result:

@@ -16,9 +16,7 @@ from simbias.validation.exceptions import Answers, cross_entropy
 POINTS = 20_000  # a whole chunk: a part of one would be compiled apart
 
 
-def test_exclusive_or_is_learned_and_what_has_no_meaning_there_is_empty(
-    exclusive,
-):
+def test_exclusive_or_is_learned_and_what_has_no_meaning_there_is_empty(exclusive):
     report = simbias.validate(exclusive, n_certify=POINTS)
     assert report.faults == ("", "")
     assert (report.risk.high > 0.1).all() and (report.risk.value < 0.2).all()  # of .1 at least

@@ -254,12 +254,7 @@ def test_environments_with_few_pairs_are_left_aside():
 def test_a_number_that_reads_the_width_may_have_a_high_auc_but_no_tau_along_other_settings():
     grid = [
         network({"width": width, "depth": depth}, risk, x=float(width))
-        for width, depth, risk in (
-            (10, 1, 0.001),
-            (10, 2, 0.003),
-            (90, 1, 0.04),
-            (90, 2, 0.05),
-        )
+        for width, depth, risk in ((10, 1, 0.001), (10, 2, 0.003), (90, 1, 0.04), (90, 2, 0.05))
     ]
     rank = score(grid, least_pairs=2)
     assert rank.auc.value == 1

@@ -410,10 +410,7 @@ def test_the_verb_answers_bad_input_in_one_line(trained, store, capsys):
         code = main(["bounds", str(store.directory), "--cores", "2", *options])
         return code, capsys.readouterr().err
 
-    assert call("--delta", "1.5") == (
-        2,
-        "simbias: delta: got 1.5, allowed: a number in (0, 1)\n",
-    )
+    assert call("--delta", "1.5") == (2, "simbias: delta: got 1.5, allowed: a number in (0, 1)\n")
     code, error = call("--bounds", "vc-additve")
     assert code == 2 and error.startswith("simbias: bound: unknown name 'vc-additve', nearest")
     code, error = call("--cell", "ms-7")

@@ -155,14 +155,7 @@ def test_bad_input_is_refused_in_one_line(call, message):
 
 
 @pytest.mark.parametrize("error", (-0.1, 1.1))
-@pytest.mark.parametrize(
-    "bound",
-    (
-        pb.maurer_seeger,
-        pb.mcallester,
-        pb.catoni_uniform,
-    ),
-)
+@pytest.mark.parametrize("bound", (pb.maurer_seeger, pb.mcallester, pb.catoni_uniform))
 def test_an_error_that_is_no_proportion_is_refused_by_every_bound(bound, error):
     with pytest.raises(ValueError, match=rf"^error: got {error}, allowed: a number in \[0, 1\]$"):
         bound(error, 1, 10, 0.05)

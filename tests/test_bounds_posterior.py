@@ -169,8 +169,8 @@ def test_a_prior_that_has_seen_the_sample_is_caught(name):
 
 
 def test_the_bound_on_a_drawn_network_follows_from_the_densities_of_its_weights():
-    (record,) = records(one(), delta=DELTA, bounds=["pac-bayes-disintegrated"])
-    law, copy = posterior.posterior(one(), "initialisation"), record.classifier
+    (record,) = records(usual(), delta=DELTA, bounds=["pac-bayes-disintegrated"])
+    law, copy = posterior.posterior(usual(), "initialisation"), record.classifier
     drawn = copy.network.to_layers(copy.params)
     drawn[-1] = Layer(drawn[-1].weight[:, 1:], drawn[-1].bias[1:])
     ratio = union = 0.0
@@ -182,9 +182,9 @@ def test_the_bound_on_a_drawn_network_follows_from_the_densities_of_its_weights(
             ratio += (stats.norm.logpdf(h, m, s) - stats.norm.logpdf(h, c, prior)).sum()
     assert record.terms["log density ratio"] == pytest.approx(ratio, rel=1e-3)
     assert record.terms["union over prior variances"] == pytest.approx(union)
-    hidden = np.maximum(one().x @ drawn[0].weight + drawn[0].bias, 0)
+    hidden = np.maximum(usual().x @ drawn[0].weight + drawn[0].bias, 0)
     says = (hidden @ drawn[1].weight + drawn[1].bias)[:, 0] > 0
-    error = np.mean(says != (one().y == 1))
+    error = np.mean(says != (usual().y == 1))
     assert record.terms["training error"] == pytest.approx(error, abs=1e-3)
     c = (ratio + union + math.log(2 * math.sqrt(4000) / DELTA)) / 4000
     value = brentq(lambda p: float(kl(error, p)) - c, error, 1 - 1e-12)
@@ -193,7 +193,7 @@ def test_the_bound_on_a_drawn_network_follows_from_the_densities_of_its_weights(
 
 
 def test_a_draw_depends_on_the_initialisation_and_not_on_the_sample():
-    law = posterior.posterior(one(), "initialisation")
+    law = posterior.posterior(usual(), "initialisation")
 
     def standard(observed):
         parts = zip(drawn_once(observed, law), law.mean, law.deviation, strict=True)
@@ -201,16 +201,18 @@ def test_a_draw_depends_on_the_initialisation_and_not_on_the_sample():
             [((h - m) / s).ravel() for layers in parts for h, m, s in zip(*layers, strict=True)]
         )
 
-    normal = standard(one())
+    normal = standard(usual())
     assert abs(normal.mean()) < 4 / math.sqrt(len(normal)) and 0.5 < normal.std() < 1.5
-    np.testing.assert_array_equal(standard(replace(one(), x=2 * one().x, y=1 - one().y)), normal)
-    np.testing.assert_array_equal(standard(replace(one(), layers=one().initial)), normal)
-    assert np.abs(standard(replace(one(), initial=one().layers)) - normal).min() > 1e-6
+    np.testing.assert_array_equal(
+        standard(replace(usual(), x=2 * usual().x, y=1 - usual().y)), normal
+    )
+    np.testing.assert_array_equal(standard(replace(usual(), layers=usual().initial)), normal)
+    assert np.abs(standard(replace(usual(), initial=usual().layers)) - normal).min() > 1e-6
 
 
 def test_a_density_below_that_of_the_prior_is_paid_as_none(monkeypatch):
     monkeypatch.setattr(pac_bayes, "gaussian_log_ratio", lambda *_: -1e6)
-    (record,) = records(one(), delta=DELTA, bounds=["pac-bayes-disintegrated"])
+    (record,) = records(usual(), delta=DELTA, bounds=["pac-bayes-disintegrated"])
     none = math.log(2 * math.sqrt(4000) / DELTA) / 4000
     assert record.value == pytest.approx(float(kl_inverse(record.terms["training error"], none)))
 

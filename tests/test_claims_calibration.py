@@ -9,12 +9,7 @@ import pytest
 from laws import Certified, Discordant, Located, Measured, Misread, Proportions
 from scipy import stats
 from simulated import calibrate, calibrate_session, detectable
-from wrong_tests import (
-    ambiguous_as_true,
-    ambiguous_dropped,
-    ambiguous_in_favour,
-    uncorrected,
-)
+from wrong_tests import ambiguous_as_true, ambiguous_dropped, ambiguous_in_favour, uncorrected
 
 from simbias.bounds import Evaluation
 from simbias.bounds.quantities import validity
@@ -22,7 +17,7 @@ from simbias.bounds.record import Record
 from simbias.claims import claim, declared_tests, sequential, verdict
 from simbias.claims.criterion import Criterion
 from simbias.claims.family import holm, spent
-from simbias.claims.inference import along, find, p_values
+from simbias.claims.inference import find, p_values, p_values_along
 from simbias.stats.binomial import clopper_pearson
 
 NORMAL = Located("normal", lambda g, s: g.normal(size=s), 0.0, 0.0)
@@ -399,7 +394,7 @@ def test_exact_rates_tell_a_proportion_that_is_off_by_two_hundredths(exactly, te
 def test_prefixes_by_their_hits_are_all_the_paths_there_are():
     criterion = replace(ANYTIME, at_least=0.5, alpha=0.3)
     paths = np.array(list(itertools.product((-0.01, 0.01), repeat=12))) + criterion.value
-    p = np.stack(along(criterion, paths, paths))
+    p = np.stack(p_values_along(criterion, paths, paths))
     look = np.argmax(np.append(p.min(0)[:, :-1] <= 0.3, np.ones((4096, 1), bool), axis=1), axis=1)
     reached = p[:, np.arange(4096), look] <= 0.3
     mass = np.prod(np.where(paths < criterion.value, 0.4, 0.6), axis=1)

@@ -11,7 +11,7 @@ from scipy import integrate, stats
 from simbias.claims import betting, exact, means, sequential
 from simbias.claims.criterion import QUANTIFIERS, Criterion
 from simbias.claims.family import holm
-from simbias.claims.inference import along, decided, fewest, find, more, p_values
+from simbias.claims.inference import fewest, find, is_decided, more, p_values, p_values_along
 from simbias.claims.procedures import Side, declared_tests
 from simbias.registry import TESTS
 
@@ -36,15 +36,15 @@ def units(holding, failing=0, ambiguous=0):
 
 def test_59_clean_successes_support_95_percent_and_58_do_not():
     assert find(PROPORTION, *units(59)).p_supported == pytest.approx(0.95**59)
-    assert decided(PROPORTION, find(PROPORTION, *units(59)))
-    assert not decided(PROPORTION, find(PROPORTION, *units(58)))
+    assert is_decided(PROPORTION, find(PROPORTION, *units(59)))
+    assert not is_decided(PROPORTION, find(PROPORTION, *units(58)))
 
 
 def test_one_failure_of_one_refutes_95_percent_at_exactly_one_in_twenty():
     finding = find(PROPORTION, *units(0, 1))
     assert finding.p_refuted == pytest.approx(0.05) and finding.p_supported == 1
-    assert decided(PROPORTION, finding)
-    assert not decided(replace(PROPORTION, alpha=0.0499), finding)
+    assert is_decided(PROPORTION, finding)
+    assert not is_decided(replace(PROPORTION, alpha=0.0499), finding)
     assert holm([(finding.p_supported, finding.p_refuted)], 0.05) == ["refuted"]
 
 
@@ -191,10 +191,7 @@ def test_the_confidence_sequence_ends_where_an_e_value_reached_its_level():
         (PROPORTION, (stats.binom.sf(49, 57, 0.95 + 0.01), stats.binom.sf(2, 57, 0.05 + 0.01))),
         (
             ANYTIME,
-            (
-                math.exp(-max(sequential.log_e(np.arange(1, 51), np.arange(1, 51), 0.96))),
-                1.0,
-            ),
+            (math.exp(-max(sequential.log_e(np.arange(1, 51), np.arange(1, 51), 0.96))), 1.0),
         ),
         (
             replace(MEDIAN, value=0.01),
@@ -360,7 +357,7 @@ def test_a_rare_law_of_twenty_units_deceives_sign_flips_and_no_bet():
         for k in range(5):
             x = np.where(np.arange(20) < k, 1.0, zeros)
             if (
-                decided(criterion, find(criterion, x, x))
+                is_decided(criterion, find(criterion, x, x))
                 and find(criterion, x, x).p_supported <= 0.05
             ):
                 wrong[criterion.test] += stats.binom.pmf(k, 20, rate)
@@ -386,7 +383,7 @@ def test_gains_are_measured_from_the_end_of_the_range_that_speaks_most_against_a
 
 def test_a_running_bet_remembers_its_best_look_and_inverts_to_its_interval():
     x = np.r_[np.full(12, -0.8), np.full(12, 0.9)]
-    finding, path = find(BET, x, x), along(BET, x, x)[0]
+    finding, path = find(BET, x, x), p_values_along(BET, x, x)[0]
     assert np.all(np.diff(path) <= 0) and path[-1] == path[11]
     for end, step, name in ((finding.high, 1e-6, "p_supported"), (finding.low, -1e-6, "p_refuted")):
         for sign, excluded in ((1, True), (-1, False)):
@@ -506,7 +503,7 @@ def test_the_fewest_clear_units_decide_and_one_less_leaves_a_verdict_out(criteri
 
     def both(n):
         good, bad = (np.full(n, criterion.value + shift) for shift in (-1.0, 1.0))
-        return all(decided(criterion, find(criterion, x, x), family) for x in (good, bad))
+        return all(is_decided(criterion, find(criterion, x, x), family) for x in (good, bad))
 
     assert both(count) and not both(count - 1)
 
@@ -524,7 +521,7 @@ def test_more_units_of_the_same_kind_decide_and_one_less_does_not(criterion):
         count = more(criterion, x, x, tests_in_family=family)
         for extra, verdict in ((count, True), (count - 1, False)):
             longer = np.resize(x, len(x) + extra)
-            assert decided(criterion, find(criterion, longer, longer), family) == verdict
+            assert is_decided(criterion, find(criterion, longer, longer), family) == verdict
 
 
 def test_more_units_of_a_mean_are_about_as_many_as_it_takes():
@@ -533,7 +530,7 @@ def test_more_units_of_a_mean_are_about_as_many_as_it_takes():
     assert count > 100
     for factor, verdict in ((1.5, True), (0.5, False)):
         longer = np.resize(x, 40 + int(factor * count))
-        assert decided(MEAN, find(MEAN, longer, longer)) == verdict
+        assert is_decided(MEAN, find(MEAN, longer, longer)) == verdict
     assert more(MEAN, x[:3] - 5, x[:3] - 5) == 2  # three clear units of five
 
 
@@ -664,7 +661,7 @@ def test_numbers_of_claims_and_levels_are_checked():
         lambda: holm([(0.1, 1, 1)], 0.05),
         lambda: fewest(PROPORTION, tests_in_family=0),
         lambda: more(PROPORTION, *units(3), most=0),
-        lambda: along(MEAN, [0.0], [0.0]),
+        lambda: p_values_along(MEAN, [0.0], [0.0]),
     ):
         with pytest.raises(ValueError, match="^[a-z_]+: got .*allowed: "):
             call()
@@ -680,7 +677,7 @@ def test_many_draws_at_once_are_judged_as_each_alone(criterion):
     singly = [(f.p_supported, f.p_refuted) for f in map(find, [criterion] * 5, low, high)]
     np.testing.assert_allclose(np.stack(p_values(criterion, low, high), -1), singly, rtol=1e-12)
     if declared_tests()[criterion.test].along is not None:
-        paths = np.stack(along(criterion, low, high), -1)
+        paths = np.stack(p_values_along(criterion, low, high), -1)
         np.testing.assert_allclose(paths[:, -1], singly)
         first = [
             (f.p_supported, f.p_refuted)

@@ -15,7 +15,7 @@ import pytest
 from simbias.claims import get, sequential
 from simbias.claims.criterion import Criterion
 from simbias.claims.family import spent
-from simbias.claims.inference import decided, fewest, find
+from simbias.claims.inference import fewest, find, is_decided
 from simbias.claims.session import GENERATION
 from simbias.claims.verdict import Units, conclude
 from simbias.results import Store, files, registrations
@@ -118,7 +118,7 @@ def test_an_e_process_has_to_reach_one_over_what_its_version_spends(claim, versi
     for n, verdict in ((count, "supported"), (count - 1, "inconclusive")):
         assert verdict_of(versioned, n) == verdict
     finding = find(versioned.judging, np.zeros(count), np.zeros(count))
-    assert decided(versioned.judging, finding)
+    assert is_decided(versioned.judging, finding)
 
 
 def test_the_interval_beside_a_verdict_is_of_what_its_version_spends(claim):

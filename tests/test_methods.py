@@ -39,7 +39,7 @@ REFERENCES = {
             {"learning_rate": 0.02, "momentum": 0.9, "weight_decay": 5e-4},
             {"learning_rate": 0.02, "momentum": 0.9, "weight_decay": 0.5},
         ],
-    ),
+    )
 }
 CASES = [(name, settings) for name in REFERENCES for settings in REFERENCES[name][1]]
 BATCH = Batch(  # two classes of points, about (1, 0) and about (-1, 0)

@@ -291,7 +291,7 @@ def test_intervals_of_the_phase_diagram_belong_to_their_cells(drawn):
     ):
         for collection, line in zip(ax.collections, display.lines, strict=True):
             segments = [np.array(part) for part in collection.get_segments()]
-            points = display.along(line)
+            points = display.of(line)
             assert [part[0, 0] for part in segments] == pytest.approx(
                 [p.place for p in points], 0.05
             )
@@ -305,10 +305,7 @@ def test_transitions_of_the_phase_diagram_are_those_of_the_seeds_at_that_place(d
     for colour, line in ((style.BLUE, "(100,2), n 100"), (style.VERMILLION, "(100,2), n 1k")):
         seen = dots(below, colour, ".")
         expected = [
-            (p.place, t)
-            for p in display.along(line)
-            for t in p.transitions.updates
-            if np.isfinite(t)
+            (p.place, t) for p in display.of(line) for t in p.transitions.updates if np.isfinite(t)
         ]
         assert [y for _, y in seen] == [y for _, y in expected]
         assert [x for x, _ in seen] == pytest.approx([x for x, _ in expected], rel=0.05)

@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+from displays import verdict
 from matplotlib.figure import Figure
 
 from simbias.plots import _figure as style
@@ -11,35 +12,6 @@ from simbias.plots.claims import ClaimRow, ClaimsDisplay, claims
 from simbias.results.claims import VERDICTS_COLUMNS
 
 COLOURS = {"supported": style.BLUE, "refuted": style.VERMILLION, "inconclusive": style.GREY}
-
-
-def verdict(id, word="supported", *ends, **changes):
-    """A row as it is stored; ``ends`` are estimate, low and high."""
-    row = {
-        "version": 1,
-        "title": "in words",
-        "source": "a source",
-        "family": "conclusion",
-        "quantity": "excess_risk",
-        "op": "<=",
-        "value": 0.01,
-        "margin": 0.001,
-        "quantifier": "probability",
-        "threshold": 0.95,
-        "units": 60,
-        "unit": "network",
-        "holding": 60 if ends else None,
-        "failing": 0 if ends else None,
-        "ambiguous": 0 if ends else None,
-        "missing": 0,
-        "more": None,
-        "test": "clopper-pearson",
-        "alpha": 0.05,
-        "level": 0.025,
-        "reason": "because",
-    }
-    numbers = dict(zip(("estimate", "low", "high"), ends or [None] * 3, strict=True))
-    return row | {"id": id, "verdict": word} | numbers | changes
 
 
 def mean(id, word="supported", *ends, value=2.0, **changes):
@@ -84,8 +56,8 @@ def test_what_is_drawn_is_stored_of_every_verdict():
 
 
 def test_proportions_stand_above_means_and_families_in_the_order_given():
-    panels = claims(example()).panels
-    lines = [[line if isinstance(line, str) else line.id for line in panel] for panel in panels]
+    parts = claims(example()).parts
+    lines = [[line if isinstance(line, str) else line.id for line in part] for part in parts]
     assert lines == [
         ["conclusion", "proportion-1", "proportion-2", "other", "other-1"],
         ["islands", "mean-1", "mean-2"],
@@ -101,11 +73,7 @@ def test_the_title_counts_the_verdicts_that_there_are():
 
 def test_dots_stand_at_the_proportions_in_the_colour_of_the_verdict():
     ax = claims(example()).plot().ax_[0]
-    assert drawn(ax) == [
-        (1.0, 1, style.BLUE),
-        (0.96, 2, style.GREY),
-        (0.5, 4, style.VERMILLION),
-    ]
+    assert drawn(ax) == [(1.0, 1, style.BLUE), (0.96, 2, style.GREY), (0.5, 4, style.VERMILLION)]
     assert bars(ax, 4) == [[0.4, 0.6]]
 
 

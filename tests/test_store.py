@@ -442,10 +442,7 @@ def test_traces_of_other_networks_are_not_in_the_table_of_traces(store, notes):
 
 def test_what_was_kept_before_checksums_is_unverified_not_damaged(store, notes):
     name = put(store, "a", risk=0.1, trace=trace(0))
-    planted(
-        file_of(store, name),
-        "* EXCLUDE (checksum, weights_checksum, trace_checksum)",
-    )
+    planted(file_of(store, name), "* EXCLUDE (checksum, weights_checksum, trace_checksum)")
     assert store.unverified() == 1 and store.damaged() == notes == []
     assert len(store.weights(name)) == len(TENSORS) and len(store.trace(name, TRACE)) == 3
     assert set(store.finished()) == {name}

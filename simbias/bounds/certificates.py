@@ -10,7 +10,8 @@ mixture.
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 from scipy.special import rel_entr, xlog1py, xlogy
 
 from simbias._checks import fail
@@ -53,7 +54,7 @@ def kl_inverse(q: ArrayLike, c: ArrayLike) -> Elementwise:
     return _upper(lambda p: kl(q, p) > c, q)
 
 
-def _upper(over: Callable[[Elementwise], Holds], low: NDArray[np.float64]) -> Elementwise:
+def _upper(over: Callable[[Elementwise], Holds], low: Float[np.ndarray, "..."]) -> Elementwise:
     """Where ``over`` turns true between ``low`` and 1: the upper bracket."""
     return bracket(over, low, np.ones_like(low), _HALVINGS)[1][()]
 

@@ -6,6 +6,7 @@ network with one output, logit 1 - logit 0.
 """
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -38,6 +39,10 @@ def _kernels(observed: Observed) -> list[np.ndarray]:
     return [layer.weight for layer in collapsed(observed.layers)]
 
 
+def _by_layer(values: Sequence[float]) -> dict[str, float]:
+    return {f"layer {i + 1}": value for i, value in enumerate(values)}
+
+
 @measure("frobenius-product", family="norm", invariant=("permutation", "layer-rescaling"))
 def frobenius_product(observed: Observed, delta: float) -> BoundValue:
     """Product over layers of the Frobenius norm of the weights."""
@@ -60,16 +65,14 @@ def path_norm(observed: Observed, delta: float) -> BoundValue:
 def l1_norm(observed: Observed, delta: float) -> BoundValue:
     """Sum of the absolute weights and biases."""
     norms = [sum(float(np.abs(part).sum()) for part in layer) for layer in observed.layers]
-    return BoundValue(sum(norms), {f"layer {i + 1}": value for i, value in enumerate(norms)})
+    return BoundValue(sum(norms), _by_layer(norms))
 
 
 @measure("l2-norm", family="norm")
 def l2_norm(observed: Observed, delta: float) -> BoundValue:
     """Euclidean norm of all weights and biases."""
     norms = [math.hypot(*map(np.linalg.norm, layer)) for layer in observed.layers]
-    return BoundValue(
-        math.hypot(*norms), {f"layer {i + 1}": value for i, value in enumerate(norms)}
-    )
+    return BoundValue(math.hypot(*norms), _by_layer(norms))
 
 
 @measure("distance-from-initialisation", family="norm", assumptions=(has_initial,))
@@ -79,9 +82,7 @@ def distance_from_initialisation(observed: Observed, delta: float) -> BoundValue
         math.hypot(*(np.linalg.norm(a - b) for a, b in zip(layer, start, strict=True)))
         for layer, start in zip(observed.layers, observed.initial or (), strict=True)
     ]
-    return BoundValue(
-        math.hypot(*distances), {f"layer {i + 1}": value for i, value in enumerate(distances)}
-    )
+    return BoundValue(math.hypot(*distances), _by_layer(distances))
 
 
 def _positive_quantile(observed: Observed) -> Assumption:

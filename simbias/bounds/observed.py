@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Int, UInt
-from numpy.typing import NDArray
+from jaxtyping import Array, Bool, Float, Int, UInt
 
 from simbias._checks import fail, known, whole
 from simbias._pinned import pinned
@@ -23,26 +22,19 @@ from simbias.models.data import DataSet
 from simbias.models.foreign import Foreign
 from simbias.models.panel import panel
 from simbias.networks import MLP
+from simbias.networks.layers import ACTIVATIONS, head_inputs
 from simbias.networks.scorer import Scorer
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import Layer
 from simbias.tasks.task import Points, numbers_of
 from simbias.training.problem import drawn
-from simbias.training.scores import decided, logits
+from simbias.training.scores import labels_of, logits
 from simbias.training.stack import Stack
 
-Vector = NDArray[np.float64]
-Matrix = NDArray[np.float64]
+Vector = Float[np.ndarray, "_"]
+Matrix = Float[np.ndarray, "_ _"]
 
 _ROWS = 4096  # rows of one forward pass: hidden values stay small
-_SQRT_2_OVER_PI = np.sqrt(2 / np.pi)
-
-ACTIVATIONS: dict[str, Callable[[Matrix], Matrix]] = {
-    "relu": lambda h: np.maximum(h, 0),
-    "leaky-relu": lambda h: np.where(h > 0, h, 0.01 * h),
-    "tanh": np.tanh,
-    "gelu": lambda h: 0.5 * h * (1 + np.tanh(_SQRT_2_OVER_PI * (h + 0.044715 * h**3))),
-}
 
 
 class HeldOut(NamedTuple):
@@ -104,9 +96,9 @@ class Masked(NamedTuple):
         0.0
     """
 
-    predictions: NDArray[np.bool_]
-    mask: NDArray[np.bool_]
-    y: NDArray[np.int64]
+    predictions: Bool[np.ndarray, "masks n 2"]
+    mask: Bool[np.ndarray, "masks n"]
+    y: Int[np.ndarray, "n 2"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +146,7 @@ class Observed:
 
     layers: tuple[Layer, ...]
     x: Matrix
-    y: NDArray[np.int64]
+    y: Int[np.ndarray, " n"]
     initial: tuple[Layer, ...] | None = None
     activation: str = "relu"
     bits: int = 32
@@ -288,13 +280,12 @@ def _sizes(layers: Sequence[Layer]) -> tuple[int, ...]:
 
 def logit_difference(layers: Sequence[Layer], x: Matrix, activation: str = "relu") -> Vector:
     """logit 1 - logit 0 (rows,) in float64."""
-    act = ACTIVATIONS[activation]
 
-    def difference(h: Matrix) -> Vector:
-        for layer in layers[:-1]:
-            h = act(h @ layer.weight + layer.bias)
-        logits = h @ layers[-1].weight + layers[-1].bias
-        return logits[:, 1] - logits[:, 0]
+    def difference(rows: Matrix) -> Vector:
+        hidden = head_inputs(layers, rows, activation)
+        scores = hidden @ layers[-1].weight + layers[-1].bias
+        lead: Vector = scores[:, 1] - scores[:, 0]
+        return lead
 
     return np.concatenate([difference(x[i : i + _ROWS]) for i in range(0, len(x), _ROWS)])
 
@@ -381,5 +372,5 @@ def _errors(
     params: Params,
 ) -> Int[Array, ""]:
     fresh = drawn(draw, "holdout", points, key, law)
-    wrong: Bool[Array, " rows"] = decided(logits(network, params, fresh.x)) != fresh.y
+    wrong: Bool[Array, " rows"] = labels_of(logits(network, params, fresh.x)) != fresh.y
     return wrong.astype("int32").sum()

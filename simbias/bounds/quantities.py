@@ -108,12 +108,11 @@ def certified(evaluation: Evaluation, achievable_risk: float, error: float) -> f
 @quantity(1, math.inf, unit="points", interval="that of the risk", argument=_ERROR)
 def held_out_points(subject: Subject, error: float) -> Estimate:
     """Fewest held-out points whose 95% certificate at the true risk excludes an error."""
-    risk = subject.report.risk
-    return Estimate(
-        np.array([points_to_exclude(r, error) for r in risk.value]),
-        np.array([points_to_exclude(r, error) for r in risk.high]),
-        np.array([points_to_exclude(r, error) for r in risk.low]),
+    value, low, high = (
+        np.array([points_to_exclude(risk, error) for risk in risks])
+        for risks in subject.report.risk
     )
+    return Estimate(value, high, low)
 
 
 def points_to_exclude(risk: float, error: float, *, confidence: float = CONFIDENCE) -> float:

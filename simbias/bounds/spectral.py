@@ -40,14 +40,7 @@ from simbias.bounds.margin import positive_median, rademacher_confidence, with_c
 from simbias.bounds.norms import absorbed, log_norm, log_spectral_product, spectral_norm
 from simbias.bounds.observed import Observed
 from simbias.bounds.record import Assumption
-from simbias.bounds.union import (
-    LOG_STEP,
-    above,
-    best_margin,
-    log_weight,
-    margin_error,
-    ramp_loss,
-)
+from simbias.bounds.union import LOG_STEP, above, best_margin, log_weight, margin_error, ramp_loss
 
 _LN10 = math.log(10)
 _FLOAT32 = 1e-5  # inputs are drawn and rotated in float32: relative slack of their norm

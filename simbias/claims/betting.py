@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 
 from simbias._types import Elementwise, Holds
 from simbias.stats.bisection import bracket
@@ -21,7 +20,9 @@ _HALVINGS = 50
 _TINY = np.finfo(float).tiny
 
 
-def running(gains: Float[np.ndarray, "*draws units"], proportion: float) -> NDArray[np.float64]:
+def running(
+    gains: Float[np.ndarray, "*draws units"], proportion: float
+) -> Float[np.ndarray, "*draws units"]:
     """The p-value of the gains against "their mean is at most ``proportion``", at every prefix.
 
     Valid at any stopping time; it never rises.

@@ -6,12 +6,13 @@ unit would be a hit with probability at most ``proportion``.
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
-from numpy.typing import NDArray
 
 from simbias.stats.binomial import above_median, lower_limit, tail
 
 
-def binomial(hits: Bool[np.ndarray, "*draws units"], proportion: float) -> NDArray[np.float64]:
+def binomial(
+    hits: Bool[np.ndarray, "*draws units"], proportion: float
+) -> Float[np.ndarray, "*draws units"]:
     """The p-value of hits against "a hit has probability at most ``proportion``", at every prefix.
 
     Each entry is the p-value of a test at that number of units, fixed in advance: stopping at the
@@ -46,7 +47,7 @@ def median_limit(x: Float[np.ndarray, " units"], level: float, miscoverage: floa
     return np.inf if place is None else float(np.sort(x)[place])
 
 
-def discordant(x: Float[np.ndarray, "*draws units"]) -> NDArray[np.float64]:
+def discordant(x: Float[np.ndarray, "*draws units"]) -> Float[np.ndarray, "*draws units"]:
     """The p-value of differences -1, 0, 1 against "their mean is at least 0", at every prefix.
 
     Returns:

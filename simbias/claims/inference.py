@@ -151,9 +151,9 @@ def p_values(
     return _p_value(criterion, worst), _p_value(criterion, best)
 
 
-def along(
+def p_values_along(
     criterion: Criterion, low: ArrayLike, high: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Float[np.ndarray, "*draws units"], Float[np.ndarray, "*draws units"]]:
     """``p_values`` at every number of units, (*draws, units), of a test that counts units.
 
     Raises:
@@ -170,7 +170,7 @@ def along(
     return procedure.along(worst), procedure.along(best)
 
 
-def decided(criterion: Criterion, finding: Finding, tests_in_family: int = 1) -> bool:
+def is_decided(criterion: Criterion, finding: Finding, tests_in_family: int = 1) -> bool:
     """Whether a verdict is sure to stand in a family of so many claims: Bonferroni's level."""
     level = criterion.alpha / whole("tests_in_family", tests_in_family)
     return reaches(min(finding.p_supported, finding.p_refuted), level)
@@ -231,7 +231,7 @@ def more(
         ValueError: as ``find``.
     """
     whole("most", most)
-    if decided(criterion, find(criterion, low, high), tests_in_family):
+    if is_decided(criterion, find(criterion, low, high), tests_in_family):
         return 0
     level = criterion.alpha / tests_in_family
     sides = _sides(criterion, *_oriented(criterion, low, high))
@@ -298,7 +298,7 @@ def _proportions(criterion: Criterion) -> tuple[float, float]:
 
 def _oriented(
     criterion: Criterion, low: ArrayLike, high: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Float[np.ndarray, "*draws units"], Float[np.ndarray, "*draws units"]]:
     """The units' intervals, checked, and reflected where the claim is "at least"."""
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     if low.shape != high.shape or low.ndim == 0 or not low.shape[-1]:

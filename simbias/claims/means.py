@@ -7,8 +7,8 @@ reading of every unit: readings of one law, whose mean is no lower than that of 
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 
+from simbias._types import Elementwise
 from simbias.stats.student import lower_tail, quantile
 
 GENERATORS = 14  # of the group of sign flips: 2^14 of them, which is all flips of 14 units
@@ -20,7 +20,7 @@ _ROUNDING = 1e-12
 _WORK = 2_000_000  # entries of a block
 
 
-def flips(x: Float[np.ndarray, "*draws units"]) -> NDArray[np.float64]:
+def flips(x: Float[np.ndarray, "*draws units"]) -> Float[np.ndarray, "*draws"]:
     """The p-value of units against "their mean is at least 0", by flipping signs.
 
     Args:
@@ -63,7 +63,7 @@ def flips_limit(x: Float[np.ndarray, " units"], level: float) -> float:
     return float(means[allowed]) if allowed >= 0 else np.inf
 
 
-def _subset_sums(x: Float[np.ndarray, "*draws units"]) -> NDArray[np.float64]:
+def _subset_sums(x: Float[np.ndarray, "*draws units"]) -> Float[np.ndarray, "*draws subsets"]:
     """Sums over the subsets of the group (*draws, subsets), the empty one first."""
     codes = _codes(x.shape[-1])
     subsets = np.arange(2 ** min(len(codes), GENERATORS))
@@ -84,7 +84,7 @@ def _codes(units: int) -> Int[np.ndarray, " units"]:
     return np.concatenate([first, later])
 
 
-def bootstrap(x: Float[np.ndarray, "*draws units"]) -> NDArray[np.float64]:
+def bootstrap(x: Float[np.ndarray, "*draws units"]) -> Float[np.ndarray, "*draws"]:
     """The p-value of units against "their mean is at least 0", by resampling units.
 
     Args:
@@ -140,7 +140,7 @@ def bootstrap_limit(x: Float[np.ndarray, " units"], level: float) -> float:
 
 def _studentised(
     x: Float[np.ndarray, "*draws units"],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Elementwise, Elementwise, Float[np.ndarray, "*draws resamples"]]:
     """Mean and spread of the units, the worst counted twice, and their resampled t.
 
     Returns:

@@ -89,7 +89,7 @@ class Procedure:
     summary: str
     source: str
     p_value: Callable[[Side], NDArray[np.float64]]
-    along: Callable[[Side], NDArray[np.float64]] | None
+    along: Callable[[Side], Float[np.ndarray, "*draws units"]] | None
     smallest: Callable[[int, float], float]
     limit: Callable[[np.ndarray, float, float], float]
     ranged: bool = False
@@ -100,10 +100,10 @@ class Procedure:
 
 class _Counting(TypedDict):
     p_value: Callable[[Side], NDArray[np.float64]]
-    along: Callable[[Side], NDArray[np.float64]]
+    along: Callable[[Side], Float[np.ndarray, "*draws units"]]
 
 
-def _counting(along: Callable[[Side], NDArray[np.float64]]) -> _Counting:
+def _counting(along: Callable[[Side], Float[np.ndarray, "*draws units"]]) -> _Counting:
     return {"p_value": lambda side: along(side)[..., -1], "along": along}
 
 

@@ -7,8 +7,8 @@ A side of a claim is tested by its hits, the units that surely speak for it, aga
 import math
 
 import numpy as np
-from jaxtyping import Bool, Shaped
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Bool, Float, Shaped
+from numpy.typing import ArrayLike
 
 from simbias._types import Elementwise, Holds
 from simbias.stats.beta_mixture import log_mixture_above
@@ -54,7 +54,9 @@ def log_e(k: ArrayLike, n: ArrayLike, proportion: float) -> Elementwise:
     return log
 
 
-def running(hits: Bool[np.ndarray, "*draws units"], proportion: float) -> NDArray[np.float64]:
+def running(
+    hits: Bool[np.ndarray, "*draws units"], proportion: float
+) -> Float[np.ndarray, "*draws units"]:
     """The p-value of hits against "a hit has probability at most ``proportion``", at every prefix.
 
     Valid at any stopping time, as the reciprocal of the running supremum of E_n; it never rises.

@@ -14,17 +14,9 @@ from simbias._checks import fail
 from simbias._types import AnyStack
 from simbias.claims.claim import Claim
 from simbias.claims.expression import Expression, Reference
-from simbias.claims.inference import decided, find, more
+from simbias.claims.inference import find, is_decided, more
 from simbias.claims.networks import Key, Networks
-from simbias.claims.verdict import (
-    Units,
-    Verdict,
-    conclude,
-    intervals,
-    met,
-    outcome,
-    settings_unmet,
-)
+from simbias.claims.verdict import Units, Verdict, conclude, intervals, met, outcome, settings_unmet
 from simbias.experiments import AnyCell
 from simbias.experiments.experiment import OwnCell
 from simbias.quantities import Subject, declared, unit_named
@@ -170,7 +162,7 @@ def _is_decided(claim: Claim, units: Units) -> bool:
     if not all(premise.holds for premise in met(claim, units)):
         return False
     finding = find(claim.judging, *intervals(claim, units))
-    return decided(claim.judging, finding, claim.family_size)
+    return is_decided(claim.judging, finding, claim.family_size)
 
 
 def _ids(claim: Claim, units: int, first: int) -> list[int]:

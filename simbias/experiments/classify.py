@@ -24,41 +24,27 @@ from simbias.experiments.experiment import (
     Saved,
     Tensors,
 )
-from simbias.experiments.numbers import free, number_columns, numbers
+from simbias.experiments.numbers import free, number_columns, validated
 from simbias.experiments.table import Column, rows_table
-from simbias.quantities import Subject
 from simbias.tasks.task import numbers_of
 from simbias.training.cell import Cell, cell_from_settings
 from simbias.training.fit import TRACE
 from simbias.training.jobs import Job, Snapshot, check_memory, check_snapshot, group_key, train_jobs
-from simbias.training.stack import Stack, assemble, joined
+from simbias.training.stack import Stack, assemble, join_stacks
 from simbias.validation import Report, validate
 
 _FIRST = (
-    table.SUITE,
-    table.CELL,
-    table.TASK,
+    *table.ASKED,
     Column("network", "VARCHAR", "architecture, (width,depth)"),
     Column("method", "VARCHAR", "training algorithm"),
-    table.SEED,
-    table.N_TRAIN,
-    table.STATUS,
-    table.REASON,
+    *table.ENDED,
 )
 _LAST = (
     table.N_CERTIFY,
     table.DIM,
     Column("batch", "BIGINT", "points an update"),
-    table.SETTINGS,
-    table.IDENTITY,
-    table.TRAIN_SECONDS,
-    table.VALIDATE_SECONDS,
-    table.FINISHED,
-    table.DEVICE,
-    table.VERSIONS,
-    table.WEIGHTS,
-    table.TRACE,
-    table.CHECKSUM,
+    *table.SPENT,
+    *table.KEPT,
 )
 NUMBERS = free({column.name for column in _FIRST + _LAST})
 NETWORKS = (*_FIRST, *number_columns(NUMBERS), *_LAST)
@@ -111,23 +97,15 @@ def _by_cell(
 
 def outcomes(stack: Stack, report: Report | None, validate_seconds: float = 0.0) -> list[Ended]:
     """The outcome of every network of a stack; without measurements where there is no report."""
-    measured = [] if report is None else numbers(Subject.validated(stack, report), NUMBERS)
+    measured = None if report is None else validated(stack, report, NUMBERS, validate_seconds)
     ended = []
     for i, seed in enumerate(stack.seeds):
-        status, reason = stack.outcome(i)
-        columns: dict[str, object] = {
-            "updates": stack.updates[i],
-            "train_seconds": stack.seconds[i],
-        }
-        if report is None:
+        if measured is None:
+            status, reason = stack.outcome(i)
             reason += "; not validated"
+            columns = {"updates": stack.updates[i], "train_seconds": stack.seconds[i]}
         else:
-            columns |= measured[i].columns | {"n_certify": report.n_certify}
-            columns |= {"validate_seconds": validate_seconds / len(stack)}
-            if report.faults[i]:
-                status, reason = "diverged", f"{reason}; {report.faults[i]}"
-            else:
-                reason = "; ".join([reason, *measured[i].reasons])
+            status, reason, columns = measured[i]
         trace = [dict(zip(TRACE, map(float, check), strict=True)) for check in stack.traces[i]]
         replica = Replica(stack.cell, seed)
         ended.append(Ended(replica, status, reason, columns, trace, tensors(stack, i)))
@@ -212,7 +190,7 @@ classify = Experiment(
     effort=_effort,
     check=_check,
     restore=restore,
-    learned=Learned(_make, _read, joined),
+    learned=Learned(_make, _read, join_stacks),
     trace=tuple(
         Column(name, "BIGINT" if name == "updates" else "DOUBLE", meaning)
         for name, meaning in zip(TRACE, _CHECKS, strict=True)

@@ -15,41 +15,25 @@ from simbias._checks import fail
 from simbias._types import Settings
 from simbias.experiments import table
 from simbias.experiments.classify import NUMBERS
-from simbias.experiments.experiment import (
-    Context,
-    Ended,
-    Experiment,
-    Learned,
-    Replica,
-    Tensors,
-)
-from simbias.experiments.numbers import number_columns, numbers
+from simbias.experiments.experiment import Context, Ended, Experiment, Learned, Replica, Tensors
+from simbias.experiments.numbers import number_columns, validated
 from simbias.experiments.table import Column, rows_table
 from simbias.models.classifier import score
 from simbias.models.estimators import EstimatorCell, Fitted, estimator, fit
-from simbias.quantities import Subject
 from simbias.tasks.task import numbers_of
 from simbias.validation import validate
 
 _FIRST = (
-    table.SUITE,
-    table.CELL,
-    table.TASK,
+    *table.ASKED,
     Column("estimator", "VARCHAR", "name and settings of what was fitted"),
-    table.SEED,
-    table.N_TRAIN,
-    table.STATUS,
-    table.REASON,
+    *table.ENDED,
 )
 _LAST = (
     table.N_CERTIFY,
     table.DIM,
-    table.SETTINGS,
-    table.IDENTITY,
-    table.TRAIN_SECONDS,
-    table.VALIDATE_SECONDS,
+    *table.SPENT,
     Column("library", "VARCHAR", "package that it is from, and its version"),
-    *(column for column in table.LAST if column not in (table.SETTINGS, table.IDENTITY)),
+    *table.KEPT,
 )
 _OWN = {column.name for column in _FIRST + _LAST}
 # the quantities of any classifier, however it was trained
@@ -72,18 +56,8 @@ def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
             continue
         clock = time.perf_counter()
         report = validate(fitted, n_certify=context.n_certify)
-        (measured,) = numbers(Subject.validated(fitted, report), MEASURED)
-        status, reason = fitted.outcome(0)
-        columns: dict[str, object] = measured.columns | {
-            "n_certify": report.n_certify,
-            "train_seconds": fitted.seconds[0],
-            "validate_seconds": time.perf_counter() - clock,
-        }
-        if report.faults[0]:
-            status, reason = "diverged", f"{reason}; {report.faults[0]}"
-        else:
-            reason = "; ".join([reason, *measured.reasons])
-        yield Ended(replica, status, reason, columns, tensors=tensors(fitted, 0))
+        (outcome,) = validated(fitted, report, MEASURED, time.perf_counter() - clock)
+        yield Ended(replica, *outcome, tensors=tensors(fitted, 0))
 
 
 def tensors(fitted: Fitted, i: int) -> dict[str, np.ndarray]:
@@ -116,7 +90,7 @@ def refitted(replica: Replica, kept: Tensors, trace: object = None) -> Fitted:
     return fitted
 
 
-def joined(parts: Sequence[Fitted]) -> Fitted:
+def join_fitted(parts: Sequence[Fitted]) -> Fitted:
     """The estimators of several seeds of one cell."""
     return Fitted(
         parts[0].cell,
@@ -177,6 +151,6 @@ estimators = Experiment(
     run=run,
     known=_known,
     effort=_effort,
-    learned=Learned(_make, refitted, joined),
+    learned=Learned(_make, refitted, join_fitted),
     shown={name: quantity for name, quantity in MEASURED.items() if quantity.heading},
 )

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simbias._types import AnyStack
 from simbias.experiments.table import Column
 from simbias.quantities import NEEDS, Quantity, Subject, declared
 from simbias.registry import QUANTITIES
+from simbias.validation import Report
 
 _BESIDE = ("risk",)  # the ends of its interval follow it, those of all others follow all values
 
@@ -90,6 +92,38 @@ def numbers(subject: Subject, quantities: Mapping[str, Quantity]) -> list[Number
                 ends = {f"{name}_low": estimate.low[i], f"{name}_high": estimate.high[i]}
                 row.columns.update(ends)
     return rows
+
+
+class Validated(NamedTuple):
+    """What a network or estimator has come to: its status, the reason, and measured columns."""
+
+    status: str
+    reason: str
+    columns: dict[str, object]
+
+
+def validated(
+    learned: AnyStack, report: Report, quantities: Mapping[str, Quantity], seconds: float
+) -> list[Validated]:
+    """The outcome of every network or estimator that was validated.
+
+    Args:
+        learned: a stack, or estimators.
+        report: of its validation.
+        quantities: what is measured.
+        seconds: of the validation, which its networks share.
+    """
+    outcomes = []
+    for i, row in enumerate(numbers(Subject.validated(learned, report), quantities)):
+        status, reason = learned.outcome(i)
+        if report.faults[i]:
+            status, reason = "diverged", f"{reason}; {report.faults[i]}"
+        else:
+            reason = "; ".join([reason, *row.reasons])
+        times = {"train_seconds": learned.seconds[i], "validate_seconds": seconds / len(learned)}
+        columns = row.columns | {"n_certify": report.n_certify} | times
+        outcomes.append(Validated(status, reason, columns))
+    return outcomes
 
 
 def _why_empty(quantity: Quantity, subject: Subject) -> str:

@@ -75,8 +75,12 @@ CHECKSUM = Column("checksum", "VARCHAR", "hash of the rows written together; emp
 
 # the first and last columns of every experiment's rows, around the columns of its own
 FIRST = (SUITE, CELL, SEED, STATUS, REASON)
-LAST = (SETTINGS, IDENTITY, FINISHED, DEVICE, VERSIONS, WEIGHTS, TRACE, CHECKSUM)
+KEPT = (FINISHED, DEVICE, VERSIONS, WEIGHTS, TRACE, CHECKSUM)
+LAST = (SETTINGS, IDENTITY, *KEPT)
 OF_TRACE = (SUITE, CELL, SEED)  # the first columns of every trace
+# those of the experiments that train: before and after the learner's, and after its settings
+ASKED, ENDED = (SUITE, CELL, TASK), (SEED, N_TRAIN, STATUS, REASON)
+SPENT = (SETTINGS, IDENTITY, TRAIN_SECONDS, VALIDATE_SECONDS)
 
 
 def rows_table(name: str, columns: tuple[Column, ...], *, weighed: bool = False) -> Table:

@@ -7,7 +7,7 @@ apart under the common forms of colour blindness.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -122,8 +122,8 @@ class Display(ABC):
                 self._draw(axes)
         else:
             axes = (ax,) if isinstance(ax, Axes) else tuple(np.asarray(ax).ravel())
-            if len(axes) != self._panels():
-                raise fail("ax", f"{len(axes)} axes", f"{self._panels()}")
+            if len(axes) != self._n_axes():
+                raise fail("ax", f"{len(axes)} axes", f"{self._n_axes()}")
             self._room = Room(axes)
             self._draw(axes)
             self._room.make()
@@ -183,9 +183,16 @@ class Display(ABC):
             self._room.title(ax, text)
 
     def _legend(
-        self, ax: Axes, handles: Sequence[Handle], labels: Sequence[str], *, ncols: int = 1
+        self,
+        ax: Axes,
+        handles: Sequence[Handle],
+        labels: Sequence[str] | None = None,
+        *,
+        ncols: int = 1,
     ) -> None:
-        """A legend: under the whole figure where it is the display's own."""
+        """A legend (default: the handles' labels), under the figure where that is its own."""
+        if labels is None:
+            labels = [str(handle.get_label()) for handle in handles if isinstance(handle, Artist)]
         options: Keywords = {"handles": handles, "labels": labels}
         options["handler_map"] = {tuple: HandlerTuple(ndivide=None)}
         if self._room is None:
@@ -193,11 +200,16 @@ class Display(ABC):
         else:
             self._room.legend(ax, ncols, _LOOK["legend.fontsize"], options)
 
-    def _panels(self) -> int:
+    def _n_axes(self) -> int:
         return 1
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
         return (figure.add_subplot(),)
+
+
+def by_column(names: Iterable[str], rows: Sequence[Sequence[object]]) -> dict[str, list[object]]:
+    """Rows as a table: the columns by name."""
+    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
 
 
 def noun(member: Classifier) -> str:

@@ -243,10 +243,9 @@ class BoundaryDisplay(style.Display):
             for number, line in enumerate(lines)
             for vertex in line
         ]
-        lines = zip(*rows, strict=True) if rows else ([], [], [], [])
         tables: dict[str, style.Table] = {
             "proportion": proportion,
-            "lines": dict(zip(("boundary", "line", "x", "y"), map(list, lines), strict=True)),
+            "lines": style.by_column(("boundary", "line", "x", "y"), rows),
         }
         if self.points is not None:
             tables["points"] = self.points.some(self.shown).table(self.coordinates)

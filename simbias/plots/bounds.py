@@ -30,11 +30,7 @@ _LOOKS: dict[str, Keywords] = {
     "a drawn network": {"color": style.BROWN, "marker": "v"},
     "an expectation": {"color": style.SKY, "marker": "^"},
 }
-_BASELINE_LINE: Keywords = {
-    "color": style.BLACK,
-    "linewidth": 0.7,
-    "linestyle": (0, (4, 2)),
-}
+_BASELINE_LINE: Keywords = {"color": style.BLACK, "linewidth": 0.7, "linestyle": (0, (4, 2))}
 _LEGEND = {
     "held-out points": "the network, from held-out points",
     "this network": "the network, from its training set",
@@ -135,8 +131,7 @@ class BoundsDisplay(style.Display):
 
     def tables(self) -> dict[str, style.Table]:
         """One table, a row for each dot."""
-        columns = zip(*self.rows, strict=True)
-        return {"bounds": dict(zip(BoundRow._fields, map(list, columns), strict=True))}
+        return {"bounds": style.by_column(BoundRow._fields, self.rows)}
 
     def _size(self) -> tuple[float, float]:
         return style.DOUBLE, 1.35 + _ROW_HEIGHT * len(self.bounds)
@@ -158,8 +153,7 @@ class BoundsDisplay(style.Display):
             ax.axvline(self._value(BASELINE), zorder=1, **_BASELINE_LINE)
         ax.set_xlabel("bound on the error, and exact risk of the classifier that it certifies")
         self._heading(ax, f"{self.name}: {self.finding}")
-        handles = self._handles()
-        self._legend(ax, handles, [str(handle.get_label()) for handle in handles], ncols=3)
+        self._legend(ax, self._handles(), ncols=3)
 
     def _limits(self) -> tuple[float, float]:
         shown = [_power(row.log10) for row in self.rows if np.isfinite(row.log10)]

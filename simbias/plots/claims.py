@@ -112,19 +112,11 @@ class ClaimsDisplay(style.Display):
 
     Examples:
         >>> import simbias
-
-        What a directory of claims keeps of a verdict (``simbias.results.claims.read_verdicts``):
-
-        >>> row = {"id": "small-risk", "version": 1, "title": "the risk is small", "family": "mine"}
-        >>> row |= {"verdict": "supported", "quantity": "risk"}
-        >>> row |= {"op": "<=", "value": 0.01, "margin": 0.001}
-        >>> row |= {"quantifier": "probability", "threshold": 0.95, "test": "clopper-pearson"}
-        >>> row |= {"alpha": 0.05, "level": 0.025, "estimate": 1.0, "low": 0.94, "high": 1.0}
-        >>> row |= {"holding": 60, "failing": 0, "ambiguous": 0, "missing": 0, "reason": ""}
-        >>> row |= {"unit": "network", "units": 60, "more": None}
-        >>> display = simbias.plots.claims([row])
-        >>> display.finding
-        '1 claim: 1 supported'
+        >>> from simbias.plots.claims import ClaimRow
+        >>> row = dict.fromkeys(ClaimRow._fields, 0) | {"id": "small-risk", "family": "mine"}
+        >>> row |= {"verdict": "inapplicable", "quantifier": "mean"}
+        >>> simbias.plots.claims([row]).finding
+        '1 claim: 1 inapplicable'
     """
 
     rows: tuple[ClaimRow, ...]
@@ -145,49 +137,47 @@ class ClaimsDisplay(style.Display):
         return f"{len(self.rows)} claim{'s' * (len(self.rows) > 1)}: {', '.join(parts)}"
 
     @property
-    def panels(self) -> list[list[str | ClaimRow]]:
+    def parts(self) -> list[list[str | ClaimRow]]:
         """The lines of each panel: names of families, in the order given, and their rows."""
-        panels = []
+        parts: list[list[str | ClaimRow]] = []
         for is_proportion in (True, False):
             rows = [row for row in self.rows if row.is_proportion is is_proportion]
             lines: list[str | ClaimRow] = []
             for family in dict.fromkeys(row.family for row in rows):
                 lines += [family, *(row for row in rows if row.family == family)]
-            panels += [lines] * bool(lines)
-        return panels
+            parts += [lines] * bool(lines)
+        return parts
 
     def tables(self) -> dict[str, style.Table]:
         """One table, a row for each claim."""
-        columns = zip(*self.rows, strict=True)
-        return {"claims": dict(zip(ClaimRow._fields, map(list, columns), strict=True))}
+        return {"claims": style.by_column(ClaimRow._fields, self.rows)}
 
     def _size(self) -> tuple[float, float]:
-        lines = sum(map(len, self.panels))
-        return style.DOUBLE, _AROUND + _BELOW * self._panels() + _LINE_HEIGHT * lines
+        lines = sum(map(len, self.parts))
+        return style.DOUBLE, _AROUND + _BELOW * self._n_axes() + _LINE_HEIGHT * lines
 
-    def _panels(self) -> int:
-        return len(self.panels)
+    def _n_axes(self) -> int:
+        return len(self.parts)
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
-        heights = [len(lines) for lines in self.panels]
+        heights = [len(lines) for lines in self.parts]
         grid = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
         return tuple(grid[:, 0])
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         longest = max(len(_shortened(row.id)) for row in self.rows)
         room = max(_MOST_TOGETHER - longest, _LEAST_QUANTITY)
-        tables = [_table(lines, self._level, room) for lines in self.panels]
+        tables = [_table(lines, self._level, room) for lines in self.parts]
         full = [line.texts for table in tables for line in table if len(line.texts) > 1]
         widths = [
             HINTED * max(text_width(text, _TEXT) for text in column)
             for column in zip(*full, strict=True)
         ]
-        for ax, lines, table in zip(axes, self.panels, tables, strict=True):
+        for ax, lines, table in zip(axes, self.parts, tables, strict=True):
             _panel(ax, lines)
             _write(ax, table, widths)
         self._heading(axes[0], self.finding)
-        handles = self._handles()
-        self._legend(axes[-1], handles, [str(handle.get_label()) for handle in handles], ncols=4)
+        self._legend(axes[-1], self._handles(), ncols=4)
 
     @property
     def _level(self) -> str:

@@ -17,12 +17,7 @@ from simbias.quantities import declared
 
 _PANEL_HEIGHT, _ROW_HEIGHT = 0.75, 0.17  # inches
 _LEAST_SPAN = 0.02  # of a horizontal axis: less would make much of nothing
-_MEASURED: Keywords = {
-    "color": style.BLUE,
-    "marker": "o",
-    "markersize": 3.5,
-    "linewidth": 1.0,
-}
+_MEASURED: Keywords = {"color": style.BLUE, "marker": "o", "markersize": 3.5, "linewidth": 1.0}
 _PUBLISHED: Keywords = {
     "linestyle": "",
     "marker": "D",
@@ -123,14 +118,13 @@ class ComparisonDisplay(style.Display):
 
     def tables(self) -> dict[str, style.Table]:
         """One table, a row for each dot."""
-        columns = zip(*self.rows, strict=True)
-        return {"comparison": dict(zip(ComparisonRow._fields, map(list, columns), strict=True))}
+        return {"comparison": style.by_column(ComparisonRow._fields, self.rows)}
 
     def _size(self) -> tuple[float, float]:
         dots = sum(len(self.networks(task)) for task in self.tasks)
         return style.DOUBLE, 0.7 + _PANEL_HEIGHT * len(self.tasks) + _ROW_HEIGHT * dots
 
-    def _panels(self) -> int:
+    def _n_axes(self) -> int:
         return len(self.tasks) * len(self.quantities)
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
@@ -161,7 +155,7 @@ class ComparisonDisplay(style.Display):
         if self.finding and self._room is None:
             self._heading(axes[0], self.finding)
         middle = axes[-1 - (len(self.quantities) - 1) // 2]
-        self._legend(middle, handles, [str(handle.get_label()) for handle in handles], ncols=2)
+        self._legend(middle, handles, ncols=2)
 
 
 def comparison(

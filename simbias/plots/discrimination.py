@@ -87,21 +87,12 @@ class DiscriminationDisplay(style.Display):
         rows: what is drawn, the best first.
 
     Examples:
-        >>> import numpy as np
-        >>> import simbias
-        >>> from simbias.bounds.discrimination import ScoredNetwork, discriminate
-
-        Networks of two widths, some stuck at a risk of .05; a number that tells them:
-
-        >>> networks = [
-        ...     ScoredNetwork({"width": width}, seed, *[risk] * 3, {"norm": risk + width / 1e4})
-        ...     for width in (10, 100)
-        ...     for seed, risk in enumerate([0.001, 0.002, 0.05, 0.06])
-        ... ]
-        >>> scores = discriminate(networks, {"norm": "measure"}, resamples=10)
-        >>> display = simbias.plots.discrimination(scores)
-        >>> [row.name for row in display.rows]
-        ['norm']
+        >>> from simbias.plots import DiscriminationDisplay
+        >>> from simbias.plots.discrimination import ScoreRow
+        >>> intervals = [0.9, 0.8, 1.0, 0.8, 0.6, 0.9, 0.1, 0.0, 0.2]  # AUC, tau, sign error
+        >>> row = ScoreRow("norm", "measure", *intervals, "width 8 / 16", 40, 0, 7, 5, 2)
+        >>> DiscriminationDisplay((row,)).finding.splitlines()[0]
+        '5 stuck against 7 learned networks: AUC above chance for 1 of 1 measure,'
     """
 
     rows: tuple[ScoreRow, ...]
@@ -140,13 +131,12 @@ class DiscriminationDisplay(style.Display):
 
     def tables(self) -> dict[str, style.Table]:
         """One table, a row for each bound or measure."""
-        columns = zip(*self.rows, strict=True)
-        return {"discrimination": dict(zip(ScoreRow._fields, map(list, columns), strict=True))}
+        return {"discrimination": style.by_column(ScoreRow._fields, self.rows)}
 
     def _size(self) -> tuple[float, float]:
         return style.DOUBLE, 1.35 + _ROW_HEIGHT * len(self.rows)
 
-    def _panels(self) -> int:
+    def _n_axes(self) -> int:
         return len(_PANELS)
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
@@ -172,7 +162,7 @@ class DiscriminationDisplay(style.Display):
             Patch(facecolor=_BETTER, label="better than chance"),
             Line2D([], [], color=style.GREY, linewidth=1.0, label="approximate 95% interval"),
         ]
-        self._legend(axes[1], handles, [str(handle.get_label()) for handle in handles], ncols=3)
+        self._legend(axes[1], handles, ncols=3)
 
     def _panel(self, ax: Axes, panel: _Panel) -> None:
         """Draw one score of every row."""

@@ -7,7 +7,6 @@ to other draws that deserve it, against the distance to the nearest training poi
 label.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self, TypedDict, Unpack
 
@@ -179,22 +178,10 @@ class IslandsDisplay(style.Display):
             for number, line in enumerate(piece.decision.lines)
             for vertex in line
         ]
-        lines = zip(*rows, strict=True) if rows else ([], [], [], [])
-        points: dict[str, list[object]] = {
-            "kind": [],
-            "index": [],
-            "label": [],
-            "fitted": [],
-            "fitted_since": [],
-            "nearest_other": [],
-            "chord_radius": [],
-            "axis_radius": [],
-            "area": [],
-            "open": [],
-        }
-        for kind, islands in self._kinds().items():
-            columns: tuple[Sequence[str] | np.ndarray, ...] = (
-                [kind] * len(islands.index),
+        points = [
+            (kind, *values)
+            for kind, islands in self._kinds().items()
+            for values in zip(
                 islands.index,
                 islands.label,
                 islands.fitted,
@@ -204,12 +191,14 @@ class IslandsDisplay(style.Display):
                 islands.axis_radius,
                 islands.area[:, 0],
                 islands.open[:, 0],
+                strict=True,
             )
-            for values, column in zip(points.values(), columns, strict=True):
-                values.extend(column)
+        ]
+        names = ["kind", "index", "label", "fitted", "fitted_since", "nearest_other"]
+        names += ["chord_radius", "axis_radius", "area", "open"]
         return {
-            "lines": dict(zip(("kind", "line", "x", "y"), map(list, lines), strict=True)),
-            "points": points,
+            "lines": style.by_column(("kind", "line", "x", "y"), rows),
+            "points": style.by_column(names, points),
         }
 
     def _kinds(self) -> dict[str, Islands]:
@@ -218,7 +207,7 @@ class IslandsDisplay(style.Display):
     def _size(self) -> tuple[float, float]:
         return style.DOUBLE, 3.35
 
-    def _panels(self) -> int:
+    def _n_axes(self) -> int:
         return 3
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:

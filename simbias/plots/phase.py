@@ -36,7 +36,7 @@ _AXES = {"dim": "dimension $d$", "n_train": "training points $n$", "learning_rat
 _SHIFT = 0.012  # of the horizontal axis, between lines: their marks would hide each other
 
 
-class Point(NamedTuple):
+class PhaseRow(NamedTuple):
     """One cell: its line, its place along the horizontal setting, and its seeds."""
 
     line: str
@@ -52,31 +52,25 @@ class PhaseDisplay(style.Display):
     Attributes:
         name: the first line of the title.
         setting: what varies along the horizontal axis.
-        points: the cells.
+        rows: the cells.
         left_out: the networks that diverged, in words; empty where none did.
 
     Examples:
         >>> import numpy as np
-        >>> import simbias
-        >>> from simbias.results.summary import Mean, Summary
+        >>> from simbias.plots import PhaseDisplay
+        >>> from simbias.plots.phase import PhaseRow
+        >>> from simbias.results.summary import Mean
         >>> from simbias.results.transitions import Transitions
-        >>> def cell(dim, updates):
-        ...     updates, never = np.array(updates), np.full(3, np.inf)
-        ...     reached = np.isfinite(updates)
-        ...     ends = Transitions((0, 1, 2), updates, updates, updates, never, reached, 1000)
-        ...     means = {"memorised": Mean(0.3, 0.1, None)}
-        ...     return Summary("mine", "lms-7", "(100,2)", {"dim": dim}, {"done": 3}, means, ends)
-        >>> cells = [cell(2, [100.0, 200.0, 200.0]), cell(50, [np.inf, np.inf, np.inf])]
-        >>> display = simbias.plots.phase(cells)
-        >>> display.setting, display.lines
-        ('dim', ['(100,2)'])
-        >>> display.finding
-        '(100,2): every seed up to d 2, none from 50 on'
+        >>> times, never = np.array([100.0, 200.0]), np.array([np.inf, np.inf])
+        >>> ends = Transitions((0, 1), times, times, times, never, np.array([True, True]), 1000)
+        >>> row = PhaseRow("(100,2)", 2.0, ends, Mean(0.3, 0.1, None))
+        >>> PhaseDisplay("lms-7", "dim", (row,)).finding
+        '(100,2): every seed up to d 2'
     """
 
     name: str
     setting: str
-    points: tuple[Point, ...]
+    rows: tuple[PhaseRow, ...]
     left_out: str = ""
 
     @classmethod
@@ -104,7 +98,7 @@ class PhaseDisplay(style.Display):
             )
         setting = "dim" if "dim" in values else max(values, key=lambda key: len(values[key]))
         several = len({summary.task for summary in ended}) > 1
-        points = []
+        rows = []
         for summary in ended:
             others = {key: value for key, value in summary.settings.items() if key != setting}
             parts = [summary.task if several else "", summary.network, phrases(others)]
@@ -112,39 +106,39 @@ class PhaseDisplay(style.Display):
             assert summary.transitions is not None
             memorised = summary.means["memorised"]
             place = float(summary.settings[setting])
-            points.append(Point(line, place, summary.transitions, memorised))
+            rows.append(PhaseRow(line, place, summary.transitions, memorised))
         tasks = ", ".join(dict.fromkeys(summary.task for summary in ended))
         diverged = [
             f"{summary.statuses['diverged']} of {_place(summary)}"
             for summary in summaries
             if "diverged" in summary.statuses
         ]
-        return cls(tasks, setting, tuple(points), "; ".join(diverged))
+        return cls(tasks, setting, tuple(rows), "; ".join(diverged))
 
     @property
     def lines(self) -> list[str]:
         """The combinations of settings, one for each line."""
-        return list(dict.fromkeys(point.line for point in self.points))
+        return list(dict.fromkeys(row.line for row in self.rows))
 
-    def along(self, line: str) -> list[Point]:
+    def of(self, line: str) -> list[PhaseRow]:
         """The cells of a line, by their place."""
-        return sorted((p for p in self.points if p.line == line), key=lambda point: point.place)
+        return sorted((row for row in self.rows if row.line == line), key=lambda row: row.place)
 
     @property
     def finding(self) -> str:
         """Up to where all seeds of a line reach the boundary, and from where on none, in words."""
         sentences = []
         for line in self.lines:
-            cells = self.along(line)
-            proportions = [float(point.transitions.proportion.value) for point in cells]
+            cells = self.of(line)
+            proportions = [float(row.transitions.proportion.value) for row in cells]
             all_reach = [
-                point.place
-                for point, proportion in zip(cells, proportions, strict=True)
+                row.place
+                for row, proportion in zip(cells, proportions, strict=True)
                 if proportion == 1
             ]
             none_reach = [
-                point.place
-                for point, proportion in zip(cells, proportions, strict=True)
+                row.place
+                for row, proportion in zip(cells, proportions, strict=True)
                 if proportion == 0
             ]
             words = []
@@ -163,39 +157,39 @@ class PhaseDisplay(style.Display):
         """``proportion``: a row for each cell; ``transitions``: of each seed, empty if censored."""
         proportions = [
             (
-                point.line,
-                point.place,
-                *(float(part) for part in point.transitions.proportion),
-                point.memorised.value,
-                point.memorised.low,
-                point.memorised.high,
+                row.line,
+                row.place,
+                *(float(part) for part in row.transitions.proportion),
+                row.memorised.value,
+                row.memorised.low,
+                row.memorised.high,
             )
-            for point in self.points
+            for row in self.rows
         ]
         seeds = [
             (
-                point.line,
-                point.place,
+                row.line,
+                row.place,
                 seed,
                 time if np.isfinite(time) else None,
-                point.transitions.budget,
+                row.transitions.budget,
             )
-            for point in self.points
-            for seed, time in zip(point.transitions.seeds, point.transitions.updates, strict=True)
+            for row in self.rows
+            for seed, time in zip(row.transitions.seeds, row.transitions.updates, strict=True)
         ]
         limits = ("memorised", "memorised_low", "memorised_high")
         names = ("line", self.setting, "proportion", "low", "high", *limits)
         columns = ("line", self.setting, "seed", "updates", "budget")
         return {
-            "proportion": dict(zip(names, map(list, zip(*proportions, strict=True)), strict=True)),
-            "transitions": dict(zip(columns, map(list, zip(*seeds, strict=True)), strict=True)),
+            "proportion": style.by_column(names, proportions),
+            "transitions": style.by_column(columns, seeds),
         }
 
     def _size(self) -> tuple[float, float]:
         text = len(self.lines) + self.finding.count("\n")
         return style.SINGLE, 4.7 + 0.13 * text
 
-    def _panels(self) -> int:
+    def _n_axes(self) -> int:
         return 3
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
@@ -203,9 +197,9 @@ class PhaseDisplay(style.Display):
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         above, between, below = axes
-        places = sorted({point.place for point in self.points})
+        places = sorted({row.place for row in self.rows})
         log = places[-1] > 4 * places[0] > 0
-        budget = max(point.transitions.budget for point in self.points)
+        budget = max(row.transitions.budget for row in self.rows)
         handles = []
         for i, line in enumerate(self.lines):
             looks: Keywords = {
@@ -213,23 +207,23 @@ class PhaseDisplay(style.Display):
                 "marker": _MARKERS[i % len(_MARKERS)],
                 "markersize": 3.5,
             }
-            cells = self.along(line)
+            cells = self.of(line)
             shift = _SHIFT * (i - (len(self.lines) - 1) / 2)
-            across = np.array([point.place for point in cells])
+            across = np.array([row.place for row in cells])
             span = np.log(places[-1] / places[0]) if log else places[-1] - places[0]
             across = across * np.exp(shift * span) if log else across + shift * span
             value, low, high = (
                 np.array(part, float)
-                for part in zip(*(point.transitions.proportion for point in cells), strict=True)
+                for part in zip(*(row.transitions.proportion for row in cells), strict=True)
             )
             dashes = _DASHES[i % len(_DASHES)]
             above.plot(across, value, linestyle=dashes, **looks)
             above.vlines(across, low, high, color=looks["color"], linewidth=0.8)
-            means = [point.memorised for point in cells]
+            means = [row.memorised for row in cells]
             between.plot(across, [mean.value for mean in means], linestyle=dashes, **looks)
             ends = [mean.low for mean in means], [mean.high for mean in means]
             between.vlines(across, *ends, color=looks["color"], linewidth=0.8)
-            medians = [point.transitions.median for point in cells]
+            medians = [row.transitions.median for row in cells]
             median_updates = np.array([float(median.value) for median in medians])
             below.plot(
                 across,
@@ -237,15 +231,15 @@ class PhaseDisplay(style.Display):
                 linestyle=dashes,
                 **looks,
             )
-            for x, point, median in zip(across, cells, medians, strict=True):
+            for x, row, median in zip(across, cells, medians, strict=True):
                 top = min(float(median.high), 1.25 * budget)
-                bottom = max(float(median.low), min(point.transitions.updates.min(), budget))
+                bottom = max(float(median.low), min(row.transitions.updates.min(), budget))
                 if bottom < top:
                     below.vlines(x, bottom, top, color=looks["color"], linewidth=0.8)
-                reached = point.transitions.updates[np.isfinite(point.transitions.updates)]
+                reached = row.transitions.updates[np.isfinite(row.transitions.updates)]
                 mark: Keywords = {"color": looks["color"], "linestyle": "", "alpha": 0.6}
                 below.plot(np.full(len(reached), x), reached, marker=".", markersize=3, **mark)
-                censored = len(point.transitions.updates) - len(reached)
+                censored = len(row.transitions.updates) - len(reached)
                 if censored:
                     below.annotate(
                         str(censored),
@@ -258,7 +252,7 @@ class PhaseDisplay(style.Display):
             handles.append(Line2D([], [], label=line, linestyle=dashes, **looks))
         below.axhline(budget, color=style.GREY, linewidth=0.8)
         below.set_yscale("log")
-        if any(np.isinf(point.transitions.updates).any() for point in self.points):
+        if any(np.isinf(row.transitions.updates).any() for row in self.rows):
             below.set_ylim(top=1.25 * budget * 1.25 ** (len(self.lines) + 0.5))
         above.set(ylim=(-0.04, 1.04), ylabel="proportion of seeds\nat the boundary")
         memorised = declared()["memorised"].title
@@ -275,7 +269,7 @@ class PhaseDisplay(style.Display):
         )
         heading = f"{self.name}: which networks reach the achievable boundary\n{self.finding}"
         self._heading(above, heading.rstrip())
-        self._legend(below, handles, [str(handle.get_label()) for handle in handles])
+        self._legend(below, handles)
 
 
 def _place(summary: Summary) -> str:
@@ -304,7 +298,7 @@ def phase(summaries: Sequence[Summary]) -> PhaseDisplay:
         ...     means = {"memorised": Mean(0.3, 0.1, None)}
         ...     return Summary("mine", "lms-7", "(100,2)", {"dim": dim}, {"done": 3}, means, ends)
         >>> cells = [cell(2, [100.0, 200.0, 200.0]), cell(50, [np.inf, np.inf, np.inf])]
-        >>> [point.place for point in simbias.plots.phase(cells).points]
+        >>> [row.place for row in simbias.plots.phase(cells).rows]
         [2.0, 50.0]
     """
     return PhaseDisplay.from_summaries(summaries)

@@ -249,11 +249,9 @@ class RegionsDisplay(style.Display):
             for number, line in enumerate(lines)
             for vertex in line
         ]
-        columns = zip(*rows, strict=True) if rows else ([], [], [], [], [])
-        names = ("boundary", "class", "line", "x", "y")
         tables: dict[str, style.Table] = {
             "proportion": proportion,
-            "lines": dict(zip(names, map(list, columns), strict=True)),
+            "lines": style.by_column(("boundary", "class", "line", "x", "y"), rows),
         }
         if self.points is not None:
             tables["points"] = self.points.some(self.shown).table(self.coordinates)

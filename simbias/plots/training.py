@@ -119,7 +119,7 @@ class TrainingDisplay(style.Display):
     def _size(self) -> tuple[float, float]:
         return style.SINGLE, 4.2
 
-    def _panels(self) -> int:
+    def _n_axes(self) -> int:
         return len(_PANELS)
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
@@ -151,7 +151,7 @@ class TrainingDisplay(style.Display):
                 handles.append(line)
         axes[-1].set_xlabel("updates")
         self._heading(axes[0], f"{self.name}\n{self.finding}")
-        self._legend(axes[-1], handles, [str(handle.get_label()) for handle in handles], ncols=2)
+        self._legend(axes[-1], handles, ncols=2)
 
     def _panel(self, ax: Axes, columns: tuple[str, str]) -> None:
         for column, colour in zip(columns, _COLOURS, strict=True):

@@ -78,12 +78,7 @@ def transition_updates(subject: Subject) -> list[float]:
     ]
 
 
-@quantity(
-    0,
-    1,
-    interval=_COUNTED,
-    argument=Argument("shift", _shift_among(BENIGN), _move),
-)
+@quantity(0, 1, interval=_COUNTED, argument=Argument("shift", _shift_among(BENIGN), _move))
 def shifted_accuracy(subject: Subject, kind: str) -> Estimate:
     """Accuracy under a shift that keeps every label right."""
     counts = count(panel(subject.stack).under(kind), subject.n_certify)
@@ -185,11 +180,7 @@ def island_excess(subject: Subject) -> Estimate:
 
 
 @quantity(
-    0,
-    1,
-    needs=("network",),
-    interval=_COUNTED,
-    argument=Argument("rule", _of_kind(RULES), _build),
+    0, 1, needs=("network",), interval=_COUNTED, argument=Argument("rule", _of_kind(RULES), _build)
 )
 def control_risk(subject: Subject, rule: str) -> Estimate:
     """Risk of the explicit network of the same architecture that computes a rule."""

@@ -256,10 +256,7 @@ def _incomplete(
 
 
 def _changed(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    known: Sequence[str],
-    sealed: Container[str],
+    connection: duckdb.DuckDBPyConnection, table: str, known: Sequence[str], sealed: Container[str]
 ) -> dict[int, str]:
     """The rows whose checksum does not match those written together, by row number.
 

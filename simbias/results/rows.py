@@ -105,11 +105,7 @@ class Rows(Generic[Index]):
         return self._index, faults
 
     def compact(
-        self,
-        *,
-        without: Collection[str] = (),
-        damaged: Collection[Path] = (),
-        wait: float = 0.0,
+        self, *, without: Collection[str] = (), damaged: Collection[Path] = (), wait: float = 0.0
     ) -> dict[str, Path]:
         """Gather rows into large files, unless another process is doing so.
 

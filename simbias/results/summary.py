@@ -176,10 +176,7 @@ def _rows_by_seed(store: Store, experiment: Experiment) -> list[TableRow]:
 
 
 def _mean(
-    values: list[float | None],
-    published: float | None,
-    least: float = 0.0,
-    most: float = 1.0,
+    values: list[float | None], published: float | None, least: float = 0.0, most: float = 1.0
 ) -> Mean:
     present = np.array([value for value in values if value is not None], float)
     if not len(present):

@@ -1,14 +1,14 @@
 """The binomial law: its tail, exact limits of a probability, and limits of a median."""
 
 import numpy as np
-from jaxtyping import Int
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from scipy.special import betainc, betaincinv
 
 from simbias.stats.estimate import Estimate
 
 
-def tail(k: ArrayLike, n: ArrayLike, p: ArrayLike) -> NDArray[np.float64]:
+def tail(k: ArrayLike, n: ArrayLike, p: ArrayLike) -> Float[np.ndarray, "..."]:
     """P(B >= k) of B binomial (n, p), elementwise.
 
     Examples:
@@ -21,7 +21,7 @@ def tail(k: ArrayLike, n: ArrayLike, p: ArrayLike) -> NDArray[np.float64]:
     return np.where(k <= 0, 1.0, betainc(positive, np.maximum(n, positive) - positive + 1, p))
 
 
-def lower_limit(k: ArrayLike, n: ArrayLike, level: float) -> NDArray[np.float64]:
+def lower_limit(k: ArrayLike, n: ArrayLike, level: float) -> Float[np.ndarray, "..."]:
     """The p at which k or more successes in n have probability ``level``; 0 where k is 0.
 
     It exceeds the true probability of a success with probability at most ``level``.
@@ -39,7 +39,7 @@ def lower_limit(k: ArrayLike, n: ArrayLike, level: float) -> NDArray[np.float64]
     return np.where(k == 0, 0.0, betaincinv(np.where(k == 0, 1, k), n - k + 1, level))
 
 
-def upper_limit(k: ArrayLike, n: ArrayLike, level: float) -> NDArray[np.float64]:
+def upper_limit(k: ArrayLike, n: ArrayLike, level: float) -> Float[np.ndarray, "..."]:
     """The p at which k or fewer successes in n have probability ``level``; 1 where k is n.
 
     It lies below the true probability of a success with probability at most ``level``.

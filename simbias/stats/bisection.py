@@ -3,17 +3,15 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from simbias._types import Elementwise, Holds
 
 
 def bracket(
-    beyond: Callable[[Elementwise], Holds],
-    low: ArrayLike,
-    high: ArrayLike,
-    halvings: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    beyond: Callable[[Elementwise], Holds], low: ArrayLike, high: ArrayLike, halvings: int
+) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
     """The bracket within which a condition turns true, after some halvings, elementwise.
 
     Args:

@@ -66,7 +66,9 @@ def mean_interval(
     return _lower(mean, terms, level), 1 - _lower(1 - mean, terms, level)
 
 
-def _lower(u: np.ndarray, k: np.ndarray, level: float) -> NDArray[np.float64]:
+def _lower(
+    u: Float[np.ndarray, "*shape"], k: Float[np.ndarray, "*shape"], level: float
+) -> Float[np.ndarray, "*shape"]:
     """The lower limit: every p up to it has P(U >= u) <= level."""
     unknown = np.isnan(u)
     high = np.where(unknown, 0.0, u)
@@ -147,7 +149,9 @@ def betting_upper(values: Float[np.ndarray, "*shape units"], delta: float) -> ND
     return 1 - _lower_by_betting(1 - np.asarray(values, float), np.log(1 / delta))
 
 
-def _lower_by_betting(values: np.ndarray, enough: float) -> NDArray[np.float64]:
+def _lower_by_betting(
+    values: Float[np.ndarray, "*shape units"], enough: float
+) -> Float[np.ndarray, "*shape"]:
     unknown = np.isnan(values).any(axis=-1)
     values = np.where(unknown[..., None], 0.0, values)
 
@@ -164,7 +168,7 @@ def log_capital(
     proportion: float | Float[np.ndarray, ""] | Float[np.ndarray, "*shape 1"],
     *,
     total: bool = False,
-) -> NDArray[np.float64]:
+) -> Float[np.ndarray, "*shape _"]:
     """The logarithm of a gambler's capital against "the mean gain is at most ``proportion``".
 
     Args:
@@ -209,5 +213,5 @@ def log_capital(
             factors = np.log1p(BETS[start : start + step, None] * ratio)
         grown = factors.sum(axis=-1, keepdims=True) if total else np.cumsum(factors, axis=-1)
         capital = np.logaddexp(capital, np.logaddexp.reduce(grown, axis=-2))
-    log: NDArray[np.float64] = capital - np.log(len(BETS))
+    log: Float[np.ndarray, "*shape _"] = capital - np.log(len(BETS))
     return log

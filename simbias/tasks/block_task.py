@@ -147,11 +147,7 @@ class BlockTask:
 
     @pinned
     def sample(
-        self,
-        key: Key[Array, ""],
-        rows: int,
-        *,
-        rotation: Float[Array, "dim dim"] | None = None,
+        self, key: Key[Array, ""], rows: int, *, rotation: Float[Array, "dim dim"] | None = None
     ) -> tuple[Float[Array, "rows dim"], Int[Array, " rows"]]:
         """Independent draws.
 

@@ -10,9 +10,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float, Int
 
 from simbias._checks import fail, whole
+from simbias._types import AnyArray
 from simbias.tasks.blocks import Block, Coordinates, Pair, Piece, of_coordinates
 
 _DIGITS = 12  # endpoints that differ by less than this many decimals are one endpoint
@@ -48,7 +49,7 @@ class Rule:
     cuts: tuple[float, ...]
     first: int
 
-    def __call__(self, x: NDArray[np.floating]) -> NDArray[np.int64]:
+    def __call__(self, x: Float[AnyArray, "rows dim"]) -> Int[np.ndarray, " rows"]:
         """Labels (rows,) of unrotated points (rows, dim)."""
         crossed = np.searchsorted(self.cuts, np.asarray(x)[:, self.coordinate], side="right")
         return (self.first + crossed) % 2
@@ -289,7 +290,7 @@ def simple_risk(task: Coordinates) -> float | None:
     return None if rule is None else rule_risk(task, rule)
 
 
-def cut_curve(block: Block) -> NDArray[np.float64]:
+def cut_curve(block: Block) -> Float[np.ndarray, " cuts"]:
     """Best accuracy from one coordinate with at most c cuts, for c = 0, 1, ...
 
     Args:
@@ -324,12 +325,12 @@ def cut_curve(block: Block) -> NDArray[np.float64]:
 class Layer(NamedTuple):
     """An affine map x -> x @ weight + bias."""
 
-    weight: NDArray[np.float64]  # (inputs, outputs)
-    bias: NDArray[np.float64]  # (outputs,)
+    weight: Float[np.ndarray, "inputs outputs"]
+    bias: Float[np.ndarray, " outputs"]
 
 
 def explicit_network(
-    rule: Rule, rotation: NDArray[np.floating], *, width: int, depth: int
+    rule: Rule, rotation: Float[AnyArray, "dim dim"], *, width: int, depth: int
 ) -> list[Layer]:
     """ReLU layers that compute a rule exactly: hidden layers of ``width`` units, then two logits.
 

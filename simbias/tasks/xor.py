@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
-from numpy.typing import NDArray
 
 from simbias._checks import fail, real, whole
 from simbias._keys import own_key
@@ -87,10 +86,10 @@ class XorTask:
         """The Bayes risk: a fair coin is right half the time. There is no simple rule."""
         return Truth(achievable_risk=self.noise / 2)
 
-    def achievable_rule(self, x: NDArray[np.floating]) -> NDArray[np.int64]:
+    def achievable_rule(self, x: Float[np.ndarray, "rows dim"]) -> Int[np.ndarray, " rows"]:
         """The Bayes rule's labels (rows,) of unrotated points (rows, dim)."""
         slab = np.floor((np.asarray(x)[:, :2] + 1) * self.slabs / 2).astype(np.int64)
-        labels: NDArray[np.int64] = np.clip(slab, 0, self.slabs - 1).sum(axis=1) % 2
+        labels: Int[np.ndarray, " rows"] = np.clip(slab, 0, self.slabs - 1).sum(axis=1) % 2
         return labels
 
     @pinned

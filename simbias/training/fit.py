@@ -23,7 +23,7 @@ from simbias.tasks.task import Points, sampler
 from simbias.training.cell import Cell
 from simbias.training.method import Batch, Hyper, Method, Step
 from simbias.training.problem import TrainingProblem, draw_points, draw_training_set
-from simbias.training.scores import decided, logits
+from simbias.training.scores import labels_of, logits
 from simbias.training.shuffle import KEY_WORDS, epoch_index
 from simbias.training.stop import COARSE, End
 
@@ -262,9 +262,9 @@ def _check(
     params = evaluated(program, problem, state)
     scores = logits(program.network, params, train.x)
     loss = program.loss.points(scores, train.y).mean()
-    correct = decided(scores) == train.y
+    correct = labels_of(scores) == train.y
     errors = jnp.sum(~correct, dtype=jnp.int32)
-    fresh = decided(logits(program.network, params, select.x)) == select.y
+    fresh = labels_of(logits(program.network, params, select.x)) == select.y
     fresh_errors = jnp.sum(~fresh, dtype=jnp.float32)
 
     since = jnp.where(state.fitted_since < 0, state.updates, state.fitted_since)

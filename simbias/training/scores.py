@@ -33,7 +33,7 @@ def margins(
     return scores[:, 1] - scores[:, 0]
 
 
-def decided(scores: Float[Array, "rows classes"]) -> Int[Array, " rows"]:
+def labels_of(scores: Float[Array, "rows classes"]) -> Int[Array, " rows"]:
     """The class of the highest score, the first of several; 0 where two cannot be compared."""
     if scores.shape[-1] == 2:
         return (scores[:, 1] - scores[:, 0] > 0).astype(jnp.int32)

@@ -304,7 +304,7 @@ def assemble(cell: Cell, snapshots: dict[int, Snapshot]) -> Stack:
     )
 
 
-def joined(stacks: Sequence[Stack]) -> Stack:
+def join_stacks(stacks: Sequence[Stack]) -> Stack:
     """The networks of several stacks of one cell, all with their initialisation or all without."""
     parts: dict[str, PyTree] = {
         name: jax.tree.map(

@@ -1,6 +1,6 @@
 """Exact geometry of ReLU networks on planes: decision boundaries, areas, components, risks.
 
-On an affine plane a ReLU network is a ReLU network of two inputs, affine on each cell of a
+On an affine plane a ReLU network is a ReLU network of two inputs, affine on each face of a
 subdivision into convex polygons (``subdivision.py``); f is its logit difference.
 
 Everything is float64. A value within 1e-12 of the largest sum that a unit can form on the box is 0.
@@ -20,6 +20,7 @@ from simbias._types import Params
 from simbias.models.classifier import Classifier, Traced
 from simbias.models.panel import Panel, panel
 from simbias.networks import MLP
+from simbias.networks.layers import head_inputs
 from simbias.tasks.block_task import BlockTask
 from simbias.tasks.oracle import Layer, Part, parts_of
 from simbias.training.stack import Stack
@@ -172,10 +173,9 @@ def has_layers(member: Classifier) -> TypeGuard[_ReluMLP]:
 
 def margin(layers: Sequence[Layer], x: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, " rows"]:
     """The logit difference, label 1 minus label 0, at points (rows, dim)."""
-    for layer in layers[:-1]:
-        x = np.maximum(x @ layer.weight + layer.bias, 0)
     last = _difference(layers[-1])
-    return (x @ last.weight + last.bias)[:, 0]
+    f: Float[np.ndarray, " rows"] = (head_inputs(layers, x) @ last.weight + last.bias)[:, 0]
+    return f
 
 
 def restrict(layers: Sequence[Layer], plane: Plane) -> list[Layer]:
@@ -213,7 +213,7 @@ def decide(restricted_layers: Sequence[Layer], box: Box, *, regions: bool = Fals
     Args:
         restricted_layers: a network of two inputs, from ``restrict``.
         box: the box, in units of the plane.
-        regions: whether to list all linear regions, which takes longer: cells on which the label is
+        regions: whether to list all linear regions, which takes longer: faces on which the label is
             known are then cut as well.
 
     Raises:
@@ -236,15 +236,15 @@ def decide(restricted_layers: Sequence[Layer], box: Box, *, regions: bool = Fals
     instance("box", box, Box)
     join = _JOIN * float(np.hypot(box.right - box.left, box.top - box.bottom))
     area, segments, edges, outlines = np.zeros(2), [], [], []
-    for cells in subdivide(restricted_layers, box.corners[None], prune=not regions):
-        for label, parts, _ in cells.by_label():
+    for faces in subdivide(restricted_layers, box.corners[None], prune=not regions):
+        for label, parts, _ in faces.by_label():
             area[label] += poly.areas(parts).sum()
-        segments.append(cells.segments())
-        edges.append(cells.edges())
+        segments.append(faces.segments())
+        edges.append(faces.edges())
         if regions:
-            outlines += poly.outlines(cells.polygons)
+            outlines += poly.outlines(faces.polygons)
     shared = poly.cancel(np.concatenate(edges), tolerance=join)
-    inner = shared[~poly.along(shared, box.corners, tolerance=join)]
+    inner = shared[~poly.on_edge(shared, box.corners, tolerance=join)]
     lines = poly.chain(np.concatenate([*segments, inner]), tolerance=join)
     return Decision(
         box, tuple(lines), (float(area[0]), float(area[1])), tuple(outlines) if regions else None
@@ -353,7 +353,7 @@ def exact_risk(task: BlockTask, layers: Sequence[Layer]) -> float:
     return risk
 
 
-_MEASURES: tuple[Callable[[Polygons], Float[np.ndarray, " cells"]], ...] = (
+_MEASURES: tuple[Callable[[Polygons], Float[np.ndarray, " faces"]], ...] = (
     lambda points: np.ones(len(points)),
     poly.lengths,
     poly.areas,
@@ -368,14 +368,14 @@ def _extents(rectangle: Sequence[Part]) -> int:
 def _proportions(
     layers: Sequence[Layer],
     starts: Polygons,
-    measure: Callable[[Polygons], Float[np.ndarray, " cells"]],
-) -> Float[np.ndarray, "cells labels"]:
+    measure: Callable[[Polygons], Float[np.ndarray, " faces"]],
+) -> Float[np.ndarray, "faces labels"]:
     """The proportion of each polygon that has each label."""
     sizes = np.zeros((len(starts), 2))
-    for cells in subdivide(layers, starts, prune=True):
-        for label, parts, owner in cells.by_label():
+    for faces in subdivide(layers, starts, prune=True):
+        for label, parts, owner in faces.by_label():
             sizes[:, label] += np.bincount(owner, measure(parts), len(starts))
-    proportions: Float[np.ndarray, "cells labels"] = sizes / sizes.sum(axis=1, keepdims=True)
+    proportions: Float[np.ndarray, "faces labels"] = sizes / sizes.sum(axis=1, keepdims=True)
     return proportions
 
 

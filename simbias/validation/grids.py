@@ -51,14 +51,14 @@ class GridReport:
         faults: for each network why it is not a usable classifier; empty where it is one.
         simple: the horizontal coordinate of every plane.
         coordinates: the vertical coordinate of each plane.
-        across, up: centres of the cells, input units, (columns,) and (coordinates, rows).
+        across, up: centres of the squares, input units, (columns,) and (coordinates, rows).
         contexts: contexts of each network; 0 where the plane is the whole space.
         confidence: coverage of each interval.
         given: proportion of the contexts given each label in which a network's label is 1, (seeds,
             coordinates, labels, rows, columns).
         simple_agreement, achievable_agreement: proportion of matched pairs on which a network's
-            label is the rule's, by ``ZONES``, (seeds, coordinates, zones). Within a zone the cells
-            of a label have equal weights, and so do the labels.
+            label is the rule's, by ``ZONES``, (seeds, coordinates, zones). Within a zone the
+            squares of a label have equal weights, and so do the labels.
         counts: changes of label as the slab coordinate crosses its support, on one line for each
             context with the simple coordinate drawn from its margin, (seeds, coordinates, lines).
         cuts: the mean of the counts, (seeds, coordinates).
@@ -134,7 +134,7 @@ def measure_grids(
             set.
         data: for a classifier that does not know its training set.
         coordinates: slab coordinates, each attaining the Bayes risk; default the first 4.
-        resolution: cells on each side of the support; enough that some lie in every margin.
+        resolution: squares on each side of the support; enough that some lie in every margin.
         contexts: number of contexts of each classifier, even.
         planes: contexts in whose planes the boundary's distance is measured.
         confidence: coverage of each two-sided interval, in (0, 1).
@@ -162,8 +162,8 @@ def measure_grids(
     if simple is None:
         raise fail("learned", f"networks on {task.name}", "networks on a task with a simple set")
     rules = [achievable_rule(task, j) for j in slab_coordinates(task, coordinates)]
-    cells = len(classifiers) * whole("resolution", resolution, least=2) ** 2
-    fits("resolution", resolution, 8.0 * cells)
+    squares = len(classifiers) * whole("resolution", resolution, least=2) ** 2
+    fits("resolution", resolution, 8.0 * squares)
     if whole("contexts", contexts, least=4) % 2:
         raise fail("contexts", contexts, "an even integer >= 4")
     whole("planes", planes, most=contexts)
@@ -239,7 +239,7 @@ def count_slab_cuts(
 
 
 def _check_resolution(task: BlockTask, rules: tuple[Rule, Rule], resolution: int) -> None:
-    """Raise ValueError where grids are too coarse to have a cell in every slab and margin."""
+    """Raise ValueError where grids are too coarse to have a square in every slab and margin."""
     missing, needed = False, 0
     for rule, cuts in zip(rules, ((), rules[1].cuts), strict=True):
         block = task.blocks[rule.coordinate]
@@ -261,7 +261,7 @@ def _check_resolution(task: BlockTask, rules: tuple[Rule, Rule], resolution: int
         # a little more than the quotient, so that no end of an interval is a centre
         needed = max(needed, int((high - low) / min(widest.values()) * (1 + 1e-9)) + 1)
     if missing:
-        allowed = f"an integer >= {needed}, so that cells lie in every slab and margin"
+        allowed = f"an integer >= {needed}, so that squares lie in every slab and margin"
         raise fail("resolution", resolution, allowed)
 
 

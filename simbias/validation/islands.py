@@ -27,9 +27,7 @@ from simbias.stats.student import half_width_of_mean
 from simbias.tasks.oracle import simple_rule
 from simbias.validation.contexts import slab_coordinates
 from simbias.validation.cuts import side
-from simbias.validation.geometry import (
-    has_layers,
-)
+from simbias.validation.geometry import has_layers
 from simbias.validation.sound import faults
 from simbias.validation.vicinity import IslandEffort, Islands, islands_around, no_islands
 

@@ -1,6 +1,6 @@
 """Batches of convex polygons, and the curves along which they are cut.
 
-A batch of polygons is one array (cells, corners, 2), counter-clockwise, in which a polygon of fewer
+A batch of polygons is one array (faces, corners, 2), counter-clockwise, in which a polygon of fewer
 corners repeats its last one, which changes no area, length or extreme of an affine function.
 Segments are directed, with the region that they bound on their left.
 """
@@ -12,21 +12,21 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 # Of any number: two of a kind in one signature are each as long as they are.
-Polygons = Float[np.ndarray, "_ _ 2"]  # cells, corners
+Polygons = Float[np.ndarray, "_ _ 2"]  # faces, corners
 Segments = Float[np.ndarray, "_ 2 2"]
 Curve = Float[np.ndarray, "_ 2"]  # vertices
 
 
-def areas(polygons: Float[np.ndarray, "cells corners 2"]) -> Float[np.ndarray, " cells"]:
+def areas(polygons: Float[np.ndarray, "faces corners 2"]) -> Float[np.ndarray, " faces"]:
     """The signed area of each polygon: positive where it runs counter-clockwise."""
     arms = polygons - polygons[:, :1]  # from its first corner: no cancellation far from 0
-    signed: Float[np.ndarray, " cells"] = _cross(arms, np.roll(arms, -1, axis=1)).sum(axis=1) / 2
+    signed: Float[np.ndarray, " faces"] = _cross(arms, np.roll(arms, -1, axis=1)).sum(axis=1) / 2
     return signed
 
 
-def lengths(polygons: Float[np.ndarray, "cells corners 2"]) -> Float[np.ndarray, " cells"]:
+def lengths(polygons: Float[np.ndarray, "faces corners 2"]) -> Float[np.ndarray, " faces"]:
     """Half the perimeter of each polygon: the length of a degenerate one."""
-    halves: Float[np.ndarray, " cells"] = (
+    halves: Float[np.ndarray, " faces"] = (
         np.hypot(*np.moveaxis(_ahead(polygons) - polygons, -1, 0)).sum(axis=1) / 2
     )
     return halves
@@ -45,7 +45,7 @@ def outlines(polygons: Polygons) -> list[Curve]:
 
 
 def split(
-    polygons: Float[np.ndarray, "cells corners 2"], values: Float[np.ndarray, "cells corners"]
+    polygons: Float[np.ndarray, "faces corners 2"], values: Float[np.ndarray, "faces corners"]
 ) -> tuple[Polygons, Polygons]:
     """Cut each polygon along the zero line of an affine function.
 
@@ -57,12 +57,12 @@ def split(
     Returns:
         The parts where the function is >= 0, and those where it is <= 0.
     """
-    cells, corners, _ = polygons.shape
+    faces, corners, _ = polygons.shape
     slots, crossed = _slots(polygons, values)
     single = _single(polygons)
 
-    def side(inside: Bool[np.ndarray, "cells corners"]) -> Polygons:
-        inside_slots = np.stack([inside & single, crossed], axis=2).reshape(cells, 2 * corners)
+    def side(inside: Bool[np.ndarray, "faces corners"]) -> Polygons:
+        inside_slots = np.stack([inside & single, crossed], axis=2).reshape(faces, 2 * corners)
         count = inside_slots.sum(axis=1)
         order = np.argsort(~inside_slots, axis=1, kind="stable")
         position = np.minimum(np.arange(count.max(initial=1)), count[:, None] - 1)
@@ -72,7 +72,7 @@ def split(
     return side(values >= 0), side(values <= 0)
 
 
-class Cells(NamedTuple):
+class Faces(NamedTuple):
     """Polygons with a function's values at their corners; it is affine where it has both signs.
 
     Attributes:
@@ -82,16 +82,16 @@ class Cells(NamedTuple):
     """
 
     polygons: Polygons
-    owner: Int[np.ndarray, " cells"]
-    values: Float[np.ndarray, "cells corners"]
+    owner: Int[np.ndarray, " faces"]
+    values: Float[np.ndarray, "faces corners"]
 
     @property
-    def mixed(self) -> Bool[np.ndarray, " cells"]:
+    def mixed(self) -> Bool[np.ndarray, " faces"]:
         """Polygons on which the function has both signs."""
         return np.logical_and((self.values > 0).any(axis=1), (self.values < 0).any(axis=1))
 
     @property
-    def above(self) -> Bool[np.ndarray, " cells"]:
+    def above(self) -> Bool[np.ndarray, " faces"]:
         """Polygons inside which the function is positive."""
         return np.logical_and((self.values > 0).any(axis=1), ~(self.values < 0).any(axis=1))
 
@@ -108,11 +108,11 @@ class Cells(NamedTuple):
         polygons, values = self.polygons[self.mixed], self.values[self.mixed]
         slots, crossed = _slots(polygons, values)
         on = np.stack([values == 0, crossed], axis=2).reshape(len(slots), slots.shape[1])
-        cells, top = np.arange(len(polygons)), 2 * values.argmax(axis=1)
+        faces, top = np.arange(len(polygons)), 2 * values.argmax(axis=1)
         first, last = on.argmax(axis=1), slots.shape[1] - 1 - on[:, ::-1].argmax(axis=1)
         back = (first < top) & (top < last)  # the positive corners lie between the two zeros
         begin, end = np.where(back, last, first), np.where(back, first, last)
-        return np.stack([slots[cells, begin], slots[cells, end]], axis=1)
+        return np.stack([slots[faces, begin], slots[faces, end]], axis=1)
 
     def edges(self) -> Segments:
         """The edges on which the function is 0, of polygons in which it is positive."""
@@ -180,7 +180,7 @@ def chain(segments: Segments, *, tolerance: float) -> list[Curve]:
     return curves
 
 
-def along(
+def on_edge(
     segments: Float[np.ndarray, "segments 2 2"], corners: Curve, *, tolerance: float
 ) -> Bool[np.ndarray, " segments"]:
     """Which segments lie on the edge of a rectangle.
@@ -191,8 +191,8 @@ def along(
         tolerance: distance below which two lines are equal.
     """
     near = np.abs(segments[:, :, None] - corners[[0, 2]]) <= tolerance  # (., ends, sides, axes)
-    on_edge: Bool[np.ndarray, " segments"] = near.all(axis=1).any(axis=(1, 2))
-    return on_edge
+    lies: Bool[np.ndarray, " segments"] = near.all(axis=1).any(axis=(1, 2))
+    return lies
 
 
 def close(curves: Sequence[Curve], corners: Curve) -> list[Curve]:
@@ -265,16 +265,14 @@ def distance(curve: Curve, point: Float[np.ndarray, " 2"]) -> float:
     return float(np.hypot(*(offset - np.clip(along, 0, 1)[:, None] * arms).T).min())
 
 
-def _ahead(
-    polygons: Float[np.ndarray, "cells corners 2"],
-) -> Float[np.ndarray, "cells corners 2"]:
+def _ahead(polygons: Float[np.ndarray, "faces corners 2"]) -> Float[np.ndarray, "faces corners 2"]:
     """The corner after each one."""
     return np.roll(polygons, -1, axis=1)
 
 
-def _single(polygons: Float[np.ndarray, "cells corners 2"]) -> Bool[np.ndarray, "cells corners"]:
+def _single(polygons: Float[np.ndarray, "faces corners 2"]) -> Bool[np.ndarray, "faces corners"]:
     """Which corners differ from the corner after them: one of each repeated corner."""
-    differs: Bool[np.ndarray, "cells corners"] = (polygons != _ahead(polygons)).any(axis=-1)
+    differs: Bool[np.ndarray, "faces corners"] = (polygons != _ahead(polygons)).any(axis=-1)
     return differs
 
 
@@ -287,15 +285,15 @@ def _cross(
 
 
 def _slots(
-    polygons: Float[np.ndarray, "cells corners 2"], values: Float[np.ndarray, "cells corners"]
-) -> tuple[Float[np.ndarray, "cells slots 2"], Bool[np.ndarray, "cells corners"]]:
+    polygons: Float[np.ndarray, "faces corners 2"], values: Float[np.ndarray, "faces corners"]
+) -> tuple[Float[np.ndarray, "faces slots 2"], Bool[np.ndarray, "faces corners"]]:
     """Corners, each followed by the zero on the edge after it; and which edges have one."""
     after = np.roll(values, -1, axis=1)
     crossed = np.sign(values) * np.sign(after) < 0
     proportion = np.divide(values, values - after, out=np.zeros_like(values), where=crossed)
     zero = polygons + proportion[..., None] * (_ahead(polygons) - polygons)
-    cells, corners, _ = polygons.shape
-    return np.stack([polygons, zero], axis=2).reshape(cells, 2 * corners, 2), crossed
+    faces, corners, _ = polygons.shape
+    return np.stack([polygons, zero], axis=2).reshape(faces, 2 * corners, 2), crossed
 
 
 def _merge(

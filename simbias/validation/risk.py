@@ -28,7 +28,7 @@ from simbias.tasks.block_task import BlockTask, Tables, block_task, draw_uniform
 from simbias.tasks.oracle import attained_rule, simple_rule
 from simbias.tasks.rules import RuleTable, exceptional, follow, rule_table
 from simbias.tasks.task import Points, Task, draws
-from simbias.training.scores import decided, logits, margins
+from simbias.training.scores import labels_of, logits, margins
 from simbias.training.stack import Stack
 
 CHUNK = 20_000
@@ -344,7 +344,7 @@ def _score(
         assert draw is not None
         points, _ = _draw_own(draw, rows, law, chunk)
         scores = logits(network, params, points.x[0])
-        counts = _tally(points, decided(scores)[None], jnp.isfinite(scores).all(axis=-1)[None])
+        counts = _tally(points, labels_of(scores)[None], jnp.isfinite(scores).all(axis=-1)[None])
         margin = scores[:, 1] - scores[:, 0]
         return counts, Scores(points.y, margin, margin)
     points, _ = _draw(rows, law, chunk)
@@ -356,10 +356,7 @@ def _score(
 
 @lru_cache
 def _compiled(
-    network: Scorer,
-    draw: Callable[..., Points] | None,
-    rows: int,
-    devices: tuple[jax.Device, ...],
+    network: Scorer, draw: Callable[..., Points] | None, rows: int, devices: tuple[jax.Device, ...]
 ) -> Callable[..., tuple[Counts, Scores]]:
     def count_unit(unit: tuple[_TracedNetwork, UInt[Array, ""]]) -> tuple[Counts, Scores]:
         return _score(network, draw, rows, *unit)

@@ -1,7 +1,7 @@
-"""Subdividing polygons into convex cells on which a ReLU network is affine, or of known sign.
+"""Subdividing polygons into convex faces on which a ReLU network is affine, or of known sign.
 
-A cell is cut along the zero line of one unit at a time, of the first layer that is not settled on
-it, until the logit difference f is affine or its sign is known. f is bounded on a cell by values
+A face is cut along the zero line of one unit at a time, of the first layer that is not settled on
+it, until the logit difference f is affine or its sign is known. f is bounded on a face by values
 at its corners: from above by a convex and from below by a concave function, built
 layer by layer, whose extremes over a polygon are at corners (linear bounds of units as in Zhang,
 Weng, Chen, Hsieh and Daniel, "Efficient Neural Network Robustness Certification with General
@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from simbias._checks import fail
 from simbias.tasks.oracle import Layer
 from simbias.validation import polygons as poly
-from simbias.validation.polygons import Cells, Polygons
+from simbias.validation.polygons import Faces, Polygons
 
 _ZERO = 1e-12  # of the largest sum a unit can form: some 500 times its rounding error
 _NUMBERS = 2**17  # values of a layer at a batch's corners, which fit a core's cache
@@ -28,14 +28,14 @@ _NUMBERS = 2**17  # values of a layer at a batch's corners, which fit a core's c
 class _Bounds(NamedTuple):
     """``middle`` +- ``radius`` bound f at corners; ``affine``: all units are settled."""
 
-    middle: Float[np.ndarray, "cells corners"]
-    radius: Float[np.ndarray, "cells corners"]
-    cut: Float[np.ndarray, "cells corners"]
-    affine: Bool[np.ndarray, " cells"]
+    middle: Float[np.ndarray, "faces corners"]
+    radius: Float[np.ndarray, "faces corners"]
+    cut: Float[np.ndarray, "faces corners"]
+    affine: Bool[np.ndarray, " faces"]
 
 
 class _Network:
-    """Restricted layers, with constants of all cells of a set of polygons.
+    """Restricted layers, with constants of all faces of a set of polygons.
 
     Attributes:
         zeros: for each layer, the magnitude up to which its units' pre-activations count as 0.
@@ -60,21 +60,21 @@ class _Network:
             self.weights.insert(0, magnitude @ self.weights[0])
 
     def bounds(self, polygons: Polygons) -> _Bounds:
-        """The bounds of f at the corners of cells, and the zero line by which to cut each cell.
+        """The bounds of f at the corners of faces, and the zero line by which to cut each face.
 
-        A unit's output lies between a concave and a convex function on the cell, of which only
+        A unit's output lies between a concave and a convex function on the face, of which only
         values at corners are kept, as middle and radius. The radius stays 0 up to the first layer
         with a unit that is neither on nor off throughout; such units of that layer are affine, and
         the one that can leave f most uncertain is chosen.
         """
-        cells, corners, _ = polygons.shape
+        faces, corners, _ = polygons.shape
         flat = polygons.reshape(-1, 2)
         middle = flat @ self.layers[0].weight + self.layers[0].bias
         radius = np.zeros_like(middle)
-        cut, affine = np.zeros((cells, corners)), np.ones(cells, bool)
+        cut, affine = np.zeros((faces, corners)), np.ones(faces, bool)
         for i, weight in enumerate(self.weights[:-1]):
             lower, upper = (
-                (middle + sign * radius).reshape(cells, corners, -1) for sign in (-1, 1)
+                (middle + sign * radius).reshape(faces, corners, -1) for sign in (-1, 1)
             )
             low, high = lower.min(axis=1), upper.max(axis=1)
             off = high <= self.zeros[i]
@@ -92,13 +92,13 @@ class _Network:
             middle = ((upper + lower) / 2).reshape(len(flat), -1) @ following.weight
             middle += following.bias
             radius = ((upper - lower) / 2).reshape(len(flat), -1) @ self.magnitudes[i + 1]
-        return _Bounds(middle.reshape(cells, corners), radius.reshape(cells, corners), cut, affine)
+        return _Bounds(middle.reshape(faces, corners), radius.reshape(faces, corners), cut, affine)
 
 
-def subdivide(layers: Sequence[Layer], starts: Polygons, *, prune: bool) -> Iterator[Cells]:
-    """Cut polygons until f is affine on each cell or, where pruned, of known sign.
+def subdivide(layers: Sequence[Layer], starts: Polygons, *, prune: bool) -> Iterator[Faces]:
+    """Cut polygons until f is affine on each face or, where pruned, of known sign.
 
-    Batches wait on a stack, so that memory is flat in the number of cells.
+    Batches wait on a stack, so that memory is flat in the number of faces.
     """
     network = _Network(layers, starts)
     zero = network.zeros[-1]
@@ -123,7 +123,7 @@ def subdivide(layers: Sequence[Layer], starts: Polygons, *, prune: bool) -> Iter
             positive = (lower > zero).all(axis=1)
             values = np.where(negative[:, None], upper, np.where(positive[:, None], lower, values))
             settled = settled | negative | positive | (bounds.radius == 0).all(axis=1)
-        yield Cells(polygons[settled], owner[settled], _snapped(values[settled], zero))
+        yield Faces(polygons[settled], owner[settled], _snapped(values[settled], zero))
         if not settled.all():
             above, below = poly.split(polygons[~settled], bounds.cut[~settled])
             waiting += [(above, owner[~settled]), (below, owner[~settled])]
