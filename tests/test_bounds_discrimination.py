@@ -1,4 +1,7 @@
-"""Discrimination: hand-computed grids, SciPy's tau and U, an oracle, and what chance scores."""
+"""Discrimination: hand-computed grids, SciPy's tau and U, an oracle, and what chance scores.
+
+Longer than 400 lines because all scores are held against the same small grids of networks.
+"""
 
 import itertools
 

@@ -1,4 +1,8 @@
-"""Bounds beside the exact risk of the classifier that each certifies, and how a run keeps them."""
+"""Bounds beside the exact risk of the classifier that each certifies, and how a run keeps them.
+
+Longer than 400 lines because one evaluation of a trained stack, which takes seconds, serves all of
+it.
+"""
 
 import json
 import shutil

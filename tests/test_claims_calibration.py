@@ -1,4 +1,7 @@
-"""False verdicts stay under alpha on units of known truth; tests that are wrong are caught."""
+"""False verdicts stay under alpha on units of known truth; tests that are wrong are caught.
+
+Longer than 400 lines because simulated, exact and planted rates share their laws and criteria.
+"""
 
 import itertools
 from dataclasses import replace

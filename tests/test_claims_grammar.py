@@ -1,4 +1,7 @@
-"""The language of claims: what it allows, what it refuses in one line, and sound ends."""
+"""The language of claims: what it allows, what it refuses in one line, and sound ends.
+
+Longer than 400 lines because what is refused is a long list of texts.
+"""
 
 import math
 import warnings

@@ -1,4 +1,7 @@
-"""P-values, intervals, numbers of units and families, by hand, by quadrature and by enumeration."""
+"""P-values, intervals, numbers of units and families, by hand, by quadrature and by enumeration.
+
+Longer than 400 lines because every test of claims is held against the same enumerations.
+"""
 
 import itertools
 import math

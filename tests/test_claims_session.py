@@ -1,4 +1,7 @@
-"""From measurements by hand to verdicts: what is asked for, what counts, what is concluded."""
+"""From measurements by hand to verdicts: what is asked for, what counts, what is concluded.
+
+Longer than 400 lines because one stand-in for networks, which trains nothing, serves all of it.
+"""
 
 from dataclasses import dataclass, replace
 from importlib.resources import files

@@ -1,6 +1,8 @@
 """Rows become large files: whoever is stopped at whatever moment, each is there, and there once.
 
 The table is one of this file: rows know nothing of networks.
+
+Longer than 400 lines because its processes, planted kills and readers share one table of toys.
 """
 
 import multiprocessing

@@ -1,4 +1,7 @@
-"""Experiments: a second kind from another package runs, resumes and is read as the first is."""
+"""Experiments: a second kind from another package runs, resumes and is read as the first is.
+
+Longer than 400 lines because experiments of two kinds are run once for all of it.
+"""
 
 import csv
 import io

@@ -1,4 +1,8 @@
-"""Exact geometry against grids, counts of arrangements, networks drawn by hand and Monte Carlo."""
+"""Exact geometry against grids, counts of arrangements, networks drawn by hand and Monte Carlo.
+
+Longer than 400 lines because the same networks, by hand and at random, have their decisions,
+components and risks held against each other.
+"""
 
 import itertools
 from dataclasses import replace

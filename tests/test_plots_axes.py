@@ -1,6 +1,8 @@
 """What is on the axes of each figure: labels, scales, limits, every series at its numbers.
 
 The displays hold numbers that are all different, so that exchanged axes, columns or series show.
+
+Longer than 400 lines because every kind of figure is drawn once for all of it.
 """
 
 import csv

@@ -1,4 +1,7 @@
-"""Runs: what is on disk, resuming, interruption, failure and several writers at once."""
+"""Runs: what is on disk, resuming, interruption, failure and several writers at once.
+
+Longer than 400 lines because one run, which takes seconds, serves all of it.
+"""
 
 import json
 import os

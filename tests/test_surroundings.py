@@ -1,4 +1,7 @@
-"""What JAX, NumPy and the environment are set to changes no number; what would is told apart."""
+"""What JAX, NumPy and the environment are set to changes no number; what would is told apart.
+
+Longer than 400 lines because it lists an entrance to everything public.
+"""
 
 import dataclasses
 import importlib
