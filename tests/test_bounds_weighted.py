@@ -26,19 +26,19 @@ def data():
 
 
 def test_largest_weights_and_masses_outside_by_hand():
-    def found(shift, noise=0.2, dim=3):
+    def largest(shift, noise=0.2, dim=3):
         task = tasks.get("noisy-lms-7", dim=dim, noise=noise)
         return weights_of(task, shifted(task, shift))
 
-    assert found("margin") == pytest.approx((1 / 0.2, 0))
+    assert largest("margin") == pytest.approx((1 / 0.2, 0))
     # masses given the label 1/2, 1/4, 1/4 and 7/16, 7/16, 1/16, 1/16, all equal
-    assert found("even-slabs", dim=2) == pytest.approx((4, 0))
-    assert found("even-slabs") == pytest.approx((16, 0))
-    assert found("density=0.8", dim=2) == pytest.approx(((0.8 / 0.5) ** 2, 0))
-    assert found("none") == (1, 0)
+    assert largest("even-slabs", dim=2) == pytest.approx((4, 0))
+    assert largest("even-slabs") == pytest.approx((16, 0))
+    assert largest("density=0.8", dim=2) == pytest.approx(((0.8 / 0.5) ** 2, 0))
+    assert largest("none") == (1, 0)
     # what is in conflict lies on the other side, where there is no mass given the label
-    assert found("conflict=0.25") == pytest.approx((np.inf, 0.25 * 0.8))
-    assert found("gaps")[1] == 1
+    assert largest("conflict=0.25") == pytest.approx((np.inf, 0.25 * 0.8))
+    assert largest("gaps")[1] == 1
 
 
 def test_a_move_leaves_the_support_by_its_length():

@@ -20,7 +20,7 @@ from simbias.training.cell import Cell
 from simbias.training.fit import Program
 from simbias.training.jobs import AlteredJob, Snapshot, train_jobs
 from simbias.training.problem import TrainingProblem, draw_points, draw_training_set, problem_of
-from simbias.training.scores import decided, logits
+from simbias.training.scores import labels_of, logits
 from simbias.training.stack import seed_list
 
 
@@ -187,7 +187,7 @@ def _said(
     scores = logits(program.network, params, own.x)
     fresh = draw_points(program.draw, problem, "select", program.n_select)
     return (
-        decided(scores) != own.y,
+        labels_of(scores) != own.y,
         program.loss.points(scores, own.y),
-        decided(logits(program.network, params, fresh.x)),
+        labels_of(logits(program.network, params, fresh.x)),
     )

@@ -66,7 +66,7 @@ def mean_interval(
     return _lower(mean, terms, level), 1 - _lower(1 - mean, terms, level)
 
 
-def _lower(u: Elementwise, k: Elementwise, level: float) -> Float[np.ndarray, "..."]:
+def _lower(u: np.ndarray, k: np.ndarray, level: float) -> Float[np.ndarray, "..."]:
     """The lower limit: every p up to it has P(U >= u) <= level."""
     unknown = np.isnan(u)
     high = np.where(unknown, 0.0, u)
