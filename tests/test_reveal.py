@@ -50,6 +50,13 @@ def test_by_hand_where_one_error_rejects():
     assert power_of(np.array([1]), 0.5, 0.9, 0.01).tolist() == [0]
 
 
+@pytest.mark.parametrize("allowed, alpha", [(0.01, 0.05), (0.5, 1e-3), (0.9, 0.4), (1e-4, 1e-9)])
+def test_a_test_rejects_above_the_quantile_of_its_errors(allowed, alpha):
+    points = np.unique(np.geomspace(1, 10**6, 200).astype(int))
+    expected = 1 + stats.binom.isf(alpha, points, allowed).astype(int)
+    np.testing.assert_array_equal(rejection(points, allowed, alpha), expected)
+
+
 @pytest.mark.parametrize("risk", (0.05, 0.4))
 @pytest.mark.parametrize("noise", (0.0, 0.1, 0.3))
 @pytest.mark.parametrize("uniform", (False, True))

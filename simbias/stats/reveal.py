@@ -49,12 +49,14 @@ def rejection(points: NDArray[np.int64], allowed_risk: float, alpha: float) -> N
         >>> rejection(np.array([5, 6, 100]), 0.01, alpha=0.05)
         array([1, 2, 4])
     """
-    low, high = np.full_like(points, -1), points + 1  # the tail of high is 0, that of low 1
-    while (high - low > 1).any():
-        middle = (low + high) // 2
-        rare = tail(middle, points, allowed_risk) <= alpha
-        low, high = np.where(rare, low, middle), np.where(rare, middle, high)
-    return high
+
+    def rare(errors: Elementwise) -> Holds:
+        unlikely: Holds = tail(np.ceil(errors), points, allowed_risk) <= alpha
+        return unlikely
+
+    halvings = int(points.max() + 2).bit_length()  # to a bracket of less than one error
+    _, high = bracket(rare, np.full(points.shape, -1.0), points + 1.0, halvings)
+    return np.ceil(high).astype(np.int64)
 
 
 def power_of(
