@@ -1,5 +1,7 @@
 """Selective certificates of classifiers: from points of their own, and held against exact risks."""
 
+import tarfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -12,6 +14,8 @@ from simbias import bounds, tasks
 from simbias.bounds.fresh import fresh_scores, leads
 from simbias.models import panel
 from simbias.models.classifier import predicted
+from simbias.results import Store, load_stack
+from simbias.stats.reveal import observed_rates
 from simbias.stats.selective import certify_answers, thresholds_of
 
 TASK = tasks.get("noisy-lms-7", dim=4)
@@ -102,16 +106,21 @@ def test_stochastic_classifiers_draw_anew_in_each_split(data):
     assert len(set(keys)) == 3
 
 
-def test_along_networks_certificates_fail_at_most_as_often_as_delta(trained):
-    """The law is a network's certify points, drawn with replacement: every risk of it is exact."""
+def law_of(trained, threshold_count=50):
+    """The certify points of a network as a law: leads, errors, thresholds and their exact risks."""
     own = panel(trained)
     scores, y = fresh_scores(own, 0, "selective", "certify", 4000)
     lead, wrong = leads(scores), predicted(scores) != y
-    thresholds = thresholds_of(
-        leads(fresh_scores(own, 0, "selective", "select", 2000).scores), 0.1, 50
-    )
+    seen = leads(fresh_scores(own, 0, "selective", "select", 2000).scores)
+    thresholds = thresholds_of(seen, 0.1, threshold_count)
     reached = lead[:, None] >= thresholds
-    risks = dict(zip(thresholds, reached[wrong].sum(axis=0) / reached.sum(axis=0), strict=True))
+    return lead, wrong, thresholds, reached[wrong].sum(axis=0) / reached.sum(axis=0)
+
+
+def test_along_networks_certificates_fail_at_most_as_often_as_delta(trained):
+    """The law is a network's certify points, drawn with replacement: every risk of it is exact."""
+    lead, wrong, thresholds, exact = law_of(trained)
+    risks = dict(zip(thresholds, exact, strict=True))
     # the first that fails does so by nothing, where half of the errors are answered
     hard = next(risk for risk in risks.values() if risk >= 0.5 * list(risks.values())[-1])
     allowed = float(hard) * (1 - 1e-9)
@@ -123,6 +132,116 @@ def test_along_networks_certificates_fail_at_most_as_often_as_delta(trained):
         failed += certificate.points > 0 and risks[certificate.threshold] > allowed
     assert certified > 300
     assert stats.binomtest(failed, 1000, 0.1, alternative="greater").pvalue > 0.001
+
+
+@pytest.mark.parametrize("uniform", (False, True))
+def test_labels_as_noisy_as_they_may_be_certify_no_more_often_than_delta(trained, uniform):
+    """The noise hides errors, or is the same for all points; taken as true, labels certify more."""
+    lead, wrong, thresholds, risks = law_of(trained)
+    allowed, noise = float(risks[risks >= 0.5 * risks[-1]][0]) * (1 - 1e-9), 0.3
+    shown = observed_rates(allowed, noise, uniform=uniform)[0]
+    random, failed, taken_as_true = np.random.default_rng(6), 0, 0
+    exact = dict(zip(thresholds, risks, strict=True)) | {np.inf: 0.0}
+    for _ in range(1000):
+        rows = random.integers(len(lead), size=1000)
+        other = random.random(1000) < noise
+        observed = wrong[rows] ^ (other if uniform else other & wrong[rows])
+        failed, taken_as_true = (
+            count
+            + (exact[certify_answers(lead[rows], observed, thresholds, rate, 0.1)[0]] > allowed)
+            for count, rate in ((failed, shown), (taken_as_true, allowed))
+        )
+    assert stats.binomtest(failed, 1000, 0.1, alternative="greater").pvalue > 0.001
+    if not uniform:  # the planted mistake
+        assert stats.binomtest(taken_as_true, 1000, 0.1, alternative="greater").pvalue < 1e-6
+
+
+def test_noise_is_paid_for_by_answers_and_risks_are_of_true_labels(data):
+    """The simple rule, whose errors are half of the tenth of points with the least leads."""
+
+    def simple(x):
+        return x @ data.rotation[0]
+
+    many = dict(data=data, held_out=4000, n_select=2000, n_certify=4000)
+    plain, bounded, flipped, uniform = (
+        bounds.selective(simple, 0.04, **many, **noise)
+        for noise in (
+            {},
+            {"noise": 0.4},
+            {"noise": 0.4, "flipped": 0.01},
+            {"noise": 0.4, "uniform": True},
+        )
+    )
+    answered = [one.fresh_answered.value.item() for one in (plain, bounded, flipped, uniform)]
+    assert answered[0] == answered[3] > answered[1] > answered[2] > 0.3
+    assert flipped.errors.item() > 0.005 * flipped.points.item()  # of the labels that were replaced
+    assert all((one.fresh_risk.low <= 0.04).all() for one in (plain, bounded, flipped))
+    assert (flipped.noise, flipped.flipped) == (0.4, 0.01)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    (
+        ({"noise": 1}, "^noise: got 1"),
+        ({"noise": 0.1, "flipped": 0.2}, "^flipped: got 0.2"),
+        ({"noise": 0.5, "uniform": True}, "^noise: got 0.5"),
+        ({"allowed_risk": 0.0}, "^allowed_risk: got 0.0"),
+        ({"delta": 1.0}, "^delta: got 1.0"),
+    ),
+)
+def test_noise_beyond_its_bound_is_refused_in_one_line(data, change, message):
+    with pytest.raises(ValueError, match=message):
+        bounds.selective(lambda x: x[:, 0], data=data, **FEW | {"allowed_risk": 0.3} | change)
+
+
+def test_uniform_noise_is_of_two_classes():
+    x, y = np.zeros((30, 3)), np.arange(30) % 3
+    own = simbias.data(tasks.ArrayTask("own", x, y), n_train=10)
+    with pytest.raises(ValueError, match="^uniform: got True, allowed: False with more than two"):
+        bounds.selective(lambda x: x, 0.1, data=own, noise=0.1, uniform=True)
+
+
+RECORDED = Path(__file__).parent.parent / "figures" / "recorded" / "pitfalls.tar.xz"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noise", (0.0, 0.1))
+def test_on_recorded_networks_certificates_fail_at_most_as_often_as_delta(noise, tmp_path):
+    """1,000 sets of held-out points of each of three networks; risks by a million others.
+
+    The allowed risk is that of a threshold, so that failing is as easy as it can be.
+    """
+    with tarfile.open(RECORDED) as archive:
+        archive.extractall(tmp_path, filter="data")
+    stack = load_stack(Store(tmp_path))
+    own, sets, m, delta = panel(stack), 1000, 1000, 0.05
+    for i in range(len(own)):
+        scores, y = fresh_scores(own, i, "selective", "certify", sets * m)
+        lead, wrong = leads(scores), predicted(scores) != y
+        seen = leads(fresh_scores(own, i, "selective", "select", 10_000).scores)
+        thresholds = thresholds_of(seen, 0.3, 100)
+        scores, y = fresh_scores(own, i, "selective", "holdout", sets * m)
+        other, bad = leads(scores), predicted(scores) != y
+        reached = [other >= threshold for threshold in thresholds]
+        risks = np.array([bad[rows].mean() for rows in reached])
+        allowed = float(risks[np.searchsorted(risks, 0.01)]) * (1 - 1e-9)
+        random = np.random.default_rng(i)
+        observed = wrong & (random.random(len(wrong)) >= noise)  # as many errors as can be hidden
+        exact = dict(zip(thresholds, risks, strict=True)) | {np.inf: 0.0}
+        found = [
+            certify_answers(
+                lead[start : start + m],
+                observed[start : start + m],
+                thresholds,
+                allowed * (1 - noise),
+                delta,
+            )
+            for start in range(0, sets * m, m)
+        ]
+        failed = sum(exact[answering.threshold] > allowed for answering in found)
+        certified = sum(answering.points > 0 for answering in found)
+        print(f"network {i}: allowed {allowed:.4f}, {certified} certified, {failed} fail of {sets}")
+        assert stats.binomtest(failed, sets, delta, alternative="greater").pvalue > 0.001
 
 
 def test_fresh_risks_of_networks_are_those_of_what_they_answer(trained):

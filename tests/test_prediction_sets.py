@@ -118,6 +118,38 @@ def test_sets_of_three_classes_are_measured_on_fresh_points():
     assert sets.fresh_missing.low[0, 1] <= 0.05
 
 
+@pytest.mark.parametrize("noise", (0.0, 0.5))
+def test_sets_of_networks_miss_true_labels_at_most_as_often_as_delta(trained, noise):
+    """A network's certify points, drawn with replacement; the noise hides what the sets miss."""
+    scores, y = fresh_scores(panel(trained), 0, "sets", "certify", 4000)
+    gaps = gaps_of(scores)
+    right, another = gaps[np.arange(4000), y], gaps[np.arange(4000), 1 - y]
+    allowed = float((right > np.sort(right)[3900]).mean()) * (1 - 1e-9)  # a reach just misses it
+    random, failed, taken_as_true = np.random.default_rng(8), 0, 0
+    for _ in range(REPEATS):
+        rows = random.integers(4000, size=1000)
+        hidden = (right[rows] > another[rows]) & (random.random(1000) < noise)
+        observed = np.where(hidden, another[rows], right[rows])
+        failed, taken_as_true = (
+            count + ((right > certify_reach(observed, rate, DELTA).reach).mean() > allowed)
+            for count, rate in ((failed, allowed * (1 - noise)), (taken_as_true, allowed))
+        )
+    assert consistent(failed)
+    assert noise == 0 or not consistent(taken_as_true)
+
+
+def test_sets_grow_with_the_noise_of_held_out_labels(trained):
+    few = dict(held_out=2000, n_certify=4000)
+    plain, noisy, flipped = (
+        bounds.prediction_sets(trained, 0.05, **few, **noise)
+        for noise in ({}, {"noise": 0.5}, {"noise": 0.5, "flipped": 0.01})
+    )
+    assert (plain.reach < noisy.reach).all() and (noisy.reach < flipped.reach).all()
+    assert (plain.fresh_size < flipped.fresh_size).all() and flipped.flipped == 0.01
+    with pytest.raises(ValueError, match="^flipped: got 0.1, allowed: a number in"):
+        bounds.prediction_sets(trained, 0.2, flipped=0.1, **few)
+
+
 def test_points_of_sets_are_not_those_of_selective_certificates():
     data = simbias.data(tasks.get("noisy-lms-7", dim=4), n_train=500)
     seen = []

@@ -6,19 +6,77 @@ task of points of one's own has no others, and gives the first of each split.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from simbias._checks import each, whole
+from simbias._checks import each, real, whole
 from simbias._keys import stream
 from simbias._memory import fits
 from simbias.models.classifier import finite, score
-from simbias.models.panel import Panel
+from simbias.models.data import DataSet
+from simbias.models.panel import Panel, panel
 from simbias.tasks.task import Points, numbers_of
 from simbias.training.problem import drawn
+
+
+@dataclass(frozen=True, eq=False)
+class FreshEffort:
+    """What certificates from fresh points rest on, beside the classifiers.
+
+    Attributes:
+        seeds: the seed of each data set.
+        held_out: numbers of held-out points, increasing.
+        delta: probability, at each number of held-out points, that the certificate fails.
+        noise: most probability that the label of a held-out point is another one.
+        flipped: probability with which the labels drawn for held-out points were replaced.
+        n_certify: fresh points for each classifier, whose labels are true.
+        confidence: coverage of each interval on fresh points.
+    """
+
+    seeds: tuple[int, ...]
+    held_out: tuple[int, ...]
+    delta: float
+    noise: float
+    flipped: float
+    n_certify: int
+    confidence: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """A row a classifier, a column a number of held-out points."""
+        return len(self.seeds), len(self.held_out)
+
+
+def planned(
+    learned: object,
+    data: DataSet | Sequence[DataSet] | None,
+    held_out: int | Sequence[int] | None,
+    delta: float,
+    noise: float,
+    flipped: float,
+    n_certify: int,
+    confidence: float,
+) -> tuple[Panel, FreshEffort]:
+    """The classifiers, and the effort that is spent on them, checked.
+
+    Raises:
+        ValueError: an argument out of range, or labels flipped more often than they may be noisy.
+    """
+    classifiers = panel(learned, data)
+    noise = real("noise", noise, 0, 1, open_high=True)
+    return classifiers, FreshEffort(
+        seeds=classifiers.seeds,
+        held_out=sizes_of(classifiers, held_out),
+        delta=real("delta", delta, 0, 1, open_low=True, open_high=True),
+        noise=noise,
+        flipped=real("flipped", flipped, 0, noise),
+        n_certify=available(classifiers, "certify", whole("n_certify", n_certify)),
+        confidence=real("confidence", confidence, 0, 1, open_low=True, open_high=True),
+    )
 
 
 class FreshScores(NamedTuple):
@@ -55,6 +113,23 @@ def unrotated_points(classifiers: Panel, i: int, purpose: str, split: str, rows:
     law = data_set.law._replace(rotation=np.eye(task.dim, dtype=np.float32))
     points: Points = jax.device_get(drawn(task.draw, split, rows, words, law))
     return points
+
+
+def held_out_scores(classifiers: Panel, i: int, purpose: str, effort: FreshEffort) -> FreshScores:
+    """The scores of classifier ``i`` on its held-out points, whose labels may be replaced.
+
+    A label is replaced with the probability that was asked for, whatever the point, by any other
+    one alike.
+    """
+    scores, y = fresh_scores(classifiers, i, purpose, "holdout", effort.held_out[-1])
+    if not effort.flipped:
+        return FreshScores(scores, y)
+    # no points are drawn within this stream either
+    words = jax.random.key_data(stream(classifiers.data[i].stream(purpose), "mask"))
+    generator = np.random.default_rng(np.asarray(words))
+    classes = scores.shape[1]
+    others = (y + generator.integers(1, classes, size=len(y))) % classes
+    return FreshScores(scores, np.where(generator.random(len(y)) < effort.flipped, others, y))
 
 
 def leads(scores: Float[np.ndarray, "rows classes"]) -> Float[np.ndarray, " rows"]:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from simbias._checks import real, whole
+from simbias._checks import real
 from simbias._defaults import DELTA
 from simbias._pinned import pinned
-from simbias.bounds.fresh import available, fresh_scores, sizes_of
+from simbias.bounds.fresh import FreshEffort, fresh_scores, held_out_scores, planned
 from simbias.models.data import DataSet
-from simbias.models.panel import panel
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
 from simbias.stats.prediction_sets import certify_reach
@@ -19,22 +18,19 @@ from simbias.validation import N_CERTIFY
 
 
 @dataclass(frozen=True, eq=False)
-class PredictionSets:
+class PredictionSets(FreshEffort):
     """What is certified of sets of labels: a row a classifier, a column a number of points.
 
     Attributes:
-        seeds: the seed of each data set.
-        held_out: numbers of held-out points, increasing.
+        seeds, held_out, delta, noise, flipped, n_certify, confidence: what was spent on it, as in
+            ``prediction_sets``.
         allowed_missing: the certified probability that a set misses the right label.
-        delta: probability, at each number of held-out points, that the certificate fails.
         reach: how far behind the greatest score that of a label in the set may be; infinity where
             only the set of all labels is certified.
         missed: held-out points whose set misses the right label.
         fresh_missing: on fresh points, the probability of missing, with its exact interval.
         fresh_several: the proportion of fresh points whose set is not a single label.
         fresh_size: the mean number of labels of their sets.
-        n_certify: fresh points for each classifier.
-        confidence: coverage of each interval on fresh points.
 
     Examples:
         >>> import simbias
@@ -46,17 +42,12 @@ class PredictionSets:
         ((2, 1), True)
     """
 
-    seeds: tuple[int, ...]
-    held_out: tuple[int, ...]
     allowed_missing: float
-    delta: float
     reach: Float[np.ndarray, "seeds sizes"]
     missed: Int[np.ndarray, "seeds sizes"]
     fresh_missing: Estimate
     fresh_several: Estimate
     fresh_size: Float[np.ndarray, "seeds sizes"]
-    n_certify: int
-    confidence: float
 
 
 def gaps_of(scores: Float[np.ndarray, "rows classes"]) -> Float[np.ndarray, "rows classes"]:
@@ -84,6 +75,8 @@ def prediction_sets(
     data: DataSet | Sequence[DataSet] | None = None,
     held_out: int | Sequence[int] | None = None,
     delta: float = DELTA,
+    noise: float = 0.0,
+    flipped: float = 0.0,
     n_certify: int = N_CERTIFY,
     confidence: float = 0.99,
 ) -> PredictionSets:
@@ -95,12 +88,22 @@ def prediction_sets(
     classifier given its training, and for each number of held-out points separately, at delta:
     those of smaller numbers are the first of larger ones.
 
+    With labels of held-out points that may be wrong, what is certified is still how often the true
+    one is missed. A point whose set misses its true label has, with a probability of at least
+    1 - noise, that label, so that the sets of a reach that miss true labels with probability p miss
+    the observed ones with at least p (1 - noise), whatever the noise depends on. So
+    allowed_missing (1 - noise) of the observed ones is certified.
+
     Args:
         learned: a stack, or any classifiers, as for ``simbias.validate``.
-        allowed_missing: in (0, 1); labels that are noisy count as they are.
+        allowed_missing: in (0, 1).
         data: for a classifier that does not know its training set.
         held_out: one number of held-out points or several; default as many as training points.
         delta: probability that a certificate fails, in (0, 1).
+        noise: most probability that the label of a held-out point is another one, given the point,
+            in [0, 1).
+        flipped: with which probability labels of held-out points are replaced here, by another one
+            at random, to try the certificate; at most ``noise``.
         n_certify: fresh points on which the sets are measured.
         confidence: of the intervals on fresh points, in (0, 1).
 
@@ -115,38 +118,31 @@ def prediction_sets(
         >>> sets.reach.tolist(), sets.fresh_size.tolist()  # .9^10 > .05: too few
         ([[inf]], [[2.0]])
     """
-    classifiers = panel(learned, data)
+    classifiers, effort = planned(
+        learned, data, held_out, delta, noise, flipped, n_certify, confidence
+    )
     real("allowed_missing", allowed_missing, 0, 1, open_low=True, open_high=True)
-    real("delta", delta, 0, 1, open_low=True, open_high=True)
-    confidence = real("confidence", confidence, 0, 1, open_low=True, open_high=True)
-    sizes = sizes_of(classifiers, held_out)
-    n_certify = available(classifiers, "certify", whole("n_certify", n_certify))
-    shape = (len(classifiers), len(sizes))
-    reach, size = np.zeros((2, *shape))
-    missed, outside, several = np.zeros((3, *shape), np.int64)
+    reach, size = np.zeros((2, *effort.shape))
+    missed, outside, several = np.zeros((3, *effort.shape), np.int64)
     for i in range(len(classifiers)):
-        scores, y = fresh_scores(classifiers, i, "sets", "holdout", sizes[-1])
+        scores, y = held_out_scores(classifiers, i, "sets", effort)
         right = gaps_of(scores)[np.arange(len(y)), y]
-        scores, y = fresh_scores(classifiers, i, "sets", "certify", n_certify)
+        scores, y = fresh_scores(classifiers, i, "sets", "certify", effort.n_certify)
         gaps = gaps_of(scores)
-        for column, points in enumerate(sizes):
-            certified = certify_reach(right[:points], allowed_missing, delta)
+        for column, points in enumerate(effort.held_out):
+            certified = certify_reach(right[:points], allowed_missing * (1 - noise), delta)
             reach[i, column], missed[i, column] = certified
             within = labels_within(gaps, certified.reach)
             outside[i, column] = (~within[np.arange(len(y)), y]).sum()
             several[i, column] = (within.sum(axis=1) > 1).sum()
             size[i, column] = within.sum(axis=1).mean()
-    trials = np.full(shape, n_certify)
+    trials = np.full(effort.shape, effort.n_certify)
     return PredictionSets(
-        seeds=classifiers.seeds,
-        held_out=sizes,
+        **vars(effort),
         allowed_missing=float(allowed_missing),
-        delta=float(delta),
         reach=reach,
         missed=missed,
-        fresh_missing=clopper_pearson(outside, trials, confidence),
-        fresh_several=clopper_pearson(several, trials, confidence),
+        fresh_missing=clopper_pearson(outside, trials, effort.confidence),
+        fresh_several=clopper_pearson(several, trials, effort.confidence),
         fresh_size=size,
-        n_certify=n_certify,
-        confidence=confidence,
     )
