@@ -167,6 +167,9 @@ QUANTITIES = Registry(
                 "bound_valid",
                 "certifies",
             ),
+            "bounds.enough": (
+                "answered", "answered_risk", "set_size", "set_missing", "revealing_points",
+            ),
         }.items()
         for name in names
     },

@@ -47,6 +47,7 @@ ARGUMENTS = {
     "rule": ["achievable", "simple"],
     "bound": ["clopper-pearson", "occam"],
     "shift": written(BENIGN),
+    "request": ["allowed=0.4,noise=0.1"],
 }
 
 

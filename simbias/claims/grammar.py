@@ -206,7 +206,7 @@ class _Reader:
         values: list[str | float] = []
         for argument, literal in zip(quantity.arguments, literals, strict=True):
             match literal:
-                case str() if argument.kind != "number" and re.fullmatch(r"[\w.-]+", literal):
+                case str() if argument.kind != "number" and re.fullmatch(r"[\w.=-]+", literal):
                     values.append(literal)
                 case int() | float() if argument.kind == "number":
                     values.append(self.number(tree, literal))
