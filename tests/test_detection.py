@@ -1,10 +1,13 @@
 """The most powerful test between a task and its shift, where its power is known in closed form."""
 
+import jax
 import numpy as np
 import pytest
 
 from simbias import tasks
+from simbias.tasks.densities import log_density
 from simbias.tasks.detection import detect
+from simbias.tasks.shifts import shifted
 
 SURE = {"confidence": 0.999, "repetitions": 999}
 
@@ -64,6 +67,23 @@ def test_the_test_has_its_size_on_average_over_critical_values(shift, level):
     # a count of each seed, and its critical value's own level, a beta variable
     deviation = np.sqrt(level * (1 - level) * (1 / sets + 1 / (sets + 2)) / seeds)
     assert abs(np.mean(sizes) - level) <= 4 * deviation
+
+
+def test_a_tilted_point_is_seen_where_it_leaves_the_support():
+    """At 90 degrees (x0, x1) becomes (-x1, x0). Slabs are .24 wide: of label 0 the outer ones, of
+    mass 1/8 each, and |x| < .12; of label 1 those from .32 to .56 on either side.
+
+    Of label 0, -x1 lies in (-1, -.1) for the right outer slab and a twelfth of the middle one, and
+    x0 in a slab for .26 of the length .9; of label 1 for the left slab, and .24 of .9.
+    """
+    stays = ((1 / 8 + 3 / 4 / 12) * 0.26 + 1 / 2 * 0.24) / 0.9 / 2
+    task = tasks.get("lms-5", dim=3)
+    found = detect(task, "tilt=90", points=1, **SURE)
+    assert found.power.high >= 1 - stays and found.power.value >= 1 - 1.7 * stays
+    assert encloses(found.size, 0.05)
+    x, _ = shifted(task, "tilt=90").sample(jax.random.key(0), 20_000)
+    left = np.isneginf(log_density(task, np.asarray(x, float), None)).mean()
+    assert abs(left - (1 - stays)) <= 5 * np.sqrt(stays / 20_000)
 
 
 def test_tasks_without_densities_and_too_few_sets_are_refused():

@@ -19,6 +19,7 @@ from simbias.tasks.shifts import (
     shifted,
     tempered,
 )
+from simbias.tasks.tilted import trapezoid
 
 ROWS = 4000
 
@@ -88,6 +89,9 @@ def test_a_noisy_coordinate_has_its_margin_as_gap():
         ("lms-7", "move-others=0.1", "less than the margin, 0.1"),
         ("lms-7", "move-others=-0.15", "less than the margin, 0.1"),
         ("lsn", "move-others=0.5", "less than the margin, 0.5"),
+        ("ms-7", "tilt=5", "a task with a simple and another coordinate, both of intervals"),
+        ("lsn", "tilt=5", "a task with a simple and another coordinate, both of intervals"),
+        ("lms-7", "tilt=181", r"tilt=NUMBER, in \[-180, 180\]"),
     ],
 )
 def test_a_shift_that_cannot_be_is_refused(name, shift, words):
@@ -148,12 +152,12 @@ CASES = (
     "none", "margin", "conflict=0", "conflict=0.3", "conflict=0.5", "conflict=1", "move=0.03",
     "move=0.2", "move=-0.5", "move=1.5", "even-slabs", "slab-masses=2", "move-others=0.02",
     "move-others=-0.01", "density=0", "density=0.9", "conflict-others=0.3", "conflict-others=0.5",
-    "gaps",
+    "gaps", "tilt=0", "tilt=15", "tilt=-40", "tilt=90", "tilt=180",
 )  # fmt: skip
 SETTINGS = [(5, 0.05, 0.0), (7, 0.1, 0.1), (3, 0.3, 0.5)]  # slabs, margin, noise
 
 
-def closed(shift, margin, noise):
+def closed(shift, slabs, margin, noise):
     """What the two rules score, derived by hand from the laws."""
     name, _, number = shift.partition("=")
     q = float(number or 0)
@@ -162,8 +166,31 @@ def closed(shift, margin, noise):
         "margin": 0.5,
         "conflict": 1 - noise / 2 - q * (1 - noise),
         "move": 1 - noise / 2 - (1 - noise) * beyond / 2,
+        "tilt": tilted(q, slabs, margin, noise) if name == "tilt" else 0,
     }.get(name, 1 - noise / 2)
     return simple, {"conflict-others": 1 - q, "gaps": 0.5}.get(name, 1.0)
+
+
+def tilted(angle, slabs, margin, noise):
+    """What sign(cos a x0 - sin a x1) scores, by a sum over x1 on a fine grid of each slab."""
+    cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    width, half = 2 * (1 - (slabs - 1) * margin) / slabs, slabs // 2
+    masses = {3: ([1], [1]), 5: ([3 / 4, 1 / 4], [1]), 7: ([1 / 2, 1 / 2], [7 / 8, 1 / 8])}[slabs]
+    score = 0.0
+    for label, sign in ((0, -1), (1, 1)):
+        for offset, mass in zip(range(label, half + 1, 2), masses[label], strict=True):
+            for side in (-1, 1):
+                grid = width * ((np.arange(20_000) + 0.5) / 20_000 - 0.5)
+                bar = sin * (side * offset * (width + 2 * margin) + grid)  # cos x0 is beyond it
+                for low, high, part in ((-margin, margin, noise), (*ends(sign, margin), 1 - noise)):
+                    low, high = sorted((cos * low, cos * high))
+                    above = np.clip((high - bar) / max(high - low, 1e-12), 0, 1)
+                    score += mass * part * (above if sign > 0 else 1 - above).mean() / 4
+    return score
+
+
+def ends(sign, margin):
+    return (margin, 1) if sign > 0 else (-1, -margin)
 
 
 def points(shift, slabs, margin, noise, rows, dim, seed=0):
@@ -206,6 +233,9 @@ def points(shift, slabs, margin, noise, rows, dim, seed=0):
             gap = g.integers(slabs - 1, size=rows) - half + 0.5
             value = gap * (width + 2 * margin) + margin * (2 * g.random(rows) - 1)
         x.append(value + q * (name == "move-others"))
+    if name == "tilt":
+        cos, sin = np.cos(np.deg2rad(q)), np.sin(np.deg2rad(q))
+        x[:2] = cos * x[0] - sin * x[1], sin * x[0] + cos * x[1]
     return np.stack(x, axis=1), y
 
 
@@ -222,8 +252,9 @@ def assert_scores(x, y, dim, expected, slabs, margin):
 @pytest.mark.parametrize("shift", CASES)
 def test_both_rules_score_under_a_shift_what_their_laws_say(shift, slabs, margin, noise):
     task = tasks.get("noisy-lms-7", dim=3, slabs=slabs, margin=margin, noise=noise)
-    expected = closed(shift, margin, noise)
-    assert oracle_accuracy(task, shift) == pytest.approx(expected, abs=1e-12)
+    expected = closed(shift, slabs, margin, noise)
+    close = 1e-7 if shift.startswith("tilt") else 1e-12  # of a sum on a grid
+    assert oracle_accuracy(task, shift) == pytest.approx(expected, abs=close)
     x, y = points(shift, slabs, margin, noise, 20_000, 3)
     assert_scores(x, y, 3, expected, slabs, margin)
 
@@ -235,9 +266,11 @@ def test_both_rules_score_so_on_a_million_draws(dim, slabs, margin, noise):
     shifts = [shift for shift in CASES if shift != "move-others=0.02" or margin > 0.02]
     shifts = [shift for shift in shifts if shift != "move-others=-0.01" or margin > 0.01]
     task = tasks.get("noisy-lms-7", dim=dim, slabs=slabs, margin=margin, noise=noise)
+    shifts = [shift for shift in shifts if not shift.startswith("tilt") or dim > 2]
     for shift in shifts:
-        expected = closed(shift, margin, noise)
-        assert oracle_accuracy(task, shift) == pytest.approx(expected, abs=1e-12)
+        expected = closed(shift, slabs, margin, noise)
+        close = 1e-7 if shift.startswith("tilt") else 1e-12
+        assert oracle_accuracy(task, shift) == pytest.approx(expected, abs=close)
         x, y = points(shift, slabs, margin, noise, 10**6, dim)
         assert_scores(x, y, dim, expected, slabs, margin)
         x, y = task_points(shifted(task, shift), 10**6)
@@ -250,6 +283,28 @@ def test_both_rules_score_so_on_a_million_draws(dim, slabs, margin, noise):
 def task_points(task, rows):
     x, y = task.sample(jax.random.key(1), rows)
     return np.asarray(x), np.asarray(y)
+
+
+def test_a_tilt_by_hand():
+    """A right angle puts the slab coordinate, which is even, in the simple one's place; a small one
+    on a wide margin costs nothing: sin 5 < cos 5 / 2."""
+    task = tasks.get("lms-7", dim=3, margin={"linear": 0.5, "slab-7": 0.1})
+    for shift, simple in (("tilt=90", 0.5), ("tilt=-90", 0.5), ("tilt=180", 0.0), ("tilt=5", 1.0)):
+        assert oracle_accuracy(task, shift) == pytest.approx((simple, 1.0), abs=1e-12)
+    assert shifted(task, "tilt=5").truth.simple_risk is None
+
+
+def test_in_two_coordinates_no_rule_is_out_of_the_plane():
+    with pytest.raises(ValueError, match="the labels of the achievable rule right"):
+        shifted(tasks.get("lms-7", dim=2), "tilt=30")
+
+
+@pytest.mark.parametrize("value", [-1, 0, 0.1, 0.3, 0.5, 1, 1.2, 1.3, 2])
+@pytest.mark.parametrize(("narrow", "wide"), [(0.3, 1.0), (1.0, 1.0), (0.0, 1.0)])
+def test_the_sum_of_two_uniforms_has_a_trapezoidal_law(value, narrow, wide):
+    v = narrow * (np.arange(200_000) + 0.5) / 200_000
+    expected = np.clip((value - v) / wide, 0, 1).mean()
+    assert trapezoid(value, narrow, wide) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("shift", ["conflict=0.3", "move=0.2", "density=0.9", "slab-masses=2"])

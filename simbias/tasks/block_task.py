@@ -1,6 +1,6 @@
 """The block task: a distribution over (x, y) made of independent coordinates given the label.
 
-Labels are fair coins, and everything is drawn independently for every row (the corruption of a
+Labels are fair coins, and everything is drawn independently for every row (the noise of a
 noisy coordinate included), so that rows are i.i.d. as generalisation bounds require. The inputs of
 a data set are turned by one orthogonal matrix, drawn once a data set.
 """
@@ -32,7 +32,8 @@ class Tables(NamedTuple):
     ``start[y, j, i]`` is the probability below piece i of coordinate j given label y, ``low`` its
     left end and ``slope`` its length over its mass: the quantile function is piecewise linear.
     Unused pieces start at 2, which no uniform draw reaches. ``normal`` marks standard normal
-    coordinates and is None where there are none.
+    coordinates and is None where there are none. ``tilt`` turns a drawn point, ``x @ tilt``; None:
+    it stays.
     """
 
     start: Float[AnyArray, "labels dim pieces"]
@@ -40,6 +41,7 @@ class Tables(NamedTuple):
     slope: Float[AnyArray, "labels dim pieces"]
     simple: Bool[AnyArray, " dim"]
     normal: Bool[AnyArray, " dim"] | None
+    tilt: Float[AnyArray, "dim dim"] | None = None
 
 
 class BlockLaw(NamedTuple):
@@ -60,6 +62,9 @@ class BlockTask:
         blocks: the law of each coordinate, before rotation.
         simple_set: indices of the coordinates with the simplest predictive structure, S.
         rotated: whether a data set's inputs are turned by a random orthogonal matrix.
+        angle: degrees by which points are tilted in the plane of the first simple and the first
+            other coordinate, before that; not 0 only of a shifted task, whose coordinates are then
+            not independent, though ``blocks`` are those of the point before it is tilted.
 
     Raises:
         ValueError: no coordinates, or a simple set that is not of them.
@@ -82,6 +87,7 @@ class BlockTask:
     blocks: tuple[Block, ...]
     simple_set: tuple[int, ...]
     rotated: bool = True
+    angle: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", deepcopy(dict(self.settings)))
@@ -102,6 +108,17 @@ class BlockTask:
         """Number of input coordinates."""
         return len(self.blocks)
 
+    @cached_property
+    def tilt(self) -> Float[np.ndarray, "dim dim"] | None:
+        """The matrix that tilts a point, ``x @ tilt`` (float64); None where the angle is 0."""
+        if not self.angle:
+            return None
+        plane = [self.simple_set[0], next(j for j in range(self.dim) if j not in self.simple_set)]
+        matrix, radians = np.eye(self.dim), np.deg2rad(self.angle)
+        cos, sin = np.cos(radians), np.sin(radians)
+        matrix[np.ix_(plane, plane)] = [[cos, sin], [-sin, cos]]
+        return matrix
+
     @property
     def margins(self) -> dict[str, float]:
         """The margin of each kind of coordinate, in input units."""
@@ -119,8 +136,8 @@ class BlockTask:
 
     @property
     def truth(self) -> Truth:
-        """The exact risks of the simple and of the achievable rule."""
-        return Truth(simple_risk(self), achievable_risk(self))
+        """The exact risks of the simple rule (None where points are tilted) and the achievable."""
+        return Truth(None if self.angle else simple_risk(self), achievable_risk(self))
 
     def law(self, key: Key[Array, ""]) -> BlockLaw:
         """The tables of the task, and a rotation drawn from the key."""
@@ -218,7 +235,7 @@ def quantile(
         # Half a spacing of the uniform grid keeps the argument off 0, where the quantile is -inf.
         gauss = jax.scipy.special.ndtri(uniforms + np.float32(2**-24))
         x = jnp.where(tables.normal[None, :], gauss, x)
-    return x
+    return x if tables.tilt is None else x @ tables.tilt
 
 
 def draw(
@@ -251,7 +268,8 @@ def _tables(task: BlockTask) -> Tables:
                 below += mass
     simple = np.isin(np.arange(task.dim), task.simple_set)
     normal = np.array([block.is_normal for block in task.blocks])
-    return Tables(start, low, slope, simple, normal if normal.any() else None)
+    tilt = None if task.tilt is None else task.tilt.astype(np.float32)
+    return Tables(start, low, slope, simple, normal if normal.any() else None, tilt)
 
 
 def block_task(task: object) -> BlockTask:

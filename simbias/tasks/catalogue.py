@@ -79,7 +79,8 @@ def content(task: Task) -> str:
 def _law_bytes(task: Task) -> bytes:
     """The law that points are drawn from, as bytes to hash."""
     if isinstance(task, BlockTask):
-        return repr((task.blocks, task.simple_set, task.rotated)).encode()
+        tilted = (task.angle,) if task.angle else ()
+        return repr((task.blocks, task.simple_set, task.rotated, *tilted)).encode()
     law = jax.device_get(task.law(seed_key(0)))
     leaves = jax.tree_util.tree_flatten_with_path(law)[0]
     # the last digits of a rotation depend on the processor

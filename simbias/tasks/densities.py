@@ -58,13 +58,14 @@ def draw_unrotated(
             chosen = generator.choice(len(law), size=len(members), p=mass / mass.sum())
             length = (high - low)[chosen]
             x[members, j] = low[chosen] + generator.random(len(members)) * length
-    return x, y
+    return x if task.tilt is None else x @ task.tilt, y
 
 
 def log_density(
     task: BlockTask, x: Float[np.ndarray, "rows dim"], y: Int[np.ndarray, " rows"] | None
 ) -> NDArray[np.float64]:
     """The log-density of points and labels, or of points alone; -inf outside the support."""
+    x = x if task.tilt is None else x @ task.tilt.T
     given = np.full((2, len(x)), -np.log(2.0))
     for j, block in enumerate(task.blocks):
         for label, law in enumerate(block.laws):
@@ -119,10 +120,12 @@ def weights_of(task: BlockTask, other: BlockTask) -> Weights:
     """The largest weight, and the mass of ``other`` outside the support of ``task``; exact.
 
     Raises:
-        ValueError: a task of atoms.
+        ValueError: a task of atoms, or one whose points are tilted.
     """
     for law in (task, other):
         check_densities(law)
+        if law.angle:
+            raise fail("shift", f"tilt={law.angle:g}", "one that keeps coordinates independent")
     largest, inside = np.ones(2), np.ones(2)
     for _, (own, new) in _changed(task, other):
         for label in (0, 1):

@@ -7,7 +7,7 @@ be measured.
 """
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -20,9 +20,9 @@ from simbias.tasks.oracle import (
     bayes_rule,
     decided,
     parts_of,
-    rule_risk,
     simple_rule,
 )
+from simbias.tasks.tilted import tilted_risk
 
 _MOST_POWER = 10.0
 
@@ -35,6 +35,8 @@ class Shift(NamedTuple):
         simple: which coordinates change: those of the simple set, the others, or all (None).
         low, high: the range of the number; None: the shift takes none.
         benign: whether the achievable rule stays right on every point.
+        tilts: whether the number is an angle, by which points are tilted in a plane.
+        check: raises ValueError for a task that cannot be shifted so far; None: it always can.
 
     Examples:
         >>> from simbias.tasks.shifts import SHIFTS
@@ -48,6 +50,8 @@ class Shift(NamedTuple):
     low: float | None = None
     high: float | None = None
     benign: bool = True
+    tilts: bool = False
+    check: Callable[[BlockTask, float], None] | None = None
 
 
 class OracleAccuracy(NamedTuple):
@@ -134,6 +138,36 @@ def moved(block: Block, distance: float) -> Block:
     return replace(block, laws=Pair(*laws))
 
 
+def _within_gaps(task: BlockTask, distance: float) -> None:
+    """Raise ValueError where a coordinate outside the simple set would move across a cut."""
+    others = {block: i for i, block in enumerate(task.blocks) if i not in task.simple_set}
+    least = min(
+        (
+            abs(cut - end)
+            for block, i in others.items()
+            for cut in bayes_rule(task, i).cuts
+            for part in decided(block)
+            for end in part[:2]
+        ),
+        default=math.inf,
+    )
+    if not abs(distance) < least:
+        raise fail(
+            "shift", f"move-others={distance:g} on {task.name}", f"less than the margin, {least:g}"
+        )
+
+
+def _has_plane(task: BlockTask, angle: float) -> None:
+    """Raise ValueError unless a simple and another coordinate, with densities, span a plane."""
+    others = [block for i, block in enumerate(task.blocks) if i not in task.simple_set]
+    first = [task.blocks[i] for i in task.simple_set[:1]] + others[:1]
+    pieces = [piece for block in first for law in block.laws for piece in law]
+    dense = all(block.laws.positive for block in first) and all(p.low < p.high for p in pieces)
+    if len(first) < 2 or not task.simple_set or not dense:
+        words = "a task with a simple and another coordinate, both of intervals"
+        raise fail("shift", f"tilt={angle:g} on {task.name}", words)
+
+
 SHIFTS: dict[str, Shift] = {
     "none": Shift(lambda block, _: block, None),
     "margin": Shift(lambda block, _: in_gaps(block), True),
@@ -141,8 +175,9 @@ SHIFTS: dict[str, Shift] = {
     "move": Shift(moved, True, -2, 2),
     "even-slabs": Shift(lambda block, _: tempered(block, 0), False),
     "slab-masses": Shift(tempered, False, 0, _MOST_POWER),
-    "move-others": Shift(moved, False, -1, 1),
+    "move-others": Shift(moved, False, -1, 1, check=_within_gaps),
     "density": Shift(concentrated, None, 0, 1),
+    "tilt": Shift(lambda block, _: block, None, -180, 180, tilts=True, check=_has_plane),
     "conflict-others": Shift(in_conflict, False, 0, 1, benign=False),
     "gaps": Shift(lambda block, _: in_gaps(block), False, benign=False),
 }
@@ -187,7 +222,8 @@ def shifted(task: BlockTask, shift: str) -> BlockTask:
             whatever the label, and the training distribution has no mass.
 
             Of all: ``"none"``; ``"density=W"``, a proportion W of the mass of each interval lies in
-            its inner half.
+            its inner half; ``"tilt=A"``, points are turned by A degrees in the plane of the first
+            simple and the first other coordinate, so that a rule of any further one stays right.
 
     Raises:
         ValueError: an unknown shift, a number out of its range, a task without simple coordinates
@@ -195,7 +231,8 @@ def shifted(task: BlockTask, shift: str) -> BlockTask:
             achievable rule would label more points wrongly.
 
     Notes:
-        Changed coordinates are independent of each other given the label, as all are. At 1/2
+        Changed coordinates are independent of each other given the label, as all are before points
+        are tilted. At 1/2
         ``"conflict-others"`` draws each with a label of its own, where the S^c-randomised points
         of a report keep one other label for all of them; for a rule of one coordinate it is the
         same.
@@ -213,40 +250,45 @@ def shifted(task: BlockTask, shift: str) -> BlockTask:
         else block
         for i, block in enumerate(task.blocks)
     )
-    moved_task = replace(task, settings={**task.settings, "shift": text}, blocks=blocks)
-    if name == "move-others":
-        _within_gaps(task, number)
+    if kind.check is not None:
+        kind.check(task, number)
+    moved_task = replace(
+        task,
+        settings={**task.settings, "shift": text},
+        blocks=blocks,
+        angle=number if kind.tilts else task.angle,
+    )
     rule = attained_rule(task) if kind.benign else None
-    if rule is not None and rule_risk(moved_task, rule) > rule_risk(task, rule) + 1e-12:
+    if rule is not None and tilted_risk(moved_task, rule) > tilted_risk(task, rule) + 1e-12:
         words = "one that keeps the labels of the achievable rule right"
         raise fail("shift", f"{shift} on {task.name}", words)
     return moved_task
 
 
-def _within_gaps(task: BlockTask, distance: float) -> None:
-    """Raise ValueError where a coordinate outside the simple set would move across a cut."""
-    others = {block: i for i, block in enumerate(task.blocks) if i not in task.simple_set}
-    least = min(
-        (
-            abs(cut - end)
-            for block, i in others.items()
-            for cut in bayes_rule(task, i).cuts
-            for part in decided(block)
-            for end in part[:2]
-        ),
-        default=math.inf,
-    )
-    if not abs(distance) < least:
-        raise fail(
-            "shift", f"move-others={distance:g} on {task.name}", f"less than the margin, {least:g}"
-        )
+def possible_shifts(task: BlockTask, shifts: Iterable[str]) -> list[str]:
+    """Those of some shifts that a task has, in their order.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.tasks.shifts import possible_shifts
+        >>> possible_shifts(simbias.tasks.get("ms-7", dim=3), ["margin", "even-slabs"])
+        ['even-slabs']
+    """
+    possible = []
+    for shift in shifts:
+        try:
+            shifted(task, shift)
+        except ValueError:
+            continue
+        possible.append(shift)
+    return possible
 
 
 def oracle_accuracy(task: BlockTask, shift: str) -> OracleAccuracy:
     """Exact accuracies under a shift of the task's own simple and achievable rule.
 
-    They are finite sums over the laws of one coordinate each. On a linear simple coordinate of
-    margin m and noise p, and slabs without noise, they are:
+    They are finite sums over the laws of one coordinate each, or of two where points are tilted. On
+    a linear simple coordinate of margin m and noise p, and slabs without noise, they are:
 
     ===================  ========================================  ==========
     shift                simple                                    achievable
@@ -261,6 +303,8 @@ def oracle_accuracy(task: BlockTask, shift: str) -> OracleAccuracy:
                          d = max(0, abs(s) - m)
     conflict-others=q    1 - p/2                                   1 - q
     gaps                 1 - p/2                                   1/2
+    tilt=a               of cos(a) x0 - sin(a) x1, whose law is    1
+                         a sum of trapezoids
     ===================  ========================================  ==========
 
     Where labels are flipped independently with probability h, an accuracy a becomes
@@ -282,4 +326,6 @@ def oracle_accuracy(task: BlockTask, shift: str) -> OracleAccuracy:
     """
     other = shifted(task, shift)
     rules = simple_rule(task), attained_rule(task)
-    return OracleAccuracy(*(None if rule is None else 1 - rule_risk(other, rule) for rule in rules))
+    return OracleAccuracy(
+        *(None if rule is None else 1 - tilted_risk(other, rule) for rule in rules)
+    )
