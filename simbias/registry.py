@@ -159,7 +159,7 @@ QUANTITIES = Registry(
                 "gap", "excess_risk", "transition_updates", "early_stopping_gain",
                 "island_excess", "log_weight_ratio", "shifted_accuracy", "control_risk",
                 "early_stopping_difference", "seed_agreement", "conflict_slope",
-                "worst_group_accuracy",
+                "worst_group_accuracy", "corruption_error",
             ),
             "bounds.quantities": (
                 "held_out_points",
@@ -195,7 +195,7 @@ FIGURES = Registry(
         name: Entry(f"simbias.plots.run:{name}_of", "")
         for name in (
             "boundary", "training", "table", "islands", "phase", "bounds", "discrimination",
-            "certify", "claims",
+            "certify", "claims", "visibility",
         )
     },
 )  # fmt: skip

@@ -10,6 +10,7 @@ from simbias.bounds import Evaluation, Record
 from simbias.bounds.discrimination import Interval, RankingScore
 from simbias.plots import BoundaryDisplay, ComparisonRow, RegionsDisplay, TrainingDisplay
 from simbias.plots._points import PlottedPoints
+from simbias.plots.visibility import VisibilityRow
 from simbias.results.summary import Mean, Summary
 from simbias.results.transitions import Transitions
 from simbias.training.cell import Cell
@@ -197,6 +198,15 @@ def discrimination():
     )
 
 
+def visibility():
+    """Two shifts, one of which a trained network does not see."""
+    rows = [
+        ("conflict=0.5", 0.45, 0.44, 0.47, 3, 2, 4, np.inf, 700, np.inf, 1000),
+        ("move=0.5", 0.21, 0.2, 0.23, 1, 1, 1, 300, 200, 500, 1000),
+    ]
+    return plots.VisibilityDisplay("name", 0.8, tuple(VisibilityRow(*row) for row in rows))
+
+
 @cache
 def islands():
     """The achievable control in four dimensions."""
@@ -214,6 +224,7 @@ KINDS = {
     "bounds": bounds,
     "claims": claims,
     "discrimination": discrimination,
+    "visibility": visibility,
     "islands": islands,
 }
 GRIDS = {

@@ -232,6 +232,7 @@ def test_the_achievable_network_never_errs_whatever_the_benign_shift(controls):
     assert (measured(subject, "excess_risk").value == 0).all()
     for kind in written(BENIGN):
         assert (measured(subject, "shifted_accuracy", kind).value == 1).all()
+    assert (measured(subject, "corruption_error").value == 0).all()
 
 
 def test_the_simple_network_owes_half_the_noise_and_all_it_knows_to_the_simple_set(controls):
@@ -239,6 +240,7 @@ def test_the_simple_network_owes_half_the_noise_and_all_it_knows_to_the_simple_s
     assert encloses(measured(subject, "excess_risk"), CELL.task.settings["noise"] / 2)
     assert encloses(measured(subject, "s_randomised_accuracy"), 0.5)
     assert encloses(measured(subject, "s_randomised_auc"), 0.5)
+    assert encloses(measured(subject, "corruption_error"), 1)
     assert encloses(measured(subject, "sc_randomised_accuracy"), 0.95)
     assert (measured(subject, "simple_agreement").value == 1).all()
     assert (measured(subject, "exceptions_fitted").value == 0).all()

@@ -113,6 +113,12 @@ ENTRANCES = {
     "validation.measure_conflicts": lambda given: validation.measure_conflicts(
         given.stack, n_certify=500
     ),
+    "validation.measure_corruption": lambda given: validation.measure_corruption(
+        given.stack, shifts=["margin"], n_certify=500
+    ),
+    "validation.measure_visibility": lambda given: validation.measure_visibility(
+        given.stack, shifts=["margin"], sizes=[20], repetitions=2, n_certify=500
+    ),
     "validation.measure_grids": lambda given: validation.measure_grids(
         given.stack, resolution=20, contexts=8, coordinates=[1]
     ),
@@ -161,7 +167,7 @@ OTHERS = {
     "losses": {"cross_entropy", "get", "hinge", "logistic", "names", "square"},
     "models": {"classifier", "edited", "estimator", "member", "panel"},
     "networks": {"get"},
-    "plots": {"bounds", "claims", "comparison", "discrimination", "phase"},
+    "plots": {"bounds", "claims", "comparison", "discrimination", "phase", "visibility"},
     "quantities": {"quantity", "unit_named"},
     "results": {"load_fitted", "summarise"},
     "runner": set(),

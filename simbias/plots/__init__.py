@@ -11,6 +11,7 @@ from simbias.plots.islands import IslandsDisplay, islands
 from simbias.plots.phase import PhaseDisplay, phase
 from simbias.plots.regions import RegionsDisplay
 from simbias.plots.training import TrainingDisplay, training
+from simbias.plots.visibility import VisibilityDisplay, visibility
 
 __all__ = [
     "DPI",
@@ -26,6 +27,7 @@ __all__ = [
     "RegionsDisplay",
     "ComparisonRow",
     "TrainingDisplay",
+    "VisibilityDisplay",
     "boundary",
     "bounds",
     "certify",
@@ -35,4 +37,5 @@ __all__ = [
     "islands",
     "phase",
     "training",
+    "visibility",
 ]

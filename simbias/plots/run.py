@@ -26,6 +26,7 @@ from simbias.plots.discrimination import discrimination
 from simbias.plots.islands import islands
 from simbias.plots.phase import phase
 from simbias.plots.training import training
+from simbias.plots.visibility import visibility
 from simbias.registry import FIGURES
 from simbias.results import Store, StoreError, summarise
 from simbias.results.bounds import comparable, read_all, seeds_without_values
@@ -33,13 +34,15 @@ from simbias.results.claims import read_verdicts
 from simbias.results.summary import INTERVAL, Summary, cell_settings
 from simbias.results.trained import Trained, check_one, learned, load_sound, trained
 from simbias.tasks import BlockTask
+from simbias.tasks.shifts import possible_shifts
 from simbias.training.cell import Cell
 from simbias.training.stack import Stack
 from simbias.training.words import departures, phrases
 from simbias.validation.contexts import slab_coordinates
 from simbias.validation.grids import count_slab_cuts
+from simbias.validation.visibility import VISIBLE, measure_visibility
 
-_SLOW = ("islands",)  # a minute or more
+_SLOW = ("islands", "visibility")  # a minute or more
 _COMPARED = ("train_accuracy", "test_accuracy", "s_randomised_accuracy", "sc_randomised_accuracy")
 
 Listing = Callable[[Store, str | None], list[Trained[OwnCell]]]  # which cells a figure may be of
@@ -87,8 +90,8 @@ def draw(chosen: Chosen, kinds: Sequence[str] | None = None) -> list[Path]:
 
     Args:
         chosen: the run and the part of it; its ``note`` gets default figures left out, too.
-        kinds: names of registered figures; default: those of what the run has, without ``islands``,
-            which takes a minute or more.
+        kinds: names of registered figures; default: those of what the run has, without ``islands``
+            and ``visibility``, which take a minute or more.
 
     Returns:
         The files written.
@@ -208,6 +211,23 @@ def claims_of(chosen: Chosen) -> tuple[str, Display]:
     if not rows:
         raise Absent(chosen.store, "verdicts")
     return "claims", claims(rows)
+
+
+def visibility_of(chosen: Chosen) -> tuple[str, Display]:
+    """What shifts cost networks, against the points that reveal each; it takes many minutes."""
+    stack, _ = _sound("visibility", chosen)
+    task = stack.cell.task
+    shifts = possible_shifts(task, VISIBLE) if isinstance(task, BlockTask) else []
+    if not shifts:
+        raise Absent(chosen.store, "networks on a task that has shifts")
+    rows = measure_visibility(stack, shifts=shifts, note=chosen.note)
+    return f"visibility-{_slug(stack.cell)}", visibility(rows, name=networks_name(stack))
+
+
+def networks_name(stack: Stack) -> str:
+    """Networks of a cell in words."""
+    words = phrases({"n_train": stack.cell.n_train} | departures(stack.cell.task))
+    return f"{stack.cell.task.name} {stack.cell.network.label}, {words}, {len(stack)} networks"
 
 
 def _bounded(chosen: Chosen) -> Bounded:

@@ -16,13 +16,21 @@ from simbias.quantities.subject import Subject
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
 from simbias.tasks.block_task import block_task
-from simbias.tasks.shifts import BENIGN, SHIFTS, read_shift, shifted
+from simbias.tasks.shifts import BENIGN, SHIFTS, possible_shifts, read_shift, shifted
 from simbias.training.cell import Cell
 from simbias.training.fit import TRACE
 from simbias.training.stack import Stack, replay
-from simbias.validation import control, faults, measure_conflicts, measure_islands, validate
+from simbias.validation import (
+    control,
+    faults,
+    measure_conflicts,
+    measure_corruption,
+    measure_islands,
+    validate,
+)
 from simbias.validation.conflicts import ConflictReport
 from simbias.validation.controls import RULES
+from simbias.validation.corruption import CORRUPTIONS
 from simbias.validation.geometry import layers_of
 from simbias.validation.paired import paired
 from simbias.validation.risk import count
@@ -101,6 +109,24 @@ def conflict_slope(subject: Subject) -> Estimate:
 def worst_group_accuracy(subject: Subject) -> Estimate:
     """Least accuracy of a label with the simple rule right, or wrong, at conflicts of half."""
     return _conflicts(subject).worst
+
+
+@quantity(
+    0,
+    math.inf,
+    needs=("simple set", "coordinates"),
+    interval="Clopper-Pearson at each shift",
+    column="none",
+)
+def corruption_error(subject: Subject) -> Estimate:
+    """Risk under benign shifts over that of the simple rule, a mean over kinds of shifts."""
+    task = subject.stack.cell.block_task
+    return measure_corruption(
+        subject.stack,
+        shifts=possible_shifts(task, CORRUPTIONS),
+        n_certify=subject.n_certify,
+        confidence=subject.confidence,
+    ).score
 
 
 @quantity(
