@@ -47,7 +47,6 @@ ARGUMENTS = {
     "rule": ["achievable", "simple"],
     "bound": ["clopper-pearson", "occam"],
     "shift": written(BENIGN),
-    "request": ["allowed=0.4,noise=0.1"],
 }
 
 
@@ -56,6 +55,8 @@ def arguments(quantity):
     kinds = [argument.kind for argument in quantity.arguments]
     if quantity.name == "seed_agreement":
         return [(shift,) for shift in written(SHIFTS)]
+    if kinds == ["number"] * 3:
+        return [(0.4, 256, 0.1)]
     return list(product(*(ARGUMENTS[kind] for kind in kinds)))
 
 

@@ -40,6 +40,12 @@ class NeededPoints(NamedTuple):
         value: by the power that was measured; infinity where it is not reached.
         low, high: the same by the upper and by the lower limit of the power.
         most: the largest number that was tried.
+
+    Examples:
+        >>> from simbias.validation import NeededPoints
+        >>> needed = NeededPoints(value=300, low=100, high=300, most=10_000)
+        >>> needed.low <= needed.value <= needed.high
+        True
     """
 
     value: float
@@ -56,6 +62,17 @@ class Visibility(NamedTuple):
         lost: accuracy that each classifier loses.
         likelihood_ratio: points that the most powerful test needs.
         trained: points of each source, half of them to train on, that a classifier test needs.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> data = simbias.data(task, n_train=1000)
+        >>> few = dict(shifts=["move=1"], sizes=[200], repetitions=4, n_certify=1000)
+        >>> def simple(x):
+        ...     return x @ data.rotation[0]
+        >>> (row,) = simbias.validation.measure_visibility(simple, data, **few)
+        >>> row.shift, bool(0.4 < row.lost.value.item() < 0.5)  # .45 are moved over the cut
+        ('move=1', True)
     """
 
     shift: str
