@@ -10,6 +10,7 @@ its transition.
 """
 
 import argparse
+import csv
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
@@ -21,7 +22,8 @@ from safetensors.numpy import load_file, save_file
 import simbias
 from simbias import plots
 from simbias.experiments import arrays, row_name
-from simbias.plots.run import Chosen, most_cut
+from simbias.plots.run import Chosen, most_cut, networks_name
+from simbias.plots.visibility import VisibilityRow
 from simbias.registry import FIGURES
 from simbias.results import Store, load_stack, summarise
 from simbias.results.bounds import read_all
@@ -181,11 +183,23 @@ def certified(store: Store) -> plots.Display:
     raise ValueError(f"bounds: no cell noisy-lms-7 {WIDE} with noise {NOISE}")
 
 
+def visible(store: Store) -> plots.Display:
+    """What shifts cost the networks of the wide cell, and what reveals them, as was recorded."""
+    with (RECORDED / "visibility.csv").open() as file:
+        rows = [
+            VisibilityRow(row.pop("shift"), *map(float, row.values()))
+            for row in csv.DictReader(file)
+        ]
+    name = networks_name(load_stack(store, wide(store)))
+    return plots.VisibilityDisplay(name, 0.8, tuple(rows))
+
+
 GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     "boundary": ("pitfalls", of_run("boundary", first_slab)),
     "training": ("pitfalls", of_run("training", lambda store: Chosen(store, wide(store)))),
     "table": ("pitfalls", of_run("table")),
     "islands": ("pitfalls", of_run("islands", first_slab)),
+    "visibility": ("pitfalls", visible),
     "phase": ("phase", of_run("phase")),
     **{f"boundary-d{dim}": ("phase", boundary_at(dim)) for dim in NARROW},
     "before-transition": ("phase", jump(True)),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simbias.plots import _figure as style
-from simbias.plots.visibility import VisibilityDisplay, VisibilityRow, visibility
+from simbias.plots.visibility import VisibilityDisplay, VisibilityRow, _apart, visibility
 from simbias.validation import Estimate, NeededPoints, Visibility
 
 
@@ -39,9 +39,14 @@ def test_a_row_is_the_mean_over_networks_with_the_limits_of_any():
     assert second[4:] == (1, 1, 2, 300, 300, 300, 1000)
 
 
-def test_the_finding_is_of_the_shift_that_costs_most():
+def test_the_finding_is_of_the_shift_that_costs_most_unseen():
+    assert visibility(
+        [shift("margin", [0.5], 2, 300), shift("move=0.5", [0.2], 1, 1000)], name="n"
+    ).finding == (
+        "margin costs 0.5 of accuracy;\nrevealed by 2 points, to a trained network by 300"
+    )
     assert example().finding == (
-        "conflict=0.5 costs 0.45 of accuracy; revealed by 3 points,"
+        "conflict=0.5 costs 0.45 of accuracy;\nrevealed by 3 points,"
         " to a trained network by more than 1,000"
     )
 
@@ -60,6 +65,11 @@ def test_marks_stand_at_the_points_and_beyond_all_where_they_do_not_suffice():
     assert sorted(marks[style.BLUE, "o"]) == [(1, 0.025), (1, 0.2), (2, 0.02), (3, 0.45)]
     assert sorted(marks[style.VERMILLION, "s"]) == [(200, 0.02), (300, 0.2), (500, 0.025)]
     assert marks[style.VERMILLION, ">"] == [(2000, 0.45)]
+
+
+def test_names_are_moved_by_as_little_as_makes_room():
+    assert _apart([0.0, 0.5, 0.6, 2.0], 0.3) == pytest.approx([0.0, 0.4, 0.7, 2.0])
+    assert _apart([0.0, 0.0, 0.0], 1.0) == pytest.approx([-1, 0, 1])
 
 
 def test_names_keep_apart_and_stand_in_the_order_of_the_losses():

@@ -18,6 +18,7 @@ _IDEAL: Keywords = {"color": style.BLUE, "marker": "o", "markersize": 3.6}
 _TRAINED: Keywords = {"color": style.VERMILLION, "marker": "s", "markersize": 3.4}
 _NEVER: Keywords = {"color": style.VERMILLION, "marker": ">", "markerfacecolor": "white"}
 _THIN: Keywords = {"color": style.GREY, "linewidth": 0.5}
+_LEADER: Keywords = {"arrowstyle": "-", "relpos": (0, 0.5), "shrinkA": 1, "shrinkB": 3, **_THIN}
 _BEYOND = 2.0  # times the most points that were tried: where a test stands that needs more
 _ROOM = 0.062  # of the height of the axes, for a label
 
@@ -58,8 +59,9 @@ class VisibilityDisplay(style.Display):
         >>> few, many = NeededPoints(3, 2, 3, 1000), NeededPoints(500, 300, 500, 1000)
         >>> row = Visibility("margin", lost, few, many)
         >>> display = simbias.plots.visibility([row], name="networks", power=0.8)
-        >>> display.finding
-        'margin costs 0.4 of accuracy; revealed by 3 points, to a trained network by 500'
+        >>> print(display.finding)
+        margin costs 0.4 of accuracy;
+        revealed by 3 points, to a trained network by 500
     """
 
     name: str
@@ -75,11 +77,13 @@ class VisibilityDisplay(style.Display):
 
     @property
     def finding(self) -> str:
-        """The shift that costs most, and what reveals it."""
-        worst = max(self.rows, key=lambda row: np.nan_to_num(row.lost, nan=-np.inf))
+        """The shift that costs most, of those that the trained detector sees least, if any."""
+        known = [row for row in self.rows if np.isfinite(row.lost)]
+        hidden = [row for row in known if np.isinf(row.trained)]
+        worst = max(hidden or known, key=lambda row: row.lost)
         ideal, trained = (_count(points, worst.most) for points in (worst.ideal, worst.trained))
-        text = f"{worst.shift} costs {worst.lost:.2g} of accuracy; revealed by {ideal} points"
-        return f"{text}, to a trained network by {trained}"
+        text = f"{worst.shift} costs {worst.lost:.2g} of accuracy;\n"
+        return f"{text}revealed by {ideal} points, to a trained network by {trained}"
 
     def tables(self) -> dict[str, style.Table]:
         """One table, a row for each shift."""
@@ -121,7 +125,7 @@ class VisibilityDisplay(style.Display):
                 va="center",
                 fontsize=6,
                 annotation_clip=False,
-                arrowprops={"arrowstyle": "-", "shrinkA": 1, "shrinkB": 3, **_THIN},
+                arrowprops=_LEADER,
             )
         ax.spines[["top", "right"]].set_visible(False)
         ax.set_xlabel(f"points that reveal the shift with power {self.power:g}")
@@ -129,7 +133,9 @@ class VisibilityDisplay(style.Display):
         self._heading(ax, f"{self.name}\n{self.finding}")
         handles: list[Artist] = [
             Line2D([], [], linestyle="", label="likelihood-ratio test, densities known", **_IDEAL),
-            Line2D([], [], linestyle="", label="network trained to tell both apart", **_TRAINED),
+            Line2D(
+                [], [], linestyle="", label="network trained on half of as many of each", **_TRAINED
+            ),
             Line2D([], [], linestyle="", label=f"the same: not by {most:,.0f}", **_NEVER),
         ]
         self._legend(ax, handles, [str(handle.get_label()) for handle in handles])
@@ -140,11 +146,19 @@ def _count(points: float, most: float) -> str:
 
 
 def _apart(heights: Sequence[float], room: float) -> list[float]:
-    """Increasing heights moved up as little as keeps each this far from the one below."""
-    moved: list[float] = []
-    for height in heights:
-        moved.append(max(height, moved[-1] + room) if moved else height)
-    return moved
+    """The heights, which increase, moved so that each is this far above the one before.
+
+    The squares of the distances moved have the least sum: without the room that the ones before
+    take up, neighbours in the wrong order have their mean in common.
+    """
+    groups: list[list[float]] = []
+    for place, height in enumerate(heights):
+        groups.append([height - place * room])
+        while len(groups) > 1 and np.mean(groups[-2]) > np.mean(groups[-1]):
+            last = groups.pop()
+            groups[-1] += last
+    bare = [float(np.mean(group)) for group in groups for _ in group]
+    return [height + place * room for place, height in enumerate(bare)]
 
 
 def visibility(rows: Sequence[Visibility], *, name: str, power: float = 0.8) -> VisibilityDisplay:
