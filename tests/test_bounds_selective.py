@@ -172,10 +172,12 @@ def test_noise_is_paid_for_by_answers_and_risks_are_of_true_labels(data):
             {"noise": 0.4, "uniform": True},
         )
     )
-    answered = [one.fresh_answered.value.item() for one in (plain, bounded, flipped, uniform)]
+    answered = [
+        selected.fresh_answered.value.item() for selected in (plain, bounded, flipped, uniform)
+    ]
     assert answered[0] == answered[3] > answered[1] > answered[2] > 0.3
     assert flipped.errors.item() > 0.005 * flipped.points.item()  # of the labels that were replaced
-    assert all((one.fresh_risk.low <= 0.04).all() for one in (plain, bounded, flipped))
+    assert all((selected.fresh_risk.low <= 0.04).all() for selected in (plain, bounded, flipped))
     assert (flipped.noise, flipped.flipped) == (0.4, 0.01)
 
 
@@ -228,7 +230,7 @@ def test_on_recorded_networks_certificates_fail_at_most_as_often_as_delta(noise,
         random = np.random.default_rng(i)
         observed = wrong & (random.random(len(wrong)) >= noise)  # as many errors as can be hidden
         exact = dict(zip(thresholds, risks, strict=True)) | {np.inf: 0.0}
-        found = [
+        certified = [
             certify_answers(
                 lead[start : start + m],
                 observed[start : start + m],
@@ -238,9 +240,9 @@ def test_on_recorded_networks_certificates_fail_at_most_as_often_as_delta(noise,
             )
             for start in range(0, sets * m, m)
         ]
-        failed = sum(exact[answering.threshold] > allowed for answering in found)
-        certified = sum(answering.points > 0 for answering in found)
-        print(f"network {i}: allowed {allowed:.4f}, {certified} certified, {failed} fail of {sets}")
+        failed = sum(exact[answering.threshold] > allowed for answering in certified)
+        answering = sum(answers.points > 0 for answers in certified)
+        print(f"network {i}: allowed {allowed:.4f}, {answering} certified, {failed} fail of {sets}")
         assert stats.binomtest(failed, sets, delta, alternative="greater").pvalue > 0.001
 
 

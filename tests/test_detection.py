@@ -78,9 +78,9 @@ def test_a_tilted_point_is_seen_where_it_leaves_the_support():
     """
     stays = ((1 / 8 + 3 / 4 / 12) * 0.26 + 1 / 2 * 0.24) / 0.9 / 2
     task = tasks.get("lms-5", dim=3)
-    found = detect(task, "tilt=90", points=1, **SURE)
-    assert found.power.high >= 1 - stays and found.power.value >= 1 - 1.7 * stays
-    assert encloses(found.size, 0.05)
+    detection = detect(task, "tilt=90", points=1, **SURE)
+    assert detection.power.high >= 1 - stays and detection.power.value >= 1 - 1.7 * stays
+    assert encloses(detection.size, 0.05)
     x, _ = shifted(task, "tilt=90").sample(jax.random.key(0), 20_000)
     left = np.isneginf(log_density(task, np.asarray(x, float), None)).mean()
     assert abs(left - (1 - stays)) <= 5 * np.sqrt(stays / 20_000)

@@ -56,7 +56,8 @@ def rejection(points: NDArray[np.int64], allowed_risk: float, alpha: float) -> N
 
     halvings = int(points.max() + 2).bit_length()  # to a bracket of less than one error
     _, high = bracket(rare, np.full(points.shape, -1.0), points + 1.0, halvings)
-    return np.ceil(high).astype(np.int64)
+    least: NDArray[np.int64] = np.ceil(high).astype(np.int64)
+    return least
 
 
 def power_of(
