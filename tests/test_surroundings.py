@@ -141,6 +141,8 @@ ENTRANCES = {
         given.stack, "even-slabs", held_out=[50, 300], n_simulated=500, n_certify=300
     ),
     "bounds.masked_predictions": lambda given: bounds.masked_predictions(CELL, 0, masks=2),
+    "bounds.replaced_points": lambda given: bounds.replaced_points(CELL, 0, points=2, n_fresh=300),
+    "bounds.coin_flip_errors": lambda given: bounds.coin_flip_errors(CELL, 0, draws=2),
     "models.data": lambda given: models.data(TASK, 256, seed=1).x,
     "models.ensemble": lambda given: validated(models.ensemble(given.stack)),
     "models.train": lambda given: fitted(given.x),

@@ -20,9 +20,10 @@ from scipy.special import log_ndtr
 
 from simbias._checks import fail
 
-_DAMPING = 0.7  # part of the way that factors move in a sweep: all move at once
+_DAMPING = 0.7  # part of the way that factors move in a sweep, for all move at once;
+_HALVED = 50  # half of it each time that so many sweeps were not enough
 _SWEEPS = 200
-_TOLERANCE = 1e-6  # nats of the logarithm, and a part of it as small
+_TOLERANCE = 1e-5  # nats of the logarithm, and a part of it as small
 
 
 class LogOrthant(NamedTuple):
@@ -72,15 +73,15 @@ def log_orthant(covariance: Float[np.ndarray, "n n"]) -> LogOrthant:
         mean, variance, log_integral = _without_each(covariance, precision, shift)
         if abs(log_integral - last) <= _TOLERANCE * (1 + abs(log_integral)):
             return LogOrthant(log_integral, sweep)
-        last = log_integral
+        last, step = log_integral, _DAMPING / 2 ** (sweep // _HALVED)
         deviation = np.sqrt(variance)
         ahead = mean / deviation
         hazard = np.exp(-(ahead**2) / 2 - math.log(2 * math.pi) / 2 - log_ndtr(ahead))
         truncated_mean = mean + deviation * hazard
         truncated_variance = variance * (1 - hazard * (hazard + ahead))
         matched = 1 / truncated_variance - 1 / variance
-        precision += _DAMPING * (matched - precision)
-        shift += _DAMPING * (truncated_mean / truncated_variance - mean / variance - shift)
+        precision += step * (matched - precision)
+        shift += step * (truncated_mean / truncated_variance - mean / variance - shift)
     raise fail("covariance", f"no convergence in {_SWEEPS} sweeps", "one that converges")
 
 
