@@ -164,7 +164,15 @@ ENTRANCES = {
 }
 # Public functions that look up, read or draw figures of what was computed.
 OTHERS = {
-    "bounds": {"bound", "bound_names", "inapplicable", "left_out", "points_to_reveal", "violated"},
+    "bounds": {
+        "bound",
+        "bound_names",
+        "certifying",
+        "inapplicable",
+        "left_out",
+        "points_to_reveal",
+        "violated",
+    },
     "claims": {"builtin", "choose", "feasible", "get", "load"},
     "losses": {"cross_entropy", "get", "hinge", "logistic", "names", "square"},
     "models": {"classifier", "edited", "estimator", "member", "panel"},
