@@ -6,7 +6,7 @@ import numpy as np
 
 import simbias
 from simbias import plots
-from simbias.bounds import Evaluation, Record
+from simbias.bounds import Certifying, Evaluation, Record
 from simbias.bounds.discrimination import Interval, RankingScore
 from simbias.plots import BoundaryDisplay, ComparisonRow, RegionsDisplay, TrainingDisplay
 from simbias.plots._points import PlottedPoints
@@ -207,6 +207,40 @@ def visibility():
     return plots.VisibilityDisplay("name", 0.8, tuple(VisibilityRow(*row) for row in rows))
 
 
+def certifying(bound, learned=True, **changes):
+    """What a bound needs to certify on one of two tasks."""
+    task = simbias.tasks.get("lms-7" if learned else "noisy-lms-7")
+    defaults = {
+        "error": 0.01,
+        "cell": Cell(task, simbias.MLP(50), simbias.sgd(), n_train=4000),
+        "bound": bound,
+        "certifies": "this network",
+        "kind": "bound",
+        "sizes": (1000, 2000, 4000),
+        "proportions": (0.0, 0.5, 1.0),
+        "points": np.nan,
+        "extrapolated": np.nan,
+        "low": np.nan,
+        "high": np.nan,
+        "held_out": 299.0 if learned else np.inf,
+        "true": learned,
+    }
+    return Certifying(**defaults | changes)
+
+
+def certify():
+    """A certificate, an extrapolation and none on one task; what would be false on another."""
+    law = {"extrapolated": 1e6, "low": 1e5, "high": 1e8, "proportions": (0.0, 0.0, 0.0)}
+    return plots.certify(
+        [
+            certifying("clopper-pearson", kind="certificate", points=2000.0),
+            certifying("pac", **law),
+            certifying("vc", extrapolated=np.inf),
+            certifying("pac", learned=False, extrapolated=np.inf),
+        ]
+    )
+
+
 @cache
 def islands():
     """The achievable control in four dimensions."""
@@ -225,6 +259,7 @@ KINDS = {
     "claims": claims,
     "discrimination": discrimination,
     "visibility": visibility,
+    "certify": certify,
     "islands": islands,
 }
 GRIDS = {
@@ -233,5 +268,6 @@ GRIDS = {
     "phase": (3, 1),
     "claims": (2, 1),
     "discrimination": (1, 3),
+    "certify": (1, 2),
     "islands": (1, 3),
 }

@@ -17,8 +17,14 @@ VERDICT = {"version": 1, "says": "risk <= 0.1", "premises": "[]", "hash": "c"}
 MADE = {  # a small table of every kind
     "answer_table": lambda make: make(["a", "b"], [[1, None]]),
     "bounds_table": lambda make: make([displays.evaluation("occam", 0.5, 0.1)]),
+    "certify_table": lambda make: make([displays.certifying("occam", points=2000.0)]),
     "claims_table": lambda make: make(list(claims.builtin().values())[:2]),
     "discrimination_table": lambda make: make([displays.score("a", "bound", 0.9, 0.8, 0.1, "w")]),
+    "step_table": lambda make: make(
+        claims.Step("1", "we label", (claims.get("expressible"),), "all", {"a title": "no slabs"}),
+        {"expressible": displays.verdict("expressible", "refuted", *ENDS)},
+        {"expressible": [{"value": 0.5}]},
+    ),
     "summary_table": lambda make: make([displays.cell(2, [100.0], 0.3)]),
     "verdicts_table": lambda make: make([displays.verdict("x", "refuted", *ENDS) | VERDICT]),
     "vocabulary_table": lambda make: make(),

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from simbias._checks import real
 from simbias._defaults import CONFIDENCE
@@ -21,7 +20,7 @@ from simbias.training.cell import Cell
 
 ERROR = 0.01  # an excess risk that is small
 _LEAST_SIZES = 3  # of the training set, for a law through them
-_MOST_HELD_OUT, _HALVINGS = 10**9, 60
+_MOST_HELD_OUT, _HALVINGS = 10_000_000, 60
 
 
 @dataclass(frozen=True)
@@ -213,7 +212,7 @@ def _of_bound(
 
 def _exponential(log: float) -> float:
     """e to a power, infinite where that is no float."""
-    return math.exp(log) if log < math.log(np.finfo(float).max) else math.inf
+    return math.inf if log >= math.log(np.finfo(float).max) else math.exp(log)
 
 
 def held_out_to_certify(risk: float, most: float, *, delta: float = 1 - CONFIDENCE) -> float:
@@ -228,7 +227,7 @@ def held_out_to_certify(risk: float, most: float, *, delta: float = 1 - CONFIDEN
         delta: probability with which the certificate may fail, in (0, 1).
 
     Returns:
-        The number; inf where the risk is no smaller, or more than a thousand million are needed.
+        The number; inf where the risk is no smaller, or more than ten million are needed.
 
     Raises:
         ValueError: an argument out of range.
@@ -245,22 +244,21 @@ def held_out_to_certify(risk: float, most: float, *, delta: float = 1 - CONFIDEN
         return math.inf
     first, chunk = 0, 64
     while risk * _MOST_HELD_OUT >= first:
+        # with k errors the limit falls as points are added, up to where there is another error
         k = np.arange(first, first + chunk)
-        points = np.ceil(_fewest(k, most, delta))
-        # with more points there would be another error
-        enough = (points * risk <= k + 1e-9) & (points < _MOST_HELD_OUT)
+        last = np.floor(np.minimum(k / risk + 1e-9, _MOST_HELD_OUT)) if risk else _MOST_HELD_OUT
+        enough = (last > k) & (upper_limit(k, np.maximum(last, k + 1), delta) <= most)
         if enough.any():
-            return float(points[np.argmax(enough)])
+            errors = int(k[np.argmax(enough)])
+            return float(np.ceil(_fewest(errors, most, delta)))
         first, chunk = first + chunk, 2 * chunk
     return math.inf
 
 
-def _fewest(
-    errors: Int[np.ndarray, " counts"], most: float, delta: float
-) -> Float[np.ndarray, " counts"]:
+def _fewest(errors: int, most: float, delta: float) -> float:
     """The fewest points of which so many errors keep the upper limit at or below ``most``."""
 
     def within(points: Elementwise) -> Holds:
         return np.asarray(upper_limit(errors, np.ceil(points), delta) <= most)
 
-    return bracket(within, errors, _MOST_HELD_OUT, _HALVINGS)[1]
+    return float(bracket(within, errors + 1, _MOST_HELD_OUT, _HALVINGS)[1])
