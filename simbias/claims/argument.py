@@ -23,7 +23,7 @@ class Step(NamedTuple):
     """A step of the argument.
 
     Attributes:
-        name: "1" to "5", "3-4" for what leads from one to the other, "enough" for what would do.
+        name: "1" to "5", "3-4" for what leads from one to the other, "enough" for what would tell.
         says: the step in words.
         claims: that it comes to on a cell; the least of them for it to hold is ``needs``.
         needs: "all" of them, or "one".
@@ -68,7 +68,7 @@ _STEPS = (
     ("3-4", "Bounds from the training set say that the network matches f on D.", "one"),
     ("4", "Hence the network matches f on the rest of D.", "all"),
     ("5", "Hence it answers what we could answer.", "all"),
-    ("enough", "What would be enough: held-out points, and how many.", "one"),
+    ("enough", "What would tell: held-out points, and how many.", "one"),
 )
 
 

@@ -121,7 +121,7 @@ def _print_page(steps: "Sequence[Step]", cell: "Cell", store: "Store") -> None:
     print_text(console, f"The argument on {task_words(cell.task)}, {cell.network.label}, {words}")
     for step in steps:
         conclusion = step.conclusion({name: row["verdict"] for name, row in verdicts.items()})
-        print_text(console, f"\n{step.name}. {step.says} {conclusion}")
+        print_text(console, f"\n{step.name}. {step.says} [{conclusion}]")
         print_table(console, step_table(step, verdicts, evidence))
     print_text(console, f"\nBounds on {_SHOWN} of the networks")
     print_table(console, bounds_table(_bounds(store, cell)))
