@@ -5,6 +5,7 @@ import warnings
 
 from simbias import _programs
 from simbias._checks import fail, whole
+from simbias._numbers import counted
 
 
 def configure(cores: int | None = None) -> None:
@@ -43,7 +44,7 @@ def configure(cores: int | None = None) -> None:
         started = True
     if platform() != "cpu" or not started or len(jax.devices()) == wanted:
         return
-    devices = f"{len(jax.devices())} CPU device{'s' * (len(jax.devices()) != 1)}"
+    devices = counted(len(jax.devices()), "CPU device")
     message = (
         f"cores: got {wanted}, but JAX has started with {devices}: call simbias.configure() before"
         " anything is computed"

@@ -13,6 +13,11 @@ def hundredths(value: float) -> str:
     return f"{value:.2f}"
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: ``3 seeds``."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def interval(low: float, high: float, written: Callable[[float], str] = number) -> str:
     """An interval: ``[0.1, 0.25]``."""
     return f"[{written(low)}, {written(high)}]"

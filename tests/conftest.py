@@ -22,7 +22,10 @@ ROWS = 20_000  # one sample size for all tests of the laws, so that programs are
 # Files whose tests share a trained network, by its fixture, run in one process.
 TOGETHER = {"snapshots": "cell"} | dict.fromkeys(("exclusive", "rings", "pictures"), "own tasks")
 # So do those whose small cells have one shape, which is compiled once.
-ALIKE = ("test_claims_runner", "test_claims_session", "test_quantities", "test_surroundings")
+ALIKE = (
+    "test_claims_runner", "test_claims_session", "test_failures", "test_quantities",
+    "test_surroundings",
+)  # fmt: skip
 # What takes longest begins first, so that no process is left alone with it at the end.
 LONGEST = ("cell", "small cells", "test_trajectories", "test_independence", "test_learners")
 

@@ -19,24 +19,24 @@ name = "frail"
 summary = "a cell that diverges before one that learns"
 source = "none"
 
-[tasks.lms-5]
-n_train = 200
-batch = 50
+[tasks.noisy-lms-7]
+n_train = 256
+batch = 64
 method = { name = "sgd", momentum = 0.9 }
 
 [presets.standard]
 summary = "one size"
 seeds = 2
-n_certify = 1000
-stop = { max_updates = 200, check_every = 100 }
+n_certify = 500
+stop = { max_updates = 100, check_every = 50 }
 
 [[presets.standard.cells]]
-task = { name = "lms-5", dim = 3 }
-network = { name = "mlp", width = 8 }
+task = { name = "noisy-lms-7", dim = 4 }
+network = { name = "mlp", width = 16 }
 method = { learning_rate = [1e20, 0.1] }
 """
 PLANELESS = r"coordinates: got \(0, 1\), allowed: two different integers"
-BOUNDS = ["--bounds", "occam", "l2-norm", "--n-certify", "1000"]
+BOUNDS = ["--bounds", "occam", "l2-norm", "--n-certify", "500"]
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_a_run_whose_networks_all_fail_says_why_and_that_it_failed(failed, file,
     for verb in ("plot", "bounds"):
         code, _, err = call(verb, failed)
         assert code == 1 and err == f"simbias: {failed} has no trained networks: {reason}\n"
-    code, _, err = call("plot", failed, "--cell", "lms-5")
+    code, _, err = call("plot", failed, "--cell", "noisy-lms-7")
     assert code == 1 and reason in err
     for verb in (
         ("table",),
@@ -151,7 +151,7 @@ def test_one_coordinate_has_no_plane_to_draw():
 @pytest.mark.slow
 def test_a_run_without_a_plane_to_draw_is_done(tmp_path):
     path = tmp_path / "line.toml"
-    text = SUITE.replace("lms-5", "ms-5").replace("dim = 3", "dim = 1").replace("1e20", "0.2")
+    text = SUITE.replace("noisy-lms-7", "ms-5").replace("dim = 4", "dim = 1").replace("1e20", "0.2")
     path.write_text(text)
     code, out, err = call("run", path, "--out", tmp_path / "run", "--cores", "2")
     assert code == 0 and not err

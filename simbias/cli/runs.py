@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from simbias._defaults import N_CERTIFY
+from simbias._numbers import counted
 from simbias._process import DONE, FAILED, print_error, program
 from simbias.cli.results import draw_computed, print_summary
 from simbias.cli.shared import Directory, Several, Suite, each, open_store, start_jax
@@ -126,7 +127,7 @@ def _print_plan(console: "Console", plan: "Plan") -> None:
             seeds = sum(replica.cell == cell for replica in group)
             always = dict(experiment_of(cell).effort(cell))
             words = phrases(differing[cell] | always)
-            print_text(console, f"  {cell.name}, {words}: {seeds} seed{'s' * (seeds > 1)}")
+            print_text(console, f"  {cell.name}, {words}: {counted(seeds, 'seed')}")
     peak = matmul_gflops()
     minutes = plan.flops / peak / 1e9 / 60
     print_text(

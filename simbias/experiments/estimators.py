@@ -136,10 +136,6 @@ def _cell(settings: Settings) -> EstimatorCell:
     )
 
 
-def _effort(cell: EstimatorCell) -> dict[str, object]:
-    return {"n_train": cell.n_train}
-
-
 estimators = Experiment(
     name="estimators",
     summary="estimators of other libraries are fitted, then asked about fresh draws",
@@ -150,7 +146,7 @@ estimators = Experiment(
     cell=_cell,
     run=run,
     known=_known,
-    effort=_effort,
+    effort=lambda cell: {"n_train": cell.n_train},
     learned=Learned(_make, refitted, join_fitted),
     shown={name: quantity for name, quantity in MEASURED.items() if quantity.heading},
 )

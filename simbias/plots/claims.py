@@ -13,7 +13,7 @@ from matplotlib.markers import CARETLEFT, CARETRIGHT
 from matplotlib.patches import Patch
 
 from simbias._checks import each, fail, instance, known
-from simbias._numbers import interval
+from simbias._numbers import counted, interval
 from simbias._types import Keywords, TableRow
 from simbias.claims.criterion import QUANTIFIERS
 from simbias.claims.verdict import VERDICTS
@@ -134,7 +134,7 @@ class ClaimsDisplay(style.Display):
         """The number of claims with each verdict, in words."""
         counts = {name: sum(row.verdict == name for row in self.rows) for name in VERDICTS}
         parts = [f"{count} {name}" for name, count in counts.items() if count]
-        return f"{len(self.rows)} claim{'s' * (len(self.rows) > 1)}: {', '.join(parts)}"
+        return f"{counted(len(self.rows), 'claim')}: {', '.join(parts)}"
 
     @property
     def parts(self) -> list[list[str | ClaimRow]]:

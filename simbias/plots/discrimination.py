@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from simbias._checks import each, fail
+from simbias._numbers import counted
 from simbias._types import Keywords
 from simbias.bounds.discrimination import Interval, RankingScore, best_first
 from simbias.bounds.record import KINDS
@@ -108,13 +109,13 @@ class DiscriminationDisplay(style.Display):
         with_auc = [row for row in self.rows if np.isfinite(row.auc)]
         if not with_auc:
             learned, stuck = (max(getattr(r, k) for r in self.rows) for k in ("learned", "stuck"))
-            return f"no AUC: {_count(learned, 'learned network')}, {stuck} stuck"
+            return f"no AUC: {counted(learned, 'learned network')}, {stuck} stuck"
         most = max(with_auc, key=lambda row: (row.stuck, row.learned))
-        text = f"{most.stuck} stuck against {_count(most.learned, 'learned network')}"
+        text = f"{most.stuck} stuck against {counted(most.learned, 'learned network')}"
         scored = [row for row in with_auc if np.isfinite(row.auc_low)]
         if scored:
             kinds = [
-                f"{sum(row.auc_low > 0.5 for row in of_kind)} of {_count(len(of_kind), kind)}"
+                f"{sum(row.auc_low > 0.5 for row in of_kind)} of {counted(len(of_kind), kind)}"
                 for kind in KINDS
                 if (of_kind := [row for row in scored if row.kind == kind])
             ]
@@ -231,10 +232,6 @@ def _row(score: RankingScore) -> ScoreRow:
     none = Interval(np.nan, np.nan, np.nan)
     auc, kendall, error = (score.shown(panel.field) or none for panel in _PANELS)
     return ScoreRow(score.name, score.kind, *auc, *kendall, *error, score.worst, *counts)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _listed(parts: Sequence[str]) -> str:

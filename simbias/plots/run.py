@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simbias._checks import fail, known
+from simbias._numbers import counted
 from simbias._types import AnyStack
 from simbias.bounds import Evaluation
 from simbias.bounds.certify import certifying
@@ -179,8 +180,8 @@ def bounds_of(chosen: Chosen) -> tuple[str, Display]:
     networks = len({evaluation.seed for evaluation in readable})
     settings = cell_settings(chosen.store).get(cell.name, departures(cell.task))
     words = phrases({"n_train": cell.n_train} | settings)
-    counted = f"{networks} {experiment_of(cell).learner}{'s' * (networks > 1)}"
-    name = f"{cell.task.name} {label_of(cell)}, {words}, {counted}"
+    learners = counted(networks, experiment_of(cell).learner)
+    name = f"{cell.task.name} {label_of(cell)}, {words}, {learners}"
     return f"bounds-{_slug(cell)}", bounds(readable, name=name)
 
 

@@ -33,7 +33,7 @@ def summary_table(summaries: Sequence[Summary]) -> TextTable:
     on select draws, the table also says how many seeds reach the achievable boundary, and when.
     """
     learner_heads, count_head = _learner_heads(summaries), _count_head(summaries)
-    with_transitions = _has_transitions(summaries)
+    with_transitions = any(summary.transitions is not None for summary in summaries)
     settings = map(word, summaries[0].settings) if summaries else []
     keys = [*learner_heads, *settings, count_head]
     lines = []
@@ -75,10 +75,6 @@ def _learner_heads(summaries: Sequence[Summary]) -> list[str]:
 def _count_head(summaries: Sequence[Summary]) -> str:
     """The name of the column that counts rows by status."""
     return " and ".join(dict.fromkeys(summary.table for summary in summaries)) or "networks"
-
-
-def _has_transitions(summaries: Sequence[Summary]) -> bool:
-    return any(summary.transitions is not None for summary in summaries)
 
 
 def _transition_texts(transitions: Transitions | None) -> list[str]:
