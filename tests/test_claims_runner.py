@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 import pytest
 from command_line import call
+from small_cells import RISK, WRITTEN
 
 from simbias.claims import builtin, load, session
 from simbias.claims.verdict import Units, conclude
@@ -25,23 +26,11 @@ from simbias.stats.estimate import Estimate
 from simbias.tables import verdicts
 
 REDRAWS = '"rotation", "data", "initialisation", "order"'
-CLAIMS = """
-source = "none"
-quantity = "risk"
-predicate = { op = "<=", value = 0.4, margin = 0.0 }
-quantifier = { kind = "probability", at_least = 0.5 }
-unit = { of = "network", redraws = ["rotation", "data", "initialisation", "order"] }
+EFFORT = """
 effort = { n_certify = 20000, confidence = 0.999 }
 inference = { test = "clopper-pearson", alpha = 0.1, units = 6, family = "f", correction = "holm" }
-
-[population]
-task = { name = "noisy-lms-7", dim = 4 }
-network = { name = "mlp", width = 16, depth = 1 }
-method = { name = "sgd", learning_rate = 0.1, momentum = 0.9 }
-n_train = 256
-batch = 64
-stop = { max_updates = 100, check_every = 50 }
-
+"""
+MEMBERS = """
 [[claim]]
 id = "learns"
 title = "Most networks err on at most .4"
@@ -59,6 +48,7 @@ id = "wide"
 title = "Nothing is asked of four coordinates"
 requires = [{ quantity = "dim", op = ">=", value = 50 }]
 """
+CLAIMS = RISK + EFFORT + WRITTEN + MEMBERS
 FIRST = session.GENERATION  # seed of what was said first
 VERDICTS = {"learns": "supported", "agree": "supported", "wide": "inapplicable"}
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tomli_w
 from scipy.stats import binom
+from small_cells import POPULATION
 
 from simbias.claims import builtin, check, choose, feasible, load, session
 from simbias.claims import networks as networks_of
@@ -22,14 +23,6 @@ from simbias.quantities import declared
 from simbias.stats.estimate import Estimate
 from simbias.training.cell import Cell
 
-POPULATION = {
-    "task": {"name": "noisy-lms-7", "dim": 4},
-    "network": {"name": "mlp", "width": 16, "depth": 1},
-    "method": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9},
-    "n_train": 256,
-    "batch": 64,
-    "stop": {"max_updates": 100, "check_every": 50},
-}
 REDRAWS = ["rotation", "data", "initialisation", "order"]
 FITTED = {"quantity": "train_accuracy", "op": ">=", "value": 0.99}
 HOLDS, FAILS, UNCLEAR = (0.05,) * 3, (0.2,) * 3, (0.1, 0.05, 0.2)  # of risk <= .1

@@ -9,6 +9,7 @@ from itertools import product
 import jax
 import numpy as np
 import pytest
+import small_cells
 from block_tasks import written
 from scipy.stats import binom
 
@@ -33,14 +34,7 @@ from simbias.validation import control
 
 POINTS, CONFIDENCE, SEEDS = 2000, 0.999, 4
 BEST = (100, 50, 100, 50)  # updates of each network's best check, as the traces are made to say
-CELL = Cell(
-    tasks.get("noisy-lms-7", dim=4),
-    MLP(16, 1),
-    sgd(learning_rate=0.1, momentum=0.9),
-    n_train=256,
-    batch=64,
-    stop=Stop(max_updates=200, check_every=50),
-)
+CELL = replace(small_cells.CELL, stop=Stop(max_updates=200, check_every=50))
 NAMES = ("clopper-pearson", "occam", "stability", "l2-norm", "sharpness")
 ARGUMENTS = {
     "number": [0.01],

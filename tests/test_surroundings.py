@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_cells import CELL, RISK, WRITTEN
 
 import simbias
 from simbias import (
@@ -26,7 +27,6 @@ from simbias import (
     models,
     plots,
     runner,
-    tasks,
     training,
     validation,
 )
@@ -61,36 +61,13 @@ SETTINGS = {
     "jax_enable_custom_prng": True,
     "jax_legacy_prng_key": "error",
 }
-TASK = tasks.get("noisy-lms-7", dim=4)
-CELL = training.Cell(
-    TASK,
-    simbias.MLP(16, 1),
-    simbias.sgd(learning_rate=0.1, momentum=0.9),
-    n_train=256,
-    batch=64,
-    stop=simbias.Stop(max_updates=100, check_every=50),
-)
+TASK = CELL.task
 BOUNDS = ("clopper-pearson", "bartlett-foster-telgarsky", "compression", "sharpness", "f-cmi")
-CLAIM = """
-[[claim]]
-id = "learns"
-title = "Networks learn something"
-source = "none"
-quantity = "risk"
-predicate = { op = "<=", value = 0.4, margin = 0.0 }
-quantifier = { kind = "probability", at_least = 0.5 }
-unit = { of = "network", redraws = ["rotation", "data", "initialisation", "order"] }
+EFFORT = """
 effort = { n_certify = 500, confidence = 0.99 }
 inference = { test = "clopper-pearson", alpha = 0.4, units = 3, family = "f", correction = "none" }
-
-[claim.population]
-task = { name = "noisy-lms-7", dim = 4 }
-network = { name = "mlp", width = 16, depth = 1 }
-method = { name = "sgd", learning_rate = 0.1, momentum = 0.9 }
-n_train = 256
-batch = 64
-stop = { max_updates = 100, check_every = 50 }
 """
+CLAIM = f'{RISK}{EFFORT}{WRITTEN}\n[[claim]]\nid = "learns"\ntitle = "Networks learn something"\n'
 
 
 class Given(NamedTuple):
