@@ -49,8 +49,8 @@ def test_a_power_law_is_followed_down_to_the_error():
 def test_what_is_beyond_the_achievable_risk_is_what_is_certified():
     law = evaluated(lambda n, _: 0.1 + 3 / math.sqrt(n), risk=0.101, cell=NOISY_XOR)
     assert only(certifying(law)).extrapolated == pytest.approx(90_000)
-    at = evaluated(lambda n, _: 0.11, risk=0.101, cell=NOISY_XOR)
-    assert only(certifying(at)).points == 1000
+    risks = evaluated(lambda n, _: 0.11, risk=0.101, cell=NOISY_XOR)
+    assert only(certifying(risks)).points == 1000
 
 
 def test_a_size_counts_only_where_every_network_and_every_larger_size_is_certified():

@@ -35,7 +35,7 @@ def builtin() -> dict[str, Claim]:
         >>> claims["expressible"].title
         'The same architecture holds weights whose risk is 0 (at most .0001)'
         >>> sorted({claim.family for claim in claims.values()})[:4]
-        ['bias', 'conclusion', 'ranking', 'shift']
+        ['bias', 'certify', 'conclusion', 'ranking']
     """
     claims = dict(_own())
     for name, entry in CLAIMS.entries().items():

@@ -55,7 +55,7 @@ def falling_crossing(
         >>> import numpy as np
         >>> from simbias.stats.crossing import falling_crossing
         >>> x = np.array([1.0, 2.0, 3.0, 4.0])
-        >>> falling_crossing(x, 10 - 2 * x, height=0.0, confidence=0.95).place
+        >>> float(falling_crossing(x, 10 - 2 * x, height=0.0, confidence=0.95).place)
         5.0
     """
     deviations, mean = x - x.mean(), y.mean() - height
