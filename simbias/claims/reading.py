@@ -34,8 +34,8 @@ def builtin() -> dict[str, Claim]:
         >>> claims = simbias.claims.builtin()
         >>> claims["expressible"].title
         'The same architecture holds weights whose risk is 0 (at most .0001)'
-        >>> sorted({claim.family for claim in claims.values()})[:4]
-        ['bias', 'certify', 'conclusion', 'ranking']
+        >>> {"conclusion", "shift"} <= {claim.family for claim in claims.values()}
+        True
     """
     claims = dict(_own())
     for name, entry in CLAIMS.entries().items():
