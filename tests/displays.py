@@ -28,7 +28,7 @@ def boundary():
     points = PlottedPoints(
         x, np.array([0, 1, 1]), np.array([0, 0, 1], bool), np.array([1, 0, 1], bool)
     )
-    return BoundaryDisplay("name", task, (0, 2), across, up, proportion, 64, None, points, 9)
+    return BoundaryDisplay("name", task, (0, 2), across, up, proportion, 64, points, 9)
 
 
 def regions():
@@ -41,7 +41,9 @@ def regions():
     x = np.array([[-0.9, 0.1, 0.2, 0.0], [0.8, 0.3, 0.4, 0.0], [-0.7, 0.5, -0.6, 0.0]])
     points = PlottedPoints(x, np.array([0, 1, 9]), np.zeros(3, bool), np.array([1, 0, 1], bool))
     rule = np.tile(band, (5, 1))
-    return RegionsDisplay("name", task, (0, 2), across, up, proportion, 64, rule, points, 9)
+    return RegionsDisplay(
+        "name", task, (0, 2), across, up, proportion, 64, points, 9, achievable=rule
+    )
 
 
 def training():

@@ -25,7 +25,8 @@ from simbias.models import DataSet, classifier, panel
 from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines, plane_rules, rule_labels, rule_lines
 from simbias.plots._plane import class_proportions, limits, plane
-from simbias.plots._points import PlottedPoints, draw_points, kinds, label_points
+from simbias.plots._plane_display import PlaneDisplay
+from simbias.plots._points import draw_points, label_points
 from simbias.plots.regions import RegionOptions, RegionsDisplay
 from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Rule
@@ -49,21 +50,14 @@ class BoundaryOptions(RegionOptions, total=False):
 
 
 @dataclass(eq=False)
-class BoundaryDisplay(style.Display):
+class BoundaryDisplay(PlaneDisplay):
     """The labels of a classifier on a plane of the unrotated space.
 
+    It has the attributes of ``PlaneDisplay``, and:
+
     Attributes:
-        name: what is drawn, the first line of the title.
-        task: the task.
-        coordinates: the horizontal and the vertical coordinate.
-        across, up: positions of the grid, input units.
         proportion: proportion of contexts in which the classifier says 1, (up, across).
-        contexts: draws of the other coordinates; 0 where the plane is the whole space.
         label: the label that contexts were drawn given; None: half of them given each.
-        points: labelled points with the classifier's answers; None: none are known.
-        shown: most points to draw, up to a third of them exceptions.
-        what: what the points are called.
-        noun: what the classifier is called.
 
     Examples:
         >>> import simbias
@@ -75,18 +69,8 @@ class BoundaryDisplay(style.Display):
         ((0, 1), (20, 20), ['achievable', 'simple'])
     """
 
-    name: str
     task: BlockTask
-    coordinates: tuple[int, int]
-    across: Float[np.ndarray, " columns"]
-    up: Float[np.ndarray, " rows"]
-    proportion: Float[np.ndarray, "rows columns"]
-    contexts: int
-    label: int | None
-    points: PlottedPoints | None
-    shown: int
-    what: str = "points"
-    noun: str = "network"
+    label: int | None = None
 
     @classmethod
     def from_classifier(
@@ -225,14 +209,6 @@ class BoundaryDisplay(style.Display):
         """Proportion of the plane where the context matters: each answer is given in 5% or more."""
         return float(np.mean((self.proportion >= 0.05) & (self.proportion <= 0.95)))
 
-    @property
-    def finding(self) -> str:
-        """The result in words, in at most two lines."""
-        lines = [] if self.points is None else [self.points.fits(self.what)]
-        if self.mixed > 0.5:
-            lines.append(f"the other coordinates decide on {self.mixed:.0%} of this plane")
-        return "\n".join(lines)
-
     def tables(self) -> dict[str, style.Table]:
         """``proportion``: the background; ``lines``: the boundaries; ``points``: those drawn."""
         x, y = np.meshgrid(self.across, self.up)
@@ -243,17 +219,10 @@ class BoundaryDisplay(style.Display):
             for number, line in enumerate(lines)
             for vertex in line
         ]
-        tables: dict[str, style.Table] = {
-            "proportion": proportion,
-            "lines": style.by_column(("boundary", "line", "x", "y"), rows),
-        }
-        if self.points is not None:
-            tables["points"] = self.points.some(self.shown).table(self.coordinates)
-        return tables
+        return self._tables(proportion, ("boundary", "line", "x", "y"), rows)
 
     def _size(self) -> tuple[float, float]:
-        below = len(self._lines()) + (0 if self.points is None else len(kinds(self.points)))
-        return style.SINGLE, 3.2 + 0.13 * (below + self.finding.count("\n"))
+        return style.SINGLE, 3.2 + 0.13 * (self._marks() + self.finding.count("\n"))
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         (ax,) = axes
@@ -275,13 +244,7 @@ class BoundaryDisplay(style.Display):
         if self.points is not None:
             marks, totals = draw_points(ax, self.points, self.shown, self.coordinates, self.what)
             handles, labels = [*handles, *marks], labels + totals
-        ax.set(
-            xlim=(self.across[0], self.across[-1]),
-            ylim=(self.up[0], self.up[-1]),
-            xlabel=self._axis_label(0),
-            ylabel=self._axis_label(1),
-        )
-        self._heading(ax, "\n".join(filter(None, [self.name, self.finding])))
+        self._frame(ax)
         self._legend(ax, handles, labels)
 
     def _lines(self) -> dict[str, list[np.ndarray]]:

@@ -28,8 +28,8 @@ from simbias.models import DataSet, classifier, panel
 from simbias.plots import _figure as style
 from simbias.plots._lines import majority_lines
 from simbias.plots._plane import achievable_labels, class_proportions, context_points, limits, plane
-from simbias.plots._points import PlottedPoints, draw_points, kinds, label_points
-from simbias.tasks import Task
+from simbias.plots._plane_display import PlaneDisplay
+from simbias.plots._points import draw_points, label_points
 from simbias.tasks.task import numbers_of
 from simbias.validation.sound import sound_seed
 
@@ -50,24 +50,17 @@ class RegionOptions(TypedDict, total=False):
 
 
 @dataclass(eq=False)
-class RegionsDisplay(style.Display):
+class RegionsDisplay(PlaneDisplay):
     """The most frequent label over contexts, on a plane of the unrotated space.
 
+    It has the attributes of ``PlaneDisplay``, and:
+
     Attributes:
-        name: what is drawn, the first line of the title.
-        task: the task.
-        coordinates: the horizontal and the vertical coordinate; those of inputs of several axes
-            are counted along the last axis first.
-        across, up: positions of the grid, input units.
+        coordinates: of inputs of several axes, counted along the last axis first.
         proportion: proportion of contexts with each label, (classes, up, across).
-        contexts: fresh points of the task, of which the other coordinates are taken; 0 where the
-            plane is the whole space.
+        contexts: fresh points of the task, of which the other coordinates are taken.
         achievable: what the achievable rule says, (up, across); None where no such rule is known,
             or it looks at other coordinates too.
-        points: labelled points with the classifier's answers; None: none are known.
-        shown: most points to draw.
-        what: what the points are called.
-        noun: what the classifier is called.
 
     Examples:
         >>> import numpy as np
@@ -80,18 +73,7 @@ class RegionsDisplay(style.Display):
         ('RegionsDisplay', (20, 20))
     """
 
-    name: str
-    task: Task
-    coordinates: tuple[int, int]
-    across: Float[np.ndarray, " columns"]
-    up: Float[np.ndarray, " rows"]
-    proportion: Float[np.ndarray, "classes rows columns"]
-    contexts: int
-    achievable: Int[np.ndarray, "rows columns"] | None
-    points: PlottedPoints | None
-    shown: int
-    what: str = "points"
-    noun: str = "network"
+    achievable: Int[np.ndarray, "rows columns"] | None = None
 
     @classmethod
     def from_classifier(
@@ -223,14 +205,6 @@ class RegionsDisplay(style.Display):
         """Proportion of the plane where 5% of the contexts or more have another label."""
         return float(np.mean(self.proportion.max(axis=0) <= 0.95))
 
-    @property
-    def finding(self) -> str:
-        """The result in words, in at most two lines."""
-        lines = [] if self.points is None else [self.points.fits(self.what)]
-        if self.mixed > 0.5:
-            lines.append(f"the other coordinates decide on {self.mixed:.0%} of this plane")
-        return "\n".join(lines)
-
     def tables(self) -> dict[str, style.Table]:
         """``proportion``: the background; ``lines``: the boundaries; ``points``: those drawn."""
         x, y = np.meshgrid(self.across, self.up)
@@ -249,17 +223,11 @@ class RegionsDisplay(style.Display):
             for number, line in enumerate(lines)
             for vertex in line
         ]
-        tables: dict[str, style.Table] = {
-            "proportion": proportion,
-            "lines": style.by_column(("boundary", "class", "line", "x", "y"), rows),
-        }
-        if self.points is not None:
-            tables["points"] = self.points.some(self.shown).table(self.coordinates)
-        return tables
+        return self._tables(proportion, ("boundary", "class", "line", "x", "y"), rows)
 
     def _size(self) -> tuple[float, float]:
-        marks = len(self._lines()) + (0 if self.points is None else len(kinds(self.points)))
-        entries, columns = marks + len(self._classes()), self._columns()
+        marks, columns = self._marks(), self._columns()
+        entries = marks + len(self._classes())
         rows = entries if columns == 1 else max(marks, (entries + 1) // 2)
         return style.SINGLE, 3.2 + 0.13 * (rows + self.finding.count("\n"))
 
@@ -298,13 +266,7 @@ class RegionsDisplay(style.Display):
             handles.append(Patch(alpha=0))
             labels.append("")
         self._number(ax)
-        ax.set(
-            xlim=(self.across[0], self.across[-1]),
-            ylim=(self.up[0], self.up[-1]),
-            xlabel=self._axis_label(0),
-            ylabel=self._axis_label(1),
-        )
-        self._heading(ax, "\n".join(filter(None, [self.name, self.finding])))
+        self._frame(ax)
         self._legend(ax, handles, labels, ncols=self._columns())
 
     def _number(self, ax: Axes) -> None:
