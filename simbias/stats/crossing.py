@@ -69,6 +69,6 @@ def falling_crossing(
     if slope >= 0 or curvature <= 0:
         return NEVER
     half = math.sqrt(variance * (mean**2 / spread + curvature / len(x)))
-    place = float(x.mean()) - mean / slope
+    place = float(x.mean() - mean / slope)
     ends = [float(x.mean()) + (-slope * mean + sign * half) / curvature for sign in (-1, 1)]
     return Crossing(place, *ends)
