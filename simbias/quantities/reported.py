@@ -1,6 +1,7 @@
 """The quantities of a validator's report, in the order of their columns in results."""
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -9,7 +10,15 @@ from simbias.quantities.subject import Subject
 from simbias.stats.estimate import Estimate
 
 _EXACT = "Clopper-Pearson"
-_PAIRS = "Hoeffding, over pairs of points"
+_accuracy = partial(quantity, 0, 1, needs=("coordinates",), interval=_EXACT)  # of shifted draws
+_auc = partial(
+    quantity,
+    0,
+    1,
+    needs=("coordinates", "two classes"),
+    interval="Hoeffding, over pairs of points",
+    version=2,
+)
 
 
 @quantity(0, math.inf, unit="updates", needs=("network",), counts=True)
@@ -50,53 +59,25 @@ def test_accuracy(subject: Subject) -> Estimate:
     return Estimate(1 - value, 1 - high, 1 - low)
 
 
-@quantity(
-    0,
-    1,
-    needs=("coordinates",),
-    interval=_EXACT,
-    heading="S-rand.",
-    title="$S$-randomised accuracy",
-)
+@_accuracy(heading="S-rand.", title="$S$-randomised accuracy")
 def s_randomised_accuracy(subject: Subject) -> Estimate:
     """Accuracy with the simple set independent of the label."""
     return subject.report.reliance.s_accuracy
 
 
-@quantity(
-    0,
-    1,
-    needs=("coordinates",),
-    interval=_EXACT,
-    heading="S^c-rand.",
-    title="$S^c$-randomised accuracy",
-)
+@_accuracy(heading="S^c-rand.", title="$S^c$-randomised accuracy")
 def sc_randomised_accuracy(subject: Subject) -> Estimate:
     """Accuracy with all but the simple set independent of the label."""
     return subject.report.reliance.sc_accuracy
 
 
-@quantity(
-    0,
-    1,
-    needs=("coordinates", "two classes"),
-    interval=_PAIRS,
-    title="$S$-randomised AUC",
-    version=2,
-)
+@_auc(title="$S$-randomised AUC")
 def s_randomised_auc(subject: Subject) -> Estimate:
     """ROC AUC with the simple set independent of the label."""
     return subject.report.reliance.s_auc
 
 
-@quantity(
-    0,
-    1,
-    needs=("coordinates", "two classes"),
-    interval=_PAIRS,
-    title="$S^c$-randomised AUC",
-    version=2,
-)
+@_auc(title="$S^c$-randomised AUC")
 def sc_randomised_auc(subject: Subject) -> Estimate:
     """ROC AUC with all but the simple set independent of the label."""
     return subject.report.reliance.sc_auc
