@@ -74,6 +74,9 @@ SUITES = Registry(
         "certify": Entry(
             "simbias.suites:certify.toml", "rising n: from how many points on bounds certify"
         ),
+        "prefer": Entry(
+            "simbias.suites:prefer.toml", "networks and achievable solutions for bounds to prefer"
+        ),
     },
 )
 
@@ -195,7 +198,7 @@ FIGURES = Registry(
         name: Entry(f"simbias.plots.run:{name}_of", "")
         for name in (
             "boundary", "training", "table", "islands", "phase", "bounds", "discrimination",
-            "certify", "claims", "visibility",
+            "certify", "preference", "claims", "visibility",
         )
     },
 )  # fmt: skip
@@ -206,7 +209,7 @@ EXPERIMENTS = Registry(
         name: Entry(
             f"simbias.experiments.{name}:{name}", ""
         )  # its summary stands where it is defined
-        for name in ("classify", "estimators")
+        for name in ("classify", "estimators", "solutions")
     },
 )
 

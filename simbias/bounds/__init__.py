@@ -3,6 +3,7 @@
 from simbias.bounds.altered import Replacements, coin_flip_errors, replaced_points
 from simbias.bounds.bound import Bound, BoundValue, bound, inapplicable
 from simbias.bounds.certify import Certifying, certifying
+from simbias.bounds.cheapest import cheapest
 from simbias.bounds.evaluation import Evaluation, bound_names, evaluate, left_out, records
 from simbias.bounds.f_cmi import masked_predictions
 from simbias.bounds.observed import HeldOut, Masked, Observed, Steps, observe
@@ -33,6 +34,7 @@ __all__ = [
     "bound",
     "bound_names",
     "certifying",
+    "cheapest",
     "coin_flip_errors",
     "evaluate",
     "observe",

@@ -32,7 +32,9 @@ def bounds(
 
     Of estimators too, for which held-out certificates have a value. Where there are several cells
     of networks, say also which numbers tell networks that generalise from those
-    that do not. A rerun reads what the same settings gave; delete DIR/bounds to compute it anew.
+    that do not; where there are achievable solutions, or networks of a cell that learned beside
+    stuck ones, which of the two each number prefers. A rerun reads what the same settings gave;
+    delete DIR/bounds to compute it anew.
 
     Args:
         directory: a run directory.
@@ -52,17 +54,21 @@ def bounds(
     from simbias.bounds import bound_names, certifying
     from simbias.bounds.discrimination import discriminate
     from simbias.bounds.evaluation import check_effort
+    from simbias.bounds.preference import prefer
     from simbias.experiments import experiment_of
     from simbias.plots.run import Chosen
     from simbias.results import bounds as kept
+    from simbias.results.preference import network_pairs
     from simbias.results.summary import cell_settings
     from simbias.results.trained import learned
     from simbias.tables.bounds import bounds_table
     from simbias.tables.certify import certify_table
     from simbias.tables.discrimination import discrimination_table
+    from simbias.tables.preference import preference_table
     from simbias.training.words import phrases
 
     console = make_console()
+    evaluated = []
     check_effort(delta, n_certify, masks, retrained)
     names = tuple(bound_names(chosen or None))
     settings = cell_settings(store)
@@ -73,6 +79,7 @@ def bounds(
         evaluations = kept.hold(store, request)
         table = experiment_of(own_cell).table.name
         held += [(own_cell, evaluations)] if table == "networks" else []
+        evaluated.append((own_cell, evaluations))
         words = phrases({"delta": delta} | settings.get(own_cell.name, {}))
         print_text(
             console, f"{own_cell.name}, {words}, {len(networks)} {table}: {request.path(store)}"
@@ -95,6 +102,15 @@ def bounds(
             print_table(console, certify_table(entries))
             of_sizes = Chosen(store, bounds=held)
             print_paths(console, draw_computed(console, "certify", of_sizes))
+    try:
+        pairs, kinds = network_pairs(evaluated)
+    except ValueError as error:
+        print_text(console, f"which networks numbers prefer cannot be said: {error}")
+        return DONE
+    if pairs:
+        print_table(console, preference_table(prefer(pairs, kinds)))
+        of_cells = Chosen(store, bounds=evaluated)
+        print_paths(console, draw_computed(console, "preference", of_cells))
     return DONE
 
 

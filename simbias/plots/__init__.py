@@ -9,6 +9,7 @@ from simbias.plots.comparison import ComparisonDisplay, ComparisonRow, compariso
 from simbias.plots.discrimination import DiscriminationDisplay, discrimination
 from simbias.plots.islands import IslandsDisplay, islands
 from simbias.plots.phase import PhaseDisplay, phase
+from simbias.plots.preference import PreferenceDisplay, preference
 from simbias.plots.regions import RegionsDisplay
 from simbias.plots.training import TrainingDisplay, training
 from simbias.plots.visibility import VisibilityDisplay, visibility
@@ -24,6 +25,7 @@ __all__ = [
     "Display",
     "IslandsDisplay",
     "PhaseDisplay",
+    "PreferenceDisplay",
     "RegionsDisplay",
     "ComparisonRow",
     "TrainingDisplay",
@@ -36,6 +38,7 @@ __all__ = [
     "discrimination",
     "islands",
     "phase",
+    "preference",
     "training",
     "visibility",
 ]

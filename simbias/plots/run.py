@@ -26,12 +26,14 @@ from simbias.plots.comparison import ComparisonRow, comparison
 from simbias.plots.discrimination import discrimination
 from simbias.plots.islands import islands
 from simbias.plots.phase import phase
+from simbias.plots.preference import preference
 from simbias.plots.training import training
 from simbias.plots.visibility import visibility
 from simbias.registry import FIGURES
 from simbias.results import Store, StoreError, summarise
 from simbias.results.bounds import comparable, read_all, seeds_without_values
 from simbias.results.claims import read_verdicts
+from simbias.results.preference import network_pairs
 from simbias.results.summary import INTERVAL, Summary, cell_settings
 from simbias.results.trained import Trained, check_one, learned, load_sound, trained
 from simbias.tasks import BlockTask
@@ -204,6 +206,27 @@ def certify_of(chosen: Chosen) -> tuple[str, Display]:
     if not entries:
         raise Absent(chosen.store, "bounds of networks at several n_train")
     return "certify", certify(entries)
+
+
+def preference_of(chosen: Chosen) -> tuple[str, Display]:
+    """Which network each bound prefers: one that generalises or one of the run that does not.
+
+    Where the cell has no stuck networks, solutions stand against those that have learned.
+    """
+    of_networks = [cell for cell, _ in _bounded(chosen) if isinstance(cell, Cell)]
+    for cell in of_networks:
+        if not cell.name.startswith(chosen.cell or ""):
+            continue
+        others = [
+            (other, evaluations)
+            for other, evaluations in _bounded(chosen)
+            if other == cell or not isinstance(other, Cell)
+        ]
+        pairs, kinds = network_pairs(others)
+        against = [pair for pair in pairs if pair.comparison.endswith("against stuck")] or pairs
+        if against:
+            return f"preference-{_slug(cell)}", preference(against, kinds)
+    raise Absent(chosen.store, "networks with bounds beside achievable solutions or escaped ones")
 
 
 def claims_of(chosen: Chosen) -> tuple[str, Display]:

@@ -3,7 +3,17 @@
 from simbias.training.cell import Cell, cell_from_settings
 from simbias.training.method import Method
 from simbias.training.sgd import sgd
-from simbias.training.stack import Stack, replay, train
+from simbias.training.stack import Stack, replay, train, train_from
 from simbias.training.stop import Stop
 
-__all__ = ["Cell", "Method", "Stack", "Stop", "cell_from_settings", "replay", "sgd", "train"]
+__all__ = [
+    "Cell",
+    "Method",
+    "Stack",
+    "Stop",
+    "cell_from_settings",
+    "replay",
+    "sgd",
+    "train",
+    "train_from",
+]

@@ -133,6 +133,13 @@ def _started(
     )
 
 
+def start_from(program: Program, problem: TrainingProblem, params: Params) -> State:
+    """A network before its first update, which is made from some parameters."""
+    with lenient():
+        method = program.method.init(_hyper(program, problem), params, program.n_train)
+    return start(program, problem)._replace(params=params, method=method)
+
+
 def _hyper(program: Program, problem: TrainingProblem) -> Hyper:
     """All settings of the method by name."""
     return {**program.method.settings, **problem.hyper}

@@ -247,6 +247,40 @@ def replay(
     return replace(stack, end=np.where(halted, End.RUNNING, stack.end))
 
 
+@pinned
+def train_from(stack: Stack, *, n_select: int = N_SELECT) -> Stack:
+    """Networks trained as their cell says, from the parameters of a stack on.
+
+    Data sets, order of batches and everything else random are those of each seed, as where training
+    begins at the initialisation: that of the seed, which the networks keep as theirs.
+
+    Args:
+        stack: networks that training begins at.
+        n_select: as for ``train``.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> stop = simbias.Stop(max_updates=200)
+        >>> net, method = simbias.MLP(8), simbias.sgd()
+        >>> cell = simbias.training.Cell(task, net, method, n_train=1000, stop=stop)
+        >>> best = simbias.validation.control(cell, "achievable", seeds=2)
+        >>> simbias.training.train_from(best).updates.tolist()
+        [200, 200]
+    """
+    instance("stack", stack, Stack)
+    program = fit.program(stack.cell, whole("n_select", n_select))
+    saved = {}
+    for i, seed in enumerate(stack.seeds):
+        problem = problem_of(stack.cell, seed)
+        params = jax.tree.map(lambda leaf, i=i: leaf[i], stack.params)
+        state = jax.device_get(fit.start_from(program, problem, params))
+        trace = np.zeros((0, len(TRACE)), np.float32)
+        saved[Job(stack.cell, seed)] = Snapshot(state, trace, draws=stack.draws[i])
+    snapshots = train_jobs(list(saved), saved=saved, n_select=n_select)
+    return assemble(stack.cell, {job.seed: snapshot for job, snapshot in snapshots.items()})
+
+
 def seed_list(seeds: object) -> tuple[int, ...]:
     """The seeds that a count or a list stands for; raises ValueError."""
     if isinstance(seeds, np.ndarray):

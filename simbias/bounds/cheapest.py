@@ -1,0 +1,444 @@
+"""The cheapest achievable network: a norm made small among networks of risk 0.
+
+The explicit network of the achievable rule is one of many that compute it, and may be a costly one.
+The search begins there, rescales its units and descends on the norm. It bounds the cheapest network
+from above only: that a number is larger on what it comes to than on a trained network says nothing
+of achievable networks that it has not seen.
+
+Searched are networks whose output is the mean of one function over coordinates of one law, each
+read alone. On a task of risk 0 on such a coordinate the function has the label's sign on the whole
+support of it exactly if the risk is 0, which is decided in float64 between the kinks (``rays``).
+Norms of a network's weights scale with its output, so that networks are compared at one margin: the
+10% quantile over the training points.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+from numpy.typing import NDArray
+
+from simbias._checks import fail, instance, known, real
+from simbias._pinned import lenient, pinned
+from simbias._types import Params
+from simbias.bounds.measures import QUANTILE
+from simbias.bounds.norms import collapsed
+from simbias.bounds.rescaling import balanced
+from simbias.networks import MLP
+from simbias.parallel import stacked
+from simbias.tasks.block_task import BlockTask
+from simbias.tasks.oracle import Layer, Rule, achievable_rule, explicit_network, parts_of
+from simbias.training.cell import Cell
+from simbias.training.stack import Stack, redraw
+from simbias.validation.controls import control
+from simbias.validation.rays import crossings
+
+_STEPS, _BLOCKS = 100, 6  # updates between two candidates, and candidates
+_STEP_SIZE = 0.02
+_ITERATIONS = 30  # of power iteration: from below, which is enough to descend on
+_POINTS = 500  # training points by which the search knows the margin's quantile
+_GRID = 32  # points of each interval of the support, both ends included
+_LEAST_MARGIN = 0.01  # of a point of the support over the quantile: float32 computes its sign
+_AIM, _PENALTY = 0.05, 1e3  # the same during descent, and the price of less
+
+Pairs = list[tuple[Array, Array]]  # weight and bias of each layer
+_State = tuple["Function", optax.OptState]
+
+
+class Support(NamedTuple):
+    """The support of a coordinate, by intervals on which its label is known.
+
+    Attributes:
+        t: points, both ends of each interval among them, (intervals, points).
+        sign: of the logit difference there, (intervals,).
+    """
+
+    t: NDArray[np.float64]
+    sign: NDArray[np.float64]
+
+
+def _frobenius(layers: Pairs, initial: Pairs) -> Array:
+    return sum((_log_root(jnp.sum(weight**2)) for weight, _ in _one_output(layers)), jnp.zeros(()))
+
+
+def _spectral(layers: Pairs, initial: Pairs) -> Array:
+    def top(weight: Array) -> Array:
+        fixed = jax.lax.stop_gradient(weight)
+
+        def iteration(_: int, vector: Array) -> Array:
+            image = fixed.T @ (fixed @ vector)
+            unit: Array = image / jnp.maximum(jnp.sqrt(jnp.sum(image**2)), 1e-30)
+            return unit
+
+        vector = jax.lax.fori_loop(0, _ITERATIONS, iteration, jnp.sum(jnp.abs(fixed), axis=0))
+        return _log_root(jnp.sum((weight @ vector) ** 2))
+
+    return sum((top(weight) for weight, _ in _one_output(layers)), jnp.zeros(()))
+
+
+def _path(layers: Pairs, initial: Pairs) -> Array:
+    paths = jnp.ones(layers[0][0].shape[0])
+    for weight, bias in _one_output(layers):
+        paths = paths @ jnp.abs(weight) + jnp.abs(bias)
+    return jnp.log(paths[0])
+
+
+def _l1(layers: Pairs, initial: Pairs) -> Array:
+    sums = (jnp.sum(jnp.abs(leaf)) for leaf in jax.tree.leaves(layers))
+    return jnp.log(sum(sums, jnp.zeros(())))
+
+
+def _l2(layers: Pairs, initial: Pairs) -> Array:
+    return _log_root(sum((jnp.sum(leaf**2) for leaf in jax.tree.leaves(layers)), jnp.zeros(())))
+
+
+def _distance(layers: Pairs, initial: Pairs) -> Array:
+    return _l2(jax.tree.map(jnp.subtract, layers, initial), initial)
+
+
+# the logarithm of each norm, as ``measures`` has it; those of which units that nothing leaves keep
+# their initial weights
+NORMS: dict[str, Callable[[Pairs, Pairs], Array]] = {
+    "frobenius-product": _frobenius,
+    "spectral-product": _spectral,
+    "path-norm": _path,
+    "l1-norm": _l1,
+    "l2-norm": _l2,
+    "distance-from-initialisation": _distance,
+}
+_FROM_START = ("distance-from-initialisation",)
+
+
+@pinned
+def cheapest(
+    cell: Cell, norm: str, *, seeds: int | Sequence[int] = 1, margin: float = 1.0
+) -> Stack:
+    """Achievable networks of which a norm is small, on the data sets of a cell.
+
+    Args:
+        cell: its task, network (an MLP of ReLUs) and n_train are used.
+        norm: a measure, one of ``NORMS``.
+        seeds: the number of data sets (0, 1, ...), or a list.
+        margin: of the logit difference, that the training points have but for 10%, > 0.
+
+    Returns:
+        A stack as ``simbias.validation.control`` makes, of risk 0: the initialisation is the random
+        one of the seed.
+
+    Raises:
+        ValueError: an unknown norm, a margin <= 0, a task of which no coordinate alone has risk 0,
+            or a network that has no explicit form.
+
+    Notes:
+        The function is a zigzag: kinks, its values there and its outer slopes, with a unit for each
+        slope that begins at a kink, to the right or to the left of it. Copies of it read 1
+        coordinate, or as many as fit the width: the output is their mean, so its sign is right
+        wherever that of the copies is. Adam descends on the logarithm of the norm at the margin,
+        over the function and over all rescalings of its units, which leave it as it is; a penalty
+        keeps each point of the support a twentieth of the margin away from 0. Of the candidates on
+        the way, their balanced forms (``rescaling``) and the explicit network, the cheapest is
+        taken that has the right sign on the whole support, and a hundredth of the margin. Units
+        that nothing leaves are 0, or, for the distance from the initialisation, as they were there.
+
+    References:
+        B. Neyshabur, R. Salakhutdinov, N. Srebro, "Path-SGD: path-normalized optimization in deep
+        neural networks", NIPS 2015: norms and rescaling.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.bounds.cheapest import cheapest
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> cell = simbias.training.Cell(task, simbias.MLP(8), simbias.sgd(), n_train=1000)
+        >>> small = cheapest(cell, "path-norm", seeds=1)
+        >>> simbias.validate(small, n_certify=10_000).risk.value
+        array([0.])
+    """
+    instance("cell", cell, Cell)
+    known("norm", norm, NORMS)
+    margin = real("margin", margin, 0, open_low=True)
+    task = cell.block_task
+    if task.truth.achievable_risk != 0:
+        arrived = f"{task.name}, of achievable risk {task.truth.achievable_risk}"
+        raise fail("task", arrived, "one whose achievable risk is 0")
+    explicit = control(cell, "achievable", seeds=seeds)
+    params = [_searched(explicit, i, norm, margin) for i in range(len(explicit))]
+    return replace(explicit, params=stacked(params))
+
+
+def support_of(task: BlockTask, coordinate: int) -> Support:
+    """The intervals of a coordinate on which the label is known, with points of each.
+
+    Raises:
+        ValueError: a coordinate on which both labels are possible somewhere.
+    """
+    parts = parts_of(task.blocks[coordinate])
+    if any(min(part.negative, part.positive) > 0 for part in parts):
+        raise fail("coordinate", coordinate, "one of which each value has one label")
+    ends = np.array([(part.low, part.high) for part in parts])
+    positive = np.array([part.positive > part.negative for part in parts])
+    return Support(
+        np.linspace(ends[:, 0], ends[:, 1], _GRID, axis=1), np.where(positive, 1.0, -1.0)
+    )
+
+
+def certified(layers: Sequence[Layer], support: Support, least: float = 0.0) -> bool:
+    """Whether a function of one coordinate has the label's sign on the whole support.
+
+    Args:
+        layers: affine maps of one input, the last with one output or two logits.
+        support: of the coordinate.
+        least: margin that its points have to have, beyond being positive.
+
+    Notes:
+        Exact in float64: no change of label, of all between the ends of an interval, lies within
+        it, and its points have the right sign.
+    """
+    starts, lengths = support.t[:, :1], support.t[:, -1:] - support.t[:, :1]
+    ray, _ = crossings(layers, starts, np.ones_like(starts), lengths[:, 0])
+    score = _scores(layers, support.t)
+    return not len(ray) and bool((support.sign[:, None] * score > least).all())
+
+
+def _scores(layers: Sequence[Layer], t: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logit difference of a function of one coordinate, elementwise."""
+    h = t.reshape(-1, 1)
+    for layer in layers[:-1]:
+        h = np.maximum(h @ layer.weight + layer.bias, 0)
+    last = h @ layers[-1].weight + layers[-1].bias
+    return (last[:, -1] - (last[:, 0] if last.shape[1] == 2 else 0)).reshape(t.shape)
+
+
+class Function(NamedTuple):
+    """A piecewise linear function of one coordinate with the sign of a rule, and scales of units.
+
+    Attributes:
+        kinks: increasing, one between each two cuts, (kinks,).
+        heights: ln |value| there, (kinks,).
+        outer: ln |slope| left of all kinks, and right of them, (2,).
+        scales: ln of what enters each unit of a hidden layer over what would without scales,
+            (depth, kinks + 1).
+    """
+
+    kinks: Float[Array, " kinks"]
+    heights: Float[Array, " kinks"]
+    outer: Float[Array, " two"]
+    scales: Float[Array, "depth units"]
+
+
+def _explicit_function(rule: Rule, depth: int) -> Function:
+    """The zigzag of slope 1 that the explicit network computes."""
+    cuts = jnp.asarray(rule.cuts, jnp.float32)
+    heights = jnp.log(jnp.diff(cuts) / 2)
+    scales = jnp.zeros((depth, len(rule.cuts)))
+    return Function((cuts[1:] + cuts[:-1]) / 2, heights, jnp.zeros(2), scales)
+
+
+def scalar_network(function: Function, first: int) -> Pairs:
+    """The network of one input and one output that computes a function.
+
+    Args:
+        function: of at least one kink.
+        first: the rule's label left of all cuts, whose sign the function has there.
+
+    Notes:
+        From the middle kink, where the value is the constant, units begin to the right and to the
+        left: there with the slope, at each further kink with the change of slope. What enters and
+        leaves a unit multiplies to that, in equal parts but for the scales.
+    """
+    kinks, heights, outer, scales = function
+    n, depth = len(kinks), len(scales)
+    middle = n // 2
+    signs = (1 if first == 1 else -1) * jnp.array(
+        [(-1.0) ** i for i in range(1, n + 2)]
+    )  # the last: right
+    values = signs[:n] * jnp.exp(heights)
+    ends = jnp.stack([signs[0], signs[n]]) * jnp.exp(outer)
+    slopes = jnp.concatenate([ends[:1], jnp.diff(values) / jnp.diff(kinks), ends[1:]])
+    changes = jnp.diff(slopes)
+    right = jnp.concatenate([slopes[middle + 1, None], changes[middle + 1 :]])
+    left = jnp.concatenate([changes[:middle], -slopes[middle, None]])
+    amplitudes = jnp.concatenate([left, right])
+    places = jnp.concatenate([kinks[: middle + 1], kinks[middle:]])
+    facing = jnp.concatenate([-jnp.ones(middle + 1), jnp.ones(n - middle)])
+    part = (jnp.abs(amplitudes) + 1e-12) ** (1 / (depth + 1))
+    entering = part * jnp.exp(scales[0])
+    layers = [((facing * entering)[None, :], -facing * entering * places)]
+    for before, after in zip(scales, scales[1:], strict=False):
+        layers.append((jnp.diag(part * jnp.exp(after - before)), jnp.zeros(n + 1)))
+    leaving = jnp.sign(amplitudes) * part * jnp.exp(-scales[-1])
+    return [*layers, (leaving[:, None], values[middle, None])]
+
+
+def _searched(explicit: Stack, i: int, norm: str, margin: float) -> Params:
+    """The parameters of the cheapest network that is found for one data set."""
+    network, task = explicit.cell.network, explicit.cell.block_task
+    assert isinstance(network, MLP)  # as its control was made
+    rule, rotation = achievable_rule(task), np.asarray(explicit.rotation[i], np.float64)
+    support = support_of(task, rule.coordinate)
+    alike = [j for j in range(task.dim) if task.blocks[j] == task.blocks[rule.coordinate]]
+    by_length = sorted(alike, key=lambda j: float(np.abs(rotation[j]).sum()))
+    points = jax.device_get(redraw(explicit, i))
+    inputs = np.asarray(points.x, np.float64).reshape(len(points.y), -1)
+    sign = np.where(points.y == 1, 1.0, -1.0)
+    initial = jax.tree.map(lambda leaf: leaf[i], explicit.initial)
+    initial_pairs = _pairs(network.to_layers(initial))
+    idle = initial_pairs if norm in _FROM_START else jax.tree.map(jnp.zeros_like, initial_pairs)
+    alone = Rule(0, rule.cuts, rule.first)
+    units = len(rule.cuts)
+    written = collapsed(explicit_network(alone, np.eye(1), width=units, depth=network.depth))
+    cheapest_of_all: tuple[float, Pairs] | None = None
+    for copies in dict.fromkeys((1, min(len(alike), network.width // units))):
+        directions = rotation[by_length[:copies]]
+        t = inputs @ directions.T
+        given = _Surroundings(
+            directions=jnp.float32(directions),
+            idle=idle,
+            initial=initial_pairs,
+            t=jnp.float32(t[:_POINTS]),
+            sign=jnp.float32(sign[:_POINTS]),
+            grid=jnp.float32(support.t),
+            grid_sign=jnp.float32(support.sign),
+            margin=jnp.float32(margin),
+        )
+        functions = [list(written)]
+        if units > 1:  # else there is no kink
+            start = _explicit_function(rule, network.depth)
+            path = jax.device_get(_descended(norm, rule.first, start, given))
+            functions += [
+                [Layer(*(part[k] for part in pair)) for pair in path] for k in range(_BLOCKS)
+            ]
+        for function in functions:
+            scaled = _at_margin(function, t, sign, margin)
+            if scaled is None or not certified(scaled, support, _LEAST_MARGIN * margin):
+                continue
+            for form in (scaled, _balanced_copies(scaled, copies)):
+                layers, log = _costed(norm, _pairs(form), given)
+                if cheapest_of_all is None or float(log) < cheapest_of_all[0]:
+                    cheapest_of_all = float(log), layers
+    assert cheapest_of_all is not None  # the explicit network is certified
+    return network.from_layers([Layer(*map(np.asarray, pair)) for pair in cheapest_of_all[1]])
+
+
+def _at_margin(
+    layers: Sequence[Layer], t: NDArray[np.float64], sign: NDArray[np.float64], margin: float
+) -> list[Layer] | None:
+    """The function times what gives the training points their margin; None where none does."""
+    *hidden, last = [Layer(*(np.asarray(part, np.float64) for part in layer)) for layer in layers]
+    quantile = float(np.quantile(sign * _scores([*hidden, last], t).mean(axis=1), QUANTILE))
+    if not quantile > 0:
+        return None
+    factor = margin / quantile
+    return [*hidden, Layer(last.weight * factor, last.bias * factor)]
+
+
+def _balanced_copies(layers: Sequence[Layer], copies: int) -> list[Layer]:
+    """The function, balanced as one of the copies whose mean the network is."""
+    *hidden, last = layers
+    *hidden, last = balanced([*hidden, Layer(last.weight / copies, last.bias)])
+    return [*hidden, Layer(last.weight * copies, last.bias)]
+
+
+class _Surroundings(NamedTuple):
+    """What a descent is given: coordinates, points and support of a data set."""
+
+    directions: Float[Array, "copies dim"]
+    idle: Pairs
+    initial: Pairs
+    t: Float[Array, "points copies"]
+    sign: Float[Array, " points"]
+    grid: Float[Array, "intervals grid"]
+    grid_sign: Float[Array, " intervals"]
+    margin: Float[Array, ""]
+
+
+@partial(jax.jit, static_argnums=0)
+def _costed(norm: str, function: Pairs, given: _Surroundings) -> tuple[Pairs, Array]:
+    """The network of a function of one coordinate, and the logarithm of its norm."""
+    layers = lifted(function, given.directions, given.idle)
+    return layers, NORMS[norm](layers, given.initial)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _descended(norm: str, first: int, start: Function, given: _Surroundings) -> Pairs:
+    """Networks of one coordinate along a descent, on a leading axis."""
+    optimiser = optax.adam(optax.cosine_decay_schedule(_STEP_SIZE, _STEPS * _BLOCKS))
+
+    def at_margin(function: Function) -> Function:
+        margins = given.sign * _values(scalar_network(function, first), given.t).mean(axis=1)
+        log = jnp.log(given.margin / jnp.maximum(jnp.quantile(margins, QUANTILE), 1e-6))
+        return function._replace(heights=function.heights + log, outer=function.outer + log)
+
+    def objective(function: Function) -> Array:
+        network = scalar_network(at_margin(function), first)
+        layers = lifted(network, given.directions, given.idle)
+        worst = given.grid_sign[:, None] * _values(network, given.grid) / given.margin
+        lacking = jnp.sum(jax.nn.relu(_AIM - worst) ** 2)
+        return NORMS[norm](layers, given.initial) + _PENALTY * lacking
+
+    def update(state: _State, _: None) -> tuple[_State, None]:
+        function, memory = state
+        gradient = jax.grad(objective)(function)
+        with lenient():
+            steps, memory = optimiser.update(gradient, memory, function)
+        return (optax.apply_updates(function, steps), memory), None
+
+    def block(state: _State, _: None) -> tuple[_State, Pairs]:
+        state, _ = jax.lax.scan(update, state, length=_STEPS)
+        return state, scalar_network(at_margin(state[0]), first)
+
+    networks: Pairs = jax.lax.scan(block, (start, optimiser.init(start)), length=_BLOCKS)[1]
+    return networks
+
+
+def lifted(function: Pairs, directions: Float[Array, "copies dim"], idle: Pairs) -> Pairs:
+    """The network whose logit difference is the mean of a function over some coordinates.
+
+    Args:
+        function: weight and bias of each layer; one input, at last one output.
+        directions: of the coordinates, orthonormal.
+        idle: layers of the network's sizes, from which units that nothing leaves have what enters
+            them.
+    """
+    copies = len(directions)
+    (weight, bias), *hidden, (last, constant) = function
+    spread = jnp.concatenate([d[:, None] * weight for d in directions], axis=1)
+    blocks = [spread, *(jnp.kron(jnp.eye(copies), matrix) for matrix, _ in hidden)]
+    biases = [jnp.tile(vector, copies) for vector in (bias, *(v for _, v in hidden))]
+    layers = []
+    for block, vector, (idle_weight, idle_bias) in zip(blocks, biases, idle, strict=False):
+        inputs, active = block.shape
+        weights = idle_weight.at[:, :active].set(0.0).at[:inputs, :active].set(block)
+        layers.append((weights, idle_bias.at[:active].set(vector)))
+    halves = jnp.array([-0.5, 0.5])
+    out = jnp.tile(last / copies, (copies, 1)) * halves[None, :]
+    zeros = jnp.zeros_like(idle[-1][0])
+    return [*layers, (zeros.at[: len(out)].set(out), constant * halves)]
+
+
+def _values(function: Pairs, t: Float[Array, "_ _"]) -> Float[Array, "_ _"]:
+    """A function of one coordinate, elementwise."""
+    h = t.reshape(-1, 1)
+    for weight, bias in function[:-1]:
+        h = jax.nn.relu(h @ weight + bias[None, :])
+    weight, bias = function[-1]
+    return (h @ weight + bias[None, :]).reshape(t.shape)
+
+
+def _pairs(layers: Sequence[Layer]) -> Pairs:
+    return [(jnp.float32(layer.weight), jnp.float32(layer.bias)) for layer in layers]
+
+
+def _one_output(layers: Pairs) -> Pairs:
+    """The same layers with one output, logit 1 - logit 0."""
+    *hidden, (weight, bias) = layers
+    return [*hidden, (weight[:, 1:] - weight[:, :1], bias[1:] - bias[:1])]
+
+
+def _log_root(square: Array) -> Array:
+    return 0.5 * jnp.log(jnp.maximum(square, 1e-30))
