@@ -660,4 +660,4 @@ def test_a_kind_that_would_disturb_the_others_is_left_out(name, attribute, words
     entry = Entry(f"{__name__}:{attribute}", "")
     monkeypatch.setattr(EXPERIMENTS, "_builtin", EXPERIMENTS._builtin | {name: entry})
     with pytest.warns(UserWarning, match=f"^left out: experiment: plug-in '{name}'.*{words}"):
-        assert list(experiments.__wrapped__()) == ["classify", "estimators"]
+        assert list(experiments.__wrapped__()) == ["classify", "estimators", "solutions"]

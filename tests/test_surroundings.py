@@ -84,6 +84,7 @@ class Given(NamedTuple):
 ENTRANCES = {
     "training.train": lambda given: trained(),
     "training.replay": lambda given: training.replay(CELL, 50, seeds=2, n_select=N_SELECT),
+    "training.train_from": lambda given: training.train_from(given.stack, n_select=N_SELECT),
     "validation.validate": lambda given: validated(given.stack),
     "validation.faults": lambda given: validation.faults(given.stack),
     "validation.control": lambda given: validation.control(CELL, "achievable", seeds=2),
@@ -103,6 +104,7 @@ ENTRANCES = {
         given.stack, sample=2, directions=2
     ),
     "validation.paired.paired": lambda given: paired.paired(given.stack, given.stack, points=300),
+    "bounds.cheapest": lambda given: bounds.cheapest(CELL, "path-norm"),
     "bounds.evaluate": lambda given: bounds.evaluate(
         given.stack, bounds=BOUNDS, n_certify=500, masks=2
     ),
@@ -154,7 +156,15 @@ OTHERS = {
     "losses": {"cross_entropy", "get", "hinge", "logistic", "names", "square"},
     "models": {"classifier", "edited", "estimator", "member", "panel"},
     "networks": {"get"},
-    "plots": {"bounds", "claims", "comparison", "discrimination", "phase", "visibility"},
+    "plots": {
+        "bounds",
+        "claims",
+        "comparison",
+        "discrimination",
+        "phase",
+        "preference",
+        "visibility",
+    },
     "quantities": {"quantity", "unit_named"},
     "results": {"load_fitted", "summarise"},
     "runner": set(),

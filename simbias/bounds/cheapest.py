@@ -12,7 +12,7 @@ Norms of a network's weights scale with its output, so that networks are compare
 10% quantile over the training points.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -30,6 +30,17 @@ from simbias._types import Params
 from simbias.bounds.measures import QUANTILE
 from simbias.bounds.norms import collapsed
 from simbias.bounds.rescaling import balanced
+from simbias.bounds.zigzag import (
+    FROM_START,
+    NORMS,
+    Function,
+    Pairs,
+    explicit_function,
+    lifted,
+    pairs,
+    scalar_network,
+    values,
+)
 from simbias.networks import MLP
 from simbias.parallel import stacked
 from simbias.tasks.block_task import BlockTask
@@ -41,14 +52,12 @@ from simbias.validation.rays import crossings
 
 _STEPS, _BLOCKS = 100, 6  # updates between two candidates, and candidates
 _STEP_SIZE = 0.02
-_ITERATIONS = 30  # of power iteration: from below, which is enough to descend on
 _POINTS = 500  # training points by which the search knows the margin's quantile
 _GRID = 32  # points of each interval of the support, both ends included
 _LEAST_MARGIN = 0.01  # of a point of the support over the quantile: float32 computes its sign
 _AIM, _PENALTY = 0.05, 1e3  # the same during descent, and the price of less
 
-Pairs = list[tuple[Array, Array]]  # weight and bias of each layer
-_State = tuple["Function", optax.OptState]
+_State = tuple[Function, optax.OptState]
 
 
 class Support(NamedTuple):
@@ -61,58 +70,6 @@ class Support(NamedTuple):
 
     t: NDArray[np.float64]
     sign: NDArray[np.float64]
-
-
-def _frobenius(layers: Pairs, initial: Pairs) -> Array:
-    return sum((_log_root(jnp.sum(weight**2)) for weight, _ in _one_output(layers)), jnp.zeros(()))
-
-
-def _spectral(layers: Pairs, initial: Pairs) -> Array:
-    def top(weight: Array) -> Array:
-        fixed = jax.lax.stop_gradient(weight)
-
-        def iteration(_: int, vector: Array) -> Array:
-            image = fixed.T @ (fixed @ vector)
-            unit: Array = image / jnp.maximum(jnp.sqrt(jnp.sum(image**2)), 1e-30)
-            return unit
-
-        vector = jax.lax.fori_loop(0, _ITERATIONS, iteration, jnp.sum(jnp.abs(fixed), axis=0))
-        return _log_root(jnp.sum((weight @ vector) ** 2))
-
-    return sum((top(weight) for weight, _ in _one_output(layers)), jnp.zeros(()))
-
-
-def _path(layers: Pairs, initial: Pairs) -> Array:
-    paths = jnp.ones(layers[0][0].shape[0])
-    for weight, bias in _one_output(layers):
-        paths = paths @ jnp.abs(weight) + jnp.abs(bias)
-    return jnp.log(paths[0])
-
-
-def _l1(layers: Pairs, initial: Pairs) -> Array:
-    sums = (jnp.sum(jnp.abs(leaf)) for leaf in jax.tree.leaves(layers))
-    return jnp.log(sum(sums, jnp.zeros(())))
-
-
-def _l2(layers: Pairs, initial: Pairs) -> Array:
-    return _log_root(sum((jnp.sum(leaf**2) for leaf in jax.tree.leaves(layers)), jnp.zeros(())))
-
-
-def _distance(layers: Pairs, initial: Pairs) -> Array:
-    return _l2(jax.tree.map(jnp.subtract, layers, initial), initial)
-
-
-# the logarithm of each norm, as ``measures`` has it; those of which units that nothing leaves keep
-# their initial weights
-NORMS: dict[str, Callable[[Pairs, Pairs], Array]] = {
-    "frobenius-product": _frobenius,
-    "spectral-product": _spectral,
-    "path-norm": _path,
-    "l1-norm": _l1,
-    "l2-norm": _l2,
-    "distance-from-initialisation": _distance,
-}
-_FROM_START = ("distance-from-initialisation",)
 
 
 @pinned
@@ -211,68 +168,8 @@ def _scores(layers: Sequence[Layer], t: NDArray[np.float64]) -> NDArray[np.float
     for layer in layers[:-1]:
         h = np.maximum(h @ layer.weight + layer.bias, 0)
     last = h @ layers[-1].weight + layers[-1].bias
-    return (last[:, -1] - (last[:, 0] if last.shape[1] == 2 else 0)).reshape(t.shape)
-
-
-class Function(NamedTuple):
-    """A piecewise linear function of one coordinate with the sign of a rule, and scales of units.
-
-    Attributes:
-        kinks: increasing, one between each two cuts, (kinks,).
-        heights: ln |value| there, (kinks,).
-        outer: ln |slope| left of all kinks, and right of them, (2,).
-        scales: ln of what enters each unit of a hidden layer over what would without scales,
-            (depth, kinks + 1).
-    """
-
-    kinks: Float[Array, " kinks"]
-    heights: Float[Array, " kinks"]
-    outer: Float[Array, " two"]
-    scales: Float[Array, "depth units"]
-
-
-def _explicit_function(rule: Rule, depth: int) -> Function:
-    """The zigzag of slope 1 that the explicit network computes."""
-    cuts = jnp.asarray(rule.cuts, jnp.float32)
-    heights = jnp.log(jnp.diff(cuts) / 2)
-    scales = jnp.zeros((depth, len(rule.cuts)))
-    return Function((cuts[1:] + cuts[:-1]) / 2, heights, jnp.zeros(2), scales)
-
-
-def scalar_network(function: Function, first: int) -> Pairs:
-    """The network of one input and one output that computes a function.
-
-    Args:
-        function: of at least one kink.
-        first: the rule's label left of all cuts, whose sign the function has there.
-
-    Notes:
-        From the middle kink, where the value is the constant, units begin to the right and to the
-        left: there with the slope, at each further kink with the change of slope. What enters and
-        leaves a unit multiplies to that, in equal parts but for the scales.
-    """
-    kinks, heights, outer, scales = function
-    n, depth = len(kinks), len(scales)
-    middle = n // 2
-    signs = (1 if first == 1 else -1) * jnp.array(
-        [(-1.0) ** i for i in range(1, n + 2)]
-    )  # the last: right
-    values = signs[:n] * jnp.exp(heights)
-    ends = jnp.stack([signs[0], signs[n]]) * jnp.exp(outer)
-    slopes = jnp.concatenate([ends[:1], jnp.diff(values) / jnp.diff(kinks), ends[1:]])
-    changes = jnp.diff(slopes)
-    right = jnp.concatenate([slopes[middle + 1, None], changes[middle + 1 :]])
-    left = jnp.concatenate([changes[:middle], -slopes[middle, None]])
-    amplitudes = jnp.concatenate([left, right])
-    places = jnp.concatenate([kinks[: middle + 1], kinks[middle:]])
-    facing = jnp.concatenate([-jnp.ones(middle + 1), jnp.ones(n - middle)])
-    part = (jnp.abs(amplitudes) + 1e-12) ** (1 / (depth + 1))
-    entering = part * jnp.exp(scales[0])
-    layers = [((facing * entering)[None, :], -facing * entering * places)]
-    for before, after in zip(scales, scales[1:], strict=False):
-        layers.append((jnp.diag(part * jnp.exp(after - before)), jnp.zeros(n + 1)))
-    leaving = jnp.sign(amplitudes) * part * jnp.exp(-scales[-1])
-    return [*layers, (leaving[:, None], values[middle, None])]
+    scores: NDArray[np.float64] = last[:, -1] - (last[:, 0] if last.shape[1] == 2 else 0)
+    return scores.reshape(t.shape)
 
 
 def _searched(explicit: Stack, i: int, norm: str, margin: float) -> Params:
@@ -287,8 +184,8 @@ def _searched(explicit: Stack, i: int, norm: str, margin: float) -> Params:
     inputs = np.asarray(points.x, np.float64).reshape(len(points.y), -1)
     sign = np.where(points.y == 1, 1.0, -1.0)
     initial = jax.tree.map(lambda leaf: leaf[i], explicit.initial)
-    initial_pairs = _pairs(network.to_layers(initial))
-    idle = initial_pairs if norm in _FROM_START else jax.tree.map(jnp.zeros_like, initial_pairs)
+    initial_pairs = pairs(network.to_layers(initial))
+    idle = initial_pairs if norm in FROM_START else jax.tree.map(jnp.zeros_like, initial_pairs)
     alone = Rule(0, rule.cuts, rule.first)
     units = len(rule.cuts)
     written = collapsed(explicit_network(alone, np.eye(1), width=units, depth=network.depth))
@@ -308,7 +205,7 @@ def _searched(explicit: Stack, i: int, norm: str, margin: float) -> Params:
         )
         functions = [list(written)]
         if units > 1:  # else there is no kink
-            start = _explicit_function(rule, network.depth)
+            start = explicit_function(rule, network.depth)
             path = jax.device_get(_descended(norm, rule.first, start, given))
             functions += [
                 [Layer(*(part[k] for part in pair)) for pair in path] for k in range(_BLOCKS)
@@ -318,7 +215,7 @@ def _searched(explicit: Stack, i: int, norm: str, margin: float) -> Params:
             if scaled is None or not certified(scaled, support, _LEAST_MARGIN * margin):
                 continue
             for form in (scaled, _balanced_copies(scaled, copies)):
-                layers, log = _costed(norm, _pairs(form), given)
+                layers, log = _costed(norm, pairs(form), given)
                 if cheapest_of_all is None or float(log) < cheapest_of_all[0]:
                     cheapest_of_all = float(log), layers
     assert cheapest_of_all is not None  # the explicit network is certified
@@ -370,14 +267,14 @@ def _descended(norm: str, first: int, start: Function, given: _Surroundings) -> 
     optimiser = optax.adam(optax.cosine_decay_schedule(_STEP_SIZE, _STEPS * _BLOCKS))
 
     def at_margin(function: Function) -> Function:
-        margins = given.sign * _values(scalar_network(function, first), given.t).mean(axis=1)
+        margins = given.sign * values(scalar_network(function, first), given.t).mean(axis=1)
         log = jnp.log(given.margin / jnp.maximum(jnp.quantile(margins, QUANTILE), 1e-6))
         return function._replace(heights=function.heights + log, outer=function.outer + log)
 
     def objective(function: Function) -> Array:
         network = scalar_network(at_margin(function), first)
         layers = lifted(network, given.directions, given.idle)
-        worst = given.grid_sign[:, None] * _values(network, given.grid) / given.margin
+        worst = given.grid_sign[:, None] * values(network, given.grid) / given.margin
         lacking = jnp.sum(jax.nn.relu(_AIM - worst) ** 2)
         return NORMS[norm](layers, given.initial) + _PENALTY * lacking
 
@@ -394,51 +291,3 @@ def _descended(norm: str, first: int, start: Function, given: _Surroundings) -> 
 
     networks: Pairs = jax.lax.scan(block, (start, optimiser.init(start)), length=_BLOCKS)[1]
     return networks
-
-
-def lifted(function: Pairs, directions: Float[Array, "copies dim"], idle: Pairs) -> Pairs:
-    """The network whose logit difference is the mean of a function over some coordinates.
-
-    Args:
-        function: weight and bias of each layer; one input, at last one output.
-        directions: of the coordinates, orthonormal.
-        idle: layers of the network's sizes, from which units that nothing leaves have what enters
-            them.
-    """
-    copies = len(directions)
-    (weight, bias), *hidden, (last, constant) = function
-    spread = jnp.concatenate([d[:, None] * weight for d in directions], axis=1)
-    blocks = [spread, *(jnp.kron(jnp.eye(copies), matrix) for matrix, _ in hidden)]
-    biases = [jnp.tile(vector, copies) for vector in (bias, *(v for _, v in hidden))]
-    layers = []
-    for block, vector, (idle_weight, idle_bias) in zip(blocks, biases, idle, strict=False):
-        inputs, active = block.shape
-        weights = idle_weight.at[:, :active].set(0.0).at[:inputs, :active].set(block)
-        layers.append((weights, idle_bias.at[:active].set(vector)))
-    halves = jnp.array([-0.5, 0.5])
-    out = jnp.tile(last / copies, (copies, 1)) * halves[None, :]
-    zeros = jnp.zeros_like(idle[-1][0])
-    return [*layers, (zeros.at[: len(out)].set(out), constant * halves)]
-
-
-def _values(function: Pairs, t: Float[Array, "_ _"]) -> Float[Array, "_ _"]:
-    """A function of one coordinate, elementwise."""
-    h = t.reshape(-1, 1)
-    for weight, bias in function[:-1]:
-        h = jax.nn.relu(h @ weight + bias[None, :])
-    weight, bias = function[-1]
-    return (h @ weight + bias[None, :]).reshape(t.shape)
-
-
-def _pairs(layers: Sequence[Layer]) -> Pairs:
-    return [(jnp.float32(layer.weight), jnp.float32(layer.bias)) for layer in layers]
-
-
-def _one_output(layers: Pairs) -> Pairs:
-    """The same layers with one output, logit 1 - logit 0."""
-    *hidden, (weight, bias) = layers
-    return [*hidden, (weight[:, 1:] - weight[:, :1], bias[1:] - bias[:1])]
-
-
-def _log_root(square: Array) -> Array:
-    return 0.5 * jnp.log(jnp.maximum(square, 1e-30))

@@ -20,7 +20,8 @@ import numpy as np
 from simbias._checks import check_keys, fail, known, real
 from simbias._identity import canonical
 from simbias._types import Settings
-from simbias.bounds.cheapest import NORMS, cheapest
+from simbias.bounds.cheapest import cheapest
+from simbias.bounds.zigzag import NORMS
 from simbias.experiments import classify
 from simbias.experiments.experiment import Context, Ended, Experiment, Learned, Replica, Tensors
 from simbias.experiments.table import Column, rows_table
@@ -28,7 +29,7 @@ from simbias.networks import Network
 from simbias.tasks import Task
 from simbias.tasks.block_task import BlockTask
 from simbias.training.cell import Cell, cell_from_settings
-from simbias.training.stack import Stack, joined, train_from
+from simbias.training.stack import Stack, join_stacks, train_from
 from simbias.validation import control, validate
 
 MADE = ("explicit", "trained", "cheapest")
@@ -109,16 +110,16 @@ def solution_cell(settings: Settings) -> SolutionCell:
     """The cell of some settings; raises ValueError."""
     solution = settings["solution"]
     check_keys("solution", solution, {"name": str}, {"norm": str, "margin": float})
-    made = known("solution: name", solution["name"], MADE)
+    kind = known("solution: name", solution["name"], MADE)
     more = {key: value for key, value in solution.items() if key != "name"}
-    if made == "cheapest" or (made == "trained" and more):
+    if kind == "cheapest" or (kind == "trained" and more):
         known("solution: norm", more.get("norm", ""), NORMS)
     elif more:
-        raise fail("solution", ", ".join(more), f"nothing beside the name {made}")
+        raise fail("solution", ", ".join(more), f"nothing beside the name {kind}")
     if "margin" in more:
         more["margin"] = real("solution: margin", more["margin"], 0, open_low=True)
     own = {key: value for key, value in settings.items() if key != "solution"}
-    return SolutionCell(cell_from_settings(own), made, **more)
+    return SolutionCell(cell_from_settings(own), kind, **more)
 
 
 def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
@@ -195,7 +196,7 @@ solutions = Experiment(
     known=_known,
     effort=_effort,
     check=_check,
-    learned=Learned(_make, _read, joined),
+    learned=Learned(_make, _read, join_stacks),
     trace=classify.classify.trace,
     shown=classify.classify.shown,
 )

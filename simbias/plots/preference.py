@@ -101,7 +101,7 @@ class PreferenceDisplay(style.Display):
 
     def _size(self) -> tuple[float, float]:
         lines = len(self.comparisons)
-        return style.DOUBLE, 1.15 + 0.13 * lines + _ROW_HEIGHT * len(self.names)
+        return style.DOUBLE, 1.5 + 0.13 * lines + _ROW_HEIGHT * max(len(self.names), 6)
 
     def _panels(self) -> int:
         return len(self.comparisons)
@@ -124,6 +124,7 @@ class PreferenceDisplay(style.Display):
             for verdict, color in _COLOURS.items()
             if verdict in verdicts and (label := _LEGEND[verdict])
         ]
+        handles.append(Line2D([], [], linestyle="", label="beside: medians, from the other to it"))
         self._legend(axes[0], handles, [str(handle.get_label()) for handle in handles], ncols=3)
 
     def _reach(self) -> float:
@@ -165,9 +166,8 @@ class PreferenceDisplay(style.Display):
                 ax.axhline(begins - 0.5, color=style.GREY, linewidth=0.4)
             begins += len(list(group))
         first, _, rest = comparison.partition(" against ")
-        ax.set_xlabel(f"value on {first} /\nvalue on {rest}")
+        ax.set_xlabel(f"{first}\nover {rest}")
         beside = ax.get_yaxis_transform()
-        ax.text(1.03, -1.2, "median", transform=beside, clip_on=False, **_SMALL)
         for preference in self.preferences:
             if preference.comparison != comparison:
                 continue
@@ -183,10 +183,12 @@ class PreferenceDisplay(style.Display):
             ax.plot(*dots, marker="o", markersize=1.7, markeredgewidth=0, **marks)
             for sign, marker in ((-1, "<"), (1, ">")):
                 out = sign * ratio > reach
+                if not out.any():  # nothing that is not clipped upsets the layout
+                    continue
                 edge = np.full(out.sum(), 10.0 ** (sign * reach))
                 ax.plot(edge, y + spread[out], marker=marker, markersize=2, clip_on=False, **marks)
             medians = f"{_short(preference.other)} \u2192 {_short(preference.value)}"
-            ax.text(1.03, y, medians, transform=beside, clip_on=False, **_SMALL)
+            ax.text(1.03, y, medians, transform=beside, **_SMALL)
 
 
 def preference(pairs: Sequence[NetworkPair], kinds: Mapping[str, str]) -> PreferenceDisplay:

@@ -31,7 +31,7 @@ def network_pairs(evaluated: Evaluated) -> tuple[list[NetworkPair], dict[str, st
 
     Returns:
         The pairs: of a cell's networks with explicit and with trained solutions, with the least
-        value of each number among all solutions of the seed ("cheapest"), and of learned with stuck
+        value of each number on those that were made cheap in any norm, and of learned with stuck
         networks of the cell. The names of comparisons say which, whether the other network is
         stuck or has learned, and what sets the cell apart. A network of a risk in between, or a
         solution that has not learned, is in none.
@@ -100,10 +100,11 @@ def _solutions(
         if _problem(solution.counterpart) == _problem(cell)
     ]
     by_name = {solution.words: values for solution, values in alike if solution.made != "cheapest"}
-    if any(solution.made == "cheapest" for solution, _ in alike):
-        seeds = set.union(*(set(values) for _, values in alike))
+    searched = [values for solution, values in alike if solution.made == "cheapest"]
+    if searched:
         by_name["cheapest"] = {
-            seed: _least([values[seed] for _, values in alike if seed in values]) for seed in seeds
+            seed: _least([values[seed] for values in searched if seed in values])
+            for seed in set().union(*searched)
         }
     return by_name
 

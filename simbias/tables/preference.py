@@ -39,7 +39,7 @@ _CAPTION = (
     " smaller: pairs in which the number is smaller on it; proportion: the same, equal values"
     " counted half; brackets: Clopper-Pearson limits that hold at once for all lines with"
     " probability 95%, where equal values count against either verdict; cheapest: the least value"
-    " on any of the compared solutions, of which there may be cheaper ones"
+    " on any solution that was made cheap in a norm; there may be cheaper ones"
 )
 
 
