@@ -64,7 +64,7 @@ def drawn_once(observed: Observed, network: Posterior) -> Layers:
     "pac-bayes-disintegrated",
     family="pac-bayes",
     certifies="a drawn network",
-    constants="Maurer 2004, theorem 5; Rivasplata et al. 2020, theorem 1",
+    constants="Maurer 2004, theorem 5; change of measure, Markov: Rivasplata et al. 2020",
     assumptions=(independent, has_initial),
     prepare=partial(posteriors, prior="initialisation"),
 )
