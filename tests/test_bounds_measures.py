@@ -147,13 +147,13 @@ def test_the_median_distance_is_one_that_half_the_maps_reach():
     layers = (Layer(source.normal(size=(4, 2)), np.zeros(2)),)
     x, held_out, blocks = source.uniform(-1, 1, (500, 4)), HeldOut(0, 1000), (slab(3),) * 4
     y = (x @ (layers[0].weight[:, 1] - layers[0].weight[:, 0]) > 0).astype(int)
-    found = uniform_convergence(Observed(layers, x, y, held_out=held_out, blocks=blocks))
-    errors = [error for name, error in found.terms.items() if name.startswith("error, ")]
-    distances = np.array([max(0, error - found.terms["risk, high"]) for error in errors])
-    middle = found.terms["distance, median"]
-    assert found.terms["maps"] == len(errors) == 12
+    record = uniform_convergence(Observed(layers, x, y, held_out=held_out, blocks=blocks))
+    errors = [error for name, error in record.terms.items() if name.startswith("error, ")]
+    distances = np.array([max(0, error - record.terms["risk, high"]) for error in errors])
+    middle = record.terms["distance, median"]
+    assert record.terms["maps"] == len(errors) == 12
     assert (distances >= middle).sum() >= 6 > (distances > middle).sum()
-    assert 0 < middle < found.value == distances.max()
+    assert 0 < middle < record.value == distances.max()
 
 
 def test_flips_are_made_in_the_unrotated_space():

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import streams
 
-from simbias import MLP, sgd, tasks
+from simbias import MLP, data, sgd, tasks
 from simbias._keys import stream
 from simbias.bounds import BOUNDS, HeldOut, Observed, evaluate, observe, posterior
 from simbias.bounds.observed import ACTIVATIONS, logit_difference
 from simbias.tasks.oracle import Layer
+from simbias.tasks.shifts import shifted
 from simbias.training import Cell
 from simbias.validation import control
 from simbias.validation.exceptions import train_answers
@@ -181,3 +182,16 @@ def test_a_control_has_the_random_initialisation_of_its_seed(cell, trained):
     alike = replace(stack.some([1]), initial=stack.some([1]).params)
     (still,) = evaluate(alike, bounds=["bartlett-foster-telgarsky"], n_certify=20_000)
     assert still.record.value < 0.3
+
+
+@pytest.mark.parametrize("shift", ("none", "tilt=30"))
+def test_the_rotation_leads_back_to_independent_coordinates_whether_points_are_tilted(shift):
+    task = shifted(tasks.get("lms-7", dim=3), shift)
+    observed = observe(lambda x: x[:, 0], data=data(task, n_train=500), held_out=10)
+    unrotated = observed.x @ observed.rotation.T
+    for j, block in enumerate(observed.blocks):
+        for label, law in enumerate(block.laws):
+            value = unrotated[observed.y == label, j][:, None]
+            low, high, _ = np.array(law).T
+            inside = (value >= low - 1e-5) & (value <= high + 1e-5)
+            assert inside.any(axis=1).all()

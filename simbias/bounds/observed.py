@@ -26,7 +26,7 @@ from simbias.networks.layers import ACTIVATIONS, head_inputs
 from simbias.networks.scorer import Scorer
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import Layer
-from simbias.tasks.task import Points, numbers_of
+from simbias.tasks.task import Points, Task, numbers_of
 from simbias.training.problem import drawn
 from simbias.training.scores import labels_of, logits
 from simbias.training.stack import Stack
@@ -346,9 +346,18 @@ def observe(
         activation=network.activation if isinstance(network, MLP) else "relu",
         held_out=HeldOut(_held_out_errors(member, data_set, points), points),
         blocks=getattr(task, "blocks", None),
-        rotation=data_set.rotation if data_set.rotation.size else None,
+        rotation=_turned(task, data_set.rotation),
         steps=steps,
     )
+
+
+def _turned(task: Task, rotation: Float[np.ndarray, "turned turned"]) -> Matrix | None:
+    """What turns points of independent coordinates into inputs, a tilt of the task included."""
+    tilt = getattr(task, "tilt", None)
+    if tilt is None:
+        return rotation if rotation.size else None
+    turned: Matrix = tilt @ rotation if rotation.size else tilt
+    return turned
 
 
 def _held_out_errors(member: Classifier, data_set: DataSet, points: int) -> int:
