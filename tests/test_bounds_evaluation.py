@@ -13,8 +13,9 @@ import jax
 import numpy as np
 import pytest
 import streams
+from stores import put, stored
 
-from simbias import MLP, experiments, losses, sgd, tasks, validate
+from simbias import MLP, losses, sgd, tasks, validate
 from simbias.bounds import BOUNDS, Evaluation, Record, evaluate, observe, posterior
 from simbias.bounds.compression import compress
 from simbias.cli import main
@@ -259,15 +260,7 @@ def test_a_bound_that_fails_on_one_network_says_why_and_leaves_the_others(traine
 
 @pytest.fixture
 def store(trained, tmp_path):
-    store = Store(tmp_path / "run", create=True)
-    names = [{"cell": trained.cell.name, "published": {}}]
-    config = {"suite": "s", "preset": "p", "n_certify": 1, "cells": [], "seeds": [0]}
-    store.prepare(config | {"names": names})
-    for i, seed in enumerate(trained.seeds):
-        job = Job(trained.cell, seed)
-        row = experiments.row("s", experiments.Ended(job, "done", "r"))
-        store.write("networks", row_name(job), row, tensors=arrays.tensors(trained, i))
-    return store
+    return stored(trained, tmp_path / "run")
 
 
 def test_a_row_for_every_network_and_bound_is_kept(trained, evaluations, store):
@@ -318,12 +311,10 @@ def test_what_was_found_on_other_networks_or_by_other_versions_is_not_read(
     kept.write_bounds(store, request, evaluations)
     tensors = arrays.tensors(trained, 0)
     tensors["seconds"] = np.asarray(tensors["seconds"] + 1)  # trained again, the same
-    job = Job(trained.cell, 0)
-    row = experiments.row("s", experiments.Ended(job, "done", "r"))
-    store.write("networks", row_name(job), row, tensors=tensors)
+    put(store, trained.cell, 0, tensors)
     assert kept.read_bounds(store, request) == evaluations
     tensors["params.layers.0.bias"] = np.nextafter(tensors["params.layers.0.bias"], np.float32(1))
-    store.write("networks", row_name(job), row, tensors=tensors)
+    put(store, trained.cell, 0, tensors)
     assert kept.read_bounds(store, request) is None
     assert kept.read_all(store) == []
 
@@ -422,11 +413,10 @@ def test_the_verb_answers_bad_input_in_one_line(trained, store, capsys):
 
 
 def test_one_bad_network_of_a_run_does_not_stop_its_bounds(trained, store, capsys):
-    def without(seed, part, status="done", reason="r"):
+    def without(seed, part):
         name = row_name(Job(trained.cell, seed))
         tensors = {key: leaf for key, leaf in store.weights(name).items() if part not in key}
-        row = experiments.row("s", experiments.Ended(Job(trained.cell, seed), status, reason))
-        store.write("networks", name, row, tensors=tensors)
+        put(store, trained.cell, seed, tensors)
 
     without(0, "initial")
     without(1, "params.layers.1.bias")
@@ -447,9 +437,7 @@ def test_one_bad_network_of_a_run_does_not_stop_its_bounds(trained, store, capsy
     reasons = {(seed, bound): reason for seed, bound, _, reason in rows}
     assert reasons[0, "distance-from-initialisation"] == "the initialisation is stored: none given"
     # what could not be read is looked at again once it can
-    name = row_name(Job(trained.cell, 1))
-    row = experiments.row("s", experiments.Ended(Job(trained.cell, 1), "done", "r"))
-    store.write("networks", name, row, tensors=arrays.tensors(trained, 1))
+    put(store, trained.cell, 1, arrays.tensors(trained, 1))
     assert main([*line, *names]) == 0
     assert "left out" not in capsys.readouterr().out
 

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import stores
 from small_cells import CELL, RISK, WRITTEN
 
 import simbias
@@ -23,7 +24,6 @@ from simbias import (
     _pinned,
     bounds,
     claims,
-    experiments,
     models,
     plots,
     runner,
@@ -270,16 +270,9 @@ def store(stack, tmp_path_factory):
 
 
 def stored(stack, directory, change=lambda tensors: tensors):
-    store = Store(directory / "run", create=True)
-    names = [{"cell": CELL.name, "published": {}}]
-    config = {"suite": "s", "preset": "p", "n_certify": 500, "cells": [], "seeds": [0, 1]}
-    store.prepare(config | {"names": names})
+    """A run directory with a stack, and a file of claims."""
+    store = stores.stored(stack, directory / "run", change)
     store.write_text(store.directory / "claim.toml", CLAIM)
-    for i, seed in enumerate(stack.seeds):
-        job = Job(stack.cell, seed)
-        row = experiments.row("s", experiments.Ended(job, "done", "r"))
-        tensors = change(arrays.tensors(stack, i))
-        store.write("networks", row_name(job), row, tensors=tensors)
     return store
 
 
