@@ -152,7 +152,7 @@ OTHERS = {
         "points_to_reveal",
         "violated",
     },
-    "claims": {"builtin", "choose", "feasible", "get", "load"},
+    "claims": {"argument", "builtin", "choose", "feasible", "get", "load"},
     "losses": {"cross_entropy", "get", "hinge", "logistic", "names", "square"},
     "models": {"classifier", "edited", "estimator", "member", "panel"},
     "networks": {"get"},

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from simbias import claims, tables
+from simbias.bounds.preference import Preference
 from simbias.console import print_table
 from simbias.tables import TextTable, latex
 
@@ -24,6 +25,9 @@ MADE = {  # a small table of every kind
         claims.Step("1", "we label", (claims.get("expressible"),), "all", {"a title": "no slabs"}),
         {"expressible": displays.verdict("expressible", "refuted", *ENDS)},
         {"expressible": [{"value": 0.5}]},
+    ),
+    "preference_table": lambda make: make(
+        [Preference("vc", "bound", "explicit", 0, 20, 0, 0, 0.3, 0.3, 0.0, 1.0)]
     ),
     "summary_table": lambda make: make([displays.cell(2, [100.0], 0.3)]),
     "verdicts_table": lambda make: make([displays.verdict("x", "refuted", *ENDS) | VERDICT]),
