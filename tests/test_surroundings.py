@@ -158,6 +158,7 @@ OTHERS = {
     "networks": {"get"},
     "plots": {
         "bounds",
+        "certify",
         "claims",
         "comparison",
         "discrimination",
