@@ -27,7 +27,10 @@ ALIKE = (
     "test_surroundings",
 )  # fmt: skip
 # What takes longest begins first, so that no process is left alone with it at the end.
-LONGEST = ("cell", "small cells", "test_trajectories", "test_independence", "test_learners")
+LONGEST = (
+    "cell", "small cells", "test_examples", "test_trajectories", "test_independence",
+    "test_learners", "test_bounds_contract", "test_cli",
+)  # fmt: skip
 
 
 def pytest_configure(config):
