@@ -7,6 +7,7 @@ from simbias.bounds import Certifying
 from simbias.tables.text import TextTable
 from simbias.training.words import task_words, value_words
 
+_MOST = 1e15  # points; a law is no guide to where it would lead
 HEAD = ("task", "bound", "certifies", "proportion of networks", "from n")
 
 
@@ -52,5 +53,7 @@ def points_words(entry: Certifying) -> str:
         return "not measured"
     if math.isinf(entry.extrapolated):
         return "none"
+    if entry.extrapolated > _MOST:
+        return f"extrapolated: beyond {_MOST:.0g}"
     limits = f"{entry.low:.2g} to {entry.high:.2g}"
     return f"extrapolated: {entry.extrapolated:.2g} ({limits})"
