@@ -1,8 +1,7 @@
 """Draw the gallery from the recorded runs beside it; or record runs first.
 
     python figures/make.py
-    python figures/make.py --record runs/pitfalls-standard runs/phase-standard \\
-        runs/bounds-standard runs/claims
+    python figures/make.py --record pitfalls=runs/pitfalls-standard phase=runs/phase-standard
 
 A record holds what the figures need of a run: every row, the traces and weights of the networks
 that are drawn, the bounds, the verdicts with their evidence, and one network as it was halfway to
@@ -42,20 +41,18 @@ COARSE = {"claims": 200}  # dots an inch of a page-long figure
 def main() -> None:
     """Record with ``--record``, then draw."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--record", nargs=4, type=Path, metavar=("PITFALLS", "PHASE", "BOUNDS", "CLAIMS")
-    )
+    names = ", ".join(RECORDS)
+    parser.add_argument("--record", nargs="+", default=[], metavar="NAME=DIR", help=names)
     options = parser.parse_args()
     simbias.configure()
-    if options.record:
-        pitfalls, phase, bounds, claims = options.record
-        record_pitfalls(pitfalls)
-        record_phase(phase)
-        pack(Store(bounds), "bounds", folders=("networks", "traces", "bounds"))
-        pack(Store(claims), "claims", folders=("said", "verdicts", "evidence"))
+    for words in options.record:
+        name, _, run = words.partition("=")
+        if name not in RECORDS or not run:
+            parser.error(f"--record: got {words}, allowed: NAME=DIR, NAME one of {names}")
+        RECORDS[name](Store(run))
     with tempfile.TemporaryDirectory() as folder:
         runs = {}
-        for name in ("pitfalls", "phase", "bounds", "claims"):
+        for name in RECORDS:
             with tarfile.open(RECORDED / f"{name}.tar.xz") as archive:
                 archive.extractall(Path(folder, name), filter="data")
             runs[name] = Store(Path(folder, name))
@@ -92,16 +89,14 @@ def jumper(store: Store) -> tuple[str, int, int]:
     return name, transitions.seeds[position], half
 
 
-def record_pitfalls(run: Path) -> None:
+def record_pitfalls(store: Store) -> None:
     """Keep a run of the suite ``pitfalls``."""
-    store = Store(run)
     stack = load_stack(store, wide(store))
     pack(store, "pitfalls", [row_name(Job(stack.cell, seed)) for seed in stack.seeds])
 
 
-def record_phase(run: Path) -> None:
+def record_phase(store: Store) -> None:
     """Keep a run of the suite ``phase``, and the jumping network on its way."""
-    store = Store(run)
     networks = [(narrow(store, dim), 0) for dim in NARROW]
     name, seed, half = jumper(store)
     names = []
@@ -135,6 +130,15 @@ def pack(
             archive.add(path, path.relative_to(store.directory), filter=plain)
         for path in others:
             archive.add(path, path.name, filter=plain)
+
+
+RECORDS: dict[str, Callable[[Store], None]] = {
+    "pitfalls": record_pitfalls,
+    "phase": record_phase,
+    "bounds": lambda run: pack(run, "bounds", folders=("networks", "traces", "bounds")),
+    "certify": lambda run: pack(run, "certify", folders=("networks", "traces", "bounds")),
+    "claims": lambda run: pack(run, "claims", folders=("said", "verdicts", "evidence")),
+}
 
 
 def of_run(
@@ -206,6 +210,7 @@ GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     "after-transition": ("phase", jump(False)),
     "bounds": ("bounds", certified),
     "discrimination": ("bounds", of_run("discrimination")),
+    "certify": ("certify", of_run("certify")),
     "claims": ("claims", of_run("claims")),
 }
 
