@@ -123,7 +123,7 @@ BOUNDS = Registry(
                 "replace-one": "stability on average, by training with one point replaced",
                 "rademacher-floor": "what no bound by Rademacher complexity can be below",
             },
-            "evidence": {
+            "marginal": {
                 "marginal-likelihood": "PAC-Bayes of the initialisation that fits, approximate",
             },
             "f_cmi": {"f-cmi": "what predictions tell of the training set, an estimate"},
