@@ -294,6 +294,16 @@ def test_a_tilt_by_hand():
     assert shifted(task, "tilt=5").truth.simple_risk is None
 
 
+def test_tilted_points_are_those_of_the_task_turned_from_the_first_axis_to_the_second():
+    task = tasks.get("noisy-lms-7", dim=4)
+    x, y = drawn(task)
+    tilted_x, tilted_y = drawn(shifted(task, "tilt=30"))
+    cos, sin = np.sqrt(3) / 2, 1 / 2
+    expected = [cos * x[:, 0] - sin * x[:, 1], sin * x[:, 0] + cos * x[:, 1], x[:, 2], x[:, 3]]
+    np.testing.assert_allclose(tilted_x, np.stack(expected, axis=1), atol=1e-6)
+    np.testing.assert_array_equal(tilted_y, y)
+
+
 def test_in_two_coordinates_no_rule_is_out_of_the_plane():
     with pytest.raises(ValueError, match="the labels of the achievable rule right"):
         shifted(tasks.get("lms-7", dim=2), "tilt=30")
