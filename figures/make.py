@@ -2,6 +2,7 @@
 
     python figures/make.py
     python figures/make.py --record pitfalls=runs/pitfalls-standard phase=runs/phase-standard
+    python figures/make.py --pairs runs/prefer-standard runs/prefer-found runs/prefer-memorised
 
 A record holds what the figures need of a run: every row, the traces and weights of the networks
 that are drawn, the bounds, the verdicts with their evidence, and one network as it was halfway to
@@ -20,12 +21,14 @@ from safetensors.numpy import load_file, save_file
 
 import simbias
 from simbias import plots
+from simbias.bounds.preference import NetworkPair
 from simbias.experiments import arrays, row_name
 from simbias.plots.run import Chosen, most_cut, networks_name
 from simbias.plots.visibility import VisibilityRow
 from simbias.registry import FIGURES
 from simbias.results import Store, load_stack, summarise
 from simbias.results.bounds import read_all
+from simbias.results.preference import network_pairs
 from simbias.training import replay, stop
 from simbias.training.jobs import Job
 from simbias.training.words import phrases, value_words
@@ -35,6 +38,15 @@ RECORDED = HERE / "recorded"
 NARROW, WIDE, JUMPING = (2, 10, 50), "(100,1)", 20  # dimensions drawn; cell drawn; of the jump
 NOISE = 0.1  # of the cell whose bounds are drawn
 HALFWAY = "halfway.safetensors"
+PAIRS = "preference.csv"
+# the comparisons of pairs that are drawn, with the names of their panels
+DRAWN = {
+    "explicit against stuck, d 50": "explicit against stuck, d 50",
+    "trained from l2-norm against stuck, d 50": "trained rule against stuck, d 50",
+    "cheapest against stuck, weight decay 5e-5, budget 25k, d 20": "cheapest against stuck, d 20",
+    "learned against stuck, weight decay .0005, budget 20k, d 20": "escaped against stuck, d 20",
+    "explicit against learned, d 10": "explicit against learned, d 10",
+}
 COARSE = {"claims": 200}  # dots an inch of a page-long figure
 
 
@@ -43,8 +55,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     names = ", ".join(RECORDS)
     parser.add_argument("--record", nargs="+", default=[], metavar="NAME=DIR", help=names)
+    parser.add_argument("--pairs", nargs="+", type=Path, metavar="DIR", help="runs of prefer")
     options = parser.parse_args()
     simbias.configure()
+    if options.pairs:
+        record_pairs(options.pairs)
     for words in options.record:
         name, _, run = words.partition("=")
         if name not in RECORDS or not run:
@@ -198,12 +213,61 @@ def visible(store: Store) -> plots.Display:
     return plots.VisibilityDisplay(name, 0.8, tuple(rows))
 
 
+def record_pairs(runs: Sequence[Path]) -> None:
+    """Keep the pairs of networks of several runs of the suite ``prefer``."""
+    rows = []
+    for run in runs:
+        evaluated = read_all(Store(run))
+        dims = {cell.task.dim for cell, _ in evaluated}
+        pairs, kinds = network_pairs(evaluated)
+        for pair in pairs:
+            comparison = f"{pair.comparison}, {phrases({'dim': min(dims)})}"
+            rows += [
+                (comparison, *pair.seeds, name, kinds[name], value, pair.others[name])
+                for name, value in pair.values.items()
+                if name in pair.others and not np.isnan([value, pair.others[name]]).any()
+            ]
+    with (RECORDED / PAIRS).open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(
+            ("comparison", "seed", "other_seed", "name", "kind", "log10", "other_log10")
+        )
+        writer.writerows([*row[:-2], *(f"{log:.6g}" for log in row[-2:])] for row in rows)
+
+
+def preferred(_: Store) -> plots.Display:
+    """Which network each number prefers, in the comparisons that are drawn, as was recorded."""
+    pairs, kinds = recorded_pairs()
+    drawn = [
+        pair._replace(comparison=DRAWN[pair.comparison])
+        for pair in pairs
+        if pair.comparison in DRAWN
+    ]
+    order = list(DRAWN.values())
+    return plots.preference(sorted(drawn, key=lambda pair: order.index(pair.comparison)), kinds)
+
+
+def recorded_pairs() -> tuple[list[NetworkPair], dict[str, str]]:
+    """The pairs as they were recorded, and the kind of each number."""
+    values: dict[tuple[str, tuple[int, int]], tuple[dict[str, float], dict[str, float]]] = {}
+    kinds = {}
+    with (RECORDED / PAIRS).open() as file:
+        for row in csv.DictReader(file):
+            seeds = int(row["seed"]), int(row["other_seed"])
+            sides = values.setdefault((row["comparison"], seeds), ({}, {}))
+            for side, log in zip(sides, (row["log10"], row["other_log10"]), strict=True):
+                side[row["name"]] = float(log)
+            kinds[row["name"]] = row["kind"]
+    return [NetworkPair(*key, *sides) for key, sides in values.items()], kinds
+
+
 GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     "boundary": ("pitfalls", of_run("boundary", first_slab)),
     "training": ("pitfalls", of_run("training", lambda store: Chosen(store, wide(store)))),
     "table": ("pitfalls", of_run("table")),
     "islands": ("pitfalls", of_run("islands", first_slab)),
     "visibility": ("pitfalls", visible),
+    "preference": ("pitfalls", preferred),
     "phase": ("phase", of_run("phase")),
     **{f"boundary-d{dim}": ("phase", boundary_at(dim)) for dim in NARROW},
     "before-transition": ("phase", jump(True)),
