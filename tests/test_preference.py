@@ -224,7 +224,7 @@ def test_the_figure_has_a_panel_a_comparison_and_certificates_first(example):
     assert display.comparisons == ("explicit against stuck", "cheapest against stuck")
     assert len(display.ax_) == 2
     assert display.finding.split("\n")[0] == (
-        "explicit against stuck (24 pairs): 1 numbers smaller, 2 larger, 1 undecided"
+        "explicit against stuck (24 pairs): of 4 numbers 1 smaller, 2 larger, 1 undecided"
     )
     medians = [text.get_text() for text in display.ax_[0].texts]
     assert "1.0k \u2192 1e9" in medians or "1000 \u2192 1e9" in medians

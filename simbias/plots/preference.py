@@ -80,8 +80,8 @@ class PreferenceDisplay(style.Display):
             counts = [sum(p.verdict == verdict for p in of_it) for verdict in VERDICTS]
             pairs = max(p.pairs for p in of_it)
             parts.append(
-                f"{comparison} ({pairs} pair{'s' * (pairs != 1)}): {counts[0]} numbers smaller,"
-                f" {counts[1]} larger, {counts[2]} undecided"
+                f"{comparison} ({pairs} pair{'s' * (pairs != 1)}): of {len(of_it)} numbers"
+                f" {counts[0]} smaller, {counts[1]} larger, {counts[2]} undecided"
             )
         return "\n".join(parts)
 
@@ -226,7 +226,7 @@ def _short(log10: float) -> str:
     """A number from its logarithm, with two or three digits."""
     if not np.isfinite(log10):
         return "0" if log10 < 0 else "inf"
-    if log10 >= 6 or log10 < -3.5:
+    if log10 >= 6 or log10 < -2.5:
         return f"{10**log10:.0e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
     if log10 >= 4:
         return f"{10 ** (log10 - 3):.0f}k"
