@@ -8,6 +8,7 @@ import simbias
 from simbias import plots
 from simbias.bounds import Certifying, Evaluation, Record
 from simbias.bounds.discrimination import Interval, RankingScore
+from simbias.bounds.preference import NetworkPair
 from simbias.plots import BoundaryDisplay, ComparisonRow, RegionsDisplay, TrainingDisplay
 from simbias.plots._points import PlottedPoints
 from simbias.plots.visibility import VisibilityRow
@@ -251,7 +252,19 @@ def islands():
     return plots.islands(control(small, "achievable"), coordinate=3, sample=6, directions=3)
 
 
+@cache
+def preference():
+    """Two comparisons of a number, of which one is beyond the axes."""
+    pairs = [
+        NetworkPair(f"{kind} against stuck", (seed, seed), {"norm": value}, {"norm": 0.5})
+        for kind, value in (("explicit", 9.0), ("cheapest", 0.4))
+        for seed in range(20)
+    ]
+    return plots.preference(pairs, {"norm": "measure"})
+
+
 KINDS = {
+    "preference": preference,
     "boundary": boundary,
     "regions": regions,
     "training": training,
@@ -265,6 +278,7 @@ KINDS = {
     "islands": islands,
 }
 GRIDS = {
+    "preference": (1, 2),
     "training": (2, 1),
     "comparison": (2, 2),
     "phase": (3, 1),

@@ -47,6 +47,15 @@ class SolutionCell:
         made: one of ``MADE``.
         norm: that is made small; "" for the explicit network, and for what is trained from it.
         margin: where there is a norm, see ``simbias.bounds.cheapest``.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.experiments.solutions import SolutionCell
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> cell = simbias.training.Cell(task, simbias.MLP(8), simbias.sgd(), n_train=1000)
+        >>> solution = SolutionCell(cell, "explicit")
+        >>> solution.words, solution.settings["solution"], solution.stack([3]).seeds
+        ('explicit', {'name': 'explicit'}, (3,))
     """
 
     counterpart: Cell

@@ -25,8 +25,8 @@ _LEGEND = dict(
     zip(
         VERDICTS,
         (
-            "smaller on the network that generalises, more often than not",
-            "smaller on the other network, more often than not",
+            "mostly smaller on it, which generalises",
+            "mostly smaller on the other",
             "undecided",
         ),
         strict=True,
@@ -103,11 +103,11 @@ class PreferenceDisplay(style.Display):
         lines = len(self.comparisons)
         return style.DOUBLE, 1.5 + 0.13 * lines + _ROW_HEIGHT * max(len(self.names), 6)
 
-    def _panels(self) -> int:
+    def _n_axes(self) -> int:
         return len(self.comparisons)
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
-        grid = figure.subplots(1, self._panels(), sharey=True, squeeze=False)
+        grid = figure.subplots(1, self._n_axes(), sharey=True, squeeze=False)
         return tuple(grid.ravel())
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
@@ -124,8 +124,8 @@ class PreferenceDisplay(style.Display):
             for verdict, color in _COLOURS.items()
             if verdict in verdicts and (label := _LEGEND[verdict])
         ]
-        handles.append(Line2D([], [], linestyle="", label="beside: medians, from the other to it"))
-        self._legend(axes[0], handles, [str(handle.get_label()) for handle in handles], ncols=3)
+        handles.append(Line2D([], [], linestyle="", label="beside: medians, other \u2192 it"))
+        self._legend(axes[0], handles, [str(handle.get_label()) for handle in handles], ncols=4)
 
     def _reach(self) -> float:
         """How far the axes go to either side of 1, in decades."""
