@@ -117,11 +117,11 @@ class CertifyDisplay(style.Display):
     def _size(self) -> tuple[float, float]:
         return style.DOUBLE, 1.5 + _ROW_HEIGHT * len(self.bounds)
 
-    def _panels(self) -> int:
+    def _n_axes(self) -> int:
         return len(self.laws)
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
-        row = figure.subplots(1, self._panels(), sharey=True, squeeze=False)[0]
+        row = figure.subplots(1, self._n_axes(), sharey=True, squeeze=False)[0]
         return tuple(row)
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
