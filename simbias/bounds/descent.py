@@ -28,7 +28,6 @@ from simbias.tasks.oracle import Layer
 BATCH = 250
 ROWS = 2000  # pairs of weights and a point in one forward pass of the count
 _RATE, _RATE_LAST = 1e-2, 3e-5  # of Adam, decaying exponentially
-_B1, _B2, _EPSILON = 0.9, 0.999, 1e-8
 _PRIOR_RATE, _PRIOR_MOMENTUM = 0.1, 0.9
 _DEVIATION = 0.03  # of every weight at the start; the prior's too
 _DELTA = 0.05  # of the objective: the bound at any other differs by ln(delta)/n
@@ -149,30 +148,25 @@ def _descend(act: Act, problem: PosteriorProblem, centre: Layers, steps: Array, 
         half = (_divergence(free, centre) + jnp.log(2 * jnp.sqrt(n) / _DELTA)) / (2 * n)
         return (jnp.sqrt(error + half) + jnp.sqrt(half)) ** 2
 
-    # optax's Adam rounds in another order, which 10,000 updates of a network of two hidden layers
-    # carry to 1e-4 of a bound: written out, so that bounds that are kept can be computed again
-    def step(i: Array, carry: tuple[Free, Free, Free]) -> tuple[Free, Free, Free]:
-        free, first, second = carry
+    def rate(updates: Array) -> Array:
+        return _RATE * (_RATE_LAST / _RATE) ** ((updates + 1.0) / steps)
+
+    adam = optax.adam(rate)
+
+    def step(i: Array, carry: tuple[Free, PyTree]) -> tuple[Free, PyTree]:
+        free, state = carry
         key_rows, key_units = jax.random.split(jax.random.fold_in(key, i))
         rows = jax.random.randint(key_rows, (BATCH,), problem.first, problem.n)
         slope = jax.grad(objective)(free, problem.x[rows], problem.sign[rows], key_units)
-        first = jax.tree.map(lambda m, g: _B1 * m + (1 - _B1) * g, first, slope)
-        second = jax.tree.map(lambda v, g: _B2 * v + (1 - _B2) * g**2, second, slope)
-        t = (i + 1).astype(jnp.float32)
-        rate = _RATE * (_RATE_LAST / _RATE) ** (t / steps.astype(jnp.float32))
-
-        def moved(value: Array, m: Array, v: Array) -> Array:
-            return value - rate * m / (1 - _B1**t) / (jnp.sqrt(v / (1 - _B2**t)) + _EPSILON)
-
-        return jax.tree.map(moved, free, first, second), first, second
+        moves, state = adam.update(slope, state)
+        return optax.apply_updates(free, moves), state
 
     start = Free(
         problem.mean,
         jax.tree.map(lambda leaf: jnp.full_like(leaf, np.log(_DEVIATION)), problem.mean),
         jnp.full(len(centre), 2 * np.log(_DEVIATION), jnp.float32),
     )
-    zeros = jax.tree.map(jnp.zeros_like, start)
-    free: Free = jax.lax.fori_loop(0, steps, step, (start, zeros, zeros))[0]
+    free: Free = jax.lax.fori_loop(0, steps, step, (start, adam.init(start)))[0]
     return free
 
 
