@@ -19,6 +19,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from simbias._keys import seed_key
+from simbias._pinned import lenient
 from simbias._types import AnyArray, PyTree
 from simbias.bounds.pac_bayes import PRIOR_LARGEST
 from simbias.networks.mlp import ACTIVATIONS
@@ -149,7 +150,8 @@ def _descend(act: Act, problem: PosteriorProblem, centre: Layers, steps: Array, 
         return (jnp.sqrt(error + half) + jnp.sqrt(half)) ** 2
 
     def rate(updates: Array) -> Array:
-        return _RATE * (_RATE_LAST / _RATE) ** ((updates + 1.0) / steps)
+        done = (updates + 1).astype(jnp.float32) / steps.astype(jnp.float32)
+        return _RATE * (_RATE_LAST / _RATE) ** done
 
     adam = optax.adam(rate)
 
@@ -158,7 +160,8 @@ def _descend(act: Act, problem: PosteriorProblem, centre: Layers, steps: Array, 
         key_rows, key_units = jax.random.split(jax.random.fold_in(key, i))
         rows = jax.random.randint(key_rows, (BATCH,), problem.first, problem.n)
         slope = jax.grad(objective)(free, problem.x[rows], problem.sign[rows], key_units)
-        moves, state = adam.update(slope, state)
+        with lenient():  # it counts in integers
+            moves, state = adam.update(slope, state)
         return optax.apply_updates(free, moves), state
 
     start = Free(

@@ -18,7 +18,7 @@ from simbias._defaults import CONFIDENCE
 from simbias.bounds.record import KINDS
 from simbias.stats.binomial import lower_limit, upper_limit
 
-VERDICTS = ("prefers it", "prefers the other", "undecided")
+PREFERENCES = ("prefers it", "prefers the other", "undecided")
 _EQUAL = 1e-9  # relative difference, up to which two values count as equal
 _LOG10 = np.log10(1 + _EQUAL)
 
@@ -96,9 +96,9 @@ class Preference:
 
     @property
     def verdict(self) -> str:
-        """One of ``VERDICTS``: which network the number prefers more often than not."""
+        """One of ``PREFERENCES``: which network the number prefers more often than not."""
         sides = self.low > 0.5, self.high < 0.5, True
-        return VERDICTS[sides.index(True)]
+        return PREFERENCES[sides.index(True)]
 
 
 def prefer(

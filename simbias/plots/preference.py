@@ -13,17 +13,17 @@ from matplotlib.ticker import NullFormatter
 
 from simbias._checks import each, fail
 from simbias._types import Keywords
-from simbias.bounds.preference import VERDICTS, NetworkPair, Preference, prefer
+from simbias.bounds.preference import PREFERENCES, NetworkPair, Preference, prefer
 from simbias.bounds.record import KINDS
 from simbias.plots import _figure as style
 
 _ROW_HEIGHT = 0.13  # inches
 _WIDEST = 2.2  # of |log10| of a ratio; one beyond stands at the edge as an arrow
 _LEAST = 0.15
-_COLOURS = dict(zip(VERDICTS, (style.BLUE, style.VERMILLION, style.GREY), strict=True))
+_COLOURS = dict(zip(PREFERENCES, (style.BLUE, style.VERMILLION, style.GREY), strict=True))
 _LEGEND = dict(
     zip(
-        VERDICTS,
+        PREFERENCES,
         (
             "mostly smaller on it, which generalises",
             "mostly smaller on the other",
@@ -77,7 +77,7 @@ class PreferenceDisplay(style.Display):
         parts = []
         for comparison in self.comparisons:
             of_it = [p for p in self.preferences if p.comparison == comparison]
-            counts = [sum(p.verdict == verdict for p in of_it) for verdict in VERDICTS]
+            counts = [sum(p.verdict == verdict for p in of_it) for verdict in PREFERENCES]
             pairs = max(p.pairs for p in of_it)
             parts.append(
                 f"{comparison} ({pairs} pair{'s' * (pairs != 1)}): of {len(of_it)} numbers"
