@@ -120,7 +120,7 @@ def worst_group_accuracy(subject: Subject) -> Estimate:
 )
 def corruption_error(subject: Subject) -> Estimate:
     """Risk under benign shifts over that of the simple rule, a mean over kinds of shifts."""
-    task = subject.stack.cell.block_task
+    task = block_task(subject.stack.cell.task)
     return measure_corruption(
         subject.stack,
         shifts=possible_shifts(task, CORRUPTIONS),

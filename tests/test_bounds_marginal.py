@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simbias.bounds import BOUNDS, Observed, evidence
+from simbias.bounds import BOUNDS, Observed, marginal
 from simbias.tasks.oracle import Layer
 
 MEASURE = BOUNDS.factory("marginal-likelihood")
@@ -33,7 +33,7 @@ def test_the_kernel_is_the_covariance_of_networks_at_initialisation(sizes):
             )
             h = np.maximum(h, 0) if i < len(sizes) - 2 else h
         outputs.append(h[:, 1] - h[:, 0])
-    kernel = evidence.relu_kernel(x, sizes)
+    kernel = marginal.relu_kernel(x, sizes)
     error = np.diag(kernel).max() / math.sqrt(6000)
     np.testing.assert_allclose(np.cov(np.array(outputs).T), kernel, atol=4 * error)
     assert kernel[0, 0] - kernel[0, 1] > 2 * error  # it is not constant: no mistake hides in that
@@ -64,13 +64,13 @@ def test_labels_that_a_rule_gives_cost_fewer_nats_than_coin_flips_which_are_neve
 def test_a_covariance_that_forgets_the_labels_is_caught(monkeypatch):
     source = np.random.default_rng(1)
     x, y = source.uniform(-1, 1, (150, 4)), source.integers(0, 2, 150)
-    honest = evidence._distinct
+    honest = marginal._distinct
 
     def forgetful(observation):
         points, sign = honest(observation)
         return points, np.ones_like(sign)
 
-    monkeypatch.setattr(evidence, "_distinct", forgetful)
+    monkeypatch.setattr(marginal, "_distinct", forgetful)
     assert MEASURE(observed(x, y)).value < 0.5
 
 
