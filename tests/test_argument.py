@@ -8,6 +8,7 @@ from command_line import call
 import simbias
 from simbias.claims import Step, argument
 from simbias.registry import BOUNDS
+from simbias.results import Store
 from simbias.tables.argument import comes_to
 from simbias.training import Cell
 
@@ -148,9 +149,9 @@ def test_bad_input_is_one_line_and_nothing_is_written(words, message, tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_directory_of_another_run_is_refused(tmp_path, cell):
-    from simbias.runner import keep
-
-    keep(simbias.train(cell.task, cell.network, cell.method, n_train=400, seeds=1), tmp_path / "r")
-    code, _, err = call("argue", "lms-7", f"--out={tmp_path / 'r'}")
-    assert code == 2 and "holds a run of stack" in err
+def test_a_directory_of_another_run_is_refused(tmp_path):
+    lists = {"cells": [], "seeds": [], "names": []}
+    words = {"suite": "pitfalls", "preset": "smoke", "device": "cpu", "versions": {}}
+    Store(tmp_path, create=True).prepare(words | lists | {"n_certify": 1})
+    code, _, err = call("argue", "lms-7", f"--out={tmp_path}")
+    assert code == 2 and "holds a run of pitfalls" in err

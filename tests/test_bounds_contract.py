@@ -18,7 +18,7 @@ from simbias.bounds import (
     Observed,
     Replacements,
     Steps,
-    evidence,
+    marginal,
     posterior,
     records,
     violated,
@@ -58,7 +58,7 @@ def few_steps():
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence, "log_orthant", log_orthant)
+        patch.setattr(marginal, "log_orthant", log_orthant)
         patch.setattr(posterior, "STEPS", 2500)
         patch.setattr(posterior, "PRIOR_STEPS", 100)
         patch.setattr(posterior, "PAIRS", 20_000)

@@ -50,12 +50,12 @@ class Certifying:
         >>> task = simbias.tasks.get("lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> names, evaluated = ["chernoff-kl"], []
-        >>> for n in (500, 1000, 2000):
+        >>> for n in (1000, 2000, 4000):
         ...     stack = simbias.train(task, net, method, n_train=n, seeds=2, stop=stop)
         ...     evaluated.append((stack.cell, simbias.bounds.evaluate(stack, bounds=names)))
         >>> (certifying,) = simbias.bounds.certifying(evaluated, error=0.05)
         >>> certifying.bound, certifying.sizes, certifying.points
-        ('chernoff-kl', (500, 1000, 2000), 500)
+        ('chernoff-kl', (1000, 2000, 4000), 1000)
     """
 
     error: float
@@ -108,7 +108,7 @@ def certifying(
         >>> task = simbias.tasks.get("lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> names, evaluated = ["chernoff-kl"], []
-        >>> for n in (500, 1000, 2000):
+        >>> for n in (1000, 2000, 4000):
         ...     stack = simbias.train(task, net, method, n_train=n, seeds=2, stop=stop)
         ...     evaluated.append((stack.cell, simbias.bounds.evaluate(stack, bounds=names)))
         >>> (certifying,) = simbias.bounds.certifying(evaluated, error=0.0001)

@@ -58,7 +58,7 @@ class CertifyDisplay(style.Display):
         >>> task = simbias.tasks.get("lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> evaluated = []
-        >>> for n in (500, 1000):
+        >>> for n in (1000, 2000):
         ...     stack = simbias.train(task, net, method, n_train=n, seeds=2, stop=stop)
         ...     evaluations = simbias.bounds.evaluate(stack, bounds=["chernoff-kl", "occam"])
         ...     evaluated.append((stack.cell, evaluations))
@@ -207,7 +207,7 @@ def certify(entries: Sequence[Certifying]) -> CertifyDisplay:
         >>> task = simbias.tasks.get("lms-5", dim=4)
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> evaluated = []
-        >>> for n in (500, 1000):
+        >>> for n in (1000, 2000):
         ...     stack = simbias.train(task, net, method, n_train=n, seeds=2, stop=stop)
         ...     evaluations = simbias.bounds.evaluate(stack, bounds=["chernoff-kl", "occam"])
         ...     evaluated.append((stack.cell, evaluations))
