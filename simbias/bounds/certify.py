@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -69,6 +70,14 @@ class Certifying:
     extrapolated: float
     low: float
     high: float
+    held_out: float
+    true: bool
+
+
+class _Own(NamedTuple):
+    """What is so of the networks, whatever the bound; see ``Certifying``."""
+
+    achievable_risk: float
     held_out: float
     true: bool
 
@@ -145,17 +154,27 @@ def _group(
         for evaluation in evaluations
         if evaluation.valid is not None
     )
-    return [_of_bound(name, cells, error, confidence) for name in names]
+    achievable = cells[-1][0].task.truth.achievable_risk
+    assert achievable is not None  # others were left out
+    most = achievable + error
+    of_networks = [evaluation for evaluation in cells[-1][1] if evaluation.own_risk]
+    risks = [evaluation.risk for evaluation in of_networks if evaluation.risk is not None]
+    lows = [evaluation.risk_low for evaluation in of_networks if evaluation.risk_low is not None]
+    held_out = math.nan
+    if risks and most < 1:
+        held_out = held_out_to_certify(float(np.median(risks)), most)
+    own = _Own(achievable, held_out, min(lows, default=0.0) <= most)
+    return [_of_bound(name, cells, own, error, confidence) for name in names]
 
 
 def _of_bound(
     name: str,
     cells: Sequence[tuple[Cell, Sequence[Evaluation]]],
+    own: _Own,
     error: float,
     confidence: float,
 ) -> Certifying:
-    achievable = cells[0][0].task.truth.achievable_risk
-    assert achievable is not None  # others were left out
+    achievable = own.achievable_risk
     sizes = tuple(cell.n_train for cell, _ in cells)
     by_size = [
         [each for each in evaluations if each.record.bound == name and each.valid is not None]
@@ -185,13 +204,6 @@ def _of_bound(
             x, y = np.log(excess).T
             crossing = falling_crossing(x, y, math.log(error), confidence)
     record = next(of_size[0].record for of_size in by_size if of_size)
-    most = achievable + error
-    of_networks = [evaluation for evaluation in cells[-1][1] if evaluation.own_risk]
-    risks = [evaluation.risk for evaluation in of_networks if evaluation.risk is not None]
-    lows = [evaluation.risk_low for evaluation in of_networks if evaluation.risk_low is not None]
-    held_out = math.nan
-    if risks and most < 1:
-        held_out = held_out_to_certify(float(np.median(risks)), most)
     place, low, high = map(_exponential, crossing)
     return Certifying(
         error=error,
@@ -205,8 +217,8 @@ def _of_bound(
         extrapolated=place,
         low=low,
         high=high,
-        held_out=held_out,
-        true=min(lows, default=0.0) <= most,
+        held_out=own.held_out,
+        true=own.true,
     )
 
 

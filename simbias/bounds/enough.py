@@ -5,17 +5,21 @@ probability that a held-out label is another one.
 """
 
 import math
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import real, whole
 from simbias._defaults import DELTA
-from simbias.bounds.prediction_sets import PredictionSets, prediction_sets
-from simbias.bounds.selective import Selective, selective
+from simbias.bounds.prediction_sets import prediction_sets
+from simbias.bounds.selective import selective
 from simbias.quantities import Argument, Estimate, Subject, quantity
 from simbias.stats.reveal import points_to_reveal
 from simbias.validation import faults
+
+Certificate = TypeVar("Certificate")
 
 _COUNTED = "Clopper-Pearson"
 _MOST_RISK = 1 - 1e-9  # a risk of 1 is revealed as this one is
@@ -31,27 +35,13 @@ _NOISE = Argument("number", lambda value: real("noise", value, 0, 1, open_high=T
 _CERTIFICATE = (_ALLOWED, _POINTS, _NOISE)
 
 
-def _selective(subject: Subject, allowed: float, points: int, noise: float) -> Selective:
-    """The selective certificate that is asked for, whatever else is."""
+def _certificate(
+    subject: Subject, certify: Callable[..., Certificate], allowed: float, points: int, noise: float
+) -> Certificate:
+    """A certificate that is asked for, whatever else is."""
     return subject.shared(
-        f"selective {allowed!r} {points} {noise!r}",
-        lambda: selective(
-            subject.stack,
-            allowed,
-            held_out=points,
-            delta=DELTA,
-            noise=noise,
-            n_certify=subject.n_certify,
-            confidence=subject.confidence,
-        ),
-    )
-
-
-def _sets(subject: Subject, allowed: float, points: int, noise: float) -> PredictionSets:
-    """The prediction sets that are asked for, whatever else is."""
-    return subject.shared(
-        f"sets {allowed!r} {points} {noise!r}",
-        lambda: prediction_sets(
+        f"{certify.__name__} {allowed!r} {points} {noise!r}",
+        lambda: certify(
             subject.stack,
             allowed,
             held_out=points,
@@ -72,27 +62,31 @@ def _of_networks(subject: Subject, estimate: Estimate) -> Estimate:
 @quantity(0, 1, interval=_COUNTED, argument=_CERTIFICATE)
 def answered(subject: Subject, allowed: float, points: int, noise: float) -> Estimate:
     """Proportion of points that are answered, at a risk certified with 95%."""
-    return _of_networks(subject, _selective(subject, allowed, points, noise).fresh_answered)
+    return _of_networks(
+        subject, _certificate(subject, selective, allowed, points, noise).fresh_answered
+    )
 
 
 @quantity(0, 1, interval=_COUNTED, argument=_CERTIFICATE)
 def answered_risk(subject: Subject, allowed: float, points: int, noise: float) -> Estimate:
     """Risk of the points that are answered at a certified risk; 0 where none is."""
-    risk = _selective(subject, allowed, points, noise).fresh_risk
+    risk = _certificate(subject, selective, allowed, points, noise).fresh_risk
     return _of_networks(subject, Estimate(*(np.nan_to_num(part, nan=0.0) for part in risk)))
 
 
 @quantity(1, 2, interval=_COUNTED, unit="labels", needs=("two classes",), argument=_CERTIFICATE)
 def set_size(subject: Subject, allowed: float, points: int, noise: float) -> Estimate:
     """Mean number of labels of sets that miss the right one rarely, certified with 95%."""
-    several = _sets(subject, allowed, points, noise).fresh_several
+    several = _certificate(subject, prediction_sets, allowed, points, noise).fresh_several
     return _of_networks(subject, Estimate(*(1 + part for part in several)))
 
 
 @quantity(0, 1, interval=_COUNTED, argument=_CERTIFICATE)
 def set_missing(subject: Subject, allowed: float, points: int, noise: float) -> Estimate:
     """Probability that a set certified so misses the right label."""
-    return _of_networks(subject, _sets(subject, allowed, points, noise).fresh_missing)
+    return _of_networks(
+        subject, _certificate(subject, prediction_sets, allowed, points, noise).fresh_missing
+    )
 
 
 @quantity(1, math.inf, unit="points", interval="that of the risk", argument=(_ALLOWED, _NOISE))
