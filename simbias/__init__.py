@@ -15,7 +15,7 @@ _WHERE = {
     "configure": "simbias._devices",
     "data": "simbias.models",
     "estimator": "simbias.models",
-    "sgd": "simbias.training",
+    "sgd": "simbias.methods",
     "train": "simbias.models",
     "validate": "simbias.validation",
 }
@@ -23,6 +23,7 @@ _ROOMS = (
     "bounds",
     "claims",
     "losses",
+    "methods",
     "models",
     "networks",
     "plots",

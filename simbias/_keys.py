@@ -36,6 +36,7 @@ STREAMS = (
     "weighted",
     "coins",
     "replacement",
+    "unlabelled",
 )
 
 

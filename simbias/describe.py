@@ -24,6 +24,7 @@ def describe(kind: str, name: str) -> None:
         "suites": describe_suite,
         "quantities": describe_quantity,
         "bounds": describe_bound,
+        "methods": describe_method,
         "estimators": describe_estimator,
         "experiments": describe_experiment,
         "tests": describe_test,
@@ -150,6 +151,23 @@ def describe_factory(kind: str, name: str) -> None:
 
     factory = REGISTRIES[kind].factory(name)
     print(f"{name}{signature(factory)}\n\n{cleandoc(factory.__doc__ or '')}")
+
+
+def describe_method(name: str) -> None:
+    """Print the signature and the docstring of a method, what it costs and what it uses."""
+    words = told_of_method(name)
+    describe_factory("methods", name)
+    print(f"\nby default: {words}")
+
+
+def told_of_method(name: str) -> str:
+    """What an update of a method costs and uses, at default settings."""
+    from simbias.training.method import USES
+
+    method = REGISTRIES["methods"].make(name, {})
+    cost = method.cost(dict(method.settings))
+    used = "".join(f"; uses {USES[use]}" for use in sorted(method.uses))
+    return f"{cost} gradient evaluation{'s' * (cost > 1)} an update{used}"
 
 
 def describe_experiment(name: str) -> None:

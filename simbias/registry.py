@@ -28,7 +28,7 @@ NETWORKS = Registry(
 
 METHODS = Registry(
     "methods",
-    {"sgd": Entry("simbias.training.sgd:sgd", "minibatch SGD with momentum and weight decay")},
+    {"sgd": Entry("simbias.methods.sgd:sgd", "minibatch SGD with momentum and weight decay")},
 )
 
 LOSSES = Registry(

@@ -125,6 +125,18 @@ def test_list_and_info_know_every_registered_name():
         assert code == 0 and name in out
 
 
+def test_a_list_of_methods_has_what_each_costs_and_uses(monkeypatch):
+    from simbias._registry import Entry
+    from simbias.registry import METHODS
+
+    monkeypatch.setitem(METHODS._builtin, "unwell", Entry("no_such_library:unwell", "is not well"))
+    code, out, err = call("list", "methods")
+    lines = {" ".join(line.split()) for line in out.splitlines()}
+    summary = METHODS.entries()["sgd"].summary
+    assert code == 0 and f"sgd {summary}; 1 gradient evaluation an update" in lines
+    assert "unwell is not well" in lines and "no_such_library" in err
+
+
 def test_a_list_of_claims_has_every_claim_with_its_title():
     from simbias.claims import builtin
 

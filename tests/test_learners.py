@@ -8,17 +8,23 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
+from own_tasks import Rings
+from scipy.stats import ks_2samp
 
 import simbias
 from simbias import losses, tasks
 from simbias.losses import Loss
 from simbias.networks import Module
+from simbias.tasks.oracle import attained_rule
+from simbias.tasks.rules import follow, rule_table
 from simbias.training import Cell, Method, Stop, cell_from_settings, replay
 from simbias.training.jobs import Job, train_jobs
 from simbias.training.method import Second, no_state
+from simbias.training.problem import problem_of, training_set
 from simbias.training.stack import assemble
 
 TASK = tasks.get("noisy-lms-7", dim=4)
+UNTURNED = replace(TASK, rotated=False)
 SHORT = Stop(max_updates=200, check_every=100)
 
 
@@ -111,7 +117,8 @@ def last_layer(learning_rate=0.1):
 
     stage = Second(lambda hyper, budget: budget // 2, enter, second)
     settings = {"learning_rate": learning_rate}
-    return Method("last-layer", settings, no_state, first, second=stage, uses_budget=True)
+    declared = {"second": stage, "uses_budget": True, "uses": {"groups"}}
+    return Method("last-layer", settings, no_state, first, **declared)
 
 
 def averaged(learning_rate=0.1, decay=0.9):
@@ -160,16 +167,28 @@ class Recurrent(nnx.Module):
 
 
 def witness(**declared):
-    """Changes nothing, and remembers which rows, updates, keys and budget it has seen."""
+    """Changes nothing, and remembers what it has seen: -1 of what it was not given."""
 
     def init(hyper, params, n_train):
-        return jnp.zeros(n_train, jnp.int32), jnp.zeros(200, jnp.uint32), jnp.int32(0)
+        return {
+            "rows": jnp.zeros(n_train, jnp.int32),
+            "bits": jnp.zeros(200, jnp.uint32),
+            "budget": jnp.int32(0),
+            "group": jnp.zeros(n_train, jnp.int32),
+            "unlabelled": jnp.zeros((200, 32, 4)),
+        }
 
     def step(hyper, params, state, batch):
-        seen, bits, _ = state
-        bits = bits.at[batch.update].set(jax.random.bits(batch.key))
-        budget = jnp.int32(-1) if batch.budget is None else batch.budget
-        return params, (seen.at[batch.rows].add(1), bits, budget)
+        def given(part):
+            return -1 if part is None else part
+
+        return params, {
+            "rows": state["rows"].at[batch.rows].add(1),
+            "bits": state["bits"].at[batch.update].set(jax.random.bits(batch.key)),
+            "budget": jnp.int32(given(batch.budget)),
+            "group": state["group"].at[batch.rows].set(given(batch.group)),
+            "unlabelled": state["unlabelled"].at[batch.update].set(given(batch.unlabelled)),
+        }
 
     return Method("witness", {}, init, step, **declared)
 
@@ -195,20 +214,72 @@ def test_a_network_of_ones_own_learns_more_than_a_guess(make):
     assert (ended["train_loss"] < 0.55).all() and (ended["select_accuracy"] > 0.7).all()
 
 
-@pytest.mark.parametrize(
-    ("told", "method"),
-    [  # -1: it is not told what it does not say that it looks at
-        (200, witness(uses_budget=True)),
-        pytest.param(-1, witness(), marks=pytest.mark.slow),
-    ],
-)
-def test_an_update_sees_its_rows_its_number_a_key_of_its_own_and_a_budget_it_looks_at(told, method):
-    cell = Cell(TASK, simbias.MLP(4, 1), method, n_train=320, batch=32, stop=SHORT)
+def seen(method):
+    """The training set of a network of 200 updates of 32 points, and what its method has seen."""
+    cell = Cell(UNTURNED, simbias.MLP(4, 1), method, n_train=320, batch=32, stop=SHORT)
     (snapshot,) = train_jobs([Job(cell, 0)], n_select=10).values()
-    seen, bits, budget = snapshot.state.method
-    assert seen.tolist() == [20] * 320  # 200 updates of 32 points
-    assert len(set(bits.tolist())) == 200
-    assert budget == told
+    return jax.device_get(training_set(cell, problem_of(cell, 0))), snapshot.state.method
+
+
+@pytest.fixture(scope="module")
+def seen_all():
+    return seen(witness(uses_budget=True, uses={"groups", "unlabelled"}))
+
+
+def test_an_update_sees_its_rows_its_number_a_key_of_its_own_and_what_it_declares(seen_all):
+    points, saw = seen_all
+    assert saw["rows"].tolist() == [20] * 320
+    assert len(set(saw["bits"].tolist())) == 200
+    assert saw["budget"] == 200
+    assert saw["group"].tolist() == (2 * points.y + points.exception).tolist()
+    assert len(np.unique(saw["unlabelled"].reshape(-1, 4), axis=0)) == 6400  # none twice
+
+
+@pytest.mark.slow  # it compiles a program
+def test_an_update_sees_nothing_that_its_method_does_not_declare():
+    _, saw = seen(witness())
+    assert saw["rows"].tolist() == [20] * 320
+    for name in ("budget", "group", "unlabelled"):
+        assert (saw[name] == -1).all()
+
+
+def test_unlabelled_points_keep_each_law_and_part_the_simple_coordinate_from_others(seen_all):
+    """Noise .1 leaves the simple rule wrong on a twentieth of the points of the task itself."""
+    points, saw = seen_all
+    fresh = saw["unlabelled"].reshape(-1, 4)
+
+    def labels(j, x):
+        rule = attained_rule(replace(UNTURNED, simple_set=(), blocks=UNTURNED.blocks[j : j + 1]))
+        return np.asarray(follow(rule_table(rule), jnp.asarray(x[:, j : j + 1])))
+
+    def agreement(x):
+        return float(((x[:, 0] > 0) == labels(1, x)).mean())
+
+    assert agreement(points.x) == pytest.approx(0.95, abs=4 * 0.22 / 320**0.5)
+    assert agreement(fresh) == pytest.approx(0.5, abs=4 * 0.5 / 80)
+    assert (labels(1, fresh) == labels(2, fresh)).all()
+    for j in range(4):
+        assert ks_2samp(points.x[:, j], fresh[:, j]).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(
+    "use, words", [("groups", "group of each"), ("unlabelled", "under a shift")]
+)
+def test_a_method_is_refused_where_the_task_lacks_what_it_uses(use, words):
+    method = witness(uses={use})
+    line = f"^method: got 'witness, which uses .*{words}.*allowed: one that .*as rings has none$"
+    with pytest.raises(ValueError, match=line):
+        Cell(Rings(), simbias.MLP(4, 1), method, n_train=10, batch=10)
+    assert Cell(TASK, simbias.MLP(4, 1), method, n_train=10, batch=10).method == method
+    assert witness() != method
+    with pytest.raises(ValueError, match="^uses: unknown name 'group', nearest: groups"):
+        witness(uses={"group"})
+
+
+def test_a_task_without_a_simple_set_has_no_points_with_it_randomised():
+    assert tasks.get("ms-7").unlabelled is None
+    with pytest.raises(ValueError, match="^method: got 'witness, .*as ms-7 has none$"):
+        Cell(tasks.get("ms-7"), simbias.MLP(4, 1), witness(uses={"unlabelled"}), n_train=999)
 
 
 def test_the_second_stage_goes_on_from_the_first_at_the_update_it_says():

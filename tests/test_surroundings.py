@@ -166,12 +166,13 @@ OTHERS = {
         "preference",
         "visibility",
     },
+    "methods": {"sgd"},
     "quantities": {"quantity", "unit_named"},
     "results": {"load_fitted", "summarise"},
     "runner": set(),
     "suites": {"load"},
     "tasks": {"described", "get", "identifying", "identity", "names"},
-    "training": {"cell_from_settings", "sgd"},
+    "training": {"cell_from_settings"},
     "validation": {"exact_risk"},
 }
 

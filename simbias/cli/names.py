@@ -5,7 +5,7 @@ from simbias._claim_tables import listed
 from simbias._process import DONE, print_error
 from simbias.cli.shared import Kind, Name, start_jax
 from simbias.console import print_names
-from simbias.describe import describe, describe_file
+from simbias.describe import describe, describe_file, told_of_method
 from simbias.registry import REGISTRIES
 
 
@@ -13,20 +13,32 @@ def list_(kind: Kind = None) -> int:
     """List the registered names.
 
     Args:
-        kind: tasks, networks, methods, quantities, bounds, suites, claims, ...; default: all.
+        kind: tasks, networks, methods, quantities, bounds, suites, claims, ...; default: all. Of
+            methods it shows what they cost and what they use, too.
     """
     if kind is not None:
         known("kind", kind, [*REGISTRIES, "claims"])
     for registry in REGISTRIES.values():
         if kind in (None, registry.kind):
-            entries = registry.entries().items()
-            print_names(registry.kind, {name: entry.summary for name, entry in entries})
+            summaries = {name: entry.summary for name, entry in registry.entries().items()}
+            if kind == "methods":
+                summaries = {name: _with_cost(name, line) for name, line in summaries.items()}
+            print_names(registry.kind, summaries)
     if kind in (None, "claims"):
         titles, left_out = listed()
         print_names("claims", titles)
         for line in left_out:
             print_error(line)
     return DONE
+
+
+def _with_cost(method: str, summary: str) -> str:
+    """A method's summary, what it costs and uses; alone where the method cannot be made."""
+    try:
+        return f"{summary}; {told_of_method(method)}"
+    except Exception as error:  # another package's: it must not stop the others
+        print_error(" ".join(str(error).split()))
+        return summary
 
 
 def info(name: Name) -> int:

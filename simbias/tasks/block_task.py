@@ -5,6 +5,7 @@ noisy coordinate included), so that rows are i.i.d. as generalisation bounds req
 a data set are turned by one orthogonal matrix, drawn once a data set.
 """
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -135,6 +136,11 @@ class BlockTask:
         return 2
 
     @property
+    def unlabelled(self) -> Callable[..., Float[Array, "rows dim"]] | None:
+        """Inputs with the simple coordinates randomised; None where there is no simple set."""
+        return draw_randomised if self.simple_set else None
+
+    @property
     def truth(self) -> Truth:
         """The exact risks of the simple rule (None where points are tilted) and the achievable."""
         return Truth(None if self.angle else simple_risk(self), achievable_risk(self))
@@ -244,6 +250,20 @@ def draw(
     """``rows`` unrotated points and their labels (pure; ``rows`` is static)."""
     uniforms, y = draw_uniforms(tables, key, rows)
     return quantile(tables, uniforms, y), y
+
+
+def draw_randomised(law: BlockLaw, key: Key[Array, ""], rows: int) -> Float[Array, "rows dim"]:
+    """Rotated inputs whose simple coordinates are drawn given another, independent label.
+
+    Each keeps its distribution, and S says nothing of the label of the other coordinates.
+    """
+    key, key_other = jax.random.split(key)
+    uniforms, y = draw_uniforms(law.tables, key, rows)
+    other = jax.random.bernoulli(key_other, shape=(rows,)).astype(jnp.int32)
+    plain, mixed = quantile(law.tables, uniforms, y), quantile(law.tables, uniforms, other)
+    inputs: Float[Array, "rows dim"]
+    inputs = jnp.where(law.tables.simple[None, :], mixed, plain) @ law.rotation
+    return inputs
 
 
 @partial(jax.jit, static_argnums=2)

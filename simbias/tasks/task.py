@@ -80,7 +80,9 @@ class Truth(NamedTuple):
 class Task(Protocol):
     """A distribution over (x, y): a law of arrays, and the draw of points from it.
 
-    A task of finitely many points has ``most``: their number by split.
+    A task of finitely many points has ``most``: their number by split. One with unlabelled points
+    under a shift, for methods that use such, has ``unlabelled``: None, or a function (law, key,
+    rows) -> inputs, which is the same object for all tasks that differ only in their law.
 
     Examples:
         A user's own task:
@@ -188,6 +190,11 @@ def sampler(task: Task) -> Callable[..., Points]:
     It is the same for all tasks of one ``draw``. A task of finitely many points nests its own.
     """
     return task.draw if getattr(task, "most", None) else _Sampler(task.draw)
+
+
+def unlabelled_draw(task: Task) -> Callable[..., Float[Array, "rows *shape"]] | None:
+    """The function that draws a task's unlabelled points: (law, key, rows) -> inputs; or None."""
+    return getattr(task, "unlabelled", None)
 
 
 def numbers_of(task: Task) -> int:

@@ -2,7 +2,6 @@
 
 from simbias.training.cell import Cell, cell_from_settings
 from simbias.training.method import Method
-from simbias.training.sgd import sgd
 from simbias.training.stack import Stack, replay, train, train_from
 from simbias.training.stop import Stop
 
@@ -13,7 +12,6 @@ __all__ = [
     "Stop",
     "cell_from_settings",
     "replay",
-    "sgd",
     "train",
     "train_from",
 ]

@@ -15,8 +15,8 @@ from simbias.networks import Network
 from simbias.registry import LOSSES, METHODS, NETWORKS
 from simbias.tasks import Task
 from simbias.tasks.block_task import BlockTask, block_task
-from simbias.tasks.task import check
-from simbias.training.method import Method
+from simbias.tasks.task import check, draws, unlabelled_draw
+from simbias.training.method import USES, Method
 from simbias.training.stop import Stop
 
 BATCH = 256  # points of an update, by default
@@ -42,7 +42,8 @@ class Cell:
 
     Raises:
         ValueError: n_train < 1 or more than the task has, batch outside [1, n_train], a task that
-            cannot be drawn, or a network, method or loss that has the name of another.
+            cannot be drawn, a network, method or loss that has the name of another, or a method
+            that uses groups or unlabelled points where the task has none.
 
     Examples:
         >>> import simbias
@@ -77,6 +78,7 @@ class Cell:
             raise fail("n_train", self.n_train, f"at most {most}, the points of {self.task.name}")
         if whole("batch", self.batch) > self.n_train:
             raise fail("batch", self.batch, f"an integer in [1, n_train = {self.n_train}]")
+        _check_uses(self.task, self.method)
         _check_names(self.network, self.method, self.loss)
         assert self.identity  # computed now, so that later changes of dictionaries do not matter
 
@@ -153,6 +155,15 @@ def _beyond_defaults(settings: Settings, registry: Registry) -> Settings:
 
 def _settings_of(registered: Network | Method | Loss) -> Settings:
     return {key: value for key, value in registered.settings.items() if key != "name"}
+
+
+def _check_uses(task: Task, method: Method) -> None:
+    """Raise ValueError for a method that uses what a task does not have."""
+    has = {"groups": draws(task).group is not None, "unlabelled": unlabelled_draw(task) is not None}
+    for use in sorted(method.uses):
+        if not has[use]:
+            allowed = f"one that does not, as {task.name} has none"
+            raise fail("method", f"{method.name}, which uses {USES[use]}", allowed)
 
 
 def _check_names(network: Network, method: Method, loss: Loss) -> None:

@@ -19,7 +19,7 @@ from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, Params, PyTree
 from simbias.losses import Loss
 from simbias.networks import Network
-from simbias.tasks.task import Points, sampler
+from simbias.tasks.task import Points, sampler, unlabelled_draw
 from simbias.training.cell import Cell
 from simbias.training.method import Batch, Hyper, Method, Step
 from simbias.training.problem import TrainingProblem, draw_points, draw_training_set
@@ -51,6 +51,7 @@ class Program(NamedTuple):
     n_select: int
     batch: int
     stride: int  # updates of one inner loop
+    unlabelled: Callable[..., Array] | None = None  # the draw of such points, where they are used
 
 
 class State(NamedTuple):
@@ -88,6 +89,7 @@ def program(cell: Cell, n_select: int) -> Program:
         batch=cell.batch,
         # a second stage may begin at any update
         stride=cell.stop.stride if cell.method.second is None else 1,
+        unlabelled=unlabelled_draw(cell.task) if "unlabelled" in cell.method.uses else None,
     )
 
 
@@ -165,8 +167,14 @@ def segment(
     select = draw_points(program.draw, problem, "select", program.n_select)
     words = jax.random.bits(stream(key_of(problem.keys.order), "order"), (KEY_WORDS,))
     method_key = stream(key_of(problem.keys.method), "method")
+    unlabelled_key = stream(key_of(problem.keys.data), "unlabelled")
+    uses_groups = "groups" in program.method.uses
     hyper, second = _hyper(program, problem), program.method.second
     budget = problem.budget if program.method.uses_budget else None
+
+    def unlabelled(rows: int, key: Array) -> Array | None:
+        draw = program.unlabelled
+        return None if draw is None else draw(problem.law, key, rows)
 
     def batch_of(rows: Array, update: Array) -> Batch:
         def take(part: Array) -> Array:
@@ -176,12 +184,13 @@ def segment(
             x=take(train.x),
             y=take(train.y),
             rows=rows,
-            group=None if train.group is None else take(train.group),
+            group=None if train.group is None or not uses_groups else take(train.group),
             key=jax.random.fold_in(method_key, update),
             update=update,
             budget=budget,
             network=program.network,
             objective=program.loss,
+            unlabelled=unlabelled(len(rows), jax.random.fold_in(unlabelled_key, update)),
         )
 
     def updater(step: Step) -> Callable[[State, None], tuple[State, None]]:
@@ -220,8 +229,8 @@ def segment(
             begins = second.start(hyper, budget)
 
         def entered(state: State) -> State:
-            full_batch = batch_of(jnp.arange(program.n_train), state.updates)
             with lenient():
+                full_batch = batch_of(jnp.arange(program.n_train), state.updates)
                 params, method = second.enter(hyper, state.params, state.method, full_batch)
             return state._replace(params=params, method=method)
 

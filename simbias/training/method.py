@@ -2,7 +2,8 @@
 
 A method is identified by its settings and its code, so its functions may be closures. A number
 that is traced can be changed without compiling anew; a setting that decides the shape of a program
-is declared static.
+is declared static. Methods are compared at equal cost and at what they were told, so each declares
+its gradient evaluations, and what it uses beyond labelled points: it is given nothing else.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -22,6 +23,10 @@ from simbias.networks import Network
 
 Hyper = Mapping[str, Any]  # the settings by name: traced ones as scalars, static ones as given
 State: TypeAlias = PyTree  # of arrays
+USES = {  # what a method may use beyond inputs and their labels, in words
+    "groups": "the group of each training point",
+    "unlabelled": "unlabelled points under a shift",
+}
 
 
 class UpdateRule(NamedTuple):
@@ -48,13 +53,17 @@ class Batch:
         x: inputs.
         y: labels.
         rows: the index of each point in the training set.
-        group: the group of each point, where the task has groups; None elsewhere.
+        group: the group of each point, integers >= 0; None unless the method declares that it uses
+            groups. Of a block task it is 2 y, and one more for an exception.
         key: a random key of this update alone.
         update: number of updates made before it.
         budget: the most updates that will be made; None unless the method declares that it uses
             it, so that a longer training continues a shorter one.
         network: the architecture.
         objective: the loss.
+        unlabelled: inputs that are drawn for this update alone, as many as the batch has points,
+            from the task under its shift (of a block task: with its simple coordinates drawn given
+            another label); None unless the method declares that it uses them.
 
     Examples:
         >>> import jax
@@ -87,6 +96,7 @@ class Batch:
     budget: Int[Array, ""] | None
     network: Network
     objective: Loss
+    unlabelled: Float[Array, "rows *shape"] | None = None
 
     def logits(self, params: Params) -> Float[Array, "rows classes"]:
         """The logits of each point, as the network is trained (with dropout, if it has any)."""
@@ -127,6 +137,17 @@ class Second(NamedTuple):
     step: Step
 
 
+def one_gradient(settings: Settings) -> int:
+    """The cost of a method that evaluates one gradient an update.
+
+    Examples:
+        >>> from simbias.training.method import one_gradient
+        >>> one_gradient({})
+        1
+    """
+    return 1
+
+
 @dataclass(frozen=True, eq=False)
 class Method:
     """A training algorithm; methods of equal name, settings and code are equal.
@@ -142,9 +163,14 @@ class Method:
         second: a second stage; None: there is none.
         update_rule: (settings) -> its ``UpdateRule``; None where it has another form.
         uses_budget: whether an update depends on the budget, as a schedule does.
+        cost: (settings) -> gradient evaluations of an update, each on as many points as a batch
+            has.
+        uses: what it uses beyond inputs and labels: ``"groups"``, ``"unlabelled"``. A cell of a
+            task that lacks it cannot be made.
 
     Raises:
-        ValueError: a static name that is not a setting, or a traced setting that is not a number.
+        ValueError: a static name that is not a setting, a traced setting that is not a number, or
+            uses that are not known.
 
     Examples:
         Gradient descent on signs, as a user's own method:
@@ -160,6 +186,8 @@ class Method:
         >>> method = simbias.training.Method("signs", {"step": 0.001}, start, update)
         >>> method.name, method.traced
         ('signs', {'step': 0.001})
+        >>> method.cost(method.settings), sorted(method.uses)
+        (1, [])
     """
 
     name: str
@@ -171,12 +199,17 @@ class Method:
     second: Second | None = None
     update_rule: Callable[[Settings], UpdateRule] | None = None
     uses_budget: bool = False
+    cost: Callable[[Settings], int] = one_gradient
+    uses: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
         object.__setattr__(self, "static", frozenset(self.static))
         for name in self.static:
             known("static", name, self.settings)
+        object.__setattr__(self, "uses", frozenset(self.uses))
+        for name in self.uses:
+            known("uses", name, USES)
         for name, value in self.traced.items():
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise fail(f"setting {name}", value, "a number, or to be declared static")
@@ -200,13 +233,13 @@ class Method:
     @cached_property
     def code(self) -> Hashable:
         """A hashable that is equal for methods of one definition."""
-        functions = (self.init, self.step, self.evaluated, *(self.second or ()), self.update_rule)
-        return tuple(map(same_code, functions))
+        stages = (self.init, self.step, self.evaluated, *(self.second or ()))
+        return tuple(map(same_code, (*stages, self.update_rule, self.cost)))
 
     @cached_property
     def _known_by(self) -> Hashable:
         settings = repr(sorted(self.settings.items()))
-        return self.name, settings, self.static, self.uses_budget, self.code
+        return self.name, settings, self.static, self.uses_budget, self.uses, self.code
 
 
 def no_state(hyper: Hyper, params: Params, n_train: int) -> State:

@@ -19,6 +19,7 @@ from simbias._checks import real, whole
 from simbias._defaults import CONFIDENCE
 from simbias._pinned import pinned
 from simbias._types import AnyArray, Settings
+from simbias.methods import sgd
 from simbias.models.panel import panel
 from simbias.networks import MLP, Network
 from simbias.stats.binomial import clopper_pearson, tail
@@ -27,7 +28,7 @@ from simbias.tasks.block_task import BlockTask, Tables, draw
 from simbias.tasks.catalogue import described
 from simbias.tasks.shifts import shifted
 from simbias.tasks.task import Points, Truth
-from simbias.training import Method, Stop, sgd, train
+from simbias.training import Method, Stop, train
 from simbias.validation.risk import count
 
 BATCH, N_SELECT = 128, 100  # of each detector; its points to select by are not used
