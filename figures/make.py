@@ -44,7 +44,7 @@ DRAWN = {
     "explicit against stuck, d 50": "explicit against stuck, d 50",
     "trained from l2-norm against stuck, d 50": "trained rule against stuck, d 50",
     "cheapest against stuck, weight decay 5e-5, budget 25k, d 20": "cheap path against stuck, d 20",
-    "learned against stuck, weight decay .0005, budget 20k, d 20": "escaped against stuck, d 20",
+    "learned against stuck, n 10,000, budget 60k, d 20": "escaped against stuck, d 20",
     "explicit against learned, d 10": "explicit against learned, d 10",
 }
 COARSE = {"claims": 200}  # dots an inch of a page-long figure

@@ -154,6 +154,20 @@ def test_solutions_stand_beside_networks_of_their_seed_by_what_these_have_learne
     assert len(by_comparison) == 3
 
 
+def test_networks_that_learned_are_matched_with_stuck_ones_of_equal_training_error(cell):
+    group = [
+        replace(of_seed, record=replace(of_seed.record, terms={"training error": error}))
+        for of_seed, error in zip(
+            evaluations([0.05, 0.001, 0.05, 0.001, 0.05, 0.001], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+            [0.02, 0.0, 0.0015, 0.0, 0.0215, 0.0205],
+            strict=True,
+        )
+    ]
+    pairs, _ = network_pairs([(cell, group)])
+    # seed 1 with 2, nobody for 3, and 5 with the first of two that are close
+    assert [pair.seeds for pair in pairs] == [(1, 2), (5, 0)]
+
+
 def test_the_cheapest_is_the_least_of_what_was_made_cheap_of_a_seed(cell, solution_of):
     networks = evaluations([0.05, 0.05], [1.0, 1.0])
     solutions = [

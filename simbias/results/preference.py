@@ -2,8 +2,8 @@
 
 Beside the networks of a cell stand its achievable solutions (``experiments.solutions``), of the
 same task, architecture and sample size, in pairs of one seed. Networks of one cell of which some
-have learned and others are stuck are matched by the order of their seeds. By how large a risk
-counts as learned or stuck, ``bounds.discrimination`` says.
+have learned and others are stuck are matched at equal training error, by the order of their seeds.
+By how large a risk counts as learned or stuck, ``bounds.discrimination`` says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,8 @@ from simbias.results.bounds import comparable
 from simbias.training.cell import Cell
 from simbias.training.words import phrases, varied
 
+EQUAL_ERRORS = 0.002  # most by which training errors of matched networks differ
+
 Evaluated = Sequence[tuple[OwnCell, Sequence[Evaluation]]]
 Networks = dict[int, ScoredNetwork]  # by seed
 
@@ -31,10 +33,12 @@ def network_pairs(evaluated: Evaluated) -> tuple[list[NetworkPair], dict[str, st
 
     Returns:
         The pairs: of a cell's networks with explicit and with trained solutions, with the least
-        value of each number on those that were made cheap in any norm, and of learned with stuck
-        networks of the cell. The names of comparisons say which, whether the other network is
-        stuck or has learned, and what sets the cell apart. A network of a risk in between, or a
-        solution that has not learned, is in none.
+        value of each number on those that were made cheap in any norm, and of learned networks,
+        in the order of their seeds, each with the first stuck one of the cell that is not in a pair
+        yet and whose training error is within ``EQUAL_ERRORS`` of its own (any one, where no record
+        tells both). The names of comparisons say which, whether the other network is stuck or has
+        learned, and what sets the cell apart. A network of a risk in between, or a solution that
+        has not learned, is in none.
 
     Raises:
         ValueError: a cell without a record about its networks themselves.
@@ -77,13 +81,37 @@ def network_pairs(evaluated: Evaluated) -> tuple[list[NetworkPair], dict[str, st
                 learned[first].values,
                 stuck[second].values,
             )
-            for first, second in zip(sorted(learned), sorted(stuck), strict=False)
+            for first, second in _matched(sorted(learned), sorted(stuck), _train_errors(group))
         ]
     return pairs, kinds
 
 
 def _has_learned(network: ScoredNetwork) -> bool:
     return network.high <= LEARNED
+
+
+def _train_errors(group: Sequence[Evaluation]) -> dict[int, float]:
+    """The training error of each network of which a record tells it, by seed."""
+    return {
+        evaluation.seed: evaluation.record.terms["training error"]
+        for evaluation in group
+        if "training error" in evaluation.record.terms and evaluation.own_risk
+    }
+
+
+def _matched(
+    learned: Sequence[int], stuck: Sequence[int], errors: Mapping[int, float]
+) -> list[tuple[int, int]]:
+    """Seeds in pairs of equal training error, each in one pair at most."""
+    left, matched = list(stuck), []
+    for seed in learned:
+        for other in left:
+            known = seed in errors and other in errors
+            if not known or abs(errors[seed] - errors[other]) <= EQUAL_ERRORS:
+                matched.append((seed, other))
+                left.remove(other)
+                break
+    return matched
 
 
 def _comparison(name: str, state: str, words: str) -> str:
