@@ -23,7 +23,13 @@ TASKS = Registry(
 
 NETWORKS = Registry(
     "networks",
-    {"mlp": Entry("simbias.networks.mlp:MLP", "fully connected, width x depth hidden layers")},
+    {
+        "mlp": Entry("simbias.networks.mlp:MLP", "fully connected, width x depth hidden layers"),
+        "cnn": Entry("simbias.networks.convolution:cnn", "one-dimensional convolutions"),
+        "gru": Entry(
+            "simbias.networks.recurrent:gru", "gated recurrent units, a few inputs a step"
+        ),
+    },
 )
 
 METHODS = Registry(

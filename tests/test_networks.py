@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import simbias
 from simbias import MLP, networks
+from simbias.models import Traced
+from simbias.models.panel import panel
 from simbias.networks.mlp import ACTIVATIONS
 from simbias.registry import NETWORKS
 from simbias.tasks.oracle import Layer
+from simbias.validation.geometry import layers_of
 
+TASK = simbias.tasks.get("noisy-lms-5", dim=4)
 NUMPY = {
     "relu": lambda h: np.maximum(h, 0),
     "leaky-relu": lambda h: np.where(h > 0, h, 0.01 * h),
@@ -109,6 +114,101 @@ def test_labels_are_the_names_of_the_paper():
     assert MLP(100, 1, "tanh").label == "(100,1,tanh)"
 
 
+@pytest.mark.parametrize(
+    ("initialisation", "law", "biases"),
+    [  # of a layer from 200 inputs to 100 units, times 2
+        ("uniform", stats.uniform(-2 / np.sqrt(200), 4 / np.sqrt(200)), True),
+        ("kaiming", stats.norm(0, 2 * np.sqrt(2 / 200)), False),
+        ("xavier", stats.uniform(-2 * np.sqrt(6 / 300), 4 * np.sqrt(6 / 300)), False),
+    ],
+)
+def test_initial_weights_follow_their_law_times_the_scale(initialisation, law, biases):
+    network = MLP(100, 1, initialisation=initialisation, scale=2)
+    first = network.init(jax.random.key(0), (200,))["layers"][0]
+    weights = np.asarray(first["kernel"], float).ravel()
+    assert stats.kstest(weights, law.cdf).pvalue > 1e-3
+    other = stats.uniform if law.dist.name == "norm" else stats.norm
+    wrong = other(*([-2 * law.std(), 4 * law.std()] if other is stats.uniform else [0, law.std()]))
+    assert stats.kstest(weights, wrong.cdf).pvalue < 1e-3
+    (weight, bias), _ = network.variances(200)
+    assert weight == pytest.approx(law.var()) and bool(bias) == biases
+    assert np.any(first["bias"]) == biases
+    assert np.var(first["bias"]) == pytest.approx(bias, rel=0.4)
+
+
+def test_what_is_usual_leaves_no_trace_in_settings_names_and_numbers():
+    explicit = MLP(20, 1, "relu", "uniform", 1, 0, False)
+    assert explicit == MLP(20, 1) and repr(explicit) == "MLP(width=20, depth=1, activation='relu')"
+    assert set(explicit.settings) == {"name", "width", "depth", "activation"}
+    # of jax.random.key(0), before there were any such settings
+    first = explicit.init(jax.random.key(0), (5,))["layers"][0]
+    assert (
+        float(first["kernel"][0, 0]) == pytest.approx(0.3061750531196594, abs=1e-7)
+        and explicit.label == "(20,1)"
+    )
+    departing = MLP(20, 1, "tanh", "kaiming", 0.5, 0.1, True)
+    assert departing.label == "(20,1,tanh,kaiming,scale 0.5,dropout 0.1,layer norm)"
+    again = NETWORKS.make("mlp", {k: v for k, v in departing.settings.items() if k != "name"})
+    assert again == departing and eval(repr(departing)) == departing
+
+
+def test_dropout_leaves_the_mean_and_silences_its_proportion_of_units_in_training_only():
+    network = MLP(1000, 1, dropout=0.3)
+    params = network.init(jax.random.key(0), (5,))
+    params["layers"][0]["kernel"] = jnp.zeros((5, 1000))
+    params["layers"][0]["bias"] = jnp.ones(1000)  # every unit is 1
+    params["layers"][1]["kernel"] = jnp.eye(1000, 2) + jnp.full((1000, 2), 1e-3)
+    x, keys = jnp.ones((400, 5)), jax.random.split(jax.random.key(1), 2)
+    drawn, again = (network.apply_in_training(params, x, key) for key in keys)
+    bias = params["layers"][1]["bias"][None]
+    first = np.asarray(drawn - bias)
+    assert np.asarray(network.apply(params, x) - bias) == pytest.approx(2.0, abs=1e-4)
+    assert np.mean(first[:, 0] < 1.5) == pytest.approx(0.3, abs=0.1)  # the first unit is silent
+    assert first.mean() == pytest.approx(2, abs=0.1) and not np.allclose(drawn, again)
+    without = MLP(1000, 1)
+    np.testing.assert_array_equal(
+        without.apply_in_training(params, x, keys[0]), network.apply(params, x)
+    )
+
+
+def test_a_prelu_is_a_learned_multiple_of_what_is_negative_and_a_layer_norm_has_no_scale():
+    x = jax.random.normal(jax.random.key(1), (6, 5))
+    network = MLP(7, 1, "prelu")
+    params = network.init(jax.random.key(0), (5,))
+    first, last = params["layers"][0], params["layers"][1]
+    for slope in (0.25, -2.0):
+        h = np.asarray(x @ first["kernel"] + first["bias"][None])
+        expected = np.where(h > 0, h, slope * h) @ last["kernel"] + last["bias"][None]
+        np.testing.assert_allclose(network.apply(params, x), expected, atol=1e-5)
+        assert jax.grad(lambda p: network.apply(p, x).sum())(params)["prelus"][0]["negative_slope"]
+        params["prelus"][0]["negative_slope"] = jnp.float32(-2.0)
+    network = MLP(7, 1, layer_norm=True)
+    params = network.init(jax.random.key(0), (5,))
+    h = np.asarray(x @ first["kernel"] + first["bias"][None])
+    h = (h - h.mean(axis=1, keepdims=True)) / np.sqrt(h.var(axis=1, keepdims=True) + 1e-6)
+    expected = np.maximum(h, 0) @ last["kernel"] + last["bias"][None]
+    np.testing.assert_allclose(network.apply(params, x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "network", (MLP(8, 1, "prelu"), MLP(8, 1, layer_norm=True), networks.get("cnn")), ids=str
+)
+def test_what_is_no_affine_layers_is_said_to_be_none_where_layers_are_read(network):
+    params = network.init(jax.random.key(0), (4,), 2)
+    asked = panel(Traced(network, params), simbias.data(TASK, n_train=40))
+    with pytest.raises(ValueError, match="^network: got .*, allowed: an MLP of affine layers$"):
+        simbias.models.edited(asked, lambda hidden: hidden)
+    with pytest.raises(ValueError, match="^network: got .*, allowed: an MLP of relu units$"):
+        layers_of(asked, 0)
+    cell = simbias.training.Cell(TASK, network, simbias.sgd(), n_train=40, batch=20)
+    with pytest.raises(ValueError, match="^network: got .*, allowed: an MLP of relu units$"):
+        simbias.validation.control(cell, "achievable")
+    assert simbias.bounds.observe(asked).layers == ()
+    if isinstance(network, MLP):
+        with pytest.raises(ValueError, match="^network: got .*, allowed: .*: affine layers$"):
+            network.to_layers(params)
+
+
 @pytest.mark.parametrize("name", NETWORKS.entries())
 def test_every_network_is_made_again_from_its_settings_and_is_hashable(name):
     network = networks.get(name)
@@ -129,6 +229,64 @@ def test_every_network_gives_two_logits_a_row_independently_of_other_rows(name):
     assert network.label and network.update_flops((50,), 2) > 0
 
 
+@pytest.mark.parametrize("depth", (1, 2))
+def test_a_convolution_reads_seven_inputs_and_an_update_of_it_costs_three_passes(depth):
+    network = networks.get("cnn", filters=3, depth=depth)
+    params = network.init(jax.random.key(0), (12,), 2)
+    x = jax.random.normal(jax.random.key(1), (4, 12))
+    values = np.asarray(x, float)[..., None]
+    for i in range(depth):
+        layer = params["convolutions"][i]
+        kernel = np.asarray(layer["kernel"], float).reshape(7, values.shape[2], 3)
+        padded = np.pad(values, ((0, 0), (3, 3), (0, 0)))
+        sums = [np.einsum("rkc,kcf->rf", padded[:, j : j + 7], kernel) for j in range(12)]
+        values = np.maximum(np.stack(sums, axis=1) + np.asarray(layer["bias"]), 0)
+    hidden, head = params["hidden"], params["logits"]
+    h = np.maximum(values.reshape(4, -1) @ hidden["kernel"] + hidden["bias"][None], 0)
+    expected = h @ head["kernel"] + head["bias"][None]
+    np.testing.assert_allclose(network.apply(params, x), expected, atol=1e-5)
+    bound = 1 / np.sqrt(7)
+    first = np.asarray(
+        networks.get("cnn").init(jax.random.key(0), (50,), 2)["convolutions"][0]["kernel"]
+    )
+    assert first.shape == (7, 32) and 0.95 * bound < np.abs(first).max() <= bound
+    # windows of 7 or 7 x 32 for 50 positions and 32 filters, 1600 x 50 and 50 x 2 weights
+    products = 50 * 7 * 32 * (1 + 32 * (depth - 1)) + 1600 * 50 + 50 * 2
+    flops = networks.get("cnn", depth=depth).update_flops((50,), 2)
+    assert flops == pytest.approx(6 * products, rel=0.1)
+
+
+@pytest.mark.parametrize("depth", (1, 2))
+def test_gated_units_read_ten_inputs_a_step_the_last_filled_with_zeros(depth):
+    network = networks.get("gru", width=6, depth=depth)
+    params = network.init(jax.random.key(0), (23,), 2)
+    x = jax.random.normal(jax.random.key(1), (4, 23))
+    steps = np.pad(np.asarray(x, float), ((0, 0), (0, 7))).reshape(4, 3, 10)
+
+    def sigmoid(values):
+        return 1 / (1 + np.exp(-values))
+
+    for i in range(depth):
+        layer = jax.tree.map(lambda leaf: np.asarray(leaf, float), params["layers"][i])
+        state, states = np.zeros((4, 6)), []
+        for t in range(3):
+            reset, keep, new = np.split(
+                steps[:, t] @ layer["read"]["kernel"] + layer["read"]["bias"], 3, 1
+            )
+            by_state = state @ layer["recall"]["kernel"] + layer["recall"]["bias"]
+            of_reset, of_keep, of_new = np.split(by_state, 3, 1)
+            keep, new = sigmoid(keep + of_keep), np.tanh(new + sigmoid(reset + of_reset) * of_new)
+            state = (1 - keep) * new + keep * state
+            states.append(state)
+        steps = np.stack(states, axis=1)
+    expected = state @ params["logits"]["kernel"] + params["logits"]["bias"][None]
+    np.testing.assert_allclose(network.apply(params, x), expected, atol=1e-5)
+    # 10 and 100 inputs of 300 gates at 5 steps, 100 x 2 weights
+    products = 5 * (300 * (10 + 100) + (depth - 1) * 300 * 200) + 200
+    flops = networks.get("gru", depth=depth).update_flops((50,), 2)
+    assert flops == pytest.approx(6 * products, rel=0.1)
+
+
 @pytest.mark.parametrize("argument", ("width", "depth"))
 @pytest.mark.parametrize("value", (0, -1, 1.5, "wide", None, True))
 def test_width_and_depth_below_one_are_refused(argument, value):
@@ -139,6 +297,11 @@ def test_width_and_depth_below_one_are_refused(argument, value):
 def test_unknown_activations_networks_and_settings_are_answered_with_the_nearest():
     with pytest.raises(ValueError, match="^activation: unknown name 'rellu', nearest: relu"):
         MLP(10, 1, "rellu")
+    with pytest.raises(ValueError, match="^initialisation: unknown name 'kaimin', nearest: kaim"):
+        MLP(10, 1, initialisation="kaimin")
+    for argument, value in (("scale", 0), ("dropout", 1), ("dropout", -0.1), ("layer_norm", 1)):
+        with pytest.raises(ValueError, match=f"^{argument}: got {value}, allowed: a"):
+            MLP(10, 1, **{argument: value})
     with pytest.raises(ValueError, match="^network: unknown name 'mpl', nearest: mlp"):
         networks.get("mpl")
     with pytest.raises(

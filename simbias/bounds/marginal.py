@@ -13,16 +13,14 @@ samples exactly:
 
 - the network is taken infinitely wide: its logits are then a Gaussian process (J. Lee et al., ICLR
   2018), also where the first layer's sums over finitely many inputs, whose weights are uniform, are
-  not exactly Gaussian. Weights and biases keep the variances of the MLP's own initialisation,
-  uniform on +-1/sqrt(fan-in): 1/(3 fan-in) each, with the true widths for biases;
+  not exactly Gaussian. Weights and biases keep the variances of the MLP's own initialisation
+  (1/(3 fan-in) each where it is uniform on +-1/sqrt(fan-in)), with the true widths;
 - P(C(S)), the probability that a Gaussian vector lies in the orthant of the labels, is what
   expectation propagation says (``simbias.stats.orthant``), without a bound of the error.
 
 Points of equal inputs and labels are one. On coin flips it says at least 1/2: over all labels
 P(C(S)) sums to 1, so that -ln P(C(S)) < n ln 2 - t for at most a proportion e^-t of them.
 """
-
-import math
 
 import numpy as np
 from jaxtyping import Float
@@ -31,33 +29,19 @@ from simbias.bounds import pac_bayes
 from simbias.bounds.bound import INVARIANCES, BoundValue, bound, independent, is_relu
 from simbias.bounds.observed import Matrix, Observed
 from simbias.bounds.record import Assumption
+from simbias.networks.infinite import laws_of, relu_kernel
+from simbias.networks.initial import variances
 from simbias.stats.orthant import log_orthant
 
 MOST_POINTS = 2000  # of which a covariance matrix is factorised
 
 
-def relu_kernel(x: Matrix, sizes: tuple[int, ...]) -> Float[np.ndarray, "rows rows"]:
-    """The covariance of logit 1 - logit 0 at initialisation, of infinitely wide hidden layers.
-
-    A pre-activation has covariance (E[h h'] + 1)/(3 fan-in) for the first layer, whose h are inputs
-    and E[h h'] their product summed over coordinates; from then on (E[h h'] + 1/width)/3, with
-    E[relu(u) relu(v)] = sqrt(a b) (sin t + (pi - t) cos t)/(2 pi) of Gaussian u and v of variances
-    a and b and correlation cos t (Y. Cho, L. Saul, "Kernel methods for deep learning", NIPS 2009).
-
-    Args:
-        x: inputs.
-        sizes: units of every layer, the input and the two logits included.
-    """
-    covariance: Matrix = (x @ x.T + 1) / (3 * sizes[0])
-    for width in sizes[1:-1]:
-        deviation = np.sqrt(np.diag(covariance))
-        scale = np.outer(deviation, deviation)
-        cosine = np.clip(covariance / scale, -1, 1)
-        np.fill_diagonal(cosine, 1)
-        angle = np.arccos(cosine)
-        mean = scale * (np.sin(angle) + (math.pi - angle) * cosine) / (2 * math.pi)
-        covariance = (mean + 1 / width) / 3
-    return 2 * covariance
+def covariance(observed: Observed, x: Matrix) -> Float[np.ndarray, "rows rows"]:
+    """That of logit 1 - logit 0 of a network like the observed one, infinitely wide."""
+    sizes = observed.sizes
+    usual = variances("uniform", 1.0, sizes)
+    laws = laws_of(observed.variances or usual, sizes)
+    return 2 * relu_kernel(x, x, laws)  # of two independent logits
 
 
 def _few_points(observed: Observed) -> Assumption:
@@ -91,8 +75,7 @@ def marginal_likelihood(observed: Observed, delta: float) -> BoundValue:
     It is about the architecture and the sample, whatever the network has learned.
     """
     x, sign = _distinct(observed)
-    covariance = relu_kernel(x, observed.sizes) * np.outer(sign, sign)
-    log_probability, sweeps = log_orthant(covariance)
+    log_probability, sweeps = log_orthant(covariance(observed, x) * np.outer(sign, sign))
     nats = max(-log_probability, 0.0)
     value = pac_bayes.maurer_seeger(0.0, nats, observed.n, delta)
     terms = {

@@ -115,6 +115,8 @@ class Observed:
         y: training labels, integers from 0, (n,); 0 or 1 beside layers.
         initial: the layers before the first update; None where they are not stored.
         activation: of the hidden units, a key of ``ACTIVATIONS``.
+        variances: of the weights and of the biases of each layer at initialisation; None: those of
+            numbers uniform on +-1/sqrt(inputs).
         bits: of the floating-point numbers the weights are stored in: 16, 32 or 64.
         held_out: errors on held-out points; None where there are none.
         blocks: the law of each unrotated coordinate; None where it is not known.
@@ -149,6 +151,7 @@ class Observed:
     y: Int[np.ndarray, " n"]
     initial: tuple[Layer, ...] | None = None
     activation: str = "relu"
+    variances: tuple[tuple[float, float], ...] | None = None
     bits: int = 32
     held_out: HeldOut | None = None
     blocks: tuple[Block, ...] | None = None
@@ -327,23 +330,25 @@ def observe(
     network = member.network if isinstance(member, Traced) else None
     layers: tuple[Layer, ...] = ()
     initial, steps = None, None
-    if isinstance(network, MLP) and isinstance(member, Traced) and task.classes == 2:
-        layers = tuple(network.to_layers(member.params))
+    layered = network if isinstance(network, MLP) and network.is_layered else None
+    if layered and isinstance(member, Traced) and task.classes == 2:
+        layers = tuple(layered.to_layers(member.params))
         _checked("layers", layers, numbers_of(task))  # before labelling points with NaN weights
     if isinstance(learned, Stack):
         method = learned.cell.method
         if method.update_rule is not None:
             steps = Steps(*method.update_rule(dict(method.settings)), int(learned.updates[i]))
-        if layers and isinstance(network, MLP) and learned.initial is not None:
+        if layers and layered and learned.initial is not None:
             start = jax.tree.map(lambda leaf: leaf[i], learned.initial)
-            initial = tuple(network.to_layers(start))
+            initial = tuple(layered.to_layers(start))
     training = jax.device_get(data_set.draw())
     return Observed(
         layers=layers,
         x=training.x.reshape(len(training.x), -1),
         y=training.y,
         initial=initial,
-        activation=network.activation if isinstance(network, MLP) else "relu",
+        activation=layered.activation if layered else "relu",
+        variances=tuple(layered.variances(numbers_of(task))) if layers and layered else None,
         held_out=HeldOut(_held_out_errors(member, data_set, points), points),
         blocks=getattr(task, "blocks", None),
         rotation=_turned(task, data_set.rotation),

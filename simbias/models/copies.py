@@ -201,8 +201,8 @@ def edited(
     """
     classifiers, members = panel(learned, data), []
     for member in _traced(classifiers):
-        if not isinstance(member.network, MLP):
-            raise fail("network", member.label, "an MLP")
+        if not isinstance(member.network, MLP) or not member.network.is_layered:
+            raise fail("network", member.label, "an MLP of affine layers")
         whole("layer", layer, least=0, most=member.network.depth - 1)
         members.append(replace(member, network=_Edited(member.network, layer, edit)))
     return replace(classifiers, members=tuple(members), fitted_since=None)

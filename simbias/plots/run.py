@@ -16,7 +16,7 @@ from simbias.bounds.discrimination import discriminate
 from simbias.experiments import experiment_of, label_of
 from simbias.experiments.experiment import AnyCell, OwnCell
 from simbias.models import Fitted
-from simbias.networks import MLP
+from simbias.networks.mlp import is_relu
 from simbias.plots._figure import Display
 from simbias.plots.boundary import boundary
 from simbias.plots.bounds import bounds
@@ -292,8 +292,7 @@ def most_cut(stack: Stack | Fitted) -> int | None:
     if not isinstance(stack, Stack):
         return None
     network, task = stack.cell.network, stack.cell.task
-    relu = isinstance(network, MLP) and network.activation == "relu"
-    if not relu or not isinstance(task, BlockTask) or not task.simple_set:
+    if not is_relu(network) or not isinstance(task, BlockTask) or not task.simple_set:
         return None
     if not slab_coordinates(task, None):
         return None

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from simbias._checks import fail
-from simbias.networks import MLP
+from simbias.networks.mlp import is_relu
 from simbias.tasks import BlockTask
 from simbias.training.cell import Cell
 from simbias.validation.risk import has_rule
@@ -43,7 +43,7 @@ class Need(NamedTuple):
 
 def _relu_layers(cell: Cell) -> bool:
     network = getattr(cell, "network", None)  # an estimator is none
-    return isinstance(network, MLP) and network.activation == "relu"
+    return is_relu(network)
 
 
 NEEDS = {

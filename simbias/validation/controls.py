@@ -11,7 +11,7 @@ import numpy as np
 
 from simbias._checks import instance, known
 from simbias._pinned import pinned
-from simbias.networks import MLP
+from simbias.networks.mlp import is_relu
 from simbias.parallel import stacked
 from simbias.tasks.oracle import achievable_rule, explicit_network, simple_rule
 from simbias.training import fit
@@ -52,7 +52,7 @@ def control(cell: Cell, rule: str, *, seeds: int | Sequence[int] = 1) -> Stack:
     if bayes_rule is None:
         raise ValueError(f"rule: {cell.task.name} has no simple set, so no simple rule")
     network = cell.network
-    if not isinstance(network, MLP) or network.activation != "relu":
+    if not is_relu(network):
         raise ValueError(f"network: got {network.label}, allowed: an MLP of relu units")
     chosen = seed_list(seeds)
     problems = [problem_of(cell, seed) for seed in chosen]

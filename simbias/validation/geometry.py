@@ -21,6 +21,7 @@ from simbias.models.classifier import Classifier, Traced
 from simbias.models.panel import Panel, panel
 from simbias.networks import MLP
 from simbias.networks.layers import head_inputs
+from simbias.networks.mlp import is_relu
 from simbias.tasks.block_task import BlockTask
 from simbias.tasks.oracle import Layer, Part, parts_of
 from simbias.training.stack import Stack
@@ -168,7 +169,7 @@ def layers_of(learned: Stack | Panel, i: int) -> list[Layer]:
 def has_layers(member: Classifier) -> TypeGuard[_ReluMLP]:
     """Whether a classifier is an MLP of ReLUs, whose geometry is exact."""
     network = member.network if isinstance(member, Traced) else None
-    return isinstance(network, MLP) and network.activation == "relu"
+    return is_relu(network)
 
 
 def margin(layers: Sequence[Layer], x: Float[np.ndarray, "rows dim"]) -> Float[np.ndarray, " rows"]:
