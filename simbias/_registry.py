@@ -119,13 +119,16 @@ class Registry:
 
     def make(self, name: str, settings: Mapping[str, object]) -> Any:
         """Call the factory with keyword settings; an unknown setting is a one-line ValueError."""
-        from inspect import signature
+        from inspect import Parameter, signature
 
         factory = self.factory(name)
         if not callable(factory):
             raise fail(f"{self.singular}: plug-in {name!r}", factory, "a function")
-        for setting in settings:
-            known(f"{self.singular} {name}: setting", setting, signature(factory).parameters)
+        parameters = signature(factory).parameters
+        # one that takes any setting passes those on to what checks them
+        if all(parameter.kind is not Parameter.VAR_KEYWORD for parameter in parameters.values()):
+            for setting in settings:
+                known(f"{self.singular} {name}: setting", setting, parameters)
         return factory(**settings)
 
 

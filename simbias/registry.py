@@ -29,6 +29,9 @@ NETWORKS = Registry(
         "gru": Entry(
             "simbias.networks.recurrent:gru", "gated recurrent units, a few inputs a step"
         ),
+        "ensemble": Entry(
+            "simbias.networks.ensemble:ensemble", "members of any network, each trained alone"
+        ),
     },
 )
 

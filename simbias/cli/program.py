@@ -37,9 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Examples:
         >>> from simbias.cli import main
-        >>> main(["list", "networks"])
-        networks
-          mlp fully connected, width x depth hidden layers
+        >>> main(["list", "units"])
+        units
+          network a trained network
+          pair    two networks of seeds that follow each other
+          point   a fresh point on which one network is asked
         0
     """
     arguments = list(sys.argv[1:] if argv is None else argv)

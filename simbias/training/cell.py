@@ -123,6 +123,11 @@ class Cell:
         """The network's identity, from which the key of its initialisation is made."""
         return canonical(self._learning["network"])
 
+    @property
+    def cost(self) -> int:
+        """Gradient evaluations of an update, each of one network: those of all its members."""
+        return self.method.cost(dict(self.method.settings)) * getattr(self.network, "members", 1)
+
     @cached_property
     def _learning(self) -> Settings:
         """All settings but the stop rule, without those at their default."""

@@ -21,6 +21,7 @@ from simbias.losses import Loss
 from simbias.networks import Network
 from simbias.tasks.task import Points, sampler, unlabelled_draw
 from simbias.training.cell import Cell
+from simbias.training.members import member_by_member
 from simbias.training.method import Batch, Hyper, Method, Step
 from simbias.training.problem import TrainingProblem, draw_points, draw_training_set
 from simbias.training.scores import labels_of, logits
@@ -121,6 +122,7 @@ def _started(
     key = stream(key_of(words), "initialisation")
     with lenient():
         params = network.init(key, shape, classes)
+        method = member_by_member(method, network)
         method_state = method.init({**method.settings, **hyper}, params, n_train)
     return State(
         params=params,
@@ -138,7 +140,8 @@ def _started(
 def start_from(program: Program, problem: TrainingProblem, params: Params) -> State:
     """A network before its first update, which is made from some parameters."""
     with lenient():
-        method = program.method.init(_hyper(program, problem), params, program.n_train)
+        trained_by = member_by_member(program.method, program.network)
+        method = trained_by.init(_hyper(program, problem), params, program.n_train)
     return start(program, problem)._replace(params=params, method=method)
 
 
@@ -149,10 +152,11 @@ def _hyper(program: Program, problem: TrainingProblem) -> Hyper:
 
 def evaluated(program: Program, problem: TrainingProblem, state: State) -> Params:
     """The parameters that are evaluated and kept."""
-    if program.method.evaluated is None:
+    method = member_by_member(program.method, program.network)
+    if method.evaluated is None:
         return state.params
     with lenient():
-        return program.method.evaluated(_hyper(program, problem), state.params, state.method)
+        return method.evaluated(_hyper(program, problem), state.params, state.method)
 
 
 def segment(
@@ -169,7 +173,8 @@ def segment(
     method_key = stream(key_of(problem.keys.method), "method")
     unlabelled_key = stream(key_of(problem.keys.data), "unlabelled")
     uses_groups = "groups" in program.method.uses
-    hyper, second = _hyper(program, problem), program.method.second
+    method = member_by_member(program.method, program.network)
+    hyper, second = _hyper(program, problem), method.second
     budget = problem.budget if program.method.uses_budget else None
 
     def unlabelled(rows: int, key: Array) -> Array | None:
@@ -206,12 +211,12 @@ def segment(
             )
             with lenient():
                 batch_data = batch_of(rows, state.updates)
-                params, method = step(hyper, state.params, state.method, batch_data)
+                params, kept = step(hyper, state.params, state.method, batch_data)
             offset = state.offset + batch
             finished = offset >= n
             return state._replace(
                 params=params,
-                method=method,
+                method=kept,
                 updates=state.updates + 1,
                 epoch=state.epoch + finished.astype(jnp.uint32),
                 offset=jnp.where(finished, offset - n, offset),
@@ -224,20 +229,20 @@ def segment(
             return jax.lax.scan(updater(step), state, length=program.stride)[0]
 
         if second is None:
-            return with_step(program.method.step, state)
+            return with_step(method.step, state)
         with lenient():
             begins = second.start(hyper, budget)
 
         def entered(state: State) -> State:
             with lenient():
                 full_batch = batch_of(jnp.arange(program.n_train), state.updates)
-                params, method = second.enter(hyper, state.params, state.method, full_batch)
-            return state._replace(params=params, method=method)
+                params, kept = second.enter(hyper, state.params, state.method, full_batch)
+            return state._replace(params=params, method=kept)
 
         state = jax.lax.cond(state.updates == begins, entered, lambda same: same, state)
         after: State = jax.lax.cond(
             state.updates < begins,
-            partial(with_step, program.method.step),
+            partial(with_step, method.step),
             partial(with_step, second.step),
             state,
         )
