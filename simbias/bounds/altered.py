@@ -10,7 +10,6 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
-from numpy.typing import NDArray
 
 from simbias._checks import fail, instance, whole
 from simbias._pinned import pinned
@@ -42,11 +41,11 @@ class Replacements(NamedTuple):
         0.5
     """
 
-    errs: NDArray[np.bool_]
-    other_errs: NDArray[np.bool_]
-    loss: NDArray[np.float64]
-    other_loss: NDArray[np.float64]
-    relabelled: NDArray[np.float64]
+    errs: Bool[np.ndarray, " points"]
+    other_errs: Bool[np.ndarray, " points"]
+    loss: Float[np.ndarray, " points"]
+    other_loss: Float[np.ndarray, " points"]
+    relabelled: Float[np.ndarray, " points"]
 
 
 def checked_replacements(replacements: Replacements) -> Replacements:
@@ -67,7 +66,9 @@ def checked_replacements(replacements: Replacements) -> Replacements:
     )
 
 
-def checked_coin_errors(errors: Float[np.ndarray, " draws"]) -> NDArray[np.float64]:
+def checked_coin_errors(
+    errors: Float[np.ndarray, " draws"],
+) -> Float[np.ndarray, " draws"]:
     """Training errors on coin flips, as an array; ValueError."""
     array = np.asarray(errors, np.float64)
     if array.ndim != 1 or not array.size or not ((array >= 0) & (array <= 1)).all():

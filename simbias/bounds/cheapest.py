@@ -22,7 +22,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float
-from numpy.typing import NDArray
 
 from simbias._checks import fail, instance, known, real
 from simbias._pinned import lenient, pinned
@@ -68,8 +67,8 @@ class Support(NamedTuple):
         sign: of the logit difference there, (intervals,).
     """
 
-    t: NDArray[np.float64]
-    sign: NDArray[np.float64]
+    t: Float[np.ndarray, "intervals points"]
+    sign: Float[np.ndarray, " intervals"]
 
 
 @pinned
@@ -162,13 +161,13 @@ def certified(layers: Sequence[Layer], support: Support, least: float = 0.0) -> 
     return not len(ray) and bool((support.sign[:, None] * score > least).all())
 
 
-def _scores(layers: Sequence[Layer], t: NDArray[np.float64]) -> NDArray[np.float64]:
+def _scores(layers: Sequence[Layer], t: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """The logit difference of a function of one coordinate, elementwise."""
     h = t.reshape(-1, 1)
     for layer in layers[:-1]:
         h = np.maximum(h @ layer.weight + layer.bias, 0)
     last = h @ layers[-1].weight + layers[-1].bias
-    scores: NDArray[np.float64] = last[:, -1] - (last[:, 0] if last.shape[1] == 2 else 0)
+    scores: Float[np.ndarray, " entries"] = last[:, -1] - (last[:, 0] if last.shape[1] == 2 else 0)
     return scores.reshape(t.shape)
 
 
@@ -223,7 +222,10 @@ def _searched(explicit: Stack, i: int, norm: str, margin: float) -> Params:
 
 
 def _at_margin(
-    layers: Sequence[Layer], t: NDArray[np.float64], sign: NDArray[np.float64], margin: float
+    layers: Sequence[Layer],
+    t: Float[np.ndarray, "rows draws"],
+    sign: Float[np.ndarray, " rows"],
+    margin: float,
 ) -> list[Layer] | None:
     """The function times what gives the training points their margin; None where none does."""
     *hidden, last = [Layer(*(np.asarray(part, np.float64) for part in layer)) for layer in layers]

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float
 
 from simbias._checks import fail, real, whole
 
@@ -34,8 +34,10 @@ _ROUNDING = 1e-9  # relative: a p-value that equals its level in exact arithmeti
 @overload
 def reaches(p: float, level: float) -> bool: ...
 @overload
-def reaches(p: NDArray[np.float64], level: float) -> NDArray[np.bool_]: ...
-def reaches(p: float | NDArray[np.float64], level: float) -> bool | NDArray[np.bool_]:
+def reaches(p: Float[np.ndarray, "*draws"], level: float) -> Bool[np.ndarray, "*draws"]: ...
+def reaches(
+    p: float | Float[np.ndarray, "*draws"], level: float
+) -> bool | Bool[np.ndarray, "*draws"]:
     """Whether a p-value, or each of an array, is at most a level, rounding aside."""
     return p <= level * (1 + _ROUNDING)
 

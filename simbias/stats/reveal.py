@@ -9,13 +9,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float, Int
 from scipy.special import rel_entr
 
 from simbias._checks import fail, real
 from simbias._types import Elementwise, Holds
 from simbias.stats.binomial import tail
 from simbias.stats.bisection import bracket
+
+Sizes = Int[np.ndarray, " sizes"]  # of tests: numbers of held-out points
 
 _MOST = 1_000_000  # points that are looked at
 _BLOCK = 4096  # sizes of tests that are computed at once
@@ -40,7 +42,7 @@ class PointsNeeded(NamedTuple):
     always: int
 
 
-def rejection(points: NDArray[np.int64], allowed_risk: float, alpha: float) -> NDArray[np.int64]:
+def rejection(points: Sizes, allowed_risk: float, alpha: float) -> Sizes:
     """The least number of errors at which each test rejects; points + 1 where none is enough.
 
     Examples:
@@ -56,13 +58,13 @@ def rejection(points: NDArray[np.int64], allowed_risk: float, alpha: float) -> N
 
     halvings = int(points.max() + 2).bit_length()  # to a bracket of less than one error
     _, high = bracket(rare, np.full(points.shape, -1.0), points + 1.0, halvings)
-    least: NDArray[np.int64] = np.ceil(high).astype(np.int64)
+    least: Sizes = np.ceil(high).astype(np.int64)
     return least
 
 
 def power_of(
-    points: NDArray[np.int64], allowed_risk: float, risk: float, alpha: float
-) -> NDArray[np.float64]:
+    points: Sizes, allowed_risk: float, risk: float, alpha: float
+) -> Float[np.ndarray, " sizes"]:
     """The probability, at a risk, that each test rejects.
 
     Examples:
@@ -168,7 +170,7 @@ def points_to_reveal(
     if not end <= _MOST:
         raise fail("risk", risk, f"one whose test needs at most {_MOST} points, not {end:.3g}")
 
-    def reached(points: NDArray[np.int64]) -> Holds:
+    def reached(points: Sizes) -> Holds:
         enough: Holds = power_of(points, shown, least, alpha) >= power
         return enough
 
@@ -191,7 +193,7 @@ def _proved(allowed: float, risk: float, alpha: float, power: float) -> float:
     return float(np.ceil(most)) + 1  # one for rounding
 
 
-def _first(reached: Callable[[NDArray[np.int64]], Holds], end: int) -> int:
+def _first(reached: Callable[[Sizes], Holds], end: int) -> int:
     """The least number at which a condition holds, which it does at ``end``."""
     for start in range(1, end + 1, _BLOCK):
         points = np.arange(start, min(start + _BLOCK, end + 1))
@@ -201,7 +203,7 @@ def _first(reached: Callable[[NDArray[np.int64]], Holds], end: int) -> int:
     return end
 
 
-def _always(reached: Callable[[NDArray[np.int64]], Holds], end: int) -> int:
+def _always(reached: Callable[[Sizes], Holds], end: int) -> int:
     """The least number from which on a condition holds, which it does from ``end`` on."""
     for stop in range(end + 1, 1, -_BLOCK):
         points = np.arange(max(stop - _BLOCK, 1), stop)

@@ -10,8 +10,7 @@ at the full delta each: A. Angelopoulos et al., "Learn then test" (arXiv 2110.01
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float, Int
 
 from simbias._checks import fail, real, whole
 from simbias.stats.binomial import lower_limit, upper_limit
@@ -54,7 +53,7 @@ def least_points(allowed_risk: float, delta: float) -> int:
 
 def thresholds_of(
     leads: Float[np.ndarray, " rows"], first: float, levels: int
-) -> NDArray[np.float64]:
+) -> Float[np.ndarray, " thresholds"]:
     """Thresholds at which evenly spaced proportions of points are answered, the fewest first.
 
     Args:
@@ -165,7 +164,9 @@ def certify_answers(
 
 def _reaching(
     leads: Float[np.ndarray, " rows"], thresholds: Float[np.ndarray, " levels"]
-) -> NDArray[np.int64]:
+) -> Int[np.ndarray, " levels"]:
     """How many leads reach each threshold."""
-    counts: NDArray[np.int64] = len(leads) - np.searchsorted(np.sort(leads), thresholds, "left")
+    counts: Int[np.ndarray, " levels"] = len(leads) - np.searchsorted(
+        np.sort(leads), thresholds, "left"
+    )
     return counts

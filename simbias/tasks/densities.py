@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from simbias._checks import fail
@@ -46,7 +45,7 @@ def check_densities(task: BlockTask) -> None:
 
 def draw_unrotated(
     task: BlockTask, generator: np.random.Generator, rows: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+) -> tuple[Float[np.ndarray, "rows dim"], Int[np.ndarray, " rows"]]:
     """Unrotated points in float64; normal coordinates, which no shift changes, stay 0."""
     y, x = generator.integers(2, size=rows), np.zeros((rows, task.dim))
     for j, block in enumerate(task.blocks):
@@ -63,7 +62,7 @@ def draw_unrotated(
 
 def log_density(
     task: BlockTask, x: Float[np.ndarray, "rows dim"], y: Int[np.ndarray, " rows"] | None
-) -> NDArray[np.float64]:
+) -> Float[np.ndarray, " rows"]:
     """The log-density of points and labels, or of points alone; -inf outside the support."""
     x = x if task.tilt is None else x @ task.tilt.T
     given = np.full((2, len(x)), -np.log(2.0))
@@ -72,7 +71,7 @@ def log_density(
             if law:
                 with np.errstate(divide="ignore"):
                     given[label] += np.log(_density(law, x[:, j]))
-    together: NDArray[np.float64] = (
+    together: Float[np.ndarray, " rows"] = (
         logsumexp(given, axis=0) if y is None else given[y, np.arange(len(x))]
     )
     return together
@@ -85,7 +84,7 @@ def weights(
     y: Int[np.ndarray, " rows"],
     *,
     rounding: float = 0.0,
-) -> NDArray[np.float64]:
+) -> Float[np.ndarray, " rows"]:
     """The density of labelled points under ``other`` over that under ``task``, rounded up.
 
     Args:
@@ -143,7 +142,9 @@ def _changed(task: BlockTask, other: BlockTask) -> list[tuple[int, tuple[Block, 
     return [(j, pair) for j, pair in pairs if pair[0].laws != pair[1].laws]
 
 
-def _steps(first: tuple[Piece, ...], second: tuple[Piece, ...]) -> tuple[NDArray[np.float64], ...]:
+def _steps(
+    first: tuple[Piece, ...], second: tuple[Piece, ...]
+) -> tuple[Float[np.ndarray, " steps"], ...]:
     """Lengths of the intervals on which both densities are constant, and the densities there."""
     ends = np.unique(
         np.round([end for low, high, _ in (*first, *second) for end in (low, high)], _DIGITS)
@@ -152,9 +153,9 @@ def _steps(first: tuple[Piece, ...], second: tuple[Piece, ...]) -> tuple[NDArray
     return np.diff(ends), _density(first, middle), _density(second, middle)
 
 
-def _density(law: tuple[Piece, ...], x: Float[np.ndarray, " rows"]) -> NDArray[np.float64]:
+def _density(law: tuple[Piece, ...], x: Float[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
     low, high, mass = np.array(law).T
     value = x[:, None]
     inside = (value >= low - _ROUNDING) & (value <= high + _ROUNDING)
-    total: NDArray[np.float64] = (inside * (mass / (high - low))).sum(axis=1)
+    total: Float[np.ndarray, " rows"] = (inside * (mass / (high - low))).sum(axis=1)
     return total
