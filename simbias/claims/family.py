@@ -27,6 +27,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from simbias._checks import fail, real, whole
+from simbias._types import Holds
 
 _ROUNDING = 1e-9  # relative: a p-value that equals its level in exact arithmetic reaches it
 
@@ -35,9 +36,7 @@ _ROUNDING = 1e-9  # relative: a p-value that equals its level in exact arithmeti
 def reaches(p: float, level: float) -> bool: ...
 @overload
 def reaches(p: Float[np.ndarray, "*draws"], level: float) -> Bool[np.ndarray, "*draws"]: ...
-def reaches(
-    p: float | Float[np.ndarray, "*draws"], level: float
-) -> bool | Bool[np.ndarray, "*draws"]:
+def reaches(p: float | Float[np.ndarray, "*draws"], level: float) -> bool | Holds:
     """Whether a p-value, or each of an array, is at most a level, rounding aside."""
     return p <= level * (1 + _ROUNDING)
 
