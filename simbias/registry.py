@@ -37,7 +37,17 @@ NETWORKS = Registry(
 
 METHODS = Registry(
     "methods",
-    {"sgd": Entry("simbias.methods.sgd:sgd", "minibatch SGD with momentum and weight decay")},
+    {
+        name: Entry(f"simbias.methods.{place}", summary)
+        for name, (place, summary) in {
+            "sgd": ("sgd:sgd", "minibatch SGD with momentum and weight decay"),
+            "adam": ("adam:adam", "steps by running means of gradients and their squares"),
+            "adamw": ("adam:adamw", "Adam with decoupled weight decay"),
+            "rmsprop": ("rmsprop:rmsprop", "gradients over the root of a mean of their squares"),
+            "muon": ("muon:muon", "orthogonalised momentum of matrices, Adam on all else"),
+            "optax": ("by_name:optax_method", "any transformation of optax, by name"),
+        }.items()
+    },
 )
 
 LOSSES = Registry(

@@ -14,6 +14,7 @@ from scipy.stats import ks_2samp
 import simbias
 from simbias import losses, tasks
 from simbias.losses import Loss
+from simbias.methods.descent import descent
 from simbias.networks import Module
 from simbias.tasks.oracle import attained_rule
 from simbias.tasks.rules import follow, rule_table
@@ -48,23 +49,6 @@ def final(stack):
 
 
 TRACE = ("updates", "train_loss", "train_accuracy", "select_accuracy")
-
-
-def adam(learning_rate=1e-2):
-    def optimiser(hyper):
-        return optax.adam(hyper["learning_rate"])
-
-    def step(hyper, params, state, batch):
-        gradient = jax.grad(batch.loss)(params)
-        change, state = optimiser(hyper).update(gradient, state, params)
-        return optax.apply_updates(params, change), state
-
-    return Method(
-        "adam",
-        {"learning_rate": learning_rate},
-        lambda hyper, params, n: optimiser(hyper).init(params),
-        step,
-    )
 
 
 def descend(hyper, params, gradient):
@@ -198,7 +182,7 @@ def one_now(first, *others):
     return (first, *(pytest.param(other, marks=pytest.mark.slow) for other in others))
 
 
-METHODS = one_now(averaged, adam, sam, spectral_decoupling, last_layer)
+METHODS = one_now(averaged, sam, spectral_decoupling, last_layer)
 NETWORKS = one_now(Dropout, Convolutional, Recurrent)
 
 
@@ -210,7 +194,9 @@ def test_a_method_of_ones_own_learns_more_than_a_guess(make):
 
 @pytest.mark.parametrize("make", NETWORKS)
 def test_a_network_of_ones_own_learns_more_than_a_guess(make):
-    ended = final(train(adam(), network=Module(make.__name__.lower(), make)))
+    ended = final(
+        train(simbias.methods.adam(learning_rate=1e-2), network=Module(make.__name__.lower(), make))
+    )
     assert (ended["train_loss"] < 0.55).all() and (ended["select_accuracy"] > 0.7).all()
 
 
@@ -304,10 +290,21 @@ def test_what_is_measured_and_kept_is_the_average_where_a_method_has_one():
 
 
 def test_methods_of_one_name_settings_and_code_are_one_whatever_they_close_over():
-    assert adam() == adam() and hash(adam()) == hash(adam())
-    assert adam() != adam(1e-3) and adam().compiled_in == adam(1e-3).compiled_in
-    assert replace(adam(), step=sam().step) != adam()
-    assert replace(adam(), name="other") != adam()
+    assert sam() == sam() and hash(sam()) == hash(sam())
+    assert sam() != sam(1e-3) and sam().compiled_in == sam(1e-3).compiled_in
+    assert replace(sam(), step=averaged().step) != sam()
+    assert replace(sam(), name="other") != sam()
+
+
+def test_methods_that_descend_by_other_transformations_are_others():
+    """Though their steps are made by one function."""
+
+    def method(transform):
+        return descent("own", {"learning_rate": 0.1}, transform)
+
+    first, again = (method(lambda hyper: optax.sgd(hyper["learning_rate"])) for _ in range(2))
+    assert first == again
+    assert first != method(lambda hyper: optax.lion(hyper["learning_rate"]))
 
 
 def test_settings_are_numbers_or_declared_static():

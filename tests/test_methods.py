@@ -1,116 +1,201 @@
-"""What every registered method promises, and each one's recursion against NumPy."""
+"""What every registered method promises, and each one's update against NumPy.
+
+One program a method is compiled: an update of a small network. Training by segments of the engine
+is bit for bit the same for one method in every run of the tests, for the others in slow ones.
+"""
 
 import json
 from dataclasses import replace
-from typing import NamedTuple
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
+import methods_by_hand as by_hand
 import numpy as np
 import pytest
+from methods_by_hand import LABELS, NETWORK, PARAMS, POINTS, mean_loss, rows_of
 
+import simbias
 from simbias import MLP, losses, sgd
+from simbias._pinned import lenient
+from simbias.methods.schedules import checked_schedule, proportion
 from simbias.registry import METHODS
-from simbias.training.method import Batch
+from simbias.training import Cell, Stop
+from simbias.training.jobs import Job, train_jobs
+from simbias.training.method import USES, Batch
 
 NAMES = tuple(METHODS.names())
+OWN = tuple(filter(METHODS.owns, NAMES))
 UPDATES = 200
-TARGET = np.array([1.0, -2.0, 0.5])
-SCALE = np.array([1.0, 3.0, 0.2])
+HAND = 7  # updates that are followed by hand
+GRADIENTS = {}  # an update's gradient evaluations by default, of all that do not evaluate one
 
-
-def torch_sgd(weights, gradient, steps, *, learning_rate, momentum, weight_decay):
-    """torch.optim.SGD as its documentation states it (dampening 0, no Nesterov)."""
-    velocity = None
-    for step in range(steps):
-        g = gradient(weights, step) + weight_decay * weights
-        velocity = g if velocity is None else momentum * velocity + g
-        weights = weights - learning_rate * velocity
-    return weights
-
-
-REFERENCES = {
+REFERENCES = {  # the update by hand, and settings to hold it against
     "sgd": (
-        torch_sgd,
+        by_hand.sgd,
         [
             {"learning_rate": 0.1, "momentum": 0.0, "weight_decay": 0.0},
             {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0},
             {"learning_rate": 0.1, "momentum": 0.0, "weight_decay": 0.05},
             {"learning_rate": 0.02, "momentum": 0.9, "weight_decay": 5e-4},
             {"learning_rate": 0.02, "momentum": 0.9, "weight_decay": 0.5},
+            {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.05, "nesterov": True},
         ],
-    )
+    ),
+    "adam": (by_hand.adam, [{"learning_rate": 0.01, "b1": 0.8, "b2": 0.95, "eps": 1e-3}]),
+    "adamw": (
+        by_hand.adam,
+        [{"learning_rate": 0.01, "b1": 0.9, "b2": 0.999, "eps": 1e-8, "weight_decay": 0.5}],
+    ),
+    "rmsprop": (
+        by_hand.rmsprop,
+        [{"learning_rate": 0.01, "decay": 0.8, "eps": 1e-3, "momentum": 0.5}],
+    ),
+    "muon": (
+        by_hand.muon,
+        [{"learning_rate": 0.1, "beta": 0.8, "weight_decay": 0.1, "adam_learning_rate": 0.01}],
+    ),
+    "optax": (
+        by_hand.lion,
+        [{"learning_rate": 0.01, "b1": 0.8, "b2": 0.9, "weight_decay": 0.1}],
+    ),
 }
 CASES = [(name, settings) for name in REFERENCES for settings in REFERENCES[name][1]]
-BATCH = Batch(  # two classes of points, about (1, 0) and about (-1, 0)
-    x=jnp.asarray(np.random.default_rng(0).normal(np.tile([[1, 0], [-1, 0]], (20, 1)), 0.1), "f4"),
-    y=jnp.tile(jnp.array([1, 0], jnp.int32), 20),
-    rows=jnp.arange(40, dtype=jnp.int32),
-    group=None,
-    key=jax.random.key(0),
-    update=jnp.int32(0),
-    budget=jnp.int32(UPDATES),
-    network=MLP(4, 1),
-    objective=losses.cross_entropy(),
-)
 
 
-class Quadratic(NamedTuple):
-    """A batch whose loss is a quadratic; its minimum moves with the batch."""
+class Counted(MLP):
+    """A network that counts how often it is applied where a program is traced."""
 
-    shift: jax.Array
-    scale: jax.Array
+    applied = 0
 
-    def loss(self, params):
-        return 0.5 * jnp.sum(self.scale * (params["w"] - self.shift) ** 2)
-
-
-def quadratic(step):
-    return Quadratic(*(jnp.asarray(part, jnp.float32) for part in batch_of(step)))
+    def apply(self, params, x):
+        Counted.applied += 1
+        return super().apply(params, x)
 
 
-def batch_of(step):
-    return TARGET + 0.1 * step, SCALE
+def batch_of(method, update, rows=None):
+    """What the engine would give an update; the whole training set where there are no rows."""
+    everything = rows is None
+    rows = np.arange(len(LABELS)) if everything else rows
+    x, y = jnp.asarray(POINTS, jnp.float32)[rows], jnp.asarray(LABELS, jnp.int32)[rows]
+    key = jax.random.fold_in(jax.random.key(0), update)
+    return Batch(
+        x=x,
+        y=y,
+        rows=jnp.asarray(rows, jnp.int32),
+        group=2 * y + jnp.asarray(rows % 3 == 0) if "groups" in method.uses else None,
+        key=key,
+        update=jnp.asarray(update, jnp.int32),
+        budget=jnp.int32(UPDATES) if method.uses_budget else None,
+        network=Counted(3, 1),
+        objective=losses.cross_entropy(),
+        unlabelled=jax.random.normal(key, x.shape) if "unlabelled" in method.uses else None,
+    )
 
 
-def gradient(weights, step):
-    shift, scale = batch_of(step)
-    return scale * (weights - shift)
+@lru_cache
+def compiled(method):
+    """The programs of an update of a method, in its first stage and in its second."""
+    static = {name: method.settings[name] for name in method.static}
 
+    def update(step, hyper, params, state, number):
+        rows = (by_hand.BATCH * number + jnp.arange(by_hand.BATCH)) % len(LABELS)
+        with lenient():
+            return step({**static, **hyper}, params, state, batch_of(method, number, rows))
 
-def run(method, steps, hyper=None):
-    return np.asarray(_unrolled(method, traced(method) if hyper is None else hyper, steps))
+    first = jax.jit(partial(update, method.step))
+    then = None if method.second is None else jax.jit(partial(update, method.second.step))
+    return first, then
 
 
 def traced(method):
-    return {key: jnp.float32(value) for key, value in method.traced.items()}
+    return {name: jnp.float32(value) for name, value in method.traced.items()}
 
 
-@pytest.mark.parametrize("name, settings", CASES)
-@pytest.mark.parametrize("steps", (1, 2, 7))
-def test_steps_follow_the_published_recursion(name, settings, steps):
-    reference = REFERENCES[name][0](np.zeros(3), gradient, steps, **settings)
-    np.testing.assert_allclose(run(METHODS.make(name, settings), steps), reference, rtol=2e-5)
+def started(method):
+    hyper = {**method.settings, **traced(method)}
+    with lenient():
+        return PARAMS, method.init(hyper, PARAMS, len(LABELS))
 
 
-def test_two_heavy_ball_steps_by_hand():
-    # w0 = 0, one coordinate of curvature 1 and minimum 1: g = -1; v = -1; w = .1
-    # then g = -.9 + .5(.1) = ... with decay .5: g0 = -1, w1 = .1; g1 = -(1.1 - .1) + .05 = -.95
-    # v = .9(-1) - .95 = -1.85; w2 = .1 + .185
-    reached = run(sgd(learning_rate=0.1, momentum=0.9, weight_decay=0.5), 2)
-    assert reached[0] == pytest.approx(0.285, rel=1e-5)
+def run(method, updates=UPDATES, begun=None, first=0):
+    """The parameters and the state after some updates."""
+    before, after = compiled(method.compiled_in)
+    hyper, second = traced(method), method.second
+    params, state = jax.tree.map(jnp.asarray, started(method) if begun is None else begun)
+    whole = {**method.settings, **hyper}
+    budget = jnp.int32(UPDATES) if method.uses_budget else None
+    begins = UPDATES + 1 if second is None else int(second.start(whole, budget))
+    for number in range(first, updates):
+        if number == begins:
+            with lenient():
+                params, state = second.enter(whole, params, state, batch_of(method, number))
+        update = before if number < begins else after
+        params, state = update(hyper, params, state, jnp.int32(number))
+    return params, state
 
 
-def test_nesterov_or_damped_momentum_would_be_caught():
-    reached = run(sgd(learning_rate=0.1, momentum=0.9), 3)
-    right = torch_sgd(np.zeros(3), gradient, 3, learning_rate=0.1, momentum=0.9, weight_decay=0)
-    damped = torch_sgd(np.zeros(3), gradient, 3, learning_rate=0.01, momentum=0.9, weight_decay=0)
-    np.testing.assert_allclose(reached, right, rtol=2e-5)
-    assert np.abs(reached - damped).max() > 0.1
+def measured(method, ended):
+    """The parameters that are evaluated and kept."""
+    params, state = ended
+    if method.evaluated is None:
+        return jax.device_get(params)
+    hyper = {**method.settings, **traced(method)}
+    return jax.device_get(method.evaluated(hyper, params, state))
 
 
-def test_every_method_of_this_package_has_a_reference():
-    assert set(REFERENCES) == set(filter(METHODS.owns, NAMES))
+def same(first, second):
+    leaves = zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True)
+    return all(np.array_equal(a, b) for a, b in leaves)
+
+
+def assert_equal(params, right):
+    for leaf, by_numpy in zip(jax.tree.leaves(params), jax.tree.leaves(right), strict=True):
+        np.testing.assert_allclose(leaf, by_numpy, rtol=2e-4, atol=2e-6)
+
+
+@pytest.fixture(scope="module")
+def learned():
+    """How a method of default settings ends."""
+    return lru_cache(lambda name: run(METHODS.make(name, {})))
+
+
+# what each promises
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_lessens_the_loss_of_separable_points(name, learned):
+    method = METHODS.make(name, {})
+    assert mean_loss(measured(method, learned(name))) < 0.9 * mean_loss(PARAMS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_halted_and_kept_as_arrays_goes_on_bit_for_bit(name, learned):
+    method = METHODS.make(name, {})
+    params, state = jax.device_get(run(method, UPDATES // 3))
+    assert all(np.asarray(leaf).dtype.kind in "fiub" for leaf in jax.tree.leaves(state))
+    assert same(run(method, begun=(params, state), first=UPDATES // 3), learned(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_numbers_among_the_settings_are_traced_so_that_one_program_serves_all(name, learned):
+    method = METHODS.make(name, {})
+    changed = {key: type(value)(value / 2) for key, value in method.traced.items()}
+    other = METHODS.make(name, {**method.settings, **changed})
+    assert method != other and method.compiled_in == other.compiled_in
+    assert not same(measured(other, run(other)), measured(method, learned(name)))
+    assert compiled(method.compiled_in)[0]._cache_size() == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_says_what_an_update_costs_and_what_it_uses(name):
+    method = METHODS.make(name, {})
+    cost = method.cost(dict(method.settings))
+    assert isinstance(cost, int) and cost >= 1 and method.uses <= set(USES)
+    if name in OWN:
+        Counted.applied = 0
+        compiled.__wrapped__(method)[0].lower(traced(method), *started(method), jnp.int32(0))
+        assert cost == GRADIENTS.get(name, 1) == Counted.applied
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -122,69 +207,165 @@ def test_settings_are_plain_data_that_make_the_method_again(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_method_lessens_the_loss_of_a_network(name):
-    trained = learned(METHODS.make(name, {}))
-    start = BATCH.network.init(jax.random.key(1), (2,), 2)
-    assert float(BATCH.loss(trained)) < 0.5 * float(BATCH.loss(start))
+def test_settings_outside_their_range_are_refused_in_one_line(name):
+    """Of other packages' methods, what no number may be; of those here, all else too."""
+    wrong = (float("nan"), -0.1, *((float("inf"), "fast", None, True) if name in OWN else ()))
+    for setting in METHODS.make(name, {}).traced:
+        for value in wrong:
+            with pytest.raises(ValueError, match=rf"^{setting}: got .*allowed: .+$") as raised:
+                METHODS.make(name, {setting: value})
+            assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_numbers_among_the_settings_are_traced_so_that_one_program_serves_all(name):
-    remade = METHODS.make(name, {})
-    changed = {key: type(value)(value / 2) for key, value in remade.traced.items()}
-    other = METHODS.make(name, {**remade.settings, **changed})
-    assert remade != other or not any(changed.values())
-    assert remade.compiled_in == other.compiled_in
-    compiled = jax.jit(lambda hyper: learned(remade, hyper))
-    for method in (remade, other):
-        compiled(traced(method))
-    assert compiled._cache_size() == 1
-    ends = [jax.tree.leaves(compiled(traced(method))) for method in (remade, other)]
-    assert remade == other or any((a != b).any() for a, b in zip(*ends, strict=True))
+@pytest.mark.parametrize("name", OWN)
+def test_a_schedule_is_a_setting_of_each(name):
+    method = METHODS.make(name, {"schedule": "cosine"})
+    assert method.uses_budget and method.settings["schedule"] == "cosine"
+    with pytest.raises(ValueError, match="^schedule: unknown name 'cosin', nearest: cosine"):
+        METHODS.make(name, {"schedule": "cosin"})
 
 
-def learned(method, hyper=None):
-    """The parameters that are measured after some updates on the same batch."""
-    hyper = dict(method.settings) | (traced(method) if hyper is None else hyper)
-    start = BATCH.network.init(jax.random.key(1), (2,), 2)
+@pytest.mark.parametrize(
+    "name", [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])]
+)
+def test_training_is_the_same_by_seed_and_by_segments(name):
+    """Halted by an error after its first segment, and gone on with from what was kept then."""
+    task, stop = simbias.tasks.get("noisy-lms-5", dim=4), Stop(max_updates=200, check_every=100)
+    cell = Cell(task, MLP(8), METHODS.make(name, {}), n_train=1000, stop=stop)
+    job, kept = Job(cell, 0), {}
 
-    def update(carry, i):
-        return method.step(hyper, *carry, replace(BATCH, update=i)), None
+    def halt(snapshots):
+        kept.update(snapshots)
+        raise KeyboardInterrupt
 
-    first = start, method.init(hyper, start, len(BATCH.y))
-    (params, state), _ = jax.lax.scan(update, first, jnp.arange(UPDATES, dtype=jnp.int32))
-    return params if method.evaluated is None else method.evaluated(hyper, params, state)
-
-
-def _unrolled(method, hyper, steps):
-    params = {"w": jnp.zeros(3)}
-    state = method.init(hyper, params, 1)
-    for step in range(steps):
-        params, state = method.step(hyper, params, state, quadratic(step))
-    return params["w"]
-
-
-@pytest.mark.parametrize("name", REFERENCES)
-@pytest.mark.parametrize("value", (0, -0.1, float("nan"), float("inf"), "fast", None, True))
-def test_learning_rates_that_are_not_positive_are_refused(name, value):
-    with pytest.raises(
-        ValueError, match=r"^learning_rate: got .*allowed: a number in \[1e-37, 1e\+37\]$"
-    ):
-        METHODS.make(name, {"learning_rate": value})
+    with pytest.raises(KeyboardInterrupt):
+        train_jobs([job], n_select=100, after_segment=halt)
+    assert kept[job].running
+    resumed = train_jobs([job], n_select=100, saved=kept)[job]
+    at_once = train_jobs([job], n_select=100)[job]
+    assert same(resumed.state, at_once.state)
+    assert np.array_equal(resumed.trace, at_once.trace)
 
 
-@pytest.mark.parametrize("value", (-0.1, 1, 1.5, float("nan"), "some", None))
-def test_momentum_outside_its_range_is_refused(value):
-    with pytest.raises(ValueError, match=r"^momentum: got .*allowed: a number in \[0, 1\)$"):
-        sgd(momentum=value)
+# each by hand
 
 
-@pytest.mark.parametrize("value", (-1e-9, float("nan"), float("inf"), "some", None))
-def test_negative_weight_decay_is_refused(value):
-    with pytest.raises(
-        ValueError, match=r"^weight_decay: got .*allowed: a number in \[0, 1e\+37\]$"
-    ):
-        sgd(weight_decay=value)
+@pytest.mark.parametrize("name, settings", CASES)
+def test_updates_are_those_that_are_written_down(name, settings):
+    method = METHODS.make(name, settings)
+    right = REFERENCES[name][0](PARAMS, by_hand.gradient, HAND, **settings)
+    assert_equal(measured(method, run(method, HAND)), right)
+
+
+def test_a_scheduled_update_is_one_of_another_learning_rate():
+    method = sgd(learning_rate=0.1, schedule={"name": "step", "every": 3, "factor": 0.5})
+    right = by_hand.sgd(
+        PARAMS, by_hand.gradient, HAND, learning_rate=0.1, schedule=lambda i: 0.5 ** (i // 3)
+    )
+    assert_equal(measured(method, run(method, HAND)), right)
+
+
+def test_every_method_of_this_package_is_written_down():
+    assert set(REFERENCES) == set(OWN)
+
+
+def test_the_gradient_by_hand_is_that_of_the_network():
+    batch = batch_of(sgd(), 2, rows_of(2))
+    assert_equal(jax.grad(batch.loss)(PARAMS), by_hand.gradient(PARAMS, 2))
+    assert mean_loss(PARAMS) == pytest.approx(float(batch_of(sgd(), 0).loss(PARAMS)), rel=1e-5)
+    assert NETWORK == MLP(3, 1)
+
+
+def test_two_heavy_ball_steps_by_hand():
+    # w0 = 0, one coordinate of curvature 1 and minimum 1: g0 = -1, w1 = .1;
+    # g1 = -.9 + .5(.1) = -.85 with decay .5, v = .9(-1) - .85 = -1.75; w2 = .1 + .175
+    reached = by_hand.sgd(
+        np.zeros(1), lambda w, _: w - 1, 2, learning_rate=0.1, momentum=0.9, weight_decay=0.5
+    )
+    assert reached[0] == pytest.approx(0.275, rel=1e-9)
+
+
+# schedules
+
+
+@pytest.mark.parametrize(
+    ("schedule", "right"),
+    [  # at updates 0, 5, 9, 10, 55, 99 of 100
+        ({"name": "constant", "warmup": 10}, [0.1, 0.6, 1, 1, 1, 1]),
+        ("cosine", [1, (1 + np.cos(0.05 * np.pi)) / 2, (1 + np.cos(0.09 * np.pi)) / 2,
+                    (1 + np.cos(0.1 * np.pi)) / 2, (1 + np.cos(0.55 * np.pi)) / 2,
+                    (1 + np.cos(0.99 * np.pi)) / 2]),
+        ({"name": "cosine", "warmup": 10, "final": 0.2},
+         [0.1, 0.6, 1, 1, 0.6, 0.2 + 0.4 * (1 + np.cos(89 / 90 * np.pi))]),
+        ({"name": "step", "every": 10}, [1, 1, 1, 0.1, 1e-5, 1e-9]),
+        ({"name": "step", "every": 45, "factor": 0.5, "warmup": 10}, [0.1, 0.6, 1, 1, 0.5, 0.5]),
+    ],
+)  # fmt: skip
+def test_a_schedule_multiplies_the_learning_rate_by_what_it_says(schedule, right):
+    rule = checked_schedule(schedule)
+    method = sgd(schedule=schedule)
+    assert method.settings["schedule"] == rule
+    factors = [
+        float(proportion(rule, replace(batch_of(method, update), budget=jnp.int32(100))))
+        for update in (0, 5, 9, 10, 55, 99)
+    ]
+    np.testing.assert_allclose(factors, right, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        (3, "^schedule: got 3, allowed: a name, or a table"),
+        ({"warmup": 3}, "^schedule: unknown name None, known: constant, cosine, step"),
+        ({"name": "step"}, "^schedule: key 'every' is missing"),
+        ({"name": "step", "every": 0}, "^schedule: every: got 0, allowed: an integer >= 1"),
+        ({"name": "step", "every": 9, "factor": 0}, "^schedule: factor: got 0, allowed: .*0, 1"),
+        ({"name": "cosine", "every": 9}, "^schedule: key: unknown name 'every'"),
+        ({"name": "cosine", "final": 2}, "^schedule: final: got 2, allowed: a number in .0, 1"),
+        ({"name": "cosine", "warmup": -1}, "^schedule: warmup: got -1, allowed: an integer >= 0"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused_in_one_line(schedule, words):
+    with pytest.raises(ValueError, match=words):
+        sgd(schedule=schedule)
+
+
+def test_a_schedule_is_named_by_what_departs_from_its_defaults():
+    assert sgd(schedule={"name": "constant", "warmup": 0}) == sgd()
+    step = {"name": "step", "every": 9}
+    assert sgd(schedule={**step, "factor": 0.1}).settings["schedule"] == step
+    assert sgd().update_rule is not None
+    for other in (sgd(schedule="cosine"), sgd(schedule=step), sgd(nesterov=True)):
+        assert other.update_rule is None  # bounds that read the rule are not about these
+
+
+# by name
+
+
+def test_any_transformation_of_optax_is_a_method_by_its_name():
+    lamb = METHODS.make("optax", {"transform": "lamb", "weight_decay": 0.01})
+    assert lamb.settings["weight_decay"] == 0.01 and lamb.traced == {"learning_rate": 0.001}
+    cell = Cell(simbias.tasks.get("lms-5"), MLP(4), lamb, n_train=300)
+    assert simbias.training.cell_from_settings(cell.settings) == cell
+    assert json.loads(cell.identity)["method"] == {
+        "name": "optax", "transform": "lamb", "weight_decay": 0.01
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"transform": "lioness"}, "^transform: unknown name 'lioness', nearest: lion"),
+        ({"transform": "lbfgs"}, "^transform: got 'lbfgs', allowed: .*parameters alone.*TypeError"),
+        ({"b3": 0.9}, "^optax.lion: option: unknown name 'b3', nearest: b"),
+        ({"mu_dtype": "wide"}, "^transform: got 'lion', allowed: .*its options .*TypeError"),
+        ({"transform": 3}, "^transform: unknown name 3"),
+    ],
+)
+def test_a_transformation_that_cannot_be_a_method_is_refused_in_one_line(settings, words):
+    with pytest.raises(ValueError, match=words) as raised:
+        METHODS.make("optax", settings)
+    assert "\n" not in str(raised.value)
 
 
 def test_unknown_methods_and_settings_are_answered_with_the_nearest():
@@ -192,3 +373,5 @@ def test_unknown_methods_and_settings_are_answered_with_the_nearest():
         METHODS.make("sdg", {})
     with pytest.raises(ValueError, match="^method sgd: setting: .*'learningrate', nearest: lea"):
         METHODS.make("sgd", {"learningrate": 0.1})
+    with pytest.raises(ValueError, match="^nesterov: got 1, allowed: a bool"):
+        sgd(nesterov=1)

@@ -166,7 +166,7 @@ OTHERS = {
         "preference",
         "visibility",
     },
-    "methods": {"sgd"},
+    "methods": {"adam", "adamw", "muon", "optax_method", "rmsprop", "sgd"},
     "quantities": {"quantity", "unit_named"},
     "results": {"load_fitted", "summarise"},
     "runner": set(),
