@@ -31,14 +31,7 @@ SETTINGS = {
         "slabs": 7,
     },
     "network": {"name": "mlp", "width": 100, "depth": 1, "activation": "relu"},
-    "method": {
-        "name": "sgd",
-        "learning_rate": 0.1,
-        "momentum": 0.9,
-        "weight_decay": 5e-05,
-        "nesterov": False,
-        "schedule": "constant",
-    },
+    "method": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-05},
     "n_train": 40_000,
     "batch": 256,
     "stop": {
@@ -230,7 +223,9 @@ def test_what_goes_by_a_registered_name_is_what_is_registered():
     with pytest.raises(ValueError, match="^learning_rate: got -1"):
         replace(
             recorded(),
-            method=replace(method, settings={**method.settings, "learning_rate": -1.0}),
+            method=replace(
+                method, settings={"learning_rate": -1.0, "momentum": 0.0, "weight_decay": 0.0}
+            ),
         )
 
 

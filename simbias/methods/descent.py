@@ -46,7 +46,8 @@ def descent(
 
     Args:
         name: the registered name.
-        settings: all but the schedule; those that end in ``learning_rate`` follow it.
+        settings: all but the schedule, which is one of them where it is not constant; those that
+            end in ``learning_rate`` follow it.
         transform: settings -> the transformation.
         schedule: see ``simbias.methods.schedules``.
         gradient: (hyper, params, batch) -> a tree like the parameters.
@@ -66,12 +67,13 @@ def descent(
         (True, ['schedule'])
     """
     rule = checked_schedule(schedule)
+    departing = {} if rule == "constant" else {"schedule": rule}
     return Method(
         name,
-        {**settings, "schedule": rule},
+        {**settings, **departing},
         partial(_init, transform),
         partial(_step, transform, gradient),
-        static=static | {"schedule"},
+        static=static | departing.keys(),
         update_rule=update_rule,
         uses_budget=uses_budget(rule),
         cost=cost,

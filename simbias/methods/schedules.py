@@ -69,8 +69,8 @@ def uses_budget(schedule: Schedule) -> bool:
 
 
 def scheduled(hyper: Hyper, batch: Batch) -> Hyper:
-    """A method's settings with the learning rate that its ``schedule`` gives an update."""
-    if hyper["schedule"] == "constant":
+    """A method's settings with the learning rate that its ``schedule``, if any, gives an update."""
+    if "schedule" not in hyper:
         return hyper
     factor = proportion(hyper["schedule"], batch)
     return {

@@ -41,20 +41,20 @@ def sgd(
     Examples:
         >>> import simbias
         >>> method = simbias.sgd(learning_rate=0.1, momentum=0.9, weight_decay=5e-4)
-        >>> method.traced
-        {'learning_rate': 0.1, 'momentum': 0.9, 'weight_decay': 0.0005}
+        >>> method.name, dict(method.settings)
+        ('sgd', {'learning_rate': 0.1, 'momentum': 0.9, 'weight_decay': 0.0005})
         >>> simbias.sgd(schedule={"name": "cosine", "warmup": 500}).uses_budget
         True
     """
     instance("nesterov", nesterov, bool)
-    settings = {**sgd_settings(learning_rate, momentum, weight_decay), "nesterov": nesterov}
+    departing = {"nesterov": True} if nesterov else {}
     heavy_ball = not nesterov and checked_schedule(schedule) == "constant"
     return descent(
         "sgd",
-        settings,
+        {**sgd_settings(learning_rate, momentum, weight_decay), **departing},
         transform,
         schedule=schedule,
-        static=frozenset({"nesterov"}),
+        static=frozenset(departing),
         update_rule=_update_rule if heavy_ball else None,
     )
 
