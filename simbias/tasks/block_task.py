@@ -26,6 +26,8 @@ from simbias.tasks.oracle import achievable_risk, simple_risk, simple_rule
 from simbias.tasks.rules import RuleTable, exceptional, rule_table
 from simbias.tasks.task import Points, Truth, first_rows
 
+Labelled = tuple[Float[Array, "rows dim"], Int[Array, " rows"]]
+
 
 class Tables(NamedTuple):
     """A task's laws as arrays, so that tasks of one shape share a compiled program.
@@ -141,6 +143,11 @@ class BlockTask:
         return draw_randomised if self.simple_set else None
 
     @property
+    def shifted(self) -> Callable[..., Labelled] | None:
+        """The same with the label of all other coordinates."""
+        return draw_relabelled if self.simple_set else None
+
+    @property
     def truth(self) -> Truth:
         """The exact risks of the simple rule (None where points are tilted) and the achievable."""
         return Truth(None if self.angle else simple_risk(self), achievable_risk(self))
@@ -252,18 +259,22 @@ def draw(
     return quantile(tables, uniforms, y), y
 
 
-def draw_randomised(law: BlockLaw, key: Key[Array, ""], rows: int) -> Float[Array, "rows dim"]:
+def draw_relabelled(law: BlockLaw, key: Key[Array, ""], rows: int) -> Labelled:
     """Rotated inputs whose simple coordinates are drawn given another, independent label.
 
-    Each keeps its distribution, and S says nothing of the label of the other coordinates.
+    Each keeps its distribution, and S says nothing of the label of the other coordinates, which is
+    the label returned.
     """
     key, key_other = jax.random.split(key)
     uniforms, y = draw_uniforms(law.tables, key, rows)
     other = jax.random.bernoulli(key_other, shape=(rows,)).astype(jnp.int32)
     plain, mixed = quantile(law.tables, uniforms, y), quantile(law.tables, uniforms, other)
-    inputs: Float[Array, "rows dim"]
-    inputs = jnp.where(law.tables.simple[None, :], mixed, plain) @ law.rotation
-    return inputs
+    return jnp.where(law.tables.simple[None, :], mixed, plain) @ law.rotation, y
+
+
+def draw_randomised(law: BlockLaw, key: Key[Array, ""], rows: int) -> Float[Array, "rows dim"]:
+    """The inputs of ``draw_relabelled``, without their labels."""
+    return draw_relabelled(law, key, rows)[0]
 
 
 @partial(jax.jit, static_argnums=2)

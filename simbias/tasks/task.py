@@ -82,7 +82,8 @@ class Task(Protocol):
 
     A task of finitely many points has ``most``: their number by split. One with unlabelled points
     under a shift, for methods that use such, has ``unlabelled``: None, or a function (law, key,
-    rows) -> inputs, which is the same object for all tasks that differ only in their law.
+    rows) -> inputs, which is the same object for all tasks that differ only in their law; so has
+    one with labelled ones ``shifted``: (law, key, rows) -> (inputs, labels).
 
     Examples:
         A user's own task:
@@ -195,6 +196,13 @@ def sampler(task: Task) -> Callable[..., Points]:
 def unlabelled_draw(task: Task) -> Callable[..., Float[Array, "rows *shape"]] | None:
     """The function that draws a task's unlabelled points: (law, key, rows) -> inputs; or None."""
     return getattr(task, "unlabelled", None)
+
+
+def shifted_draw(
+    task: Task,
+) -> Callable[..., tuple[Float[Array, "rows *shape"], Int[Array, " rows"]]] | None:
+    """The draw of a task's labelled points under its shift: (law, key, rows) -> (x, y); or None."""
+    return getattr(task, "shifted", None)
 
 
 def numbers_of(task: Task) -> int:

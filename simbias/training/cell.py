@@ -5,9 +5,12 @@ from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 
+import jax.numpy as jnp
+
 from simbias import losses, networks, tasks
 from simbias._checks import fail, instance, known, whole
 from simbias._identity import beyond_defaults, canonical
+from simbias._pinned import lenient, pinned
 from simbias._registry import Registry
 from simbias._types import Settings
 from simbias.losses import Loss
@@ -15,7 +18,7 @@ from simbias.networks import Network
 from simbias.registry import LOSSES, METHODS, NETWORKS
 from simbias.tasks import Task
 from simbias.tasks.block_task import BlockTask, block_task
-from simbias.tasks.task import check, draws, unlabelled_draw
+from simbias.tasks.task import check, draws, shifted_draw, unlabelled_draw
 from simbias.training.method import USES, Method
 from simbias.training.stop import Stop
 
@@ -43,7 +46,8 @@ class Cell:
     Raises:
         ValueError: n_train < 1 or more than the task has, batch outside [1, n_train], a task that
             cannot be drawn, a network, method or loss that has the name of another, or a method
-            that uses groups or unlabelled points where the task has none.
+            that uses groups or shifted points where the task has none, or whose second stage would
+            not begin.
 
     Examples:
         >>> import simbias
@@ -79,6 +83,7 @@ class Cell:
         if whole("batch", self.batch) > self.n_train:
             raise fail("batch", self.batch, f"an integer in [1, n_train = {self.n_train}]")
         _check_uses(self.task, self.method)
+        _check_stages(self.method, self.stop)
         _check_names(self.network, self.method, self.loss)
         assert self.identity  # computed now, so that later changes of dictionaries do not matter
 
@@ -164,11 +169,28 @@ def _settings_of(registered: Network | Method | Loss) -> Settings:
 
 def _check_uses(task: Task, method: Method) -> None:
     """Raise ValueError for a method that uses what a task does not have."""
-    has = {"groups": draws(task).group is not None, "unlabelled": unlabelled_draw(task) is not None}
+    has = {
+        "groups": draws(task).group is not None,
+        "unlabelled": unlabelled_draw(task) is not None,
+        "shifted": shifted_draw(task) is not None,
+    }
     for use in sorted(method.uses):
         if not has[use]:
             allowed = f"one that does not, as {task.name} has none"
             raise fail("method", f"{method.name}, which uses {USES[use]}", allowed)
+
+
+@pinned
+def _check_stages(method: Method, stop: Stop) -> None:
+    """Raise ValueError where the budget ends before a method's second stage begins."""
+    if method.second is None:
+        return
+    budget = jnp.int32(stop.max_updates) if method.uses_budget else None
+    with lenient():
+        first = int(method.second.start(method.settings, budget))
+    if not first < stop.max_updates:
+        allowed = f"more than {first}, the updates of the first stage of {method.name}"
+        raise fail("stop: max_updates", stop.max_updates, allowed)
 
 
 def _check_names(network: Network, method: Method, loss: Loss) -> None:

@@ -19,7 +19,7 @@ from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, Params, PyTree
 from simbias.losses import Loss
 from simbias.networks import Network
-from simbias.tasks.task import Points, sampler, unlabelled_draw
+from simbias.tasks.task import Points, sampler, shifted_draw, unlabelled_draw
 from simbias.training.cell import Cell
 from simbias.training.members import member_by_member
 from simbias.training.method import Batch, Hyper, Method, Step
@@ -52,7 +52,9 @@ class Program(NamedTuple):
     n_select: int
     batch: int
     stride: int  # updates of one inner loop
-    unlabelled: Callable[..., Array] | None = None  # the draw of such points, where they are used
+    # the draws of such points, where they are used
+    unlabelled: Callable[..., Array] | None = None
+    shifted: Callable[..., tuple[Array, Array]] | None = None
 
 
 class State(NamedTuple):
@@ -91,6 +93,7 @@ def program(cell: Cell, n_select: int) -> Program:
         # a second stage may begin at any update
         stride=cell.stop.stride if cell.method.second is None else 1,
         unlabelled=unlabelled_draw(cell.task) if "unlabelled" in cell.method.uses else None,
+        shifted=shifted_draw(cell.task) if "shifted" in cell.method.uses else None,
     )
 
 
@@ -176,15 +179,14 @@ def segment(
     method = member_by_member(program.method, program.network)
     hyper, second = _hyper(program, problem), method.second
     budget = problem.budget if program.method.uses_budget else None
-
-    def unlabelled(rows: int, key: Array) -> Array | None:
-        draw = program.unlabelled
-        return None if draw is None else draw(problem.law, key, rows)
+    with lenient():
+        begins = jnp.int32(0) if second is None else second.start(hyper, budget)
 
     def batch_of(rows: Array, update: Array) -> Batch:
         def take(part: Array) -> Array:
             return part.at[rows].get(mode="promise_in_bounds")
 
+        further = problem.law, jax.random.fold_in(unlabelled_key, update), len(rows)
         return Batch(
             x=take(train.x),
             y=take(train.y),
@@ -195,7 +197,8 @@ def segment(
             budget=budget,
             network=program.network,
             objective=program.loss,
-            unlabelled=unlabelled(len(rows), jax.random.fold_in(unlabelled_key, update)),
+            unlabelled=None if program.unlabelled is None else program.unlabelled(*further),
+            shifted=None if program.shifted is None else program.shifted(*further),
         )
 
     def updater(step: Step) -> Callable[[State, None], tuple[State, None]]:
@@ -224,42 +227,43 @@ def segment(
 
         return update
 
-    def updates(state: State) -> State:
-        def with_step(step: Step, state: State) -> State:
-            return jax.lax.scan(updater(step), state, length=program.stride)[0]
-
-        if second is None:
-            return with_step(method.step, state)
-        with lenient():
-            begins = second.start(hyper, budget)
-
-        def entered(state: State) -> State:
-            with lenient():
-                full_batch = batch_of(jnp.arange(program.n_train), state.updates)
-                params, kept = second.enter(hyper, state.params, state.method, full_batch)
-            return state._replace(params=params, method=kept)
-
-        state = jax.lax.cond(state.updates == begins, entered, lambda same: same, state)
-        after: State = jax.lax.cond(
-            state.updates < begins,
-            partial(with_step, method.step),
-            partial(with_step, second.step),
+    def until(update: Array, step: Step, state: State) -> State:
+        trained: State = jax.lax.while_loop(
+            lambda state: state.updates < update,
+            lambda state: jax.lax.scan(updater(step), state, length=program.stride)[0],
             state,
         )
-        return after
+        return trained
+
+    def to_check(check: Array, state: State) -> State:
+        if second is None:
+            return until(check, method.step, state)
+        stage = second
+
+        def entered(pair: tuple[State, Array]) -> tuple[State, Array]:
+            state, _ = pair
+            with lenient():
+                full_batch = batch_of(jnp.arange(program.n_train), state.updates)
+                params, kept = stage.enter(hyper, state.params, state.method, full_batch)
+            # what the first stage reached is no measure of the second
+            fresh = {"best_loss": jnp.float32(jnp.inf), "stale": jnp.int32(0)}
+            return state._replace(params=params, method=kept, **fresh), jnp.bool_(False)
+
+        state = until(jnp.minimum(check, begins), method.step, state)
+        # a loop of at most one turn: under vmap a cond would compute it at every check
+        enters = (state.updates == begins) & (state.updates < check)
+        state, _ = jax.lax.while_loop(lambda pair: pair[1], entered, (state, enters))
+        return until(check, stage.step, state)
 
     def block(carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         state, trace, filled = carry
         # fitted_since is as long as the training set: it stays out of the inner loop's carry
         fitted_since = state.fitted_since
         check = _next_check(problem, state.updates)
-        state = jax.lax.while_loop(
-            lambda state: state.updates < check,
-            updates,
-            state._replace(fitted_since=jnp.zeros(0, jnp.int32)),
-        )
+        state = to_check(check, state._replace(fitted_since=jnp.zeros(0, jnp.int32)))
         state = state._replace(fitted_since=fitted_since)
-        state, row = _check(program, problem, state, train, select)
+        last_stage = None if second is None else state.updates > begins
+        state, row = _check(program, problem, state, train, select, last_stage)
         return state, trace.at[filled].set(row), filled + 1
 
     def running(carry: tuple[State, Array, Array]) -> Bool[Array, ""]:
@@ -278,8 +282,18 @@ def _next_check(problem: TrainingProblem, updates: Int[Array, ""]) -> Int[Array,
 
 
 def _check(
-    program: Program, problem: TrainingProblem, state: State, train: Points, select: Points
+    program: Program,
+    problem: TrainingProblem,
+    state: State,
+    train: Points,
+    select: Points,
+    last_stage: Bool[Array, ""] | None = None,
 ) -> tuple[State, Float[Array, " columns"]]:
+    """The state after a check, and its row; goals are for the last stage (None: the only one)."""
+
+    def goal(met: Bool[Array, ""]) -> Bool[Array, ""]:
+        return met if last_stage is None else met & last_stage
+
     params = evaluated(program, problem, state)
     scores = logits(program.network, params, train.x)
     loss = program.loss.points(scores, train.y).mean()
@@ -293,12 +307,12 @@ def _check(
     stale = jnp.where(better, 0, state.stale + 1)
     end = jnp.int32(End.RUNNING)
     for condition, reason in (  # the last that holds is the reason given
-        (stale >= problem.patience, End.PATIENCE),
+        (goal(stale >= problem.patience), End.PATIENCE),
         (state.updates >= problem.max_updates, End.BUDGET),
         # the hundredth of an error is for the rounding of the product
-        (fresh_errors <= problem.goal_select_error * program.n_select + 0.01, End.SELECT),
-        (loss <= problem.goal_loss, End.LOSS),
-        (errors <= problem.goal_errors, End.ACCURACY),
+        (goal(fresh_errors <= problem.goal_select_error * program.n_select + 0.01), End.SELECT),
+        (goal(loss <= problem.goal_loss), End.LOSS),
+        (goal(errors <= problem.goal_errors), End.ACCURACY),
         (~jnp.isfinite(loss), End.DIVERGED),
     ):
         end = jnp.where(condition, jnp.int32(reason), end)

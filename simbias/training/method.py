@@ -26,6 +26,7 @@ State: TypeAlias = PyTree  # of arrays
 USES = {  # what a method may use beyond inputs and their labels, in words
     "groups": "the group of each training point",
     "unlabelled": "unlabelled points under a shift",
+    "shifted": "labelled points under a shift",
 }
 
 
@@ -64,6 +65,8 @@ class Batch:
         unlabelled: inputs that are drawn for this update alone, as many as the batch has points,
             from the task under its shift (of a block task: with its simple coordinates drawn given
             another label); None unless the method declares that it uses them.
+        shifted: such inputs with their labels (of a block task: that of all coordinates but the
+            simple ones), drawn from the same stream; None unless the method declares their use.
 
     Examples:
         >>> import jax
@@ -97,6 +100,7 @@ class Batch:
     network: Network
     objective: Loss
     unlabelled: Float[Array, "rows *shape"] | None = None
+    shifted: tuple[Float[Array, "rows *shape"], Int[Array, " rows"]] | None = None
 
     def logits(self, params: Params) -> Float[Array, "rows classes"]:
         """The logits of each point, as the network is trained (with dropout, if it has any)."""
@@ -124,6 +128,8 @@ Step = Callable[[Hyper, Params, State, Batch], tuple[Params, State]]
 
 class Second(NamedTuple):
     """A second stage, which goes on from the state that the first one left.
+
+    Goals and patience of a stop rule count from its first update on, and a budget must hold it.
 
     Attributes:
         start: (hyper, budget) -> the update at which it begins; ``budget`` as of a ``Batch``.
@@ -165,8 +171,8 @@ class Method:
         uses_budget: whether an update depends on the budget, as a schedule does.
         cost: (settings) -> gradient evaluations of an update, each on as many points as a batch
             has.
-        uses: what it uses beyond inputs and labels: ``"groups"``, ``"unlabelled"``. A cell of a
-            task that lacks it cannot be made.
+        uses: what it uses beyond inputs and labels: ``"groups"``, ``"unlabelled"``,
+            ``"shifted"``. A cell of a task that lacks it cannot be made.
 
     Raises:
         ValueError: a static name that is not a setting, a traced setting that is not a number, or
