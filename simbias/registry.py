@@ -75,7 +75,14 @@ ESTIMATORS = Registry(
             "logistic-regression": "a linear rule of least cross-entropy",
             "linear-svm": "a linear rule of largest margin",
             "svm": "a rule of largest margin in a kernel's space",
+            "mlp-classifier": "scikit-learn's own fully connected network",
         }.items()
+    }
+    | {
+        "nngp": Entry("simbias.models.kernels:nngp", "regression by an infinitely wide network"),
+        "ntk": Entry("simbias.models.kernels:ntk", "an infinitely wide network, trained"),
+        "import": Entry("simbias.models.by_path:by_path", "any class with fit, by its path"),
+        "torch": Entry("simbias.models.by_path:of_torch", "a torch module with its own training"),
     },
 )
 

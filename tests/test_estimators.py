@@ -47,12 +47,35 @@ def test_a_random_forest_is_trained_as_a_network_is_and_certified(tmp_path):
     assert measure_grids(stack, **GRID).given.shape == (2, 1, 2, 21, 21)
 
 
+PATHS = {  # of those that are nothing without
+    "import": {"path": "sklearn.ensemble:ExtraTreesClassifier"},
+    "torch": {"module": "test_estimators:perceptron", "train": "test_estimators:by_adam"},
+}
+
+
+def perceptron(inputs, classes, width=16, outputs=None):
+    nn = pytest.importorskip("torch").nn
+    hidden = nn.Linear(inputs, width)
+    return nn.Sequential(hidden, nn.ReLU(), nn.Dropout(0.1), nn.Linear(width, outputs or classes))
+
+
+def by_adam(module, x, y, seed):
+    torch = pytest.importorskip("torch")
+    assert x.dtype == torch.float32 and y.dtype == torch.int64 and seed >= 0
+    optimiser = torch.optim.Adam(module.parameters(), lr=0.01)
+    for _ in range(100):
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(module(x), y.clamp(max=module(x).shape[1] - 1)).backward()
+        optimiser.step()
+
+
 @pytest.mark.parametrize("name", ESTIMATORS.entries())
 def test_every_estimator_is_the_same_when_it_is_fitted_again_from_its_seed(name):
-    if ESTIMATORS.owns(name):
-        pytest.importorskip("sklearn")
+    if ESTIMATORS.owns(name) and name not in ("nngp", "ntk"):
+        pytest.importorskip("torch" if name == "torch" else "sklearn")
     stacks = [
-        simbias.train(TASK, simbias.estimator(name), n_train=300, seeds=[3]) for _ in range(2)
+        simbias.train(TASK, simbias.estimator(name, **PATHS.get(name, {})), n_train=300, seeds=[3])
+        for _ in range(2)
     ]
     (first,), (other,) = (stack.members for stack in stacks)
     x = simbias.data(TASK, n_train=300, seed=4).x
@@ -118,6 +141,107 @@ def test_an_unknown_setting_of_an_estimator_has_its_nearest():
         simbias.estimator("random-forest", n_estimator=10)
     with pytest.raises(ValueError, match="unknown name 'random_state'"):
         simbias.estimator("random-forest", random_state=1)
+
+
+# by import path
+
+
+def test_a_class_is_imported_by_its_path_and_its_package_is_known():
+    pytest.importorskip("sklearn")
+    path = "sklearn.ensemble:ExtraTreesClassifier"
+    trees = simbias.estimator("import", path=path, n_estimators=10)
+    assert (
+        trees.label == "ExtraTreesClassifier(n_estimators=10)" and "scikit-learn" in trees.versions
+    )
+    assert dict(trees.settings) == {"path": path, "n_estimators": 10}
+    own = simbias.estimator("import", path="test_estimators:Guess")
+    assert own.label == "Guess" and own.versions == {}
+    assert simbias.train(TASK, own, n_train=20).outcome(0) == ("done", "fitted")
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("", "allowed: 'package.module:name'$"),
+        ("sklearn.ensemble.Trees", "allowed: 'package.module:name'$"),
+        (".own:Trees", "allowed: 'package.module:name'$"),
+        (3, "allowed: 'package.module:name'$"),
+        ("no_such_module:Trees", "cannot be imported: ModuleNotFoundError: No module named"),
+        ("simbias.models:Trees", "cannot be imported: AttributeError: "),
+        ("os:system", r"a class with fit\(x, y\) and one of predict_proba, "),
+        ("subprocess:Popen", r"a class with fit\(x, y\) and one of predict_proba, "),
+        ("test_estimators:Unscored", r"a class with fit\(x, y\) and one of predict_proba, "),
+    ],
+)
+def test_a_path_to_what_cannot_be_fitted_or_asked_is_refused_in_one_line(path, allowed):
+    with pytest.raises(ValueError, match=f"^estimator import: path: .*{allowed}") as refused:
+        simbias.estimator("import", path=path)
+    assert "\n" not in str(refused.value)
+
+
+class Unscored:
+    def fit(self, x, y):
+        """Learn nothing, and say nothing."""
+
+
+class Lost(Guess):
+    def predict_proba(self, x):
+        return np.full((len(x), 2), np.nan)
+
+
+def test_scores_that_are_none_or_not_numbers_are_said_to_be_so():
+    with pytest.raises(ValueError, match="^unscored: seed 0: classifier: got .*, allowed: a call"):
+        simbias.train(TASK, Estimator("unscored", {}, lambda state: Unscored()), n_train=20)
+    three = Estimator("three", {}, lambda state: Classes(3))
+    with pytest.raises(
+        ValueError, match="^three: seed 0: classifier: got .scores of 3 classes., all"
+    ):
+        simbias.train(TASK, three, n_train=20)
+    lost = simbias.train(TASK, Estimator("lost", {}, lambda state: Lost()), n_train=20)
+    (fault,) = validate(lost, n_certify=2000).faults
+    assert "not finite" in fault
+
+
+class Classes(Guess):
+    def __init__(self, count):
+        self.count = count
+
+    def predict_proba(self, x):
+        return np.zeros((len(x), self.count))
+
+
+def test_a_torch_module_with_its_training_is_an_estimator():
+    torch = pytest.importorskip("torch")
+    before = torch.random.get_rng_state()
+    named = simbias.models.torch_learner("own", perceptron, by_adam, width=8)
+    by_path = simbias.estimator("torch", **PATHS["torch"], width=8)
+    assert (named.label, by_path.label) == ("own(width=8)", "perceptron(width=8)")
+    assert list(by_path.versions) == ["torch"] and dict(named.settings) == {"width": 8}
+    fitted = simbias.train(TASK, named, n_train=300, seeds=2)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    report = validate(fitted, n_certify=2000)
+    assert np.all(report.risk.value < 0.2) and np.isfinite(report.cross_entropy.value).all()
+    wrong = simbias.models.torch_learner("wrong", perceptron, by_adam, outputs=3)
+    with pytest.raises(
+        ValueError, match="^wrong: seed 0: classifier: got .scores of 3 classes., all"
+    ):
+        simbias.train(TASK, wrong, n_train=20)
+    for make, argument in ((dict, "module"), (perceptron, "train")):
+        other = simbias.models.torch_learner("other", make, lambda *_: 3)
+        with pytest.raises(ValueError, match=f"^other: seed 0: {argument}: got .*, allowed: "):
+            simbias.train(TASK, other, n_train=20)
+    with pytest.raises(
+        ValueError, match="^estimator torch: setting: unknown name 'widht', nearest"
+    ):
+        simbias.estimator("torch", **PATHS["torch"], widht=8)
+
+
+def test_without_torch_its_estimator_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(
+        ValueError, match="^estimator: own needs PyTorch, which is not installed: p"
+    ):
+        simbias.models.torch_learner("own", perceptron, by_adam)
 
 
 # data frames

@@ -1,5 +1,6 @@
 """Classifiers of every kind, each beside the data set on which it is evaluated."""
 
+from simbias.models.by_path import torch_learner
 from simbias.models.classifier import Classifier, Traced
 from simbias.models.copies import edited, ensemble, quantised
 from simbias.models.data import DataSet, data
@@ -23,5 +24,6 @@ __all__ = [
     "member",
     "panel",
     "quantised",
+    "torch_learner",
     "train",
 ]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Protocol
 
 import jax
@@ -53,6 +53,7 @@ class Estimator:
         make: maps an integer, the random state, to an unfitted object with ``fit(x, y)``, of which
             ``simbias.models.classifier`` makes a classifier.
         distribution: the installed package it comes from; its version is kept with every result.
+        title: its label; "": name and settings.
 
     Examples:
         Any object with ``fit`` and ``predict`` can be an estimator:
@@ -74,6 +75,7 @@ class Estimator:
     settings: Mapping[str, object] = field(hash=False)
     make: Callable[[int], Unfitted] = field(repr=False, compare=False)
     distribution: str = ""
+    title: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         instance("name", self.name, str)
@@ -85,14 +87,19 @@ class Estimator:
     @property
     def label(self) -> str:
         """Short name for tables and figures."""
-        settings = (f"{name}={value}" for name, value in sorted(self.settings.items()))
-        return f"{self.name}({','.join(settings)})" if self.settings else self.name
+        return self.title or labelled(self.name, self.settings)
 
     @property
     def versions(self) -> dict[str, str]:
         """The version of its library."""
         name = self.distribution
         return {name: version(name)} if name else {}
+
+
+def labelled(name: str, settings: Mapping[str, object]) -> str:
+    """A name and settings, in short."""
+    words = (f"{setting}={value}" for setting, value in sorted(settings.items()))
+    return f"{name}({','.join(words)})" if settings else name
 
 
 @dataclass(frozen=True)
@@ -248,12 +255,13 @@ def _fitted(estimator: Estimator, data_set: DataSet) -> tuple[Classifier, float,
         warnings.simplefilter("always")
         try:
             model.fit(data_set.x, data_set.y)
+            seconds = time.perf_counter() - clock
+            fitted = classifier(model, label=estimator.label, classes=data_set.classes)
+            fitted.scores(data_set.x[:2])  # so that what scores otherwise is refused here
         except ValueError as error:
             message = " ".join(str(error).split())
             raise ValueError(f"{estimator.name}: seed {data_set.seed}: {message}") from error
-    seconds = time.perf_counter() - clock
     messages = dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
-    fitted = classifier(model, label=estimator.label, classes=data_set.classes)
     return fitted, seconds, "; ".join(messages)
 
 
@@ -304,19 +312,33 @@ def scikit(name: str, reference: str, /, **settings: object) -> Estimator:
             raise
         message = "needs scikit-learn, which is not installed: pip install 'simbias[learners]'"
         raise ValueError(f"estimator: {name} {message}") from None
-    accepted = signature(estimator_class).parameters
-    for setting in settings:
-        known(
-            f"estimator {name}: setting",
-            setting,
-            [argument for argument in accepted if argument not in _FIXED],
-        )
+    make = of_class(f"estimator {name}", estimator_class, settings)
+    return Estimator(name, dict(sorted(settings.items())), make, "scikit-learn")
+
+
+def of_class(
+    place: str, estimator_class: Callable[..., Unfitted], settings: Mapping[str, object]
+) -> Callable[[int], Unfitted]:
+    """From a random state to an unfitted object of a class, which may take one or not.
+
+    Args:
+        place: for messages.
+        estimator_class: the class.
+        settings: arguments of it, except those that come from the seed.
+
+    Raises:
+        ValueError: an argument that the class does not have.
+    """
+    parameters = signature(estimator_class).parameters
+    accepted = [argument for argument in parameters if argument not in _FIXED]
+    if not any(argument.kind is Parameter.VAR_KEYWORD for argument in parameters.values()):
+        for setting in settings:
+            known(f"{place}: setting", setting, accepted)
 
     def make(state: int) -> Unfitted:
         fixed = {"random_state": state, "n_jobs": 1}
-        unfitted: Unfitted = estimator_class(
-            **settings, **{key: fixed[key] for key in fixed if key in accepted}
+        return estimator_class(
+            **settings, **{key: fixed[key] for key in fixed if key in parameters}
         )
-        return unfitted
 
-    return Estimator(name, dict(sorted(settings.items())), make, "scikit-learn")
+    return make

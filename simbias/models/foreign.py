@@ -18,6 +18,7 @@ from simbias.models.classifier import KINDS, Classifier
 
 _ROWS = 2**15  # rows of one call
 _KIND_OF = {"predict_proba": "probabilities", "decision_function": "scores", "predict": "labels"}
+SCORED_BY = tuple(_KIND_OF)
 _ALLOWED = (
     "an array with a row for each point: a number for each class, one number (> 0: label 1), or"
     " labels"

@@ -19,3 +19,4 @@ logistic_regression = partial(
 )
 linear_svm = partial(scikit, "linear-svm", "sklearn.svm:LinearSVC")
 svm = partial(scikit, "svm", "sklearn.svm:SVC")
+mlp_classifier = partial(scikit, "mlp-classifier", "sklearn.neural_network:MLPClassifier")

@@ -27,6 +27,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+_TINY = 1e-300
 Laws = Sequence[tuple[float, float]]  # of each layer: w and b
 
 
@@ -57,13 +58,14 @@ def relu_kernel(
     first, second = (scale * (points**2).sum(axis=1) + bias for points in (x, other))
     moved = kernel
     for weight, bias in hidden:
-        sizes = np.sqrt(first)[:, None] * np.sqrt(second)[None]
-        with np.errstate(invalid="ignore"):  # a point of no size: no direction, and no covariance
-            cosine = np.nan_to_num(np.clip(kernel / sizes, -1, 1))
-        angle = np.arccos(cosine)
-        mean = sizes * (np.sin(angle) + (math.pi - angle) * cosine) / (2 * math.pi)
-        kernel = weight * mean + bias
+        # a point of no size has no direction, and no covariance
+        deviations = [np.sqrt(np.maximum(variance, _TINY)) for variance in (first, second)]
+        sizes = deviations[0][:, None] * deviations[1][None]
+        cosine = np.clip(kernel / sizes, -1, 1)
+        rest = math.pi - np.arccos(cosine)
+        sine = np.sqrt((1 - cosine) * (1 + cosine))
+        kernel = (weight / (2 * math.pi)) * sizes * (sine + rest * cosine) + bias
         if tangent:
-            moved = kernel + weight * (math.pi - angle) / (2 * math.pi) * moved
+            moved = kernel + (weight / (2 * math.pi)) * rest * moved
         first, second = weight * first / 2 + bias, weight * second / 2 + bias
     return moved if tangent else kernel
