@@ -22,7 +22,7 @@ from simbias._types import AnyArray
 from simbias.models.estimators import Estimator
 from simbias.networks.infinite import relu_kernel
 
-_BLOCK = 2**17  # numbers of the kernel at once: they stay in a core's cache
+_ROWS = 512  # of the kernel at once
 _DEFAULTS = {"depth": 1, "ridge": 1e-6, "weight_variance": 1 / 3, "bias_variance": 1 / 3}
 
 
@@ -105,12 +105,11 @@ class _Regression:
         self._x = np.asarray(x, np.float64).reshape(len(x), -1)
         rows = len(x)
         fits("n_train", rows, 8.0 * rows**2)
-        columns = self._together
         # the half that is factorised, column by column: no second copy is made
         kernel = np.zeros((rows, rows), order="F")
-        for i in range(0, rows, columns):
-            end = min(i + columns, rows)
-            kernel[:end, i:end] = self._kernel(self._x[:end], self._x[i:end])
+        for i in range(0, rows, _ROWS):
+            end = min(i + _ROWS, rows)
+            kernel[:end, i:end] = self._kernel(self._x[i:end], self._x[:end]).T
         diagonal = np.einsum("ii->i", kernel)
         diagonal += self._ridge * diagonal.mean()
         self.classes_ = np.unique(y)
@@ -125,17 +124,12 @@ class _Regression:
         self, x: Float[AnyArray, "rows *shape"]
     ) -> Float[np.ndarray, "rows classes"]:
         """The value of each class's function."""
-        asked, rows = np.asarray(x, np.float64).reshape(len(x), -1), self._together
+        asked = np.asarray(x, np.float64).reshape(len(x), -1)
         blocks = [
-            self._kernel(asked[i : i + rows], self._x) @ self._coefficients
-            for i in range(0, len(asked), rows)
+            self._kernel(asked[i : i + _ROWS], self._x) @ self._coefficients
+            for i in range(0, len(asked), _ROWS)
         ]
         return np.concatenate(blocks)
-
-    @property
-    def _together(self) -> int:
-        """Points whose kernel with the training points is computed at once."""
-        return max(_BLOCK // len(self._x), 1)
 
     def _kernel(self, x: np.ndarray, other: np.ndarray) -> np.ndarray:
         inputs = x.shape[1]

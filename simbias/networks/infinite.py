@@ -28,6 +28,7 @@ import numpy as np
 from jaxtyping import Float
 
 _TINY = 1e-300
+_BLOCK = 2**17  # entries that are computed together: they stay in a core's cache
 Laws = Sequence[tuple[float, float]]  # of each layer: w and b
 
 
@@ -56,6 +57,22 @@ def relu_kernel(
     scale = weight / x.shape[1]
     kernel: Float[np.ndarray, "rows others"] = scale * (x @ other.T) + bias
     first, second = (scale * (points**2).sum(axis=1) + bias for points in (x, other))
+    rows = max(_BLOCK // len(other), 1)
+    for i in range(0, len(x), rows):
+        kernel[i : i + rows] = _deeper(
+            kernel[i : i + rows], first[i : i + rows], second, hidden, tangent
+        )
+    return kernel
+
+
+def _deeper(
+    kernel: Float[np.ndarray, "rows others"],
+    first: Float[np.ndarray, " rows"],
+    second: Float[np.ndarray, " others"],
+    hidden: Laws,
+    tangent: bool,
+) -> Float[np.ndarray, "rows others"]:
+    """From the covariance of the first layer, and the variances at both sets, to the last."""
     moved = kernel
     for weight, bias in hidden:
         # a point of no size has no direction, and no covariance
