@@ -46,6 +46,14 @@ METHODS = Registry(
             "rmsprop": ("rmsprop:rmsprop", "gradients over the root of a mean of their squares"),
             "muon": ("muon:muon", "orthogonalised momentum of matrices, Adam on all else"),
             "optax": ("by_name:optax_method", "any transformation of optax, by name"),
+            "adversarial": ("adversarial:adversarial", "SGD on points attacked in an L2 ball"),
+            "jtt": ("jtt:jtt", "just train twice: errors of a first network weigh more"),
+            "useful": ("useful:useful", "what is not learned early stands twice"),
+            "group-dro": ("group_dro:group_dro", "SGD on the worst group's loss"),
+            "last-layer": ("last_layer:last_layer", "logits refitted on balanced groups"),
+            "d-bat": ("d_bat:d_bat", "a second network that contradicts a first one"),
+            "pretraining": ("pretraining:pretraining", "SGD from part of the way to the slabs"),
+            "reinforce": ("reinforce:reinforce", "policy gradient for reward 1 of a right label"),
         }.items()
     },
 )

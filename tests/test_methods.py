@@ -5,12 +5,12 @@ is bit for bit the same for one method in every run of the tests, for the others
 """
 
 import json
-from dataclasses import replace
 from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
 import methods_by_hand as by_hand
+import mitigations_by_hand
 import numpy as np
 import pytest
 from methods_by_hand import LABELS, NETWORK, PARAMS, POINTS, mean_loss, rows_of
@@ -18,7 +18,6 @@ from methods_by_hand import LABELS, NETWORK, PARAMS, POINTS, mean_loss, rows_of
 import simbias
 from simbias import MLP, losses, sgd
 from simbias._pinned import lenient
-from simbias.methods.schedules import checked_schedule, proportion
 from simbias.registry import METHODS
 from simbias.training import Cell, Stop
 from simbias.training.jobs import Job, train_jobs
@@ -28,7 +27,13 @@ NAMES = tuple(METHODS.names())
 OWN = tuple(filter(METHODS.owns, NAMES))
 UPDATES = 200
 HAND = 7  # updates that are followed by hand
-GRADIENTS = {}  # an update's gradient evaluations by default, of all that do not evaluate one
+# settings by which both stages of a method are seen here, and one step of an attack
+SETTINGS = {"adversarial": {"steps": 1}} | dict.fromkeys(
+    ("jtt", "useful", "last-layer", "d-bat", "pretraining"), {"first_updates": 100}
+)
+# an update's gradient evaluations with these, of all that do not evaluate one
+GRADIENTS = {"adversarial": 2, "d-bat": 2}
+FORWARD = {"d-bat": 1}  # of the network without a gradient
 
 REFERENCES = {  # the update by hand, and settings to hold it against
     "sgd": (
@@ -60,7 +65,13 @@ REFERENCES = {  # the update by hand, and settings to hold it against
         [{"learning_rate": 0.01, "b1": 0.8, "b2": 0.9, "weight_decay": 0.1}],
     ),
 }
+REFERENCES |= mitigations_by_hand.REFERENCES
 CASES = [(name, settings) for name in REFERENCES for settings in REFERENCES[name][1]]
+
+
+def usual(name, **changed):
+    """A method of usual settings, but for some."""
+    return METHODS.make(name, SETTINGS.get(name, {}) | changed)
 
 
 class Counted(MLP):
@@ -82,6 +93,7 @@ def batch_of(method, update, rows=None):
     rows = np.arange(len(LABELS)) if everything else rows
     x, y = jnp.asarray(POINTS, jnp.float32)[rows], jnp.asarray(LABELS, jnp.int32)[rows]
     key = jax.random.fold_in(jax.random.key(0), update)
+    other = jax.random.normal(key, x.shape)  # its label is the sign of another coordinate
     return Batch(
         x=x,
         y=y,
@@ -92,7 +104,8 @@ def batch_of(method, update, rows=None):
         budget=jnp.int32(UPDATES) if method.uses_budget else None,
         network=Counted(3, 1),
         objective=losses.cross_entropy(),
-        unlabelled=jax.random.normal(key, x.shape) if "unlabelled" in method.uses else None,
+        unlabelled=other if "unlabelled" in method.uses else None,
+        shifted=(other, jnp.int32(other[:, 1] > 0)) if "shifted" in method.uses else None,
     )
 
 
@@ -160,7 +173,7 @@ def assert_equal(params, right):
 @pytest.fixture(scope="module")
 def learned():
     """How a method of default settings ends."""
-    return lru_cache(lambda name: run(METHODS.make(name, {})))
+    return lru_cache(lambda name: run(usual(name)))
 
 
 # what each promises
@@ -168,13 +181,13 @@ def learned():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_lessens_the_loss_of_separable_points(name, learned):
-    method = METHODS.make(name, {})
+    method = usual(name)
     assert mean_loss(measured(method, learned(name))) < 0.9 * mean_loss(PARAMS)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_halted_and_kept_as_arrays_goes_on_bit_for_bit(name, learned):
-    method = METHODS.make(name, {})
+    method = usual(name)
     params, state = jax.device_get(run(method, UPDATES // 3))
     assert all(np.asarray(leaf).dtype.kind in "fiub" for leaf in jax.tree.leaves(state))
     assert same(run(method, begun=(params, state), first=UPDATES // 3), learned(name))
@@ -182,9 +195,9 @@ def test_a_method_halted_and_kept_as_arrays_goes_on_bit_for_bit(name, learned):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_numbers_among_the_settings_are_traced_so_that_one_program_serves_all(name, learned):
-    method = METHODS.make(name, {})
+    method = usual(name)
     changed = {key: type(value)(value / 2) for key, value in method.traced.items()}
-    other = METHODS.make(name, {**method.settings, **changed})
+    other = usual(name, **changed)
     assert method != other and method.compiled_in == other.compiled_in
     assert not same(measured(other, run(other)), measured(method, learned(name)))
     assert compiled(method.compiled_in)[0]._cache_size() == 1
@@ -192,18 +205,26 @@ def test_numbers_among_the_settings_are_traced_so_that_one_program_serves_all(na
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_says_what_an_update_costs_and_what_it_uses(name):
-    method = METHODS.make(name, {})
+    method = usual(name)
     cost = method.cost(dict(method.settings))
     assert isinstance(cost, int) and cost >= 1 and method.uses <= set(USES)
     if name in OWN:
+        assert cost == GRADIENTS.get(name, 1) == most_applied(method) - FORWARD.get(name, 0)
+
+
+def most_applied(method):
+    """How often the network is applied in an update, of the stage that applies it most."""
+    counts = []
+    for stage in filter(None, compiled.__wrapped__(method)):
         Counted.applied = 0
-        compiled.__wrapped__(method)[0].lower(traced(method), *started(method), jnp.int32(0))
-        assert cost == GRADIENTS.get(name, 1) == Counted.applied
+        stage.lower(traced(method), *started(method), jnp.int32(0))
+        counts.append(Counted.applied)
+    return max(counts)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_settings_are_plain_data_that_make_the_method_again(name):
-    method = METHODS.make(name, {})
+    method = usual(name)
     assert method.name == name
     again = METHODS.make(name, json.loads(json.dumps(dict(method.settings))))
     assert again == method and hash(again) == hash(method)
@@ -213,19 +234,19 @@ def test_settings_are_plain_data_that_make_the_method_again(name):
 def test_settings_outside_their_range_are_refused_in_one_line(name):
     """Of other packages' methods, what no number may be; of those here, all else too."""
     wrong = (float("nan"), -0.1, *((float("inf"), "fast", None, True) if name in OWN else ()))
-    for setting in METHODS.make(name, {}).traced:
+    for setting in usual(name).traced:
         for value in wrong:
             with pytest.raises(ValueError, match=rf"^{setting}: got .*allowed: .+$") as raised:
-                METHODS.make(name, {setting: value})
+                usual(name, **{setting: value})
             assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("name", OWN)
 def test_a_schedule_is_a_setting_of_each(name):
-    method = METHODS.make(name, {"schedule": "cosine"})
+    method = usual(name, schedule="cosine")
     assert method.uses_budget and method.settings["schedule"] == "cosine"
     with pytest.raises(ValueError, match="^schedule: unknown name 'cosin', nearest: cosine"):
-        METHODS.make(name, {"schedule": "cosin"})
+        usual(name, schedule="cosin")
 
 
 @pytest.mark.parametrize(
@@ -234,7 +255,7 @@ def test_a_schedule_is_a_setting_of_each(name):
 def test_training_is_the_same_by_seed_and_by_segments(name):
     """Halted by an error after its first segment, and gone on with from what was kept then."""
     task, stop = simbias.tasks.get("noisy-lms-5", dim=4), Stop(max_updates=200, check_every=100)
-    cell = Cell(task, MLP(8), METHODS.make(name, {}), n_train=1000, stop=stop)
+    cell = Cell(task, MLP(8), usual(name), n_train=1000, stop=stop)
     job, kept = Job(cell, 0), {}
 
     def halt(snapshots):
@@ -286,60 +307,6 @@ def test_two_heavy_ball_steps_by_hand():
         np.zeros(1), lambda w, _: w - 1, 2, learning_rate=0.1, momentum=0.9, weight_decay=0.5
     )
     assert reached[0] == pytest.approx(0.275, rel=1e-9)
-
-
-# schedules
-
-
-@pytest.mark.parametrize(
-    ("schedule", "right"),
-    [  # at updates 0, 5, 9, 10, 55, 99 of 100
-        ({"name": "constant", "warmup": 10}, [0.1, 0.6, 1, 1, 1, 1]),
-        ("cosine", [1, (1 + np.cos(0.05 * np.pi)) / 2, (1 + np.cos(0.09 * np.pi)) / 2,
-                    (1 + np.cos(0.1 * np.pi)) / 2, (1 + np.cos(0.55 * np.pi)) / 2,
-                    (1 + np.cos(0.99 * np.pi)) / 2]),
-        ({"name": "cosine", "warmup": 10, "final": 0.2},
-         [0.1, 0.6, 1, 1, 0.6, 0.2 + 0.4 * (1 + np.cos(89 / 90 * np.pi))]),
-        ({"name": "step", "every": 10}, [1, 1, 1, 0.1, 1e-5, 1e-9]),
-        ({"name": "step", "every": 45, "factor": 0.5, "warmup": 10}, [0.1, 0.6, 1, 1, 0.5, 0.5]),
-    ],
-)  # fmt: skip
-def test_a_schedule_multiplies_the_learning_rate_by_what_it_says(schedule, right):
-    rule = checked_schedule(schedule)
-    method = sgd(schedule=schedule)
-    assert method.settings["schedule"] == rule and "schedule" not in sgd().settings
-    factors = [
-        float(proportion(rule, replace(batch_of(method, update), budget=jnp.int32(100))))
-        for update in (0, 5, 9, 10, 55, 99)
-    ]
-    np.testing.assert_allclose(factors, right, rtol=1e-5, atol=1e-7)
-
-
-@pytest.mark.parametrize(
-    ("schedule", "words"),
-    [
-        (3, "^schedule: got 3, allowed: a name, or a table"),
-        ({"warmup": 3}, "^schedule: unknown name None, known: constant, cosine, step"),
-        ({"name": "step"}, "^schedule: key 'every' is missing"),
-        ({"name": "step", "every": 0}, "^schedule: every: got 0, allowed: an integer >= 1"),
-        ({"name": "step", "every": 9, "factor": 0}, "^schedule: factor: got 0, allowed: .*0, 1"),
-        ({"name": "cosine", "every": 9}, "^schedule: key: unknown name 'every'"),
-        ({"name": "cosine", "final": 2}, "^schedule: final: got 2, allowed: a number in .0, 1"),
-        ({"name": "cosine", "warmup": -1}, "^schedule: warmup: got -1, allowed: an integer >= 0"),
-    ],
-)
-def test_a_schedule_that_cannot_be_is_refused_in_one_line(schedule, words):
-    with pytest.raises(ValueError, match=words):
-        sgd(schedule=schedule)
-
-
-def test_a_schedule_is_named_by_what_departs_from_its_defaults():
-    assert sgd(schedule={"name": "constant", "warmup": 0}) == sgd()
-    step = {"name": "step", "every": 9}
-    assert sgd(schedule={**step, "factor": 0.1}).settings["schedule"] == step
-    assert sgd().update_rule is not None
-    for other in (sgd(schedule="cosine"), sgd(schedule=step), sgd(nesterov=True)):
-        assert other.update_rule is None  # bounds that read the rule are not about these
 
 
 # by name

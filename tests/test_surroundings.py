@@ -166,7 +166,10 @@ OTHERS = {
         "preference",
         "visibility",
     },
-    "methods": {"adam", "adamw", "muon", "optax_method", "rmsprop", "sgd"},
+    "methods": {
+        *("adam", "adamw", "adversarial", "d_bat", "group_dro", "jtt", "last_layer", "muon"),
+        *("optax_method", "pretraining", "reinforce", "rmsprop", "sgd", "useful"),
+    },
     "quantities": {"quantity", "unit_named"},
     "results": {"load_fitted", "summarise"},
     "runner": set(),
