@@ -3,12 +3,17 @@
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import simbias
+from simbias._pinned import lenient
 from simbias.networks import Ensemble
+from simbias.registry import METHODS
 from simbias.training import Cell, Stop, cell_from_settings, train_from
+from simbias.training.members import member_by_member
+from simbias.training.method import Batch
 from simbias.training.stack import train
 
 TASK = simbias.tasks.get("noisy-lms-5", dim=4)
@@ -46,6 +51,46 @@ def test_members_start_apart_and_stay_apart(pair):
     for params in (pair.initial, pair.params):
         kernel = params["layers"][0]["kernel"][0]
         assert kernel.shape == (2, 4, 8) and np.abs(kernel[0] - kernel[1]).min() > 1e-6
+
+
+SLOW = (pytest.param(name, marks=pytest.mark.slow) for name in ("reinforce", "group-dro"))
+
+
+@pytest.mark.parametrize("name", ["d-bat", *SLOW])
+def test_a_member_is_given_its_own_state_and_key_and_no_other_member(name):
+    method = METHODS.make(name, {})
+    hyper, params = dict(method.settings), PAIR.init(jax.random.key(0), (4,), 2)
+    batch = Batch(
+        x=jax.random.normal(jax.random.key(1), (6, 4)),
+        y=jnp.arange(6) % 2,
+        rows=jnp.arange(6),
+        group=jnp.arange(6) % 4,
+        key=jax.random.key(2),
+        update=jnp.int32(0),
+        budget=None,
+        network=PAIR,
+        objective=simbias.losses.cross_entropy(),
+        unlabelled=jnp.ones((6, 4)),
+    )
+
+    def last(trained_by, params, batch):
+        """After an update, or what a second stage begins with and an update of it."""
+        state = trained_by.init(hyper, params, 6)
+        if trained_by.second is None:
+            return trained_by.step(hyper, params, state, batch)
+        entered = trained_by.second.enter(hyper, params, state, batch)
+        return trained_by.second.step(hyper, *entered, batch)
+
+    with lenient():
+        mapped = member_by_member(method, PAIR)
+        both = jax.jit(lambda params: last(mapped, params, batch))(params)
+        for i in range(2):
+            own = replace(batch, network=PAIR.member, key=jax.random.fold_in(batch.key, i))
+            start = jax.tree.map(lambda leaf, i=i: leaf[i], params)
+            alone = jax.jit(lambda start, own=own: last(method, start, own))(start)
+            for leaf, other in zip(*map(jax.tree.leaves, (both, alone)), strict=True):
+                np.testing.assert_allclose(leaf[i], other, rtol=1e-4, atol=1e-6)
+    assert member_by_member(method, PAIR.member) is method
 
 
 def test_scores_are_the_log_of_the_mean_probability(forward):
