@@ -232,7 +232,7 @@ FIGURES = Registry(
         name: Entry(f"simbias.plots.run:{name}_of", "")
         for name in (
             "boundary", "training", "table", "islands", "phase", "bounds", "discrimination",
-            "certify", "preference", "claims", "visibility",
+            "certify", "preference", "claims", "visibility", "leaderboard",
         )
     },
 )  # fmt: skip

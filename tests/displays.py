@@ -9,7 +9,14 @@ from simbias import plots
 from simbias.bounds import Certifying, Evaluation, Record
 from simbias.bounds.discrimination import Interval, RankingScore
 from simbias.bounds.preference import NetworkPair
-from simbias.plots import BoundaryDisplay, ComparisonRow, RegionsDisplay, TrainingDisplay
+from simbias.plots import (
+    BoundaryDisplay,
+    ComparisonRow,
+    LeaderboardDisplay,
+    LeaderboardRow,
+    RegionsDisplay,
+    TrainingDisplay,
+)
 from simbias.plots._points import PlottedPoints
 from simbias.plots.visibility import VisibilityRow
 from simbias.results.summary import Mean, Summary
@@ -263,7 +270,25 @@ def preference():
     return plots.preference(pairs, {"norm": "measure"})
 
 
+def leaderboard():
+    """Two tasks, a learner that is better than the reference and one that is not told apart."""
+    rows, number = [], 0
+    for task in ("first", "second"):
+        for learner, verdict in (
+            ("ours", "better"), ("sgd", "reference"), ("other", "not told apart"),
+        ):  # fmt: skip
+            for quantity in ("excess_risk", "exceptions_fresh", "reached"):
+                value = 0.1 + 0.02 * number
+                number += 1
+                limits = (
+                    (np.nan, np.nan) if quantity == "excess_risk" else (value - 0.1, value + 0.1)
+                )
+                rows.append(LeaderboardRow(task, learner, quantity, value, *limits, verdict))
+    return LeaderboardDisplay(rows)
+
+
 KINDS = {
+    "leaderboard": leaderboard,
     "preference": preference,
     "boundary": boundary,
     "regions": regions,
@@ -278,6 +303,7 @@ KINDS = {
     "islands": islands,
 }
 GRIDS = {
+    "leaderboard": (2, 3),
     "preference": (1, 2),
     "training": (2, 1),
     "comparison": (2, 2),

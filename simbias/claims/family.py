@@ -21,24 +21,9 @@ Statistics 1979); J. Shaffer, "Modified sequentially rejective multiple test pro
 """
 
 from collections.abc import Sequence
-from typing import overload
-
-import numpy as np
-from jaxtyping import Bool, Float
 
 from simbias._checks import fail, real, whole
-from simbias._types import Holds
-
-_ROUNDING = 1e-9  # relative: a p-value that equals its level in exact arithmetic reaches it
-
-
-@overload
-def reaches(p: float, level: float) -> bool: ...
-@overload
-def reaches(p: Float[np.ndarray, "*draws"], level: float) -> Bool[np.ndarray, "*draws"]: ...
-def reaches(p: float | Float[np.ndarray, "*draws"], level: float) -> bool | Holds:
-    """Whether a p-value, or each of an array, is at most a level, rounding aside."""
-    return p <= level * (1 + _ROUNDING)
+from simbias.stats.step_down import step_down
 
 
 def spent(alpha: float, version: int) -> float:
@@ -77,15 +62,9 @@ def holm(
     if not all(len(pair) == 2 for pair in p_values):
         raise fail("p_values", p_values, "pairs (p_supported, p_refuted)")
     size = len(p_values) if claims is None else whole("claims", claims, least=len(p_values))
-    flat = [
-        (real("p_values", p, 0, 1), i, side)
-        for i, pair in enumerate(p_values)
-        for side, p in enumerate(pair)
-    ]
+    flat = [real("p_values", p, 0, 1) for pair in p_values for p in pair]
     rejected: list[list[int]] = [[] for _ in p_values]
-    for rank, (p, i, side) in enumerate(sorted(flat)):
-        if not reaches(p, alpha / min(size, 2 * size - rank)):
-            break
-        rejected[i].append(side)
+    for i in step_down(flat, alpha, lambda false: min(size, 2 * size - false)):
+        rejected[i // 2].append(i % 2)
     names = ("supported", "refuted")
     return [names[sides[0]] if len(sides) == 1 else "inconclusive" for sides in rejected]

@@ -20,8 +20,8 @@ from scipy.special import ndtri
 
 from simbias._checks import fail, whole
 from simbias.claims.criterion import Criterion
-from simbias.claims.family import reaches
 from simbias.claims.procedures import Side, declared_tests
+from simbias.stats.step_down import reaches
 
 _MOST_UNITS = 10_000_000
 

@@ -21,14 +21,21 @@ if TYPE_CHECKING:
     from simbias.results.store import Store
 
 
-def table(directory: Directory, /) -> int:
+def table(directory: Directory, /, leaderboard: bool = False) -> int:
     """Print the results of a run: means over seeds with intervals, beside published values.
 
     Args:
         directory: a run directory.
+        leaderboard: instead, the learners of each task side by side, compared on the same data.
     """
     store = open_store(directory)
-    print_summary(make_console(), store)
+    if leaderboard:
+        from simbias.results.leaderboard import leaderboard as standings_of
+        from simbias.tables.leaderboard import leaderboard_table
+
+        print_table(make_console(), leaderboard_table(standings_of(store)))
+    else:
+        print_summary(make_console(), store)
     return DONE
 
 
@@ -77,12 +84,15 @@ def export(
         format: csv, parquet (a row for each network, or what else the table has) or latex (one for
             each cell).
         table: networks, estimators, traces, bounds, ...; default: the one that the run is of.
+            For latex: leaderboard, or a row for each cell.
         out: the file, or - for standard output; default: TABLE.csv, TABLE.parquet or table.tex in
             DIR.
     """
+    from simbias.results.leaderboard import leaderboard as standings_of
     from simbias.results.schema import TABLES
     from simbias.results.summary import summarise, tables_of
     from simbias.tables import latex
+    from simbias.tables.leaderboard import leaderboard_table
     from simbias.tables.summary import summary_table
 
     if str(out) == "-" and format == "parquet" and sys.stdout.isatty():
@@ -92,17 +102,22 @@ def export(
         (table, *others) = tables_of(store)
         if others:
             raise fail("table", None, f"one of {', '.join([table, *others])}")
-    elif format == "latex" and table is not None:
-        raise fail("table", table, "none for latex, which has a row for each cell")
+    elif format == "latex":
+        known("table", table or "leaderboard", ["leaderboard"])
     elif table is not None:
         known("table", table, TABLES)
-    name = "table.tex" if table is None else f"{table}.{format}"
+    name = {"latex": f"{table or 'table'}.tex"}.get(format, f"{table}.{format}")
     with tempfile.TemporaryDirectory() if str(out) == "-" else nullcontext() as folder:
         path = Path(folder, name) if folder else out or directory / name
-        if table is None:
-            store.write_text(path, latex(summary_table(summarise(store))))
+        if format == "latex":
+            text_table = (
+                summary_table(summarise(store))
+                if table is None
+                else leaderboard_table(standings_of(store))
+            )
+            store.write_text(path, latex(text_table))
         else:
-            store.export(table, path, format)
+            store.export(str(table), path, format)
         if folder:
             sys.stdout.flush()
             sys.stdout.buffer.write(path.read_bytes())

@@ -8,6 +8,7 @@ from simbias.plots.claims import ClaimsDisplay, claims
 from simbias.plots.comparison import ComparisonDisplay, ComparisonRow, comparison
 from simbias.plots.discrimination import DiscriminationDisplay, discrimination
 from simbias.plots.islands import IslandsDisplay, islands
+from simbias.plots.leaderboard import LeaderboardDisplay, LeaderboardRow, leaderboard
 from simbias.plots.phase import PhaseDisplay, phase
 from simbias.plots.preference import PreferenceDisplay, preference
 from simbias.plots.regions import RegionsDisplay
@@ -24,6 +25,8 @@ __all__ = [
     "DiscriminationDisplay",
     "Display",
     "IslandsDisplay",
+    "LeaderboardDisplay",
+    "LeaderboardRow",
     "PhaseDisplay",
     "PreferenceDisplay",
     "RegionsDisplay",
@@ -37,6 +40,7 @@ __all__ = [
     "comparison",
     "discrimination",
     "islands",
+    "leaderboard",
     "phase",
     "preference",
     "training",

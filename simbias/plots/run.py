@@ -25,6 +25,7 @@ from simbias.plots.claims import claims
 from simbias.plots.comparison import ComparisonRow, comparison
 from simbias.plots.discrimination import discrimination
 from simbias.plots.islands import islands
+from simbias.plots.leaderboard import leaderboard
 from simbias.plots.phase import phase
 from simbias.plots.preference import preference
 from simbias.plots.training import training
@@ -33,6 +34,7 @@ from simbias.registry import FIGURES
 from simbias.results import Store, StoreError, summarise
 from simbias.results.bounds import comparable, read_all, seeds_without_values
 from simbias.results.claims import read_verdicts
+from simbias.results.leaderboard import leaderboard as standings_of
 from simbias.results.preference import network_pairs
 from simbias.results.summary import INTERVAL, Summary, cell_settings
 from simbias.results.trained import Trained, check_one, learned, load_sound, trained
@@ -246,6 +248,14 @@ def visibility_of(chosen: Chosen) -> tuple[str, Display]:
         raise Absent(chosen.store, "networks on a task that has shifts")
     rows = measure_visibility(stack, shifts=shifts, note=chosen.note)
     return f"visibility-{_slug(stack.cell)}", visibility(rows, name=networks_name(stack))
+
+
+def leaderboard_of(chosen: Chosen) -> tuple[str, Display]:
+    """Learners side by side on the same data, each beside the reference of its task."""
+    standings = standings_of(chosen.store)
+    if not any(standing.against is not None for standing in standings):
+        raise Absent(chosen.store, "task with several learners")
+    return "leaderboard", leaderboard(standings)
 
 
 def networks_name(stack: Stack) -> str:

@@ -1,8 +1,19 @@
 """What is kept: run directories of Parquet rows and safetensors weights."""
 
 from simbias.results.files import StoreError
+from simbias.results.leaderboard import PairedDifference, Standing, leaderboard
 from simbias.results.store import Store
 from simbias.results.summary import Summary, summarise
 from simbias.results.trained import load_fitted, load_stack
 
-__all__ = ["Store", "StoreError", "Summary", "load_fitted", "load_stack", "summarise"]
+__all__ = [
+    "PairedDifference",
+    "Standing",
+    "Store",
+    "StoreError",
+    "Summary",
+    "leaderboard",
+    "load_fitted",
+    "load_stack",
+    "summarise",
+]

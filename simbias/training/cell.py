@@ -2,7 +2,7 @@
 
 import hashlib
 from copy import deepcopy
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import jax.numpy as jnp
@@ -23,6 +23,7 @@ from simbias.training.method import USES, Method
 from simbias.training.stop import Stop
 
 BATCH = 256  # points of an update, by default
+BUDGET = "gradient_evaluations"  # of a suite, in place of the most updates
 
 
 @dataclass(frozen=True)
@@ -210,6 +211,9 @@ def _check_names(network: Network, method: Method, loss: Loss) -> None:
 def cell_from_settings(settings: Settings) -> Cell:
     """The cell that has these settings: the inverse of ``Cell.settings``.
 
+    In place of ``max_updates`` the stop rule may have ``gradient_evaluations``: as many updates as
+    these allow at what one costs (``Cell.cost``).
+
     Examples:
         >>> import simbias
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
@@ -227,14 +231,22 @@ def cell_from_settings(settings: Settings) -> Cell:
     task, task_settings = split("task")
     network, network_settings = split("network")
     method, method_settings = split("method")
-    for key in settings.get("stop", {}):
-        known("stop: setting", key, [entry.name for entry in fields(Stop)])
-    return Cell(
+    stop = dict(settings.get("stop", {}))
+    for key in stop:
+        known("stop: setting", key, [*(entry.name for entry in fields(Stop)), BUDGET])
+    budget = stop.pop(BUDGET, None)
+    cell = Cell(
         task=tasks.get(task, **task_settings),
         network=networks.get(network, **network_settings),
         method=METHODS.make(method, method_settings),
         n_train=settings["n_train"],
         batch=settings.get("batch", BATCH),
-        stop=Stop(**settings.get("stop", {})),
+        stop=Stop(**stop),
         **({"loss": LOSSES.make(*split("loss"))} if "loss" in settings else {}),
     )
+    if budget is None:
+        return cell
+    if "max_updates" in stop:
+        raise fail(f"stop: {BUDGET}", budget, "none beside max_updates")
+    updates = whole(f"stop: {BUDGET}", budget, least=cell.cost) // cell.cost
+    return replace(cell, stop=replace(cell.stop, max_updates=updates))
