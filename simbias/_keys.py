@@ -37,6 +37,7 @@ STREAMS = (
     "coins",
     "replacement",
     "unlabelled",
+    "mixup",
 )
 
 

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from simbias import MLP
+from simbias._keys import stream
 
 NETWORK = MLP(3, 1)
 PARAMS = jax.device_get(NETWORK.init(jax.random.key(3), (2,), 2))
@@ -16,6 +17,11 @@ RANDOM = np.random.default_rng(0)
 LABELS = np.tile([1, 0], 20)
 POINTS = RANDOM.normal(np.where(LABELS[:, None] == 1, [1.0, 0.5], [-1.0, -0.5]), 0.2)
 BATCH = 8  # rows of an update
+
+
+def key_of(update):
+    """The random key of an update."""
+    return jax.random.fold_in(jax.random.key(0), update)
 
 
 def rows_of(update):
@@ -165,3 +171,54 @@ def lion(weights, gradient, updates, *, learning_rate, b1, b2, weight_decay):
         weights = along(moved, weights, m, g)
         m = along(lambda m, g: b2 * m + (1 - b2) * g, m, g)
     return weights
+
+
+def sam(weights, gradient, updates, *, rho, unit=np.ones_like, **settings):
+    def beside(weights, update):
+        scaled = along(lambda w, g: unit(w) * g, weights, gradient(weights, update))
+        worst = along(lambda w, s: w + rho * unit(w) * s / norm(scaled), weights, scaled)
+        return gradient(worst, update)
+
+    return sgd(weights, beside, updates, **settings)
+
+
+def asam(weights, gradient, updates, **settings):
+    return sam(weights, gradient, updates, unit=np.abs, **settings)
+
+
+def spectral_decoupling(weights, gradient, updates, *, penalty, **settings):
+    return sgd(weights, lambda w, i: gradient(w, i, penalty=penalty), updates, **settings)
+
+
+def label_smoothing(weights, gradient, updates, *, smoothing, **settings):
+    def smoothed(weights, update):
+        soft = (1 - smoothing) * np.eye(2)[LABELS[rows_of(update)]] + smoothing / 2
+        return gradient(weights, update, targets=soft)
+
+    return sgd(weights, smoothed, updates, **settings)
+
+
+def mixup(weights, gradient, updates, *, alpha, **settings):
+    def mixed(weights, update):
+        share_key, order_key = jax.random.split(stream(key_of(update), "mixup"))
+        share = float(jax.random.beta(share_key, alpha, alpha))
+        order = np.asarray(jax.random.permutation(order_key, BATCH))
+        x, targets = POINTS[rows_of(update)], np.eye(2)[LABELS[rows_of(update)]]
+        x, targets = (share * part + (1 - share) * part[order] for part in (x, targets))
+        return gradient(weights, update, x=x, targets=targets)
+
+    return sgd(weights, mixed, updates, **settings)
+
+
+def ema(weights, gradient, updates, *, decay, **settings):
+    path, average = [], weights
+    sgd(weights, gradient, updates, path=path, **settings)
+    for later in path:
+        average = along(lambda a, w: decay * a + (1 - decay) * w, average, later)
+    return average
+
+
+def swa(weights, gradient, updates, *, start, every, budget=200, **settings):
+    path = []
+    sgd(weights, gradient, updates, path=path, **settings)
+    return along(lambda *taken: np.mean(taken, axis=0), *path[round(start * budget) :: every])

@@ -32,9 +32,10 @@ SETTINGS = {"adversarial": {"steps": 1}} | dict.fromkeys(
     ("jtt", "useful", "last-layer", "d-bat", "pretraining"), {"first_updates": 100}
 )
 # an update's gradient evaluations with these, of all that do not evaluate one
-GRADIENTS = {"adversarial": 2, "d-bat": 2}
+GRADIENTS = {"adversarial": 2, "d-bat": 2, "sam": 2, "asam": 2}
 FORWARD = {"d-bat": 1}  # of the network without a gradient
 
+SGD = {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.05}  # of those that build on it
 REFERENCES = {  # the update by hand, and settings to hold it against
     "sgd": (
         by_hand.sgd,
@@ -64,6 +65,13 @@ REFERENCES = {  # the update by hand, and settings to hold it against
         by_hand.lion,
         [{"learning_rate": 0.01, "b1": 0.8, "b2": 0.9, "weight_decay": 0.1}],
     ),
+    "sam": (by_hand.sam, [{"rho": 0.2, **SGD}]),
+    "asam": (by_hand.asam, [{"rho": 0.5, **SGD}]),
+    "spectral-decoupling": (by_hand.spectral_decoupling, [{"penalty": 0.7, **SGD}]),
+    "label-smoothing": (by_hand.label_smoothing, [{"smoothing": 0.3, **SGD}]),
+    "mixup": (by_hand.mixup, [{"alpha": 0.4, **SGD}]),
+    "ema": (by_hand.ema, [{"decay": 0.6, **SGD}]),
+    "swa": (by_hand.swa, [{"start": 0.01, "every": 2, **SGD}]),
 }
 REFERENCES |= mitigations_by_hand.REFERENCES
 CASES = [(name, settings) for name in REFERENCES for settings in REFERENCES[name][1]]
@@ -92,7 +100,7 @@ def batch_of(method, update, rows=None):
     everything = rows is None
     rows = np.arange(len(LABELS)) if everything else rows
     x, y = jnp.asarray(POINTS, jnp.float32)[rows], jnp.asarray(LABELS, jnp.int32)[rows]
-    key = jax.random.fold_in(jax.random.key(0), update)
+    key = by_hand.key_of(update)
     other = jax.random.normal(key, x.shape)  # its label is the sign of another coordinate
     return Batch(
         x=x,
@@ -196,8 +204,8 @@ def test_a_method_halted_and_kept_as_arrays_goes_on_bit_for_bit(name, learned):
 @pytest.mark.parametrize("name", NAMES)
 def test_numbers_among_the_settings_are_traced_so_that_one_program_serves_all(name, learned):
     method = usual(name)
-    changed = {key: type(value)(value / 2) for key, value in method.traced.items()}
-    other = usual(name, **changed)
+    halved = {key: type(value)(value / 2) for key, value in method.traced.items()}
+    other = usual(name, **{key: value or method.traced[key] for key, value in halved.items()})
     assert method != other and method.compiled_in == other.compiled_in
     assert not same(measured(other, run(other)), measured(method, learned(name)))
     assert compiled(method.compiled_in)[0]._cache_size() == 1

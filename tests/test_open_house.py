@@ -25,13 +25,7 @@ from simbias.tasks import ArrayTask
 
 SGD = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9}
 MLP = {"name": "mlp", "width": 16}
-METHODS_OF_ONES_OWN = {
-    "adam": learners.adam,
-    "sam": learners.sam,
-    "spectral-decoupling": learners.spectral_decoupling,
-    "last-layer": learners.last_layer,
-    "averaged": learners.averaged,
-}
+METHODS_OF_ONES_OWN = {"last-layer": learners.last_layer}
 NETWORKS_OF_ONES_OWN = {
     "dropout": learners.Dropout,
     "convolutional": learners.Convolutional,
@@ -89,8 +83,9 @@ def fitted(name, **settings):
 
 CELLS = {
     **{name: trained(method={"name": name}) for name in METHODS_OF_ONES_OWN},
+    "ema": trained(method={"name": "ema", "decay": 0.9}),
     **{
-        name: trained(network={"name": name}, method={"name": "adam"})
+        name: trained(network={"name": name}, method={"name": "adam", "learning_rate": 0.01})
         for name in NETWORKS_OF_ONES_OWN
     },
     **{name: fitted(name) for name in ("random-forest", "ensemble", "torch-mlp")},

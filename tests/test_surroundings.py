@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import inspect
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from simbias import (
     _pinned,
     bounds,
     claims,
+    methods,
     models,
     plots,
     runner,
@@ -166,10 +168,7 @@ OTHERS = {
         "preference",
         "visibility",
     },
-    "methods": {
-        *("adam", "adamw", "adversarial", "d_bat", "group_dro", "jtt", "last_layer", "muon"),
-        *("optax_method", "pretraining", "reinforce", "rmsprop", "sgd", "useful"),
-    },
+    "methods": set(methods.__all__),  # settings are checked, nothing is computed
     "quantities": {"quantity", "unit_named"},
     "results": {"load_fitted", "summarise"},
     "runner": set(),
@@ -229,6 +228,8 @@ def leaves(result, path=""):
         parts = [(field.name, getattr(result, field.name)) for field in dataclasses.fields(result)]
     elif isinstance(result, list | tuple):
         parts = enumerate(result)
+    elif isinstance(result, partial):
+        parts = enumerate([result.func, *result.args])
     else:
         return {path: result}
     kept = [(name, part) for name, part in parts if name not in ("seconds", "_panel", "cell")]
