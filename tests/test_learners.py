@@ -78,7 +78,7 @@ def last_layer(learning_rate=0.1):
     stage = Second(lambda hyper, budget: budget // 2, enter, second)
     settings = {"learning_rate": learning_rate}
     declared = {"second": stage, "uses_budget": True, "uses": {"groups"}}
-    return Method("last-layer", settings, no_state, first, **declared)
+    return Method("second-head", settings, no_state, first, **declared)
 
 
 class Dropout(nnx.Module):

@@ -25,7 +25,7 @@ from simbias.tasks import ArrayTask
 
 SGD = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9}
 MLP = {"name": "mlp", "width": 16}
-METHODS_OF_ONES_OWN = {"last-layer": learners.last_layer}
+METHODS_OF_ONES_OWN = {"second-head": learners.last_layer}
 NETWORKS_OF_ONES_OWN = {
     "dropout": learners.Dropout,
     "convolutional": learners.Convolutional,
