@@ -156,7 +156,7 @@ OTHERS = {
     },
     "claims": {"argument", "builtin", "choose", "feasible", "get", "load"},
     "losses": {"cross_entropy", "get", "hinge", "logistic", "names", "square"},
-    "models": {"classifier", "edited", "estimator", "member", "panel"},
+    "models": {"classifier", "edited", "estimator", "member", "panel", "torch_learner"},
     "networks": {"get"},
     "plots": {
         "bounds",
@@ -164,6 +164,7 @@ OTHERS = {
         "claims",
         "comparison",
         "discrimination",
+        "leaderboard",
         "phase",
         "preference",
         "visibility",

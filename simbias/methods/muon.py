@@ -6,10 +6,12 @@ X <- a X + (b A + c A^2) X, A = X X^T, bring its singular values near 1; the ste
 learning_rate sqrt(max(1, columns / rows)) X, of a matrix that has a row for each input.
 """
 
+import jax
 import optax
 from optax import contrib
 
 from simbias._checks import real
+from simbias._types import Params, PyTree
 from simbias.methods.descent import FLOAT32, descent
 from simbias.methods.schedules import Schedule
 from simbias.training.method import Hyper, Method
@@ -58,9 +60,14 @@ def muon(
 
 
 def _muon(hyper: Hyper) -> optax.GradientTransformation:
-    return contrib.muon(
-        hyper["learning_rate"],
-        beta=hyper["beta"],
-        weight_decay=hyper["weight_decay"],
-        adam_learning_rate=hyper["adam_learning_rate"],
-    )
+    rate, beta, decay = hyper["learning_rate"], hyper["beta"], hyper["weight_decay"]
+    # optax's own has no learning rate for Adam in all its versions
+    parts = {
+        "matrix": contrib.muon(rate, beta=beta, weight_decay=decay),
+        "other": optax.nadam(hyper["adam_learning_rate"]),
+    }
+    return optax.partition(parts, _kinds)
+
+
+def _kinds(params: Params) -> PyTree:
+    return jax.tree.map(lambda leaf: "matrix" if leaf.ndim == 2 else "other", params)
