@@ -149,17 +149,38 @@ def test_settings_out_of_range_are_refused_in_one_line(make, settings, line):
         getattr(simbias.methods, make)(**settings)
 
 
-# what they are for: exceptions that SGD leaves wrong on fresh draws after 300 updates
+# what they are for: four networks, on exceptions and on points whose simple coordinate says nothing
 
 
-def fresh_exceptions(method, updates=300):
+def report_after(updates, method):
     task, stop = simbias.tasks.get("noisy-lms-5", dim=4), simbias.Stop(max_updates=updates)
     stack = simbias.train(task, simbias.MLP(16), method, n_train=2000, seeds=4, stop=stop)
-    return simbias.validate(stack, n_certify=4000).exceptions.fresh.value
+    return simbias.validate(stack, n_certify=4000)
+
+
+SGD = {"learning_rate": 0.1, "momentum": 0.9}
 
 
 @pytest.mark.slow
 def test_group_dro_with_exact_groups_learns_the_group_that_sgd_leaves_wrong():
-    sgd = fresh_exceptions(simbias.sgd(learning_rate=0.1, momentum=0.9))
-    dro = fresh_exceptions(simbias.methods.group_dro(learning_rate=0.1, momentum=0.9))
+    sgd = report_after(300, simbias.sgd(**SGD)).exceptions.fresh.value
+    dro = report_after(300, simbias.methods.group_dro(**SGD)).exceptions.fresh.value
     assert sgd.max() < 0.35 and dro.min() > 0.5 and (dro - sgd).min() > 0.4
+
+
+@pytest.mark.slow
+def test_a_network_that_contradicts_another_on_randomised_points_relies_on_other_coordinates():
+    sgd = report_after(1000, simbias.sgd(**SGD)).reliance.s_accuracy.value
+    d_bat = simbias.methods.d_bat(**SGD, first_updates=500, alpha=1.0)
+    assert sgd.max() < 0.6 and report_after(1000, d_bat).reliance.s_accuracy.value.min() > 0.85
+
+
+@pytest.mark.slow
+def test_what_was_learned_of_the_slabs_stays_in_proportion_to_what_is_kept_of_it():
+    """Half of the pretrained parameters leaves less than all of them: C.7 of Shah et al."""
+    half, whole = (
+        report_after(1000, simbias.methods.pretraining(**SGD, first_updates=500, alpha=alpha))
+        for alpha in (0.5, 1.0)
+    )
+    gains = whole.reliance.s_accuracy.value - half.reliance.s_accuracy.value
+    assert gains.min() > 0 and (whole.exceptions.fresh.value > 0.98).all()
