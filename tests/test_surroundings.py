@@ -171,7 +171,7 @@ OTHERS = {
     },
     "methods": set(methods.__all__),  # settings are checked, nothing is computed
     "quantities": {"quantity", "unit_named"},
-    "results": {"load_fitted", "summarise"},
+    "results": {"leaderboard", "load_fitted", "summarise"},
     "runner": set(),
     "suites": {"load"},
     "tasks": {"described", "get", "identifying", "identity", "names"},
