@@ -335,6 +335,11 @@ def test_any_transformation_of_optax_is_a_method_by_its_name():
     [
         ({"transform": "lioness"}, "^transform: unknown name 'lioness', nearest: lion"),
         ({"transform": "lbfgs"}, "^transform: got 'lbfgs', allowed: .*parameters alone.*TypeError"),
+        (
+            {"transform": "noisy_sgd", "eta": 0.1, "gamma": 0.1, "key": 0},
+            "^transform: .*random numbers",
+        ),
+        ({"transform": "schedule_free_sgd"}, "^transform: unknown name"),
         ({"b3": 0.9}, "^optax.lion: option: unknown name 'b3', nearest: b"),
         ({"mu_dtype": "wide"}, "^transform: got 'lion', allowed: .*its options .*TypeError"),
         ({"transform": 3}, "^transform: unknown name 3"),

@@ -12,12 +12,13 @@ from optax import contrib
 
 from simbias._checks import fail, known, real
 from simbias._pinned import lenient, pinned
-from simbias._types import Settings
+from simbias._types import PyTree, Settings
 from simbias.methods.descent import FLOAT32, descent
 from simbias.methods.schedules import Schedule
 from simbias.training.method import Hyper, Method
 
 _OURS = ("transform", "learning_rate", "schedule")
+_LEFT_OUT = ("_", "scale_by_", "schedule_free")  # the last are evaluated at other weights
 
 
 def optax_method(
@@ -30,7 +31,9 @@ def optax_method(
     """Any optax transformation that has a learning rate, by name.
 
     Args:
-        transform: a name in ``optax`` or ``optax.contrib``, such as ``lion``, ``lamb``, ``sophia``.
+        transform: a name in ``optax`` or ``optax.contrib``, such as ``lion``, ``lamb``,
+            ``prodigy``; not those that draw random numbers, or are evaluated at other weights than
+            they descend from.
         learning_rate: step size, > 0.
         schedule: of the learning rate, see ``simbias.methods.schedules``.
         options: further arguments of the transformation; they are compiled in.
@@ -71,7 +74,7 @@ def _transformations() -> dict[str, Callable[..., optax.GradientTransformation]]
         name: getattr(module, name)
         for module in (contrib, optax)
         for name in dir(module)
-        if not name.startswith(("_", "scale_by_")) and isfunction(getattr(module, name))
+        if not name.startswith(_LEFT_OUT) and isfunction(getattr(module, name))
     }
     return {
         name: function
@@ -92,10 +95,12 @@ def _try(transform: str, options: str) -> None:
     """Trace an update of a matrix and a vector, so that a bad option is an error at once."""
     given: Settings = {"transform": transform, **json.loads(options)}
 
-    def update(rate: jax.Array, params: dict[str, jax.Array]) -> optax.Updates:
+    def update(rate: jax.Array, params: dict[str, jax.Array]) -> PyTree:
         chosen = _transform({**given, "learning_rate": rate})
-        return chosen.update(params, chosen.init(params), params)[0]
+        return chosen.update(params, chosen.init(params), params)[1]
 
     with lenient():
         params = {"kernel": jnp.zeros((2, 3)), "bias": jnp.zeros(3)}
-        jax.eval_shape(update, jnp.float32(0.1), params)
+        state = jax.eval_shape(update, jnp.float32(0.1), params)
+    if any(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in jax.tree.leaves(state)):
+        raise ValueError("it draws random numbers, the same for every seed")
