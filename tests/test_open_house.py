@@ -88,7 +88,14 @@ CELLS = {
         name: trained(network={"name": name}, method={"name": "adam", "learning_rate": 0.01})
         for name in NETWORKS_OF_ONES_OWN
     },
-    **{name: fitted(name) for name in ("random-forest", "ensemble", "torch-mlp")},
+    "cnn": trained(network={"name": "cnn", "filters": 4, "depth": 2}),
+    "gru": trained(network={"name": "gru", "width": 16, "depth": 2}),
+    "norm": trained(network={**MLP, "activation": "prelu", "dropout": 0.1, "layer_norm": True}),
+    **{name: fitted(name) for name in ("random-forest", "ensemble", "torch-mlp", "nngp", "ntk")},
+    "import": fitted("import", path="sklearn.ensemble:BaggingClassifier"),
+    "torch": fitted(
+        "torch", module="test_estimators:perceptron", train="test_estimators:by_adam", width=8
+    ),
     **{name: trained(name) for name in ("xor", "rings", "digits")},
 }
 QUICK = ("random-forest",)  # each of the others compiles a training: slow tests
@@ -146,8 +153,8 @@ class Stopping:
 def test_a_guest_is_trained_measured_stopped_resumed_drawn_and_bounded(
     name, house, tmp_path, capsys
 ):
-    if name in ("random-forest", "ensemble", "torch-mlp"):
-        pytest.importorskip("torch" if name == "torch-mlp" else "sklearn")
+    if "experiment" in CELLS[name]:
+        pytest.importorskip("torch" if name.startswith("torch") else "sklearn")
     suite = suite_of(CELLS[name], tmp_path / "house.toml")
     at_once, stopped = tmp_path / "at-once", tmp_path / "stopped"
     assert main(["run", str(suite), "--preset", "only", "--out", str(at_once)]) == 0

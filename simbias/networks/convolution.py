@@ -19,11 +19,11 @@ from simbias.networks.module import Module
 
 class _Convolutional(nnx.Module):
     def __init__(
-        self, inputs: int, classes: int, rngs: nnx.Rngs, filters: int, kernel: int, depth: int
+        self, inputs: int, classes: int, rngs: nnx.Rngs, filters: int, size: int, depth: int
     ) -> None:
-        self.kernel = kernel
+        self.size = size
         channels = [1, *[filters] * (depth - 1)]
-        self.convolutions = nnx.List(fan_in_linear(kernel * c, filters, rngs) for c in channels)
+        self.convolutions = nnx.List(fan_in_linear(size * c, filters, rngs) for c in channels)
         self.hidden = fan_in_linear(inputs * filters, inputs, rngs)
         self.logits = fan_in_linear(inputs, classes, rngs)
 
@@ -31,26 +31,26 @@ class _Convolutional(nnx.Module):
         rows, length = len(x), math.prod(x.shape[1:])
         x = x.reshape(rows, length, 1)
         for convolution in self.convolutions:
-            windows = _windows(x, self.kernel).reshape(rows * length, -1)
+            windows = _windows(x, self.size).reshape(rows * length, -1)
             x = nnx.relu(convolution(windows)).reshape(rows, length, -1)
         return self.logits(nnx.relu(self.hidden(x.reshape(rows, -1))))
 
 
 def _windows(
-    x: Float[Array, "rows length channels"], kernel: int
+    x: Float[Array, "rows length channels"], size: int
 ) -> Float[Array, "rows length values"]:
     """The values around each position, with zeros beyond both ends."""
-    length, before = x.shape[1], (kernel - 1) // 2
-    padded = jnp.pad(x, ((0, 0), (before, kernel - 1 - before), (0, 0)))
-    return jnp.concatenate([padded[:, i : i + length] for i in range(kernel)], axis=2)
+    length, before = x.shape[1], (size - 1) // 2
+    padded = jnp.pad(x, ((0, 0), (before, size - 1 - before), (0, 0)))
+    return jnp.concatenate([padded[:, i : i + length] for i in range(size)], axis=2)
 
 
-def cnn(*, filters: int = 32, kernel: int = 7, depth: int = 1, classes: int = 2) -> Module:
+def cnn(*, filters: int = 32, kernel_size: int = 7, depth: int = 1, classes: int = 2) -> Module:
     """One-dimensional convolutions with ReLUs, then one hidden layer.
 
     Args:
         filters: of each convolution.
-        kernel: inputs that each filter reads.
+        kernel_size: inputs that each filter reads.
         depth: number of convolutions.
         classes: number of logits.
 
@@ -65,11 +65,11 @@ def cnn(*, filters: int = 32, kernel: int = 7, depth: int = 1, classes: int = 2)
         >>> net.apply(params, jax.numpy.ones((3, 20))).shape
         (3, 2)
     """
-    filters, kernel = whole("filters", filters), whole("kernel", kernel)
+    filters, size = whole("filters", filters), whole("kernel_size", kernel_size)
     depth = whole("depth", depth, most=1000)
 
     def make(shape: tuple[int, ...], classes: int, rngs: nnx.Rngs) -> nnx.Module:
-        return _Convolutional(math.prod(shape), classes, rngs, filters, kernel, depth)
+        return _Convolutional(math.prod(shape), classes, rngs, filters, size, depth)
 
-    options = (("filters", filters), ("kernel", kernel), ("depth", depth))
+    options = (("filters", filters), ("kernel_size", size), ("depth", depth))
     return Module("cnn", make, classes, options)
