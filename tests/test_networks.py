@@ -191,7 +191,9 @@ def test_a_prelu_is_a_learned_multiple_of_what_is_negative_and_a_layer_norm_has_
 
 
 @pytest.mark.parametrize(
-    "network", (MLP(8, 1, "prelu"), MLP(8, 1, layer_norm=True), networks.get("cnn")), ids=str
+    "network",
+    (MLP(8, 1, "prelu"), MLP(8, 1, layer_norm=True), networks.get("cnn")),
+    ids=lambda net: net.label,
 )
 def test_what_is_no_affine_layers_is_said_to_be_none_where_layers_are_read(network):
     params = network.init(jax.random.key(0), (4,), 2)

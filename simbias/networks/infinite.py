@@ -28,7 +28,7 @@ import numpy as np
 from jaxtyping import Float
 
 _TINY = 1e-300
-_BLOCK = 2**17  # entries that are computed together: they stay in a core's cache
+_BLOCK = 2**15  # entries that are computed together: they stay in a core's cache
 Laws = Sequence[tuple[float, float]]  # of each layer: w and b
 
 
@@ -59,30 +59,44 @@ def relu_kernel(
     first, second = (scale * (points**2).sum(axis=1) + bias for points in (x, other))
     rows = max(_BLOCK // len(other), 1)
     for i in range(0, len(x), rows):
-        kernel[i : i + rows] = _deeper(
-            kernel[i : i + rows], first[i : i + rows], second, hidden, tangent
-        )
+        _deepen(kernel[i : i + rows], first[i : i + rows], second, hidden, tangent)
     return kernel
 
 
-def _deeper(
+def _deepen(
     kernel: Float[np.ndarray, "rows others"],
     first: Float[np.ndarray, " rows"],
     second: Float[np.ndarray, " others"],
     hidden: Laws,
     tangent: bool,
-) -> Float[np.ndarray, "rows others"]:
-    """From the covariance of the first layer, and the variances at both sets, to the last."""
-    moved = kernel
+) -> None:
+    """From the covariance of the first layer to what is asked of the last, in place.
+
+    Args:
+        kernel: the covariance, which is overwritten.
+        first, second: the variances at both sets of points.
+        hidden: w and b of the layers that read hidden units.
+        tangent: whether the tangent kernel is asked for.
+    """
+    moved = kernel.copy() if tangent else kernel
     for weight, bias in hidden:
         # a point of no size has no direction, and no covariance
-        deviations = [np.sqrt(np.maximum(variance, _TINY)) for variance in (first, second)]
-        sizes = deviations[0][:, None] * deviations[1][None]
-        cosine = np.clip(kernel / sizes, -1, 1)
-        rest = math.pi - np.arccos(cosine)
-        sine = np.sqrt((1 - cosine) * (1 + cosine))
-        kernel = (weight / (2 * math.pi)) * sizes * (sine + rest * cosine) + bias
+        across = np.sqrt(np.maximum(first, _TINY))[:, None]
+        along = np.sqrt(np.maximum(second, _TINY))[None]
+        kernel /= across
+        kernel /= along
+        np.clip(kernel, -1, 1, out=kernel)  # the cosine of t
+        angle = np.arccos(kernel)
+        sine = np.sin(angle)
+        rest = np.subtract(math.pi, angle, out=angle)
+        kernel *= rest
+        kernel += sine
+        kernel *= weight / (2 * math.pi) * across
+        kernel *= along
+        kernel += bias
         if tangent:
-            moved = kernel + (weight / (2 * math.pi)) * rest * moved
+            rest *= weight / (2 * math.pi)
+            moved *= rest
+            moved += kernel
         first, second = weight * first / 2 + bias, weight * second / 2 + bias
-    return moved if tangent else kernel
+    kernel[...] = moved

@@ -84,8 +84,7 @@ class _Module(nnx.Module):
             x = self.norms[i](x) if self.norms else x
             x = self.prelus[i](x) if self.activation is None else self.activation(x)
             if self.dropout and key is not None:
-                kept = jax.random.bernoulli(jax.random.fold_in(key, i), 1 - self.dropout, x.shape)
-                x = jnp.where(kept, x / (1 - self.dropout), 0.0)
+                x = _dropped(x, self.dropout, jax.random.fold_in(key, i))
             values.append(x)
         return values
 
@@ -93,6 +92,20 @@ class _Module(nnx.Module):
         self, x: Float[Array, "rows dim"], key: Key[Array, ""] | None = None
     ) -> Float[Array, "rows classes"]:
         return self.layers[-1](self.hidden(x, key)[-1])
+
+
+def _dropped(
+    x: Float[Array, "rows units"], proportion: float, key: Key[Array, ""]
+) -> Float[Array, "rows units"]:
+    """Units that are 0 with a probability, to 16 bits, and otherwise divided by the rest of 1.
+
+    Two units share a draw of 32 bits, which takes most of the time.
+    """
+    rows, units = x.shape
+    drawn = jax.random.bits(key, (rows, (units + 1) // 2), jnp.uint32)
+    halves = jnp.concatenate([drawn >> 16, drawn & 0xFFFF], axis=1)[:, :units]
+    silent = round(proportion * 2**16)
+    return jnp.where(halves < silent, 0.0, x / (1 - silent / 2**16))
 
 
 @dataclass(frozen=True)
