@@ -26,6 +26,7 @@ _ROOMS = (
     "methods",
     "models",
     "networks",
+    "papers",
     "plots",
     "quantities",
     "results",

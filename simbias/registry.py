@@ -29,6 +29,10 @@ NETWORKS = Registry(
         "gru": Entry(
             "simbias.networks.recurrent:gru", "gated recurrent units, a few inputs a step"
         ),
+        "committee": Entry(
+            "simbias.networks.committee:Committee",
+            "a layer of ReLUs with fixed signs, of Theorem 1",
+        ),
         "ensemble": Entry(
             "simbias.networks.ensemble:ensemble", "members of any network, each trained alone"
         ),
@@ -121,9 +125,6 @@ SUITES = Registry(
         "certify": Entry(
             "simbias.suites:certify.toml", "rising n: from how many points on bounds certify"
         ),
-        "mitigation": Entry(
-            "simbias.suites:mitigation.toml", "learners side by side: who resists simplicity bias"
-        ),
         "prefer": Entry(
             "simbias.suites:prefer.toml", "networks and achievable solutions for bounds to prefer"
         ),
@@ -214,6 +215,7 @@ QUANTITIES = Registry(
                 "early_stopping_difference", "seed_agreement", "conflict_slope",
                 "worst_group_accuracy", "corruption_error",
             ),
+            "quantities.robustness": ("attacked_accuracy", "universal_share", "ensemble_gain"),
             "bounds.quantities": (
                 "held_out_points",
                 "bound_value",

@@ -1,11 +1,12 @@
 """A small display of every kind of figure, with numbers that are all different."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
 import simbias
-from simbias import plots
+from simbias import papers, plots
 from simbias.bounds import Certifying, Evaluation, Record
 from simbias.bounds.discrimination import Interval, RankingScore
 from simbias.bounds.preference import NetworkPair
@@ -21,6 +22,7 @@ from simbias.plots._points import PlottedPoints
 from simbias.plots.visibility import VisibilityRow
 from simbias.results.summary import Mean, Summary
 from simbias.results.transitions import Transitions
+from simbias.stats.estimate import Estimate
 from simbias.training.cell import Cell
 from simbias.validation import control
 
@@ -313,3 +315,12 @@ GRIDS = {
     "certify": (1, 2),
     "islands": (1, 3),
 }
+
+
+def reproduced():
+    """A paper of one number, and the number beside ours."""
+    paper = papers.load("pitfalls")
+    number = paper.exhibits[0].numbers[1]
+    small = replace(paper, exhibits=(replace(paper.exhibits[0], numbers=(number,)),))
+    measured = Estimate(*np.array([[0.941, 0.942, 0.943]] * 3))
+    return small, [papers.judge(number, measured, ["done"] * 3)]

@@ -54,7 +54,8 @@ def arguments(quantity):
     return list(product(*(ARGUMENTS[kind] for kind in kinds)))
 
 
-APART = ("early_stopping_difference", "island_excess")  # for one network, see below
+# for one network, see below; of ensembles only, see test_attacks
+APART = ("early_stopping_difference", "island_excess", "ensemble_gain")
 EVERY = [
     (name, given)
     for name, quantity in declared().items()

@@ -158,6 +158,7 @@ OTHERS = {
     "losses": {"cross_entropy", "get", "hinge", "logistic", "names", "square"},
     "models": {"classifier", "edited", "estimator", "member", "panel", "torch_learner"},
     "networks": {"get"},
+    "papers": {"judge", "load", "names", "reproduce", "reproductions"},
     "plots": {
         "bounds",
         "certify",

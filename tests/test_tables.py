@@ -29,6 +29,7 @@ MADE = {  # a small table of every kind
     "preference_table": lambda make: make(
         [Preference("vc", "bound", "explicit", 0, 20, 0, 0, 0.3, 0.3, 0.0, 1.0)]
     ),
+    "reproduction_table": lambda make: make(*displays.reproduced()),
     "summary_table": lambda make: make([displays.cell(2, [100.0], 0.3)]),
     "verdicts_table": lambda make: make([displays.verdict("x", "refuted", *ENDS) | VERDICT]),
     "vocabulary_table": lambda make: make(),

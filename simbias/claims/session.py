@@ -285,7 +285,7 @@ def _units(claim: Claim, count: int, first: int, networks: Networks) -> Units:
         values[reference] = Estimate(*np.array([known.get(i, unmeasured) for i in ids]).T)
     expressions = [claim.quantity, *(premise.expression for premise in claim.premises)]
     quantity, *premises = (
-        _evaluated(expression, values, claim.populations, len(ids)) for expression in expressions
+        evaluated(expression, values, claim.populations, len(ids)) for expression in expressions
     )
     missing = []
     for i in range(len(ids)):
@@ -302,7 +302,7 @@ def _units(claim: Claim, count: int, first: int, networks: Networks) -> Units:
     return Units(tuple(names), quantity, tuple(premises), tuple(missing))
 
 
-def _evaluated(
+def evaluated(
     expression: Expression,
     values: Mapping[Reference, Estimate],
     cells: Mapping[str, OwnCell],

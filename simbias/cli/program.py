@@ -9,6 +9,7 @@ from simbias._process import DONE, FAILED, USAGE, print_error, stopped
 from simbias.cli.argue import argue
 from simbias.cli.names import doctor, info, list_
 from simbias.cli.parser import Verbs, parse
+from simbias.cli.reproduce import reproduce
 from simbias.cli.results import export, plot, query, table
 from simbias.cli.runs import run, status
 from simbias.cli.theory import bounds, claims
@@ -23,6 +24,7 @@ VERBS: Verbs = {
     "bounds": bounds,
     "claims": claims,
     "argue": argue,
+    "reproduce": reproduce,
     "export": export,
     "query": query,
     "doctor": doctor,

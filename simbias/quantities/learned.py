@@ -31,7 +31,6 @@ from simbias.validation import (
 from simbias.validation.conflicts import ConflictReport
 from simbias.validation.controls import RULES
 from simbias.validation.corruption import CORRUPTIONS
-from simbias.validation.geometry import layers_of
 from simbias.validation.paired import paired
 from simbias.validation.risk import count
 from simbias.validation.transition import EXCESS, first_update, settled
@@ -214,7 +213,7 @@ def control_risk(subject: Subject, rule: str) -> Estimate:
     return validate(explicit, n_certify=subject.n_certify, confidence=subject.confidence).risk
 
 
-@quantity(-math.inf, math.inf, needs=("relu layers", "simple set"), column="none")
+@quantity(-math.inf, math.inf, needs=("first layer", "simple set"), column="none")
 def log_weight_ratio(subject: Subject) -> list[float]:
     """Log of first-layer weight on simple over slab coordinates, each a root mean square."""
     stack, task = subject.stack, subject.stack.cell.block_task
@@ -225,6 +224,9 @@ def log_weight_ratio(subject: Subject) -> list[float]:
         if fault:
             ratios.append(np.nan)
             continue
-        mean_square = (layers_of(stack, i)[0].weight ** 2).mean(axis=1)  # by unrotated coordinate
+        own = jax.tree.map(lambda leaf, place=i: leaf[place], stack.params)
+        first = stack.cell.network.to_layers(own)[0].weight
+        unrotated = np.asarray(stack.rotation[i], np.float64) @ first
+        mean_square = (unrotated**2).mean(axis=1)
         ratios.append(0.5 * np.log(mean_square[simple].mean() / mean_square[slabs].mean()))
     return ratios

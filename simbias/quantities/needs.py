@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from simbias._checks import fail
+from simbias.networks import Committee, Ensemble
 from simbias.networks.mlp import is_relu
 from simbias.tasks import BlockTask
 from simbias.training.cell import Cell
@@ -46,6 +47,11 @@ def _relu_layers(cell: Cell) -> bool:
     return is_relu(network)
 
 
+def _first_layer(cell: Cell) -> bool:
+    network = getattr(cell, "network", None)
+    return is_relu(network) or isinstance(network, Committee)
+
+
 NEEDS = {
     "network": Need(
         lambda cell: hasattr(cell, "network"),
@@ -67,6 +73,18 @@ NEEDS = {
     ),
     "relu layers": Need(
         _relu_layers, "network", "an MLP of relu units", "no layers of relu units to read"
+    ),
+    "first layer": Need(
+        _first_layer,
+        "network",
+        "an MLP of relu units, or a committee",
+        "no first layer of relu units to read",
+    ),
+    "members": Need(
+        lambda cell: isinstance(getattr(cell, "network", None), Ensemble),
+        "network",
+        "an ensemble",
+        "no members",
     ),
     "exact risk": Need(
         lambda cell: not any(block.is_normal for block in getattr(cell.task, "blocks", ())),

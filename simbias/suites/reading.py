@@ -78,7 +78,7 @@ def _suite(file: str, table: Settings) -> Suite:
             for key in experiment.needed:
                 if key not in merged:
                     raise ValueError(f"{file}: {place}: key {key!r} is missing here and in tasks")
-            expanded = _expand(f"{file}: {place}", merged)
+            expanded = expand(f"{file}: {place}", merged)
             cells += expanded
             total += len(expanded)
             if total > _MOST_CELLS:
@@ -135,7 +135,7 @@ def _entries(file: str, table: Settings, shared: Settings) -> Iterator[Published
         cell = {key: value for key, value in entry.items() if key != "values"}
         merged = _merged(file, place, table["tasks"], shared, cell)
         if all(key in merged for key in experiment_of(cell).needed):
-            for settings in _expand(f"{file}: {place}", merged):
+            for settings in expand(f"{file}: {place}", merged):
                 yield Published(f"{file}: {place}", settings, entry["values"])
 
 
@@ -162,7 +162,7 @@ def _merged(file: str, place: str, tasks: Settings, shared: Settings, cell: Sett
     return merged
 
 
-def _expand(place: str, cell: Settings) -> list[Settings]:
+def expand(place: str, cell: Settings) -> list[Settings]:
     """The cells of a product: over every setting that is an array of values."""
     axes = {axis: value for axis, value in by_part(cell).items() if isinstance(value, list)}
     for axis, values in axes.items():

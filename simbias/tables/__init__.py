@@ -1,5 +1,5 @@
 """All text of tables: headings, cells and captions."""
 
-from simbias.tables.text import TextTable, latex
+from simbias.tables.text import TextTable, latex, markdown
 
-__all__ = ["TextTable", "latex"]
+__all__ = ["TextTable", "latex", "markdown"]

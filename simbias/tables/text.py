@@ -62,3 +62,25 @@ def latex(table: TextTable) -> str:
             "",
         ]
     )
+
+
+def markdown(table: TextTable) -> str:
+    """The table in Markdown, its caption below it.
+
+    Examples:
+        >>> from simbias.tables import TextTable, markdown
+        >>> table = TextTable(("network", "risk"), [["(8,1)", "0.010"]], "risk: on fresh points")
+        >>> print(markdown(table))
+        | network | risk |
+        |---|---|
+        | (8,1) | 0.010 |
+        <BLANKLINE>
+        risk: on fresh points
+    """
+
+    def row(texts: Sequence[str]) -> str:
+        escaped = [text.replace("|", "\\|") for text in texts]
+        return f"| {' | '.join(escaped)} |"
+
+    lines = [row(table.head), "|" + "---|" * len(table.head), *map(row, table.lines)]
+    return "\n".join([*lines, *(["", table.caption] if table.caption else [])])
