@@ -11,13 +11,14 @@ from simbias.cli.names import doctor, info, list_
 from simbias.cli.parser import Verbs, parse
 from simbias.cli.reproduce import reproduce
 from simbias.cli.results import export, plot, query, table
-from simbias.cli.runs import run, status
+from simbias.cli.runs import run, status, tune
 from simbias.cli.theory import bounds, claims
 
 VERBS: Verbs = {
     "list": list_,
     "info": info,
     "run": run,
+    "tune": tune,
     "status": status,
     "table": table,
     "plot": plot,

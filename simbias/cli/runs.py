@@ -1,4 +1,4 @@
-"""The verbs that make runs and say how far they have come: run, status."""
+"""The verbs that make runs and say how far they have come: run, tune, status."""
 
 import shlex
 from collections import Counter
@@ -13,7 +13,7 @@ from simbias._numbers import counted
 from simbias._process import DONE, FAILED, print_error, program
 from simbias.cli.results import draw_computed, print_summary
 from simbias.cli.shared import Directory, Several, Suite, each, open_store, start_jax
-from simbias.console import make_console, print_text
+from simbias.console import make_console, print_table, print_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,6 +82,54 @@ def run(
         for again in _full_run(suite, out, seeds, sets, n_certify, cores):
             print_text(console, f"the full run: {again}")
     return FAILED if {"error", "diverged"} & set(statuses) else DONE
+
+
+def tune(
+    suite: Suite,
+    /,
+    preset: str = "standard",
+    trials: int = 8,
+    seeds: int = 2,
+    out: Path | None = None,
+    cores: int | None = None,
+) -> int:
+    """Tune a suite's methods by random search, and write a suite with what was found beside it.
+
+    Equally many trials for each method that the suite gives a space, on seeds of their own, judged
+    by select draws alone. The suite that is written holds the preset's learners as they were, and
+    tuned: simbias run DIR/tuned.toml --preset PRESET. A rerun resumes.
+
+    Args:
+        suite: a registered suite, or a suite file.
+        preset: whose methods are tuned.
+        trials: random settings for each, beside its own.
+        seeds: on which each of them is trained.
+        out: the run directory; default: runs/SUITE-tune.
+        cores: CPU cores to compute on; default: all that the process may use.
+    """
+    start_jax(cores)
+    import tomli_w
+
+    from simbias import suites
+    from simbias.runner.execute import execute, prepare
+    from simbias.runner.progress import ConsoleReporter
+    from simbias.runner.tune import trials_plan, tuned, tuned_suite
+    from simbias.tables.tuned import tuned_table
+
+    console = make_console()
+    loaded = suites.load(suite)
+    plan = trials_plan(loaded, preset, trials=trials, seeds=seeds)
+    directory = out or Path("runs") / plan.suite
+    store = open_store(directory, create=True)
+    prepare(plan, store)
+    with ConsoleReporter(console) as reporter:
+        execute(plan, store, reporter)
+    learners = tuned(store, loaded, preset, trials=trials)
+    print_table(console, tuned_table(learners))
+    path = directory / "tuned.toml"
+    store.write_text(path, tomli_w.dumps(tuned_suite(loaded, preset, learners)))
+    print_text(console, f"simbias run {path} --preset {preset}")
+    return DONE
 
 
 def status(directory: Directory, /) -> int:

@@ -63,7 +63,7 @@ class LeaderboardDisplay(style.Display):
         >>> store = simbias.runner.keep(stack, "run", n_certify=10_000)
         >>> display = simbias.plots.leaderboard(simbias.results.leaderboard(store))
         >>> display.tasks, display.learners(display.tasks[0])
-        (['noisy-lms-5, d 4, n 1,000'], ['sgd'])
+        (['noisy-lms-5, d 4, n 1k'], ['sgd'])
     """
 
     rows: tuple[LeaderboardRow, ...]

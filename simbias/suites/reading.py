@@ -15,6 +15,7 @@ from simbias._types import Settings
 from simbias.experiments import Experiment, experiment_of, experiments
 from simbias.experiments.registered import KEY
 from simbias.registry import SUITES
+from simbias.suites.spaces import read_spaces
 from simbias.suites.suite import Preset, Published, Suite
 from simbias.training.stack import MOST_NETWORKS
 from simbias.training.words import by_part
@@ -51,7 +52,7 @@ def load(name: str) -> Suite:
 
 
 def _suite(file: str, table: Settings) -> Suite:
-    _check(file, "", table, _SUITE, {"published": list})
+    _check(file, "", table, _SUITE, {"published": list, "tune": dict})
     for key, name in [("name", table["name"]), *(("presets", name) for name in table["presets"])]:
         if not re.fullmatch(r"[\w-]{1,100}", name):  # both name the run's directory
             raise fail(f"{file}: {key}", name, "letters, digits, - and _, at most 100")
@@ -96,7 +97,8 @@ def _suite(file: str, table: Settings) -> Suite:
             tuple(cells),
             tuple(_entries(file, table, _without_lists(shared))),
         )
-    return Suite(table["name"], table["summary"], table["source"], presets)
+    spaces = read_spaces(f"{file}: tune", table.get("tune", {}))
+    return Suite(table["name"], table["summary"], table["source"], presets, spaces)
 
 
 def _shared_keys() -> dict[str, type]:

@@ -1,10 +1,12 @@
 """The data of a suite: presets of cells, and the published values they should meet."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from simbias._checks import known
 from simbias._types import Settings
+from simbias.suites.spaces import Space
 
 
 class Published(NamedTuple):
@@ -52,6 +54,7 @@ class Suite:
     Attributes:
         name, summary, source: strings.
         presets: by name.
+        spaces: of settings that methods may be tuned over, by method.
 
     Examples:
         >>> import simbias
@@ -66,6 +69,7 @@ class Suite:
     summary: str
     source: str
     presets: dict[str, Preset]
+    spaces: Mapping[str, Space] = field(default_factory=dict)
 
     def preset(self, name: str) -> Preset:
         """The preset of this name; raises ValueError."""
