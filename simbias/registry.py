@@ -125,6 +125,9 @@ SUITES = Registry(
         "certify": Entry(
             "simbias.suites:certify.toml", "rising n: from how many points on bounds certify"
         ),
+        "mitigation": Entry(
+            "simbias.suites:mitigation.toml", "learners side by side: who resists simplicity bias"
+        ),
         "prefer": Entry(
             "simbias.suites:prefer.toml", "networks and achievable solutions for bounds to prefer"
         ),

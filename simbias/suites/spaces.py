@@ -42,7 +42,9 @@ def read_spaces(place: str, table: Settings) -> dict[str, Space]:
             own_place = f"{place}.{method}.{setting}"
             check_keys(own_place, ends, {"low": float, "high": float}, {})
             low = real(f"{own_place}.low", ends["low"], 0, open_low=True)
-            space[setting] = LogUniform(low, real(f"{own_place}.high", ends["high"], low, open_low=True))
+            space[setting] = LogUniform(
+                low, real(f"{own_place}.high", ends["high"], low, open_low=True)
+            )
         spaces[method] = space
     return spaces
 
