@@ -65,7 +65,7 @@ def by_adam(module, x, y, seed):
     optimiser = torch.optim.Adam(module.parameters(), lr=0.01)
     for _ in range(100):
         optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(module(x), y.clamp(max=module(x).shape[1] - 1)).backward()
+        torch.nn.functional.cross_entropy(module(x), y).backward()
         optimiser.step()
 
 
@@ -226,9 +226,17 @@ def test_a_torch_module_with_its_training_is_an_estimator():
         ValueError, match="^wrong: seed 0: classifier: got .scores of 3 classes., all"
     ):
         simbias.train(TASK, wrong, n_train=20)
-    for make, argument in ((dict, "module"), (perceptron, "train")):
-        other = simbias.models.torch_learner("other", make, lambda *_: 3)
-        with pytest.raises(ValueError, match=f"^other: seed 0: {argument}: got .*, allowed: "):
+
+    def broken(*_):
+        raise IndexError("of one's own")
+
+    for make, train, words in (
+        (lambda *_: 3, by_adam, "module: got 3, allowed: a torch module$"),
+        (perceptron, lambda *_: 3, "train: got 3, allowed: the trained module, or None$"),
+        (perceptron, broken, "train: IndexError: of one's own$"),
+    ):
+        other = simbias.models.torch_learner("other", make, train)
+        with pytest.raises(ValueError, match=f"^other: seed 0: {words}"):
             simbias.train(TASK, other, n_train=20)
     with pytest.raises(
         ValueError, match="^estimator torch: setting: unknown name 'widht', nearest"

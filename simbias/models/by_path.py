@@ -159,17 +159,36 @@ class _TorchLearner:
         torch = import_module("torch")
         inputs = torch.tensor(x.reshape(len(x), -1), dtype=torch.float32)
         self._classes = max(int(y.max()) + 1, 2)
+        labels = torch.tensor(y, dtype=torch.int64)
         with torch.random.fork_rng():
             torch.manual_seed(self._state)
-            module = self._make(inputs.shape[1], self._classes, **self._settings)
+            module = self._own(
+                "module", self._make, inputs.shape[1], self._classes, **self._settings
+            )
             if not isinstance(module, torch.nn.Module):
                 raise fail("module", module, "a torch module")
-            labels = torch.tensor(y, dtype=torch.int64)
-            trained = self._train(module, inputs, labels, self._state)
+            # of another shape it is refused here, in clearer words than a loop's own
+            self._own(
+                "module", classifier(module, classes=self._classes).scores, inputs[:2].numpy()
+            )
+            trained = self._own("train", self._train, module, inputs, labels, self._state)
         trained = module if trained is None else trained
         if not isinstance(trained, torch.nn.Module):
             raise fail("train", trained, "the trained module, or None")
         self._module = trained
+
+    @staticmethod
+    def _own(
+        place: str, function: Callable[..., _TorchModule], *args: object, **settings: object
+    ) -> _TorchModule:
+        """What a user's function returns; what it raises in one line, as a ValueError."""
+        try:
+            return function(*args, **settings)
+        except ValueError:
+            raise
+        except Exception as error:
+            words = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise ValueError(f"{place}: {words}") from error
 
     def scores(self, x: Float[AnyArray, "rows *shape"]) -> Float[np.ndarray, "rows classes"]:
         flat = np.asarray(x).reshape(len(x), -1)
