@@ -22,7 +22,7 @@ from simbias._types import AnyArray
 from simbias.models.estimators import Estimator
 from simbias.networks.infinite import relu_kernel
 
-_ROWS = 512  # of the kernel at once
+_ENTRIES = 2**22  # of the kernel at once: small matrix products wait for each other's threads
 _DEFAULTS = {"depth": 1, "ridge": 1e-6, "weight_variance": 1 / 3, "bias_variance": 1 / 3}
 
 
@@ -107,8 +107,9 @@ class _Regression:
         fits("n_train", rows, 8.0 * rows**2)
         # the half that is factorised, column by column: no second copy is made
         kernel = np.zeros((rows, rows), order="F")
-        for i in range(0, rows, _ROWS):
-            end = min(i + _ROWS, rows)
+        together = _together(rows)
+        for i in range(0, rows, together):
+            end = min(i + together, rows)
             kernel[:end, i:end] = self._kernel(self._x[i:end], self._x[:end]).T
         diagonal = np.einsum("ii->i", kernel)
         diagonal += self._ridge * diagonal.mean()
@@ -125,9 +126,10 @@ class _Regression:
     ) -> Float[np.ndarray, "rows classes"]:
         """The value of each class's function."""
         asked = np.asarray(x, np.float64).reshape(len(x), -1)
+        together = _together(len(self._x))
         blocks = [
-            self._kernel(asked[i : i + _ROWS], self._x) @ self._coefficients
-            for i in range(0, len(asked), _ROWS)
+            self._kernel(asked[i : i + together], self._x) @ self._coefficients
+            for i in range(0, len(asked), together)
         ]
         return np.concatenate(blocks)
 
@@ -135,3 +137,8 @@ class _Regression:
         inputs = x.shape[1]
         laws = [(self._weight, self._bias / inputs), *[(self._weight, 0.0)] * self._depth]
         return relu_kernel(x, other, laws, tangent=self._tangent)
+
+
+def _together(others: int) -> int:
+    """Points whose kernel with so many others is computed at once."""
+    return max(_ENTRIES // others, 1)
