@@ -156,3 +156,17 @@ def test_a_run_without_learners_has_no_board(tmp_path):
     store.prepare({"suite": "s", "preset": "p", "n_certify": 5, "cells": [], "seeds": []})
     with pytest.raises(ValueError, match="^DIR: got .*without a learner"):
         leaderboard(store)
+
+
+def test_what_was_trained_in_the_session_is_measured_and_each_learner_stands_once(trained):
+    (standing,) = leaderboard([trained], n_certify=2000)
+    report = simbias.validate(trained, n_certify=2000)
+    assert standing.excess_risk.value == pytest.approx(report.risk.value.mean())
+    assert standing.gradients == 200 and standing.reached.value == 0
+    for wrong, words in (
+        ([trained, trained], "twice', allowed: each once"),
+        ([3], "^learners: got 3, allowed: what simbias.train returned"),
+        ([], "^learners: got .., allowed: at least one"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            leaderboard(wrong, n_certify=2000)

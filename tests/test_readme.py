@@ -9,8 +9,11 @@ from typing import NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
+import simbias
+
 README = Path(__file__).parent.parent / "README.md"
 NAMES, OWN = "In Python", "A task, a network, a loss, a method of your own"
+BOARD = "The leaderboard"
 
 
 def examples(title):
@@ -161,3 +164,20 @@ def test_the_example_of_ones_own_learners_runs_and_learns():
     exec(compile(example, "README.md", "exec"), names)
     assert names["stack"].outcome(0)[0] == "done"
     assert names["report"].risk.value[0] < 0.05
+
+
+def test_learners_of_ones_own_stand_on_the_leaderboard(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    *learners, board = examples(BOARD)
+    torch_learner = learners.pop()
+    names = {}
+    for example in (*learners, board):
+        exec(compile(example, "README", "exec"), names)
+    standings = {standing.learner: standing for standing in names["standings"]}
+    assert len(standings) == 4 and standings["sgd, (16,1)"].against is None
+    assert standings["signs, (16,1)"].against.seeds == 2
+    assert (tmp_path / "board.png").exists()
+    pytest.importorskip("torch")
+    exec(compile(torch_learner, "README", "exec"), names)
+    (standing,) = simbias.results.leaderboard([names["torch_adam"]], n_certify=1000)
+    assert standing.learner == "torch-adam" and standing.statuses == {"done": 2}

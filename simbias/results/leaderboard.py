@@ -12,12 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from simbias._checks import fail, instance
-from simbias._defaults import CONFIDENCE
+from simbias._checks import fail, whole
+from simbias._defaults import CONFIDENCE, N_CERTIFY
 from simbias._types import Settings, TableRow
 from simbias.experiments import FINAL, cell_of, experiments, label_of
+from simbias.experiments.classify import NUMBERS
+from simbias.experiments.estimators import MEASURED
 from simbias.experiments.experiment import OwnCell
+from simbias.experiments.numbers import validated
 from simbias.experiments.solutions import SolutionCell
+from simbias.models import Fitted
 from simbias.results.store import Store
 from simbias.results.summary import Mean
 from simbias.stats.binomial import above_median, clopper_pearson, tail
@@ -25,7 +29,9 @@ from simbias.stats.estimate import Estimate
 from simbias.stats.step_down import step_down
 from simbias.stats.student import half_width_of_mean
 from simbias.training.cell import Cell
+from simbias.training.stack import Stack
 from simbias.training.words import phrase, phrases, task_words, varied
+from simbias.validation import validate
 from simbias.validation.transition import EXCESS
 
 SCORES = {"risk": "risk", "s_randomised_accuracy": "S-randomised accuracy"}  # and their words
@@ -113,18 +119,25 @@ class _Entry:
     rows: list[TableRow]  # with a final status, by seed
 
 
-def leaderboard(store: Store, *, confidence: float = CONFIDENCE) -> list[Standing]:
-    """Every learner of a run, task by task, the best mean score first.
+def leaderboard(
+    learners: Store | Sequence[Stack | Fitted],
+    *,
+    n_certify: int = N_CERTIFY,
+    confidence: float = CONFIDENCE,
+) -> list[Standing]:
+    """Every learner, task by task, the best mean score first.
 
-    The reference of a task is the first learner in the suite's order whose method is ``sgd``, or
-    the first where there is none.
+    The reference of a task is the first learner whose method is ``sgd``, or the first where there
+    is none; of a run, in the suite's order.
 
     Args:
-        store: the run directory.
+        learners: a run directory, or what ``simbias.train`` returned.
+        n_certify: fresh points on which what was trained is measured; a run has been measured.
         confidence: probability with which all verdicts hold at once, and all limits.
 
     Raises:
-        ValueError: a run without any learner whose work has ended.
+        ValueError: no learner whose work has ended, two that are the same, or an argument out of
+            range.
 
     Notes:
         Of each comparison two hypotheses are tested, "a seed is better with probability at most
@@ -140,17 +153,24 @@ def leaderboard(store: Store, *, confidence: float = CONFIDENCE) -> list[Standin
         >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
         >>> net, stop = simbias.MLP(8), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, simbias.sgd(), n_train=1000, seeds=2, stop=stop)
-        >>> store = simbias.runner.keep(stack, "run", n_certify=10_000)
-        >>> [standing.statuses for standing in simbias.results.leaderboard(store)]
-        [{'done': 2}]
+        >>> tree = simbias.train(task, simbias.estimator("decision-tree"), n_train=1000, seeds=2)
+        >>> standings = simbias.results.leaderboard([stack, tree], n_certify=10_000)
+        >>> sorted(standing.learner for standing in standings)
+        ['decision-tree', 'sgd']
     """
-    instance("store", store, Store)
+    if isinstance(learners, Store):
+        entries = _kept(learners)
+        arrived = f"{learners.directory}, without a learner"
+        nothing = fail("DIR", arrived, "a directory with some")
+    else:
+        entries = _measured(learners, whole("n_certify", n_certify))
+        nothing = fail("learners", list(learners), "at least one")
     by_task: dict[tuple[str, int], list[_Entry]] = {}
-    for entry in _entries(store):
+    for entry in entries:
         problem = json.dumps(entry.settings["task"], sort_keys=True), entry.settings["n_train"]
         by_task.setdefault(problem, []).append(entry)
     if not by_task:
-        raise fail("DIR", f"{store.directory}, without a learner", "a directory with some")
+        raise nothing
     references = {_reference(entries).cell.name for entries in by_task.values()}
     differences = {
         entry.cell.name: _differences(entry, _reference(entries))
@@ -175,7 +195,27 @@ def leaderboard(store: Store, *, confidence: float = CONFIDENCE) -> list[Standin
     return standings
 
 
-def _entries(store: Store) -> list[_Entry]:
+def _measured(learners: Sequence[Stack | Fitted], n_certify: int) -> list[_Entry]:
+    """Learners that were trained outside of a run, validated."""
+    entries: list[_Entry] = []
+    for learned in learners:
+        if not isinstance(learned, Stack | Fitted):
+            raise fail("learners", learned, "what simbias.train returned")
+        if learned.cell.name in [entry.cell.name for entry in entries]:
+            raise fail("learners", f"{learned.cell.name} twice", "each once, with all its seeds")
+        report = validate(learned, n_certify=n_certify)
+        numbers = MEASURED if isinstance(learned, Fitted) else NUMBERS
+        rows = [
+            {"seed": seed, "status": outcome.status, **outcome.columns}
+            for seed, outcome in zip(
+                learned.seeds, validated(learned, report, numbers, 0.0), strict=True
+            )
+        ]
+        entries.append(_Entry(learned.cell, learned.cell.settings, rows))
+    return entries
+
+
+def _kept(store: Store) -> list[_Entry]:
     """The cells of everything that learns in a run, in the suite's order."""
     entries = []
     for experiment in experiments().values():
