@@ -3,6 +3,7 @@
     python figures/make.py
     python figures/make.py --record pitfalls=runs/pitfalls-standard phase=runs/phase-standard
     python figures/make.py --pairs runs/prefer-standard runs/prefer-found runs/prefer-memorised
+    python figures/make.py --paper standard=runs/reproduce-pitfalls-standard
 
 A record holds what the figures need of a run: every row, the traces and weights of the networks
 that are drawn, the bounds, the verdicts with their evidence, and one network as it was halfway to
@@ -20,7 +21,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 import simbias
-from simbias import plots
+from simbias import papers, plots
 from simbias.bounds.preference import NetworkPair
 from simbias.experiments import arrays, row_name
 from simbias.plots.run import Chosen, most_cut, networks_name
@@ -29,6 +30,8 @@ from simbias.registry import FIGURES
 from simbias.results import Store, load_stack, summarise
 from simbias.results.bounds import read_all
 from simbias.results.preference import network_pairs
+from simbias.runner.claims import open_store
+from simbias.tables.reproduction import reproduction_page
 from simbias.training import replay, stop
 from simbias.training.jobs import Job
 from simbias.training.words import phrases, value_words
@@ -56,8 +59,11 @@ def main() -> None:
     names = ", ".join(RECORDS)
     parser.add_argument("--record", nargs="+", default=[], metavar="NAME=DIR", help=names)
     parser.add_argument("--pairs", nargs="+", type=Path, metavar="DIR", help="runs of prefer")
+    parser.add_argument("--paper", metavar="PRESET=DIR", help="what simbias reproduce has made")
     options = parser.parse_args()
     simbias.configure()
+    if options.paper:
+        record_paper(*options.paper.split("=", 1))
     if options.pairs:
         record_pairs(options.pairs)
     for words in options.record:
@@ -211,6 +217,17 @@ def visible(store: Store) -> plots.Display:
         ]
     name = networks_name(load_stack(store, wide(store)))
     return plots.VisibilityDisplay(name, 0.8, tuple(rows))
+
+
+def record_paper(preset: str, run: str) -> None:
+    """Write page and figure of a reproduction, complete or not, without its networks."""
+    paper, store = papers.load("pitfalls"), open_store(Path(run))
+    ours = papers.reproductions(paper, preset, store)
+    command = f"simbias reproduce {paper.name} --preset {preset}"
+    (HERE / "paper.md").write_text(reproduction_page(paper, preset, ours, command))
+    with tempfile.TemporaryDirectory() as folder:
+        png = plots.reproduction(paper, ours).save(Path(folder, "reproduction.png"), dpi=200)[0]
+        (HERE / png.name).write_bytes(png.read_bytes())
 
 
 def record_pairs(runs: Sequence[Path]) -> None:

@@ -253,7 +253,7 @@ FIGURES = Registry(
         name: Entry(f"simbias.plots.run:{name}_of", "")
         for name in (
             "boundary", "training", "table", "islands", "phase", "bounds", "discrimination",
-            "certify", "preference", "claims", "visibility", "leaderboard",
+            "certify", "preference", "claims", "reproduction", "visibility", "leaderboard",
         )
     },
 )  # fmt: skip

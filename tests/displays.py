@@ -19,6 +19,7 @@ from simbias.plots import (
     TrainingDisplay,
 )
 from simbias.plots._points import PlottedPoints
+from simbias.plots.reproduction import ReproductionDisplay, ReproductionRow
 from simbias.plots.visibility import VisibilityRow
 from simbias.results.summary import Mean, Summary
 from simbias.results.transitions import Transitions
@@ -289,7 +290,29 @@ def leaderboard():
     return LeaderboardDisplay(rows)
 
 
+def reproduced():
+    """A paper of one number, and the number beside ours."""
+    paper = papers.load("pitfalls")
+    number = paper.exhibits[0].numbers[1]
+    small = replace(paper, exhibits=(replace(paper.exhibits[0], numbers=(number,)),))
+    measured = Estimate(*np.array([[0.941, 0.942, 0.943]] * 3))
+    return small, [papers.judge(number, measured, ["done"] * 3)]
+
+
+def reproduction():
+    """Numbers of every outcome, one of which lies beyond the axis."""
+    outcomes = "reproduced", "not reproduced", "inconclusive", "not converged", "not reproduced"
+    values = 0.06, 0.08, 0.071, 0.06, 0.2
+    return ReproductionDisplay(
+        ReproductionRow(
+            f"Table {i // 2}", f"({i},1)", "risk", 0.05, 0.07, x, x - 0.004, x + 0.003, outcome
+        )
+        for i, (outcome, x) in enumerate(zip(outcomes, values, strict=True))
+    )
+
+
 KINDS = {
+    "reproduction": reproduction,
     "leaderboard": leaderboard,
     "preference": preference,
     "boundary": boundary,
@@ -315,12 +338,3 @@ GRIDS = {
     "certify": (1, 2),
     "islands": (1, 3),
 }
-
-
-def reproduced():
-    """A paper of one number, and the number beside ours."""
-    paper = papers.load("pitfalls")
-    number = paper.exhibits[0].numbers[1]
-    small = replace(paper, exhibits=(replace(paper.exhibits[0], numbers=(number,)),))
-    measured = Estimate(*np.array([[0.941, 0.942, 0.943]] * 3))
-    return small, [papers.judge(number, measured, ["done"] * 3)]

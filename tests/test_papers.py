@@ -1,7 +1,9 @@
 """Published numbers beside ours: what is reproduced, what is not, and what cannot be said."""
 
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from small_cells import POPULATION
 
 from simbias import papers
 from simbias.stats.estimate import Estimate
+from simbias.tables.reproduction import published
 
+DIGITS = 5e-4  # by which an interval on the page is rounded
 TABLE_2 = {  # train, test, S^c-randomised and S-randomised accuracy, as published
     "(100,1)": (0.984, 0.940, 0.941, 0.498),
     "(200,1)": (0.998, 0.949, 0.946, 0.498),
@@ -129,8 +133,8 @@ def test_table_2_is_written_down_as_published():
     written = {}
     for number in exhibit.numbers:
         written.setdefault(number.label, {})[number.quantity.text] = number.low
-    for label, published in TABLE_2.items():
-        assert tuple(written[label][name] for name in order) == published
+    for label, values in TABLE_2.items():
+        assert tuple(written[label][name] for name in order) == values
 
 
 def test_every_number_has_a_tolerance_a_reason_and_a_preset_that_holds_those_before():
@@ -184,6 +188,9 @@ def test_a_paper_of_ones_own_is_run_judged_and_resumed(tmp_path):
     assert summary in out
     page = (run / "paper.md").read_text()
     assert summary in page and "all of it" in page and "it is made up" in page
+    assert {path.suffix for path in (run / "figures").glob("reproduction.*")} == {
+        ".png", ".pdf", ".csv",
+    }  # fmt: skip
     lines = [line for line in page.splitlines() if line.startswith("| Table 1")]
     assert [line.split(" | ")[-1] for line in lines] == [
         "reproduced |", "not reproduced |", "reproduced |",
@@ -193,6 +200,27 @@ def test_a_paper_of_ones_own_is_run_judged_and_resumed(tmp_path):
     again = call("reproduce", path, "--preset", "smoke", "--out", run)
     assert again[0] == 0 and summary in again[1]
     assert (run / "paper.md").read_text() == page
+
+
+def test_the_recorded_page_judges_by_the_tolerances_that_are_written_down():
+    page = (Path(__file__).parents[1] / "figures" / "paper.md").read_text()
+    numbers = {
+        (exhibit.where, number.label, number.quantity.text): number
+        for exhibit in papers.load("pitfalls").exhibits
+        for number in exhibit.numbers
+    }
+    lines = [line.strip("| ").split(" | ") for line in page.splitlines() if line.count(" | ") == 7]
+    assert len(lines) > 1
+    for where, label, quantity, value, tolerance, ours, _, outcome in lines[1:]:
+        number = numbers[where, label, quantity]
+        assert (published(number), f"{number.tolerance:g}") == (value, tolerance)
+        if outcome in ("reproduced", "not reproduced"):
+            low, high = map(float, re.search(r"\[(.*), (.*)\]", ours).groups())
+            least, most = number.accepted
+            if outcome == "reproduced":
+                assert least - DIGITS <= low and high <= most + DIGITS
+            else:
+                assert high < least + DIGITS or low > most - DIGITS
 
 
 @pytest.mark.slow

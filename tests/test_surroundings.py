@@ -168,6 +168,7 @@ OTHERS = {
         "leaderboard",
         "phase",
         "preference",
+        "reproduction",
         "visibility",
     },
     "methods": set(methods.__all__),  # settings are checked, nothing is computed

@@ -6,7 +6,9 @@ from typing import Annotated
 import tyro
 
 from simbias._process import DONE, FAILED, print_error
+from simbias.cli.results import draw_computed
 from simbias.cli.shared import start_jax
+from simbias.cli.theory import print_paths
 from simbias.console import make_console, print_table, print_text
 
 
@@ -19,7 +21,7 @@ def reproduce(
 ) -> int:
     """Reproduce the numbers of a paper: train, measure, hold each against what was published.
 
-    Writes the page of it, DIR/paper.md. A rerun on the same directory resumes.
+    Writes the page of it, DIR/paper.md, and the figure. A rerun on the same directory resumes.
 
     Args:
         paper: pitfalls, or the path of a file of published numbers ending in .toml.
@@ -31,6 +33,7 @@ def reproduce(
     from simbias import papers
     from simbias._checks import known
     from simbias.papers.judging import NOT_RUN
+    from simbias.plots.run import Chosen
     from simbias.runner.claims import open_store
     from simbias.runner.progress import ConsoleReporter
     from simbias.tables.reproduction import counts, reproduction_page, reproduction_table
@@ -53,6 +56,8 @@ def reproduce(
     path = directory / "paper.md"
     store.write_text(path, reproduction_page(chosen, preset, reproductions, command))
     print_text(console, str(path))
+    drawn = Chosen(store, reproduced=(chosen, reproductions))
+    print_paths(console, draw_computed(console, "reproduction", drawn))
     missing = any(
         entry.outcome == NOT_RUN and preset in entry.number.seeds for entry in reproductions
     )

@@ -12,6 +12,7 @@ from simbias.plots.leaderboard import LeaderboardDisplay, LeaderboardRow, leader
 from simbias.plots.phase import PhaseDisplay, phase
 from simbias.plots.preference import PreferenceDisplay, preference
 from simbias.plots.regions import RegionsDisplay
+from simbias.plots.reproduction import ReproductionDisplay, ReproductionRow, reproduction
 from simbias.plots.training import TrainingDisplay, training
 from simbias.plots.visibility import VisibilityDisplay, visibility
 
@@ -30,6 +31,8 @@ __all__ = [
     "PhaseDisplay",
     "PreferenceDisplay",
     "RegionsDisplay",
+    "ReproductionDisplay",
+    "ReproductionRow",
     "ComparisonRow",
     "TrainingDisplay",
     "VisibilityDisplay",
@@ -43,6 +46,7 @@ __all__ = [
     "leaderboard",
     "phase",
     "preference",
+    "reproduction",
     "training",
     "visibility",
 ]

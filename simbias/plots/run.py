@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simbias import papers
 from simbias._checks import fail, known
 from simbias._numbers import counted
 from simbias._types import AnyStack
@@ -17,6 +18,8 @@ from simbias.experiments import experiment_of, label_of
 from simbias.experiments.experiment import AnyCell, OwnCell
 from simbias.models import Fitted
 from simbias.networks.mlp import is_relu
+from simbias.papers import Paper, Reproduction
+from simbias.papers.judging import NOT_RUN
 from simbias.plots._figure import Display
 from simbias.plots.boundary import boundary
 from simbias.plots.bounds import bounds
@@ -28,6 +31,7 @@ from simbias.plots.islands import islands
 from simbias.plots.leaderboard import leaderboard
 from simbias.plots.phase import phase
 from simbias.plots.preference import preference
+from simbias.plots.reproduction import reproduction
 from simbias.plots.training import training
 from simbias.plots.visibility import visibility
 from simbias.registry import FIGURES
@@ -38,6 +42,7 @@ from simbias.results.leaderboard import leaderboard as standings_of
 from simbias.results.preference import network_pairs
 from simbias.results.summary import INTERVAL, Summary, cell_settings
 from simbias.results.trained import Trained, check_one, learned, load_sound, trained
+from simbias.runner.claims import SUITE
 from simbias.tasks import BlockTask
 from simbias.tasks.shifts import possible_shifts
 from simbias.training.cell import Cell
@@ -67,6 +72,8 @@ class Chosen(NamedTuple):
             the network changes its label most often.
         note: is called with a line for each network left out.
         bounds: evaluations by cell; None: the latest that the run holds.
+        reproduced: a paper, and each of its numbers beside ours; None: of a paper of this package,
+            from what the run holds.
     """
 
     store: Store
@@ -75,6 +82,7 @@ class Chosen(NamedTuple):
     coordinate: int | None = None
     note: Callable[[str], None] = lambda text: None
     bounds: Bounded | None = None
+    reproduced: tuple[Paper, Sequence[Reproduction]] | None = None
 
 
 class Absent(ValueError):
@@ -237,6 +245,22 @@ def claims_of(chosen: Chosen) -> tuple[str, Display]:
     if not rows:
         raise Absent(chosen.store, "verdicts")
     return "claims", claims(rows)
+
+
+def reproduction_of(chosen: Chosen) -> tuple[str, Display]:
+    """Published numbers of a paper beside ours, of the preset of which most are there."""
+    store = chosen.store
+    entries = [chosen.reproduced] if chosen.reproduced else []
+    if not entries and (store.config() or {}).get("suite") == SUITE:
+        entries = [
+            (paper, papers.reproductions(paper, preset, store, note=chosen.note))
+            for paper in map(papers.load, papers.names())
+            for preset in paper.presets
+        ]
+    run = [sum(ours.outcome != NOT_RUN for ours in entry[1]) for entry in entries]
+    if not any(run):
+        raise Absent(store, "networks of a paper's numbers")
+    return "reproduction", reproduction(*entries[int(np.argmax(run))])
 
 
 def visibility_of(chosen: Chosen) -> tuple[str, Display]:
