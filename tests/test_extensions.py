@@ -47,6 +47,7 @@ ASKED = {
     **{name: ["info", name] for name in [*NAMES, "disc-is-quick"]},
     "run": ["run", "discs", "--preset", "smoke", "--out", "run", "--cores", "1"],
     "table": ["table", "run"],
+    "board": ["table", "run", "--leaderboard"],
     "rows": ["query", "run", "SELECT seed, advantage FROM networks ORDER BY 1", "--format", "json"],
     "proportions": [
         "query",
@@ -121,6 +122,11 @@ def test_its_suite_is_run_and_its_numbers_stand_in_the_table(told):
     assert all(0.3 < row["proportion"] < 0.7 for row in json.loads(told["proportions"]))
     for words in ("advantage", "squares(width 4)", "quadratic", "label 1"):
         assert words in told["table"]
+
+
+def test_its_method_and_its_estimator_stand_on_the_leaderboard_by_name(told):
+    for words in ("signs, brier", "quadratic", "reference"):
+        assert words in told["board"]
 
 
 def test_its_figure_is_drawn_with_the_numbers_beside_it(told, site):
