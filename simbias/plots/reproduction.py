@@ -108,7 +108,7 @@ class ReproductionDisplay(style.Display):
         ax.axvline(0, color="white", linewidth=0.8, zorder=0.5)
         ax.tick_params(axis="y", length=0, labelsize=5)
         ax.spines[["top", "right", "left"]].set_visible(False)
-        ax.set_xlabel("here less published; -1 and 1 are the ends of what is accepted")
+        ax.set_xlabel("ours less published, in tolerances")
         labels = [f"{row.where}: {row.cell}, {_short(row.number)}" for row in self.rows]
         ax.set_yticks(range(len(self.rows)), labels)
         for y, row in enumerate(self.rows):
