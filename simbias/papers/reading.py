@@ -7,6 +7,7 @@ range, by what measures it (the language of claims). ``tolerance`` is a number, 
 """
 
 from collections.abc import Iterable
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -67,9 +68,17 @@ def load(name: str) -> Paper:
     """
     instance("paper", name, str)
     if name.endswith(".toml"):
-        source: Traversable = Path(name)
-    else:
-        source = files("simbias.papers") / f"{known('paper', name, names())}.toml"
+        return _read(name, Path(name))
+    return _builtin(known("paper", name, names()))
+
+
+@cache
+def _builtin(name: str) -> Paper:
+    """A paper of this package: it names nothing that others add, and is read once."""
+    return _read(name, files("simbias.papers") / f"{name}.toml")
+
+
+def _read(name: str, source: Traversable) -> Paper:
     file, table = source.name, read_toml(f"paper: {name}", source)
     check_keys(file, table, _PAPER)
     presets = table["presets"]
