@@ -10,8 +10,8 @@ from scipy.stats import beta, linregress, t
 
 import simbias
 from simbias.bounds import Certifying, certifying
-from simbias.bounds.certify import held_out_to_certify
 from simbias.stats.crossing import falling_crossing
+from simbias.stats.held_out import held_out_to_certify
 from simbias.tables.certify import order, points_words
 from simbias.training import Cell
 

@@ -16,12 +16,13 @@ from scipy.stats import binom
 from simbias import MLP, Stop, sgd, tasks, validate
 from simbias._defaults import DELTA
 from simbias.bounds import Observed, evaluate, records
-from simbias.bounds.quantities import evaluations, points_to_exclude
+from simbias.bounds.quantities import evaluations
 from simbias.claims.grammar import parse
 from simbias.experiments.classify import NETWORKS, NUMBERS
 from simbias.quantities import Subject, Unit, declared, learned, settings, unit_named, units
 from simbias.quantities.learned import best_checks
 from simbias.registry import QUANTITIES
+from simbias.stats.held_out import points_to_exclude
 from simbias.tasks import blocks
 from simbias.tasks.block_task import BlockTask
 from simbias.tasks.oracle import Layer, achievable_risk

@@ -11,17 +11,14 @@ import numpy as np
 from simbias._checks import real
 from simbias._defaults import CONFIDENCE
 from simbias._identity import canonical
-from simbias._types import Elementwise, Holds
 from simbias.bounds.evaluation import Evaluation
 from simbias.bounds.quantities import certified
-from simbias.stats.binomial import upper_limit
-from simbias.stats.bisection import bracket
 from simbias.stats.crossing import NEVER, falling_crossing
+from simbias.stats.held_out import held_out_to_certify
 from simbias.training.cell import Cell
 
 ERROR = 0.01  # an excess risk that is small
 _LEAST_SIZES = 3  # of the training set, for a law through them
-_MOST_HELD_OUT, _HALVINGS = 10_000_000, 60
 
 
 @dataclass(frozen=True)
@@ -225,52 +222,3 @@ def _of_bound(
 def _exponential(log: float) -> float:
     """e to a power, infinite where that is no float."""
     return math.inf if log >= math.log(np.finfo(float).max) else math.exp(log)
-
-
-def held_out_to_certify(risk: float, most: float, *, delta: float = 1 - CONFIDENCE) -> float:
-    """The fewest held-out points at which a network of a risk is certified to err no more often.
-
-    With the expected number of errors, rounded up, in so many points, the one-sided
-    Clopper-Pearson upper limit is at most ``most``.
-
-    Args:
-        risk: of the network, in [0, 1].
-        most: what is to be certified, in (0, 1).
-        delta: probability with which the certificate may fail, in (0, 1).
-
-    Returns:
-        The number; inf where the risk is no smaller, or more than ten million are needed.
-
-    Raises:
-        ValueError: an argument out of range.
-
-    Examples:
-        >>> from simbias.bounds.certify import held_out_to_certify
-        >>> held_out_to_certify(0.0, 0.01), held_out_to_certify(0.05, 0.01)
-        (299.0, inf)
-    """
-    risk = real("risk", risk, 0, 1)
-    most = real("most", most, 0, 1, open_low=True, open_high=True)
-    delta = real("delta", delta, 0, 1, open_low=True, open_high=True)
-    if risk >= most:
-        return math.inf
-    first, chunk = 0, 64
-    while risk * _MOST_HELD_OUT >= first:
-        # with k errors the limit falls as points are added, up to where there is another error
-        k = np.arange(first, first + chunk)
-        last = np.floor(np.minimum(k / risk + 1e-9, _MOST_HELD_OUT)) if risk else _MOST_HELD_OUT
-        enough = (last > k) & (upper_limit(k, np.maximum(last, k + 1), delta) <= most)
-        if enough.any():
-            errors = int(k[np.argmax(enough)])
-            return float(np.ceil(_fewest(errors, most, delta)))
-        first, chunk = first + chunk, 2 * chunk
-    return math.inf
-
-
-def _fewest(errors: int, most: float, delta: float) -> float:
-    """The fewest points of which so many errors keep the upper limit at or below ``most``."""
-
-    def within(points: Elementwise) -> Holds:
-        return np.asarray(upper_limit(errors, np.ceil(points), delta) <= most)
-
-    return float(bracket(within, errors + 1, _MOST_HELD_OUT, _HALVINGS)[1])

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from simbias._checks import real
-from simbias._defaults import CONFIDENCE, DELTA
+from simbias._defaults import DELTA
 from simbias.bounds.evaluation import Evaluation, bound_names, evaluate
 from simbias.bounds.record import violated
 from simbias.quantities import Argument, Estimate, Subject, quantity
 from simbias.registry import BOUNDS
-from simbias.stats.binomial import lower_limit
-
-_MOST_HELD_OUT = 10_000_000
+from simbias.stats.held_out import points_to_exclude
 
 
 def _check(name: str) -> None:
@@ -113,33 +111,3 @@ def held_out_points(subject: Subject, error: float) -> Estimate:
         for risks in subject.report.risk
     )
     return Estimate(value, high, low)
-
-
-def points_to_exclude(risk: float, error: float, *, confidence: float = CONFIDENCE) -> float:
-    """The least m at which floor(m risk) errors in m points exclude a smaller error.
-
-    The one-sided Clopper-Pearson lower limit of the risk then lies above ``error``.
-
-    Args:
-        risk: of the network, in [0, 1].
-        error: to be excluded, in [0, 1).
-        confidence: of the certificate.
-
-    Returns:
-        m; inf where the risk is no larger, or more than ten million points would be needed; NaN
-        where the risk is.
-    """
-    if np.isnan(risk):
-        return np.nan
-    if risk <= error:
-        return np.inf
-    # with k errors the limit falls as m grows, so the least m for each k is its first, ceil(k/r)
-    errors, most = 1, 64
-    while errors <= risk * _MOST_HELD_OUT:
-        k = np.arange(errors, errors + most)
-        m = np.ceil(k / risk - 1e-9)
-        enough = lower_limit(k, m, 1 - confidence) > error
-        if enough.any():
-            return float(m[np.argmax(enough)])
-        errors, most = errors + most, 2 * most
-    return np.inf
