@@ -20,6 +20,10 @@ _WORDS = {
 }  # fmt: skip
 
 
+class NotInstalled(ValueError):
+    """What is asked for needs a library that is missing."""
+
+
 def fail(argument: str, arrived: object, allowed: str) -> ValueError:
     """The error to raise for a bad argument."""
     return ValueError(f"{argument}: got {shown(arrived)}, allowed: {allowed}")

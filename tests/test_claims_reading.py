@@ -591,6 +591,20 @@ def test_every_builtin_claim_is_found_by_its_id_and_the_nearest_are_offered(read
         get("conclusio-2")
 
 
+def test_claims_about_a_library_that_is_missing_are_left_out_and_the_others_stay(monkeypatch):
+    pytest.importorskip("sklearn")
+    whole = set(builtin())
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    claims._own.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match="learners.toml is left out: .*needs scikit-learn"):
+            rest = builtin()
+    finally:
+        claims._own.cache_clear()
+    assert "conclusion-1" in rest
+    assert {name.split("-")[0] for name in whole - set(rest)} == {"learners"}
+
+
 @pytest.fixture
 def install(tmp_path, monkeypatch):
     """Installs packages with a claim file each, in place of whatever is installed."""

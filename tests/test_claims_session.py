@@ -12,13 +12,14 @@ import tomli_w
 from scipy.stats import binom
 from small_cells import POPULATION
 
-from simbias.claims import builtin, check, choose, feasible, load, session
+from simbias import validate
+from simbias.claims import builtin, check, choose, feasible, get, load, session
 from simbias.claims import networks as networks_of
 from simbias.claims.expression import Reference
 from simbias.claims.inference import fewest
 from simbias.claims.networks import InMemory
 from simbias.claims.verdict import PremiseCount, Units, conclude, intervals
-from simbias.experiments import classify
+from simbias.experiments import cell_of, classify
 from simbias.quantities import declared
 from simbias.stats.estimate import Estimate
 from simbias.training.cell import Cell
@@ -624,6 +625,40 @@ def test_a_family_stands_in_one_file(written, says):
 
 def test_every_builtin_claim_is_feasible_and_chosen_by_default():
     assert [claim.id for claim in choose()] == list(builtin())
+
+
+def test_learners_are_held_against_sgd_on_the_same_points_at_one_budget():
+    family = [claim for claim in builtin().values() if claim.family == "learners"]
+    assert len(family) == 16 == family[0].family_size
+    for claim in family:
+        cells = dict(claim.populations)
+        (reference,) = (cells.pop(name) for name in ("sgd", "sgd_of_few") if name in cells)
+        (learner,) = cells.values()
+        assert claim.quantity.text.startswith(("sgd.risk - ", "sgd_of_few.risk - "))
+        assert reference.method.name == "sgd" and reference.stop.max_updates == 40_000
+        assert (learner.task, learner.n_train) == (reference.task, reference.n_train)
+        assert claim.id.endswith(f"-{learner.task.dim}") and learner.task.dim in (20, 50)
+        if isinstance(learner, Cell):
+            assert learner.stop.max_updates * learner.cost == 40_000
+            assert learner.batch == reference.batch
+
+
+def test_a_claim_may_hold_an_estimator_against_a_network_seed_by_seed():
+    pytest.importorskip("sklearn")
+    tree = {"experiment": "estimators", "estimator": {"name": "decision-tree"}}
+    cells = {
+        "sgd": cell_of(POPULATION),
+        "forest": cell_of({**tree, "task": POPULATION["task"], "n_train": POPULATION["n_train"]}),
+    }
+    networks = InMemory()
+    claim = replace(get("learners-random-forest-20"), populations=cells, n_certify=2000, units=10)
+    (verdict,) = judge([claim], networks)
+    seeds = list(map(int, verdict.units.seeds))
+    sgd, forest = (
+        validate(networks.stack(cell, seeds), n_certify=2000).risk.value for cell in cells.values()
+    )
+    assert len(seeds) == 10 and (sgd != forest).any()
+    np.testing.assert_allclose(verdict.units.quantity.value, sgd - forest, atol=1e-12)
 
 
 def test_no_builtin_claim_says_what_will_come_out():

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from simbias._checks import check_keys, fail, known, real, whole
+from simbias._checks import NotInstalled, check_keys, fail, known, real, whole
 from simbias._claim_tables import OPTIONAL, REQUIRED, is_name
 from simbias._types import Settings
 from simbias.claims.claim import Claim, Premise
@@ -176,6 +176,8 @@ def _cell(place: str, settings: object) -> OwnCell:
     check_keys(place, settings, needed, {**experiment.keys, KEY: str})
     try:
         return cell_of(table)
+    except NotInstalled as error:
+        raise NotInstalled(f"{place}: {error}") from None
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
 

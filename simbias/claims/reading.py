@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from simbias._checks import fail, known
+from simbias._checks import NotInstalled, fail, known
 from simbias._claim_tables import sources, tables
 from simbias._registry import resource
 from simbias.claims.claim import Claim
@@ -24,7 +24,8 @@ def builtin() -> dict[str, Claim]:
     """The claims of this package and those that installed packages add, by id.
 
     A file of another package that cannot be read, is at fault, or shares an id or a family with one
-    before it is left out, with a warning.
+    before it is left out, with a warning; so is one of this package with a population that needs a
+    library that is not installed.
 
     Raises:
         ValueError: a file of this package that is at fault.
@@ -52,7 +53,10 @@ def _own() -> Mapping[str, Claim]:
     """The claims of this package by id: they name nothing that others add, and are read once."""
     claims: dict[str, Claim] = {}
     for source in sources():
-        claims |= _disjoint(source, claims)
+        try:
+            claims |= _disjoint(source, claims)
+        except NotInstalled as error:
+            warnings.warn(f"claims: {source.name} is left out: {error}", stacklevel=3)
     return claims
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from inspect import Parameter, signature
 from typing import Protocol
 
@@ -20,7 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simbias import tasks
-from simbias._checks import each, fail, instance, known, whole
+from simbias._checks import NotInstalled, each, fail, instance, known, whole
 from simbias._frames import DataFrame, frame
 from simbias._identity import canonical
 from simbias._keys import identity_key, stream
@@ -294,7 +295,7 @@ def estimator(name: str, /, **settings: object) -> Estimator:
 
 
 def scikit(name: str, reference: str, /, **settings: object) -> Estimator:
-    """An estimator of scikit-learn.
+    """An estimator of scikit-learn, which is imported when it is fitted, or has settings to check.
 
     Args:
         name: the registered name.
@@ -302,17 +303,18 @@ def scikit(name: str, reference: str, /, **settings: object) -> Estimator:
         **settings: arguments of the class, except those that come from the seed.
 
     Raises:
-        ValueError: an argument that the class does not have, or scikit-learn is missing.
+        NotInstalled: scikit-learn is missing.
+        ValueError: an argument that the class does not have.
     """
-    module, _, attribute = reference.partition(":")
-    try:
-        estimator_class = getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] != "sklearn":
-            raise
+    if find_spec("sklearn") is None:
         message = "needs scikit-learn, which is not installed: pip install 'simbias[learners]'"
-        raise ValueError(f"estimator: {name} {message}") from None
-    make = of_class(f"estimator {name}", estimator_class, settings)
+        raise NotInstalled(f"estimator: {name} {message}")
+    module, _, attribute = reference.partition(":")
+
+    def maker() -> Callable[[int], Unfitted]:
+        return of_class(f"estimator {name}", getattr(import_module(module), attribute), settings)
+
+    make = maker() if settings else lambda state: maker()(state)
     return Estimator(name, dict(sorted(settings.items())), make, "scikit-learn")
 
 
