@@ -222,6 +222,8 @@ def _unmeasured(classifiers: Panel) -> dict[str, str]:
         reasons["train_loss"] = f"{kind} are neither logits nor probabilities"
     if task.truth.simple_risk is None:
         reasons["simple_agreement"] = "the task has no simple rule"
+    elif task.classes > 2:
+        reasons["simple_agreement"] = "what the simple rule says of an exception is not known"
     if not isinstance(task, BlockTask):
         names = ("s_accuracy", "sc_accuracy", "s_auc", "sc_auc")
         reasons |= dict.fromkeys(names, "the task has no independent coordinates")

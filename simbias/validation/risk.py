@@ -267,7 +267,9 @@ def _draw_own(
         points = draw(law.law, key, "certify", rows)
     none = jnp.full(rows, -1, jnp.int32)
     achievable = none if points.achievable is None else points.achievable
-    return FreshPoints(points.x[None], points.y, points.exception, none, achievable), key_other
+    # of two classes an exception has the one that the simple rule does not say
+    simple = jnp.where(points.exception, 1 - points.y, points.y)
+    return FreshPoints(points.x[None], points.y, points.exception, simple, achievable), key_other
 
 
 def _draw(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[FreshPoints, Array]:
