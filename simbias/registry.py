@@ -18,7 +18,11 @@ TASKS = Registry(
             "lsn": "a linear and a slab coordinate in Gaussian noise",
         }.items()
     }
-    | {"xor": Entry("simbias.tasks.xor:XorTask", "exclusive or of two slab coordinates")},
+    | {
+        "xor": Entry("simbias.tasks.xor:XorTask", "exclusive or of two slab coordinates"),
+        "d-bat-toy": Entry("simbias.tasks.toys:d_bat_toy", "a plane of five slabs beside a line"),
+        "two-moons": Entry("simbias.tasks.moons:MoonsTask", "two moons, held apart by a gap"),
+    },
 )
 
 NETWORKS = Registry(

@@ -3,7 +3,9 @@
 from simbias import tasks
 from simbias.tasks.shifts import SHIFTS
 
-NAMES = tuple(name for name in tasks.names() if isinstance(tasks.get(name), tasks.BlockTask))
+ALL = tuple(name for name in tasks.names() if isinstance(tasks.get(name), tasks.BlockTask))
+# of as many coordinates as one wishes
+NAMES = tuple(name for name in ALL if "dim" in tasks.get(name).settings)
 
 
 def written(names):

@@ -41,7 +41,7 @@ def test_catalogue_holds_the_named_tasks():
     assert tasks.names() == sorted(TASKS.entries())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", block_tasks.ALL)
 def test_a_task_is_made_again_from_its_settings(name):
     task = tasks.get(name)
     assert task.name == name

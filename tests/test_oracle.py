@@ -197,7 +197,7 @@ def test_risk_of_a_cut_inside_a_slab_by_hand():
     assert oracle.rule_risk(made_of(blocks.normal()), oracle.Rule(0, (0.5,), 0)) == 0.5
 
 
-@pytest.mark.parametrize("name", block_tasks.NAMES)
+@pytest.mark.parametrize("name", block_tasks.ALL)
 def test_exact_risk_of_every_rule_is_met_on_fresh_draws(name, draws):
     x, y = draws(name)
     task = tasks.get(name)
@@ -309,9 +309,9 @@ def test_two_noisy_coordinates_have_no_one_coordinate_achievable_rule():
         oracle.simple_rule(task)
 
 
-@pytest.mark.parametrize("name", block_tasks.NAMES)
+@pytest.mark.parametrize("name", block_tasks.ALL)
 def test_parts_of_a_coordinate_begin_and_end_where_its_pieces_do(name):
-    for block in set(tasks.get(name, dim=8).blocks):
+    for block in set(tasks.get(name).blocks):
         pieces = [piece for law in block.laws for piece in law]
         ends = {round(float(end), 9) for piece in pieces for end in (piece.low, piece.high)}
         parts = oracle.parts_of(block)
