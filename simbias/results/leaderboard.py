@@ -28,6 +28,7 @@ from simbias.stats.binomial import above_median, clopper_pearson, tail
 from simbias.stats.estimate import Estimate
 from simbias.stats.step_down import step_down
 from simbias.stats.student import half_width_of_mean
+from simbias.tasks import BlockTask
 from simbias.training.cell import Cell
 from simbias.training.stack import Stack
 from simbias.training.words import phrase, phrases, task_words, varied
@@ -272,7 +273,8 @@ def _learners(entries: Sequence[_Entry]) -> list[str]:
 def _score(entry: _Entry) -> str:
     truth = entry.cell.task.truth
     simple = getattr(truth, "simple_risk", None)
-    perfect = simple is not None and simple == truth.achievable_risk
+    # only independent coordinates are randomised
+    perfect = isinstance(entry.cell.task, BlockTask) and simple == truth.achievable_risk
     return "s_randomised_accuracy" if perfect else "risk"
 
 
