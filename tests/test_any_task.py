@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from own_tasks import train
+from own_tasks import Rings, train
 
 import simbias
 from simbias import bounds
@@ -107,6 +107,15 @@ def test_what_has_no_rule_of_one_coordinate_is_trained_and_measured():
     report = simbias.validate(stack, n_certify=2000)
     assert_no_rule_of_one(report)
     assert 0 < report.risk.value[0] < 0.5
+
+
+def test_of_three_classes_it_is_not_known_what_the_simple_rule_says_of_an_exception():
+    class Told(Rings):
+        truth = simbias.tasks.Truth(0.5, 0.0)
+
+    report = simbias.validate(lambda x: x[:, [0, 1, 0]], simbias.data(Told(), 20), n_certify=500)
+    assert np.isnan(report.simple_agreement.value).all()
+    assert "says of an exception is not known" in report.unmeasured["simple_agreement"]
 
 
 def test_margins_and_losses_of_many_classes_by_hand():
