@@ -10,6 +10,7 @@ from scipy.integrate import trapezoid
 
 import simbias
 from simbias import tasks
+from simbias.experiments import cell_of
 from simbias.models import classifier
 from simbias.tasks import MoonsTask
 
@@ -63,6 +64,24 @@ def test_the_rules_of_the_plane_rely_on_one_coordinate_each():
         assert report.risk.value[0] == 0
         assert abs(report.reliance.s_accuracy.value[0] - s) <= 5 * np.sqrt(0.25 / ROWS)
         assert abs(report.reliance.sc_accuracy.value[0] - sc) <= 5 * np.sqrt(0.25 / ROWS)
+
+
+@pytest.mark.slow
+def test_a_second_network_of_d_bat_relies_on_the_slabs_of_its_plane_where_sgd_relies_on_the_line():
+    cells = [
+        cell_of(settings)
+        for settings in simbias.suites.load("mitigation").preset("full").cells
+        if settings["task"]["name"] == "d-bat-toy"
+    ]
+    accuracy = {}
+    for cell in cells:
+        options = {"n_train": cell.n_train, "batch": cell.batch, "stop": cell.stop}
+        stack = simbias.train(cell.task, cell.network, cell.method, **options)
+        report = simbias.validate(stack, n_certify=2000)
+        accuracy[cell.method.name] = report.reliance.s_accuracy.value[0]
+        assert report.risk.value[0] < 0.01
+    assert accuracy["d-bat"] > 0.95
+    assert accuracy["sgd"] < 0.55 and accuracy["adam"] < 0.55
 
 
 def test_the_plane_is_turned_where_that_is_asked_for():
@@ -154,7 +173,10 @@ def test_the_risk_of_the_line_is_the_probability_that_a_moon_has_crossed_it(gap,
     assert least is None and (report.simple_agreement.value == 1).all()
     assert abs(report.risk.value[0] - risk) <= 5 * np.sqrt(risk * (1 - risk) / ROWS)
     assert report.exceptions.fresh.value[0] == 0  # it errs on every exception
-    if not noise:
+    if noise:
+        crossed = distribution_of_away(np.zeros(1), gap, noise)
+        np.testing.assert_allclose(crossed, risk, atol=1e-4)
+    else:
         assert risk == pytest.approx(2 / np.pi * np.arcsin(-gap - 0.05), abs=1e-9)
 
 
