@@ -24,6 +24,11 @@ NUMPY = {
 }
 
 
+def begun(network, inputs, seed=0):
+    """Parameters of two classes, by one program."""
+    return jax.jit(lambda key: network.init(key, (inputs,), 2))(jax.random.key(seed))
+
+
 @pytest.mark.parametrize("depth", (1, 2))
 def test_weights_and_biases_start_uniform_within_one_over_root_fan_in(depth):
     params = MLP(100, depth).init(jax.random.key(0), (50,))
@@ -174,20 +179,21 @@ def test_dropout_leaves_the_mean_and_silences_its_proportion_of_units_in_trainin
 def test_a_prelu_is_a_learned_multiple_of_what_is_negative_and_a_layer_norm_has_no_scale():
     x = jax.random.normal(jax.random.key(1), (6, 5))
     network = MLP(7, 1, "prelu")
-    params = network.init(jax.random.key(0), (5,))
+    params, apply = begun(network, 5), jax.jit(network.apply)
+    gradient = jax.jit(jax.grad(lambda params: network.apply(params, x).sum()))
     first, last = params["layers"][0], params["layers"][1]
     for slope in (0.25, -2.0):
         h = np.asarray(x @ first["kernel"] + first["bias"][None])
         expected = np.where(h > 0, h, slope * h) @ last["kernel"] + last["bias"][None]
-        np.testing.assert_allclose(network.apply(params, x), expected, atol=1e-5)
-        assert jax.grad(lambda p: network.apply(p, x).sum())(params)["prelus"][0]["negative_slope"]
+        np.testing.assert_allclose(apply(params, x), expected, atol=1e-5)
+        assert gradient(params)["prelus"][0]["negative_slope"]
         params["prelus"][0]["negative_slope"] = jnp.float32(-2.0)
-    network = MLP(7, 1, layer_norm=True)
-    params = network.init(jax.random.key(0), (5,))
+    normed = MLP(7, 1, layer_norm=True)
+    params = begun(normed, 5)
     h = np.asarray(x @ first["kernel"] + first["bias"][None])
     h = (h - h.mean(axis=1, keepdims=True)) / np.sqrt(h.var(axis=1, keepdims=True) + 1e-6)
     expected = np.maximum(h, 0) @ last["kernel"] + last["bias"][None]
-    np.testing.assert_allclose(network.apply(params, x), expected, atol=1e-5)
+    np.testing.assert_allclose(jax.jit(normed.apply)(params, x), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -223,18 +229,18 @@ def test_every_network_is_made_again_from_its_settings_and_is_hashable(name):
 @pytest.mark.parametrize("name", NETWORKS.entries())
 def test_every_network_gives_two_logits_a_row_independently_of_other_rows(name):
     network = networks.get(name)
-    params = network.init(jax.random.key(0), (50,), 2)
+    params, apply = begun(network, 50), jax.jit(network.apply)
     x = jax.random.normal(jax.random.key(1), (8, 50))
-    logits = network.apply(params, x)
+    logits = apply(params, x)
     assert logits.shape == (8, 2)
-    np.testing.assert_allclose(network.apply(params, x[3:4])[0], logits[3], atol=1e-5)
+    np.testing.assert_allclose(apply(params, x[3:4])[0], logits[3], atol=1e-5)
     assert network.label and network.update_flops((50,), 2) > 0
 
 
 @pytest.mark.parametrize("depth", (1, 2))
 def test_a_convolution_reads_seven_inputs_and_an_update_of_it_costs_three_passes(depth):
     network = networks.get("cnn", filters=3, depth=depth)
-    params = network.init(jax.random.key(0), (12,), 2)
+    params = begun(network, 12)
     x = jax.random.normal(jax.random.key(1), (4, 12))
     values = np.asarray(x, float)[..., None]
     for i in range(depth):
@@ -246,11 +252,9 @@ def test_a_convolution_reads_seven_inputs_and_an_update_of_it_costs_three_passes
     hidden, head = params["hidden"], params["logits"]
     h = np.maximum(values.reshape(4, -1) @ hidden["kernel"] + hidden["bias"][None], 0)
     expected = h @ head["kernel"] + head["bias"][None]
-    np.testing.assert_allclose(network.apply(params, x), expected, atol=1e-5)
+    np.testing.assert_allclose(jax.jit(network.apply)(params, x), expected, atol=1e-5)
     bound = 1 / np.sqrt(7)
-    first = np.asarray(
-        networks.get("cnn").init(jax.random.key(0), (50,), 2)["convolutions"][0]["kernel"]
-    )
+    first = np.asarray(begun(networks.get("cnn"), 50)["convolutions"][0]["kernel"])
     assert first.shape == (7, 32) and 0.95 * bound < np.abs(first).max() <= bound
     # windows of 7 or 7 x 32 for 50 positions and 32 filters, 1600 x 50 and 50 x 2 weights
     products = 50 * 7 * 32 * (1 + 32 * (depth - 1)) + 1600 * 50 + 50 * 2
@@ -261,7 +265,7 @@ def test_a_convolution_reads_seven_inputs_and_an_update_of_it_costs_three_passes
 @pytest.mark.parametrize("depth", (1, 2))
 def test_gated_units_read_ten_inputs_a_step_the_last_filled_with_zeros(depth):
     network = networks.get("gru", width=6, depth=depth)
-    params = network.init(jax.random.key(0), (23,), 2)
+    params = begun(network, 23)
     x = jax.random.normal(jax.random.key(1), (4, 23))
     steps = np.pad(np.asarray(x, float), ((0, 0), (0, 7))).reshape(4, 3, 10)
 
@@ -282,7 +286,7 @@ def test_gated_units_read_ten_inputs_a_step_the_last_filled_with_zeros(depth):
             states.append(state)
         steps = np.stack(states, axis=1)
     expected = state @ params["logits"]["kernel"] + params["logits"]["bias"][None]
-    np.testing.assert_allclose(network.apply(params, x), expected, atol=1e-5)
+    np.testing.assert_allclose(jax.jit(network.apply)(params, x), expected, atol=1e-5)
     # 10 and 100 inputs of 300 gates at 5 steps, 100 x 2 weights
     products = 5 * (300 * (10 + 100) + (depth - 1) * 300 * 200) + 200
     flops = networks.get("gru", depth=depth).update_flops((50,), 2)
@@ -333,7 +337,7 @@ def test_layers_come_back_as_they_were_given():
 
 def test_the_gradient_of_the_head_is_that_of_the_product():
     network = MLP(6, 1)
-    params = network.init(jax.random.key(3), (4,))
+    params = begun(network, 4, seed=3)
     x = jax.random.normal(jax.random.key(4), (9, 4))
     weight = jax.random.normal(jax.random.key(5), (9, 2))
 
@@ -346,8 +350,8 @@ def test_the_gradient_of_the_head_is_that_of_the_product():
         return jnp.sum(weight * network.apply(params, x))
 
     for leaf, other in zip(
-        jax.tree.leaves(jax.grad(ours, (0, 1))(params, x)),
-        jax.tree.leaves(jax.grad(plain, (0, 1))(params, x)),
+        jax.tree.leaves(jax.jit(jax.grad(ours, (0, 1)))(params, x)),
+        jax.tree.leaves(jax.jit(jax.grad(plain, (0, 1)))(params, x)),
         strict=True,
     ):
         np.testing.assert_allclose(leaf, other, rtol=1e-5, atol=1e-6)
