@@ -16,7 +16,7 @@ from simbias import networks, tasks
 from simbias._checks import real, whole
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.criterion import Criterion
-from simbias.claims.family import holm, reaches
+from simbias.claims.family import holm
 from simbias.claims.grammar import parse
 from simbias.claims.inference import p_values, p_values_along
 from simbias.claims.networks import Key, Triple
@@ -26,6 +26,7 @@ from simbias.quantities import declared
 from simbias.registry import METHODS
 from simbias.stats.binomial import clopper_pearson, lower_limit
 from simbias.stats.estimate import Estimate
+from simbias.stats.step_down import reaches
 from simbias.training.cell import Cell
 
 CONFIDENCE = 0.95  # of the rates' own intervals

@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 
 from simbias.claims import betting, exact, means, sequential
-from simbias.claims.family import holm, reaches
+from simbias.claims.family import holm
 from simbias.stats.bounded import log_capital
+from simbias.stats.step_down import reaches
 
 
 def rare(n, place=-1.5):

@@ -5,16 +5,38 @@ import pkgutil
 from importlib import import_module
 
 import displays
+import numpy as np
 import pytest
 from rich.console import Console
 
 from simbias import claims, tables
 from simbias.bounds.preference import Preference
 from simbias.console import print_table
+from simbias.results import PairedDifference, Standing
+from simbias.results.summary import Mean
+from simbias.runner.tune import Tuned
+from simbias.stats.estimate import Estimate
 from simbias.tables import TextTable, latex
 
 ENDS = (0.5, 0.4, 0.6)
 VERDICT = {"version": 1, "says": "risk <= 0.1", "premises": "[]", "hash": "c"}
+AGAINST = PairedDifference(0.01, 0.004, np.inf, 11, 1, 12, "better")
+CELL = {
+    "task": {"name": "lms-7"},
+    "network": {"name": "mlp"},
+    "method": {"name": "sgd"},
+    "n_train": 300,
+}
+
+
+def standing(against):
+    """A learner on one task, with numbers that are all different."""
+    means = [Mean(value, 0.01 * value, None) for value in (0.05, 0.3, 0.6, 0.5)]
+    reached = Estimate(*map(np.array, (0.5, 0.2, 0.8)))
+    costs = 40_000.0, 1.25, ("groups",)
+    return Standing("lms-7", "sgd", "c", {"done": 12}, "risk", *means, reached, *costs, against)
+
+
 MADE = {  # a small table of every kind
     "answer_table": lambda make: make(["a", "b"], [[1, None]]),
     "bounds_table": lambda make: make([displays.evaluation("occam", 0.5, 0.1)]),
@@ -26,6 +48,8 @@ MADE = {  # a small table of every kind
         {"expressible": displays.verdict("expressible", "refuted", *ENDS)},
         {"expressible": [{"value": 0.5}]},
     ),
+    "leaderboard_table": lambda make: make([standing(None), standing(AGAINST)]),
+    "tuned_table": lambda make: make([Tuned(CELL, CELL, 0.94, 0.95, trials=8)]),
     "preference_table": lambda make: make(
         [Preference("vc", "bound", "explicit", 0, 20, 0, 0, 0.3, 0.3, 0.0, 1.0)]
     ),

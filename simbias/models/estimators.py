@@ -284,10 +284,10 @@ def estimator(name: str, /, **settings: object) -> Estimator:
         >>> forest = simbias.estimator("random-forest", n_estimators=50)
         >>> forest.label, dict(forest.settings)
         ('random-forest(n_estimators=50)', {'n_estimators': 50})
-        >>> simbias.estimator("forest")
+        >>> simbias.estimator("random-forrest")
         Traceback (most recent call last):
             ...
-        ValueError: estimator: unknown name 'forest', nearest: random-forest
+        ValueError: estimator: unknown name 'random-forrest', nearest: random-forest
     """
     learner: Estimator = ESTIMATORS.factory(name)(**settings)
     instance(f"estimator {name}", learner, Estimator)

@@ -53,6 +53,14 @@ class PairedDifference:
         seeds: compared.
         verdict: "better", "worse" or "not told apart", by sign tests that count ties for neither
             side; any false one on the board has probability at most 1 - confidence (Holm).
+
+    Examples:
+        Twelve seeds, of which eleven are better:
+
+        >>> from simbias.results import PairedDifference
+        >>> against = PairedDifference(0.01, 0.004, 0.02, 11, 1, 12, verdict="better")
+        >>> against.better + against.worse == against.seeds
+        True
     """
 
     median: float

@@ -134,7 +134,7 @@ def names() -> list[str]:
         >>> "noisy-lms-7" in simbias.tasks.names()
         True
         >>> simbias.tasks.names()[:3]
-        ['lms-5', 'lms-7', 'lsn']
+        ['d-bat-toy', 'lms-5', 'lms-7']
     """
     return sorted(TASKS.entries())
 
