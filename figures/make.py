@@ -50,7 +50,7 @@ DRAWN = {
     "learned against stuck, n 10,000, budget 60k, d 20": "escaped against stuck, d 20",
     "explicit against learned, d 10": "explicit against learned, d 10",
 }
-COARSE = {"claims": 120}  # dots an inch of a page-long figure
+COARSE = {"claims": 90}  # dots an inch of a page-long figure
 
 
 def main() -> None:
