@@ -207,6 +207,14 @@ class Display(ABC):
         return (figure.add_subplot(),)
 
 
+def panels(figure: Figure, heights: Sequence[float], columns: int) -> tuple[Axes, ...]:
+    """Rows of panels of these heights, each of which shares its vertical axis, row by row."""
+    grid = figure.subplots(
+        len(heights), columns, sharey="row", squeeze=False, height_ratios=list(heights)
+    )
+    return tuple(grid.ravel())
+
+
 def by_column(names: Iterable[str], rows: Sequence[Sequence[object]]) -> dict[str, list[object]]:
     """Rows as a table: the columns by name."""
     return {name: [row[i] for row in rows] for i, name in enumerate(names)}

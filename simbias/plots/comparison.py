@@ -129,14 +129,7 @@ class ComparisonDisplay(style.Display):
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
         heights = [_PANEL_HEIGHT + _ROW_HEIGHT * len(self.networks(task)) for task in self.tasks]
-        grid = figure.subplots(
-            len(self.tasks),
-            len(self.quantities),
-            sharey="row",
-            squeeze=False,
-            height_ratios=heights,
-        )
-        return tuple(grid.ravel())
+        return style.panels(figure, heights, len(self.quantities))
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         grid = np.reshape(np.array(axes, dtype=object), (len(self.tasks), len(self.quantities)))

@@ -114,14 +114,7 @@ class LeaderboardDisplay(style.Display):
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
         heights = [_PANEL_HEIGHT / 2 + _ROW_HEIGHT * len(self.learners(t)) for t in self.tasks]
-        grid = figure.subplots(
-            len(self.tasks),
-            len(self.quantities),
-            sharey="row",
-            squeeze=False,
-            height_ratios=heights,
-        )
-        return tuple(grid.ravel())
+        return style.panels(figure, heights, len(self.quantities))
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         grid = np.reshape(np.array(axes, dtype=object), (len(self.tasks), len(self.quantities)))

@@ -23,11 +23,10 @@ from simbias.experiments.numbers import validated
 from simbias.experiments.solutions import SolutionCell
 from simbias.models import Fitted
 from simbias.results.store import Store
-from simbias.results.summary import Mean
+from simbias.results.summary import Mean, mean_over_seeds
 from simbias.stats.binomial import above_median, clopper_pearson, tail
 from simbias.stats.estimate import Estimate
 from simbias.stats.step_down import step_down
-from simbias.stats.student import half_width_of_mean
 from simbias.tasks import BlockTask
 from simbias.training.cell import Cell
 from simbias.training.stack import Stack
@@ -336,31 +335,32 @@ def _compared(
 def _standing(entry: _Entry, learner: str, against: PairedDifference | None) -> Standing:
     cell, rows = entry.cell, entry.rows
     achievable = getattr(cell.task.truth, "achievable_risk", None)
-    columns = {
-        name: np.array([row[name] for row in rows if row.get(name) is not None], float)
-        for name in (*_SHOWN, "updates", "train_seconds")
-    }
-    risk = columns["risk"]
-    statuses = [row["status"] for row in rows]
     own_cost = cell.cost if isinstance(cell, Cell) else np.nan
-    updates, settings = columns["updates"], entry.settings
+
+    def mean(name: str, over: float = 0.0, times: float = 1.0) -> Mean:
+        values = [row[name] for row in rows if row.get(name) is not None]
+        return mean_over_seeds([(v - over) * times for v in values], least=-1.0)
+
+    risks = np.array([row["risk"] for row in rows if row.get("risk") is not None], float)
+    statuses = [row["status"] for row in rows]
+    settings = entry.settings
     return Standing(
         task=f"{task_words(settings['task'])}, {phrase('n_train', settings['n_train'])}",
         learner=learner,
         cell=cell.name,
         statuses={status: statuses.count(status) for status in dict.fromkeys(statuses)},
         score=_score(entry),
-        excess_risk=_mean(risk - (achievable or 0.0)),
-        exceptions_fresh=_mean(columns["exceptions_fresh"]),
-        memorised=_mean(columns["memorised"]),
-        s_randomised_accuracy=_mean(columns["s_randomised_accuracy"]),
+        excess_risk=mean("risk", over=achievable or 0.0),
+        exceptions_fresh=mean("exceptions_fresh"),
+        memorised=mean("memorised"),
+        s_randomised_accuracy=mean("s_randomised_accuracy"),
         reached=clopper_pearson(
-            np.array(np.sum(risk < achievable + EXCESS) if achievable is not None else 0),
+            np.array(np.sum(risks < achievable + EXCESS) if achievable is not None else 0),
             np.array(len(rows) if achievable is not None else 0),
             CONFIDENCE,
         ),
-        gradients=float(updates.mean() * own_cost) if len(updates) else np.nan,
-        seconds=float(columns["train_seconds"].mean()) if len(columns["train_seconds"]) else np.nan,
+        gradients=mean("updates", times=own_cost).value,
+        seconds=mean("train_seconds").value,
         uses=_uses(cell),
         against=against,
     )
@@ -371,11 +371,6 @@ def _uses(cell: OwnCell) -> tuple[str, ...]:
     if isinstance(cell, SolutionCell):
         return ("the achievable rule",)
     return tuple(sorted(cell.method.uses)) if isinstance(cell, Cell) else ()
-
-
-def _mean(values: Float[np.ndarray, " seeds"]) -> Mean:
-    value = float(values.mean()) if len(values) else np.nan
-    return Mean(value, half_width_of_mean(values, CONFIDENCE) if len(values) else np.nan, None, -1)
 
 
 def _rank(standing: Standing) -> float:

@@ -1,6 +1,7 @@
 """A run cell by cell: means over seeds with intervals, beside published values."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,7 +149,7 @@ def summarise(store: Store) -> list[Summary]:
     for name, cell_values, varying in zip(order, settings, varied(settings), strict=True):
         statuses = [member["status"] for member in members[name]]
         means = {
-            column: _mean(
+            column: mean_over_seeds(
                 [member.get(column) for member in members[name]],
                 published.get(name, {}).get(column),
                 least=ranged.low,
@@ -175,9 +176,13 @@ def _rows_by_seed(store: Store, experiment: Experiment) -> list[TableRow]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def _mean(
-    values: list[float | None], published: float | None, least: float = 0.0, most: float = 1.0
+def mean_over_seeds(
+    values: Sequence[float | None],
+    published: float | None = None,
+    least: float = 0.0,
+    most: float = 1.0,
 ) -> Mean:
+    """The mean of the values that are there."""
     present = np.array([value for value in values if value is not None], float)
     if not len(present):
         return Mean(np.nan, np.nan, published, least, most)

@@ -7,7 +7,8 @@ import numpy as np
 from simbias._checks import fail
 from simbias._numbers import hundredths, interval
 from simbias.results.leaderboard import SCORES, PairedDifference, Standing
-from simbias.results.summary import INTERVAL, Mean
+from simbias.results.summary import INTERVAL
+from simbias.tables.summary import mean_text
 from simbias.tables.text import TextTable
 from simbias.training.words import value_words
 
@@ -39,10 +40,10 @@ def _line(standing: Standing) -> list[str]:
         standing.task,
         standing.learner,
         counts,
-        _mean(standing.excess_risk),
-        _mean(standing.exceptions_fresh),
-        _mean(standing.memorised),
-        _mean(standing.s_randomised_accuracy),
+        mean_text(standing.excess_risk),
+        mean_text(standing.exceptions_fresh),
+        mean_text(standing.memorised),
+        mean_text(standing.s_randomised_accuracy),
         reaching,
         _rounded(standing.gradients),
         _rounded(standing.seconds),
@@ -71,22 +72,13 @@ def _caption(standings: Sequence[Standing]) -> str:
     )
 
 
-def _mean(mean: Mean) -> str:
-    if np.isnan(mean.value):
-        return "-"
-    return f"{mean.value:.3f}" + ("" if np.isnan(mean.half) else f" ±{mean.half:.3f}")
-
-
 def _signed(value: float) -> str:
     return f"{value:+.4f}" if np.isfinite(value) else f"{value:+.0f}"
 
 
 def _rounded(value: float) -> str:
     """A number with three digits; a dash for none."""
-    return (
-        "-"
-        if np.isnan(value)
-        else value_words(float(f"{value:.3g}"))
-        if value < 100
-        else (f"{float(f'{value:.3g}'):,.0f}")
-    )
+    if np.isnan(value):
+        return "-"
+    rounded = float(f"{value:.3g}")
+    return value_words(rounded) if value < 100 else f"{rounded:,.0f}"

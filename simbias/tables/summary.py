@@ -42,7 +42,7 @@ def summary_table(summaries: Sequence[Summary]) -> TextTable:
         means = list(summary.means.values())
         levels = list(map(value_words, summary.settings.values()))
         names = [summary.task, summary.network][: len(learner_heads)]
-        line = [*names, *levels, counts, *map(_measured, means)]
+        line = [*names, *levels, counts, *map(mean_text, means)]
         lines.append(line + (_transition_texts(summary.transitions) if with_transitions else []))
         if any(mean.published is not None for mean in means):
             values = ["" if m.published is None else f"{m.published:.3f}" for m in means]
@@ -96,7 +96,8 @@ def _transition_texts(transitions: Transitions | None) -> list[str]:
     ]
 
 
-def _measured(mean: Mean) -> str:
+def mean_text(mean: Mean) -> str:
+    """A mean with the half-width of its interval, where it has one; a dash for none."""
     if np.isnan(mean.value):
         return "-"
     if np.isnan(mean.half):
