@@ -22,6 +22,7 @@ _WHERE = {
 _ROOMS = (
     "bounds",
     "claims",
+    "generations",
     "losses",
     "methods",
     "models",

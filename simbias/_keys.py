@@ -38,6 +38,10 @@ STREAMS = (
     "replacement",
     "unlabelled",
     "mixup",
+    "generated",
+    "fresh",
+    "critic",
+    "fitting",
 )
 
 

@@ -132,6 +132,9 @@ SUITES = Registry(
         "mitigation": Entry(
             "simbias.suites:mitigation.toml", "learners side by side: who resists simplicity bias"
         ),
+        "collapse": Entry(
+            "simbias.suites:collapse.toml", "models that learn from what models wrote"
+        ),
         "prefer": Entry(
             "simbias.suites:prefer.toml", "networks and achievable solutions for bounds to prefer"
         ),
@@ -268,7 +271,7 @@ EXPERIMENTS = Registry(
         name: Entry(
             f"simbias.experiments.{name}:{name}", ""
         )  # its summary stands where it is defined
-        for name in ("classify", "estimators", "solutions")
+        for name in ("classify", "estimators", "solutions", "generations")
     },
 )
 

@@ -25,6 +25,7 @@ from simbias import (
     _pinned,
     bounds,
     claims,
+    generations,
     methods,
     models,
     plots,
@@ -64,6 +65,9 @@ SETTINGS = {
     "jax_legacy_prng_key": "error",
 }
 TASK = CELL.task
+LINEAGES = generations.LineageCell.of(
+    {"name": "normal"}, {"name": "gaussian"}, {"name": "replace"}, points=20, generations=2
+)
 BOUNDS = ("clopper-pearson", "bartlett-foster-telgarsky", "compression", "sharpness", "f-cmi")
 EFFORT = """
 effort = { n_certify = 500, confidence = 0.99 }
@@ -141,6 +145,8 @@ ENTRANCES = {
     "tasks.BlockTask.rotation": lambda given: TASK.rotation(given.key),
     "tasks.BlockTask.rotate": lambda given: TASK.rotate(given.x, given.rotation),
     "networks.MLP.init": lambda given: CELL.network.init(given.key, (4,)),
+    "generations.lineages": lambda given: generations.lineages(LINEAGES, 0).values,
+    "generations.states": lambda given: next(generations.states(LINEAGES, 0)),
     "networks.MLP.from_layers": lambda given: CELL.network.from_layers(layers_of(given.stack, 0)),
 }
 # Public functions that look up, read or draw figures of what was computed.
@@ -155,6 +161,18 @@ OTHERS = {
         "violated",
     },
     "claims": {"argument", "builtin", "choose", "feasible", "get", "load"},
+    "generations": {
+        "agreement",
+        "expectations",
+        "gaussian",
+        "histogram",
+        "kept",
+        "labeller",
+        "least_squares",
+        "moments",
+        "pooled",
+        "regime",
+    },
     "losses": {"cross_entropy", "get", "hinge", "logistic", "names", "square"},
     "models": {"classifier", "edited", "estimator", "member", "panel", "torch_learner"},
     "networks": {"get"},

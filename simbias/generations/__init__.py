@@ -1,0 +1,38 @@
+"""Models trained on what models wrote: generators, regimes, lineages and their laws."""
+
+from simbias.generations.agreement import Agreement, agreement
+from simbias.generations.catalogue import GENERATORS, SOURCES
+from simbias.generations.expectations import expectations, kept
+from simbias.generations.gaussian import gaussian
+from simbias.generations.generator import MEASURES, Generator
+from simbias.generations.histogram import histogram
+from simbias.generations.labeller import labeller
+from simbias.generations.lineages import LineageCell, Lineages, LineageState, lineages, states
+from simbias.generations.moments import Moments, moments, pooled
+from simbias.generations.regimes import Regime, regime
+from simbias.generations.regression import least_squares
+
+__all__ = [
+    "GENERATORS",
+    "MEASURES",
+    "SOURCES",
+    "Agreement",
+    "Generator",
+    "LineageCell",
+    "Lineages",
+    "Moments",
+    "Regime",
+    "LineageState",
+    "agreement",
+    "gaussian",
+    "histogram",
+    "kept",
+    "labeller",
+    "expectations",
+    "least_squares",
+    "lineages",
+    "moments",
+    "pooled",
+    "regime",
+    "states",
+]

@@ -1,0 +1,86 @@
+"""The protocol of a generator: what is fitted to points, and draws the points of its successor.
+
+Training is split so that one regime serves all: points are gathered into statistics, statistics of
+several sets are merged, and a model is fitted to what was merged. A generator whose statistics have
+a size of their own, such as sums, is *additive*: any number of sets can be merged in one program.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from simbias._types import AnyArray, PyTree
+
+Model: TypeAlias = PyTree  # parameters of a fitted generator
+Set: TypeAlias = PyTree  # points of a generator, on the leading axis
+Statistics: TypeAlias = PyTree  # what a model is fitted to
+Measures: TypeAlias = Mapping[str, AnyArray]  # numbers of a model, by name
+
+
+@dataclass(frozen=True, eq=False)
+class Generator:
+    """A family of models, and the source that its first set is drawn from.
+
+    Every function is pure and of one lineage: many are mapped at once.
+
+    Attributes:
+        name: registered.
+        source: what the first set is drawn from, by name.
+        settings: numbers of the source and of the fit, by name.
+        real: draws rows of the source from a key.
+        draw: draws rows of a model from a key.
+        gather: points, and a weight for each or None -> statistics.
+        merge: statistics of two sets -> those of both.
+        fit: statistics, key -> model.
+        measure: of a model; NaN where a number is not known.
+        alive: whether a model can be drawn from.
+        fault: why one cannot, in words.
+        least: points that a fit needs.
+        additive: whether statistics keep their size when they are merged.
+        average: the model with which siblings, on the leading axis, are measured; None: no bag.
+        mirrored: points under the source's symmetry; None: no symmetry is known.
+        right: whether points are right, which a critic may see; None: they have no such thing.
+        better: draws rows of a source of another quality, a number; None: there is none.
+
+    Examples:
+        >>> import simbias
+        >>> generator = simbias.generations.gaussian({}, {"ddof": 1})
+        >>> generator.name, generator.source, generator.additive, generator.least
+        ('gaussian', 'normal', True, 2)
+    """
+
+    name: str
+    source: str
+    settings: Mapping[str, float]
+    real: Callable[[AnyArray, int], Set]
+    draw: Callable[[Model, AnyArray, int], Set]
+    gather: Callable[[Set, AnyArray | None], Statistics]
+    merge: Callable[[Statistics, Statistics], Statistics]
+    fit: Callable[[Statistics, AnyArray], Model]
+    measure: Callable[[Model], Measures]
+    alive: Callable[[Model], AnyArray]
+    fault: str
+    least: int = 1
+    additive: bool = True
+    average: Callable[[Model], Model] | None = None
+    mirrored: Callable[[Set], Set] | None = None
+    right: Callable[[Set], AnyArray] | None = None
+    better: Callable[[AnyArray, int, float], Set] | None = None
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
+# what is measured of a model: meaning with unit, heading in tables, least value
+MEASURES: Mapping[str, tuple[str, str, float]] = {
+    "drift": ("squared distance of the model's mean, or function, from the source's", "drift", 0.0),
+    "variance": ("variance of the model", "variance", 0.0),
+    "log_variance": ("logarithm of the variance of the model", "log variance", -float("inf")),
+    "deviation": ("standard deviation of the model", "", 0.0),
+    "distance": ("squared Wasserstein-2 distance of the model from the source", "W2 squared", 0.0),
+    "entropy": ("entropy of the model, nats", "entropy", -float("inf")),
+    "tail": ("mass that the model gives to the rare part of the source", "tail", 0.0),
+    "support": ("proportion of the source's events to which the model gives mass", "support", 0.0),
+    "homozygosity": ("probability that two draws of the model are the same", "", 0.0),
+    "old_under_new": ("mean -log density of the source's points under the model", "old", -99.0),
+    "new_under_old": ("mean -log density of the model's points under the source", "new", -99.0),
+    "correct": ("accuracy on fresh points of the source", "accuracy", 0.0),
+}

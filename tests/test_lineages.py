@@ -1,0 +1,325 @@
+"""Lineages of generators: drawn points against closed forms, planted mistakes, bits, bad input."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from simbias.experiments import Replica, cell_of, generations
+from simbias.generations import (
+    GENERATORS,
+    LineageCell,
+    Moments,
+    agreement,
+    expectations,
+    kept,
+    lineages,
+    moments,
+    pooled,
+    states,
+)
+from simbias.generations.expectations import accumulated, limit, threshold
+
+NORMAL, LONG_TAIL, LINE = {"name": "normal"}, {"name": "long-tail"}, {"name": "line"}
+SIZES = {"points": 20, "generations": 6, "lineages": 1536}
+
+
+def cell(source=NORMAL, name="gaussian", regime="replace", sizes=SIZES, ddof=None, **rule):
+    own = {"name": name} | ({} if ddof is None else {"ddof": ddof})
+    return LineageCell.of(source, own, {"name": regime, **rule}, **sizes)
+
+
+BIASED, UNBIASED = cell(ddof=0), cell(ddof=1)
+CELLS = {
+    "ddof 0": BIASED,
+    "ddof 1": UNBIASED,
+    "histogram": cell(LONG_TAIL, "histogram", "fresh", share=0.1, coins=1),
+    "least squares": cell(LINE, "least-squares", "accumulate"),
+}
+# every other regime that has a law
+OTHERS = [
+    *(
+        cell(ddof=ddof, regime=name, **rule)
+        for ddof in (0, 1)
+        for name, rule in [
+            ("accumulate", {}),
+            ("repeat", {}),
+            ("mirror", {}),
+            ("fresh", {"share": 0.1}),
+            ("fresh", {"share": 0.1, "coins": 1}),
+            ("bag", {"parents": 4}),
+        ]
+    ),
+    cell(ddof=0, regime="anchor", real_points=5),
+    *(
+        cell(LONG_TAIL, "histogram", name, **rule)
+        for name, rule in [
+            ("replace", {}),
+            ("accumulate", {}),
+            ("repeat", {}),
+            ("fresh", {"share": 0.1}),
+            ("anchor", {"real_points": 5}),
+            ("bag", {"parents": 3}),
+        ]
+    ),
+    cell(LINE, "least-squares", "replace"),
+    cell(LINE, "least-squares", "repeat"),
+]
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return {name: lineages(each, 0) for name, each in CELLS.items()}
+
+
+@pytest.fixture(scope="module")
+def parts(drawn):
+    return {each.cell: moments(each) for each in drawn.values()}
+
+
+def worst(parts):
+    return max(entry.off for entry in agreement(parts))
+
+
+def test_drawn_points_follow_every_closed_form_at_once(parts):
+    assert {entry.measure for entry in agreement(parts)} == {
+        "variance", "drift", "log_variance", "deviation", "distance", "entropy", "old_under_new",
+        "new_under_old", "homozygosity", "tail",
+    }  # fmt: skip
+    assert worst(parts) <= 1
+
+
+@pytest.mark.parametrize("wrong", ["ddof", "pooled", "scorer", "generation"])
+def test_a_planted_mistake_is_told_from_the_law(parts, wrong):
+    own = dict(parts[BIASED])
+    if wrong == "ddof":
+        assert worst({UNBIASED: own}) > 1
+        return
+    if wrong == "pooled":  # of all lineages together, in place of within each
+        together = own["variance"].mean + own["drift"].mean
+        own["variance"] = own["variance"]._replace(mean=together)
+    elif wrong == "scorer":
+        own["old_under_new"], own["new_under_old"] = own["new_under_old"], own["old_under_new"]
+    else:  # counted from 0
+        own["variance"] = own["variance"]._replace(mean=np.roll(own["variance"].mean, 1))
+    assert worst({BIASED: own}) > 1
+
+
+def test_a_share_by_coins_is_told_from_an_exact_one():
+    exact, coins = (limit(20, 0.1, coins=coins) for coins in (False, True))
+    assert exact == pytest.approx(0.787, abs=5e-4) and coins == pytest.approx(0.783, abs=5e-4)
+    long = SIZES | {"generations": 300}
+    assert kept(cell(ddof=0, regime="fresh", share=0.1, sizes=long))[-1] == pytest.approx(exact)
+
+
+@pytest.mark.slow
+def test_every_regime_follows_its_closed_forms():
+    sizes = {"lineages": 8192, "generations": 12}
+    cells = [replace(each, **sizes) for each in OTHERS]
+    entries = agreement({each: moments(lineages(each, 1)) for each in cells})
+    assert len(entries) > 600 and max(entry.off for entry in entries) <= 1
+
+
+# laws by hand
+
+
+def test_laws_have_the_values_of_independent_computations():
+    assert accumulated(10) == pytest.approx(0.843, abs=5e-4)
+    assert accumulated(100) == pytest.approx(0.984, abs=5e-4)
+    assert limit(100, 0.1) == pytest.approx(0.950, abs=5e-4)
+    sizes = {"points": 50, "generations": 30, "lineages": 1}
+    growing = expectations(cell(LINE, "least-squares", "replace", sizes))["drift"]
+    pool = expectations(cell(LINE, "least-squares", "accumulate", sizes))["drift"]
+    assert growing[[9, 29]] / growing[0] == pytest.approx([10, 30])
+    assert pool[[1, 4, 9, 29]] / pool[0] == pytest.approx([1.234, 1.429, 1.506, 1.561], abs=5e-4)
+    assert threshold(0.9, 0.3) == pytest.approx(0.75)
+
+
+def test_a_bag_of_one_is_a_single_model_and_a_large_one_divides_the_drift():
+    single, bagged = (expectations(cell(ddof=0, **rule))["drift"] for rule in ({}, BAG))
+    assert bagged == pytest.approx(single / 10, rel=0.12)
+    growing = expectations(cell(ddof=1, **BAG))["drift"]
+    assert (
+        growing == pytest.approx(np.arange(1, 7) / 200, rel=0.12) and (np.diff(growing) > 0).all()
+    )
+
+
+BAG = {"regime": "bag", "parents": 10}
+
+
+@pytest.mark.parametrize("points", [2, 3])
+def test_anchored_pairs_are_those_of_an_enumeration(points):
+    """Every pair of members, each traced back by hand to a fixed or a written point."""
+    stay = 1
+    sizes = {"points": points, "generations": 3, "lineages": 1}
+    law = kept(cell(ddof=0, regime="anchor", real_points=stay, sizes=sizes))
+    # differences of members i and j in each generation, in units of the source's
+    differ = 1 - np.eye(points)
+    expected = [differ.mean()]
+    for _ in range(2):
+        after = np.full((points, points), differ.mean())  # of two draws
+        after[:stay] = differ[:stay].mean(axis=1)[:, None]  # of a fixed point and a draw
+        after[:, :stay] = after[:stay].T
+        after[:stay, :stay] = differ[:stay, :stay]
+        np.fill_diagonal(after, 0)
+        differ = after
+        expected.append(differ.mean())
+    assert law == pytest.approx(expected)
+
+
+def test_moments_that_are_too_heavy_tailed_are_not_held_against_a_mean():
+    law = expectations(cell(ddof=0, sizes=SIZES | {"generations": 40}))
+    assert np.isfinite(law["variance"]).sum() == 9 and np.isfinite(law["log_variance"]).all()
+
+
+def test_moments_of_parts_are_those_of_the_whole(drawn):
+    whole = moments(drawn["ddof 1"])["variance"]
+    values = drawn["ddof 1"].values["variance"]
+    halves = [
+        moments(drawn["ddof 1"]._replace(values={"variance": half}))["variance"]
+        for half in (values[:500], values[500:])
+    ]
+    both = pooled(halves)
+    np.testing.assert_allclose(both.mean, whole.mean)
+    np.testing.assert_allclose(both.deviation, values.astype(float).std(axis=0, ddof=1))
+
+
+# the puzzle of the tails
+
+
+def test_tails_shrink_within_a_lineage_and_grow_over_all_of_them(parts):
+    own, k, n = parts[UNBIASED], SIZES["generations"], SIZES["points"]
+    assert own["log_variance"].mean[-1] < -k / n + 0.05
+    together = own["variance"].mean + own["drift"].mean
+    assert together[-1] == pytest.approx(1 + k / n, rel=0.05)
+    # the source's score of new points rises by half of that, or, with ddof 0, not at all
+    rise = own["new_under_old"].mean[-1] - 0.5 * np.log(2 * np.pi) - 0.5
+    assert rise == pytest.approx(k / (2 * n), abs=0.03)
+    flat = parts[BIASED]["new_under_old"].mean - 0.5 * np.log(2 * np.pi) - 0.5
+    assert abs(flat).max() < 0.03
+
+
+# bits
+
+
+def test_a_lineage_is_the_same_to_the_bit_in_any_company(drawn):
+    few = lineages(replace(BIASED, lineages=7), 0)
+    whole = drawn["ddof 0"]
+    for name, values in few.values.items():
+        np.testing.assert_array_equal(values, whole.values[name][:7])
+    other = lineages(replace(BIASED, lineages=7), 1)
+    assert (other.values["drift"] != few.values["drift"]).all()
+
+
+def test_lineages_go_on_from_a_checkpoint_to_the_same_bits(drawn):
+    few = replace(BIASED, lineages=7)
+    replica = Replica(few, 0)
+    kept_state = generations._kept(next(states(few, 0)))
+    state, progress = generations.restore(replica, kept_state)
+    assert progress.steps == 1
+    *_, ended = states(few, 0, state)
+    for name, values in ended.values.items():
+        np.testing.assert_array_equal(values, drawn["ddof 0"].values[name][:7])
+    with pytest.raises(ValueError, match="checkpoint: of 7 lineages, not 8"):
+        generations.restore(Replica(replace(few, lineages=8), 0), kept_state)
+
+
+def test_the_first_points_of_a_seed_do_not_depend_on_ddof_or_regime(drawn):
+    ratio = drawn["ddof 1"].values["variance"][:, 0] / drawn["ddof 0"].values["variance"][:, 0]
+    assert np.ptp(ratio) > 0.1  # another generator draws others
+    first = next(states(replace(cell(ddof=0, regime="mirror"), lineages=7), 0))
+    mean_square = drawn["ddof 0"].values["variance"] + drawn["ddof 0"].values["drift"]
+    np.testing.assert_allclose(first.values["variance"][:, 0], mean_square[:7, 0], rtol=1e-5)
+
+
+# bad input
+
+
+@pytest.mark.parametrize(
+    "source, generator, regime, points, message",
+    [
+        ("normal", {"ddof": 1}, {}, 1, "points: got 1, allowed: at least 2"),
+        ("normal", {"ddof": 2}, {}, 20, r"generator: ddof: got 2, allowed: an integer in \[0, 1\]"),
+        ("normal", {}, {"name": "fresh", "share": -0.1}, 20, "regime: share: got -0.1, allowed"),
+        ("normal", {}, {"name": "fresh", "share": 0.11}, 20, "a whole number of points, or coins"),
+        ("normal", {}, {"name": "anchor", "real_points": 20}, 20, "fewer than the 20 points"),
+        ("normal", {}, {"name": "verify", "right": 1.0, "wrong": 0.0}, 20, "right or wrong"),
+        ("normal", {}, {"name": "teacher", "error": 0.1}, 20, "gaussian, which has no error"),
+        ("normal", {}, {"name": "replaced"}, 20, "nearest: replace"),
+        ("line", {}, {}, 20, "task: name: got 'line', allowed: normal, for this generator"),
+        ("norma", {}, {}, 20, "nearest: normal"),
+    ],
+)
+def test_bad_settings_are_one_line(source, generator, regime, points, message):
+    rule = {"name": "replace"} | regime
+    with pytest.raises(ValueError, match=message) as caught:
+        LineageCell.of({"name": source}, {"name": "gaussian"} | generator, rule, points=points)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_variance_that_32_bits_cannot_tell_from_zero_ends_a_lineage():
+    alive = GENERATORS["gaussian"]({}, {}).alive
+    assert bool(alive({"mean": np.float32(1), "variance": np.float32(1e-9)}))
+    for mean, variance in ((1, 1e-11), (0, 1e-39), (0, np.nan)):
+        assert not alive({"mean": np.float32(mean), "variance": np.float32(variance)})
+
+
+class Quiet:
+    n_certify, saved = 1000, {}
+
+    def advanced(self, moved):
+        pass
+
+    def measuring(self, replicas):
+        pass
+
+
+def row_of(made_of, seed=0):
+    (ended,) = generations.run([Replica(made_of, seed)], Quiet())
+    return ended
+
+
+CRITIC = {
+    "experiment": "generations",
+    "task": {"name": "two-classes", "error": 0.4},
+    "generator": {"name": "labeller"},
+    "points": 100,
+    "generations": 2,
+    "lineages": 5,
+}
+
+
+def test_a_critic_that_accepts_nothing_ends_all_lineages_with_a_reason():
+    regime = {"name": "verify", "right": 0.0, "wrong": 0.0}
+    ended = row_of(cell_of(CRITIC | {"regime": regime}))
+    words = "5 of 5 lineages ended, the first at generation 1: no point was accepted"
+    assert ended.status == "diverged" and ended.reason.startswith(words)
+    assert ended.columns["survived"] == 0
+
+
+def test_a_row_and_its_trace_hold_the_moments_of_the_lineages(drawn, parts):
+    ended = row_of(BIASED)
+    own = parts[BIASED]["variance"]
+    assert ended.status == "done" and ended.columns["variance"] == own.mean[-1]
+    assert [check["generation"] for check in ended.trace] == [1, 2, 3, 4, 5, 6]
+    again = generations.moments_of(ended.trace)["variance"]
+    np.testing.assert_allclose(again.squares, own.squares)
+    np.testing.assert_array_equal(again.counted, own.counted)
+    known = {"variance", "drift", "tail"} & ended.columns.keys()
+    assert len(known) == 3 and "support, homozygosity, correct are empty" in ended.reason
+    assert isinstance(again, Moments)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("right, wrong", [(0.8, 0.4), (0.5, 0.5), (0.9, 0.1)])
+def test_a_critic_fails_from_its_threshold_on(right, wrong):
+    expected = threshold(right, wrong)
+    accuracies = {}
+    for error in (expected - 0.05, expected + 0.05):
+        task = {"name": "two-classes", "error": round(error, 6)}
+        regime = {"name": "verify", "right": right, "wrong": wrong}
+        sizes = {"points": 4000, "generations": 1, "lineages": 64}
+        one_generation = cell_of(CRITIC | {"task": task, "regime": regime} | sizes)
+        accuracies[error] = lineages(one_generation, 0).values["correct"].mean()
+    low, high = accuracies.values()
+    assert low > 0.7 and high < 0.3
