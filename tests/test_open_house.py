@@ -91,7 +91,8 @@ CELLS = {
     "cnn": trained(network={"name": "cnn", "filters": 4, "depth": 2}),
     "gru": trained(network={"name": "gru", "width": 16, "depth": 2}),
     "norm": trained(network={**MLP, "activation": "prelu", "dropout": 0.1, "layer_norm": True}),
-    **{name: fitted(name) for name in ("random-forest", "ensemble", "torch-mlp", "nngp", "ntk")},
+    "random-forest": fitted("random-forest", n_estimators=5),
+    **{name: fitted(name) for name in ("ensemble", "torch-mlp", "nngp", "ntk")},
     "import": fitted("import", path="sklearn.ensemble:BaggingClassifier"),
     "torch": fitted(
         "torch", module="test_estimators:perceptron", train="test_estimators:by_adam", width=8

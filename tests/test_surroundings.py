@@ -4,8 +4,13 @@ Longer than 400 lines because it lists an entrance to everything public.
 """
 
 import dataclasses
+import hashlib
 import importlib
 import inspect
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -314,6 +319,33 @@ def given(stack, store):
 def test_no_setting_changes_a_trained_number(name, stack, surrounded):
     surrounded(**{name: SETTINGS[name]})
     assert_same(trained(), stack)
+
+
+PLAINLY = """
+import hashlib, json, sys
+import jax, numpy as np
+import simbias
+from simbias.training import cell_from_settings
+simbias.configure(2)
+cell = cell_from_settings(json.loads(sys.argv[1]))
+stack = simbias.train(
+    cell.task, cell.network, cell.method, seeds=2, n_train=cell.n_train, batch=cell.batch,
+    stop=cell.stop,
+)
+parts = jax.tree.leaves([stack.params, stack.traces])
+print(hashlib.sha256(b"".join(np.asarray(part).tobytes() for part in parts)).hexdigest())
+"""
+
+
+def test_networks_are_those_that_a_process_trains_without_the_flags_of_the_tests(stack):
+    flags = ("XLA_FLAGS", "OPENBLAS_NUM_THREADS")
+    environment = {name: value for name, value in os.environ.items() if name not in flags}
+    environment["PYTHONPATH"] = str(Path(simbias.__file__).parents[1])
+    words = [sys.executable, "-c", PLAINLY, json.dumps(CELL.settings)]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    parts = jax.tree.leaves([stack.params, stack.traces])
+    own = hashlib.sha256(b"".join(np.asarray(part).tobytes() for part in parts))
+    assert done.stdout == f"{own.hexdigest()}\n"
 
 
 @pytest.mark.parametrize("name", ENTRANCES)
