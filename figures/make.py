@@ -153,12 +153,15 @@ def pack(
             archive.add(path, path.name, filter=plain)
 
 
+LEARNERS = ("networks", "solutions", "estimators")  # tables of what stands on a leaderboard
+
 RECORDS: dict[str, Callable[[Store], None]] = {
     "pitfalls": record_pitfalls,
     "phase": record_phase,
     "bounds": lambda run: pack(run, "bounds", folders=("networks", "traces", "bounds")),
     "certify": lambda run: pack(run, "certify", folders=("networks", "traces", "bounds")),
     "claims": lambda run: pack(run, "claims", folders=("said", "verdicts", "evidence")),
+    "mitigation": lambda run: pack(run, "mitigation", folders=LEARNERS),
 }
 
 
@@ -293,6 +296,7 @@ GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     "discrimination": ("bounds", of_run("discrimination")),
     "certify": ("certify", of_run("certify")),
     "claims": ("claims", of_run("claims")),
+    "leaderboard": ("mitigation", of_run("leaderboard")),
 }
 
 if __name__ == "__main__":
