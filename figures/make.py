@@ -161,7 +161,7 @@ RECORDS: dict[str, Callable[[Store], None]] = {
     "bounds": lambda run: pack(run, "bounds", folders=("networks", "traces", "bounds")),
     "certify": lambda run: pack(run, "certify", folders=("networks", "traces", "bounds")),
     "claims": lambda run: pack(run, "claims", folders=("said", "verdicts", "evidence")),
-    "mitigation": lambda run: pack(run, "mitigation", folders=LEARNERS),
+    "mitigation": lambda run: pack(run, "mitigation", folders=(*LEARNERS, "traces")),
 }
 
 
