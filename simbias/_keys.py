@@ -42,6 +42,9 @@ STREAMS = (
     "fresh",
     "critic",
     "fitting",
+    "label noise",
+    "fresh labels",
+    "fresh flips",
 )
 
 

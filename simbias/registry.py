@@ -217,7 +217,8 @@ QUANTITIES = Registry(
                 "updates", "train_loss", "train_accuracy", "train_error", "risk", "test_accuracy",
                 "s_randomised_accuracy", "sc_randomised_accuracy", "s_randomised_auc",
                 "sc_randomised_auc", "exceptions", "exceptions_fitted", "exceptions_fresh",
-                "memorised", "simple_agreement", "achievable_agreement",
+                "memorised", "simple_agreement", "achievable_agreement", "flips", "flips_fitted",
+                "flips_possible", "flips_fresh",
             ),
             "quantities.learned": (
                 "gap", "excess_risk", "transition_updates", "early_stopping_gain",

@@ -576,7 +576,7 @@ def test_every_experiment_has_what_rows_need(name, cell):
 def test_estimators_are_asked_what_needs_no_network():
     classify = experiments()["classify"]
     numbers = {column.name for column in classify.table.columns}
-    assert {"updates"} == (set(classify.shown) | {"updates"}) - set(MEASURED)
+    assert {"updates", "flips_fitted"} == (set(classify.shown) | {"updates"}) - set(MEASURED)
     assert set(MEASURED) < numbers
 
 

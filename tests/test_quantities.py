@@ -23,7 +23,7 @@ from simbias.quantities import Subject, Unit, declared, learned, settings, unit_
 from simbias.quantities.learned import best_checks
 from simbias.registry import QUANTITIES
 from simbias.stats.held_out import points_to_exclude
-from simbias.tasks import blocks
+from simbias.tasks import LabelNoise, blocks
 from simbias.tasks.block_task import BlockTask
 from simbias.tasks.oracle import Layer, achievable_risk
 from simbias.tasks.shifts import BENIGN, SHIFTS
@@ -124,6 +124,10 @@ def test_a_quantity_has_an_entry_a_unit_within_its_range_and_its_interval(
 ):
     quantity = declared()[name]
     entries = SEEDS
+    if "noisy labels" in quantity.needs:
+        noisy = replace(CELL, label_noise=LabelNoise(alpha=1))
+        stack = control(noisy, "achievable", seeds=SEEDS)
+        subject = Subject(stack, n_certify=POINTS, confidence=CONFIDENCE)
     if quantity.of != "setting":
         unit = unit_named(quantity.of)
         entries = SEEDS // unit.seeds
@@ -165,14 +169,14 @@ def test_a_list_says_of_a_quantity_what_its_declaration_says():
 
 def test_intervals_are_columns_behind_the_values_but_for_that_of_the_risk():
     names = [column.name for column in NETWORKS]
-    values = names[: names.index("achievable_agreement") + 1]
+    values = names[: names.index("flips_fresh") + 1]
     assert [name for name in values if name.endswith(("_low", "_high"))] == [
         "risk_low",
         "risk_high",
     ]
     kept = [name for name, each in NUMBERS.items() if each.column == "interval" and name != "risk"]
     ends = [f"{name}_{end}" for name in kept for end in ("low", "high")]
-    assert len(kept) == 9 and names[len(values) : names.index("n_certify")] == ends
+    assert len(kept) == 10 and names[len(values) : names.index("n_certify")] == ends
 
 
 def test_settings_are_the_numbers_of_the_cell_whichever_part_has_them(subject):

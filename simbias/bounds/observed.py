@@ -353,6 +353,8 @@ def observe(
         blocks=getattr(task, "blocks", None),
         rotation=_turned(task, data_set.rotation),
         steps=steps,
+        # of the law that the risk is about
+        independent=data_set.label_noise is None,
     )
 
 

@@ -179,6 +179,7 @@ classify = Experiment(
         "method": dict,
         "stop": dict,
         "loss": dict,
+        "label_noise": dict,
     },
     needed=("network", "method", "n_train"),
     learner="network",

@@ -55,5 +55,5 @@ def jtt(
 
 
 def _weigh(hyper: Hyper, params: Params, batch: Batch) -> Float[Array, " rows"]:
-    wrong = labels_of(logits(batch.network, params, batch.x)) != batch.y
+    wrong = labels_of(logits(batch.network, params, batch.x)) != batch.label
     return jnp.where(wrong, jnp.asarray(hyper["upweight"], jnp.float32), 1)

@@ -45,7 +45,7 @@ def _gradient(hyper: Hyper, params: Params, batch: Batch) -> Params:
     def loss(params: Params) -> jax.Array:
         logits = batch.logits(params)
         classes = logits.shape[-1]
-        label = jax.nn.one_hot(batch.y, classes, dtype=logits.dtype)
+        label = batch.soft(classes)
         soft = (1 - hyper["smoothing"]) * label + hyper["smoothing"] / classes
         return batch.objective.points(logits, soft).mean()
 

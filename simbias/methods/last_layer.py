@@ -136,7 +136,7 @@ def _refit(hyper: Hyper, params: Params, state: State, batch: Batch) -> tuple[Pa
     values = (values - centre) / scale
     member = members(batch.group[:rows], hyper["groups"])
     classes = params["layers"][len(params["layers"]) - 1]["bias"].shape[0]
-    label = jax.nn.one_hot(batch.y[:rows], classes)
+    label = batch.soft(classes)[:rows]
 
     def refit(key: Array) -> _Head:
         weight = balanced(member, key)

@@ -92,8 +92,10 @@ def _step(hyper: Hyper, params: Params, state: State, batch: Batch) -> tuple[Par
 
     def descended(params: Params) -> tuple[Array, Array]:
         logits = batch.logits(params)
-        action = jax.random.categorical(key, jax.lax.stop_gradient(logits)).astype(batch.y.dtype)
-        reward = (action == batch.y).astype(jnp.float32)
+        action = jax.random.categorical(key, jax.lax.stop_gradient(logits))
+        action = action.astype(jnp.int32)
+        # of a soft label: what is expected of its draws
+        reward = jnp.take_along_axis(batch.soft(logits.shape[-1]), action[:, None], axis=1)[:, 0]
         baseline = state.reward if hyper["baseline"] == "running" else 0.0
         return surrogate(logits, action, reward - baseline), reward.mean()
 

@@ -61,10 +61,10 @@ def _weigh(hyper: Hyper, params: Params, batch: Batch) -> Float[Array, " rows"]:
     outputs = jax.nn.softmax(scores)
 
     def of_class(weight: Array, label: Array) -> tuple[Array, None]:
-        own = batch.y == label
+        own = batch.label == label
         return jnp.where(own & harder(outputs, losses, own), 2.0, weight), None
 
-    labels = jnp.arange(scores.shape[1], dtype=batch.y.dtype)
+    labels = jnp.arange(scores.shape[1], dtype=batch.label.dtype)
     weight, _ = jax.lax.scan(of_class, jnp.ones(len(batch.y)), labels)
     return weight
 

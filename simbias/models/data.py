@@ -14,7 +14,7 @@ from simbias._keys import identity_key, key_of, stream
 from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias._types import AnyArray, PyTree
-from simbias.tasks import BlockTask, Task
+from simbias.tasks import BlockTask, LabelNoise, Task
 from simbias.tasks.block_task import block_task
 from simbias.tasks.shifts import shifted
 from simbias.tasks.task import Points, numbers_of, rotation_of, sampler
@@ -33,6 +33,7 @@ class DataSet:
         rotation: the matrix that turned unrotated points into inputs, (dim, dim); without rows
             where the task turns none.
         fresh: the task that fresh points are drawn from: ``task``, or a shift of it.
+        label_noise: noise on the training labels; None: they are the task's.
 
     Examples:
         >>> import simbias
@@ -49,6 +50,7 @@ class DataSet:
     rotation: Float[np.ndarray, "dim dim"]
     fresh: Task
     _draw: Callable[[], Points] = field(repr=False)
+    label_noise: LabelNoise | None = None
 
     @property
     def classes(self) -> int:

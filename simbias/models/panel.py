@@ -160,6 +160,7 @@ def _of_stack(stack: Stack) -> Panel:
             stack.rotation[i],
             cell.task,
             partial(redraw, stack, i),
+            cell.label_noise,
         )
         for i in positions
     )

@@ -8,7 +8,7 @@ from simbias._checks import fail
 from simbias.losses import Loss
 from simbias.models.estimators import Estimator, Fitted, fit
 from simbias.networks import Network
-from simbias.tasks import Task
+from simbias.tasks import LabelNoise, Task
 from simbias.training import Method, Stack, Stop
 
 
@@ -18,6 +18,7 @@ class TrainingOptions(TypedDict, total=False):
     batch: int
     stop: Stop | None
     loss: Loss | None
+    label_noise: LabelNoise | None
     n_select: int
 
 
@@ -38,7 +39,8 @@ def train(
         method: the training algorithm of a network.
         n_train: size of each training set.
         seeds: how many (0, 1, ...), or which.
-        **options: of a network's training: ``batch``, ``stop``, ``loss`` and ``n_select`` of
+        **options: of a network's training: ``batch``, ``stop``, ``loss``,
+            ``label_noise`` and ``n_select`` of
             ``simbias.training.train``.
 
     Returns:

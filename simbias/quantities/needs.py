@@ -16,7 +16,7 @@ class Need(NamedTuple):
 
     Attributes:
         met: whether a cell has it.
-        of: the part of the cell that has it, ``"task"`` or ``"network"``.
+        of: the part of the cell that has it: ``"task"``, ``"network"``, ``"label_noise"``.
         allowed: the kind of part that has it, in words.
         without: why a column is empty for a cell that lacks it, in words.
 
@@ -109,6 +109,12 @@ NEEDS = {
         "task",
         "a task whose achievable rule is known",
         "no achievable rule is known",
+    ),
+    "noisy labels": Need(
+        lambda cell: getattr(getattr(cell, "label_noise", None), "form", "") == "fixed",
+        "label_noise",
+        "noise on labels that are drawn once",
+        "no noise on labels",
     ),
     "two classes": Need(
         lambda cell: cell.task.classes == 2,

@@ -8,6 +8,7 @@ import numpy as np
 from simbias.quantities.quantity import quantity
 from simbias.quantities.subject import Subject
 from simbias.stats.estimate import Estimate
+from simbias.validation.flips import Flips
 
 _EXACT = "Clopper-Pearson"
 _accuracy = partial(quantity, 0, 1, needs=("coordinates",), interval=_EXACT)  # of shifted draws
@@ -124,3 +125,35 @@ def simple_agreement(subject: Subject) -> Estimate:
 def achievable_agreement(subject: Subject) -> Estimate:
     """Proportion of fresh points labelled as the achievable rule does."""
     return subject.report.achievable_agreement
+
+
+def _flips(subject: Subject) -> Flips:
+    flips = subject.report.flips
+    if flips is None:  # a cell without noise
+        none = np.full(len(subject.report.seeds), np.nan)
+        return Flips(none, *[Estimate(none, none, none)] * 3)
+    return flips
+
+
+@quantity(0, math.inf, unit="labels", needs=("network", "noisy labels"), counts=True)
+def flips(subject: Subject) -> np.ndarray:
+    """Training labels that noise has changed."""
+    return _flips(subject).counts
+
+
+@quantity(0, 1, needs=("network", "noisy labels"), column="value", heading="flips fitted")
+def flips_fitted(subject: Subject) -> Estimate:
+    """Proportion of the flips whose changed label is answered."""
+    return _flips(subject).fitted
+
+
+@quantity(0, 1, needs=("network", "noisy labels"), column="value")
+def flips_possible(subject: Subject) -> Estimate:
+    """The greatest proportion of the flips that any classifier answers."""
+    return _flips(subject).possible
+
+
+@quantity(0, 1, needs=("network", "noisy labels"), interval=_EXACT)
+def flips_fresh(subject: Subject) -> Estimate:
+    """Proportion answered of fresh flips of the same law."""
+    return _flips(subject).fresh

@@ -3,6 +3,7 @@
 from simbias.tasks.arrays import ArrayTask
 from simbias.tasks.block_task import BlockTask
 from simbias.tasks.catalogue import described, get, identifying, identity, names
+from simbias.tasks.label_noise import LabelNoise
 from simbias.tasks.moons import MoonsTask
 from simbias.tasks.task import Points, Task, Truth
 from simbias.tasks.xor import XorTask
@@ -10,6 +11,7 @@ from simbias.tasks.xor import XorTask
 __all__ = [
     "ArrayTask",
     "BlockTask",
+    "LabelNoise",
     "MoonsTask",
     "Points",
     "Task",

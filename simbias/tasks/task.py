@@ -36,6 +36,10 @@ class Points(NamedTuple):
         group: an integer for each point; None where the task has no groups.
         achievable: the achievable rule's label of each point; None where no such rule is known,
             or where the oracle computes it.
+        clean: the task's own label of each point of a training set with noise on its labels; None
+            where ``y`` is.
+        soft: the distribution over classes that each point of a training set has for a label; None
+            where it is all on ``y``.
 
     Examples:
         >>> import simbias
@@ -55,6 +59,8 @@ class Points(NamedTuple):
     exception: Bool[Array, " rows"]
     group: Int[Array, " rows"] | None = None
     achievable: Int[Array, " rows"] | None = None
+    clean: Int[Array, " rows"] | None = None
+    soft: Float[Array, "rows classes"] | None = None
 
 
 class Truth(NamedTuple):

@@ -18,6 +18,7 @@ from simbias.networks import Network
 from simbias.registry import LOSSES, METHODS, NETWORKS
 from simbias.tasks import Task
 from simbias.tasks.block_task import BlockTask, block_task
+from simbias.tasks.label_noise import LabelNoise, read_label_noise
 from simbias.tasks.task import check, draws, shifted_draw, unlabelled_draw
 from simbias.training.method import USES, Method
 from simbias.training.stop import Stop
@@ -43,6 +44,7 @@ class Cell:
         batch: points of each update, at most n_train.
         stop: when training ends.
         loss: the loss that is minimised.
+        label_noise: noise on the labels of the training set; None: they are the task's.
 
     Raises:
         ValueError: n_train < 1 or more than the task has, batch outside [1, n_train], a task that
@@ -71,6 +73,7 @@ class Cell:
     batch: int = BATCH
     stop: Stop = Stop()
     loss: Loss = field(default_factory=losses.cross_entropy)
+    label_noise: LabelNoise | None = None
 
     def __post_init__(self) -> None:
         check(self.task)
@@ -78,9 +81,10 @@ class Cell:
         instance("method", self.method, Method)
         instance("stop", self.stop, Stop)
         instance("loss", self.loss, Loss)
-        most = getattr(self.task, "most", {}).get("train")
-        if whole("n_train", self.n_train) > (self.n_train if most is None else most):
-            raise fail("n_train", self.n_train, f"at most {most}, the points of {self.task.name}")
+        if self.label_noise is not None:
+            instance("label_noise", self.label_noise, LabelNoise)
+            self.label_noise.law(self.task.classes)  # raises where it is of other classes
+        _check_size(self.task, whole("n_train", self.n_train), self.label_noise)
         if whole("batch", self.batch) > self.n_train:
             raise fail("batch", self.batch, f"an integer in [1, n_train = {self.n_train}]")
         _check_uses(self.task, self.method)
@@ -108,6 +112,7 @@ class Cell:
             "batch": int(self.batch),
             "stop": self.stop.settings,
             **({} if self.loss == losses.cross_entropy() else {"loss": self.loss.identity}),
+            **({} if self.label_noise is None else {"label_noise": self.label_noise.settings}),
         }
 
     @cached_property
@@ -166,6 +171,17 @@ def _beyond_defaults(settings: Settings, registry: Registry) -> Settings:
 
 def _settings_of(registered: Network | Method | Loss) -> Settings:
     return {key: value for key, value in registered.settings.items() if key != "name"}
+
+
+def _check_size(task: Task, n_train: int, noise: LabelNoise | None) -> None:
+    """Raise ValueError for more labels than a task of finitely many points has."""
+    points = getattr(task, "most", {}).get("train")
+    copies = 1 if noise is None or noise.form != "fixed" else noise.copies
+    if points is not None and n_train > points * copies:
+        of_each = f", {copies} labels each" * (copies > 1)
+        raise fail(
+            "n_train", n_train, f"at most {points * copies}, the points of {task.name}{of_each}"
+        )
 
 
 def _check_uses(task: Task, method: Method) -> None:
@@ -243,6 +259,7 @@ def cell_from_settings(settings: Settings) -> Cell:
         batch=settings.get("batch", BATCH),
         stop=Stop(**stop),
         **({"loss": LOSSES.make(*split("loss"))} if "loss" in settings else {}),
+        label_noise=read_label_noise(settings.get("label_noise")),
     )
     if budget is None:
         return cell

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt
 
 from simbias._keys import key_of, seed_key, stream
@@ -19,6 +20,7 @@ from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, Params, PyTree
 from simbias.losses import Loss
 from simbias.networks import Network
+from simbias.tasks.label_noise import Fresh, relabelled
 from simbias.tasks.task import Points, sampler, shifted_draw, unlabelled_draw
 from simbias.training.cell import Cell
 from simbias.training.members import member_by_member
@@ -101,7 +103,9 @@ def program(cell: Cell, n_select: int) -> Program:
 def shapes(cell: Cell) -> str:
     """The shapes of a cell's problems, on which a compiled program depends beside ``program``."""
     law = jax.eval_shape(cell.task.law, seed_key(0))
-    return str((jax.tree.map(lambda leaf: leaf.shape, law), list(cell.method.traced)))
+    noise = None if cell.label_noise is None else cell.label_noise.arrays(cell.task.classes)
+    of_noise = () if noise is None else (str(jax.tree.map(np.shape, noise)),)
+    return str((jax.tree.map(lambda leaf: leaf.shape, law), list(cell.method.traced), *of_noise))
 
 
 def start(program: Program, problem: TrainingProblem) -> State:
@@ -175,6 +179,7 @@ def segment(
     words = jax.random.bits(stream(key_of(problem.keys.order), "order"), (KEY_WORDS,))
     method_key = stream(key_of(problem.keys.method), "method")
     unlabelled_key = stream(key_of(problem.keys.data), "unlabelled")
+    label_key = stream(key_of(problem.keys.data), "fresh labels")
     uses_groups = "groups" in program.method.uses
     method = member_by_member(program.method, program.network)
     hyper, second = _hyper(program, problem), method.second
@@ -186,10 +191,17 @@ def segment(
         def take(part: Array) -> Array:
             return part.at[rows].get(mode="promise_in_bounds")
 
+        def label() -> Array:
+            noise = problem.label_noise
+            if isinstance(noise, Fresh):
+                key = jax.random.fold_in(label_key, update)
+                return relabelled(noise.labels, take(train.y), key)
+            return take(train.y if train.soft is None else train.soft)
+
         further = problem.law, jax.random.fold_in(unlabelled_key, update), len(rows)
         return Batch(
             x=take(train.x),
-            y=take(train.y),
+            y=label(),
             rows=rows,
             group=None if train.group is None or not uses_groups else take(train.group),
             key=jax.random.fold_in(method_key, update),
@@ -296,8 +308,10 @@ def _check(
 
     params = evaluated(program, problem, state)
     scores = logits(program.network, params, train.x)
-    loss = program.loss.points(scores, train.y).mean()
-    correct = labels_of(scores) == train.y
+    loss = program.loss.points(scores, train.y if train.soft is None else train.soft).mean()
+    labels = labels_of(scores)
+    correct = labels == train.y
+    right = correct if train.clean is None else labels == train.clean
     errors = jnp.sum(~correct, dtype=jnp.int32)
     fresh = labels_of(logits(program.network, params, select.x)) == select.y
     fresh_errors = jnp.sum(~fresh, dtype=jnp.float32)
@@ -322,7 +336,7 @@ def _check(
             loss,
             1 - errors.astype(jnp.float32) / program.n_train,
             1 - fresh_errors / program.n_select,
-            _proportion(correct, train.exception),
+            _proportion(right, train.exception),
             _proportion(fresh, select.exception),
         ]
     )

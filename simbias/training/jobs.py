@@ -179,6 +179,9 @@ def check_memory(cell: Cell, networks: int, n_select: int = N_SELECT) -> None:
     param_bytes = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
     at_once = min(networks, len(jax.devices()))
     fits("network", network.label, 3 * param_bytes * at_once, where="device")  # their gradients too
+    if cell.label_noise is not None:
+        drawn = cell.label_noise.drawn_bytes(cell.n_train) * at_once
+        fits("label_noise", cell.label_noise.settings, drawn, where="device")
     for argument, rows in (("n_train", cell.n_train), ("n_select", n_select)):
         fits(argument, rows, 4.0 * rows * dim * at_once, where="device")
     host_bytes = 2 * param_bytes + 4.0 * cell.n_train + law_bytes  # of each, on the host

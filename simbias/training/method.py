@@ -12,6 +12,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Integer, Key
 
@@ -52,7 +53,7 @@ class Batch:
 
     Attributes:
         x: inputs.
-        y: labels.
+        y: labels, integers; or soft, a distribution over the classes for each point.
         rows: the index of each point in the training set.
         group: the group of each point, integers >= 0; None unless the method declares that it uses
             groups. Of a block task it is 2 y, and one more for an exception.
@@ -91,7 +92,7 @@ class Batch:
     """
 
     x: Float[Array, "rows *shape"]
-    y: Int[Array, " rows"]
+    y: Int[Array, " rows"] | Float[Array, "rows classes"]
     rows: Integer[Array, " rows"]
     group: Int[Array, " rows"] | None
     key: Key[Array, ""]
@@ -109,6 +110,15 @@ class Batch:
             return self.network.apply(params, self.x)
         scores: Float[Array, "rows classes"] = apply(params, self.x, self.key)
         return scores
+
+    @property
+    def label(self) -> Int[Array, " rows"]:
+        """The label of each point, of a soft one the likeliest."""
+        return self.y if self.y.ndim == 1 else self.y.argmax(axis=1).astype(jnp.int32)
+
+    def soft(self, classes: int) -> Float[Array, "rows classes"]:
+        """The label of each point as a distribution over the classes."""
+        return jax.nn.one_hot(self.y, classes, dtype=jnp.float32) if self.y.ndim == 1 else self.y
 
     def losses(self, params: Params) -> Float[Array, " rows"]:
         """The loss of each point."""

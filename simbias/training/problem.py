@@ -17,6 +17,7 @@ from simbias._identity import canonical
 from simbias._keys import identity_key, key_of, stream
 from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, PyTree
+from simbias.tasks.label_noise import Fixed, NoiseLaw, Realised, noisy_set
 from simbias.tasks.task import Points, sampler
 from simbias.training.cell import Cell
 from simbias.training.method import Hyper
@@ -45,7 +46,8 @@ class TrainingProblem(NamedTuple):
     for a training set drawn from ``keys.data``; otherwise the training set is the masked half of
     the supersample drawn from this key, and ``keys`` are those of the mask. ``coins``: the key of
     coin flips in place of the labels. ``replaced``: the position of a training point in whose place
-    there is another draw (one outside the set: of none).
+    there is another draw (one outside the set: of none). ``label_noise``: the law of labels; None
+    where they are the task's.
     """
 
     keys: Keys
@@ -61,6 +63,7 @@ class TrainingProblem(NamedTuple):
     supersample: UInt[AnyArray, " words"] | None = None
     coins: UInt[AnyArray, " words"] | None = None
     replaced: Int[AnyArray, ""] | None = None
+    label_noise: NoiseLaw | None = None
 
     @property
     def own_set(self) -> bool:
@@ -107,6 +110,9 @@ def problem_of(
         if coins is None
         else np.asarray(jax.random.key_data(jax.random.fold_in(stream(data, "coins"), coins))),
         replaced=None if replaced is None else np.int32(replaced),
+        label_noise=None
+        if cell.label_noise is None
+        else cell.label_noise.arrays(cell.task.classes),
     )
 
 
@@ -144,7 +150,13 @@ def draw_training_set(
         supersample = draw_supersample(draw, problem, n_train)
         masked: Points = jax.tree.map(lambda part: part[rows], supersample)
         return masked
-    points = draw_points(draw, problem, "train", n_train)
+    noise = problem.label_noise
+    copies = noise.labels.clean.shape[0] if isinstance(noise, Fixed | Realised) else 1
+    inputs = -(-n_train // copies) if isinstance(noise, Fixed) else n_train
+    points = draw_points(draw, problem, "train", inputs)
+    if noise is not None:
+        key = stream(key_of(problem.keys.data), "label noise")
+        points = noisy_set(noise, key, n_train, points, copies=copies)
     if problem.coins is not None:
         heads = jax.random.bernoulli(key_of(problem.coins), shape=(n_train,))
         points = points._replace(y=heads.astype(points.y.dtype))
@@ -175,7 +187,7 @@ def training_set(cell: Cell, problem: TrainingProblem) -> Points:
 def draw_once(draw: Callable[..., Points], n_train: int, problem: TrainingProblem) -> Points:
     """The training set of a network, drawn by a compiled program."""
     points: Points
-    if problem.own_set:
+    if problem.own_set and problem.label_noise is None:
         points = drawn(draw, "train", n_train, problem.keys.data, problem.law)
     else:
         points = _drawn_whole(draw, n_train, problem._replace(hyper={}))

@@ -14,6 +14,7 @@ from simbias._types import Params, PyTree
 from simbias.losses import Loss, cross_entropy
 from simbias.networks import Network
 from simbias.parallel import stacked
+from simbias.tasks.label_noise import LabelNoise
 from simbias.tasks.task import Points, Task, numbers_of, rotation_of
 from simbias.training import fit
 from simbias.training.cell import BATCH, Cell
@@ -161,6 +162,7 @@ def train(
     batch: int = BATCH,
     stop: Stop | None = None,
     loss: Loss | None = None,
+    label_noise: LabelNoise | None = None,
     n_select: int = N_SELECT,
 ) -> Stack:
     """Train a network for each seed, with its own rotation, data, initialisation and order.
@@ -174,6 +176,7 @@ def train(
         batch: points of each update.
         stop: when training ends; default ``Stop()``.
         loss: the loss that is minimised; default the cross-entropy.
+        label_noise: noise on the labels of the training set; default none.
         n_select: fresh points on which traces are evaluated (never those used to certify).
 
     Returns:
@@ -196,7 +199,7 @@ def train(
     """
     rule = Stop() if stop is None else stop
     objective = cross_entropy() if loss is None else loss
-    cell = Cell(task, network, method, n_train, batch, rule, objective)
+    cell = Cell(task, network, method, n_train, batch, rule, objective, label_noise)
     chosen = seed_list(seeds)
     jobs = [Job(cell, seed) for seed in chosen]
     whole("n_select", n_select)

@@ -13,6 +13,7 @@ from simbias.validation.conflicts import ConflictReport, measure_conflicts
 from simbias.validation.controls import control
 from simbias.validation.corruption import CorruptionReport, measure_corruption
 from simbias.validation.exceptions import Ledger
+from simbias.validation.flips import Flips
 from simbias.validation.geometry import exact_risk
 from simbias.validation.grids import GridReport, measure_grids
 from simbias.validation.islands import IslandReport, measure_islands
@@ -26,6 +27,7 @@ __all__ = [
     "N_CERTIFY",
     "ConflictReport",
     "CorruptionReport",
+    "Flips",
     "GridReport",
     "IslandReport",
     "Ledger",

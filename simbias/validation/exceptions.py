@@ -17,6 +17,7 @@ from simbias.models.panel import Panel, panel
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
 from simbias.training.stack import Stack
+from simbias.validation.flips import possible_flips
 from simbias.validation.risk import Counts
 
 
@@ -80,7 +81,8 @@ class TrainFit(NamedTuple):
     """How classifiers label their own training sets.
 
     ``loss`` is NaN where scores are no logits or probabilities; ``unscored`` counts points without
-    a finite score difference.
+    a finite score difference. Flips are labels that noise has changed: how many there are, how
+    many are answered, and how many can be.
     """
 
     loss: Float[np.ndarray, " seeds"]
@@ -88,6 +90,9 @@ class TrainFit(NamedTuple):
     exceptions: Int[np.ndarray, " seeds"]
     exceptions_correct: Int[np.ndarray, " seeds"]
     unscored: Int[np.ndarray, " seeds"]
+    flips: Int[np.ndarray, " seeds"]
+    flips_fitted: Int[np.ndarray, " seeds"]
+    flips_possible: Int[np.ndarray, " seeds"]
 
 
 def train_fit(classifiers: Panel) -> TrainFit:
@@ -95,9 +100,17 @@ def train_fit(classifiers: Panel) -> TrainFit:
     fits = []
     for i, member in enumerate(classifiers.members):
         answers = train_answers(classifiers, i)
-        fitted, unscored = (answers.correct & answers.exception).sum(), (~answers.finite).sum()
+        fitted, unscored = (answers.right & answers.exception).sum(), (~answers.finite).sum()
         loss = cross_entropy(answers, member.kind)
-        fits.append((loss, answers.correct.mean(), answers.exception.sum(), fitted, unscored))
+        flips = (0, 0, 0)
+        if answers.clean is not None:
+            noise = classifiers.data[i].label_noise
+            copies = 1 if noise is None else noise.copies
+            flipped = answers.y != answers.clean
+            possible = possible_flips(answers.y, answers.clean, copies)
+            flips = (flipped.sum(), (flipped & answers.correct).sum(), possible)
+        exceptions = answers.exception.sum(), fitted
+        fits.append((loss, answers.correct.mean(), *exceptions, unscored, *flips))
     return TrainFit(*map(np.array, zip(*fits, strict=True)))
 
 
@@ -156,13 +169,23 @@ class Answers(NamedTuple):
 
     Attributes:
         scores: the scores of each class.
-        y: the true labels.
+        y: the labels.
         exception: which points the simple rule labels wrongly.
+        clean: the task's own labels, where ``y`` has noise; None where ``y`` are they.
     """
 
     scores: Float[np.ndarray, "rows classes"]
     y: Int[np.ndarray, " rows"]
     exception: Bool[np.ndarray, " rows"]
+    clean: Int[np.ndarray, " rows"] | None = None
+
+    @property
+    def right(self) -> Bool[np.ndarray, " rows"]:
+        """Which points are given the task's own label."""
+        own: Bool[np.ndarray, " rows"] = predicted(self.scores) == (
+            self.y if self.clean is None else self.clean
+        )
+        return own
 
     @property
     def correct(self) -> Bool[np.ndarray, " rows"]:
@@ -194,4 +217,5 @@ def train_answers(learned: Stack | Panel, i: int) -> Answers:
     classifiers = panel(learned)
     data = classifiers.data[i].draw()
     scores = score(classifiers.members[i], data.x)
-    return Answers(scores, np.asarray(data.y), np.asarray(data.exception))
+    clean = None if data.clean is None else np.asarray(data.clean)
+    return Answers(scores, np.asarray(data.y), np.asarray(data.exception), clean)

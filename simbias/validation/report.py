@@ -16,6 +16,7 @@ from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
 from simbias.tasks import BlockTask
 from simbias.validation.exceptions import Ledger, ledger, train_fit
+from simbias.validation.flips import Flips, flip_ledger
 from simbias.validation.reliance import AucSum, Randomised, Reliance
 from simbias.validation.risk import count, fresh_points, has_rule
 from simbias.validation.sound import score_fault, weight_fault
@@ -43,6 +44,7 @@ class Report:
         simple_agreement: proportion of fresh points that the classifier labels as the simple rule
             does; NaN where the task has no simple set.
         achievable_agreement: proportion that it labels as the achievable rule does.
+        flips: what becomes of training labels that noise has changed; None where there are none.
 
     Examples:
         >>> import simbias
@@ -70,6 +72,7 @@ class Report:
     exceptions: Ledger
     simple_agreement: Estimate
     achievable_agreement: Estimate
+    flips: Flips | None = None
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame, a row for each classifier; raises ValueError without pandas."""
@@ -93,6 +96,12 @@ class Report:
             "simple_agreement": self.simple_agreement,
             "achievable_agreement": self.achievable_agreement,
         }
+        if self.flips is not None:
+            columns["flips"] = self.flips.counts
+            parts = (self.flips.fitted, self.flips.possible, self.flips.fresh)
+            estimates |= dict(
+                zip(("flips_fitted", "flips_possible", "flips_fresh"), parts, strict=True)
+            )
         for name, (value, low, high) in estimates.items():
             columns |= {name: value, f"{name}_low": low, f"{name}_high": high}
         return frame(columns)
@@ -207,6 +216,15 @@ def validate(
         simple_agreement=proportion(counts.simple_agreed, trials_of("simple_agreement")),
         achievable_agreement=proportion(
             counts.achievable_agreed, trials_of("achievable_agreement")
+        ),
+        flips=flip_ledger(
+            classifiers,
+            trained.flips,
+            trained.flips_fitted,
+            trained.flips_possible,
+            left_out,
+            n_certify,
+            confidence,
         ),
     )
 
