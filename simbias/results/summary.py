@@ -63,8 +63,8 @@ class Summary:
         settings: those of its settings that are not the same in every cell of the run, other than
             the names of task and network.
         statuses: number of networks by status.
-        means: by quantity, those that tables show; one of another package only where some network
-            of the run has a value.
+        means: by quantity, those that tables show; one of another package, or of noise, only
+            where some network of the run has a value.
         transitions: when its networks reach the achievable boundary; None where its stop rule has
             no ``select_accuracy``, or no network was measured.
         learner: the word for what learns; empty where nothing does.
@@ -142,7 +142,7 @@ def summarise(store: Store) -> list[Summary]:
         for experiment in dict.fromkeys(experiment_by_cell.values())
         for column, ranged in experiment.shown.items()
         if not isinstance(ranged, Quantity)
-        or QUANTITIES.owns(column)
+        or (QUANTITIES.owns(column) and "noisy labels" not in ranged.needs)
         or any(row.get(column) is not None for rows in members.values() for row in rows)
     }
     summaries = []
