@@ -187,10 +187,9 @@ def test_info_shows_what_is_known_of_a_task_without_blocks():
     )
 
 
-def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path):
-    code, out, _ = call(
-        "run", "pitfalls", "--preset", "smoke", "--out", tmp_path / "x", "--dry-run"
-    )
+@pytest.mark.parametrize("words", [("run", "pitfalls"), ("tune", "mitigation")])
+def test_dry_run_prints_the_plan_and_writes_nothing(words, tmp_path):
+    code, out, _ = call(*words, "--preset", "smoke", "--out", tmp_path / "x", "--dry-run")
     assert code == 0 and "compiled group 2" in out and "minutes" in out
     assert not (tmp_path / "x").exists()
 

@@ -92,6 +92,7 @@ def tune(
     seeds: int = 2,
     out: Path | None = None,
     cores: int | None = None,
+    dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> int:
     """Tune a suite's methods by random search, and write a suite with what was found beside it.
 
@@ -106,6 +107,7 @@ def tune(
         seeds: on which each of them is trained.
         out: the run directory; default: runs/SUITE-tune.
         cores: CPU cores to compute on; default: all that the process may use.
+        dry_run: print cells, compiled groups and an estimate, and write nothing.
     """
     start_jax(cores)
     import tomli_w
@@ -119,6 +121,9 @@ def tune(
     console = make_console()
     loaded = suites.load(suite)
     plan = trials_plan(loaded, preset, trials=trials, seeds=seeds)
+    if dry_run:
+        _print_plan(console, plan)
+        return DONE
     directory = out or Path("runs") / plan.suite
     store = open_store(directory, create=True)
     prepare(plan, store)
