@@ -22,6 +22,10 @@ TASKS = Registry(
         "xor": Entry("simbias.tasks.xor:XorTask", "exclusive or of two slab coordinates"),
         "d-bat-toy": Entry("simbias.tasks.toys:d_bat_toy", "a plane of five slabs beside a line"),
         "two-moons": Entry("simbias.tasks.moons:MoonsTask", "two moons, held apart by a gap"),
+        "mixture": Entry("simbias.tasks.mixture:MixtureTask", "a Gaussian for each class"),
+        "digits": Entry("simbias.tasks.images:digits", "digits of 8 x 8 pixels, scikit-learn's"),
+        "mnist": Entry("simbias.tasks.images:mnist", "MNIST, from files of one's own"),
+        "dominoes": Entry("simbias.tasks.dominoes:DominoesTask", "a digit on top of another one"),
     },
 )
 

@@ -20,7 +20,10 @@ NOISY = tuple(name for name in NAMES if "noise" in tasks.get(name).settings)
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=pytest.mark.slow) if n in NAMES[1:] else n for n in tasks.names()],
+    [
+        pytest.param(n, marks=pytest.mark.slow) if n in NAMES[1:] else n
+        for n in block_tasks.AVAILABLE
+    ],
 )
 def test_a_task_draws_what_it_says_and_is_made_again_from_its_settings(name):
     task = tasks.get(name)

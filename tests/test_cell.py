@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import block_tasks
 import jax
 import numpy as np
 import pytest
@@ -229,11 +230,11 @@ def test_what_goes_by_a_registered_name_is_what_is_registered():
         )
 
 
-@pytest.mark.parametrize("name", tasks.names())
+@pytest.mark.parametrize("name", block_tasks.AVAILABLE)
 def test_a_cell_is_made_again_from_its_settings(name):
     plane = "dim" not in tasks.get(name).settings
     cell = Cell(
-        tasks.get(name, **({} if plane else {"dim": 3})),
+        tasks.get(name, **({} if plane else {"dim": max(3, tasks.get(name).classes)})),
         MLP(30, 2, "tanh"),
         sgd(learning_rate=0.3, momentum=0.5),
         n_train=100,

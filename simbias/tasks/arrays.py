@@ -142,6 +142,11 @@ class ArrayTask:
         """One more than the greatest label, at least two."""
         return max(2, int(self.y.max()) + 1)
 
+    @property
+    def splits(self) -> dict[str, Int[np.ndarray, "_"]]:
+        """The rows of each split."""
+        return dict(self._rows)
+
     @cached_property
     def most(self) -> dict[str, int]:
         """How many points each split has."""

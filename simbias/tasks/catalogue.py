@@ -111,8 +111,16 @@ def identifying(task: Task) -> Settings:
         {'dim': 4, 'name': 'lms-5'}
     """
     settings = described(task)
-    unreduced = {key: settings.pop(key) for key in ("name", "content", "shift") if key in settings}
-    return beyond_defaults(settings, lambda given: get(task.name, **given).settings) | unreduced
+    # what files hold is no default, wherever they lie
+    kept = ("name", "content", "shift", "points")
+    unreduced = {key: settings.pop(key) for key in kept if key in settings}
+
+    def complete(given: Settings) -> Settings:
+        return {
+            key: value for key, value in get(task.name, **given).settings.items() if key not in kept
+        }
+
+    return beyond_defaults(settings, complete) | unreduced
 
 
 def identity(task: Task) -> str:
@@ -134,7 +142,7 @@ def names() -> list[str]:
         >>> "noisy-lms-7" in simbias.tasks.names()
         True
         >>> simbias.tasks.names()[:3]
-        ['d-bat-toy', 'lms-5', 'lms-7']
+        ['d-bat-toy', 'digits', 'dominoes']
     """
     return sorted(TASKS.entries())
 
