@@ -237,6 +237,7 @@ QUANTITIES = Registry(
                 "bound_valid",
                 "certifies",
             ),
+            "generations.quantities": ("lineage_mean", "lineage_misfit"),
             "bounds.enough": (
                 "answered", "answered_risk", "set_size", "set_missing", "revealing_points",
             ),
@@ -266,6 +267,7 @@ FIGURES = Registry(
         for name in (
             "boundary", "training", "table", "islands", "phase", "bounds", "discrimination",
             "certify", "preference", "claims", "reproduction", "visibility", "leaderboard",
+            "lineages", "tails",
         )
     },
 )  # fmt: skip

@@ -15,7 +15,11 @@ from simbias.plots import (
     ComparisonRow,
     LeaderboardDisplay,
     LeaderboardRow,
+    LineageLine,
+    LineagesDisplay,
     RegionsDisplay,
+    TailLine,
+    TailsDisplay,
     TrainingDisplay,
 )
 from simbias.plots._points import PlottedPoints
@@ -290,6 +294,31 @@ def leaderboard():
     return LeaderboardDisplay(rows)
 
 
+def lineages():
+    """Two regimes in two panels, each with points near its line, one of them without an end."""
+    generations = np.arange(1, 13)
+    lines = []
+    for i, regime in enumerate(("replace", "accumulate")):
+        for j, panel in enumerate(("first:\nvariance", "second:\ndrift")):
+            form = 1 / (1 + (i + 1) * (j + 1) * generations / 20)
+            mean = form + 0.01 * (-1.0) ** generations
+            if j:
+                form = np.where(generations < 9, form, np.nan)
+            lines.append(LineageLine(panel, regime, "variance", mean, 0.004 + 0 * mean, form))
+    return LineagesDisplay(tuple(lines), "48 of 48 means agree")
+
+
+def tails():
+    """One estimator in all four panels."""
+    generations = np.arange(1, 13)
+    lines = []
+    for panel in range(4):
+        form = (panel - 1.5) * generations / 12
+        mean = form + 0.01 * (-1.0) ** generations
+        lines.append(TailLine(1, panel, mean, 0.02 + 0 * mean, form))
+    return TailsDisplay(20, tuple(lines))
+
+
 def reproduced():
     """A paper of one number, and the number beside ours."""
     paper = papers.load("pitfalls")
@@ -314,6 +343,8 @@ def reproduction():
 KINDS = {
     "reproduction": reproduction,
     "leaderboard": leaderboard,
+    "lineages": lineages,
+    "tails": tails,
     "preference": preference,
     "boundary": boundary,
     "regions": regions,
@@ -329,6 +360,8 @@ KINDS = {
 }
 GRIDS = {
     "leaderboard": (2, 3),
+    "lineages": (1, 2),
+    "tails": (1, 4),
     "preference": (1, 2),
     "training": (2, 1),
     "comparison": (2, 2),

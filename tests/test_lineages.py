@@ -1,14 +1,20 @@
-"""Lineages of generators: drawn points against closed forms, planted mistakes, bits, bad input."""
+"""Lineages of generators: drawn points against closed forms, planted mistakes, bits, bad input.
+
+Longer than 400 lines because all of it is about lineages that are drawn once.
+"""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from simbias import claims
+from simbias.cli import main
 from simbias.experiments import Replica, cell_of, generations
 from simbias.generations import (
     GENERATORS,
     LineageCell,
+    LineageStack,
     Moments,
     agreement,
     expectations,
@@ -18,7 +24,13 @@ from simbias.generations import (
     pooled,
     states,
 )
+from simbias.generations.chains import known_chain, stationary
 from simbias.generations.expectations import accumulated, limit, threshold
+from simbias.generations.stack import from_tensors
+from simbias.quantities import Subject, declared
+from simbias.results import Store, StoreError
+from simbias.results.lineages import lineages_of
+from simbias.results.trained import learned
 
 NORMAL, LONG_TAIL, LINE = {"name": "normal"}, {"name": "long-tail"}, {"name": "line"}
 SIZES = {"points": 20, "generations": 6, "lineages": 1536}
@@ -199,6 +211,50 @@ def test_tails_shrink_within_a_lineage_and_grow_over_all_of_them(parts):
     assert abs(flat).max() < 0.03
 
 
+# chains
+
+
+def test_a_known_chain_has_the_entropy_and_tails_of_its_pairs():
+    chain = known_chain(5, persona=1)
+    np.testing.assert_allclose(chain.sum(axis=1), 1)
+    law = stationary(chain)
+    np.testing.assert_allclose(law @ chain, law)
+    generator = GENERATORS["bigrams"]({"states": 5, "personas": 1}, {})
+    (own, start) = known_chain(5), stationary(known_chain(5))
+    zipf = 1 / np.arange(1, 6) / (137 / 60)
+    assert generator.facts["entropy"] == pytest.approx(-(zipf * np.log(zipf)).sum())
+    exact = generator.measure({"transitions": np.float32(own), "seen": np.ones((5, 5), np.float32)})
+    for name in ("entropy", "old_under_new", "new_under_old"):
+        assert float(exact[name]) == pytest.approx(generator.facts["entropy"], rel=1e-5)
+    assert float(exact["tail"]) == pytest.approx(generator.facts["tail"], rel=1e-5)
+    assert start.sum() == pytest.approx(1)
+
+
+@pytest.mark.slow
+def test_bigrams_lose_transitions_and_entropy_unless_sets_accumulate():
+    sizes = {"points": 20, "generations": 8, "lineages": 64}
+    own, pool = (
+        moments(lineages(cell({"name": "chain"}, "bigrams", regime, sizes), 0))
+        for regime in ("replace", "accumulate")
+    )
+    entropy = GENERATORS["bigrams"]({}, {}).facts["entropy"]
+    assert own["entropy"].mean[-1] < entropy - 0.7 < pool["entropy"].mean[-1]
+    assert own["support"].mean[-1] < 0.4 < 0.7 < pool["support"].mean[-1]
+
+
+def test_a_text_is_counted_and_an_empty_one_is_refused(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("abab" * 30)
+    generator = GENERATORS["bigrams"]({"path": str(path), "length": 5}, {"smoothing": 1e-6})
+    statistics = generator.gather(np.array([[0, 1, 0, 1, 0]]), None)
+    np.testing.assert_array_equal(statistics["pairs"], [[0, 2], [2, 0]])
+    transitions = generator.fit(statistics, None)["transitions"]
+    np.testing.assert_allclose(transitions, [[0, 1], [1, 0]], atol=1e-6)
+    path.write_text("")
+    with pytest.raises(ValueError, match="an empty text', allowed: one of two characters or more"):
+        GENERATORS["bigrams"]({"path": str(path)}, {})
+
+
 # bits
 
 
@@ -248,6 +304,7 @@ def test_the_first_points_of_a_seed_do_not_depend_on_ddof_or_regime(drawn):
         ("normal", {}, {"name": "replaced"}, 20, "nearest: replace"),
         ("line", {}, {}, 20, "task: name: got 'line', allowed: normal, for this generator"),
         ("norma", {}, {}, 20, "nearest: normal"),
+        ("chain", {"name": "bigrams", "smoothing": 0}, {}, 20, r"smoothing: got 0, allowed: a n"),
     ],
 )
 def test_bad_settings_are_one_line(source, generator, regime, points, message):
@@ -302,12 +359,81 @@ def test_a_row_and_its_trace_hold_the_moments_of_the_lineages(drawn, parts):
     own = parts[BIASED]["variance"]
     assert ended.status == "done" and ended.columns["variance"] == own.mean[-1]
     assert [check["generation"] for check in ended.trace] == [1, 2, 3, 4, 5, 6]
-    again = generations.moments_of(ended.trace)["variance"]
+    again = from_tensors(ended.tensors)["variance"]
+    np.testing.assert_allclose([check["variance_sd"] for check in ended.trace], own.deviation)
     np.testing.assert_allclose(again.squares, own.squares)
     np.testing.assert_array_equal(again.counted, own.counted)
     known = {"variance", "drift", "tail"} & ended.columns.keys()
     assert len(known) == 3 and "support, homozygosity, correct are empty" in ended.reason
     assert isinstance(again, Moments)
+
+
+# claims
+
+
+def of_two_seeds(drawn):
+    """The lineages of one seed, as those of two."""
+    own = moments(drawn["ddof 1"])
+    return Subject(LineageStack(UNBIASED, (0, 1), (own, own)), n_certify=10, confidence=0.99)
+
+
+def test_quantities_of_lineages_are_means_with_intervals_and_misfits(drawn, parts):
+    subject, own = of_two_seeds(drawn), parts[UNBIASED]["variance"]
+    mean = declared()["lineage_mean"].compute(subject, "variance", 6)
+    np.testing.assert_allclose(mean.value, [own.mean[-1]] * 2)
+    np.testing.assert_allclose(mean.high - mean.value, [2.5758 * own.error[-1]] * 2, rtol=1e-4)
+    misfit = declared()["lineage_misfit"].compute(subject, 6)
+    assert misfit.value.tolist() == pytest.approx([worst({UNBIASED: parts[UNBIASED]})] * 2)
+    assert np.isnan(declared()["lineage_mean"].compute(subject, "support", 6).value).all()
+
+
+@pytest.mark.parametrize(
+    "name, given, message",
+    [
+        ("lineage_mean", ("variance", 7), r"generation: got 7, allowed: an integer in \[1, 6\]"),
+        ("risk", (), "cell: got 'normal/gaussian/replace/.*', allowed: one of networks or est"),
+    ],
+)
+def test_a_quantity_that_lineages_lack_is_refused_before_they_run(name, given, message):
+    with pytest.raises(ValueError, match=message):
+        declared()[name].suits(UNBIASED, *given)
+
+
+CLAIM = """
+id = "shrinks"
+title = "The log variance of a lineage falls"
+source = "none"
+quantity = 'lineage_mean("log_variance", 6)'
+predicate = { op = "<=", value = 0.0, margin = 0.0 }
+quantifier = { kind = "probability", at_least = 0.5 }
+unit = { of = "network", redraws = ["rotation", "data", "initialisation", "order"] }
+effort = { n_certify = 500, confidence = 0.9 }
+inference = { test = "clopper-pearson", alpha = 0.4, units = 4, family = "f", correction = "none" }
+
+[population]
+experiment = "generations"
+task = { name = "normal" }
+generator = { name = "gaussian", ddof = 1 }
+regime = { name = "replace" }
+points = 20
+generations = 6
+lineages = 400
+"""
+
+
+def test_a_claim_about_lineages_is_judged_in_memory_and_in_a_directory(tmp_path, capsys):
+    path = tmp_path / "claim.toml"
+    path.write_text(CLAIM)
+    verdict = claims.check(str(path))
+    assert verdict.verdict == "supported" and verdict.finding.failing == 0
+    assert main(["claims", "run", str(path), "--out", str(tmp_path / "run")]) == 0
+    assert "shrinks" in capsys.readouterr().out
+    store = Store(tmp_path / "run")
+    assert store.query("SELECT count(*), min(survived) FROM generations")[1] == [(4, 400)]
+    (joined,) = lineages_of(store)
+    assert joined.moments["drift"].counted.tolist() == [1600] * 6
+    with pytest.raises(StoreError, match="no trained networks"):
+        learned(store)
 
 
 @pytest.mark.slow

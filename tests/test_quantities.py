@@ -56,7 +56,11 @@ def arguments(quantity):
 
 
 # for one network, see below; of ensembles only, see test_attacks
-APART = ("early_stopping_difference", "island_excess", "ensemble_gain")
+# of lineages only, see test_lineages
+APART = (
+    "early_stopping_difference", "island_excess", "ensemble_gain", "lineage_mean",
+    "lineage_misfit",
+)  # fmt: skip
 EVERY = [
     (name, given)
     for name, quantity in declared().items()

@@ -167,6 +167,7 @@ OTHERS = {
     "claims": {"argument", "builtin", "choose", "feasible", "get", "load"},
     "generations": {
         "agreement",
+        "bigrams",
         "expectations",
         "gaussian",
         "histogram",
@@ -188,9 +189,11 @@ OTHERS = {
         "comparison",
         "discrimination",
         "leaderboard",
+        "lineages",
         "phase",
         "preference",
         "reproduction",
+        "tails",
         "visibility",
     },
     "methods": set(methods.__all__),  # settings are checked, nothing is computed

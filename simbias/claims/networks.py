@@ -37,8 +37,13 @@ class Networks(Protocol):
         """Keep measurements."""
 
 
-def classifiers(stack: AnyStack) -> AnyStack:
-    """The part of a stack, or of estimators, that are classifiers; None where none is."""
+def measurable(cell: AnyCell, stack: AnyStack) -> AnyStack:
+    """The part of a stack, or of estimators, that are classifiers; None where none is.
+
+    All of it, where the experiment of the cell makes something else.
+    """
+    if not _learned(cell).classifies:
+        return stack
     try:
         return sound(stack)
     except ValueError:
@@ -67,7 +72,7 @@ class InMemory:
         """The classifiers among those learned at these seeds."""
         stacks = [self._learned[Replica(cell, seed)] for seed in seeds]
         ended = [stack for stack in stacks if stack is not None]
-        return classifiers(_learned(cell).join(ended)) if ended else None
+        return measurable(cell, _learned(cell).join(ended)) if ended else None
 
     def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
         """Measurements kept so far."""

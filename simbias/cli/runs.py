@@ -69,8 +69,10 @@ def run(
         statuses = execute(plan, store, reporter)
     print_summary(console, store)
     figures = list((directory / "figures").glob("boundary-*.png"))
-    learned = any(experiment_of(cell).learned for cell in plan.cells)
-    if learned and (reporter.replicas or not figures):
+    makes = [experiment_of(cell).learned for cell in plan.cells]
+    if any(learned and learned.classifies for learned in makes) and (
+        reporter.replicas or not figures
+    ):
         from simbias.plots.run import Chosen
 
         drawn = draw_computed(console, "boundary", Chosen(store, note=print_error))

@@ -193,6 +193,8 @@ class Learned(NamedTuple):
         read: loads a replica, from its tensors and its trace (checks, columns of
             ``Experiment.trace``); raises ValueError.
         join: joins several seeds of one cell, in order.
+        classifies: whether what it makes are classifiers, which scores, bounds and boundaries are
+            asked of; else quantities of its own are measured on all that ended.
 
     Examples:
         >>> import simbias
@@ -209,6 +211,7 @@ class Learned(NamedTuple):
     make: Callable[[Sequence[Replica]], Mapping[Replica, AnyStack]]
     read: Callable[[Replica, Tensors, np.ndarray], AnyStack]
     join: Callable[[Sequence[AnyStack]], AnyStack]
+    classifies: bool = True
 
 
 class Shown(NamedTuple):

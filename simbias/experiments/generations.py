@@ -1,8 +1,9 @@
 """Lineages of generators under a regime: models that learn from what models before them wrote.
 
 A replica is a block of lineages. Its row is about the last generation; its trace has a check for
-each generation, with the moments of every measure over the lineages: ten million numbers are kept
-as a few. Between segments of generations lineages are kept as a checkpoint.
+each generation, with mean and spread of every measure over the lineages, and its tensors are the
+moments: ten million numbers are kept as a few. Between segments of generations lineages are kept as
+a checkpoint.
 """
 
 import time
@@ -16,6 +17,7 @@ from simbias.experiments.experiment import (
     Context,
     Ended,
     Experiment,
+    Learned,
     Moved,
     Progress,
     Replica,
@@ -28,11 +30,14 @@ from simbias.generations import (
     MEASURES,
     LineageCell,
     Lineages,
+    LineageStack,
     LineageState,
     Moments,
+    lineages,
     moments,
     states,
 )
+from simbias.generations.stack import as_tensors, from_tensors
 
 _DEFAULTS = {"generations": 10, "lineages": 1000}
 _SPREAD = "_sd"  # of a column of the standard deviation over lineages
@@ -59,10 +64,6 @@ _TRACE = (
     *_MEASURED,
     *(
         Column(f"{name}{_SPREAD}", "DOUBLE", f"standard deviation of {name} over lineages")
-        for name in MEASURES
-    ),
-    *(
-        Column(f"{name}_counted", "BIGINT", f"lineages of which {name} is known")
         for name in MEASURES
     ),
 )
@@ -97,7 +98,8 @@ def _ended(replica: Replica, lineages: Lineages, clock: float) -> Ended:
         reason += f"; no such number of these models: {', '.join(unmeasured)} {verb} empty"
     columns = {name: trace[-1][name] for name in MEASURES if name in trace[-1]}
     columns |= {"survived": survived, "train_seconds": time.perf_counter() - clock}
-    return Ended(replica, "done" if survived else "diverged", reason, columns, trace)
+    status, tensors = "done" if survived else "diverged", as_tensors(by_measure)
+    return Ended(replica, status, reason, columns, trace, tensors)
 
 
 def _check(by_measure: Mapping[str, Moments], alive: np.ndarray, i: int) -> dict[str, object]:
@@ -105,25 +107,9 @@ def _check(by_measure: Mapping[str, Moments], alive: np.ndarray, i: int) -> dict
     for name, kept in by_measure.items():
         if kept.counted[i]:
             check[name] = float(kept.mean[i])
-            check[f"{name}_counted"] = int(kept.counted[i])
         if kept.counted[i] > 1:
             check[f"{name}{_SPREAD}"] = float(kept.deviation[i])
     return check
-
-
-def moments_of(checks: Sequence[Mapping[str, float | None]]) -> dict[str, Moments]:
-    """The moments of every measure from the checks of a trace, in order of generations."""
-    kept = {}
-    for name in MEASURES:
-        counts = np.array([check.get(f"{name}_counted") or 0 for check in checks], int)
-        if counts.any():
-            mean, spread = (
-                np.array([check.get(column) for check in checks], float)
-                for column in (name, f"{name}{_SPREAD}")
-            )
-            squares = np.where(counts > 1, spread**2 * (counts - 1), 0.0)
-            kept[name] = Moments(counts, mean, squares)
-    return kept
 
 
 def _kept(state: LineageState) -> dict[str, np.ndarray]:
@@ -157,6 +143,31 @@ def restore(replica: Replica, saved: Tensors) -> Saved:
     return Saved(LineageState(generation, leaves, values, alive), progress)
 
 
+def _make(replicas: Sequence[Replica]) -> dict[Replica, LineageStack | None]:
+    stacks: dict[Replica, LineageStack | None] = {}
+    for replica in replicas:
+        cell, seed = replica
+        assert isinstance(cell, LineageCell)
+        ran = lineages(cell, seed)
+        alive = bool(ran.alive[:, -1].any())
+        stacks[replica] = LineageStack(cell, (seed,), (moments(ran),)) if alive else None
+    return stacks
+
+
+def _read(replica: Replica, arrays: Tensors, trace: object) -> LineageStack:
+    cell, seed = replica
+    assert isinstance(cell, LineageCell)
+    return LineageStack(cell, (seed,), (from_tensors(arrays),))
+
+
+def _join(parts: Sequence[LineageStack]) -> LineageStack:
+    return LineageStack(
+        parts[0].cell,
+        tuple(seed for part in parts for seed in part.seeds),
+        tuple(kept for part in parts for kept in part.moments),
+    )
+
+
 def _cell(settings: Settings) -> LineageCell:
     sizes = _DEFAULTS | {key: settings[key] for key in _DEFAULTS if key in settings}
     return LineageCell.of(
@@ -188,7 +199,9 @@ def _known(cell: LineageCell) -> dict[str, object]:
 generations = Experiment(
     name="generations",
     summary="models learn from what models before them wrote, generation after generation",
-    table=rows_table("generations", (*_FIRST, *_MEASURED, *table.SPENT[:-1], *table.KEPT)),
+    table=rows_table(
+        "generations", (*_FIRST, *_MEASURED, *table.SPENT[:-1], *table.KEPT), weighed=True
+    ),
     keys={"generator": dict, "regime": dict, "points": int, "generations": int, "lineages": int},
     needed=("generator", "regime", "points"),
     learner="generator",
@@ -197,6 +210,7 @@ generations = Experiment(
     known=_known,
     effort=lambda cell: {"lineages": cell.lineages, "generations": cell.generations},
     restore=restore,
+    learned=Learned(_make, _read, _join, classifies=False),
     trace=_TRACE,
     shown={
         name: Shown(heading, low, float("inf"))

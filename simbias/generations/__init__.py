@@ -2,6 +2,7 @@
 
 from simbias.generations.agreement import Agreement, agreement
 from simbias.generations.catalogue import GENERATORS, SOURCES
+from simbias.generations.chains import bigrams
 from simbias.generations.expectations import expectations, kept
 from simbias.generations.gaussian import gaussian
 from simbias.generations.generator import MEASURES, Generator
@@ -11,6 +12,7 @@ from simbias.generations.lineages import LineageCell, Lineages, LineageState, li
 from simbias.generations.moments import Moments, moments, pooled
 from simbias.generations.regimes import Regime, regime
 from simbias.generations.regression import least_squares
+from simbias.generations.stack import LineageStack
 
 __all__ = [
     "GENERATORS",
@@ -22,8 +24,10 @@ __all__ = [
     "Lineages",
     "Moments",
     "Regime",
+    "LineageStack",
     "LineageState",
     "agreement",
+    "bigrams",
     "gaussian",
     "histogram",
     "kept",

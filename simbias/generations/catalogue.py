@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from simbias._types import Settings
+from simbias.generations.chains import bigrams
 from simbias.generations.gaussian import gaussian
 from simbias.generations.generator import Generator
 from simbias.generations.histogram import histogram
@@ -16,6 +17,7 @@ GENERATORS: Mapping[str, Make] = {
     "histogram": histogram,
     "least-squares": least_squares,
     "labeller": labeller,
+    "bigrams": bigrams,
 }
 # the generator that each source is learned by
 SOURCES: Mapping[str, Make] = {
@@ -23,4 +25,6 @@ SOURCES: Mapping[str, Make] = {
     "long-tail": histogram,
     "line": least_squares,
     "two-classes": labeller,
+    "chain": bigrams,
+    "text": bigrams,
 }

@@ -9,10 +9,12 @@ from simbias.plots.comparison import ComparisonDisplay, ComparisonRow, compariso
 from simbias.plots.discrimination import DiscriminationDisplay, discrimination
 from simbias.plots.islands import IslandsDisplay, islands
 from simbias.plots.leaderboard import LeaderboardDisplay, LeaderboardRow, leaderboard
+from simbias.plots.lineages import LineageLine, LineagesDisplay, lineages
 from simbias.plots.phase import PhaseDisplay, phase
 from simbias.plots.preference import PreferenceDisplay, preference
 from simbias.plots.regions import RegionsDisplay
 from simbias.plots.reproduction import ReproductionDisplay, ReproductionRow, reproduction
+from simbias.plots.tails import TailLine, TailsDisplay, tails
 from simbias.plots.training import TrainingDisplay, training
 from simbias.plots.visibility import VisibilityDisplay, visibility
 
@@ -28,12 +30,16 @@ __all__ = [
     "IslandsDisplay",
     "LeaderboardDisplay",
     "LeaderboardRow",
+    "LineageLine",
+    "LineagesDisplay",
     "PhaseDisplay",
     "PreferenceDisplay",
     "RegionsDisplay",
     "ReproductionDisplay",
     "ReproductionRow",
     "ComparisonRow",
+    "TailLine",
+    "TailsDisplay",
     "TrainingDisplay",
     "VisibilityDisplay",
     "boundary",
@@ -44,9 +50,11 @@ __all__ = [
     "discrimination",
     "islands",
     "leaderboard",
+    "lineages",
     "phase",
     "preference",
     "reproduction",
+    "tails",
     "training",
     "visibility",
 ]

@@ -16,7 +16,8 @@ class Need(NamedTuple):
 
     Attributes:
         met: whether a cell has it.
-        of: the part of the cell that has it: ``"task"``, ``"network"``, ``"label_noise"``.
+        of: the part of the cell that has it: ``"task"``, ``"network"``, ``"label_noise"``,
+            ``"regime"``.
         allowed: the kind of part that has it, in words.
         without: why a column is empty for a cell that lacks it, in words.
 
@@ -115,6 +116,12 @@ NEEDS = {
         "label_noise",
         "noise on labels that are drawn once",
         "no noise on labels",
+    ),
+    "lineages": Need(
+        lambda cell: hasattr(cell, "lineages"),
+        "regime",
+        "lineages, of the experiment generations",
+        "no lineages",
     ),
     "two classes": Need(
         lambda cell: cell.task.classes == 2,

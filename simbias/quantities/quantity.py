@@ -120,6 +120,8 @@ class Quantity(NamedTuple):
 
     def suits(self, cell: Cell, *given: Given) -> None:
         """Raise ValueError for a cell on which it cannot be measured with these arguments."""
+        if "lineages" not in self.needs and not hasattr(cell, "task"):
+            raise fail("cell", cell.name, "one of networks or estimators")
         for need in self.needs:
             NEEDS[need].require(cell)
         for argument, value in zip(self.arguments, given, strict=True):

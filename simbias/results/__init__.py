@@ -2,12 +2,14 @@
 
 from simbias.results.files import StoreError
 from simbias.results.leaderboard import PairedDifference, Standing, leaderboard
+from simbias.results.lineages import PooledLineages
 from simbias.results.store import Store
 from simbias.results.summary import Summary, summarise
 from simbias.results.trained import load_fitted, load_stack
 
 __all__ = [
     "PairedDifference",
+    "PooledLineages",
     "Standing",
     "Store",
     "StoreError",

@@ -53,13 +53,21 @@ def trained(store: Store, cell: str | None = None) -> list[Trained[Cell]]:
 
 
 def learned(store: Store, cell: str | None = None) -> list[Trained[OwnCell]]:
-    """As ``trained``, the cells of every experiment that learns."""
-    tables = [
+    """As ``trained``, the cells of every experiment that makes classifiers."""
+    return _ended(store, cell, _tables(classifiers=True))
+
+
+def anything(store: Store, cell: str | None = None) -> list[Trained[OwnCell]]:
+    """As ``trained``, the cells of every experiment that makes something to measure."""
+    return _ended(store, cell, _tables(classifiers=False))
+
+
+def _tables(*, classifiers: bool) -> list[str]:
+    return [
         experiment.table.name
         for experiment in experiments().values()
-        if experiment.learned is not None
+        if experiment.learned is not None and (experiment.learned.classifies or not classifiers)
     ]
-    return _ended(store, cell, tables)
 
 
 def _ended(store: Store, cell: str | None, tables: Sequence[str]) -> list[Trained[OwnCell]]:

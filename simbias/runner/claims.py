@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simbias._types import AnyStack
 from simbias.claims.claim import Claim
-from simbias.claims.networks import Key, Triple, classifiers
+from simbias.claims.networks import Key, Triple, measurable
 from simbias.claims.session import judge_feasible
 from simbias.claims.verdict import Verdict
 from simbias.experiments import FINAL, AnyCell, Replica, device, row_name, versions
@@ -65,7 +65,7 @@ class InStore:
         }
         if not sound:
             return None
-        return classifiers(load(self._store, cell, list(sound)))
+        return measurable(cell, load(self._store, cell, list(sound)))
 
     def recall(self, key: Key, seeds: Sequence[int]) -> dict[int, Triple]:
         """The measurements that this directory has, by unit."""

@@ -1,0 +1,57 @@
+"""The lineages of a run, cell by cell, over all its seeds."""
+
+from typing import NamedTuple
+
+from simbias.experiments import experiments
+from simbias.generations import LineageCell, Moments, pooled
+from simbias.results.store import Store
+from simbias.results.trained import anything, load
+
+
+class PooledLineages(NamedTuple):
+    """The moments of the lineages of a cell over all seeds of a run.
+
+    Attributes:
+        cell: of which they are.
+        moments: by measure.
+
+    Examples:
+        >>> import simbias
+        >>> cell = simbias.generations.LineageCell.of(
+        ...     {"name": "normal"}, {"name": "gaussian"}, {"name": "replace"},
+        ...     points=20, generations=4, lineages=300,
+        ... )
+        >>> moments = simbias.generations.moments(simbias.generations.lineages(cell, seed=3))
+        >>> lineages = simbias.results.PooledLineages(cell, moments)
+        >>> lineages.moments["drift"].counted.tolist()
+        [300, 300, 300, 300]
+    """
+
+    cell: LineageCell
+    moments: dict[str, Moments]
+
+
+def lineages_of(store: Store, cell: str | None = None) -> list[PooledLineages]:
+    """The lineages of every cell of a run that has some, in the suite's order.
+
+    Args:
+        store: the run directory.
+        cell: a name, or the beginning of some; default: all.
+
+    Raises:
+        ValueError: no such cell.
+        StoreError: nothing of the run has ended, or a file cannot be read.
+    """
+    kind = experiments()["generations"]
+    _, rows = store.query(f"SELECT count(*) FROM {kind.table.name}")
+    if not rows[0][0]:
+        return []
+    joined = []
+    for ended in anything(store, cell):
+        seeds = [seed for seed, fault in ended.faults.items() if not fault]
+        if isinstance(ended.cell, LineageCell) and seeds:
+            parts = load(store, ended.cell, seeds).moments
+            names = [name for name in parts[0] if all(name in part for part in parts)]
+            moments = {name: pooled([part[name] for part in parts]) for name in names}
+            joined.append(PooledLineages(ended.cell, moments))
+    return joined
