@@ -17,7 +17,7 @@ from simbias.bounds.prediction_sets import prediction_sets
 from simbias.bounds.selective import selective
 from simbias.quantities import Argument, Estimate, Subject, quantity
 from simbias.stats.reveal import points_to_reveal
-from simbias.validation import faults
+from simbias.validation.sound import faulty, of_sound
 
 Certificate = TypeVar("Certificate")
 
@@ -55,8 +55,8 @@ def _certificate(
 
 def _of_networks(subject: Subject, estimate: Estimate) -> Estimate:
     """The estimates at the only number of points; NaN for what is no classifier."""
-    broken = np.array([bool(fault) for fault in faults(subject.stack)])
-    return Estimate(*(np.where(broken, np.nan, part[:, 0]) for part in estimate))
+    only = Estimate(*(part[:, 0] for part in estimate))
+    return of_sound(only, faulty(subject.stack))
 
 
 @quantity(0, 1, interval=_COUNTED, argument=_CERTIFICATE)

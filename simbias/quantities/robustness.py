@@ -17,7 +17,7 @@ from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
 from simbias.validation import attacks
 from simbias.validation.risk import count
-from simbias.validation.sound import faults
+from simbias.validation.sound import faulty
 
 _RADIUS = Argument("number", partial(real, "radius", low=0, open_low=True))
 
@@ -44,7 +44,7 @@ def ensemble_gain(subject: Subject) -> Estimate:
     network = stack.cell.network
     assert isinstance(network, Ensemble)  # declared as a need
     confidence = 1 - (1 - subject.confidence) / (network.members + 1)
-    left_out = np.array([bool(fault) for fault in faults(stack)])
+    left_out = faulty(stack)
 
     def accuracy(classifiers: Panel) -> Estimate:
         counts = count(classifiers, subject.n_certify)

@@ -32,7 +32,7 @@ from simbias.stats.estimate import Estimate
 from simbias.tasks.block_task import Tables, draw
 from simbias.training.scores import labels_of
 from simbias.training.stack import Stack
-from simbias.validation.sound import faults
+from simbias.validation.sound import faulty
 
 POINTS = 2000  # attacked of each network
 STEPS = 20  # of an attack, as in the notebooks of Shah et al. (2020)
@@ -137,7 +137,7 @@ def _run(
     devices = devices_for(len(members))
     program = _compiled(attack, cell.network, cell.loss, points, devices)
     outcomes = np.asarray(program(spread(members, devices), np.float32(radius)))
-    return outcomes[: len(members)], np.array([bool(fault) for fault in faults(stack)])
+    return outcomes[: len(members)], faulty(stack)
 
 
 @lru_cache

@@ -17,7 +17,7 @@ from simbias.models.panel import Panel, panel
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
 from simbias.validation.risk import answers, errors
-from simbias.validation.sound import faults
+from simbias.validation.sound import faulty, of_sound
 
 GROUPS = tuple((label, agrees) for label in (0, 1) for agrees in (False, True))
 
@@ -107,7 +107,7 @@ def measure_conflicts(
     task = classifiers.block_task
     if len(task.simple_set) != 1:
         raise fail("task", task.name, "a task with a simple set of one coordinate")
-    left_out = np.array([bool(fault) for fault in faults(classifiers)])
+    left_out = faulty(classifiers)
     half = 1 - (1 - confidence) / 2
     plain = errors(classifiers, n_certify, half)
     flipped = errors(classifiers.under("conflict=1"), n_certify, half)
@@ -121,8 +121,7 @@ def measure_conflicts(
     )
 
     def kept(estimate: Estimate) -> Estimate:
-        missing = left_out | np.isnan(estimate.value)
-        return Estimate(*(np.where(missing, np.nan, part) for part in estimate))
+        return of_sound(estimate, left_out | np.isnan(estimate.value))
 
     return ConflictReport(
         classifiers.seeds,

@@ -18,7 +18,7 @@ from simbias.models.panel import panel
 from simbias.stats.estimate import Estimate
 from simbias.tasks.shifts import BENIGN, oracle_accuracy, read_shift
 from simbias.validation.risk import errors
-from simbias.validation.sound import faults
+from simbias.validation.sound import faulty, of_sound
 
 CORRUPTIONS = (
     "conflict=0.1", "conflict=0.25", "conflict=0.5", "margin", "move=0.2", "move=0.5",
@@ -109,15 +109,10 @@ def measure_corruption(
         raise fail(
             "shifts", f"{list(shifts)} on {task.name}", "some under which a simple rule errs"
         )
-    broken = np.array([bool(fault) for fault in faults(classifiers)])
+    left_out = faulty(classifiers)
     own = 1 - (1 - confidence) / len(named)
     risks = {
-        shift: Estimate(
-            *(
-                np.where(broken, np.nan, part)
-                for part in errors(classifiers.under(shift), n_certify, own)
-            )
-        )
+        shift: of_sound(errors(classifiers.under(shift), n_certify, own), left_out)
         for shift in named
     }
 

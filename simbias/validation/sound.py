@@ -8,11 +8,13 @@ from typing import TypeVar
 
 import jax
 import numpy as np
+from jaxtyping import Bool
 
 from simbias._checks import fail
 from simbias.models.classifier import Traced
 from simbias.models.estimators import Fitted
 from simbias.models.panel import Panel, panel
+from simbias.stats.estimate import Estimate
 from simbias.training.stack import Stack
 from simbias.validation.exceptions import train_answers
 
@@ -37,6 +39,16 @@ def faults(learned: Stack | Fitted | Panel) -> tuple[str, ...]:
         weight_fault(classifiers, i) or _score_fault(classifiers, i)
         for i in range(len(classifiers))
     )
+
+
+def faulty(learned: Stack | Fitted | Panel) -> Bool[np.ndarray, " classifiers"]:
+    """Which classifiers are not usable, by ``faults``."""
+    return np.array([bool(fault) for fault in faults(learned)])
+
+
+def of_sound(estimate: Estimate, left_out: Bool[np.ndarray, " classifiers"]) -> Estimate:
+    """The estimates; NaN for classifiers that are left out."""
+    return Estimate(*(np.where(left_out, np.nan, part) for part in estimate))
 
 
 def weight_fault(classifiers: Panel, i: int) -> str:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from simbias._checks import each, real, whole
 from simbias._defaults import CONFIDENCE, N_CERTIFY
@@ -22,7 +21,7 @@ from simbias.tasks.block_task import BlockTask
 from simbias.tasks.detection import detect
 from simbias.tasks.shifts import shifted
 from simbias.validation.risk import errors
-from simbias.validation.sound import faults
+from simbias.validation.sound import faulty, of_sound
 from simbias.validation.two_sample import classifier_test_power
 
 VISIBLE = (
@@ -165,7 +164,7 @@ def measure_visibility(
     task = classifiers.block_task
     for shift in each("shifts", shifts, str):
         shifted(task, shift)  # all of them can be measured
-    broken = np.array([bool(fault) for fault in faults(classifiers)])
+    left_out = faulty(classifiers)
     half = 1 - (1 - confidence) / 2
     options = _Options(labelled, repetitions, confidence)
     plain = errors(classifiers, n_certify, half)
@@ -173,11 +172,11 @@ def measure_visibility(
     for shift in shifts:
         note(shift)
         under = errors(classifiers.under(shift), n_certify, half)
-        lost = under.value - plain.value, under.low - plain.high, under.high - plain.low
+        lost = Estimate(under.value - plain.value, under.low - plain.high, under.high - plain.low)
         rows.append(
             Visibility(
                 shift,
-                Estimate(*(_without(part, broken) for part in lost)),
+                of_sound(lost, left_out),
                 needed_points(partial(_ideal_power, task, shift, options), power, numbers),
                 needed_points(
                     partial(_trained_power, task, shift, options),
@@ -217,7 +216,3 @@ def _trained_power(task: BlockTask, shift: str, options: _Options, points: int) 
         repetitions=repetitions,
         confidence=confidence,
     )
-
-
-def _without(part: Float[np.ndarray, " seeds"], broken: np.ndarray) -> Float[np.ndarray, " seeds"]:
-    return np.where(broken, np.nan, part)
