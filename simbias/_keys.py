@@ -51,13 +51,32 @@ STREAMS = (
 @pinned
 def identity_key(identity: str, seed: int) -> Key[Array, ""]:
     """The key of an identity and a seed."""
+    return key_of(identity_words(identity, seed))
+
+
+def identity_words(identity: str, seed: int) -> UInt[np.ndarray, " words"]:
+    """The words of the key of an identity and a seed, by integers of Python alone."""
     digest = hashlib.sha256(identity.encode()).digest()
-    key = seed_key(seed % 2**32)
+    seed = int(seed)  # one of NumPy would overflow
+    words = 0, seed % 2**32
     if seed >= 2**32:  # a key is made from 32 bits: the others are folded in
-        key = jax.random.fold_in(key, seed >> 32)
+        words = _folded(words, seed >> 32)
     for start in (0, 4):
-        key = jax.random.fold_in(key, int.from_bytes(digest[start : start + 4], "little"))
-    return key
+        words = _folded(words, int.from_bytes(digest[start : start + 4], "little"))
+    return np.array(words, np.uint32)
+
+
+def _folded(words: tuple[int, int], number: int) -> tuple[int, int]:
+    """``jax.random.fold_in``: Threefry-2x32 at (0, number), Salmon et al. (SC 2011)."""
+    keys = (*words, words[0] ^ words[1] ^ 0x1BD11BDA)
+    left, right = keys[0], (number + keys[1]) % 2**32
+    for i in range(5):
+        for turn in (17, 29, 16, 24) if i % 2 else (13, 15, 26, 6):
+            left = (left + right) % 2**32
+            right = ((right << turn | right >> (32 - turn)) % 2**32) ^ left
+        left = (left + keys[(i + 1) % 3]) % 2**32
+        right = (right + keys[(i + 2) % 3] + i + 1) % 2**32
+    return left, right
 
 
 @pinned

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from simbias import MLP, Stop, losses, sgd, tasks
+from simbias import MLP, Stop, _keys, losses, sgd, tasks
 from simbias._keys import STREAMS, identity_key, stream
 from simbias.tasks.shifts import shifted
 from simbias.training import Cell, cell_from_settings
@@ -261,6 +261,13 @@ def test_what_stands_at_its_default_is_no_part_of_an_identity():
         stop=Stop(max_updates=40_000),
     )
     assert explicit.identity == plain.identity
+
+
+def test_integers_are_folded_into_a_key_as_jax_folds_them():
+    drawn = np.random.default_rng(0).integers(2**32, size=(50, 3), dtype=np.uint32)
+    for first, other, number in drawn:
+        key = jax.random.fold_in(_keys.key_of(np.array([first, other])), number)
+        assert list(_keys._folded((int(first), int(other)), int(number))) == words(key)
 
 
 def test_a_key_differs_by_seed_and_by_identity():

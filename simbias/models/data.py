@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt
 
 from simbias import tasks
 from simbias._checks import fail, instance, whole
-from simbias._keys import identity_key, key_of, stream
+from simbias._keys import identity_key, identity_words, key_of, stream
 from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias._types import AnyArray, PyTree
@@ -91,7 +91,7 @@ class DataSet:
     @pinned
     def key(self) -> UInt[np.ndarray, " words"]:
         """The words of the key from which the streams of fresh points are made."""
-        return np.asarray(jax.random.key_data(identity_key(tasks.identity(self.fresh), self.seed)))
+        return identity_words(tasks.identity(self.fresh), self.seed)
 
     @property
     def block_task(self) -> BlockTask:

@@ -23,6 +23,7 @@ from simbias._keys import seed_key
 from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias._types import Params
+from simbias.networks import Network
 from simbias.parallel import devices_for, over_seeds, spread, stacked
 from simbias.tasks.task import numbers_of, rotation_of
 from simbias.training import fit
@@ -175,8 +176,7 @@ def check_memory(cell: Cell, networks: int, n_select: int = N_SELECT) -> None:
     law = jax.eval_shape(task.law, seed_key(0))
     law_bytes = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(law))
     fits("dim", dim, law_bytes)
-    shapes = jax.eval_shape(lambda key: network.init(key, task.shape, task.classes), seed_key(0))
-    param_bytes = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+    param_bytes = _param_bytes(network, task.shape, task.classes)
     at_once = min(networks, len(jax.devices()))
     fits("network", network.label, 3 * param_bytes * at_once, where="device")  # their gradients too
     if cell.label_noise is not None:
@@ -186,6 +186,13 @@ def check_memory(cell: Cell, networks: int, n_select: int = N_SELECT) -> None:
         fits(argument, rows, 4.0 * rows * dim * at_once, where="device")
     host_bytes = 2 * param_bytes + 4.0 * cell.n_train + law_bytes  # of each, on the host
     fits("seeds", f"{networks} networks", host_bytes * networks)
+
+
+@lru_cache
+def _param_bytes(network: Network, shape: tuple[int, ...], classes: int) -> float:
+    """The memory of a network's parameters."""
+    params = jax.eval_shape(lambda key: network.init(key, shape, classes), seed_key(0))
+    return float(sum(4 * math.prod(leaf.shape) for leaf in jax.tree.leaves(params)))
 
 
 @pinned

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped, UInt
 
 from simbias._identity import canonical
-from simbias._keys import identity_key, key_of, stream
+from simbias._keys import identity_words, key_of, stream
 from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, PyTree
 from simbias.tasks.label_noise import Fixed, NoiseLaw, Realised, noisy_set
@@ -81,19 +81,18 @@ def problem_of(
 ) -> TrainingProblem:
     """The traced part of a network, as NumPy arrays; see ``MaskedJob`` and ``AlteredJob``."""
     stop = cell.stop
-    data = identity_key(cell.task_identity, seed)
     identities = {
+        "data": cell.task_identity,
         "initialisation": cell.network_identity,
         "order": canonical({"n_train": int(cell.n_train), "batch": int(cell.batch)}),
         "method": "method",
     }
-    keys = {"data": data} | {
-        name: identity_key(identity, seed) for name, identity in identities.items()
-    }
+    words = {name: identity_words(identity, seed) for name, identity in identities.items()}
+    own, data = words["data"], key_of(words["data"])
     if mask is not None:
-        keys = {name: jax.random.fold_in(stream(key, "mask"), mask) for name, key in keys.items()}
+        words = {name: _words_of_mask(words[name], mask) for name in words}
     return TrainingProblem(
-        keys=Keys(**{name: np.asarray(jax.random.key_data(key)) for name, key in keys.items()}),
+        keys=Keys(**words),
         law=jax.tree.map(np.asarray, cell.task.law(stream(data, "rotation"))),
         hyper={name: np.float32(value) for name, value in cell.method.traced.items()},
         goal_errors=np.int32(_most_errors(stop.train_accuracy, cell.n_train)),
@@ -105,7 +104,7 @@ def problem_of(
         budget=np.int32(stop.max_updates),
         spacing=np.array(stop.spacing, np.int32),
         patience=np.int32(np.iinfo(np.int32).max if stop.patience is None else stop.patience),
-        supersample=None if mask is None else np.asarray(jax.random.key_data(data)),
+        supersample=None if mask is None else own,
         coins=None
         if coins is None
         else np.asarray(jax.random.key_data(jax.random.fold_in(stream(data, "coins"), coins))),
@@ -114,6 +113,12 @@ def problem_of(
         if cell.label_noise is None
         else cell.label_noise.arrays(cell.task.classes),
     )
+
+
+def _words_of_mask(words: UInt[np.ndarray, " words"], mask: int) -> UInt[np.ndarray, " words"]:
+    """The words of the key of a mask, from those of the network that is not masked."""
+    key = jax.random.fold_in(stream(key_of(words), "mask"), mask)
+    return np.asarray(jax.random.key_data(key))
 
 
 def _most_errors(accuracy: float | None, n_train: int) -> int:
