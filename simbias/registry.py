@@ -139,6 +139,9 @@ SUITES = Registry(
         "collapse": Entry(
             "simbias.suites:collapse.toml", "models that learn from what models wrote"
         ),
+        "noise": Entry(
+            "simbias.suites:noise.toml", "labels that are mostly wrong, and three infinite batches"
+        ),
         "prefer": Entry(
             "simbias.suites:prefer.toml", "networks and achievable solutions for bounds to prefer"
         ),
