@@ -40,6 +40,7 @@ RESAMPLED = replace(FLIPS, test="bootstrap")
 DIFFERENCE = replace(FLIPS, test="mcnemar")
 BET = replace(FLIPS, test="betting", value=0.3, low=0.0, high=1.0)
 COINS, NARROW = Proportions("coins"), Proportions("narrow", 1000.0)
+SLOW = pytest.mark.slow
 VALID = replace(PROPORTION, op=">=", value=1.0, miscoverage=0.001)
 
 
@@ -373,7 +374,7 @@ def test_exact_rates_of_false_verdicts_about_a_proportion_are_at_most_alpha(
 @pytest.mark.parametrize("exactly, test", (
     (exact_rates, "clopper-pearson"), (exact_sequential_rates, "beta-binomial"),
 ))  # fmt: skip
-@pytest.mark.parametrize("alpha", (0.01, 0.05, 0.2))
+@pytest.mark.parametrize("alpha", (0.05, *(pytest.param(a, marks=SLOW) for a in (0.01, 0.2))))
 def test_exact_rates_of_all_versions_together_are_at_most_alpha(exactly, test, alpha):
     # judged on the edge whatever came out before, as often as anybody would
     def together(levels):

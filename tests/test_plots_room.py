@@ -32,7 +32,9 @@ def test_a_figure_of_its_own_holds_all_that_is_drawn(kind):
     assert is_inside(tight, Bbox([[0, 0], [width, height]]), 0.02)
 
 
-@pytest.mark.parametrize("layout", (None, "constrained", "tight"))
+@pytest.mark.parametrize(
+    "layout", (None, "constrained", pytest.param("tight", marks=pytest.mark.slow))
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_legend_below_the_users_axes_is_inside_the_figure(kind, layout):
     figure = Figure(layout=layout)

@@ -362,10 +362,12 @@ def test_the_settings_column_rebuilds_the_cell(whole, plan):
     assert row_name(Job(plan.cells[0], 0)) != row_name(Job(plan.cells[0], 1))
 
 
-NAMES = ("lr[0.1]*?", "-d", "~", 'it\'s {100}% "odd"\n ü𝛼', "a\\[b]")
+NAMES = ("lr[0.1]*?", "-d", 'it\'s {100}% "odd"\n ü𝛼', "~", "a\\[b]")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [*NAMES[:3], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[3:])]
+)
 def test_every_command_takes_a_directory_of_any_name(whole, plan, tmp_path, monkeypatch, name):
     for sibling in ("lr0x", "a", "home", "d"):  # what the names match as patterns
         shutil.copytree(whole[0].directory, tmp_path / sibling)
