@@ -147,7 +147,7 @@ class BlockTask:
         """The same with the label of all other coordinates."""
         return draw_relabelled if self.simple_set else None
 
-    @property
+    @cached_property  # whether a thing is a task is asked often, and asks for all its attributes
     def truth(self) -> Truth:
         """The exact risks of the simple rule (None where points are tilted) and the achievable."""
         return Truth(None if self.angle else simple_risk(self), achievable_risk(self))
