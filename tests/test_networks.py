@@ -237,7 +237,7 @@ def test_every_network_gives_two_logits_a_row_independently_of_other_rows(name):
     assert network.label and network.update_flops((50,), 2) > 0
 
 
-@pytest.mark.parametrize("depth", (1, 2))
+@pytest.mark.parametrize("depth", (pytest.param(1, marks=pytest.mark.slow), 2))
 def test_a_convolution_reads_seven_inputs_and_an_update_of_it_costs_three_passes(depth):
     network = networks.get("cnn", filters=3, depth=depth)
     params = begun(network, 12)

@@ -76,7 +76,10 @@ def test_closed_streams_are_no_failure(directory, closed):
 
 @pytest.mark.parametrize(
     "environment",
-    [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}],
+    [
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+        pytest.param({"PYTHONIOENCODING": "ascii"}, marks=pytest.mark.slow),
+    ],
 )
 def test_signs_that_the_output_lacks_are_spelled(directory, environment):
     text = "'0.5 ' || chr(177) || '0.1 ' || chr(8230) || chr(128512)"
