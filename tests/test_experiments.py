@@ -483,13 +483,19 @@ def tree():
 def test_a_quantity_is_measured_on_estimators_or_refused_beforehand(quantity, tree):
     declaration = declared()[quantity]
     arguments = {"shift": "none", "rule": "simple", "bound": "clopper-pearson", "number": 0.001}
+    arguments["measure"] = "variance"
     given = [arguments[argument.kind] for argument in declaration.arguments]
     if len(given) == 3:  # what is allowed, of so many points, of which so many may be noise
         given = [0.4, 256, 0.1]
     try:
         declaration.suits(tree.cell, *given)
     except ValueError as error:
-        words = ("allowed: a network", "allowed: an MLP of relu", "allowed: an ensemble")
+        words = (
+            "allowed: a network",
+            "allowed: an MLP of relu",
+            "allowed: an ensemble",
+            "allowed: lin",
+        )
         assert any(allowed in str(error) for allowed in words)
         return
     if declaration.of == "setting" and quantity not in ("dim", "noise", "n_train"):
@@ -663,4 +669,5 @@ def test_a_kind_that_would_disturb_the_others_is_left_out(name, attribute, words
     entry = Entry(f"{__name__}:{attribute}", "")
     monkeypatch.setattr(EXPERIMENTS, "_builtin", EXPERIMENTS._builtin | {name: entry})
     with pytest.warns(UserWarning, match=f"^left out: experiment: plug-in '{name}'.*{words}"):
-        assert list(experiments.__wrapped__()) == ["classify", "estimators", "solutions"]
+        known = ["classify", "estimators", "solutions", "generations"]
+        assert list(experiments.__wrapped__()) == known

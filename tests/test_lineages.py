@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from simbias import claims
+from simbias._keys import seed_key
 from simbias.cli import main
 from simbias.experiments import Replica, cell_of, generations
 from simbias.generations import (
@@ -17,6 +18,7 @@ from simbias.generations import (
     LineageStack,
     Moments,
     agreement,
+    critic_threshold,
     expectations,
     kept,
     lineages,
@@ -440,12 +442,43 @@ def test_a_claim_about_lineages_is_judged_in_memory_and_in_a_directory(tmp_path,
 @pytest.mark.parametrize("right, wrong", [(0.8, 0.4), (0.5, 0.5), (0.9, 0.1)])
 def test_a_critic_fails_from_its_threshold_on(right, wrong):
     expected = threshold(right, wrong)
-    accuracies = {}
-    for error in (expected - 0.05, expected + 0.05):
-        task = {"name": "two-classes", "error": round(error, 6)}
-        regime = {"name": "verify", "right": right, "wrong": wrong}
-        sizes = {"points": 4000, "generations": 1, "lineages": 64}
-        one_generation = cell_of(CRITIC | {"task": task, "regime": regime} | sizes)
-        accuracies[error] = lineages(one_generation, 0).values["correct"].mean()
-    low, high = accuracies.values()
-    assert low > 0.7 and high < 0.3
+    errors = [round(expected + step, 4) for step in (-0.03, -0.01, 0.01, 0.03)]
+    sizes = {"points": 4000, "generations": 1, "lineages": 16}
+    regime = {"name": "verify", "right": right, "wrong": wrong}
+    accuracies = [
+        [
+            lineages(
+                cell_of(
+                    CRITIC
+                    | {"task": {"name": "two-classes", "error": error}, "regime": regime}
+                    | sizes
+                ),
+                seed,
+            )
+            .values["correct"]
+            .mean()
+            for error in errors
+        ]
+        for seed in range(8)
+    ]
+    place = critic_threshold(errors, np.array(accuracies))
+    assert abs(place.value - expected) < place.half < 0.01
+
+
+def test_a_critic_that_never_fails_has_no_threshold():
+    with pytest.raises(ValueError, match="some above one half before some below"):
+        critic_threshold([0.1, 0.2], np.full((2, 2), 0.9))
+
+
+def test_expectation_and_maximisation_find_two_blobs_and_their_likelihood():
+    generator = GENERATORS["mixture"]({"separation": 4.0}, {})
+    points = generator.real(seed_key(3), 2000)
+    model = generator.fit(generator.gather(points, None), None)
+    np.testing.assert_allclose(model["mean"], [[-4, 0], [4, 0]], atol=0.12)
+    np.testing.assert_allclose(model["covariance"], [np.eye(2)] * 2, atol=0.15)
+    # blobs that are far apart have half the density of one, whose entropy is 1 + log(2 pi)
+    measures = generator.measure(model)
+    expected = 1 + np.log(2 * np.pi) + np.log(2)
+    assert float(measures["old_under_new"]) == pytest.approx(expected, abs=0.1)
+    with pytest.raises(ValueError, match="a growing set', allowed: one of a fixed size for mixt"):
+        cell({"name": "two-blobs"}, "mixture", "accumulate")

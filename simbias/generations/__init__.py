@@ -9,16 +9,19 @@ from simbias.generations.generator import MEASURES, Generator
 from simbias.generations.histogram import histogram
 from simbias.generations.labeller import labeller
 from simbias.generations.lineages import LineageCell, Lineages, LineageState, lineages, states
+from simbias.generations.mixture import mixture
 from simbias.generations.moments import Moments, moments, pooled
 from simbias.generations.regimes import Regime, regime
 from simbias.generations.regression import least_squares
 from simbias.generations.stack import LineageStack
+from simbias.generations.thresholds import CriticThreshold, critic_threshold
 
 __all__ = [
     "GENERATORS",
     "MEASURES",
     "SOURCES",
     "Agreement",
+    "CriticThreshold",
     "Generator",
     "LineageCell",
     "Lineages",
@@ -28,6 +31,7 @@ __all__ = [
     "LineageState",
     "agreement",
     "bigrams",
+    "critic_threshold",
     "gaussian",
     "histogram",
     "kept",
@@ -35,6 +39,7 @@ __all__ = [
     "expectations",
     "least_squares",
     "lineages",
+    "mixture",
     "moments",
     "pooled",
     "regime",

@@ -8,6 +8,7 @@ from simbias.generations.gaussian import gaussian
 from simbias.generations.generator import Generator
 from simbias.generations.histogram import histogram
 from simbias.generations.labeller import labeller
+from simbias.generations.mixture import mixture
 from simbias.generations.regression import least_squares
 
 Make = Callable[[Settings, Settings], Generator]
@@ -18,6 +19,7 @@ GENERATORS: Mapping[str, Make] = {
     "least-squares": least_squares,
     "labeller": labeller,
     "bigrams": bigrams,
+    "mixture": mixture,
 }
 # the generator that each source is learned by
 SOURCES: Mapping[str, Make] = {
@@ -27,4 +29,5 @@ SOURCES: Mapping[str, Make] = {
     "two-classes": labeller,
     "chain": bigrams,
     "text": bigrams,
+    "two-blobs": mixture,
 }
