@@ -53,7 +53,7 @@ def critic_threshold(
         >>> accuracies = np.array([[0.8, 0.6, 0.2], [0.8, 0.7, 0.2], [0.8, 0.6, 0.3]])
         >>> threshold = critic_threshold([0.5, 0.6, 0.7], accuracies)
         >>> round(threshold.value, 3), round(threshold.half, 3)
-        (0.633, 0.044)
+        (0.633, 0.043)
     """
     places = np.asarray(errors, float)
     if len(places) < 2 or not (np.diff(places) > 0).all():
