@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from simbias._checks import fail, whole
 from simbias._pinned import pinned
-from simbias._types import AnyArray, Params
+from simbias._types import AnyArray, Params, PyTree
 from simbias.models.classifier import Classifier, Traced, score
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
@@ -21,6 +21,7 @@ from simbias.networks.scorer import Scorer
 from simbias.parallel import stacked
 
 Data = DataSet | Sequence[DataSet] | None
+Edit = Callable[[PyTree, Array], Array]  # of a network's own arrays and activations
 
 
 @dataclass(frozen=True)
@@ -153,40 +154,75 @@ def quantised(learned: object, data: Data = None, *, bits: int = 8) -> Panel:
 
 
 @dataclass(frozen=True)
+class _Plain:
+    """An edit that takes activations alone."""
+
+    edit: Callable[[Array], Array]
+
+    def __call__(self, arrays: PyTree, hidden: Array) -> Array:
+        return jnp.asarray(self.edit(hidden))
+
+
+@dataclass(frozen=True)
 class _Edited:
-    """An MLP in which the activations of one hidden layer are edited."""
+    """An MLP in which activations of hidden layers are edited, those of one layer in their order.
+
+    The arrays of the edits stand beside the layers of its parameters, under ``edits``.
+    """
 
     network: MLP
-    layer: int
-    edit: Callable[[Array], Array]
+    edits: tuple[tuple[int, Edit], ...]
 
     @property
     def label(self) -> str:
         return f"{self.network.label} edited"
 
+    def activations(
+        self, params: Params, x: Float[Array, "rows *shape"]
+    ) -> list[Float[Array, "rows width"]]:
+        """The values of every hidden layer after its edits, first layer first."""
+        layers, values = params["layers"], []
+        x = x.reshape(len(x), -1)
+        for i in sorted(layers)[:-1]:
+            x = ACTIVATIONS[self.network.activation](_affine(layers[i], x))
+            for (layer, edit), arrays in zip(self.edits, params["edits"], strict=True):
+                x = edit(arrays, x) if layer == i else x
+            values.append(x)
+        return values
+
     def apply(self, params: Params, x: Float[Array, "rows *shape"]) -> Float[Array, "rows classes"]:
         layers = params["layers"]
-        for i in sorted(layers):
-            x = x @ layers[i]["kernel"] + layers[i]["bias"][None]
-            if i < len(layers) - 1:
-                x = ACTIVATIONS[self.network.activation](x)
-                x = jnp.asarray(self.edit(x)) if i == self.layer else x
-        return x
+        return _affine(layers[max(layers)], self.activations(params, x)[-1])
+
+
+def _affine(layer: Params, x: Array) -> Array:
+    values: Array = x @ layer["kernel"] + layer["bias"][None]
+    return values
 
 
 def edited(
-    learned: object, edit: Callable[[Array], Array], data: Data = None, *, layer: int = 0
+    learned: object,
+    edit: Callable[..., Array],
+    data: Data = None,
+    *,
+    layer: int = 0,
+    arrays: Sequence[PyTree] | None = None,
 ) -> Panel:
     """Networks that compute their scores from edited activations.
 
+    Edits compose: what is edited can be edited again, in the same layer after what was there.
+
     Args:
         learned: a stack of MLPs, or classifiers that are MLPs.
-        edit: a pure JAX function of a hidden layer's activations, (rows, units) to the same.
+        edit: a pure JAX function of a hidden layer's activations, (rows, units) to the same; with
+            ``arrays``, of the network's own ones and the activations.
         data: for classifiers that do not know their training sets.
         layer: index of the hidden layer, from 0.
+        arrays: a pytree for each classifier, all of one structure: one program serves all.
 
     Raises:
-        ValueError: classifiers that are not MLPs, or a layer that they do not have.
+        ValueError: classifiers that are not MLPs, a layer that they do not have, or arrays for
+            another number of classifiers.
 
     Examples:
         >>> import simbias
@@ -200,11 +236,19 @@ def edited(
         (1000, 2)
     """
     classifiers, members = panel(learned, data), []
-    for member in _traced(classifiers):
-        if not isinstance(member.network, MLP) or not member.network.is_layered:
+    if arrays is not None and len(arrays) != len(classifiers):
+        raise fail("arrays", f"{len(arrays)} of them", f"{len(classifiers)}, one a classifier")
+    own: Edit = _Plain(edit) if arrays is None else edit
+    for i, member in enumerate(_traced(classifiers)):
+        before = member.network if isinstance(member.network, _Edited) else None
+        network = member.network if before is None else before.network
+        if not isinstance(network, MLP) or not network.is_layered:
             raise fail("network", member.label, "an MLP of affine layers")
-        whole("layer", layer, least=0, most=member.network.depth - 1)
-        members.append(replace(member, network=_Edited(member.network, layer, edit)))
+        whole("layer", layer, least=0, most=network.depth - 1)
+        edits = (*(before.edits if before else ()), (layer, own))
+        kept = (*(member.params["edits"] if before else ()), () if arrays is None else arrays[i])
+        params = {**member.params, "edits": kept}
+        members.append(replace(member, network=_Edited(network, edits), params=params))
     return replace(classifiers, members=tuple(members), fitted_since=None)
 
 
