@@ -22,6 +22,7 @@ _WHERE = {
 _ROOMS = (
     "bounds",
     "claims",
+    "directions",
     "generations",
     "losses",
     "methods",

@@ -45,6 +45,7 @@ STREAMS = (
     "label noise",
     "fresh labels",
     "fresh flips",
+    "directions",
 )
 
 

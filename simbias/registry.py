@@ -119,6 +119,21 @@ ESTIMATORS = Registry(
     },
 )
 
+DIRECTIONS = Registry(
+    "directions",
+    {
+        name: Entry(f"simbias.directions.finders:{place}", summary)
+        for name, (place, summary) in {
+            "mean-difference": ("mean_difference", "difference of mean activations, of k pairs"),
+            "probe": ("probe", "weights of a logistic regression"),
+            "principal-component": ("principal_component", "largest variance, whatever the labels"),
+            "discriminant": ("discriminant", "what LEACE reads of the label"),
+            "gradient": ("gradient", "mean gradient of label 1's lead"),
+            "random": ("control", "a random direction, the control of all others"),
+        }.items()
+    },
+)
+
 # A suite's reference is a package and a TOML file in it.
 SUITES = Registry(
     "suites",
@@ -292,7 +307,7 @@ CLAIMS = Registry("claims", {})
 REGISTRIES = {
     registry.kind: registry
     for registry in (
-        TASKS, NETWORKS, LOSSES, METHODS, ESTIMATORS, QUANTITIES, UNITS, BOUNDS, TESTS, EXPERIMENTS,
-        SUITES, FIGURES,
+        TASKS, NETWORKS, LOSSES, METHODS, ESTIMATORS, DIRECTIONS, QUANTITIES, UNITS, BOUNDS, TESTS,
+        EXPERIMENTS, SUITES, FIGURES,
     )
 }  # fmt: skip

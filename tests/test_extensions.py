@@ -157,7 +157,7 @@ def test_each_keeps_what_everything_registered_promises(site):
     files = [
         f"{HOME}/tests/test_{name}.py"
         for name in (
-            "catalogue", "networks", "losses", "methods", "estimators", "quantities",
+            "catalogue", "networks", "losses", "methods", "estimators", "directions", "quantities",
             "bounds_contract", "claims_inference", "experiments", "suites", "cli", "claims_reading",
         )
     ]  # fmt: skip

@@ -29,6 +29,7 @@ from simbias import (
     _pinned,
     bounds,
     claims,
+    directions,
     generations,
     methods,
     models,
@@ -135,6 +136,18 @@ ENTRANCES = {
     "models.data": lambda given: models.data(TASK, 256, seed=1).x,
     "models.ensemble": lambda given: validated(models.ensemble(given.stack)),
     "models.train": lambda given: fitted(given.x),
+    "directions.activities": lambda given: [
+        activity.hidden for activity in directions.activities(given.stack, points=300)
+    ],
+    "directions.find": lambda given: directions.find(given.stack, points=300).vectors,
+    "directions.patch": lambda given: (
+        directions.patch(directions.find(given.stack, points=300), given.stack, given.x).arrays
+    ),
+    "directions.resample": lambda given: (
+        directions.resample(
+            directions.find(given.stack, points=300), given.stack, points=300
+        ).arrays
+    ),
     "models.quantised": lambda given: models.quantised(given.stack, bits=4).members[0].params,
     "plots.boundary": lambda given: boundary(given.stack),
     "plots.training": lambda given: plots.training(given.stack).tables(),
@@ -165,6 +178,27 @@ OTHERS = {
         "violated",
     },
     "claims": {"argument", "builtin", "choose", "feasible", "get", "load"},
+    "directions": {
+        "ablate",
+        "ablate_to_mean",
+        "add",
+        "control",
+        "directions_of",
+        "discriminant",
+        "erase",
+        "get",
+        "gradient",
+        "intervene",
+        "leace",
+        "mean_difference",
+        "names",
+        "principal_component",
+        "probe",
+        "residual_of_ablation",
+        "residual_of_addition",
+        "steer",
+        "unit",
+    },
     "generations": {
         "agreement",
         "bigrams",
