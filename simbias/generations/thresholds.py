@@ -1,7 +1,7 @@
 """Where a critic fails: the share of wrong labels at which what it accepts is learned as wrong.
 
-Each seed has the same points at every error of the source, so its accuracies cross one half at one
-place; the places of several seeds give an interval, beside p* = right/(right + wrong).
+The accuracies of a seed at several errors of the source cross one half at some place; the places of
+several seeds, which are independent, give an interval, beside p* = right/(right + wrong).
 """
 
 from collections.abc import Sequence
