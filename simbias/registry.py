@@ -25,6 +25,7 @@ TASKS = Registry(
         "mixture": Entry("simbias.tasks.mixture:MixtureTask", "a Gaussian for each class"),
         "digits": Entry("simbias.tasks.images:digits", "digits of 8 x 8 pixels, scikit-learn's"),
         "mnist": Entry("simbias.tasks.images:mnist", "MNIST, from files of one's own"),
+        "personas": Entry("simbias.tasks.personas:PersonasTask", "labellers who disagree"),
         "dominoes": Entry("simbias.tasks.dominoes:DominoesTask", "a digit on top of another one"),
     },
 )
@@ -248,7 +249,9 @@ QUANTITIES = Registry(
                 "early_stopping_difference", "seed_agreement", "conflict_slope",
                 "worst_group_accuracy", "corruption_error",
             ),
-            "quantities.robustness": ("attacked_accuracy", "universal_share", "ensemble_gain"),
+            "quantities.robustness": (
+                "attacked_accuracy", "universal_share", "ensemble_gain", "sampled_accuracy",
+            ),
             "bounds.quantities": (
                 "held_out_points",
                 "bound_value",

@@ -234,7 +234,7 @@ def test_what_goes_by_a_registered_name_is_what_is_registered():
 def test_a_cell_is_made_again_from_its_settings(name):
     plane = "dim" not in tasks.get(name).settings
     cell = Cell(
-        tasks.get(name, **({} if plane else {"dim": max(3, tasks.get(name).classes)})),
+        tasks.get(name, **({} if plane else {"dim": 12})),
         MLP(30, 2, "tanh"),
         sgd(learning_rate=0.3, momentum=0.5),
         n_train=100,

@@ -7,6 +7,7 @@ from simbias.models.data import DataSet, data
 from simbias.models.estimators import Estimator, Fitted, estimator
 from simbias.models.foreign import classifier
 from simbias.models.panel import Panel, member, panel
+from simbias.models.sampled import Sampled
 from simbias.models.train import train
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Estimator",
     "Fitted",
     "Panel",
+    "Sampled",
     "Traced",
     "classifier",
     "data",

@@ -1,4 +1,4 @@
-"""Quantities of networks under attack, and of ensembles beside their members."""
+"""Quantities of networks under attack, of drawn answers, and of ensembles beside their members."""
 
 from dataclasses import replace
 from functools import partial
@@ -10,13 +10,14 @@ from simbias._checks import real
 from simbias.models import panel
 from simbias.models.classifier import Traced
 from simbias.models.panel import Panel
+from simbias.models.sampled import Sampled
 from simbias.networks import Ensemble
 from simbias.quantities.quantity import Argument, quantity
 from simbias.quantities.subject import Subject
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
 from simbias.validation import attacks
-from simbias.validation.risk import count
+from simbias.validation.risk import count, errors
 from simbias.validation.sound import faulty
 
 _RADIUS = Argument("number", partial(real, "radius", low=0, open_low=True))
@@ -62,3 +63,12 @@ def ensemble_gain(subject: Subject) -> Estimate:
     ]
     value, low, high = (np.mean([part[end] for part in each], axis=0) for end in range(3))
     return Estimate(own.value - value, own.low - high, own.high - low)
+
+
+@quantity(0, 1, needs=("network",), interval="Clopper-Pearson", column="none")
+def sampled_accuracy(subject: Subject) -> Estimate:
+    """Accuracy of answers drawn from the softmax, one a point, in place of the likeliest."""
+    whole = panel(subject.stack)
+    drawn = replace(whole, members=tuple(map(Sampled, whole.members)))
+    value, low, high = errors(drawn, subject.n_certify, subject.confidence)
+    return Estimate(1 - value, 1 - high, 1 - low)

@@ -7,6 +7,7 @@ from simbias.tasks.dominoes import DominoesTask
 from simbias.tasks.label_noise import LabelNoise
 from simbias.tasks.mixture import MixtureTask
 from simbias.tasks.moons import MoonsTask
+from simbias.tasks.personas import PersonasTask
 from simbias.tasks.task import Points, Task, Truth
 from simbias.tasks.xor import XorTask
 
@@ -17,6 +18,7 @@ __all__ = [
     "LabelNoise",
     "MixtureTask",
     "MoonsTask",
+    "PersonasTask",
     "Points",
     "Task",
     "Truth",
