@@ -139,6 +139,10 @@ ENTRANCES = {
     "directions.activities": lambda given: [
         activity.hidden for activity in directions.activities(given.stack, points=300)
     ],
+    "directions.decodability": lambda given: directions.decodability(given.stack, points=300),
+    "directions.measure_effect": lambda given: directions.measure_effect(
+        given.stack, models.edited(given.stack, abs), points=300
+    ),
     "directions.find": lambda given: directions.find(given.stack, points=300).vectors,
     "directions.patch": lambda given: (
         directions.patch(directions.find(given.stack, points=300), given.stack, given.x).arrays
@@ -183,6 +187,7 @@ OTHERS = {
         "ablate_to_mean",
         "add",
         "control",
+        "counterfactual",
         "directions_of",
         "discriminant",
         "erase",

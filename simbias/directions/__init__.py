@@ -1,6 +1,13 @@
 """Directions in the activations of networks, and edits along them: additions, ablations, LEACE."""
 
 from simbias.directions.activity import Activity, activities
+from simbias.directions.counterfactual import (
+    Decoded,
+    Effect,
+    counterfactual,
+    decodability,
+    measure_effect,
+)
 from simbias.directions.directions import Directions, directions_of, find
 from simbias.directions.erasure import Eraser, leace
 from simbias.directions.exact import residual_of_ablation, residual_of_addition, unit
@@ -27,7 +34,9 @@ from simbias.directions.interventions import (
 
 __all__ = [
     "Activity",
+    "Decoded",
     "Directions",
+    "Effect",
     "Eraser",
     "Finder",
     "Intervention",
@@ -36,6 +45,8 @@ __all__ = [
     "activities",
     "add",
     "control",
+    "counterfactual",
+    "decodability",
     "directions_of",
     "discriminant",
     "erase",
@@ -44,6 +55,7 @@ __all__ = [
     "gradient",
     "intervene",
     "leace",
+    "measure_effect",
     "mean_difference",
     "names",
     "patch",

@@ -79,17 +79,20 @@ def probe(*, ridge: float = 1e-3) -> Finder:
     weight = real("ridge", ridge, 0, open_low=True)
 
     def find(activity: Activity, key: Key[Array, ""]) -> Vector:
-        return _logistic(activity.hidden, activity.y, weight)
+        return logistic(activity.hidden, activity.y, weight)[0]
 
     return Finder("probe", {"ridge": weight}, find)
 
 
-def _logistic(hidden: Float[np.ndarray, "rows units"], y: np.ndarray, ridge: float) -> Vector:
-    """Weights of a penalised logistic regression."""
+def logistic(
+    hidden: Float[np.ndarray, "rows units"], y: np.ndarray, ridge: float
+) -> tuple[Vector, float]:
+    """Weights and bias of a penalised logistic regression, see ``probe``."""
     spread = np.sqrt(hidden.var(axis=0).mean())
     if spread == 0:
-        return np.zeros(hidden.shape[1])
-    rows = (hidden - hidden.mean(axis=0)) / spread
+        return np.zeros(hidden.shape[1]), 0.0
+    mean = hidden.mean(axis=0)
+    rows = (hidden - mean) / spread
     rows = np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
     penalty = np.append(np.full(hidden.shape[1], ridge), 0.0)
     sign = 2.0 * y - 1
@@ -111,7 +114,7 @@ def _logistic(hidden: Float[np.ndarray, "rows units"], y: np.ndarray, ridge: flo
             break
         w, value = w - step, after
     weights: Vector = w[:-1] / spread
-    return weights
+    return weights, float(w[-1] - mean @ weights)
 
 
 def principal_component() -> Finder:

@@ -1,0 +1,52 @@
+"""Interventions beside changes of the input, and what layers tell, on networks that are known."""
+
+import pytest
+
+import simbias
+from simbias import directions
+from simbias.models import panel
+
+
+def test_steering_the_network_of_one_line_is_what_changing_its_coordinate_is(trained):
+    """The explicit simple network labels by the first coordinate: the answer is known."""
+    simple = simbias.validation.control(trained.cell, "simple", seeds=2)
+    fitted = directions.find(simple)
+    untouched = directions.measure_effect(simple, panel(simple))
+    assert (untouched.wanted.value == 1).all()  # a mirror image has the other label
+    assert (untouched.switched.value == 0).all() and (untouched.agreed.value == 0).all()
+    for target in (0.0, 1.0):
+        steered = directions.intervene(simple, directions.steer(fitted, target))
+        effect = directions.measure_effect(
+            simple, steered, change=lambda z, target=target: 0 * z + target - 0.5
+        )
+        assert (effect.agreed.value == 1).all() and (abs(effect.switched.value - 0.5) < 0.05).all()
+        assert (effect.agreed.low > 0.99).all()
+
+
+def test_a_layer_of_the_line_alone_tells_nothing_within_the_margin_and_of_the_slabs_all(trained):
+    margin = trained.cell.task.margins["linear"]
+    rules = {
+        rule: simbias.validation.control(trained.cell, rule, seeds=2)
+        for rule in ("simple", "achievable")
+    }
+    decoded = {
+        rule: directions.decodability(stack, within=margin, points=8000)
+        for rule, stack in rules.items()
+    }
+    assert (decoded["achievable"].accuracy.low > 0.95).all()
+    for blind in (decoded["simple"].accuracy, decoded["simple"].shuffled):
+        assert (abs(blind.value - 0.5) < 0.08).all()
+    assert (decoded["simple"].points > 400).all()
+    everywhere = directions.decodability(rules["simple"])
+    assert (everywhere.accuracy.low > 0.9).all()
+
+
+def test_a_counterfactual_asks_for_a_coordinate_and_an_edit_of_the_same_networks(trained):
+    data = panel(trained).data[0]
+    with pytest.raises(ValueError, match="^coordinate: got 50, allowed: an integer in .0, 49.$"):
+        directions.counterfactual(data, data.x, coordinate=50)
+    alone = panel(panel(trained).members[0], data)
+    with pytest.raises(ValueError, match="^edited: got 'seeds .0.', allowed: .0, 1, 2, 3.$"):
+        directions.measure_effect(trained, alone)
+    with pytest.raises(ValueError, match="^points: got 2000, allowed: more: 0 are left"):
+        directions.decodability(trained, within=1e-9)
