@@ -450,7 +450,7 @@ def test_in_memory_a_network_is_trained_once(written, says, monkeypatch):
     monkeypatch.setattr(classify, "assemble", lambda cell, snapshots: Named(cell, tuple(snapshots)))
     learned = classify.classify.learned._replace(join=joined)
     monkeypatch.setattr(networks_of, "_learned", lambda cell: learned)
-    monkeypatch.setattr(networks_of, "classifiers", lambda stack: stack)
+    monkeypatch.setattr(networks_of, "measurable", lambda cell, stack: stack)
     says("risk", among(100))
     claims = load(written(table("a"), table("b", inference=SEQUENTIAL)))
     networks = InMemory()

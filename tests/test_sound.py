@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from simbias import MLP, sgd, tasks, validate
-from simbias.claims.networks import classifiers
+from simbias.claims.networks import measurable
 from simbias.plots import boundary, islands, training
 from simbias.training import Cell
 from simbias.training.stop import End
@@ -151,5 +151,5 @@ def test_a_mean_over_traces_leaves_them_out_and_says_so(trained):
 
 
 def test_claims_are_judged_on_classifiers_only(mixed):
-    assert classifiers(mixed).seeds == (0,)
-    assert classifiers(mixed.some([1, 3])) is None
+    assert measurable(mixed.cell, mixed).seeds == (0,)
+    assert measurable(mixed.cell, mixed.some([1, 3])) is None
