@@ -40,8 +40,12 @@ def describe_task(name: str) -> None:
     from simbias.tasks import oracle
     from simbias.training.words import plain, value_words
 
-    task = tasks.get(name)
     print(f"{name}: {REGISTRIES['tasks'].entries()[name].summary}")
+    try:
+        task = tasks.get(name)
+    except ValueError as error:  # files, or another package, that are not here
+        print(f"needs more: {error}")
+        return
     settings = plain(task.settings).items()
     print(f"settings: {', '.join(f'{key} = {value_words(value)}' for key, value in settings)}")
     if not isinstance(task, tasks.BlockTask):

@@ -85,7 +85,8 @@ def numbers(subject: Subject, quantities: Mapping[str, Quantity]) -> list[Number
         for i, row in enumerate(rows):
             value = np.nan if fault else estimate.value[i]
             if np.isnan(value):
-                row.empty.setdefault(fault or _why_empty(quantity, subject), []).append(name)
+                if fault or not _of_other_cells(quantity, subject):
+                    row.empty.setdefault(fault or _why_empty(quantity, subject), []).append(name)
                 continue
             row.columns[name] = int(value) if quantity.counts else value
             if quantity.column == "interval":
@@ -124,6 +125,12 @@ def validated(
         columns = row.columns | {"n_certify": report.n_certify} | times
         outcomes.append(Validated(status, reason, columns))
     return outcomes
+
+
+def _of_other_cells(quantity: Quantity, subject: Subject) -> bool:
+    """Whether a cell's settings say enough: of clean labels no row says what noise would do."""
+    noise: object = getattr(subject.stack.cell, "label_noise", None)
+    return "noisy labels" in quantity.needs and noise is None
 
 
 def _why_empty(quantity: Quantity, subject: Subject) -> str:

@@ -115,7 +115,7 @@ NEEDS = {
         lambda cell: getattr(getattr(cell, "label_noise", None), "form", "") == "fixed",
         "label_noise",
         "noise on labels that are drawn once",
-        "no noise on labels",
+        "no noisy labels that are drawn once",
     ),
     "lineages": Need(
         lambda cell: hasattr(cell, "lineages"),
