@@ -277,6 +277,14 @@ def test_directions_of_linear_gaussian_layers_tend_to_those_of_their_law(activit
     assert few[0] < few[1] < few[2]
 
 
+@pytest.mark.parametrize("name", ["discriminant", "principal-component", "probe"])
+def test_a_direction_of_mirrored_activations_is_the_mirrored_direction(name, activity):
+    mirrored = replace(activity, hidden=-activity.hidden)
+    vectors = [directions.get(name).find(each, KEY) for each in (activity, mirrored)]
+    np.testing.assert_allclose(vectors[0], -vectors[1], atol=1e-9)
+    assert vectors[0] @ APART > 0
+
+
 def test_a_single_pair_is_the_difference_of_two_points(activity):
     vector = directions.get("mean-difference", pairs=1).find(activity, KEY)
     np.testing.assert_allclose(vector, activity.hidden[1] - activity.hidden[0])
@@ -345,6 +353,8 @@ def test_what_is_put_in_place_of_a_row_is_the_same_in_any_company(two_layers):
     np.testing.assert_allclose(whole[7:12], part, atol=1e-6)
     along = whole @ fitted.vectors[0]
     bank = resampled.arrays[0]["projections"]
+    select = directions.activities(two_layers, points=200)[0].hidden @ fitted.vectors[0]
+    assert not np.allclose(np.sort(select), np.sort(bank), atol=1e-6)
     nearest = np.abs(along[:, None] - bank[None]).argmin(axis=1)
     counts = np.bincount(nearest[hidden.any(axis=1)], minlength=200)[np.abs(bank) > 0]
     assert np.abs(along - bank[nearest]).max() < 1e-5
