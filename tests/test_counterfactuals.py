@@ -50,3 +50,14 @@ def test_a_counterfactual_asks_for_a_coordinate_and_an_edit_of_the_same_networks
         directions.measure_effect(trained, alone)
     with pytest.raises(ValueError, match="^points: got 2000, allowed: more: 0 are left"):
         directions.decodability(trained, within=1e-9)
+
+
+def test_a_dose_along_the_difference_of_means_switches_the_label_and_a_control_does_not(trained):
+    def ones(name, dose):
+        fitted = directions.find(trained, name)
+        edited = directions.intervene(trained, directions.add(fitted, dose))
+        x = panel(trained).data[0].x[:500]
+        return edited.members[0].scores(x).argmax(axis=1).mean()
+
+    assert ones("mean-difference", 2.0) > 0.95 and ones("mean-difference", -2.0) < 0.05
+    assert abs(ones("random", 1.0) - ones("random", 0.0)) < 0.25

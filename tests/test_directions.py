@@ -334,17 +334,6 @@ def test_edited_networks_are_measured_drawn_and_certified_as_any_classifier(trai
     assert len(records) == len(trained)
 
 
-def test_a_dose_along_the_difference_of_means_switches_the_label_and_a_control_does_not(trained):
-    def ones(name, dose):
-        fitted = directions.find(trained, name)
-        edited = directions.intervene(trained, directions.add(fitted, dose))
-        x = panel(trained).data[0].x[:500]
-        return edited.members[0].scores(x).argmax(axis=1).mean()
-
-    assert ones("mean-difference", 2.0) > 0.95 and ones("mean-difference", -2.0) < 0.05
-    assert abs(ones("random", 1.0) - ones("random", 0.0)) < 0.25
-
-
 def test_what_is_put_in_place_of_a_row_is_the_same_in_any_company(two_layers):
     fitted = directions.find(two_layers)
     resampled = directions.resample(fitted, two_layers, points=200)
