@@ -47,7 +47,7 @@ BIASED, UNBIASED = cell(ddof=0), cell(ddof=1)
 CELLS = {
     "ddof 0": BIASED,
     "ddof 1": UNBIASED,
-    "histogram": cell(LONG_TAIL, "histogram", "fresh", share=0.1, coins=1),
+    "histogram": cell(LONG_TAIL, "histogram", "fresh", proportion=0.1, coins=1),
     "least squares": cell(LINE, "least-squares", "accumulate"),
 }
 # every other regime that has a law
@@ -59,8 +59,8 @@ OTHERS = [
             ("accumulate", {}),
             ("repeat", {}),
             ("mirror", {}),
-            ("fresh", {"share": 0.1}),
-            ("fresh", {"share": 0.1, "coins": 1}),
+            ("fresh", {"proportion": 0.1}),
+            ("fresh", {"proportion": 0.1, "coins": 1}),
             ("bag", {"parents": 4}),
         ]
     ),
@@ -71,7 +71,7 @@ OTHERS = [
             ("replace", {}),
             ("accumulate", {}),
             ("repeat", {}),
-            ("fresh", {"share": 0.1}),
+            ("fresh", {"proportion": 0.1}),
             ("anchor", {"real_points": 5}),
             ("bag", {"parents": 3}),
         ]
@@ -123,7 +123,9 @@ def test_a_share_by_coins_is_told_from_an_exact_one():
     exact, coins = (limit(20, 0.1, coins=coins) for coins in (False, True))
     assert exact == pytest.approx(0.787, abs=5e-4) and coins == pytest.approx(0.783, abs=5e-4)
     long = SIZES | {"generations": 300}
-    assert kept(cell(ddof=0, regime="fresh", share=0.1, sizes=long))[-1] == pytest.approx(exact)
+    assert kept(cell(ddof=0, regime="fresh", proportion=0.1, sizes=long))[-1] == pytest.approx(
+        exact
+    )
 
 
 @pytest.mark.slow
@@ -298,8 +300,20 @@ def test_the_first_points_of_a_seed_do_not_depend_on_ddof_or_regime(drawn):
     [
         ("normal", {"ddof": 1}, {}, 1, "points: got 1, allowed: at least 2"),
         ("normal", {"ddof": 2}, {}, 20, r"generator: ddof: got 2, allowed: an integer in \[0, 1\]"),
-        ("normal", {}, {"name": "fresh", "share": -0.1}, 20, "regime: share: got -0.1, allowed"),
-        ("normal", {}, {"name": "fresh", "share": 0.11}, 20, "a whole number of points, or coins"),
+        (
+            "normal",
+            {},
+            {"name": "fresh", "proportion": -0.1},
+            20,
+            "regime: proportion: got -0.1, allowed",
+        ),
+        (
+            "normal",
+            {},
+            {"name": "fresh", "proportion": 0.11},
+            20,
+            "a whole number of points, or coins",
+        ),
         ("normal", {}, {"name": "anchor", "real_points": 20}, 20, "fewer than the 20 points"),
         ("normal", {}, {"name": "verify", "right": 1.0, "wrong": 0.0}, 20, "right or wrong"),
         ("normal", {}, {"name": "teacher", "error": 0.1}, 20, "gaussian, which has no error"),

@@ -17,7 +17,7 @@ ROWS = 20_000
 @pytest.fixture(scope="module")
 def drawn():
     """A task of four personas, a data set's law, and training points and fresh ones."""
-    task = PersonasTask(dim=5, personas=4, share=0.4)
+    task = PersonasTask(dim=5, personas=4, proportion=0.4)
     law = task.law(jax.random.key(0))
     points = [task.draw(law, jax.random.key(1), split, ROWS) for split in ("train", "certify")]
     return task, law, *jax.device_get(points)
@@ -48,8 +48,8 @@ def test_each_persona_s_answer_is_written_in_its_coordinate_and_the_good_one_s_i
 def test_a_training_point_has_a_persona_s_label_at_its_share(drawn):
     task, law, train, _ = drawn
     spoken = answers(task, law, train)
-    for persona, share in enumerate((0.4, 0.2, 0.2, 0.2)):
-        assert near((train.y == spoken[:, persona]).mean(), share + (1 - share) / 2)
+    for persona, proportion in enumerate((0.4, 0.2, 0.2, 0.2)):
+        assert near((train.y == spoken[:, persona]).mean(), proportion + (1 - proportion) / 2)
 
 
 def test_the_good_one_is_outvoted_where_all_others_agree_against_it(drawn):
@@ -60,23 +60,23 @@ def test_the_good_one_is_outvoted_where_all_others_agree_against_it(drawn):
     assert near(against.mean(), 1 / 8)
 
 
-@pytest.mark.parametrize(("personas", "share"), [(10, 0.2), (10, 0.35), (5, 0.6)])
-def test_how_often_it_is_outvoted_is_counted_over_all_patterns(personas, share):
-    others = (1 - share) / (personas - 1)
+@pytest.mark.parametrize(("personas", "proportion"), [(10, 0.2), (10, 0.35), (5, 0.6)])
+def test_how_often_it_is_outvoted_is_counted_over_all_patterns(personas, proportion):
+    others = (1 - proportion) / (personas - 1)
     total = 0.0
     for against in product((0, 1), repeat=personas - 1):
         wrong = others * sum(against)
         total += 1.0 if wrong > 0.5 + 1e-9 else 0.5 if wrong > 0.5 - 1e-9 else 0.0
-    task = PersonasTask(personas=personas, share=share)
+    task = PersonasTask(personas=personas, proportion=proportion)
     assert task.outvoted == pytest.approx(total / 2 ** (personas - 1))
-    assert task.outvoted == 0 or share < 0.5
+    assert task.outvoted == 0 or proportion < 0.5
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"share": 0.1}, "share: got 0.1, allowed: more than 1 / 10"),
-        ({"share": 1.2}, "share: got 1.2"),
+        ({"proportion": 0.1}, "proportion: got 0.1, allowed: more than 1 / 10"),
+        ({"proportion": 1.2}, "proportion: got 1.2"),
         ({"personas": 1}, "personas: got 1"),
         ({"dim": 5}, "dim: got 5, allowed: at least the number of personas, 10"),
         ({"slabs": 4}, "slabs"),

@@ -77,8 +77,8 @@ def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
         clock = time.perf_counter()
         for state in states(cell, replica.seed, context.saved.get(replica)):
             if state.generation < cell.generations:
-                share = state.generation / cell.generations
-                moved = Moved(_kept(state), Progress(share, state.generation))
+                part = state.generation / cell.generations
+                moved = Moved(_kept(state), Progress(part, state.generation))
                 context.advanced({replica: moved})
         context.measuring([replica])
         yield _ended(replica, Lineages(cell, replica.seed, state.values, state.alive), clock)

@@ -89,7 +89,7 @@ def kept(cell: LineageCell) -> Expected | None:
         case "repeat":
             return np.full(len(ks), 1 - 1 / n)
         case "fresh":
-            both, mixed, none = _pairs(n, settings["share"], "coins" in settings)
+            both, mixed, none = _pairs(n, settings["proportion"], "coins" in settings)
             stay = [1 - 1 / n]
             for _ in ks[1:]:
                 stay.append(both * stay[-1] + 2 * mixed + none)
@@ -110,24 +110,24 @@ def accumulated(points: int) -> float:
     return float(np.sinc(1 / np.sqrt(points)))
 
 
-def limit(points: int, share: float, *, coins: bool = False) -> float:
-    """The limit of D with a share of fresh real points: the fixed point of its recursion.
+def limit(points: int, proportion: float, *, coins: bool = False) -> float:
+    """The limit of D with a proportion of fresh real points: the fixed point of its recursion.
 
     Examples:
         >>> from simbias.generations.expectations import limit
         >>> round(limit(100, 0.1), 3), round(limit(20, 0.1, coins=True), 3)
         (0.95, 0.783)
     """
-    both, mixed, none = _pairs(points, share, coins)
+    both, mixed, none = _pairs(points, proportion, coins)
     return (2 * mixed + none) / (1 - both)
 
 
-def _pairs(n: int, share: float, coins: bool) -> tuple[float, float, float]:
+def _pairs(n: int, proportion: float, coins: bool) -> tuple[float, float, float]:
     """Probabilities that two draws are of two written members, of each kind one, of two real ones.
 
     The second is of one order. Coins make the numbers of members binomial.
     """
-    real = share if coins else round(share * n) / n
+    real = proportion if coins else round(proportion * n) / n
     written = 1 - real
     spread = written * real / n if coins else 0.0  # variance of the proportion written
     both = written**2 + spread - written / n
@@ -223,8 +223,8 @@ def _second_moments(cell: LineageCell, ddof: int) -> tuple[Expected, Expected] |
         growth = (1 + (1 - 1 / parents) / n) ** ks
         return growth, (growth - 1) / (parents - 1)
     if name == "fresh":
-        both, mixed, none = _pairs(n, settings["share"], "coins" in settings)
-        written = 1 - settings["share"]
+        both, mixed, none = _pairs(n, settings["proportion"], "coins" in settings)
+        written = 1 - settings["proportion"]
         moved: list[tuple[float, float]] = [(1.0, 1 / n)]
         for _ in ks[1:]:
             v, d = moved[-1]
@@ -281,7 +281,7 @@ def _least_squares(cell: LineageCell) -> dict[str, Expected]:
 
 
 def threshold(right: float, wrong: float) -> float:
-    """The share of wrong labels at which a critic fails: p* = right/(right + wrong).
+    """The proportion of wrong labels at which a critic fails: p* = right/(right + wrong).
 
     Of points with wrong labels in a proportion p, (1 - p) right are accepted with right labels and
     p wrong with wrong ones; the majority of what is accepted is right where p < p*.

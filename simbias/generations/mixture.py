@@ -60,11 +60,11 @@ def mixture(source: Settings, settings: Settings) -> Generator:
         points, weight = statistics["points"], statistics["weight"]
 
         def step(i: AnyArray, model: Model) -> Model:
-            share = jax.nn.softmax(_log_parts(model, points), axis=1) * weight[:, None]
-            total = share.sum(axis=0) + 1e-12
-            mean = share.T @ points / total[:, None]
+            belongs = jax.nn.softmax(_log_parts(model, points), axis=1) * weight[:, None]
+            total = belongs.sum(axis=0) + 1e-12
+            mean = belongs.T @ points / total[:, None]
             off = points[:, None, :] - mean[None, :, :]
-            spread = jnp.einsum("nk,nki,nkj->kij", share, off, off) / total[:, None, None]
+            spread = jnp.einsum("nk,nki,nkj->kij", belongs, off, off) / total[:, None, None]
             floor = _FLOOR * jnp.eye(2)[None]
             return {
                 "weight": total / total.sum(),

@@ -47,9 +47,9 @@ class Regime:
 
     Examples:
         >>> import simbias
-        >>> regime = simbias.generations.regime({"name": "fresh", "share": 0.1})
+        >>> regime = simbias.generations.regime({"name": "fresh", "proportion": 0.1})
         >>> regime.name, dict(regime.settings)
-        ('fresh', {'share': 0.1})
+        ('fresh', {'proportion': 0.1})
     """
 
     name: str
@@ -108,31 +108,31 @@ def repeat() -> Regime:
     return Regime("repeat", {}, begin, later, check=_additive)
 
 
-def fresh(*, share: float, coins: bool = False) -> Regime:
-    """A share of each set is fresh real points: exactly, or each point by a coin of its own."""
-    share = real("regime: share", share, 0, 1)
+def fresh(*, proportion: float, coins: bool = False) -> Regime:
+    """A proportion of each set is fresh real points: exactly, or by a coin for each point."""
+    proportion = real("regime: proportion", proportion, 0, 1)
 
     def later(
         generator: Generator, points: int, write: Write, carried: PyTree, keys: GenerationKeys
     ) -> tuple[Statistics, PyTree]:
         if coins:
             for_coins, for_points = jax.random.split(keys.fresh)
-            is_real = jax.random.uniform(for_coins, (points,)) < share
+            is_real = jax.random.uniform(for_coins, (points,)) < proportion
             written, true = write(keys.generated, points), generator.real(for_points, points)
             return generator.gather(
                 jax.tree.map(lambda a, b: _choose(is_real, a, b), true, written), None
             ), ()
-        count = round(share * points)
+        count = round(proportion * points)
         parts = [(write, keys.generated, points - count), (generator.real, keys.fresh, count)]
         sets = [draw(key, rows) for draw, key, rows in parts if rows]
         return generator.gather(jax.tree.map(lambda *a: jnp.concatenate(a), *sets), None), ()
 
     def check(generator: Generator, points: int) -> None:
-        if not coins and abs(share * points - round(share * points)) > 1e-6:
-            words = f"{share:g} of {points} points"
-            raise fail("regime: share", words, "a whole number of points, or coins = 1")
+        if not coins and abs(proportion * points - round(proportion * points)) > 1e-6:
+            words = f"{proportion:g} of {points} points"
+            raise fail("regime: proportion", words, "a whole number of points, or coins = 1")
 
-    settings = {"share": share} | ({"coins": 1.0} if coins else {})
+    settings = {"proportion": proportion} | ({"coins": 1.0} if coins else {})
     return Regime("fresh", settings, _first, later, check=check)
 
 
@@ -249,7 +249,7 @@ _REGIMES: Mapping[str, tuple[Callable[..., Regime], Mapping[str, type], Mapping[
     "replace": (replace, {}, {}),
     "accumulate": (accumulate, {}, {}),
     "repeat": (repeat, {}, {}),
-    "fresh": (fresh, {"share": float}, {"coins": int}),
+    "fresh": (fresh, {"proportion": float}, {"coins": int}),
     "anchor": (anchor, {"real_points": int}, {}),
     "bag": (bag, {"parents": int}, {}),
     "mirror": (mirror, {}, {}),
@@ -263,10 +263,10 @@ def regime(settings: Settings) -> Regime:
 
     Examples:
         >>> import simbias
-        >>> simbias.generations.regime({"name": "fresh", "share": 1.5})
+        >>> simbias.generations.regime({"name": "fresh", "proportion": 1.5})
         Traceback (most recent call last):
             ...
-        ValueError: regime: share: got 1.5, allowed: a number in [0, 1]
+        ValueError: regime: proportion: got 1.5, allowed: a number in [0, 1]
     """
     name = known("regime: name", settings.get("name"), _REGIMES)
     make, required, optional = _REGIMES[name]

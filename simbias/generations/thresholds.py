@@ -1,4 +1,4 @@
-"""Where a critic fails: the share of wrong labels at which what it accepts is learned as wrong.
+"""Where a critic fails: the proportion of wrong labels from which on it teaches what is wrong.
 
 The accuracies of a seed at several errors of the source cross one half at some place; the places of
 several seeds, which are independent, give an interval, beside p* = right/(right + wrong).

@@ -1,4 +1,4 @@
-"""Personas: several coherent labellers, of whom each labels its share of a training set.
+"""Personas: several coherent labellers, of whom each labels a part of a training set.
 
 Noise at random disagrees with itself; a persona does not. Here each has a coordinate of its own and
 reads the label off it: the first, called good, off k slabs, the second off a line, and the others
@@ -8,8 +8,8 @@ select, certify and held-out points are labelled by the good one, against which 
 
 D. Rolnick, A. Veit, S. Belongie, N. Shavit (arXiv 1705.10694) found a plurality of right labels to
 suffice where wrong ones are random. Of personas it need not. The likeliest training label of a
-point is 1 where those who say so have more than half of all shares together, and personas who
-happen to agree add up: with a share below one half the good one is outvoted wherever all others
+point is 1 where those who say so label more than half of all points together, and personas who
+happen to agree add up: with a proportion below 1/2 the good one is outvoted wherever all others
 agree against it and have more. An answer sampled from the law of training labels is the good one's
 with the probability s_0 + (1 - s_0)/2, whatever the others say, on average over points.
 """
@@ -38,7 +38,7 @@ class PersonasLaw(NamedTuple):
 
     tables: Tables
     rotation: Float[AnyArray, "dim dim"]
-    shares: Float[AnyArray, " personas"]
+    proportions: Float[AnyArray, " personas"]
 
 
 class PersonasTask:
@@ -51,16 +51,16 @@ class PersonasTask:
     Args:
         dim: of the inputs, at least the number of personas; further coordinates say nothing.
         personas: how many, at least 2.
-        share: of the training points, the good one's; the others have equal parts of the rest.
+        proportion: of the training points, the good one's; the others have equal parts of the rest.
         slabs: of all coordinates but the linear one: 3, 5 or 7.
         margin: half the gap between slabs, and between the parts of the line.
 
     Raises:
-        ValueError: an argument out of range, or a share that is no plurality.
+        ValueError: an argument out of range, or a proportion that is no plurality.
 
     Examples:
         >>> import simbias
-        >>> task = simbias.tasks.get("personas", personas=4, share=0.4)
+        >>> task = simbias.tasks.get("personas", personas=4, proportion=0.4)
         >>> task.truth.simple_risk, task.outvoted
         (0.5, 0.125)
     """
@@ -72,7 +72,7 @@ class PersonasTask:
         *,
         dim: int = 20,
         personas: int = 10,
-        share: float = 0.2,
+        proportion: float = 0.2,
         slabs: int = 5,
         margin: float = 0.1,
     ) -> None:
@@ -80,9 +80,11 @@ class PersonasTask:
         self.dim = whole("dim", dim, least=2, most=10_000)
         if self.dim < self.personas:
             raise fail("dim", dim, f"at least the number of personas, {self.personas}")
-        self.share = real("share", share, 0, 1)
-        if not self.share > 1 / self.personas:
-            raise fail("share", share, f"more than 1 / {self.personas}, that of each other")
+        self.proportion = real("proportion", proportion, 0, 1)
+        if not self.proportion > 1 / self.personas:
+            raise fail(
+                "proportion", proportion, f"more than 1 / {self.personas}, that of each other"
+            )
         self.slabs = blocks.slab_count(slabs)
         self.margin = real("margin", margin, blocks.LEAST_MARGIN, 1 / (self.slabs - 1))
 
@@ -98,7 +100,7 @@ class PersonasTask:
         return {
             "dim": self.dim,
             "personas": self.personas,
-            "share": self.share,
+            "proportion": self.proportion,
             "slabs": self.slabs,
             "margin": self.margin,
         }
@@ -119,10 +121,10 @@ class PersonasTask:
 
         Half of those on which both labels are equally likely, counted over all patterns of answers.
         """
-        rest = (1 - self.share) / (self.personas - 1)
+        rest = (1 - self.proportion) / (self.personas - 1)
         wrong = 0.0
         for agrees in product((False, True), repeat=self.personas - 1):
-            ahead = self.share + rest * sum(1 if other else -1 for other in agrees)
+            ahead = self.proportion + rest * sum(1 if other else -1 for other in agrees)
             wrong += 0.5 if abs(ahead) < 1e-9 else float(ahead < 0)
         return float(wrong / 2 ** (self.personas - 1))
 
@@ -134,29 +136,30 @@ class PersonasTask:
 
     @pinned
     def law(self, key: Key[Array, ""]) -> PersonasLaw:
-        """A rotation drawn from the key, the coordinates' tables and the shares."""
-        rest = (1 - self.share) / (self.personas - 1)
-        shares = jnp.array([self.share, *[rest] * (self.personas - 1)], jnp.float32)
+        """A rotation drawn from the key, the coordinates' tables and the proportions."""
+        rest = (1 - self.proportion) / (self.personas - 1)
+        proportions = jnp.array([self.proportion, *[rest] * (self.personas - 1)], jnp.float32)
         rotation = jax.random.orthogonal(own_key(key), self.dim)
-        return PersonasLaw(self._tables, rotation, shares)
+        return PersonasLaw(self._tables, rotation, proportions)
 
     @staticmethod
     def draw(law: PersonasLaw, key: Key[Array, ""], split: str, rows: int) -> Points:
         """Fresh points; those to train on are labelled by a persona each."""
-        dim, personas = law.rotation.shape[0], law.shares.shape[0]
+        dim, personas = law.rotation.shape[0], law.proportions.shape[0]
         key_answer, key_x, key_persona = jax.random.split(key, 3)
         answers = jax.random.bernoulli(key_answer, shape=(rows, dim))
         x = _inputs(law.tables, key_x, answers) @ law.rotation
         answer = answers[:, :personas].astype(jnp.int32)
         good, linear = answer[:, 0], answer[:, 1]
         # equally likely labels: the good one's
-        ahead = ((2 * answer - 1).astype(jnp.float32) * law.shares[None]).sum(axis=1)
+        ahead = ((2 * answer - 1).astype(jnp.float32) * law.proportions[None]).sum(axis=1)
         likeliest = jnp.where(jnp.abs(ahead) < 1e-5, good, (ahead > 0).astype(jnp.int32))
         exception = linear != good
         y = good
         if split == "train":
             who = jnp.sum(
-                jax.random.uniform(key_persona, (rows, 1)) >= jnp.cumsum(law.shares)[None, :-1],
+                jax.random.uniform(key_persona, (rows, 1))
+                >= jnp.cumsum(law.proportions)[None, :-1],
                 axis=1,
             )
             y = jnp.take_along_axis(answer, who[:, None], axis=1)[:, 0]
