@@ -18,8 +18,6 @@ from simbias.plots import (
     LineageLine,
     LineagesDisplay,
     RegionsDisplay,
-    TailLine,
-    TailsDisplay,
     TrainingDisplay,
 )
 from simbias.plots._points import PlottedPoints
@@ -312,11 +310,11 @@ def tails():
     """One estimator in all four panels."""
     generations = np.arange(1, 13)
     lines = []
-    for panel in range(4):
-        form = (panel - 1.5) * generations / 12
+    for i, panel in enumerate(("within", "pooled", "new points", "real points")):
+        form = (i - 1.5) * generations / 12
         mean = form + 0.01 * (-1.0) ** generations
-        lines.append(TailLine(1, panel, mean, 0.02 + 0 * mean, form))
-    return TailsDisplay(20, tuple(lines))
+        lines.append(LineageLine(panel, "ddof 1", "variance", mean, 0.02 + 0 * mean, form))
+    return LineagesDisplay(tuple(lines), "shrinking and growing", table="tails", columns=4)
 
 
 def reproduced():

@@ -7,6 +7,7 @@ is measured on points that neither training nor the fit has met.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,20 @@ from simbias.training.problem import drawn
 
 POINTS = 2000  # that are drawn where a caller does not say how many
 SPLITS = ("select", "holdout", "certify")  # for fits, for what is put in, and for measurements
+
+
+@runtime_checkable
+class _Readable(Protocol):
+    """A network whose hidden layers can be read."""
+
+    def __hash__(self) -> int:
+        """Compiled programs are looked up by it."""
+        ...
+
+    def activations(self, params: Params, x: Array) -> list[Array]:
+        """The values of every hidden layer, first layer first."""
+        ...
+
 
 Slopes = Callable[[], Float[np.ndarray, "rows units"]]
 
@@ -131,7 +146,7 @@ def hidden_layer(
     member: object, x: Float[AnyArray, "rows *shape"], layer: int
 ) -> Float[np.ndarray, "rows units"]:
     """The activations of a layer of a network, float64; raises ValueError where there are none."""
-    if not isinstance(member, Traced) or not hasattr(member.network, "activations"):
+    if not isinstance(member, Traced) or not isinstance(member.network, _Readable):
         name = getattr(member, "label", member)
         raise fail("network", name, "one whose hidden layers can be read (activations)")
     values = _hidden(member.network, member.params, x)
@@ -140,9 +155,8 @@ def hidden_layer(
 
 
 @partial(jax.jit, static_argnums=0)
-def _hidden(network: Scorer, params: Params, x: Array) -> list[Array]:
-    values: list[Array] = getattr(network, "activations")(params, x)  # noqa: B009
-    return values
+def _hidden(network: _Readable, params: Params, x: Array) -> list[Array]:
+    return network.activations(params, x)
 
 
 def _moved(shift: Float[Array, "rows units"], hidden: Array) -> Array:

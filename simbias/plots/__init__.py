@@ -14,7 +14,7 @@ from simbias.plots.phase import PhaseDisplay, phase
 from simbias.plots.preference import PreferenceDisplay, preference
 from simbias.plots.regions import RegionsDisplay
 from simbias.plots.reproduction import ReproductionDisplay, ReproductionRow, reproduction
-from simbias.plots.tails import TailLine, TailsDisplay, tails
+from simbias.plots.tails import tails
 from simbias.plots.training import TrainingDisplay, training
 from simbias.plots.visibility import VisibilityDisplay, visibility
 
@@ -38,8 +38,6 @@ __all__ = [
     "ReproductionDisplay",
     "ReproductionRow",
     "ComparisonRow",
-    "TailLine",
-    "TailsDisplay",
     "TrainingDisplay",
     "VisibilityDisplay",
     "boundary",

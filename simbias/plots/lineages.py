@@ -62,7 +62,9 @@ class LineagesDisplay(style.Display):
 
     Attributes:
         lines: what is drawn.
-        finding: whether all of them agree.
+        finding: the heading, such as whether all of them agree.
+        table: the name of its table.
+        columns: panels beside each other, at most.
 
     Examples:
         >>> import simbias
@@ -78,6 +80,8 @@ class LineagesDisplay(style.Display):
 
     lines: tuple[LineageLine, ...]
     finding: str
+    table: str = "lineages"
+    columns: int = 3
 
     @property
     def panels(self) -> list[str]:
@@ -97,11 +101,11 @@ class LineagesDisplay(style.Display):
             for line in self.lines
             for i, numbers in enumerate(zip(line.mean, line.error, line.expected, strict=True))
         ]
-        return {"lineages": style.by_column(names, rows)}
+        return {self.table: style.by_column(names, rows)}
 
     @property
     def _columns(self) -> int:
-        return min(3, len(self.panels))
+        return min(self.columns, len(self.panels))
 
     def _size(self) -> tuple[float, float]:
         rows = -(-len(self.panels) // self._columns)
