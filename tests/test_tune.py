@@ -1,12 +1,18 @@
 """Random search of settings: what is drawn, which trial is taken, and the suite it makes."""
 
+import io
+
 import numpy as np
 import pytest
 import tomli_w
+from rich.console import Console
 
 from simbias import experiments, suites
+from simbias.models.classifier import labels
+from simbias.models.estimators import fit
 from simbias.results import Store
-from simbias.runner.execute import prepare
+from simbias.runner.execute import execute, prepare
+from simbias.runner.progress import ConsoleReporter
 from simbias.runner.tune import FIRST_SEED, trials_plan, tuned, tuned_suite
 from simbias.suites.spaces import LogUniform, read_spaces, trial
 from simbias.tables.tuned import tuned_table
@@ -52,7 +58,7 @@ def test_trials_are_log_uniform_and_the_same_whatever_else_is_tuned():
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({"sgdd": {}}, "f: tune: method: unknown name 'sgdd', nearest: sgd"),
+        ({"sgdd": {}}, "f: tune: method or estimator: unknown name 'sgdd', nearest: sgd"),
         ({"sgd": {}}, "f: tune.sgd: got {}, allowed: a table of settings"),
         ({"sgd": {"lr": {"low": 1.0, "high": 2.0}}}, "f: tune.sgd: setting: unknown name 'lr'"),
         ({"sgd": {"momentum": {"low": 0.0, "high": 0.9}}}, "f: tune.sgd.momentum.low: got 0.0"),
@@ -75,7 +81,7 @@ def test_only_methods_with_a_space_are_tried_on_seeds_of_their_own(suite):
     for wrong in ({"trials": 0}, {"seeds": 0}):
         with pytest.raises(ValueError, match=f"^{next(iter(wrong))}: got 0"):
             trials_plan(suite, "standard", **{"trials": 3, "seeds": 2} | wrong)
-    with pytest.raises(ValueError, match="without a space for a method of smoke"):
+    with pytest.raises(ValueError, match="without a space for a learner of smoke"):
         trials_plan(suites.load("pitfalls"), "smoke", trials=1, seeds=1)
 
 
@@ -126,3 +132,50 @@ def test_a_run_that_lacks_a_trial_is_named(suite, tmp_path):
     store = made_up(suite, tmp_path / "run", [(0.92, 0.92), (0.93, 0.92)])
     with pytest.raises(ValueError, match="^out: got .*without the trial noisy-lms-7"):
         tuned(store, suite, "standard", trials=2)
+
+
+TREES = """
+name = "trees"
+summary = "an estimator beside a method"
+source = "none"
+[tasks]
+[tune]
+decision-tree = { max_depth = { low = 1, high = 30 }, ccp_alpha = { low = 1e-5, high = 1e-2 } }
+[presets.standard]
+summary = "one size"
+seeds = 2
+n_train = 500
+n_certify = 1000
+[[presets.standard.cells]]
+experiment = "estimators"
+task = "noisy-lms-7"
+estimator = { name = "decision-tree", max_features = 0.5 }
+"""
+
+
+def test_estimators_are_tuned_by_the_points_that_traces_are_evaluated_on(tmp_path):
+    pytest.importorskip("sklearn")
+    (tmp_path / "trees.toml").write_text(TREES)
+    suite = suites.load(str(tmp_path / "trees.toml"))
+    plan = trials_plan(suite, "standard", trials=3, seeds=2)
+    drawn = [cell.estimator.settings for cell in plan.cells]
+    assert all(settings["max_features"] == 0.5 for settings in drawn) and len(drawn) == 4
+    assert all(isinstance(settings["max_depth"], int) for settings in drawn[1:])
+    store = Store(tmp_path / "run", create=True)
+    prepare(plan, store)
+    with ConsoleReporter(Console(file=io.StringIO())) as reporter:
+        assert execute(plan, store, reporter) == ["done"] * 8
+    (learner,) = tuned(store, suite, "standard", trials=3)
+    by_hand = []
+    for cell in plan.cells:
+        fitted = fit(cell.task, cell.estimator, n_train=500, seeds=plan.seeds)
+        right = []
+        for classifier, data in zip(fitted.members, fitted.data, strict=True):
+            fresh = data.task.draw(data.law, data.stream("select"), "select", 10_000)
+            right.append(np.mean(labels(classifier, np.asarray(fresh.x)) == np.asarray(fresh.y)))
+        by_hand.append(np.mean(right))
+    assert learner.own_accuracy == pytest.approx(by_hand[0], abs=1e-12)
+    assert learner.accuracy == pytest.approx(max(by_hand), abs=1e-12)
+    assert learner.chosen["estimator"] == {"name": "decision-tree", **drawn[np.argmax(by_hand)]}
+    (line,) = tuned_table([learner]).lines
+    assert line[1] == "decision-tree(max_features=0.5)" and "max depth" in line[5]

@@ -96,15 +96,15 @@ def tune(
     cores: int | None = None,
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> int:
-    """Tune a suite's methods by random search, and write a suite with what was found beside it.
+    """Tune a suite's learners by random search, and write a suite with what was found beside it.
 
-    Equally many trials for each method that the suite gives a space, on seeds of their own, judged
-    by select draws alone. The suite that is written holds the preset's learners as they were, and
-    tuned: simbias run DIR/tuned.toml --preset PRESET. A rerun resumes.
+    Equally many trials for each method and estimator that the suite gives a space, on seeds of
+    their own, judged by select draws alone. The suite that is written holds the preset's learners
+    as they were, and tuned: simbias run DIR/tuned.toml --preset PRESET. A rerun resumes.
 
     Args:
         suite: a registered suite, or a suite file.
-        preset: whose methods are tuned.
+        preset: whose learners are tuned.
         trials: random settings for each, beside its own.
         seeds: on which each of them is trained.
         out: the run directory; default: runs/SUITE-tune.

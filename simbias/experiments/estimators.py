@@ -8,19 +8,23 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+import jax
 import numpy as np
 
 from simbias import tasks
 from simbias._checks import fail
+from simbias._keys import stream
 from simbias._types import Settings
 from simbias.experiments import table
 from simbias.experiments.classify import NUMBERS
 from simbias.experiments.experiment import Context, Ended, Experiment, Learned, Replica, Tensors
 from simbias.experiments.numbers import number_columns, validated
 from simbias.experiments.table import Column, rows_table
-from simbias.models.classifier import score
+from simbias.models.classifier import labels, score
 from simbias.models.estimators import EstimatorCell, Fitted, estimator, fit
 from simbias.tasks.task import numbers_of
+from simbias.training.jobs import N_SELECT
+from simbias.training.problem import drawn
 from simbias.validation import validate
 
 _FIRST = (
@@ -29,6 +33,7 @@ _FIRST = (
     *table.ENDED,
 )
 _LAST = (
+    Column("select_accuracy", "DOUBLE", "accuracy on select draws, by which settings are tuned"),
     table.N_CERTIFY,
     table.DIM,
     *table.SPENT,
@@ -57,12 +62,22 @@ def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
         clock = time.perf_counter()
         report = validate(fitted, n_certify=context.n_certify)
         (outcome,) = validated(fitted, report, MEASURED, time.perf_counter() - clock)
+        outcome.columns["select_accuracy"] = _select_accuracy(fitted)
         yield Ended(replica, *outcome, tensors=tensors(fitted, 0))
 
 
 def tensors(fitted: Fitted, i: int) -> dict[str, np.ndarray]:
     """The tensors of estimator ``i``: the scores of its training points."""
     return {"scores": score(fitted.members[i], fitted.data[i].x).astype(np.float32)}
+
+
+def _select_accuracy(fitted: Fitted) -> float:
+    """Of an estimator's answers, on the points on which traces of networks are evaluated."""
+    (classifier,), (data_set,) = fitted.members, fitted.data
+    rows = min(N_SELECT, getattr(data_set.task, "most", {}).get("select", N_SELECT))
+    x, y, *_ = jax.device_get(drawn(data_set.task.draw, "select", rows, data_set.key, data_set.law))
+    answers = labels(classifier, x, stream(data_set.stream("select"), "method"))
+    return float((answers == y).mean())
 
 
 def refitted(replica: Replica, kept: Tensors, trace: object = None) -> Fitted:

@@ -1,8 +1,9 @@
-"""Settings of methods by random search, on seeds and points that no result is reported of.
+"""Settings of learners by random search, on seeds and points that no result is reported of.
 
-Every method of a preset that the suite gives a space is trained with its own settings and with
-those of random trials, equally many for each, on seeds of their own. The trial with the highest
-mean accuracy on select draws, at the end of training, is taken; certify draws are not looked at.
+Every method and estimator of a preset that the suite gives a space is trained with its own
+settings and with those of random trials, equally many for each, on seeds of their own. The trial
+with the highest mean accuracy on select draws, at the end of training, is taken; certify draws are
+not looked at.
 """
 
 import copy
@@ -53,13 +54,13 @@ def trials_plan(suite: Suite, preset: str, *, trials: int, seeds: int) -> Plan:
     """The plan that trains every trial.
 
     Args:
-        suite: with a space for some method of the preset.
+        suite: with a space for some method or estimator of the preset.
         preset: its name.
         trials: random ones for each learner, beside its own settings.
         seeds: on which each trial is trained, from ``FIRST_SEED`` on.
 
     Raises:
-        ValueError: an argument out of range, or a preset without a method that has a space.
+        ValueError: an argument out of range, or a preset without a learner that has a space.
     """
     whole("trials", trials)
     whole("seeds", seeds)
@@ -69,7 +70,7 @@ def trials_plan(suite: Suite, preset: str, *, trials: int, seeds: int) -> Plan:
         for settings in _trials(suite, cell, trials)
     ]
     if not cells:
-        raise fail("suite", f"{suite.name}, without a space for a method of {preset}", "one with")
+        raise fail("suite", f"{suite.name}, without a space for a learner of {preset}", "one with")
     searched = replace(
         suite.preset(preset), name=_PRESET, cells=tuple(cells), seeds=seeds, published=()
     )
@@ -114,29 +115,38 @@ def tuned_suite(suite: Suite, preset: str, learners: Sequence[Tuned]) -> Setting
     }
 
 
+def tuned_part(cell: Settings) -> str:
+    """Which of a learner's settings are tuned: ``"method"`` or ``"estimator"``; "": none."""
+    return {"classify": "method", "estimators": "estimator"}.get(
+        cell.get("experiment", "classify"), ""
+    )
+
+
 def _tunable(suite: Suite, preset: Preset) -> Iterator[Settings]:
     for cell in preset.cells:
-        if "experiment" not in cell and cell.get("method", {}).get("name") in suite.spaces:
+        if cell.get(tuned_part(cell), {}).get("name") in suite.spaces:
             yield dict(cell)
 
 
 def _trials(suite: Suite, cell: Settings, trials: int) -> Iterator[Settings]:
     """The settings of a learner: its own, then those of each trial."""
     yield cell
-    method = cell["method"]["name"]
+    part = tuned_part(cell)
+    name = cell[part]["name"]
     for number in range(1, trials + 1):
         settings = copy.deepcopy(cell)
-        settings["method"] |= trial(method, suite.spaces[method], number)
+        settings[part] |= trial(name, suite.spaces[name], number)
         yield settings
 
 
 def _accuracies(store: Store) -> dict[str, float]:
-    """The mean accuracy on select draws at the last check, by cell; -inf where one diverged."""
+    """The mean accuracy on select draws at the end, by cell; -inf where one diverged."""
     _, rows = store.query(
         f"""
         SELECT n.cell, n.status, arg_max(t.select_accuracy, t.updates)
         FROM networks n LEFT JOIN traces t USING (cell, seed)
         WHERE n.status IN {FINAL} GROUP BY n.cell, n.seed, n.status
+        UNION ALL SELECT cell, status, select_accuracy FROM estimators WHERE status IN {FINAL}
         """
     )
     by_cell: dict[str, list[float]] = {}

@@ -1,4 +1,4 @@
-"""Spaces of settings that a suite's methods are tuned over, and random trials of them."""
+"""Spaces of settings that a suite's learners are tuned over, and random trials of them."""
 
 import hashlib
 import math
@@ -10,13 +10,13 @@ import numpy as np
 from simbias._checks import check_keys, fail, known, real
 from simbias._identity import canonical
 from simbias._types import Settings
-from simbias.registry import METHODS
+from simbias.registry import ESTIMATORS, METHODS
 
-Space = Mapping[str, "LogUniform"]  # of one method, by setting
+Space = Mapping[str, "LogUniform"]  # of one method or estimator, by setting
 
 
 class LogUniform(NamedTuple):
-    """Values of a setting, uniform in their logarithm.
+    """Values of a setting, uniform in their logarithm; rounded where both ends are whole.
 
     Examples:
         >>> from simbias.suites.spaces import LogUniform
@@ -29,31 +29,37 @@ class LogUniform(NamedTuple):
 
 
 def read_spaces(place: str, table: Settings) -> dict[str, Space]:
-    """The spaces of a suite file by method; raises ValueError."""
+    """The spaces of a suite file by method or estimator; raises ValueError.
+
+    Settings of estimators are their library's to check, when a trial is made.
+    """
     spaces: dict[str, Space] = {}
-    for method, settings in table.items():
-        known(f"{place}: method", method, METHODS.names())
+    for name, settings in table.items():
+        known(f"{place}: method or estimator", name, [*METHODS.names(), *ESTIMATORS.names()])
         if not isinstance(settings, dict) or not settings:
-            raise fail(f"{place}.{method}", settings, "a table of settings")
-        own = METHODS.make(method, {}).settings
-        space = {}
-        for setting, ends in settings.items():
-            known(f"{place}.{method}: setting", setting, own)
-            own_place = f"{place}.{method}.{setting}"
-            check_keys(own_place, ends, {"low": float, "high": float}, {})
-            low = real(f"{own_place}.low", ends["low"], 0, open_low=True)
-            space[setting] = LogUniform(
-                low, real(f"{own_place}.high", ends["high"], low, open_low=True)
-            )
-        spaces[method] = space
+            raise fail(f"{place}.{name}", settings, "a table of settings")
+        own = METHODS.make(name, {}).settings if name in METHODS.names() else settings
+        for setting in settings:
+            known(f"{place}.{name}: setting", setting, own)
+        spaces[name] = {
+            setting: _ends(f"{place}.{name}.{setting}", ends) for setting, ends in settings.items()
+        }
     return spaces
 
 
-def trial(method: str, space: Space, number: int) -> dict[str, float]:
+def _ends(place: str, ends: Settings) -> LogUniform:
+    check_keys(place, ends, {"low": float, "high": float}, {})
+    low = real(f"{place}.low", ends["low"], 0, open_low=True)
+    high = real(f"{place}.high", ends["high"], low, open_low=True)
+    whole = all(isinstance(end, int) for end in ends.values())
+    return LogUniform(int(low), int(high)) if whole else LogUniform(low, high)
+
+
+def trial(name: str, space: Space, number: int) -> dict[str, float]:
     """The settings of a random trial; the same whatever else is tuned beside it.
 
     Args:
-        method: its name.
+        name: of the method or estimator.
         space: of its settings.
         number: of the trial.
 
@@ -66,9 +72,10 @@ def trial(method: str, space: Space, number: int) -> dict[str, float]:
     """
     settings = {}
     for setting, (low, high) in space.items():
-        words = {"method": method, "setting": setting, "trial": number}
+        words = {"method": name, "setting": setting, "trial": number}
         digest = hashlib.sha256(canonical(words).encode()).digest()
         uniform = np.random.Generator(np.random.PCG64(list(digest))).random()
         drawn = math.exp(math.log(low) + uniform * (math.log(high) - math.log(low)))
-        settings[setting] = float(f"{drawn:.3g}")
+        whole = isinstance(low, int) and isinstance(high, int)
+        settings[setting] = round(drawn) if whole else float(f"{drawn:.3g}")
     return settings

@@ -54,7 +54,7 @@ class Suite:
     Attributes:
         name, summary, source: strings.
         presets: by name.
-        spaces: of settings that methods may be tuned over, by method.
+        spaces: of settings that learners may be tuned over, by method or estimator.
 
     Examples:
         >>> import simbias

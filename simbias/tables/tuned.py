@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from simbias._checks import fail
 from simbias.experiments import cell_of, label_of
-from simbias.runner.tune import Tuned
+from simbias.runner.tune import Tuned, tuned_part
 from simbias.tables.text import TextTable
 from simbias.training.words import phrases, task_words
 
@@ -26,11 +26,12 @@ _CAPTION = (
 
 
 def _line(learner: Tuned) -> list[str]:
-    own, chosen = learner.cell["method"], learner.chosen["method"]
+    part, label = tuned_part(learner.cell), label_of(cell_of(learner.cell))
+    own, chosen = learner.cell[part], learner.chosen[part]
     changed = {key: value for key, value in chosen.items() if own.get(key) != value}
     return [
         task_words(learner.cell["task"]),
-        f"{own['name']}, {label_of(cell_of(learner.cell))}",
+        label if part == "estimator" else f"{own['name']}, {label}",
         str(learner.trials),
         f"{learner.own_accuracy:.4f}",
         f"{learner.accuracy:.4f}",
