@@ -288,8 +288,10 @@ FIGURES = Registry(
         for name in (
             "boundary", "training", "table", "islands", "phase", "bounds", "discrimination",
             "certify", "preference", "claims", "reproduction", "visibility", "leaderboard",
-            "lineages", "tails",
         )
+    }
+    | {
+        name: Entry(f"simbias.plots.laws:{name}_of", "") for name in ("lineages", "tails", "noise")
     },
 )  # fmt: skip
 

@@ -17,6 +17,9 @@ from simbias.plots import (
     LeaderboardRow,
     LineageLine,
     LineagesDisplay,
+    NoiseDisplay,
+    NoiseLine,
+    NoisePanel,
     RegionsDisplay,
     TrainingDisplay,
 )
@@ -317,6 +320,21 @@ def tails():
     return LineagesDisplay(tuple(lines), "shrinking and growing", table="tails", columns=4)
 
 
+def noise():
+    """Two panels: lines with laws and without, one of them with a place of the plurality."""
+    x, panels = np.array([2.0, 4.0, 8.0]), []
+    for i, name in enumerate(("limits", "structure")):
+        lines = []
+        for j, label in enumerate(("drawn anew", "drawn once")):
+            value = 0.9 - 0.05 * x * (j + 1) / (i + 1)
+            law = value + 0.02 if i else np.full(3, np.nan)
+            lines.append(NoiseLine(label, x / 8**i, value, value - 0.03, value + 0.03, law))
+        plurality = 0.5 if i else None
+        panel = NoisePanel(name, name, "place", "accuracy", "" if i else "x", tuple(lines))
+        panels.append(panel._replace(plurality=plurality))
+    return NoiseDisplay(tuple(panels), "the batch for .9: exponent 2.00 [1.90, 2.10]")
+
+
 def reproduced():
     """A paper of one number, and the number beside ours."""
     paper = papers.load("pitfalls")
@@ -342,6 +360,7 @@ KINDS = {
     "reproduction": reproduction,
     "leaderboard": leaderboard,
     "lineages": lineages,
+    "noise": noise,
     "tails": tails,
     "preference": preference,
     "boundary": boundary,
@@ -359,6 +378,7 @@ KINDS = {
 GRIDS = {
     "leaderboard": (2, 3),
     "lineages": (1, 2),
+    "noise": (1, 2),
     "tails": (1, 4),
     "preference": (1, 2),
     "training": (2, 1),

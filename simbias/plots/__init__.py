@@ -10,6 +10,7 @@ from simbias.plots.discrimination import DiscriminationDisplay, discrimination
 from simbias.plots.islands import IslandsDisplay, islands
 from simbias.plots.leaderboard import LeaderboardDisplay, LeaderboardRow, leaderboard
 from simbias.plots.lineages import LineageLine, LineagesDisplay, lineages
+from simbias.plots.noise import NoiseDisplay, NoiseLine, NoisePanel, noise
 from simbias.plots.phase import PhaseDisplay, phase
 from simbias.plots.preference import PreferenceDisplay, preference
 from simbias.plots.regions import RegionsDisplay
@@ -32,6 +33,9 @@ __all__ = [
     "LeaderboardRow",
     "LineageLine",
     "LineagesDisplay",
+    "NoiseDisplay",
+    "NoiseLine",
+    "NoisePanel",
     "PhaseDisplay",
     "PreferenceDisplay",
     "RegionsDisplay",
@@ -49,6 +53,7 @@ __all__ = [
     "islands",
     "leaderboard",
     "lineages",
+    "noise",
     "phase",
     "preference",
     "reproduction",

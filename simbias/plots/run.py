@@ -16,7 +16,6 @@ from simbias.bounds.certify import certifying
 from simbias.bounds.discrimination import discriminate
 from simbias.experiments import experiment_of, label_of
 from simbias.experiments.experiment import AnyCell, OwnCell
-from simbias.generations import expectations
 from simbias.models import Fitted
 from simbias.networks.mlp import is_relu
 from simbias.papers import Paper, Reproduction
@@ -30,11 +29,9 @@ from simbias.plots.comparison import ComparisonRow, comparison
 from simbias.plots.discrimination import discrimination
 from simbias.plots.islands import islands
 from simbias.plots.leaderboard import leaderboard
-from simbias.plots.lineages import lineages
 from simbias.plots.phase import phase
 from simbias.plots.preference import preference
 from simbias.plots.reproduction import reproduction
-from simbias.plots.tails import tails
 from simbias.plots.training import training
 from simbias.plots.visibility import visibility
 from simbias.registry import FIGURES
@@ -42,7 +39,6 @@ from simbias.results import Store, StoreError, summarise
 from simbias.results.bounds import comparable, read_all, seeds_without_values
 from simbias.results.claims import read_verdicts
 from simbias.results.leaderboard import leaderboard as standings_of
-from simbias.results.lineages import lineages_of as lineages_in
 from simbias.results.preference import network_pairs
 from simbias.results.summary import INTERVAL, Summary, cell_settings
 from simbias.results.trained import Trained, anything, check_one, learned, load_sound, trained
@@ -283,31 +279,11 @@ def visibility_of(chosen: Chosen) -> tuple[str, Display]:
 
 def leaderboard_of(chosen: Chosen) -> tuple[str, Display]:
     """Learners side by side on the same data, each beside the reference of its task."""
-    _check_classifiers(chosen)
+    check_classifiers(chosen)
     standings = standings_of(chosen.store)
     if not any(standing.against is not None for standing in standings):
         raise Absent(chosen.store, "task with several learners")
     return "leaderboard", leaderboard(standings)
-
-
-def lineages_of(chosen: Chosen) -> tuple[str, Display]:
-    """Means over lineages as points, with their closed forms drawn through them."""
-    runs = [entry for entry in lineages_in(chosen.store, chosen.cell) if expectations(entry.cell)]
-    if not runs:
-        raise Absent(chosen.store, "lineages with a closed form")
-    return "lineages", lineages(runs)
-
-
-def tails_of(chosen: Chosen) -> tuple[str, Display]:
-    """Tails that shrink within a lineage and grow over all of them."""
-    runs = [
-        entry
-        for entry in lineages_in(chosen.store, chosen.cell)
-        if (entry.cell.generator.name, entry.cell.regime.name) == ("gaussian", "replace")
-    ]
-    if not runs:
-        raise Absent(chosen.store, "lineages of a gaussian under replace")
-    return "tails", tails(runs)
 
 
 def networks_name(stack: Stack) -> str:
@@ -316,7 +292,7 @@ def networks_name(stack: Stack) -> str:
     return f"{stack.cell.task.name} {stack.cell.network.label}, {words}, {len(stack)} networks"
 
 
-def _check_classifiers(chosen: Chosen) -> None:
+def check_classifiers(chosen: Chosen) -> None:
     """Raise ``Absent`` for a run whose experiments make none."""
     makes = [experiment_of(c).learned for c in (chosen.store.config() or {}).get("cells", [])]
     if makes and not any(learned is None or learned.classifies for learned in makes):
@@ -324,7 +300,7 @@ def _check_classifiers(chosen: Chosen) -> None:
 
 
 def _bounded(chosen: Chosen) -> Bounded:
-    _check_classifiers(chosen)
+    check_classifiers(chosen)
     return read_all(chosen.store) if chosen.bounds is None else chosen.bounds
 
 
@@ -348,7 +324,7 @@ def _sound(
     of: Listing = trained,
 ) -> tuple[AnyStack, tuple[int, ...]]:
     """The networks for a figure, and the seeds of its cell that are left out, which it notes."""
-    _check_classifiers(chosen)
+    check_classifiers(chosen)
     stack, left_out = load_sound(chosen.store, chosen.cell, seed=seed, first=first, of=of)
     for job, fault in left_out.items():
         chosen.note(f"{kind} figure: left out {job.cell.name} seed {job.seed}: {fault}")

@@ -3,11 +3,14 @@
 from simbias.results.files import StoreError
 from simbias.results.leaderboard import PairedDifference, Standing, leaderboard
 from simbias.results.lineages import PooledLineages
+from simbias.results.noise import Needed, NoisyCell, needed, noisy_cells
 from simbias.results.store import Store
 from simbias.results.summary import Summary, summarise
 from simbias.results.trained import load_fitted, load_stack
 
 __all__ = [
+    "Needed",
+    "NoisyCell",
     "PairedDifference",
     "PooledLineages",
     "Standing",
@@ -17,5 +20,7 @@ __all__ = [
     "leaderboard",
     "load_fitted",
     "load_stack",
+    "needed",
+    "noisy_cells",
     "summarise",
 ]

@@ -17,6 +17,7 @@ from simbias.validation.flips import Flips
 from simbias.validation.geometry import exact_risk
 from simbias.validation.grids import GridReport, measure_grids
 from simbias.validation.islands import IslandReport, measure_islands
+from simbias.validation.noise_scale import noise_scale
 from simbias.validation.reliance import Reliance
 from simbias.validation.report import Report, validate
 from simbias.validation.sound import faults
@@ -43,5 +44,6 @@ __all__ = [
     "measure_grids",
     "measure_islands",
     "measure_visibility",
+    "noise_scale",
     "validate",
 ]

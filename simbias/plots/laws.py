@@ -1,0 +1,41 @@
+"""Figures of a run that hold means over seeds or lineages against a law: lineages, tails, noise."""
+
+from simbias.generations import expectations
+from simbias.plots._figure import Display
+from simbias.plots.lineages import lineages
+from simbias.plots.noise import noise
+from simbias.plots.run import Absent, Chosen, check_classifiers
+from simbias.plots.tails import tails
+from simbias.results.lineages import lineages_of as lineages_in
+from simbias.results.noise import noisy_cells
+
+
+def lineages_of(chosen: Chosen) -> tuple[str, Display]:
+    """Means over lineages as points, with their closed forms drawn through them."""
+    runs = [entry for entry in lineages_in(chosen.store, chosen.cell) if expectations(entry.cell)]
+    if not runs:
+        raise Absent(chosen.store, "lineages with a closed form")
+    return "lineages", lineages(runs)
+
+
+def tails_of(chosen: Chosen) -> tuple[str, Display]:
+    """Tails that shrink within a lineage and grow over all of them."""
+    runs = [
+        entry
+        for entry in lineages_in(chosen.store, chosen.cell)
+        if (entry.cell.generator.name, entry.cell.regime.name) == ("gaussian", "replace")
+    ]
+    if not runs:
+        raise Absent(chosen.store, "lineages of a gaussian under replace")
+    return "tails", tails(runs)
+
+
+def noise_of(chosen: Chosen) -> tuple[str, Display]:
+    """Accuracy under noise on labels, and the sizes that one of them asks for, by panels."""
+    check_classifiers(chosen)
+    cells = noisy_cells(chosen.store, chosen.cell)
+    try:
+        return "noise", noise(cells)
+    except ValueError:
+        words = "cells of networks between which noise on labels differs"
+        raise Absent(chosen.store, words) from None

@@ -1,0 +1,347 @@
+"""Noise on labels: accuracy against its amount and structure, and what an accuracy asks for.
+
+A panel for each question that the run's cells answer, with the law that is expected beside the
+points: one accuracy for each r = n_clean / (1 + alpha), sizes needed as powers of 1 + alpha, and a
+label that is answered where it has the plurality.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from scipy.special import ndtr, ndtri
+
+from simbias._checks import each, fail
+from simbias._types import Keywords
+from simbias.plots import _figure as style
+from simbias.results.noise import TARGET, Needed, NoisyCell, is_uniform, needed
+from simbias.results.summary import mean_over_seeds
+
+Key = TypeVar("Key")
+
+_COLOURS = (
+    style.BLUE, style.VERMILLION, style.GREEN, style.ORANGE, style.PURPLE, style.SKY, style.BROWN,
+    style.BLACK,
+)  # fmt: skip
+_MARKERS = "osD^vP"
+_COLUMNS, _HEIGHT = 3, 2.0  # panels beside each other; of a row of them, inches
+_ALPHA = r"labels for each clean one, $1+\alpha$"
+_CLIP = 1e-3  # of accuracies to which a law is fitted
+_FORMS = {
+    "fresh": "drawn for each batch",
+    "soft": "law of the label",
+    "realised": "drawn once, full batch",
+    "fixed": "drawn once",
+}
+
+
+class NoiseLine(NamedTuple):
+    """Points of one colour in one panel, with the law that is expected of them.
+
+    Attributes:
+        label: in words.
+        x: places.
+        value, low, high: means over seeds with their intervals, NaN ends where there is none.
+        law: what is expected at each place; NaN where nothing is.
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.plots import NoiseLine
+        >>> NoiseLine("soft", *np.ones((5, 3))).x.shape
+        (3,)
+    """
+
+    label: str
+    x: Float[np.ndarray, " places"]
+    value: Float[np.ndarray, " places"]
+    low: Float[np.ndarray, " places"]
+    high: Float[np.ndarray, " places"]
+    law: Float[np.ndarray, " places"]
+
+
+class NoisePanel(NamedTuple):
+    """One question.
+
+    Attributes:
+        name: of its rows in the table.
+        title: in words.
+        x_label, y_label: of its axes.
+        log: which axes are logarithmic, ``""``, ``"x"`` or ``"xy"``.
+        lines: what is drawn.
+        plurality: the place beyond which another label has the plurality; None: there is none.
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.plots import NoiseLine, NoisePanel
+        >>> line = NoiseLine("soft", *np.ones((5, 3)))
+        >>> NoisePanel("limits", "limits", "alpha", "accuracy", "x", (line,)).plurality is None
+        True
+    """
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    log: str
+    lines: tuple[NoiseLine, ...]
+    plurality: float | None = None
+
+
+@dataclass(eq=False)
+class NoiseDisplay(style.Display):
+    """Accuracies under label noise, and the sizes that one of them asks for, panel by panel.
+
+    Attributes:
+        panels: what is drawn.
+        finding: the heading.
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.plots import NoiseDisplay, NoiseLine, NoisePanel
+        >>> line = NoiseLine("soft", *np.ones((5, 3)))
+        >>> panel = NoisePanel("limits", "limits", "alpha", "accuracy", "x", (line,))
+        >>> NoiseDisplay((panel,), "all are 1").tables()["noise"]["label"]
+        ['soft', 'soft', 'soft']
+    """
+
+    panels: tuple[NoisePanel, ...]
+    finding: str
+
+    def tables(self) -> dict[str, style.Table]:
+        """One table, a row for each point."""
+        names = ("panel", "label", "x", "value", "low", "high", "law")
+        rows = [
+            (panel.name, line.label, *numbers)
+            for panel in self.panels
+            for line in panel.lines
+            for numbers in zip(*line[1:], strict=True)
+        ]
+        return {"noise": style.by_column(names, rows)}
+
+    @property
+    def _columns(self) -> int:
+        return min(_COLUMNS, len(self.panels))
+
+    @property
+    def _rows(self) -> int:
+        return -(-len(self.panels) // self._columns)
+
+    def _size(self) -> tuple[float, float]:
+        width = style.SINGLE if self._columns == 1 else style.DOUBLE
+        return width, 0.55 + _HEIGHT * self._rows
+
+    def _n_axes(self) -> int:
+        return len(self.panels)
+
+    def _axes(self, figure: Figure) -> tuple[Axes, ...]:
+        grid = figure.subplots(self._rows, self._columns, squeeze=False).ravel()
+        for spare in grid[len(self.panels) :]:
+            spare.remove()
+        return tuple(grid[: len(self.panels)])
+
+    def _draw(self, axes: tuple[Axes, ...]) -> None:
+        for ax, panel in zip(axes, self.panels, strict=True):
+            for i, line in enumerate(panel.lines):
+                self._line(ax, i, line)
+            if panel.plurality is not None:
+                ax.axvline(panel.plurality, color=style.GREY, linewidth=0.8, linestyle=":")
+            if "x" in panel.log:
+                ax.set_xscale("log")
+                places = np.unique(np.concatenate([line.x for line in panel.lines]))
+                ax.set_xticks(places, [f"{place:g}" for place in places], rotation=45)
+                ax.minorticks_off()
+            if "y" in panel.log:
+                ax.set_yscale("log")
+                ax.yaxis.set_minor_formatter("")
+            elif panel.name in ("limits", "structure"):
+                ax.set_ylim(-0.03, 1.03)
+            ax.set_title(panel.title)
+            ax.set(xlabel=panel.x_label, ylabel=panel.y_label)
+            ax.spines[["top", "right"]].set_visible(False)
+            # every panel has lines of its own
+            ax.legend(loc="best", fontsize=5.5, handlelength=1.4)
+        self._heading(axes[0], self.finding)
+        marks: Keywords = {"color": style.GREY, "linewidth": 0.9}
+        handles = [Line2D([], [], linestyle="--", label="law that is expected", **marks)]
+        if any(panel.plurality is not None for panel in self.panels):
+            words = "beyond: another label has the plurality"
+            handles.append(Line2D([], [], linestyle=":", label=words, **marks))
+        self._legend(axes[-1], handles, ncols=2)
+
+    def _line(self, ax: Axes, i: int, line: NoiseLine) -> None:
+        colour, order = _COLOURS[i % len(_COLOURS)], np.argsort(line.x)
+        x, value, low, high, law = (part[order] for part in line[1:])
+        ends = np.nan_to_num(np.array([value - low, high - value]))
+        ax.errorbar(
+            x, value, ends.clip(0), linestyle="-", linewidth=0.6, marker=_MARKERS[i % 6],
+            markersize=3, color=colour, elinewidth=0.7, label=line.label,
+        )  # fmt: skip
+        ax.plot(x, law, color=colour, linestyle="--", linewidth=0.9)
+
+
+def noise(cells: Sequence[NoisyCell], *, target: float = TARGET) -> NoiseDisplay:
+    """What label noise does to accuracy, ready to be drawn.
+
+    Args:
+        cells: from ``simbias.results.noise.noisy_cells``.
+        target: the accuracy of which is said what it asks for.
+
+    Raises:
+        ValueError: no cells between which noise, or the size under noise, differs.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> task, net, method = simbias.tasks.get("mixture"), simbias.MLP(8), simbias.sgd()
+        >>> cells = []
+        >>> for alpha, accuracy in ((0, 0.99), (4, 0.97), (20, 0.94)):
+        ...     soft = simbias.tasks.LabelNoise(alpha=alpha, form="soft")
+        ...     cell = simbias.training.Cell(task, net, method, n_train=800, label_noise=soft)
+        ...     right = np.array([accuracy, accuracy + 0.01])
+        ...     cells.append(simbias.results.NoisyCell(cell, (0, 1), right, right))
+        >>> [panel.name for panel in simbias.plots.noise(cells).panels]
+        ['limits']
+    """
+    cells = [noisy for noisy in each("cells", cells, NoisyCell) if np.isfinite(noisy.alpha)]
+    laws = [law for size in ("n_clean", "batch") for law in needed(cells, size, target=target)]
+    asked = [
+        _limits(cells),
+        _of_fixed(cells, "alpha"),
+        _of_fixed(cells, "n_clean"),
+        *map(_needed, laws),
+        *_structure(cells),
+    ]
+    panels = tuple(panel for panel in asked if panel is not None and panel.lines)
+    if not panels:
+        raise fail("cells", f"{len(cells)} of them", "some between which noise or its size differs")
+    finding = "; ".join(law.finding for law in laws)
+    return NoiseDisplay(panels, finding or "accuracy on clean labels, trained on noisy ones")
+
+
+def _limits(cells: Sequence[NoisyCell]) -> NoisePanel | None:
+    """The three limits of a large batch side by side: of each form the cells with most alphas."""
+    lines = []
+    for form in ("fresh", "soft", "realised"):
+        own = [n for n in cells if n.noise.form == form and is_uniform(n.noise)]
+        groups = _grouped(own, lambda n: (n.cell.n_train, n.cell.batch))
+        largest = max(groups, key=lambda size: (len(groups[size]), size), default=None)
+        if largest and len(groups[largest]) > 1:
+            lines.append(_line(_FORMS[form], groups[largest], lambda n: 1 + n.alpha, "last"))
+    title = "limits of a large batch"
+    return NoisePanel("limits", title, _ALPHA, "accuracy, at the end", "x", tuple(lines))
+
+
+def _of_fixed(cells: Sequence[NoisyCell], along: str) -> NoisePanel | None:
+    """Labels that are drawn once: against alpha at fixed n_clean, or the other way round."""
+    own = [n for n in cells if n.noise.form == "fixed" and is_uniform(n.noise)]
+    inputs = {n.noise.inputs for n in own}
+    law = _law_of_r([n for n in own if n.alpha > 0])
+
+    def words(noisy: NoisyCell) -> str:
+        fixed = f"$n$ = {noisy.n_clean:g}" if along == "alpha" else rf"$\alpha$ = {noisy.alpha:g}"
+        return f"{fixed}, inputs {noisy.noise.inputs}" if len(inputs) > 1 else fixed
+
+    def place(noisy: NoisyCell) -> float:
+        return 1 + noisy.alpha if along == "alpha" else noisy.n_clean
+
+    groups = _grouped(own, words)
+    lines = tuple(
+        _line(label, group, place, "best", law)
+        for label, group in groups.items()
+        if len({place(n) for n in group}) > 1
+    )
+    if along == "alpha":
+        most = max((len(line.x) for line in lines), default=0)
+        lines = tuple(line for line in lines if len(line.x) > min(2, most - 1))
+        return NoisePanel("alpha", "clean labels fixed", _ALPHA, "accuracy, best check", "x", lines)
+    words_of_n = "clean labels $n$"
+    return NoisePanel("n_clean", "proportion fixed", words_of_n, "accuracy, best check", "x", lines)
+
+
+def _needed(law: Needed) -> NoisePanel:
+    """What the target asks for at each alpha, beside the expected power through the middle."""
+    x = 1 + law.alphas
+    value, low, high = np.array([_of_logs(row) for row in law.sizes]).T
+    seen = np.isfinite(value)
+    middle = np.mean(np.log(value[seen]) - law.expected * np.log(x[seen])) if seen.any() else np.nan
+    line = NoiseLine(law.learner, x, value, low, high, np.exp(middle) * x**law.expected)
+    what = {"n_clean": "clean labels needed", "batch": "batch needed"}[law.size]
+    title = f"for accuracy {law.target:g}: {what}"
+    return NoisePanel(law.size, title, _ALPHA, what, "xy", (line,))
+
+
+def _structure(cells: Sequence[NoisyCell]) -> list[NoisePanel]:
+    """Accuracy where part of the noise goes to one class: a panel for each alpha."""
+    own = [n for n in cells if n.noise.matrix is None and n.noise.target == "next"]
+    groups = _grouped(own, lambda n: (n.alpha, n.noise.form, n.cell.n_train, n.cell.batch))
+    by_alpha: dict[float, list[NoiseLine]] = {}
+    for (alpha, form, *_), group in groups.items():
+        if alpha > 1 and len(group) > 2:
+            line = _line(_FORMS[form], group, lambda n: n.noise.concentration, "last")
+            clean = np.nanmax(line.value)
+            law = np.where(line.x < 1 / alpha, clean, np.where(line.x > 1 / alpha, 0.0, np.nan))
+            by_alpha.setdefault(alpha, []).append(line._replace(law=law))
+    return [
+        NoisePanel(
+            "structure",
+            rf"noise that goes to one class, $\alpha$ = {alpha:g}",
+            "proportion of noise that does",
+            "accuracy, at the end",
+            "",
+            tuple(lines),
+            plurality=1 / alpha,
+        )
+        for alpha, lines in by_alpha.items()
+    ]
+
+
+def _grouped(
+    cells: Sequence[NoisyCell], key: Callable[[NoisyCell], Key]
+) -> dict[Key, list[NoisyCell]]:
+    groups: dict[Key, list[NoisyCell]] = {}
+    for noisy in cells:
+        groups.setdefault(key(noisy), []).append(noisy)
+    return groups
+
+
+Law = Callable[[NoisyCell], float]
+
+
+def _line(
+    label: str,
+    cells: Sequence[NoisyCell],
+    place: Callable[[NoisyCell], float],
+    check: str,
+    law: Law = lambda noisy: np.nan,
+) -> NoiseLine:
+    means = [mean_over_seeds(noisy.accuracy(check).tolist()) for noisy in cells]
+    numbers = [
+        (place(noisy), mean.value, mean.low, mean.high, law(noisy))
+        for noisy, mean in zip(cells, means, strict=True)
+    ]
+    return NoiseLine(label, *np.array(sorted(numbers)).T)
+
+
+def _law_of_r(cells: Sequence[NoisyCell]) -> Law:
+    """The accuracy as a function of r = n_clean / (1 + alpha) alone, fitted to all cells at once.
+
+    A line of the accuracy's probit in log r.
+    """
+    ratio = np.array([noisy.n_clean / (1 + noisy.alpha) for noisy in cells])
+    if len(np.unique(ratio)) < 2:
+        return lambda noisy: np.nan
+    right = np.array([noisy.best.mean() for noisy in cells]).clip(_CLIP, 1 - _CLIP)
+    line = np.polynomial.Polynomial.fit(np.log(ratio), ndtri(right), 1)
+    return lambda noisy: float(ndtr(line(np.log(noisy.n_clean / (1 + noisy.alpha)))))
+
+
+def _of_logs(sizes: Float[np.ndarray, " seeds"]) -> tuple[float, float, float]:
+    """The geometric mean of sizes with its interval, of the seeds that have one."""
+    mean = mean_over_seeds(np.log(sizes[np.isfinite(sizes)]).tolist(), least=-np.inf, most=np.inf)
+    value, half = mean.value, mean.half
+    return float(np.exp(value)), float(np.exp(value - half)), float(np.exp(value + half))
