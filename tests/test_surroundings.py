@@ -144,6 +144,18 @@ ENTRANCES = {
     "directions.measure_effect": lambda given: directions.measure_effect(
         given.stack, models.edited(given.stack, abs), points=300
     ),
+    "directions.measure_kept": lambda given: directions.measure_kept(
+        given.stack, models.edited(given.stack, abs), points=300
+    ),
+    "directions.others_decoded": lambda given: directions.others_decoded(given.stack, points=300),
+    "directions.dose_response": lambda given: vars(
+        directions.dose_response(
+            given.stack, directions.find(given.stack, points=300), doses=(0, 1), points=300
+        )
+    ),
+    "directions.quality_of_pairs": lambda given: vars(
+        directions.quality_of_pairs(given.stack, pairs=(2,), points=300)
+    ),
     "directions.find": lambda given: directions.find(given.stack, points=300).vectors,
     "directions.patch": lambda given: (
         directions.patch(directions.find(given.stack, points=300), given.stack, given.x).arrays

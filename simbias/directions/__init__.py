@@ -9,6 +9,13 @@ from simbias.directions.counterfactual import (
     measure_effect,
 )
 from simbias.directions.directions import Directions, directions_of, find
+from simbias.directions.doses import (
+    DoseResponse,
+    PairQuality,
+    dose_response,
+    label_gap,
+    quality_of_pairs,
+)
 from simbias.directions.erasure import Eraser, leace
 from simbias.directions.exact import residual_of_ablation, residual_of_addition, unit
 from simbias.directions.finder import Finder, get, names
@@ -31,15 +38,19 @@ from simbias.directions.interventions import (
     resample,
     steer,
 )
+from simbias.directions.kept import Kept, equivalent, measure_kept, others_decoded
 
 __all__ = [
     "Activity",
     "Decoded",
     "Directions",
+    "DoseResponse",
     "Effect",
     "Eraser",
     "Finder",
     "Intervention",
+    "Kept",
+    "PairQuality",
     "ablate",
     "ablate_to_mean",
     "activities",
@@ -49,18 +60,24 @@ __all__ = [
     "decodability",
     "directions_of",
     "discriminant",
+    "dose_response",
+    "equivalent",
     "erase",
     "find",
     "get",
     "gradient",
     "intervene",
+    "label_gap",
     "leace",
-    "measure_effect",
     "mean_difference",
+    "measure_effect",
+    "measure_kept",
     "names",
+    "others_decoded",
     "patch",
     "principal_component",
     "probe",
+    "quality_of_pairs",
     "resample",
     "residual_of_ablation",
     "residual_of_addition",

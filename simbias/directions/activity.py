@@ -23,6 +23,7 @@ from simbias.models.copies import Data, edited
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
 from simbias.networks.scorer import Scorer
+from simbias.tasks.block_task import block_task
 from simbias.tasks.task import Points, numbers_of
 from simbias.training.problem import drawn
 
@@ -131,14 +132,20 @@ def two_classes(classifiers: Panel) -> Panel:
 
 
 def fresh_points(data_set: DataSet, points: int, split: str) -> Points:
-    """Points of a data set's own law, of a split of the stream of directions (NumPy)."""
-    task, rows = data_set.task, whole("points", points, least=2)
+    """Fresh points of a data set, of a split of the stream of directions (NumPy).
+
+    Under a shift coordinates have another law, and are turned as those of the training set are.
+    """
+    task, rows = data_set.fresh, whole("points", points, least=2)
     known("split", split, SPLITS)
     most = getattr(task, "most", {}).get(split)
     rows = rows if most is None else min(rows, most)
     fits("points", rows, 4.0 * rows * numbers_of(task), where="device")
     words = np.asarray(jax.random.key_data(data_set.stream("directions")))
-    chosen: Points = jax.device_get(drawn(task.draw, split, rows, words, data_set.law))
+    law = data_set.law
+    if task != data_set.task:
+        law = law._replace(tables=block_task(task).tables)
+    chosen: Points = jax.device_get(drawn(task.draw, split, rows, words, law))
     return chosen
 
 

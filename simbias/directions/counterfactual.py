@@ -72,14 +72,28 @@ class Decoded(NamedTuple):
     points: np.ndarray
 
 
-def _mirrored(values: Float[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
+def mirrored(values: Float[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
+    """Of a coordinate, the other sign."""
     return -values
+
+
+def coverage_of(confidence: float) -> float:
+    """The confidence, a number in (0, 1); raises ValueError."""
+    return real("confidence", confidence, 0, 1, open_low=True, open_high=True)
+
+
+def beside(learned: object, edited: Panel, data: Data) -> Panel:
+    """The networks that were edited; raises ValueError where they are others."""
+    classifiers = two_classes(panel(learned, data))
+    if edited.seeds != classifiers.seeds:
+        raise fail("edited", f"seeds {list(edited.seeds)}", f"{list(classifiers.seeds)}")
+    return classifiers
 
 
 def counterfactual(
     data: DataSet,
     x: Float[AnyArray, "rows dim"],
-    change: Callable[[np.ndarray], np.ndarray] = _mirrored,
+    change: Callable[[np.ndarray], np.ndarray] = mirrored,
     *,
     coordinate: int = 0,
 ) -> Float[np.ndarray, "rows dim"]:
@@ -124,7 +138,7 @@ def measure_effect(
     edited: Panel,
     data: Data = None,
     *,
-    change: Callable[[np.ndarray], np.ndarray] = _mirrored,
+    change: Callable[[np.ndarray], np.ndarray] = mirrored,
     coordinate: int = 0,
     points: int = POINTS,
     confidence: float = 0.95,
@@ -149,10 +163,7 @@ def measure_effect(
         >>> simbias.directions.measure_effect(rule, rule, points=500).agreed.value
         array([0.])
     """
-    classifiers = two_classes(panel(learned, data))
-    coverage = real("confidence", confidence, 0, 1, open_low=True, open_high=True)
-    if edited.seeds != classifiers.seeds:
-        raise fail("edited", f"seeds {list(edited.seeds)}", f"{list(classifiers.seeds)}")
+    classifiers, coverage = beside(learned, edited, data), coverage_of(confidence)
     counts, rows = [], []
     for member, after, data_set in zip(
         classifiers.members, edited.members, classifiers.data, strict=True

@@ -89,6 +89,41 @@ def clopper_pearson(
     return Estimate(*(np.where(n == 0, np.nan, part) for part in parts))
 
 
+def paired_difference(
+    first: Int[np.ndarray, " *shape"],
+    second: Int[np.ndarray, " *shape"],
+    trials: Int[np.ndarray, " *shape"],
+    confidence: float,
+) -> Estimate:
+    """One proportion less another of the same trials, with an interval from two exact ones.
+
+    Args:
+        first, second: how often only the one happens, and only the other.
+        trials: counts; 0 gives NaN.
+        confidence: least probability that the two-sided interval covers, in (0, 1).
+
+    Notes:
+        Trials in which only one happens are a proportion s of all, and it is the first in a
+        proportion t of those: the difference is s (2t - 1). Each of s and t has its Clopper-Pearson
+        interval at half the error, so the hull covers.
+
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.stats.binomial import paired_difference
+        >>> estimate = paired_difference(np.array([30]), np.array([10]), np.array([100]), 0.95)
+        >>> print(estimate.value, estimate.low.round(3), estimate.high.round(3))
+        [0.2] [0.038] [0.399]
+    """
+    discordant, coverage = first + second, 1 - (1 - confidence) / 2
+    proportion = clopper_pearson(discordant, trials, coverage)
+    side = clopper_pearson(first, discordant, coverage)
+    # without any such trial t may be anything
+    low, high = np.nan_to_num(side.low, nan=0.0), np.nan_to_num(side.high, nan=1.0)
+    ends = [s * (2 * t - 1) for s in (proportion.low, proportion.high) for t in (low, high)]
+    value = (first - second) / np.where(np.asarray(trials) > 0, trials, np.nan)
+    return Estimate(value, np.minimum.reduce(ends), np.maximum.reduce(ends))
+
+
 def above_median(n: int, level: float, proportion: float = 0.5) -> int | None:
     """The least order statistic that lies below the median with probability at most ``level``.
 

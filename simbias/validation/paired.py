@@ -20,7 +20,7 @@ from simbias._pinned import pinned
 from simbias._types import AnyArray, Params
 from simbias.networks import Network
 from simbias.parallel import devices_for, over_seeds, spread, stacked
-from simbias.stats.binomial import clopper_pearson
+from simbias.stats.binomial import clopper_pearson, paired_difference
 from simbias.stats.estimate import Estimate
 from simbias.tasks.block_task import BlockTask, Tables, draw
 from simbias.training.scores import margins
@@ -50,22 +50,8 @@ class Paired(NamedTuple):
         return clopper_pearson(self.agree, self.points, confidence)
 
     def difference(self, confidence: float) -> Estimate:
-        """Risk of the first less risk of the second, with an interval from two exact ones.
-
-        Points on which only one errs are a proportion s of all, and the first errs on a proportion
-        t of those: the difference is s (2t - 1). Each of s and t has its Clopper-Pearson interval
-        at half the error, so the hull covers.
-        """
-        discordant = self.first_errs + self.second_errs
-        coverage = 1 - (1 - confidence) / 2
-        proportion = clopper_pearson(discordant, self.points, coverage)
-        first = clopper_pearson(self.first_errs, discordant, coverage)
-        # without any such point t may be anything
-        low, high = np.nan_to_num(first.low, nan=0.0), np.nan_to_num(first.high, nan=1.0)
-        ends = [s * (2 * t - 1) for s in (proportion.low, proportion.high) for t in (low, high)]
-        points = np.where(self.points > 0, self.points, np.nan)
-        value = (self.first_errs - self.second_errs) / points
-        return Estimate(value, np.minimum.reduce(ends), np.maximum.reduce(ends))
+        """Risk of the first less risk of the second, on the same points."""
+        return paired_difference(self.first_errs, self.second_errs, self.points, confidence)
 
 
 class _Pair(NamedTuple):
