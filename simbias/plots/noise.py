@@ -29,7 +29,7 @@ _COLOURS = (
     style.BLACK,
 )  # fmt: skip
 _MARKERS = "osD^vP"
-_COLUMNS, _HEIGHT = 3, 2.0  # panels beside each other; of a row of them, inches
+_COLUMNS, _HEIGHT = 3, 1.9  # panels beside each other; of a row of them, inches
 _ALPHA = r"labels for each clean one, $1+\alpha$"
 _CLIP = 1e-3  # of accuracies to which a law is fitted
 _FORMS = {
@@ -124,6 +124,11 @@ class NoiseDisplay(style.Display):
         return {"noise": style.by_column(names, rows)}
 
     @property
+    def labels(self) -> list[str]:
+        """Labels of lines, in order."""
+        return list(dict.fromkeys(line.label for panel in self.panels for line in panel.lines))
+
+    @property
     def _columns(self) -> int:
         return min(_COLUMNS, len(self.panels))
 
@@ -133,7 +138,7 @@ class NoiseDisplay(style.Display):
 
     def _size(self) -> tuple[float, float]:
         width = style.SINGLE if self._columns == 1 else style.DOUBLE
-        return width, 0.55 + _HEIGHT * self._rows
+        return width, 0.7 + _HEIGHT * self._rows + 0.13 * (len(self.labels) // 4)
 
     def _n_axes(self) -> int:
         return len(self.panels)
@@ -146,8 +151,8 @@ class NoiseDisplay(style.Display):
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         for ax, panel in zip(axes, self.panels, strict=True):
-            for i, line in enumerate(panel.lines):
-                self._line(ax, i, line)
+            for line in panel.lines:
+                self._line(ax, line)
             if panel.plurality is not None:
                 ax.axvline(panel.plurality, color=style.GREY, linewidth=0.8, linestyle=":")
             if "x" in panel.log:
@@ -163,25 +168,28 @@ class NoiseDisplay(style.Display):
             ax.set_title(panel.title)
             ax.set(xlabel=panel.x_label, ylabel=panel.y_label)
             ax.spines[["top", "right"]].set_visible(False)
-            # every panel has lines of its own
-            ax.legend(loc="best", fontsize=5.5, handlelength=1.4)
         self._heading(axes[0], self.finding)
         marks: Keywords = {"color": style.GREY, "linewidth": 0.9}
-        handles = [Line2D([], [], linestyle="--", label="law that is expected", **marks)]
+        handles = [
+            Line2D([], [], label=label, linewidth=0.6, markersize=3, **self._look(label))
+            for label in self.labels
+        ]
+        handles.append(Line2D([], [], linestyle="--", label="law that is expected", **marks))
         if any(panel.plurality is not None for panel in self.panels):
             words = "beyond: another label has the plurality"
             handles.append(Line2D([], [], linestyle=":", label=words, **marks))
-        self._legend(axes[-1], handles, ncols=2)
+        self._legend(axes[-1], handles, ncols=4)
 
-    def _line(self, ax: Axes, i: int, line: NoiseLine) -> None:
-        colour, order = _COLOURS[i % len(_COLOURS)], np.argsort(line.x)
+    def _look(self, label: str) -> Keywords:
+        i = self.labels.index(label)
+        return {"color": _COLOURS[i % len(_COLOURS)], "marker": _MARKERS[i % len(_MARKERS)]}
+
+    def _line(self, ax: Axes, line: NoiseLine) -> None:
+        look, order = self._look(line.label), np.argsort(line.x)
         x, value, low, high, law = (part[order] for part in line[1:])
-        ends = np.nan_to_num(np.array([value - low, high - value]))
-        ax.errorbar(
-            x, value, ends.clip(0), linestyle="-", linewidth=0.6, marker=_MARKERS[i % 6],
-            markersize=3, color=colour, elinewidth=0.7, label=line.label,
-        )  # fmt: skip
-        ax.plot(x, law, color=colour, linestyle="--", linewidth=0.9)
+        ends = np.nan_to_num(np.array([value - low, high - value])).clip(0)
+        ax.errorbar(x, value, ends, linewidth=0.6, markersize=3, elinewidth=0.7, **look)
+        ax.plot(x, law, color=look["color"], linestyle="--", linewidth=0.9)
 
 
 def noise(cells: Sequence[NoisyCell], *, target: float = TARGET) -> NoiseDisplay:
