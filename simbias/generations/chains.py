@@ -1,27 +1,19 @@
 """Bigrams fitted to sequences of a known Markov chain, of several of them, or of a text.
 
-Of a known chain everything is exact: its entropy, its rare transitions, the cross-entropies of
-source and model. A *persona* is a chain of its own; a model of pairs of tokens sees the mean of
-several only. Sequences are cut into rows, each of which begins anew.
+Of a known chain the cross-entropies of source and model are exact. A model of pairs of tokens sees
+the mean of several chains only.
 """
-
-import hashlib
-import math
-from collections.abc import Callable
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
-from simbias._checks import check_keys, fail, instance, real, whole
+from simbias._checks import check_keys, real
 from simbias._types import AnyArray, Settings
 from simbias.generations.generator import Generator, Measures, Model, Set, Statistics
-from simbias.generations.histogram import long_tail
+from simbias.generations.sequences import sequences, walk
 
 _RARE = 0.05  # mass of the source in its rarest transitions, at most
-_MOST_STATES, _LONGEST = 256, 10_000
 _POWERS = 64  # squarings would do; the chains mix within a few steps
 
 
@@ -29,8 +21,7 @@ def bigrams(source: Settings, settings: Settings) -> Generator:
     """The generator of some settings.
 
     Args:
-        source: of ``chain``: ``states`` (default 20) and ``personas`` (default 1), each a chain of
-            its own; of ``text``: ``path`` of a file. Rows have ``length`` tokens (default 50).
+        source: as ``sequences`` takes it.
         settings: ``smoothing``, what each transition is counted beforehand (default .01).
 
     Raises:
@@ -47,110 +38,8 @@ def bigrams(source: Settings, settings: Settings) -> Generator:
     """
     check_keys("generator", settings, {}, {"smoothing": float})
     smoothing = real("generator: smoothing", settings.get("smoothing", 0.01), 0, open_low=True)
-    length = whole("task: length", source.get("length", 50), least=2, most=_LONGEST)
-    if "path" in source:
-        check_keys("task", source, {"path": str}, {"length": int})
-        return _of_text(source["path"], length, smoothing)
-    check_keys("task", source, {}, {"states": int, "personas": int, "length": int})
-    states = whole("task: states", source.get("states", 20), least=2, most=_MOST_STATES)
-    personas = whole("task: personas", source.get("personas", 1), most=100)
-    chains = np.stack([known_chain(states, persona) for persona in range(personas)])
-    starts = np.stack([stationary(chain) for chain in chains])
-    ends, first = np.cumsum(chains, axis=2), np.cumsum(starts, axis=1)
-
-    def draw_real(key: AnyArray, rows: int) -> Set:
-        for_persona, for_tokens = jax.random.split(key)
-        persona = jax.random.randint(for_persona, (rows,), 0, personas)
-        own_first = jnp.asarray(first, jnp.float32)[persona]
-        own_ends = jnp.asarray(ends, jnp.float32)
-        return _walk(for_tokens, rows, length, own_first, lambda token: own_ends[persona, token])
-
-    pairs = (starts[:, :, None] * chains).mean(axis=0)
-    entropy = float(-(starts[:, :, None] * chains * np.log(chains)).sum() / personas)
-    facts = {"states": states, "personas": personas, "length": length, "smoothing": smoothing}
-    return _generator("chain", draw_real, pairs, smoothing, length, facts, entropy)
-
-
-def known_chain(states: int, persona: int = 0) -> Float[np.ndarray, "states states"]:
-    """A chain that is the same everywhere: each row is Zipf's law in an order of its own.
-
-    After token i of persona p, token j has the rank (j + (p + 1) i^2 + 7 p) mod states.
-    """
-    i, j = np.ogrid[:states, :states]
-    ranks = (j + (persona + 1) * i**2 + 7 * persona) % states
-    chain: Float[np.ndarray, "states states"] = long_tail(states, 1.0)[ranks]
-    return chain
-
-
-def stationary(chain: Float[np.ndarray, "states states"]) -> Float[np.ndarray, " states"]:
-    """The law that a chain keeps."""
-    row = np.linalg.matrix_power(chain, 1024)[0]
-    law: Float[np.ndarray, " states"] = row / row.sum()
-    return law
-
-
-def _walk(
-    key: AnyArray, rows: int, length: int, first: AnyArray, ends: Callable[[AnyArray], AnyArray]
-) -> AnyArray:
-    """Rows of tokens, by the running sums of the first token's law and of each transition's."""
-    u = jax.random.uniform(key, (length, rows))
-
-    def chosen(sums: AnyArray, u: AnyArray) -> AnyArray:
-        return (u[:, None] >= sums[:, :-1]).sum(axis=1)
-
-    def step(token: AnyArray, u: AnyArray) -> tuple[AnyArray, AnyArray]:
-        after = chosen(ends(token), u)
-        return after, after
-
-    start = chosen(first, u[0])
-    _, later = jax.lax.scan(step, start, u[1:])
-    return jnp.concatenate([start[None], later]).T
-
-
-def _of_text(path: str, length: int, smoothing: float) -> Generator:
-    text, digest = read_text(path)
-    letters = sorted(set(text))
-    if len(letters) > _MOST_STATES:
-        raise fail("task: path", f"{len(letters)} different characters", f"at most {_MOST_STATES}")
-    if len(text) <= length:
-        raise fail("task: path", f"{len(text)} characters", f"more than length, {length}")
-    place = {letter: i for i, letter in enumerate(letters)}
-    tokens = np.array([place[letter] for letter in text], np.int32)
-    counts = np.zeros((len(letters), len(letters)))
-    np.add.at(counts, (tokens[:-1], tokens[1:]), 1)
-
-    def draw_real(key: AnyArray, rows: int) -> Set:
-        starts = jax.random.randint(key, (rows,), 0, len(tokens) - length)
-        return jnp.asarray(tokens)[starts[:, None] + jnp.arange(length)[None, :]]
-
-    facts = {"length": length, "smoothing": smoothing, "text": float(int(digest[:12], 16))}
-    pairs = counts / counts.sum()
-    return _generator("text", draw_real, pairs, smoothing, length, facts, math.nan)
-
-
-def read_text(path: str) -> tuple[str, str]:
-    """A text and the hash of its bytes; raises ValueError for one that is missing or empty."""
-    instance("task: path", path, str)
-    try:
-        data = Path(path).read_bytes()
-        text = data.decode()
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise fail("task: path", path, f"a text in UTF-8 ({type(error).__name__})") from None
-    if len(text) < 2:
-        raise fail("task: path", f"{path}, an empty text", "one of two characters or more")
-    return text, hashlib.sha256(data).hexdigest()
-
-
-def _generator(
-    source: str,
-    draw_real: Callable[[AnyArray, int], Set],
-    pairs: Float[np.ndarray, "states states"],
-    smoothing: float,
-    length: int,
-    facts: dict[str, float],
-    entropy: float,
-) -> Generator:
-    """The generator of a source whose pairs of tokens have this law."""
+    drawn_from = sequences(source)
+    pairs, length = drawn_from.pairs, drawn_from.length
     states = len(pairs)
     old = pairs.astype(np.float32)
     order = np.argsort(pairs, axis=None, kind="stable")
@@ -183,7 +72,7 @@ def _generator(
         sums = jnp.cumsum(model["transitions"], axis=1)
         law = jnp.cumsum(pairs_of(model["transitions"]).sum(axis=1))
         first = jnp.broadcast_to(law / law[-1], (rows, states))
-        return _walk(key, rows, length, first, lambda token: sums[token])
+        return walk(key, rows, length, first, lambda token: sums[token])
 
     def measure(model: Model) -> Measures:
         transitions = model["transitions"]
@@ -200,9 +89,9 @@ def _generator(
 
     return Generator(
         name="bigrams",
-        source=source,
-        settings=facts,
-        real=draw_real,
+        source=drawn_from.name,
+        settings=drawn_from.settings | {"smoothing": smoothing},
+        real=drawn_from.real,
         draw=draw,
         gather=gather,
         merge=lambda a, b: {"pairs": a["pairs"] + b["pairs"]},
@@ -214,5 +103,5 @@ def _generator(
             "transitions": models["transitions"].mean(axis=0),
             "seen": models["seen"].max(axis=0),
         },
-        facts={"entropy": entropy, "tail": float((pairs * rare).sum())},
+        facts={"entropy": drawn_from.entropy, "tail": float((pairs * rare).sum())},
     )

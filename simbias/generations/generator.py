@@ -3,6 +3,7 @@
 Training is split so that one regime serves all: points are gathered into statistics, statistics of
 several sets are merged, and a model is fitted to what was merged. A generator whose statistics have
 a size of their own, such as sums, is *additive*: any number of sets can be merged in one program.
+Others, networks say, are fitted to points with weights, and a growing set has room for all of them.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,17 +31,19 @@ class Generator:
         real: draws rows of the source from a key.
         draw: draws rows of a model from a key.
         gather: points, and a weight for each or None -> statistics.
-        merge: statistics of two sets -> those of both.
+        merge: statistics of two sets -> those of both; None: they grow with their sets.
         fit: statistics, key -> model.
         measure: of a model; NaN where a number is not known.
         alive: whether a model can be drawn from.
         fault: why one cannot, in words.
         least: points that a fit needs.
-        additive: whether statistics keep their size when they are merged.
         average: the model with which siblings, on the leading axis, are measured; None: no bag.
         mirrored: points under the source's symmetry; None: no symmetry is known.
         right: whether points are right, which a critic may see; None: they have no such thing.
         better: draws rows of a source of another quality, a number; None: there is none.
+        compare: of a model beside the first one of its lineage; None: nothing.
+        lineages_at_once: that one program maps side by side.
+        generations_at_once: of one program, at most; between two, lineages are kept.
 
     Examples:
         >>> import simbias
@@ -55,18 +58,25 @@ class Generator:
     real: Callable[[AnyArray, int], Set]
     draw: Callable[[Model, AnyArray, int], Set]
     gather: Callable[[Set, AnyArray | None], Statistics]
-    merge: Callable[[Statistics, Statistics], Statistics]
+    merge: Callable[[Statistics, Statistics], Statistics] | None
     fit: Callable[[Statistics, AnyArray], Model]
     measure: Callable[[Model], Measures]
     alive: Callable[[Model], AnyArray]
     fault: str
     least: int = 1
-    additive: bool = True
     average: Callable[[Model], Model] | None = None
     mirrored: Callable[[Set], Set] | None = None
     right: Callable[[Set], AnyArray] | None = None
     better: Callable[[AnyArray, int, float], Set] | None = None
     facts: Mapping[str, float] = field(default_factory=dict)
+    compare: Callable[[Model, Model], Measures] | None = None
+    lineages_at_once: int = 512
+    generations_at_once: int = 33
+
+    @property
+    def additive(self) -> bool:
+        """Whether statistics keep their size when they are merged."""
+        return self.merge is not None
 
 
 # what is measured of a model: meaning with unit, heading in tables, least value
@@ -83,4 +93,20 @@ MEASURES: Mapping[str, tuple[str, str, float]] = {
     "old_under_new": ("mean -log density of the source's points under the model", "old", -99.0),
     "new_under_old": ("mean -log density of the model's points under the source", "new", -99.0),
     "correct": ("accuracy on fresh points of the source", "accuracy", 0.0),
+    "exceptions": ("proportion of fresh exceptions that are labelled rightly", "exceptions", 0.0),
+    "agreement": (
+        "proportion of fresh points labelled as by the first model",
+        "as first",
+        0.0,
+    ),
+    "escaped": ("whether more than .9 of fresh exceptions are labelled rightly", "escaped", 0.0),
+    "still_escaped": ("the same, of lineages whose first generation had escaped", "still", 0.0),
+    "perplexity": ("exponential of the mean -log probability of a real token", "perplexity", 1.0),
+    "probable": ("proportion of drawn rows likelier than 99% of the source's", "probable", 0.0),
+    "improbable": ("proportion of drawn rows less likely than 99% of them", "improbable", 0.0),
+    "latent": (
+        "standard deviation of drawn points, encoded by the first model",
+        "latent",
+        0.0,
+    ),
 }

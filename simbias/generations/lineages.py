@@ -1,7 +1,7 @@
 """Lineages: generation after generation of a generator under a regime, many at once.
 
-Lineages run in chunks of one size, the last one padded, so that the bits of a lineage depend on its
-own keys alone. A cell says what is done; a seed has as many lineages as the cell says.
+Lineages run in chunks of a generator's size, the last one padded, so that the bits of a lineage
+depend on its own keys alone. A cell says what is done, and how many lineages a seed has.
 """
 
 import hashlib
@@ -16,18 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, UInt
 
-from simbias._checks import check_keys, fail, known, whole
+from simbias._checks import check_keys, fail, whole
 from simbias._identity import canonical
 from simbias._keys import identity_key, key_of, stream
 from simbias._pinned import pinned
 from simbias._types import AnyArray, PyTree, Settings
-from simbias.generations.catalogue import GENERATORS, SOURCES
-from simbias.generations.generator import Generator, Model
+from simbias.generations.catalogue import generator_of
+from simbias.generations.generator import Generator
 from simbias.generations.regimes import GenerationKeys, Regime, regime
 from simbias.parallel import Devices, devices_for, over_seeds, spread
 
-CHUNK = 512  # lineages that run side by side
-SEGMENT = 33  # generations of a program; between two, lineages can be kept
 _MOST_GENERATIONS, _MOST_LINEAGES, _MOST_POINTS = 10_000, 1_000_000, 1_000_000
 
 
@@ -122,14 +120,7 @@ def _plain(text: str) -> Settings:
 
 @lru_cache(maxsize=256)
 def _generator(source: str, settings: str) -> Generator:
-    task, own = _plain(source), _plain(settings)
-    make = GENERATORS[known("generator: name", own.pop("name"), GENERATORS)]
-    name = known("task: name", task.pop("name"), SOURCES)
-    generator = make(task, own) if SOURCES[name] is make else None
-    if generator is None:
-        names = [source for source, of in SOURCES.items() if of is make]
-        raise fail("task: name", name, f"{' or '.join(names)}, for this generator")
-    return generator
+    return generator_of(_plain(source), _plain(settings))
 
 
 @lru_cache(maxsize=256)
@@ -253,14 +244,17 @@ def _lineage_keys(cell: LineageCell, seed: int) -> UInt[np.ndarray, "lineages 2"
 @pinned
 def _advanced(cell: LineageCell, words: np.ndarray, state: LineageState | None) -> LineageState:
     """The state after the next segment of generations."""
-    devices = devices_for()
+    devices, generator = devices_for(), cell.generator
     begun = None if state is None else state.leaves
     first = 1 if state is None else state.generation + 1
-    length = 1 if state is None else min(SEGMENT, cell.generations - 1)
-    program = _program(cell.texts, cell.points, length if begun else 0, devices)
+    longest = min(generator.generations_at_once, cell.generations - 1)
+    length = 1 if state is None else longest
+    room = 1 if generator.additive else cell.generations  # only such sets have room to grow
+    program = _program(cell.texts, cell.points, length if begun else 0, room, devices)
     ks = np.arange(first, first + length, dtype=np.int32)
-    starts = range(0, len(words), CHUNK)
-    trees = [_chunk([words, *(begun or [])], start) for start in starts]
+    size = generator.lineages_at_once
+    starts = range(0, len(words), size)
+    trees = [_chunk([words, *(begun or [])], start, size) for start in starts]
     parts = []
     for i in range(0, len(trees), len(devices)):
         batch = trees[i : i + len(devices)]
@@ -290,21 +284,21 @@ def _advanced(cell: LineageCell, words: np.ndarray, state: LineageState | None) 
     return LineageState(first + new - 1, leaves, values, alive)
 
 
-def _chunk(arrays: Sequence[np.ndarray], start: int) -> list[np.ndarray]:
+def _chunk(arrays: Sequence[np.ndarray], start: int, size: int) -> list[np.ndarray]:
     """The rows of one chunk, the last repeated where there are too few."""
-    rows = np.minimum(np.arange(start, start + CHUNK), len(arrays[0]) - 1)
+    rows = np.minimum(np.arange(start, start + size), len(arrays[0]) - 1)
     return [array[rows] for array in arrays]
 
 
 @lru_cache(maxsize=64)
 def _program(
-    texts: tuple[str, str, str], points: int, length: int, devices: Devices
+    texts: tuple[str, str, str], points: int, length: int, room: int, devices: Devices
 ) -> Callable[..., AnyArray]:
     """The compiled segment of so many generations; of the first where it is 0."""
     generator, ruled = _generator(*texts[:2]), _regime(texts[2])
     structure = jax.tree.structure(
         jax.eval_shape(
-            lambda words: _begin(generator, ruled, points, key_of(words)),
+            lambda words: _begin(generator, ruled, points, room, key_of(words)),
             jax.ShapeDtypeStruct((2,), jnp.uint32),
         )
     )
@@ -312,14 +306,14 @@ def _program(
     def of_lineage(parts: Sequence[AnyArray], ks: AnyArray) -> AnyArray:
         key = key_of(parts[0])
         if not length:
-            begun = _begin(generator, ruled, points, key)
-            measures, alive = _measured(generator, ruled, begun[0])
+            begun = _begin(generator, ruled, points, room, key)
+            measures, alive = _measured(generator, ruled, begun)
             ends = {name: value[None] for name, value in measures.items()}
             return jax.tree.leaves(begun), ends, alive[None]
 
         def step(state: PyTree, k: AnyArray) -> tuple[PyTree, tuple[dict[str, AnyArray], AnyArray]]:
             later = _later(generator, ruled, points, state, key, k)
-            return later, _measured(generator, ruled, later[0])
+            return later, _measured(generator, ruled, later)
 
         begun = jax.tree.unflatten(structure, parts[1:])
         ended, (measures, alive) = jax.lax.scan(step, begun, ks)
@@ -341,22 +335,28 @@ def _siblings(key: AnyArray, parents: int) -> AnyArray:
     return jax.vmap(lambda j: jax.random.fold_in(key, j))(jnp.arange(parents))
 
 
-def _begin(generator: Generator, ruled: Regime, points: int, key: AnyArray) -> PyTree:
+def _begin(
+    generator: Generator, ruled: Regime, points: int, generations: int, key: AnyArray
+) -> PyTree:
+    """Models, what is carried along, and the models again if later ones are compared with them."""
+
     def of_sibling(key: AnyArray) -> PyTree:
         keys = _keys(key)
-        statistics, carried = ruled.begin(generator, points, keys)
+        statistics, carried = ruled.begin(generator, points, keys, generations)
         return generator.fit(statistics, keys.fitting), carried
 
     key = jax.random.fold_in(key, 1)
     if ruled.parents == 1:
-        return of_sibling(key)
-    return jax.vmap(of_sibling)(_siblings(key, ruled.parents))
+        models, carried = of_sibling(key)
+    else:
+        models, carried = jax.vmap(of_sibling)(_siblings(key, ruled.parents))
+    return models, carried, () if generator.compare is None else models
 
 
 def _later(
     generator: Generator, ruled: Regime, points: int, state: PyTree, key: AnyArray, k: AnyArray
 ) -> PyTree:
-    models, carried = state
+    models, carried, first = state
 
     def write(key: AnyArray, rows: int) -> PyTree:
         if ruled.parents == 1:
@@ -373,16 +373,20 @@ def _later(
 
     key = jax.random.fold_in(key, k)
     if ruled.parents == 1:
-        return of_sibling(carried, key)
-    return jax.vmap(of_sibling)(carried, _siblings(key, ruled.parents))
+        return *of_sibling(carried, key), first
+    return *jax.vmap(of_sibling)(carried, _siblings(key, ruled.parents)), first
 
 
 def _measured(
-    generator: Generator, ruled: Regime, models: Model
+    generator: Generator, ruled: Regime, state: PyTree
 ) -> tuple[dict[str, AnyArray], AnyArray]:
+    models, _, first = state
     if ruled.parents == 1:
         model, alive = models, generator.alive(models)
     else:
         assert generator.average is not None  # checked
         model, alive = generator.average(models), jax.vmap(generator.alive)(models).all()
-    return dict(generator.measure(model)), alive
+    measures = dict(generator.measure(model))
+    if generator.compare is not None:
+        measures |= generator.compare(model, first)
+    return measures, alive

@@ -98,13 +98,12 @@ def mixture(source: Settings, settings: Settings) -> Generator:
         real=lambda key, rows: _draw(truth, key, rows),
         draw=_draw,
         gather=gather,
-        merge=lambda a, b: jax.tree.map(lambda x, y: jnp.concatenate([x, y]), a, b),
+        merge=None,
         fit=fit,
         measure=measure,
         alive=lambda model: jnp.isfinite(model["covariance"]).all(),
         fault="a covariance is not finite",
         least=4,
-        additive=False,
         mirrored=lambda points: -points,
     )
 

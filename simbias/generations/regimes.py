@@ -29,7 +29,7 @@ class GenerationKeys(NamedTuple):
     fitting: AnyArray
 
 
-Begin = Callable[[Generator, int, GenerationKeys], tuple[Statistics, PyTree]]
+Begin = Callable[[Generator, int, GenerationKeys, int], tuple[Statistics, PyTree]]
 Later = Callable[[Generator, int, Write, PyTree, GenerationKeys], tuple[Statistics, PyTree]]
 
 
@@ -40,7 +40,7 @@ class Regime:
     Attributes:
         name: registered.
         settings: numbers, by name.
-        begin: generator, points and keys -> the first statistics, and what is carried along.
+        begin: generator, points, keys, generations -> the first statistics, and what is carried.
         later: generator, points, the generation before, what is carried, keys -> the same.
         parents: models of a generation, each fitted to points of all of the one before.
         check: raises ValueError for a generator, or a number of points, that it does not suit.
@@ -60,7 +60,9 @@ class Regime:
     check: Callable[[Generator, int], object] = lambda generator, points: None
 
 
-def _first(generator: Generator, points: int, keys: GenerationKeys) -> tuple[Statistics, PyTree]:
+def _first(
+    generator: Generator, points: int, keys: GenerationKeys, generations: int
+) -> tuple[Statistics, PyTree]:
     return generator.gather(generator.real(keys.fresh, points), None), ()
 
 
@@ -76,36 +78,69 @@ def replace() -> Regime:
 
 
 def accumulate() -> Regime:
-    """Each generation learns from the points of all before it, the real ones among them."""
+    """Each generation learns from the points of all before it, the real ones among them.
 
-    def begin(generator: Generator, points: int, keys: GenerationKeys) -> tuple[Statistics, PyTree]:
-        pool, _ = _first(generator, points, keys)
-        return pool, pool
+    Where statistics grow with their sets, there is room for the points of all generations, and
+    those that are not written yet have no weight.
+    """
+
+    def gathered(generator: Generator, pool: Set, filled: AnyArray | int) -> Statistics:
+        rows = jax.tree.leaves(pool)[0].shape[0]
+        return generator.gather(pool, (jnp.arange(rows) < filled).astype(jnp.float32))
+
+    def begin(
+        generator: Generator, points: int, keys: GenerationKeys, generations: int
+    ) -> tuple[Statistics, PyTree]:
+        first = generator.real(keys.fresh, points)
+        if generator.additive:
+            pool = generator.gather(first, None)
+            return pool, pool
+        rest = (generations - 1) * points
+        pool = jax.tree.map(
+            lambda leaf: jnp.pad(leaf, ((0, rest), *[(0, 0)] * (leaf.ndim - 1))), first
+        )
+        return gathered(generator, pool, points), (pool, jnp.int32(points))
 
     def later(
         generator: Generator, points: int, write: Write, carried: PyTree, keys: GenerationKeys
     ) -> tuple[Statistics, PyTree]:
-        pool = generator.merge(carried, generator.gather(write(keys.generated, points), None))
-        return pool, pool
+        written = write(keys.generated, points)
+        if generator.merge is not None:
+            pool = generator.merge(carried, generator.gather(written, None))
+            return pool, pool
+        pool, filled = carried
+        pool = jax.tree.map(
+            lambda leaf, rows: jax.lax.dynamic_update_slice_in_dim(leaf, rows, filled, 0),
+            pool,
+            written,
+        )
+        return gathered(generator, pool, filled + points), (pool, filled + points)
 
-    return Regime("accumulate", {}, begin, later, check=_additive)
+    return Regime("accumulate", {}, begin, later)
 
 
 def repeat() -> Regime:
     """Generation k learns from k copies of the first real points, as in k epochs, from no other."""
 
-    def begin(generator: Generator, points: int, keys: GenerationKeys) -> tuple[Statistics, PyTree]:
-        pool, _ = _first(generator, points, keys)
-        return pool, (pool, pool)
+    def begin(
+        generator: Generator, points: int, keys: GenerationKeys, generations: int
+    ) -> tuple[Statistics, PyTree]:
+        first = generator.real(keys.fresh, points)
+        if generator.additive:
+            pool = generator.gather(first, None)
+            return pool, (pool, pool)
+        return generator.gather(first, jnp.ones(points)), (first, jnp.float32(1))
 
     def later(
         generator: Generator, points: int, write: Write, carried: PyTree, keys: GenerationKeys
     ) -> tuple[Statistics, PyTree]:
         first, pool = carried
-        pool = generator.merge(pool, first)
-        return pool, (first, pool)
+        if generator.merge is not None:
+            pool = generator.merge(pool, first)
+            return pool, (first, pool)
+        return generator.gather(first, jnp.full(points, pool + 1)), (first, pool + 1)
 
-    return Regime("repeat", {}, begin, later, check=_additive)
+    return Regime("repeat", {}, begin, later)
 
 
 def fresh(*, proportion: float, coins: bool = False) -> Regime:
@@ -140,7 +175,9 @@ def anchor(*, real_points: int) -> Regime:
     """The first real points stay in every set, which models fill up to its size."""
     kept = whole("regime: real_points", real_points)
 
-    def begin(generator: Generator, points: int, keys: GenerationKeys) -> tuple[Statistics, PyTree]:
+    def begin(
+        generator: Generator, points: int, keys: GenerationKeys, generations: int
+    ) -> tuple[Statistics, PyTree]:
         first = generator.real(keys.fresh, points)
         return generator.gather(first, None), jax.tree.map(lambda leaf: leaf[:kept], first)
 
@@ -179,7 +216,9 @@ def mirror() -> Regime:
             jax.tree.map(lambda a, b: jnp.concatenate([a, b]), points, image), None
         )
 
-    def begin(generator: Generator, points: int, keys: GenerationKeys) -> tuple[Statistics, PyTree]:
+    def begin(
+        generator: Generator, points: int, keys: GenerationKeys, generations: int
+    ) -> tuple[Statistics, PyTree]:
         return both(generator, generator.real(keys.fresh, points)), ()
 
     def later(
@@ -205,7 +244,9 @@ def verify(*, right: float, wrong: float) -> Regime:
         weight = (u < jnp.where(is_right, right, wrong)).astype(jnp.float32)
         return generator.gather(points, weight)
 
-    def begin(generator: Generator, points: int, keys: GenerationKeys) -> tuple[Statistics, PyTree]:
+    def begin(
+        generator: Generator, points: int, keys: GenerationKeys, generations: int
+    ) -> tuple[Statistics, PyTree]:
         return accepted(generator, generator.real(keys.fresh, points), keys.critic), ()
 
     def later(
@@ -225,7 +266,9 @@ def teacher(*, error: float) -> Regime:
     """The first set is written by a teacher of another error than the corpus has."""
     error = real("regime: error", error, 0, 1)
 
-    def begin(generator: Generator, points: int, keys: GenerationKeys) -> tuple[Statistics, PyTree]:
+    def begin(
+        generator: Generator, points: int, keys: GenerationKeys, generations: int
+    ) -> tuple[Statistics, PyTree]:
         assert generator.better is not None  # checked
         return generator.gather(generator.better(keys.fresh, points, error), None), ()
 
@@ -234,11 +277,6 @@ def teacher(*, error: float) -> Regime:
             raise fail("regime", "teacher", f"another one for {generator.name}, which has no error")
 
     return Regime("teacher", {"error": error}, begin, _written, check=check)
-
-
-def _additive(generator: Generator, points: int) -> None:
-    if not generator.additive:
-        raise fail("regime", "a growing set", f"one of a fixed size for {generator.name}")
 
 
 def _choose(first: AnyArray, a: AnyArray, b: AnyArray) -> AnyArray:

@@ -1,0 +1,72 @@
+"""Networks as generators: descent on minibatches of points that have weights.
+
+Rows of a minibatch are drawn in proportion to their weight, so that one program serves sets that
+grow, points that a critic refused, and copies. Updates are counted in epochs of the total weight.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from simbias._types import AnyArray, Params
+from simbias.generations.generator import Model, Set, Statistics
+
+BatchLoss: TypeAlias = Callable[[Params, Set, AnyArray], AnyArray]  # parameters, points, key
+
+
+def weighted(points: Set, weight: AnyArray | None) -> Statistics:
+    """Points with their weights: what a network is fitted to."""
+    rows = jax.tree.leaves(points)[0].shape[0]
+    return {"points": points, "weight": jnp.ones(rows) if weight is None else weight}
+
+
+def descend(
+    loss: BatchLoss,
+    start: Params,
+    optimiser: optax.GradientTransformation,
+    statistics: Statistics,
+    key: AnyArray,
+    *,
+    epochs: float,
+    batch: int,
+) -> Model:
+    """Parameters after some epochs, beside the total weight of what they were fitted to.
+
+    Args:
+        loss: mean over a minibatch.
+        start: initial parameters.
+        optimiser: of optax.
+        statistics: of ``weighted``.
+        key: of rows and of what the loss draws.
+        epochs: of the total weight.
+        batch: rows of a minibatch.
+    """
+    ends = jnp.cumsum(statistics["weight"])
+    total = ends[-1]
+    updates = jnp.ceil(epochs * total / batch).astype(jnp.int32)
+
+    def step(i: AnyArray, state: tuple[Params, optax.OptState]) -> tuple[Params, optax.OptState]:
+        params, memory = state
+        for_rows, for_loss = jax.random.split(jax.random.fold_in(key, i))
+        u = jax.random.uniform(for_rows, (batch,)) * total
+        # a row without weight ends where the one before it does, which u is past too
+        rows = jnp.minimum(jnp.searchsorted(ends, u, side="right"), len(ends) - 1)
+        points = jax.tree.map(lambda leaf: leaf[rows], statistics["points"])
+        gradient = jax.grad(loss)(params, points, for_loss)
+        moves, memory = optimiser.update(gradient, memory, params)
+        return optax.apply_updates(params, moves), memory
+
+    params, _ = jax.lax.fori_loop(0, updates, step, (start, optimiser.init(start)))
+    return {"params": params, "points": total}
+
+
+def trained(model: Model) -> AnyArray:
+    """Whether a model was fitted to some points, and its parameters are finite."""
+    finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(model["params"])])
+    return (model["points"] > 0) & finite.all()
+
+
+FAULT = "no point was accepted, or descent diverged"  # of a model that is not trained
