@@ -291,7 +291,8 @@ FIGURES = Registry(
         )
     }
     | {
-        name: Entry(f"simbias.plots.laws:{name}_of", "") for name in ("lineages", "tails", "noise")
+        name: Entry(f"simbias.plots.laws:{name}_of", "")
+        for name in ("lineages", "tails", "threshold", "noise")
     },
 )  # fmt: skip
 

@@ -10,9 +10,11 @@ from simbias import papers, plots
 from simbias.bounds import Certifying, Evaluation, Record
 from simbias.bounds.discrimination import Interval, RankingScore
 from simbias.bounds.preference import NetworkPair
+from simbias.generations import CriticThreshold
 from simbias.plots import (
     BoundaryDisplay,
     ComparisonRow,
+    CriticCurve,
     LeaderboardDisplay,
     LeaderboardRow,
     LineageLine,
@@ -21,6 +23,7 @@ from simbias.plots import (
     NoiseLine,
     NoisePanel,
     RegionsDisplay,
+    ThresholdDisplay,
     TrainingDisplay,
 )
 from simbias.plots._points import PlottedPoints
@@ -335,6 +338,19 @@ def noise():
     return NoiseDisplay(tuple(panels), "the batch for .9: exponent 2.00 [1.90, 2.10]")
 
 
+def threshold():
+    """Two critics, of which the second has one seed and never fails."""
+    errors = np.array([0.5, 0.6, 0.7, 0.8])
+    low, high = np.array([0.9, 0.8, 0.3, 0.2]), np.array([0.9, 0.8, 0.7, 0.6])
+    where = CriticThreshold(0.65, 0.01)
+    return ThresholdDisplay(
+        (
+            CriticCurve("80% and 40%", errors, low, 0.01 + 0 * low, 2 / 3, where),
+            CriticCurve("90% and 10%", errors, high, np.nan * high, 0.9, None),
+        )
+    )
+
+
 def reproduced():
     """A paper of one number, and the number beside ours."""
     paper = papers.load("pitfalls")
@@ -362,6 +378,7 @@ KINDS = {
     "lineages": lineages,
     "noise": noise,
     "tails": tails,
+    "threshold": threshold,
     "preference": preference,
     "boundary": boundary,
     "regions": regions,

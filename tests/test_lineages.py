@@ -29,9 +29,10 @@ from simbias.generations import (
 from simbias.generations.expectations import accumulated, limit, threshold
 from simbias.generations.sequences import known_chain, stationary
 from simbias.generations.stack import from_tensors
+from simbias.plots import threshold as threshold_of
 from simbias.quantities import Subject, declared
 from simbias.results import Store, StoreError
-from simbias.results.lineages import lineages_of
+from simbias.results.lineages import lineage_stacks, lineages_of
 from simbias.results.trained import learned
 
 NORMAL, LONG_TAIL, LINE = {"name": "normal"}, {"name": "long-tail"}, {"name": "line"}
@@ -494,3 +495,38 @@ def test_expectation_and_maximisation_find_two_blobs_and_their_likelihood():
     measures = generator.measure(model)
     expected = 1 + np.log(2 * np.pi) + np.log(2)
     assert float(measures["old_under_new"]) == pytest.approx(expected, abs=0.1)
+
+
+SUITE = """
+name = "critics"
+summary = "a critic at two errors"
+source = "none"
+
+[tasks]
+
+[presets.smoke]
+summary = "a moment"
+seeds = 2
+
+[[presets.smoke.cells]]
+experiment = "generations"
+task = { name = "two-classes", error = [0.4, 0.8] }
+generator = { name = "labeller" }
+regime = { name = "verify", right = 0.8, wrong = 0.4 }
+points = 400
+generations = 1
+lineages = 20
+"""
+
+
+def test_a_run_draws_the_figures_of_its_lineages_and_its_table_is_of_lineages(tmp_path, capsys):
+    path, out = tmp_path / "critics.toml", tmp_path / "run"
+    path.write_text(SUITE)
+    assert main(["run", str(path), "--preset", "smoke", "--out", str(out)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "mean over all lineages measured" in text and "no tails figure" not in text
+    assert "threshold figure:" in text and "perplexity" not in text
+    assert {file.name for file in (out / "figures").glob("*.png")} == {"threshold.png"}
+    (curve,) = threshold_of(lineage_stacks(Store(out))).curves
+    assert curve.errors.tolist() == [0.4, 0.8] and 0.5 < curve.located.value < 0.75
+    assert curve.accuracy[0] > 0.75 > 0.3 > curve.accuracy[1]

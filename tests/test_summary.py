@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simbias.results.summary import INTERVAL, mean_over_seeds
-from simbias.tables.summary import CAPTION, mean_text
+from simbias.tables.summary import caption, mean_text
 
 
 def test_the_interval_of_three_seeds_is_students():
@@ -46,4 +46,4 @@ def test_seeds_some_of_which_never_arrive_have_no_finite_mean_and_no_interval():
 
 
 def test_the_caption_calls_the_interval_approximate():
-    assert INTERVAL.startswith("approximate") and INTERVAL in CAPTION
+    assert INTERVAL.startswith("approximate") and INTERVAL in caption([])

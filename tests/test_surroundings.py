@@ -248,6 +248,7 @@ OTHERS = {
         "preference",
         "reproduction",
         "tails",
+        "threshold",
         "visibility",
     },
     "methods": set(methods.__all__),  # settings are checked, nothing is computed

@@ -157,12 +157,21 @@ def print_summary(console: "Console", store: "Store") -> None:
     print_table(console, summary_table(summarise(store)))
 
 
-def draw_computed(console: "Console", kind: str, chosen: "Chosen") -> list[Path]:
-    """Draw the figure of what a verb has computed: its files, or none, and print why."""
-    from simbias.plots.run import draw, no_figure
+def draw_computed(
+    console: "Console", kind: str, chosen: "Chosen", *, optional: bool = False
+) -> list[Path]:
+    """Draw the figure of what a verb has computed: its files, or none, and print why.
+
+    An optional one may be of what the run has not, which is no news.
+    """
+    from simbias.plots.run import Absent, draw, no_figure
 
     try:
         return draw(chosen, [kind])
+    except Absent as error:
+        if not optional:
+            print_text(console, no_figure(kind, error))
+        return []
     except (ValueError, OSError) as error:  # it is computed, whatever can be drawn of it
         print_text(console, no_figure(kind, error))
         return []

@@ -68,18 +68,22 @@ def run(
     with ConsoleReporter(console) as reporter:
         statuses = execute(plan, store, reporter)
     print_summary(console, store)
-    figures = list((directory / "figures").glob("boundary-*.png"))
-    makes = [experiment_of(cell).learned for cell in plan.cells]
-    if any(learned and learned.classifies for learned in makes) and (
-        reporter.replicas or not figures
-    ):
-        from simbias.plots.run import Chosen
+    makes = [experiment_of(cell) for cell in plan.cells]
+    kinds = dict.fromkeys(figure for kind in makes for figure in kind.figures)
+    if any(kind.learned and kind.learned.classifies for kind in makes):
+        kinds["boundary"] = None
+    for name in kinds:
+        figures = list((directory / "figures").glob(f"{name}*.png"))
+        if reporter.replicas or not figures:
+            from simbias.plots.run import Chosen
 
-        drawn = draw_computed(console, "boundary", Chosen(store, note=print_error))
-        figures = [path for path in drawn if path.suffix == ".png"] or figures
-    if figures:  # the oldest is the one that a run draws itself
-        oldest = min(figures, key=lambda path: path.stat().st_mtime)
-        print_text(console, f"boundary figure: {oldest}")
+            drawn = draw_computed(
+                console, name, Chosen(store, note=print_error), optional=name != "boundary"
+            )
+            figures = [path for path in drawn if path.suffix == ".png"] or figures
+        if figures:  # the oldest is the one that a run draws itself
+            oldest = min(figures, key=lambda path: path.stat().st_mtime)
+            print_text(console, f"{name} figure: {oldest}")
     if preset != "full":
         for again in _full_run(suite, out, seeds, sets, n_certify, cores):
             print_text(console, f"the full run: {again}")

@@ -217,15 +217,21 @@ class Learned(NamedTuple):
 class Shown(NamedTuple):
     """A column that tables of means show: its heading, and the range of its values.
 
+    Attributes:
+        heading: of the column.
+        low, high: range of its values.
+        always: whether it is shown where no row of a run has a value.
+
     Examples:
         >>> from simbias.experiments import Shown
         >>> Shown("price", 0, float("inf"))
-        Shown(heading='price', low=0, high=inf)
+        Shown(heading='price', low=0, high=inf, always=True)
     """
 
     heading: str
     low: float
     high: float
+    always: bool = True
 
 
 class Ranged(Protocol):
@@ -270,6 +276,8 @@ class Experiment:
         trace: columns of the checks along training, beside those of ``OF_TRACE``.
         shown: the columns that tables of means show.
         steps: unit of progress, plural.
+        units: what means are over, plural; "": what the table is named for.
+        figures: that a run draws of what it has computed, by kind.
 
     Raises:
         ValueError: a table that lacks a column of every row, a shown column or the learner's.
@@ -299,6 +307,8 @@ class Experiment:
     trace: tuple[Column, ...] = ()
     shown: Mapping[str, Ranged] = field(default_factory=dict)
     steps: str = "steps"
+    units: str = ""
+    figures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         own = {column.name for column in self.table.columns}

@@ -213,9 +213,11 @@ generations = Experiment(
     learned=Learned(_make, _read, _join, classifies=False),
     trace=_TRACE,
     shown={
-        name: Shown(heading, low, float("inf"))
+        name: Shown(heading, low, float("inf"), always=False)
         for name, (_, heading, low) in MEASURES.items()
         if heading
     },
     steps="generations",
+    units="lineages",
+    figures=("lineages", "tails", "threshold"),
 )

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from simbias._pinned import lenient
 from simbias._types import AnyArray, Params
 from simbias.generations.generator import Model, Set, Statistics
 
@@ -56,10 +57,13 @@ def descend(
         rows = jnp.minimum(jnp.searchsorted(ends, u, side="right"), len(ends) - 1)
         points = jax.tree.map(lambda leaf: leaf[rows], statistics["points"])
         gradient = jax.grad(loss)(params, points, for_loss)
-        moves, memory = optimiser.update(gradient, memory, params)
-        return optax.apply_updates(params, moves), memory
+        with lenient():
+            moves, memory = optimiser.update(gradient, memory, params)
+            return optax.apply_updates(params, moves), memory
 
-    params, _ = jax.lax.fori_loop(0, updates, step, (start, optimiser.init(start)))
+    with lenient():
+        memory = optimiser.init(start)
+    params, _ = jax.lax.fori_loop(0, updates, step, (start, memory))
     return {"params": params, "points": total}
 
 

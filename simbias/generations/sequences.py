@@ -42,7 +42,7 @@ class Sequences:
         >>> from simbias.generations.sequences import sequences
         >>> source = sequences({"states": 4, "length": 8})
         >>> source.name, source.real(jax.random.key(0), 3).shape, round(source.entropy, 3)
-        ('chain', (3, 8), 1.204)
+        ('chain', (3, 8), 1.242)
     """
 
     name: str

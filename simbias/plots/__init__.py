@@ -16,6 +16,7 @@ from simbias.plots.preference import PreferenceDisplay, preference
 from simbias.plots.regions import RegionsDisplay
 from simbias.plots.reproduction import ReproductionDisplay, ReproductionRow, reproduction
 from simbias.plots.tails import tails
+from simbias.plots.threshold import CriticCurve, ThresholdDisplay, threshold
 from simbias.plots.training import TrainingDisplay, training
 from simbias.plots.visibility import VisibilityDisplay, visibility
 
@@ -36,6 +37,8 @@ __all__ = [
     "NoiseDisplay",
     "NoiseLine",
     "NoisePanel",
+    "CriticCurve",
+    "ThresholdDisplay",
     "PhaseDisplay",
     "PreferenceDisplay",
     "RegionsDisplay",
@@ -58,6 +61,7 @@ __all__ = [
     "preference",
     "reproduction",
     "tails",
+    "threshold",
     "training",
     "visibility",
 ]

@@ -1,4 +1,4 @@
-"""Figures of a run that hold means over seeds or lineages against a law: lineages, tails, noise."""
+"""Figures of a run that hold means over seeds or lineages against a law: lineages, critics, noise."""
 
 from simbias.generations import expectations
 from simbias.plots._figure import Display
@@ -6,6 +6,8 @@ from simbias.plots.lineages import lineages
 from simbias.plots.noise import noise
 from simbias.plots.run import Absent, Chosen, check_classifiers
 from simbias.plots.tails import tails
+from simbias.plots.threshold import critics_of, threshold
+from simbias.results.lineages import lineage_stacks
 from simbias.results.lineages import lineages_of as lineages_in
 from simbias.results.noise import noisy_cells
 
@@ -28,6 +30,14 @@ def tails_of(chosen: Chosen) -> tuple[str, Display]:
     if not runs:
         raise Absent(chosen.store, "lineages of a gaussian under replace")
     return "tails", tails(runs)
+
+
+def threshold_of(chosen: Chosen) -> tuple[str, Display]:
+    """From which proportion of wrong labels on a critic fails."""
+    stacks = lineage_stacks(chosen.store, chosen.cell)
+    if not critics_of(stacks):
+        raise Absent(chosen.store, "lineages of a critic at several errors of the source")
+    return "threshold", threshold(stacks)
 
 
 def noise_of(chosen: Chosen) -> tuple[str, Display]:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from simbias.experiments import experiments
-from simbias.generations import LineageCell, Moments, pooled
+from simbias.generations import LineageCell, LineageStack, Moments, pooled
 from simbias.results.store import Store
 from simbias.results.trained import anything, load
 
@@ -32,7 +32,20 @@ class PooledLineages(NamedTuple):
 
 
 def lineages_of(store: Store, cell: str | None = None) -> list[PooledLineages]:
-    """The lineages of every cell of a run that has some, in the suite's order.
+    """The lineages of every cell of a run that has some, over its seeds, in the suite's order.
+
+    Args and errors are those of ``lineage_stacks``.
+    """
+    joined = []
+    for stack in lineage_stacks(store, cell):
+        names = [name for name in stack.moments[0] if all(name in part for part in stack.moments)]
+        moments = {name: pooled([part[name] for part in stack.moments]) for name in names}
+        joined.append(PooledLineages(stack.cell, moments))
+    return joined
+
+
+def lineage_stacks(store: Store, cell: str | None = None) -> list[LineageStack]:
+    """The lineages of every cell of a run that has some, seed by seed, in the suite's order.
 
     Args:
         store: the run directory.
@@ -46,12 +59,9 @@ def lineages_of(store: Store, cell: str | None = None) -> list[PooledLineages]:
     _, rows = store.query(f"SELECT count(*) FROM {kind.table.name}")
     if not rows[0][0]:
         return []
-    joined = []
+    stacks = []
     for ended in anything(store, cell):
         seeds = [seed for seed, fault in ended.faults.items() if not fault]
         if isinstance(ended.cell, LineageCell) and seeds:
-            parts = load(store, ended.cell, seeds).moments
-            names = [name for name in parts[0] if all(name in part for part in parts)]
-            moments = {name: pooled([part[name] for part in parts]) for name in names}
-            joined.append(PooledLineages(ended.cell, moments))
-    return joined
+            stacks.append(load(store, ended.cell, seeds))
+    return stacks

@@ -10,7 +10,7 @@ from simbias._checks import instance
 from simbias._defaults import CONFIDENCE
 from simbias._types import Settings, TableRow
 from simbias.experiments import Experiment, experiment_of, experiments
-from simbias.experiments.experiment import Ranged
+from simbias.experiments.experiment import Ranged, Shown
 from simbias.experiments.registered import USUAL
 from simbias.quantities import Quantity
 from simbias.registry import QUANTITIES
@@ -69,6 +69,7 @@ class Summary:
             no ``select_accuracy``, or no network was measured.
         learner: the word for what learns; empty where nothing does.
         table: of its rows.
+        units: what a mean is over, plural.
 
     Examples:
         >>> import simbias
@@ -92,6 +93,7 @@ class Summary:
     transitions: Transitions | None
     learner: str = "network"
     table: str = "networks"
+    units: str = "networks"
 
 
 def cell_settings(store: Store) -> dict[str, dict[str, object]]:
@@ -141,8 +143,7 @@ def summarise(store: Store) -> list[Summary]:
         column: ranged
         for experiment in dict.fromkeys(experiment_by_cell.values())
         for column, ranged in experiment.shown.items()
-        if not isinstance(ranged, Quantity)
-        or (QUANTITIES.owns(column) and "noisy labels" not in ranged.needs)
+        if _always(column, ranged)
         or any(row.get(column) is not None for rows in members.values() for row in rows)
     }
     summaries = []
@@ -159,13 +160,33 @@ def summarise(store: Store) -> list[Summary]:
         }
         counted = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
         task = task_words(cell_values["task"], but=varying)
-        learner, table = experiment_by_cell[name].learner, experiment_by_cell[name].table.name
-        label = members[name][0].get(learner, "")
+        kind = experiment_by_cell[name]
+        label = members[name][0].get(kind.learner, "")
         transition = times.get(name)
         summaries.append(
-            Summary(name, task, label, varying, counted, means, transition, learner, table)
+            Summary(
+                name,
+                task,
+                label,
+                varying,
+                counted,
+                means,
+                transition,
+                kind.learner,
+                kind.table.name,
+                kind.units or kind.table.name,
+            )  # fmt: skip
         )
     return summaries
+
+
+def _always(column: str, ranged: Ranged) -> bool:
+    """Whether tables show a column even where no row of the run has a value."""
+    if isinstance(ranged, Shown):
+        return ranged.always
+    return not isinstance(ranged, Quantity) or (
+        QUANTITIES.owns(column) and "noisy labels" not in ranged.needs
+    )
 
 
 def _rows_by_seed(store: Store, experiment: Experiment) -> list[TableRow]:

@@ -13,9 +13,9 @@ from simbias.tables.text import TextTable
 from simbias.training.words import value_words, word
 
 _TRANSITIONS = ("reached", "transition", "came back", "after fit")
-CAPTION = (
-    f"mean over all networks measured, with the half-width of its {INTERVAL} over seeds; none where"
-    " all seeds are the same"
+_CAPTION = (
+    f"mean over all {{}} measured, with the half-width of its {INTERVAL} over seeds; none where all"
+    " seeds are the same"
 )
 CAPTION_TRANSITIONS = (
     "reached: seeds whose certified risk is within .01 of the achievable one, with the 95%"
@@ -51,9 +51,15 @@ def summary_table(summaries: Sequence[Summary]) -> TextTable:
     return TextTable(
         head=[*keys, *_headings(summaries), *(_TRANSITIONS if with_transitions else ())],
         lines=lines,
-        caption=f"{CAPTION}; {CAPTION_TRANSITIONS}" if with_transitions else CAPTION,
+        caption="; ".join([caption(summaries), *[CAPTION_TRANSITIONS] * with_transitions]),
         keys=len(keys),
     )
+
+
+def caption(summaries: Sequence[Summary]) -> str:
+    """What the numbers are: means of what the rows count."""
+    units = dict.fromkeys(summary.units for summary in summaries)
+    return _CAPTION.format(" and ".join(units) or "networks")
 
 
 def _headings(summaries: Sequence[Summary]) -> list[str]:
