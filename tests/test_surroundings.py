@@ -219,7 +219,9 @@ OTHERS = {
     },
     "generations": {
         "agreement",
+        "autoencoder",
         "bigrams",
+        "classifier",
         "critic_threshold",
         "expectations",
         "gaussian",
@@ -231,6 +233,7 @@ OTHERS = {
         "moments",
         "pooled",
         "regime",
+        "transformer",
     },
     "losses": {"cross_entropy", "get", "hinge", "logistic", "names", "square"},
     "models": {"classifier", "edited", "estimator", "member", "panel", "torch_learner"},
