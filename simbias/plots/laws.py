@@ -1,4 +1,4 @@
-"""Figures of a run that hold means over seeds or lineages against a law: lineages, critics, noise."""
+"""Figures of a run that hold means over seeds or lineages against a law."""
 
 from simbias.generations import expectations
 from simbias.plots._figure import Display
