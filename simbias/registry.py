@@ -252,6 +252,9 @@ QUANTITIES = Registry(
             "quantities.robustness": (
                 "attacked_accuracy", "universal_share", "ensemble_gain", "sampled_accuracy",
             ),
+            "quantities.directions": (
+                "edited_accuracy", "edit_switched", "dose_agreement", "decoded_beyond",
+            ),
             "bounds.quantities": (
                 "held_out_points",
                 "bound_value",

@@ -24,21 +24,34 @@ def test_steering_the_network_of_one_line_is_what_changing_its_coordinate_is(tra
 
 
 def test_a_layer_of_the_line_alone_tells_nothing_within_the_margin_and_of_the_slabs_all(trained):
-    margin = trained.cell.task.margins["linear"]
+    """The control of both signs: networks whose hidden units are known."""
     rules = {
         rule: simbias.validation.control(trained.cell, rule, seeds=2)
         for rule in ("simple", "achievable")
     }
-    decoded = {
-        rule: directions.decodability(stack, within=margin, points=8000)
-        for rule, stack in rules.items()
-    }
+    decoded = {rule: directions.decodability(stack) for rule, stack in rules.items()}
     assert (decoded["achievable"].accuracy.low > 0.95).all()
+    assert (decoded["achievable"].beyond.low > 0.3).all()
     for blind in (decoded["simple"].accuracy, decoded["simple"].shuffled):
-        assert (abs(blind.value - 0.5) < 0.08).all()
-    assert (decoded["simple"].points > 400).all()
-    everywhere = directions.decodability(rules["simple"])
+        assert (abs(blind.value - 0.5) < 0.06).all()
+    assert (abs(decoded["simple"].beyond.value) < 0.08).all()
+    assert (abs(decoded["achievable"].random.value - 0.5) < 0.06).all()
+    assert (decoded["simple"].points == 2000).all()
+    everywhere = directions.decodability(rules["simple"], shift="none")
     assert (everywhere.accuracy.low > 0.9).all()
+
+
+def test_the_slab_of_a_coordinate_is_told_by_the_network_that_reads_it(trained):
+    """Of label 0, the middle slab has half the mass, and the others the rest."""
+    rules = (
+        simbias.validation.control(trained.cell, rule, seeds=2) for rule in ("achievable", "simple")
+    )
+    reads, blind = (
+        directions.decodability(stack, target="slab", probe="shallow", points=1000)
+        for stack in rules
+    )
+    assert (reads.accuracy.low > 0.9).all() and (blind.accuracy.value < 0.6).all()
+    assert (abs(reads.points - 500) < 70).all()
 
 
 def test_a_counterfactual_asks_for_a_coordinate_and_an_edit_of_the_same_networks(trained):
@@ -48,8 +61,14 @@ def test_a_counterfactual_asks_for_a_coordinate_and_an_edit_of_the_same_networks
     alone = panel(panel(trained).members[0], data)
     with pytest.raises(ValueError, match="^edited: got 'seeds .0.', allowed: .0, 1, 2, 3.$"):
         directions.measure_effect(trained, alone)
-    with pytest.raises(ValueError, match="^points: got 2000, allowed: more: 0 are left"):
-        directions.decodability(trained, within=1e-9)
+    for settings, message in [
+        ({"target": "slabs"}, "^target: unknown name 'slabs', nearest: slab"),
+        ({"probe": "deep"}, "^probe: unknown name 'deep', "),
+        ({"shift": "margins"}, "^shift: unknown name 'margins', nearest: margin"),
+        ({"layer": 1}, "^layer: got 1, allowed: an integer in .0, 0.$"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            directions.decodability(trained, points=300, **settings)
 
 
 def test_a_dose_along_the_difference_of_means_switches_the_label_and_a_control_does_not(trained):

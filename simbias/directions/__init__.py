@@ -1,13 +1,8 @@
 """Directions in the activations of networks, and edits along them: additions, ablations, LEACE."""
 
 from simbias.directions.activity import Activity, activities
-from simbias.directions.counterfactual import (
-    Decoded,
-    Effect,
-    counterfactual,
-    decodability,
-    measure_effect,
-)
+from simbias.directions.counterfactual import Effect, counterfactual, measure_effect
+from simbias.directions.decoding import Decoded, decodability
 from simbias.directions.directions import Directions, directions_of, find
 from simbias.directions.doses import (
     DoseResponse,

@@ -1,4 +1,4 @@
-"""What an intervention does beside what changing the input itself does, and what layers tell.
+"""What an intervention does beside what changing the input itself does.
 
 A coordinate of a block task is a number of the input, so what a network says when that coordinate
 alone is another is known exactly: the reference for edits that are to change what it is of.
@@ -7,23 +7,19 @@ alone is another is known exactly: the reference for edits that are to change wh
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import fail, real, whole
 from simbias._pinned import pinned
 from simbias._types import AnyArray
-from simbias.directions.activity import POINTS, fresh_points, hidden_layer, two_classes
-from simbias.directions.finders import logistic
+from simbias.directions.activity import POINTS, fresh_points, two_classes
 from simbias.models.classifier import labels
 from simbias.models.copies import Data
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
-
-_RIDGE = 1e-3  # of the probe
 
 
 class Effect(NamedTuple):
@@ -47,29 +43,6 @@ class Effect(NamedTuple):
     switched: Estimate
     wanted: Estimate
     agreed: Estimate
-
-
-class Decoded(NamedTuple):
-    """How well a linear probe tells the label from a layer, on points that it was not fitted to.
-
-    Attributes:
-        accuracy: of the probe.
-        shuffled: of one that is fitted to shuffled labels, the control: near one half.
-        points: how many points each was measured on, by network.
-
-    Examples:
-        >>> import simbias
-        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
-        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
-        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> decoded = simbias.directions.decodability(stack, points=1000)
-        >>> bool((decoded.accuracy.low > 0.9).all()), decoded.points.tolist()
-        (True, [1000, 1000])
-    """
-
-    accuracy: Estimate
-    shuffled: Estimate
-    points: np.ndarray
 
 
 def mirrored(values: Float[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
@@ -175,76 +148,3 @@ def measure_effect(
         counts.append([*(int((a != b).sum()) for a, b in pairs), int((moved == wanted).sum())])
         rows.append(len(x))
     return Effect(*(clopper_pearson(hits, np.array(rows), coverage) for hits in np.array(counts).T))
-
-
-@pinned
-def decodability(
-    learned: object,
-    data: Data = None,
-    *,
-    layer: int = 0,
-    within: float | None = None,
-    points: int = POINTS,
-    confidence: float = 0.95,
-) -> Decoded:
-    """How well the label can be read off a hidden layer by a logistic probe.
-
-    Where the task's first simple coordinate is noisy, the label is a fair coin given it within its
-    margin: there a layer tells the label only by what it knows of the other coordinates.
-
-    Args:
-        learned: a stack, or classifiers that are networks with ``activations``.
-        data: for classifiers that do not know their training sets.
-        layer: index of the hidden layer, from 0.
-        within: only points whose first simple coordinate is less than this far from 0 are fitted
-            to and measured on; None: all.
-        points: fresh points of each draw, before that.
-        confidence: coverage of each interval (Clopper-Pearson).
-
-    Raises:
-        ValueError: a network without activations, a layer that does not exist, or too few points
-            that are left.
-
-    Examples:
-        >>> import simbias
-        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
-        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
-        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-        >>> bool((simbias.directions.decodability(stack, points=1000).accuracy.value > 0.9).all())
-        True
-    """
-    classifiers = two_classes(panel(learned, data))
-    coverage = real("confidence", confidence, 0, 1, open_low=True, open_high=True)
-    limit = None if within is None else real("within", within, 0, open_low=True)
-    counts, rows = [], []
-    for member, data_set in zip(classifiers.members, classifiers.data, strict=True):
-        (hidden, y), (fresh, fresh_y) = (
-            _layer_within(member, data_set, layer, limit, points, split)
-            for split in ("select", "certify")
-        )
-        key = jax.random.fold_in(data_set.stream("directions"), layer)
-        order = np.asarray(jax.random.permutation(key, len(y)))
-        hits = []
-        for told in (y, y[order]):
-            weights, bias = logistic(hidden, told, _RIDGE)
-            hits.append(int(((fresh @ weights + bias > 0) == fresh_y).sum()))
-        counts.append(hits)
-        rows.append(len(fresh_y))
-    measured = np.array(rows)
-    accuracy, shuffled = (clopper_pearson(hits, measured, coverage) for hits in np.array(counts).T)
-    return Decoded(accuracy, shuffled, measured)
-
-
-def _layer_within(
-    member: object, data_set: DataSet, layer: int, within: float | None, points: int, split: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Activations and labels of the points near 0 in the first simple coordinate."""
-    drawn = fresh_points(data_set, points, split)
-    x, y = np.asarray(drawn.x), np.asarray(drawn.y)
-    if within is not None:
-        coordinate = data_set.block_task.simple_set[0]
-        near = np.abs(x @ data_set.rotation[coordinate]) < within
-        x, y = x[near], y[near]
-    if len(set(y.tolist())) < 2:
-        raise fail("points", points, f"more: {len(y)} are left, which lack a label")
-    return hidden_layer(member, x, layer), y
