@@ -35,7 +35,7 @@ def autoencoder(source: Settings, settings: Settings) -> Generator:
 
     Raises:
         ValueError: an unknown setting, or one out of range.
-        NotInstalled: scikit-learn is missing.
+        NotInstalled: scikit-learn is missing, when images are drawn.
 
     References:
         D. Kingma, M. Welling, "Auto-encoding variational Bayes" (ICLR 2014).
@@ -56,11 +56,10 @@ def autoencoder(source: Settings, settings: Settings) -> Generator:
         real(f"generator: {name}", settings.get(name, default), 0, open_low=True)
         for name, default in _REAL.items()
     )
-    images, unseen = _images()
-    pixels, optimiser = images.shape[1], optax.adam(rate)
-    centre, total = images.mean(axis=0), float(images.var(axis=0).sum())
+    optimiser = optax.adam(rate)
 
     def draw_real(key: AnyArray, rows: int) -> Set:
+        images, _ = _images()
         return jnp.asarray(images)[jax.random.randint(key, (rows,), 0, len(images))]
 
     def loss(params: Params, x: Set, key: AnyArray) -> AnyArray:
@@ -68,13 +67,15 @@ def autoencoder(source: Settings, settings: Settings) -> Generator:
 
     def fit(statistics: Statistics, key: AnyArray) -> Model:
         for_start, for_rows = jax.random.split(key)
-        start = _initial(for_start, pixels, width, latent)
+        start = _initial(for_start, statistics["points"].shape[1], width, latent)
         return descend(loss, start, optimiser, statistics, for_rows, epochs=epochs, batch=batch)
 
     def draw(model: Model, key: AnyArray, rows: int) -> Set:
         return jax.nn.sigmoid(_decoded(model["params"], jax.random.normal(key, (rows, latent))))
 
     def measure(model: Model) -> Measures:
+        images, unseen = _images()
+        centre, total = images.mean(axis=0), float(images.var(axis=0).sum())
         for_new, for_old = jax.random.split(seed_key(0))  # the same for every model
         new = draw(model, for_new, _ASKED)
         return {
