@@ -12,7 +12,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from simbias._checks import each, fail
-from simbias.generations import CriticThreshold, LineageStack, critic_threshold
+from simbias.generations import LineageStack
 from simbias.generations.expectations import threshold as law
 from simbias.plots import _figure as style
 from simbias.stats.student import half_width_of_mean
@@ -31,7 +31,7 @@ class CriticCurve(NamedTuple):
         accuracy: of the last generation, mean over seeds.
         half: half-width of its 99% interval by Student's t over seeds; NaN for one seed.
         expected: right/(right + wrong).
-        located: where accuracies cross one half; None: they do not.
+        located: the last error with an interval above one half, and the first below; None: no two.
 
     Examples:
         >>> import numpy as np
@@ -46,7 +46,7 @@ class CriticCurve(NamedTuple):
     accuracy: Float[np.ndarray, " errors"]
     half: Float[np.ndarray, " errors"]
     expected: float
-    located: CriticThreshold | None
+    located: tuple[float, float] | None
 
 
 @dataclass(eq=False)
@@ -79,7 +79,7 @@ class ThresholdDisplay(style.Display):
         ]
         return {
             "accuracies": style.by_column(("critic", "error", "accuracy", "half"), points),
-            "thresholds": style.by_column(("critic", "expected", "located", "half"), located),
+            "thresholds": style.by_column(("critic", "expected", "low", "high"), located),
         }
 
     def _size(self) -> tuple[float, float]:
@@ -92,10 +92,9 @@ class ThresholdDisplay(style.Display):
             colour = _COLOURS[i % len(_COLOURS)]
             words = f"$p^*$ = {curve.expected:.3f}"
             if curve.located is not None:
-                value, half = curve.located
-                words += f", crossed at {value:.3f}" + (f" ±{half:.3f}" if half >= 0 else "")
-                if half >= 0:
-                    ax.axvspan(value - half, value + half, color=colour, alpha=0.2, linewidth=0)
+                low, high = curve.located
+                words += f", crossed between {low:g} and {high:g}"
+                ax.axvspan(low, high, color=colour, alpha=0.15, linewidth=0)
             ax.axvline(curve.expected, color=colour, linewidth=0.9, linestyle="--", label=words)
             ax.errorbar(
                 curve.errors, curve.accuracy, np.nan_to_num(curve.half), marker="o", ms=3,
@@ -162,17 +161,20 @@ def _curve(stacks: Sequence[LineageStack]) -> CriticCurve:
         [[part["correct"].mean[-1] for part in stack.some(seeds).moments] for stack in stacks]
     ).T
     errors = [_error(stack) for stack in stacks]
-    try:
-        located = critic_threshold(errors, accuracies, confidence=_CONFIDENCE)
-    except ValueError:  # accuracies stay on one side
-        located = None
+    mean = accuracies.mean(axis=0)
+    half = np.array([half_width_of_mean(values, _CONFIDENCE) for values in accuracies.T])
+    wide = np.nan_to_num(half)
+    # between two errors nothing was measured: no interpolation would have an interval
+    above = [error for error, low in zip(errors, mean - wide, strict=True) if low > 0.5]
+    below = [error for error, high in zip(errors, mean + wide, strict=True) if high < 0.5]
+    located = (max(above), min(below)) if above and below and max(above) < min(below) else None
     right, wrong = cell.regime.settings["right"], cell.regime.settings["wrong"]
     words = f"{right:.0%} of right, {wrong:.0%} of wrong"
     return CriticCurve(
         words,
         np.array(errors),
-        accuracies.mean(axis=0),
-        np.array([half_width_of_mean(values, _CONFIDENCE) for values in accuracies.T]),
+        mean,
+        half,
         law(right, wrong),
         located,
     )
