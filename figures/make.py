@@ -29,6 +29,7 @@ from simbias.plots.visibility import VisibilityRow
 from simbias.registry import FIGURES
 from simbias.results import Store, load_stack, summarise
 from simbias.results.bounds import read_all
+from simbias.results.claims import read_verdicts
 from simbias.results.preference import network_pairs
 from simbias.runner.claims import open_store
 from simbias.tables.reproduction import reproduction_page
@@ -50,7 +51,10 @@ DRAWN = {
     "learned against stuck, n 10,000, budget 60k, d 20": "escaped against stuck, d 20",
     "explicit against learned, d 10": "explicit against learned, d 10",
 }
-COARSE = {"claims": 90}  # dots an inch of a page-long figure
+# the families of claims that have a figure of their own; the others are drawn together
+OF_BOUNDS = {
+    "bounds": ("validity", "vacuity", "ranking"), "certify": ("certify",), "prefers": ("prefers",),
+}  # fmt: skip
 
 
 def main() -> None:
@@ -79,7 +83,7 @@ def main() -> None:
             runs[name] = Store(Path(folder, name))
         for name, (run, draw) in GALLERY.items():
             path = Path(folder, f"{name}.png")
-            png = draw(runs[run]).save(path, dpi=COARSE.get(name, plots.DPI))[0]
+            png = draw(runs[run]).save(path)[0]
             (HERE / png.name).write_bytes(png.read_bytes())
             print(HERE / png.name, flush=True)
 
@@ -211,6 +215,23 @@ def certified(store: Store) -> plots.Display:
     raise ValueError(f"bounds: no cell noisy-lms-7 {WIDE} with noise {NOISE}")
 
 
+def judged(families: Sequence[str]) -> Callable[[Store], plots.Display]:
+    """The verdicts on the claims of some families; of none: of all without a figure of their own."""
+    apart = [family for others in OF_BOUNDS.values() for family in others]
+
+    def draw(store: Store) -> plots.Display:
+        rows = read_verdicts(store)
+        return plots.claims(
+            [
+                row
+                for row in rows
+                if (row["family"] in families if families else row["family"] not in apart)
+            ]
+        )
+
+    return draw
+
+
 def visible(store: Store) -> plots.Display:
     """What shifts cost the networks of the wide cell, and what reveals them, as was recorded."""
     with (RECORDED / "visibility.csv").open() as file:
@@ -295,7 +316,8 @@ GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     "bounds": ("bounds", certified),
     "discrimination": ("bounds", of_run("discrimination")),
     "certify": ("certify", of_run("certify")),
-    "claims": ("claims", of_run("claims")),
+    "claims": ("claims", judged(())),
+    **{f"claims-{name}": ("claims", judged(families)) for name, families in OF_BOUNDS.items()},
     "leaderboard": ("mitigation", of_run("leaderboard")),
 }
 
