@@ -56,10 +56,10 @@ def arguments(quantity):
 
 
 # for one network, see below; of ensembles only, see test_attacks
-# of lineages only, see test_lineages
+# of lineages only, see test_lineages; of directions, see test_claims_of_directions
 APART = (
     "early_stopping_difference", "island_excess", "ensemble_gain", "lineage_mean",
-    "lineage_misfit",
+    "lineage_misfit", "edited_accuracy", "edit_switched", "dose_agreement", "decoded_beyond",
 )  # fmt: skip
 EVERY = [
     (name, given)
