@@ -55,6 +55,7 @@ DRAWN = {
 OF_BOUNDS = {
     "bounds": ("validity", "vacuity", "ranking"), "certify": ("certify",), "prefers": ("prefers",),
 }  # fmt: skip
+COARSE = {"claims-certify": 200}  # dots an inch of a page-long figure
 
 
 def main() -> None:
@@ -83,7 +84,7 @@ def main() -> None:
             runs[name] = Store(Path(folder, name))
         for name, (run, draw) in GALLERY.items():
             path = Path(folder, f"{name}.png")
-            png = draw(runs[run]).save(path)[0]
+            png = draw(runs[run]).save(path, dpi=COARSE.get(name, plots.DPI))[0]
             (HERE / png.name).write_bytes(png.read_bytes())
             print(HERE / png.name, flush=True)
 
@@ -216,7 +217,7 @@ def certified(store: Store) -> plots.Display:
 
 
 def judged(families: Sequence[str]) -> Callable[[Store], plots.Display]:
-    """The verdicts on the claims of some families; of none: of all without a figure of their own."""
+    """The verdicts on claims of some families, or, without any, of all that have no own figure."""
     apart = [family for others in OF_BOUNDS.values() for family in others]
 
     def draw(store: Store) -> plots.Display:
