@@ -255,6 +255,9 @@ QUANTITIES = Registry(
             "quantities.directions": (
                 "edited_accuracy", "edit_switched", "dose_agreement", "decoded_beyond",
             ),
+            "quantities.along_training": (
+                "noise_scale", "exceptions_late", "flips_late", "best_accuracy",
+            ),
             "bounds.quantities": (
                 "held_out_points",
                 "bound_value",

@@ -483,7 +483,7 @@ def tree():
 def test_a_quantity_is_measured_on_estimators_or_refused_beforehand(quantity, tree):
     declaration = declared()[quantity]
     arguments = {"shift": "none", "rule": "simple", "bound": "clopper-pearson", "number": 0.001}
-    arguments["measure"] = "variance"
+    arguments |= {"measure": "variance", "moment": "initial", "control": "others"}
     given = [arguments[argument.kind] for argument in declaration.arguments]
     if len(given) == 3:  # what is allowed, of so many points, of which so many may be noise
         given = [0.4, 256, 0.1]

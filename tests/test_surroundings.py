@@ -111,6 +111,7 @@ ENTRANCES = {
     "validation.measure_grids": lambda given: validation.measure_grids(
         given.stack, resolution=20, contexts=8, coordinates=[1]
     ),
+    "validation.learning_auc": lambda given: validation.learning_auc(given.stack),
     "validation.noise_scale": lambda given: validation.noise_scale(given.stack),
     "validation.measure_islands": lambda given: validation.measure_islands(
         given.stack, sample=2, directions=2

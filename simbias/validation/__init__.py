@@ -17,6 +17,7 @@ from simbias.validation.flips import Flips
 from simbias.validation.geometry import exact_risk
 from simbias.validation.grids import GridReport, measure_grids
 from simbias.validation.islands import IslandReport, measure_islands
+from simbias.validation.learning_times import learning_auc
 from simbias.validation.noise_scale import noise_scale
 from simbias.validation.reliance import Reliance
 from simbias.validation.report import Report, validate
@@ -39,6 +40,7 @@ __all__ = [
     "control",
     "exact_risk",
     "faults",
+    "learning_auc",
     "measure_conflicts",
     "measure_corruption",
     "measure_grids",

@@ -1,0 +1,61 @@
+"""Quantities of how networks learn: the noise of gradients, the order of points, best checks."""
+
+import math
+
+import numpy as np
+
+from simbias._checks import known
+from simbias.models import panel
+from simbias.quantities.learned import best_checks
+from simbias.quantities.quantity import Argument, quantity
+from simbias.quantities.subject import Subject
+from simbias.stats.estimate import Estimate
+from simbias.training.cell import Cell
+from simbias.validation.learning_times import KINDS, check_learning, learning_auc
+from simbias.validation.noise_scale import MOMENTS
+from simbias.validation.noise_scale import noise_scale as measured
+from simbias.validation.risk import errors
+
+
+def _control(kind: str) -> Argument:
+    """The points beside which those of a kind are learned late."""
+
+    def check(control: str) -> str:
+        return known("argument", control, KINDS[kind][1])
+
+    def suits(cell: Cell, control: str) -> None:
+        check_learning(cell, kind, control)
+
+    return Argument("control", check, suits)
+
+
+@quantity(
+    0,
+    math.inf,
+    unit="points",
+    needs=("network",),
+    argument=Argument("moment", lambda name: known("argument", name, MOMENTS)),
+)
+def noise_scale(subject: Subject, moment: str) -> np.ndarray:
+    """Batch at which the noise of a gradient with fresh labels is as large as its mean."""
+    return measured(subject.stack, moment=moment)[:, 0]
+
+
+@quantity(0, 1, needs=("network", "exceptions"), argument=_control("exceptions"))
+def exceptions_late(subject: Subject, control: str) -> np.ndarray:
+    """Probability that a training exception is learned later than a point of a control."""
+    return learning_auc(subject.stack, "exceptions", control)
+
+
+@quantity(0, 1, needs=("network", "noisy labels"), argument=_control("flips"))
+def flips_late(subject: Subject, control: str) -> np.ndarray:
+    """Probability that a flipped label is learned later than one of a control."""
+    return learning_auc(subject.stack, "flips", control)
+
+
+@quantity(0, 1, needs=("network",), interval="Clopper-Pearson", column="none")
+def best_accuracy(subject: Subject) -> Estimate:
+    """Accuracy on fresh draws at the best check by select accuracy."""
+    best = panel(best_checks(subject.stack))
+    value, low, high = errors(best, subject.n_certify, subject.confidence)
+    return Estimate(1 - value, 1 - high, 1 - low)
