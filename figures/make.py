@@ -167,6 +167,7 @@ RECORDS: dict[str, Callable[[Store], None]] = {
     "certify": lambda run: pack(run, "certify", folders=("networks", "traces", "bounds")),
     "claims": lambda run: pack(run, "claims", folders=("said", "verdicts", "evidence")),
     "mitigation": lambda run: pack(run, "mitigation", folders=(*LEARNERS, "traces")),
+    "noise": lambda run: pack(run, "noise"),
 }
 
 
@@ -320,6 +321,7 @@ GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     "claims": ("claims", judged(())),
     **{f"claims-{name}": ("claims", judged(families)) for name, families in OF_BOUNDS.items()},
     "leaderboard": ("mitigation", of_run("leaderboard")),
+    "noise": ("noise", of_run("noise")),
 }
 
 if __name__ == "__main__":

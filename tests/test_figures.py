@@ -12,7 +12,7 @@ RECORDED = sorted((FOLDER / "recorded").glob("*.tar.xz"))
 def test_the_recorded_runs_are_small():
     assert [path.name for path in RECORDED] == [
         f"{name}.tar.xz"
-        for name in ("bounds", "certify", "claims", "mitigation", "phase", "pitfalls")
+        for name in ("bounds", "certify", "claims", "mitigation", "noise", "phase", "pitfalls")
     ]
     assert sum(path.stat().st_size for path in RECORDED) < 5e6
 
