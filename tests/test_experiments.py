@@ -484,8 +484,11 @@ def test_a_quantity_is_measured_on_estimators_or_refused_beforehand(quantity, tr
     declaration = declared()[quantity]
     arguments = {"shift": "none", "rule": "simple", "bound": "clopper-pearson", "number": 0.001}
     arguments |= {"measure": "variance", "moment": "initial", "control": "others"}
+    arguments |= {"edit": "ablate", "target": "label", "probe": "linear", "layer": "first"}
     given = [arguments[argument.kind] for argument in declaration.arguments]
-    if len(given) == 3:  # what is allowed, of so many points, of which so many may be noise
+    if len(given) == 3 and set(given) == {
+        0.001
+    }:  # what is allowed, of so many points, of which so many may be noise
         given = [0.4, 256, 0.1]
     try:
         declaration.suits(tree.cell, *given)

@@ -139,6 +139,16 @@ def noisy_cells(store: Store, cell: str | None = None) -> list[NoisyCell]:
     Raises:
         ValueError: no such cell.
         StoreError: no network of the run has ended.
+
+    Examples:
+        >>> import simbias
+        >>> task, noise = simbias.tasks.get("noisy-lms-5", dim=4), simbias.tasks.LabelNoise(alpha=3)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> of = {"n_train": 1000, "seeds": 2, "stop": stop, "label_noise": noise}
+        >>> stack = simbias.train(task, net, method, **of)
+        >>> store = simbias.runner.keep(stack, "run", n_certify=10_000)
+        >>> [(noisy.alpha, noisy.n_clean) for noisy in simbias.results.noisy_cells(store)]
+        [(3.0, 250.0)]
     """
     _, rows = store.query(
         """
