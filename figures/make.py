@@ -168,6 +168,9 @@ RECORDS: dict[str, Callable[[Store], None]] = {
     "claims": lambda run: pack(run, "claims", folders=("said", "verdicts", "evidence")),
     "mitigation": lambda run: pack(run, "mitigation", folders=(*LEARNERS, "traces")),
     "noise": lambda run: pack(run, "noise"),
+    "claims-directions": lambda run: pack(
+        run, "claims-directions", folders=("said", "verdicts", "evidence")
+    ),
 }
 
 
@@ -322,6 +325,7 @@ GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     **{f"claims-{name}": ("claims", judged(families)) for name, families in OF_BOUNDS.items()},
     "leaderboard": ("mitigation", of_run("leaderboard")),
     "noise": ("noise", of_run("noise")),
+    "claims-directions": ("claims-directions", of_run("claims")),
 }
 
 if __name__ == "__main__":
