@@ -167,6 +167,7 @@ RECORDS: dict[str, Callable[[Store], None]] = {
     "certify": lambda run: pack(run, "certify", folders=("networks", "traces", "bounds")),
     "claims": lambda run: pack(run, "claims", folders=("said", "verdicts", "evidence")),
     "mitigation": lambda run: pack(run, "mitigation", folders=(*LEARNERS, "traces")),
+    "mitigation-tune": lambda run: pack(run, "mitigation-tune"),
     "noise": lambda run: pack(run, "noise"),
     "claims-directions": lambda run: pack(
         run, "claims-directions", folders=("said", "verdicts", "evidence")
