@@ -51,9 +51,14 @@ DRAWN = {
     "learned against stuck, n 10,000, budget 60k, d 20": "escaped against stuck, d 20",
     "explicit against learned, d 10": "explicit against learned, d 10",
 }
-# the families of claims that have a figure of their own; the others are drawn together
-OF_BOUNDS = {
-    "bounds": ("validity", "vacuity", "ranking"), "certify": ("certify",), "prefers": ("prefers",),
+# the families of claims that are drawn together
+PAGES = {
+    "claims": (
+        "bias", "conclusion", "enough", "shift", "solutions", "stopping", "theorem", "validation",
+    ),
+    "claims-bounds": ("validity", "vacuity", "ranking"),
+    "claims-certify": ("certify",),
+    "claims-prefers": ("prefers",),
 }  # fmt: skip
 COARSE = {"claims-certify": 200}  # dots an inch of a page-long figure
 
@@ -222,20 +227,10 @@ def certified(store: Store) -> plots.Display:
 
 
 def judged(families: Sequence[str]) -> Callable[[Store], plots.Display]:
-    """The verdicts on claims of some families, or, without any, of all that have no own figure."""
-    apart = [family for others in OF_BOUNDS.values() for family in others]
-
-    def draw(store: Store) -> plots.Display:
-        rows = read_verdicts(store)
-        return plots.claims(
-            [
-                row
-                for row in rows
-                if (row["family"] in families if families else row["family"] not in apart)
-            ]
-        )
-
-    return draw
+    """The verdicts on the claims of some families."""
+    return lambda store: plots.claims(
+        [row for row in read_verdicts(store) if row["family"] in families]
+    )
 
 
 def visible(store: Store) -> plots.Display:
@@ -322,8 +317,7 @@ GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     "bounds": ("bounds", certified),
     "discrimination": ("bounds", of_run("discrimination")),
     "certify": ("certify", of_run("certify")),
-    "claims": ("claims", judged(())),
-    **{f"claims-{name}": ("claims", judged(families)) for name, families in OF_BOUNDS.items()},
+    **{name: ("claims", judged(families)) for name, families in PAGES.items()},
     "leaderboard": ("mitigation", of_run("leaderboard")),
     "noise": ("noise", of_run("noise")),
     "claims-directions": ("claims-directions", of_run("claims")),

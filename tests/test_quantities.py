@@ -42,6 +42,10 @@ ARGUMENTS = {
     "rule": ["achievable", "simple"],
     "bound": ["clopper-pearson", "occam"],
     "shift": written(BENIGN),
+    "edit": ["ablate"],
+    "target": ["label"],
+    "probe": ["linear"],
+    "layer": ["last"],
     "moment": ["initial", "final"],
     "control": ["others"],
 }
@@ -58,12 +62,10 @@ def arguments(quantity):
 
 
 # for one network, see below; of ensembles only, see test_attacks
-# of lineages only, see test_lineages; of flipped labels only, see test_learning_times; of
-# directions, see test_claims_of_directions
+# of lineages only, see test_lineages; of flipped labels only, see test_learning_times
 APART = (
     "early_stopping_difference", "island_excess", "ensemble_gain", "lineage_mean",
-    "lineage_misfit", "flips_late", "edited_accuracy", "edit_switched", "dose_agreement",
-    "decoded_beyond",
+    "lineage_misfit", "flips_late",
 )  # fmt: skip
 EVERY = [
     (name, given)

@@ -151,10 +151,9 @@ def _targets(
     if target == "label":
         return x, y, np.ones(len(y), np.float32)
     task = data_set.block_task
-    others = [i for i in range(task.dim) if i not in task.simple_set]
-    if not others:
+    if not task.others:
         raise fail("task", task.name, "one with coordinates outside the simple set")
-    rule = bayes_rule(task, others[0])
-    crossed = np.searchsorted(rule.cuts, x @ data_set.rotation[others[0]])
+    other = task.others[0]
+    crossed = np.searchsorted(bayes_rule(task, other).cuts, x @ data_set.rotation[other])
     # labels alternate, so that those of one label have every second index
     return x, (crossed // 2).astype(np.int32), (y == 0).astype(np.float32)

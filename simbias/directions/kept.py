@@ -119,9 +119,7 @@ def zones(
     data_set: DataSet, x: Float[np.ndarray, "rows dim"], exception: np.ndarray
 ) -> list[np.ndarray]:
     """Which rows lie in each of ``ZONES``, by the first coordinate of the simple set."""
-    task = data_set.block_task
-    first = task.simple_set[0]
-    within = np.abs(x @ data_set.rotation[first]) < task.blocks[first].margin
+    within = data_set.block_task.in_margin(x, data_set.rotation)
     return [~within, within & ~exception, within & exception]
 
 
@@ -194,7 +192,7 @@ def others_decoded(
     rows = []
     for member, data_set in zip(classifiers.members, classifiers.data, strict=True):
         task = data_set.block_task
-        others = [i for i in range(task.dim) if i not in task.simple_set]
+        others = task.others
         if not others:
             raise fail("task", task.name, "one with coordinates outside the simple set")
         (hidden, z), (fresh, fresh_z) = (

@@ -11,16 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from simbias._checks import check_keys, real, whole
+from simbias._checks import check_keys
 from simbias._keys import seed_key
 from simbias._types import AnyArray, Params, Settings
-from simbias.generations.descent import FAULT, descend, trained, weighted
+from simbias.generations.descent import descend, network_generator, numbers
 from simbias.generations.generator import Generator, Measures, Model, Set, Statistics
 from simbias.tasks.images import digits
 
 _ASKED = 1024  # samples of a model
-_WHOLE = {"latent": 2, "width": 64, "batch": 64}
-_REAL = {"epochs": 60.0, "learning_rate": 3e-3}
+_SIZES = {"latent": 2, "width": 64, "batch": 64}
+_RATES = {"epochs": 60.0, "learning_rate": 3e-3}
 
 
 def autoencoder(source: Settings, settings: Settings) -> Generator:
@@ -47,15 +47,9 @@ def autoencoder(source: Settings, settings: Settings) -> Generator:
         ('digits', 2, 64)
     """
     check_keys("task", source, {})
-    check_keys("generator", settings, {}, dict.fromkeys(_WHOLE, int) | dict.fromkeys(_REAL, float))
-    latent, width, batch = (
-        whole(f"generator: {name}", settings.get(name, default), most=10_000)
-        for name, default in _WHOLE.items()
-    )
-    epochs, rate = (
-        real(f"generator: {name}", settings.get(name, default), 0, open_low=True)
-        for name, default in _REAL.items()
-    )
+    sizes, rates = numbers(settings, _SIZES, _RATES)
+    latent, width, batch = sizes.values()
+    epochs, rate = rates.values()
     optimiser = optax.adam(rate)
 
     def draw_real(key: AnyArray, rows: int) -> Set:
@@ -88,27 +82,15 @@ def autoencoder(source: Settings, settings: Settings) -> Generator:
         means, _ = _encoded(first["params"], draw(model, seed_key(0), _ASKED))
         return {"latent": means.std(axis=0).mean()}
 
-    return Generator(
+    return network_generator(
         name="autoencoder",
         source="digits",
-        settings={
-            "latent": latent,
-            "width": width,
-            "batch": batch,
-            "epochs": epochs,
-            "learning_rate": rate,
-        },
+        settings=sizes | rates,
         real=draw_real,
         draw=draw,
-        gather=weighted,
-        merge=None,
         fit=fit,
         measure=measure,
-        alive=trained,
-        fault=FAULT,
         compare=compare,
-        lineages_at_once=1,
-        generations_at_once=1,
     )
 
 

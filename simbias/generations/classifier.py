@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from simbias._checks import check_keys, fail, real, whole
+from simbias._checks import fail
 from simbias._keys import seed_key
 from simbias._pinned import lenient
 from simbias._types import AnyArray, Settings
-from simbias.generations.descent import FAULT, descend, trained, weighted
+from simbias.generations.descent import descend, network_generator, numbers
 from simbias.generations.generator import Generator, Measures, Model, Set, Statistics
 from simbias.networks.mlp import MLP
 from simbias.registry import TASKS
@@ -22,8 +22,8 @@ from simbias.tasks import BlockTask
 
 _ASKED = 16_384  # fresh points
 _MOSTLY = 0.9  # of exceptions that who has escaped labels rightly
-_WHOLE = {"width": 50, "depth": 1, "batch": 128}
-_REAL = {"epochs": 50.0, "learning_rate": 0.1, "momentum": 0.9}
+_SIZES = {"width": 50, "depth": 1, "batch": 128}
+_RATES = {"epochs": 50.0, "learning_rate": 0.1, "momentum": 0.9}
 
 
 def classifier(source: Settings, settings: Settings) -> Generator:
@@ -54,15 +54,9 @@ def classifier(source: Settings, settings: Settings) -> Generator:
     task = TASKS.make(str(source["name"]), own)
     if not isinstance(task, BlockTask):
         raise fail("task: name", task.name, "a task of blocks, for this generator")
-    check_keys("generator", settings, {}, dict.fromkeys(_WHOLE, int) | dict.fromkeys(_REAL, float))
-    width, depth, batch = (
-        whole(f"generator: {name}", settings.get(name, default), most=10_000)
-        for name, default in _WHOLE.items()
-    )
-    epochs, rate, momentum = (
-        real(f"generator: {name}", settings.get(name, default), 0, open_low=name != "momentum")
-        for name, default in _REAL.items()
-    )
+    sizes, rates = numbers(settings, _SIZES, _RATES, from_zero=["momentum"])
+    width, depth, batch = sizes.values()
+    epochs, rate, momentum = rates.values()
     network, optimiser = MLP(width, depth), optax.sgd(rate, momentum)
     law = jax.tree.map(jnp.asarray, task.law(seed_key(0)))
 
@@ -109,27 +103,14 @@ def classifier(source: Settings, settings: Settings) -> Generator:
         still = jnp.where(had, has.astype(jnp.float32), jnp.nan)
         return {"agreement": same.mean(), "still_escaped": still}
 
-    return Generator(
+    return network_generator(
         name="classifier",
         source=task.name,
-        settings={
-            "width": width,
-            "depth": depth,
-            "batch": batch,
-            "epochs": epochs,
-            "learning_rate": rate,
-            "momentum": momentum,
-        },
+        settings=sizes | rates,
         real=real_points,
         draw=draw,
-        gather=weighted,
-        merge=None,
         fit=fit,
         measure=measure,
-        alive=trained,
-        fault=FAULT,
         right=lambda points: points["label"] == points["truth"],
         compare=compare,
-        lineages_at_once=1,
-        generations_at_once=1,
     )

@@ -4,16 +4,18 @@ Rows of a minibatch are drawn in proportion to their weight, so that one program
 grow, points that a critic refused, and copies. Updates are counted in epochs of the total weight.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from simbias._checks import check_keys, real, whole
 from simbias._pinned import lenient
-from simbias._types import AnyArray, Params
-from simbias.generations.generator import Model, Set, Statistics
+from simbias._types import AnyArray, Params, Settings
+from simbias.generations.generator import Generator, Model, Set, Statistics
 
 BatchLoss: TypeAlias = Callable[[Params, Set, AnyArray], AnyArray]  # parameters, points, key
 
@@ -73,4 +75,48 @@ def trained(model: Model) -> AnyArray:
     return (model["points"] > 0) & finite.all()
 
 
-FAULT = "no point was accepted, or descent diverged"  # of a model that is not trained
+def numbers(
+    settings: Settings,
+    sizes: Mapping[str, int],
+    rates: Mapping[str, float],
+    *,
+    from_zero: Collection[str] = (),
+) -> tuple[dict[str, int], dict[str, float]]:
+    """The settings of a generator, those that are whole and the others, in the order of defaults.
+
+    Args:
+        settings: as they were given.
+        sizes: defaults of those that are whole, from 1 to 10,000.
+        rates: defaults of the others, above 0.
+        from_zero: which of these may be 0.
+
+    Raises:
+        ValueError: an unknown setting, or one out of range.
+    """
+    check_keys("generator", settings, {}, dict.fromkeys(sizes, int) | dict.fromkeys(rates, float))
+    wholes = {
+        name: whole(f"generator: {name}", settings.get(name, default), most=10_000)
+        for name, default in sizes.items()
+    }
+    others = {
+        name: real(
+            f"generator: {name}",
+            settings.get(name, default),
+            0,
+            open_low=name not in from_zero,
+        )
+        for name, default in rates.items()
+    }
+    return wholes, others
+
+
+# a generator whose models are networks: one lineage is a core's work
+network_generator = partial(
+    Generator,
+    gather=weighted,
+    merge=None,
+    alive=trained,
+    fault="no point was accepted, or descent diverged",
+    lineages_at_once=1,
+    generations_at_once=1,
+)

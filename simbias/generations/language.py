@@ -10,18 +10,18 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from simbias._checks import check_keys, fail, real, whole
+from simbias._checks import fail
 from simbias._keys import seed_key
 from simbias._types import AnyArray, Params, Settings
-from simbias.generations.descent import FAULT, descend, trained, weighted
+from simbias.generations.descent import descend, network_generator, numbers
 from simbias.generations.generator import Generator, Measures, Model, Set, Statistics
 from simbias.generations.sequences import sequences
 from simbias.generations.transformer import Decoding, decode, initial, log_probabilities
 
 _ASKED = 512  # rows, of the source and of the model
 _TAIL = 0.01  # mass of the source's rows beyond either quantile
-_WHOLE = {"width": 32, "depth": 1, "batch": 32, "beams": 1}
-_REAL = {"epochs": 10.0, "learning_rate": 3e-3, "temperature": 1.0, "repetition_penalty": 1.0}
+_SIZES = {"width": 32, "depth": 1, "batch": 32, "beams": 1}
+_RATES = {"epochs": 10.0, "learning_rate": 3e-3, "temperature": 1.0, "repetition_penalty": 1.0}
 
 
 def transformer(source: Settings, settings: Settings) -> Generator:
@@ -44,15 +44,9 @@ def transformer(source: Settings, settings: Settings) -> Generator:
         >>> generator.source, generator.settings["beams"], generator.additive
         ('chain', 5, False)
     """
-    check_keys("generator", settings, {}, dict.fromkeys(_WHOLE, int) | dict.fromkeys(_REAL, float))
-    width, depth, batch, beams = (
-        whole(f"generator: {name}", settings.get(name, default), most=10_000)
-        for name, default in _WHOLE.items()
-    )
-    epochs, rate, temperature, penalty = (
-        real(f"generator: {name}", settings.get(name, default), 0, open_low=True)
-        for name, default in _REAL.items()
-    )
+    sizes, rates = numbers(settings, _SIZES, _RATES)
+    width, depth, batch, beams = sizes.values()
+    epochs, rate, temperature, penalty = rates.values()
     if width % 2:
         raise fail("generator: width", width, "an even number: there are two heads")
     drawn_from, how = sequences(source), Decoding(temperature, beams, penalty)
@@ -87,21 +81,13 @@ def transformer(source: Settings, settings: Settings) -> Generator:
             "improbable": (written > high).mean(),
         }
 
-    return Generator(
+    return network_generator(
         name="transformer",
         source=drawn_from.name,
-        settings=drawn_from.settings
-        | {"width": width, "depth": depth, "batch": batch, "epochs": epochs}
-        | {"learning_rate": rate, **how._asdict()},
+        settings={**drawn_from.settings, **sizes, **rates},
         real=drawn_from.real,
         draw=draw,
-        gather=weighted,
-        merge=None,
         fit=fit,
         measure=measure,
-        alive=trained,
-        fault=FAULT,
         facts={"entropy": drawn_from.entropy},
-        lineages_at_once=1,
-        generations_at_once=1,
     )

@@ -111,12 +111,26 @@ class BlockTask:
         """Number of input coordinates."""
         return len(self.blocks)
 
+    @property
+    def others(self) -> list[int]:
+        """Indices of the coordinates outside the simple set."""
+        return [j for j in range(self.dim) if j not in self.simple_set]
+
+    def in_margin(
+        self, x: Float[AnyArray, "rows dim"], rotation: Float[np.ndarray, "dim dim"]
+    ) -> Bool[np.ndarray, " rows"]:
+        """Which inputs have the first coordinate of the simple set within its margin."""
+        first = self.simple_set[0]
+        along = np.asarray(x, np.float64) @ np.asarray(rotation[first], np.float64)
+        inside: Bool[np.ndarray, " rows"] = np.abs(along) < self.blocks[first].margin
+        return inside
+
     @cached_property
     def tilt(self) -> Float[np.ndarray, "dim dim"] | None:
         """The matrix that tilts a point, ``x @ tilt`` (float64); None where the angle is 0."""
         if not self.angle:
             return None
-        plane = [self.simple_set[0], next(j for j in range(self.dim) if j not in self.simple_set)]
+        plane = [self.simple_set[0], self.others[0]]
         matrix, radians = np.eye(self.dim), np.deg2rad(self.angle)
         cos, sin = np.cos(radians), np.sin(radians)
         matrix[np.ix_(plane, plane)] = [[cos, sin], [-sin, cos]]

@@ -140,7 +140,7 @@ def moved(block: Block, distance: float) -> Block:
 
 def _within_gaps(task: BlockTask, distance: float) -> None:
     """Raise ValueError where a coordinate outside the simple set would move across a cut."""
-    others = {block: i for i, block in enumerate(task.blocks) if i not in task.simple_set}
+    others = {task.blocks[i]: i for i in task.others}
     least = min(
         (
             abs(cut - end)
@@ -159,8 +159,7 @@ def _within_gaps(task: BlockTask, distance: float) -> None:
 
 def _has_plane(task: BlockTask, angle: float) -> None:
     """Raise ValueError unless a simple and another coordinate, with densities, span a plane."""
-    others = [block for i, block in enumerate(task.blocks) if i not in task.simple_set]
-    first = [task.blocks[i] for i in task.simple_set[:1]] + others[:1]
+    first = [task.blocks[i] for i in (*task.simple_set[:1], *task.others[:1])]
     pieces = [piece for block in first for law in block.laws for piece in law]
     dense = all(block.laws.positive for block in first) and all(p.low < p.high for p in pieces)
     if len(first) < 2 or not task.simple_set or not dense:

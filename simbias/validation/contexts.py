@@ -41,7 +41,7 @@ def slab_coordinates(
     Raises:
         ValueError: no coordinates, one twice, or one that does not attain it.
     """
-    outside = [j for j in range(task.dim) if j not in task.simple_set]
+    outside = task.others
     if coordinates is None:
         return list(islice((j for j in outside if _attains(task, j)), most))
     chosen = [whole("coordinates", j, least=0) for j in each("coordinates", coordinates, object)]

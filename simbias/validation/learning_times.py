@@ -39,11 +39,7 @@ class _Training(NamedTuple):
     @property
     def in_margin(self) -> Chosen:
         """Points whose simple coordinate tells nothing."""
-        task = self.cell.block_task
-        (simple,) = task.simple_set
-        own = self.x.astype(np.float64) @ self.rotation.T[:, simple]
-        inside: Chosen = np.abs(own) < task.blocks[simple].margin
-        return inside
+        return self.cell.block_task.in_margin(self.x, self.rotation)
 
 
 _Choice = Callable[[_Training], Chosen]
