@@ -15,6 +15,7 @@ import csv
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,8 @@ def pack(
             archive.add(path, path.name, filter=plain)
 
 
+OF_CLAIMS = ("said", "verdicts", "evidence")  # tables of a run of claims
+JUDGED = ("claims", "claims-directions", "claims-noise")  # such runs
 LEARNERS = ("networks", "solutions", "estimators")  # tables of what stands on a leaderboard
 
 RECORDS: dict[str, Callable[[Store], None]] = {
@@ -170,13 +173,10 @@ RECORDS: dict[str, Callable[[Store], None]] = {
     "phase": record_phase,
     "bounds": lambda run: pack(run, "bounds", folders=("networks", "traces", "bounds")),
     "certify": lambda run: pack(run, "certify", folders=("networks", "traces", "bounds")),
-    "claims": lambda run: pack(run, "claims", folders=("said", "verdicts", "evidence")),
+    **{name: partial(pack, name=name, folders=OF_CLAIMS) for name in JUDGED},
     "mitigation": lambda run: pack(run, "mitigation", folders=(*LEARNERS, "traces")),
     "mitigation-tune": lambda run: pack(run, "mitigation-tune"),
     "noise": lambda run: pack(run, "noise"),
-    "claims-directions": lambda run: pack(
-        run, "claims-directions", folders=("said", "verdicts", "evidence")
-    ),
 }
 
 
@@ -320,7 +320,7 @@ GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     **{name: ("claims", judged(families)) for name, families in PAGES.items()},
     "leaderboard": ("mitigation", of_run("leaderboard")),
     "noise": ("noise", of_run("noise")),
-    "claims-directions": ("claims-directions", of_run("claims")),
+    **{name: (name, of_run("claims")) for name in JUDGED[1:]},
 }
 
 if __name__ == "__main__":

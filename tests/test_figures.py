@@ -16,6 +16,7 @@ def test_the_recorded_runs_are_small():
             "bounds",
             "certify",
             "claims-directions",
+            "claims-noise",
             "claims",
             "mitigation-tune",
             "mitigation",
