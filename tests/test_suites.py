@@ -93,6 +93,25 @@ def test_published_values_stand_only_beside_the_cells_they_describe(tmp_path):
     assert [bool(values) for values in plan.published] == [width == 8 for width in widths]
 
 
+def test_a_preset_begins_with_the_cells_of_the_one_that_it_includes(tmp_path):
+    more = """
+[presets.more]
+summary = "more"
+seeds = 3
+include = "small"
+cells = [
+  { task = { name = "noisy-lms-5", dim = 3 }, network = { name = "mlp", width = 9 } },
+]
+"""
+    text = GOOD.replace("\n[[published]]", more + "\n[[published]]")
+    suite = load(tmp_path, text)
+    small, more = suite.preset("small").cells, suite.preset("more").cells
+    assert more[:-1] == small and more[-1]["network"]["width"] == 9
+    for other in ("more", "least"):
+        with pytest.raises(ValueError, match=r"tiny.toml: presets.more.include: .*small"):
+            load(tmp_path, text.replace('include = "small"', f'include = "{other}"'))
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -67,13 +67,21 @@ def _suite(file: str, table: Settings) -> Suite:
             column = experiment.shown[known(f"{file}: {place}.values: key", key, experiment.shown)]
             real(f"{file}: {place}.values.{key}", value, column.low, column.high)
     presets, total = {}, 0
+    written: dict[str, list[tuple[str, Settings]]] = {}  # cells and their places, by preset
     for name, preset in table["presets"].items():
         preset_place = f"presets.{name}"
-        _check(file, preset_place, preset, _PRESET, {**shared_keys, "n_certify": int})
+        _check(
+            file, preset_place, preset, _PRESET, {**shared_keys, "n_certify": int, "include": str}
+        )
         shared = {key: preset[key] for key in shared_keys if key in preset}
+        own = [(f"{preset_place}.cells[{i}]", cell) for i, cell in enumerate(preset["cells"])]
+        if "include" in preset:
+            own = (
+                written[known(f"{file}: {preset_place}.include", preset["include"], written)] + own
+            )
+        written[name] = own
         cells: list[Settings] = []
-        for i, cell in enumerate(preset["cells"]):
-            place = f"{preset_place}.cells[{i}]"
+        for place, cell in own:
             experiment = _check_cell(file, place, cell)
             merged = _merged(file, place, table["tasks"], shared, cell)
             for key in experiment.needed:
