@@ -13,6 +13,7 @@ from simbias import papers, plots
 from simbias.bounds import Certifying, Evaluation, Record
 from simbias.bounds.discrimination import Interval, RankingScore
 from simbias.bounds.preference import NetworkPair
+from simbias.generations import CriticThreshold
 from simbias.plots import (
     BoundaryDisplay,
     ComparisonRow,
@@ -344,7 +345,7 @@ def threshold():
     """Two critics, of which the second has one seed and never fails."""
     errors = np.array([0.5, 0.6, 0.7, 0.8])
     low, high = np.array([0.9, 0.8, 0.3, 0.2]), np.array([0.9, 0.8, 0.7, 0.6])
-    where = (0.6, 0.7)
+    where = CriticThreshold(0.66, 0.6, 0.7)
     return ThresholdDisplay(
         (
             CriticCurve("80% and 40%", errors, low, 0.01 + 0 * low, 2 / 3, where),

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from simbias._checks import each, fail
-from simbias.generations import LineageStack
+from simbias.generations import CriticThreshold, LineageStack, critic_threshold
 from simbias.generations.expectations import threshold as law
 from simbias.plots import _figure as style
 from simbias.stats.student import half_width_of_mean
@@ -31,7 +31,7 @@ class CriticCurve(NamedTuple):
         accuracy: of the last generation, mean over seeds.
         half: half-width of its 99% interval by Student's t over seeds; NaN for one seed.
         expected: right/(right + wrong).
-        located: the last error with an interval above one half, and the first below; None: no two.
+        located: where the accuracy crosses one half; None: it does not, or there is one seed.
 
     Examples:
         >>> import numpy as np
@@ -46,12 +46,12 @@ class CriticCurve(NamedTuple):
     accuracy: Float[np.ndarray, " errors"]
     half: Float[np.ndarray, " errors"]
     expected: float
-    located: tuple[float, float] | None
+    located: CriticThreshold | None
 
 
 @dataclass(eq=False)
 class ThresholdDisplay(style.Display):
-    """Accuracies as points, the expected threshold as a line, the located one as a band.
+    """Accuracies as points, the expected threshold as a line, where they cross one half as a band.
 
     Attributes:
         curves: one for each critic.
@@ -73,13 +73,15 @@ class ThresholdDisplay(style.Display):
             for curve in self.curves
             for numbers in zip(curve.errors, curve.accuracy, curve.half, strict=True)
         ]
+        nowhere = CriticThreshold(np.nan, np.nan, np.nan)
         located = [
-            (curve.label, curve.expected, *(curve.located or (np.nan, np.nan)))
-            for curve in self.curves
+            (curve.label, curve.expected, *(curve.located or nowhere)) for curve in self.curves
         ]
         return {
             "accuracies": style.by_column(("critic", "error", "accuracy", "half"), points),
-            "thresholds": style.by_column(("critic", "expected", "low", "high"), located),
+            "thresholds": style.by_column(
+                ("critic", "expected", "located", "low", "high"), located
+            ),
         }
 
     def _size(self) -> tuple[float, float]:
@@ -92,8 +94,8 @@ class ThresholdDisplay(style.Display):
             colour = _COLOURS[i % len(_COLOURS)]
             words = f"$p^*$ = {curve.expected:.3f}"
             if curve.located is not None:
-                low, high = curve.located
-                words += f", crossed between {low:g} and {high:g}"
+                value, low, high = curve.located
+                words += f", crossed at {value:.3f} [{low:g}, {high:g}]"
                 ax.axvspan(low, high, color=colour, alpha=0.15, linewidth=0)
             ax.axvline(curve.expected, color=colour, linewidth=0.9, linestyle="--", label=words)
             ax.errorbar(
@@ -163,11 +165,10 @@ def _curve(stacks: Sequence[LineageStack]) -> CriticCurve:
     errors = [_error(stack) for stack in stacks]
     mean = accuracies.mean(axis=0)
     half = np.array([half_width_of_mean(values, _CONFIDENCE) for values in accuracies.T])
-    wide = np.nan_to_num(half)
-    # between two errors nothing was measured: no interpolation would have an interval
-    above = [error for error, low in zip(errors, mean - wide, strict=True) if low > 0.5]
-    below = [error for error, high in zip(errors, mean + wide, strict=True) if high < 0.5]
-    located = (max(above), min(below)) if above and below and max(above) < min(below) else None
+    try:
+        located = critic_threshold(errors, accuracies, confidence=_CONFIDENCE)
+    except ValueError:  # it has none
+        located = None
     right, wrong = cell.regime.settings["right"], cell.regime.settings["wrong"]
     words = f"{right:.0%} of right, {wrong:.0%} of wrong"
     return CriticCurve(
