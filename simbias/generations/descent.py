@@ -15,15 +15,9 @@ import optax
 from simbias._checks import check_keys, real, whole
 from simbias._pinned import lenient
 from simbias._types import AnyArray, Params, Settings
-from simbias.generations.generator import Generator, Model, Set, Statistics
+from simbias.generations.generator import Generator, Model, Set, Statistics, in_room, weighted
 
 BatchLoss: TypeAlias = Callable[[Params, Set, AnyArray], AnyArray]  # parameters, points, key
-
-
-def weighted(points: Set, weight: AnyArray | None) -> Statistics:
-    """Points with their weights: what a network is fitted to."""
-    rows = jax.tree.leaves(points)[0].shape[0]
-    return {"points": points, "weight": jnp.ones(rows) if weight is None else weight}
 
 
 def descend(
@@ -114,7 +108,8 @@ def numbers(
 network_generator = partial(
     Generator,
     gather=weighted,
-    merge=None,
+    merge=in_room,
+    additive=False,
     alive=trained,
     fault="no point was accepted, or descent diverged",
     lineages_at_once=1,

@@ -3,12 +3,16 @@
 Training is split so that one regime serves all: points are gathered into statistics, statistics of
 several sets are merged, and a model is fitted to what was merged. A generator whose statistics have
 a size of their own, such as sums, is *additive*: any number of sets can be merged in one program.
-Others, networks say, are fitted to points with weights, and a growing set has room for all of them.
+Others, networks say, are fitted to points with weights: a set that grows begins with room for all
+of its points, which have no weight until they are there.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
 
 from simbias._types import AnyArray, PyTree
 
@@ -31,11 +35,12 @@ class Generator:
         real: draws rows of the source from a key.
         draw: draws rows of a model from a key.
         gather: points, and a weight for each or None -> statistics.
-        merge: statistics of two sets -> those of both; None: they grow with their sets.
+        merge: statistics of two sets -> those of both.
         fit: statistics, key -> model.
         measure: of a model; NaN where a number is not known.
         alive: whether a model can be drawn from.
         fault: why one cannot, in words.
+        additive: whether statistics keep their size when they are merged.
         least: points that a fit needs.
         average: the model with which siblings, on the leading axis, are measured; None: no bag.
         mirrored: points under the source's symmetry; None: no symmetry is known.
@@ -58,11 +63,12 @@ class Generator:
     real: Callable[[AnyArray, int], Set]
     draw: Callable[[Model, AnyArray, int], Set]
     gather: Callable[[Set, AnyArray | None], Statistics]
-    merge: Callable[[Statistics, Statistics], Statistics] | None
+    merge: Callable[[Statistics, Statistics], Statistics]
     fit: Callable[[Statistics, AnyArray], Model]
     measure: Callable[[Model], Measures]
     alive: Callable[[Model], AnyArray]
     fault: str
+    additive: bool = True
     least: int = 1
     average: Callable[[Model], Model] | None = None
     mirrored: Callable[[Set], Set] | None = None
@@ -73,10 +79,26 @@ class Generator:
     lineages_at_once: int = 512
     generations_at_once: int = 33
 
-    @property
-    def additive(self) -> bool:
-        """Whether statistics keep their size when they are merged."""
-        return self.merge is not None
+
+def weighted(points: Set, weight: AnyArray | None) -> Statistics:
+    """Points with their weights: what generators that are not additive are fitted to."""
+    rows = jax.tree.leaves(points)[0].shape[0]
+    return {"points": points, "weight": jnp.ones(rows) if weight is None else weight}
+
+
+def with_room(statistics: Statistics, rows: int) -> Statistics:
+    """Points with their weights, and so many rows without one after them."""
+    return jax.tree.map(
+        lambda leaf: jnp.pad(leaf, ((0, rows), *[(0, 0)] * (leaf.ndim - 1))), statistics
+    )
+
+
+def in_room(pool: Statistics, more: Statistics) -> Statistics:
+    """Points with their weights, others being put in the place of the first without one."""
+    filled = (pool["weight"] > 0).sum()
+    return jax.tree.map(
+        lambda leaf, rows: jax.lax.dynamic_update_slice_in_dim(leaf, rows, filled, 0), pool, more
+    )
 
 
 # what is measured of a model: meaning with unit, heading in tables, least value
@@ -104,6 +126,8 @@ MEASURES: Mapping[str, tuple[str, str, float]] = {
     "perplexity": ("exponential of the mean -log probability of a real token", "perplexity", 1.0),
     "probable": ("proportion of drawn rows likelier than 99% of the source's", "probable", 0.0),
     "improbable": ("proportion of drawn rows less likely than 99% of them", "improbable", 0.0),
+    "first_persona": ("proportion of drawn rows that are of the first persona", "first", 0.0),
+    "commonest_persona": ("the greatest such proportion of a persona", "commonest", 0.0),
     "latent": (
         "standard deviation of drawn points, encoded by the first model",
         "latent",

@@ -13,7 +13,15 @@ import numpy as np
 from simbias._checks import check_keys, real, whole
 from simbias._keys import seed_key
 from simbias._types import AnyArray, Settings
-from simbias.generations.generator import Generator, Measures, Model, Set, Statistics
+from simbias.generations.generator import (
+    Generator,
+    Measures,
+    Model,
+    Set,
+    Statistics,
+    in_room,
+    weighted,
+)
 
 _FLOOR = 1e-6  # least eigenvalue that is added to a covariance
 _ASKED = 2048  # points on which likelihoods are measured
@@ -52,9 +60,6 @@ def mixture(source: Settings, settings: Settings) -> Generator:
         "mean": np.array([[-separation, 0], [separation, 0]], np.float32),
         "covariance": np.stack([np.eye(2, dtype=np.float32)] * 2),
     }
-
-    def gather(points: Set, weight: AnyArray | None) -> Statistics:
-        return {"points": points, "weight": jnp.ones(len(points)) if weight is None else weight}
 
     def fit(statistics: Statistics, key: AnyArray) -> Model:
         points, weight = statistics["points"], statistics["weight"]
@@ -97,8 +102,9 @@ def mixture(source: Settings, settings: Settings) -> Generator:
         settings={"separation": separation, "steps": steps},
         real=lambda key, rows: _draw(truth, key, rows),
         draw=_draw,
-        gather=gather,
-        merge=None,
+        gather=weighted,
+        merge=in_room,
+        additive=False,
         fit=fit,
         measure=measure,
         alive=lambda model: jnp.isfinite(model["covariance"]).all(),

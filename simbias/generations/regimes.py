@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from simbias._checks import check_keys, fail, known, real, whole
 from simbias._types import AnyArray, PyTree, Settings
-from simbias.generations.generator import Generator, Set, Statistics
+from simbias.generations.generator import Generator, Set, Statistics, with_room
 
 Write = Callable[[AnyArray, int], Set]  # draws rows of the generation before from a key
 
@@ -78,43 +78,20 @@ def replace() -> Regime:
 
 
 def accumulate() -> Regime:
-    """Each generation learns from the points of all before it, the real ones among them.
-
-    Where statistics grow with their sets, there is room for the points of all generations, and
-    those that are not written yet have no weight.
-    """
-
-    def gathered(generator: Generator, pool: Set, filled: AnyArray | int) -> Statistics:
-        rows = jax.tree.leaves(pool)[0].shape[0]
-        return generator.gather(pool, (jnp.arange(rows) < filled).astype(jnp.float32))
+    """Each generation learns from the points of all before it, the real ones among them."""
 
     def begin(
         generator: Generator, points: int, keys: GenerationKeys, generations: int
     ) -> tuple[Statistics, PyTree]:
-        first = generator.real(keys.fresh, points)
-        if generator.additive:
-            pool = generator.gather(first, None)
-            return pool, pool
-        rest = (generations - 1) * points
-        pool = jax.tree.map(
-            lambda leaf: jnp.pad(leaf, ((0, rest), *[(0, 0)] * (leaf.ndim - 1))), first
-        )
-        return gathered(generator, pool, points), (pool, jnp.int32(points))
+        first = generator.gather(generator.real(keys.fresh, points), None)
+        pool = first if generator.additive else with_room(first, (generations - 1) * points)
+        return pool, pool
 
     def later(
         generator: Generator, points: int, write: Write, carried: PyTree, keys: GenerationKeys
     ) -> tuple[Statistics, PyTree]:
-        written = write(keys.generated, points)
-        if generator.merge is not None:
-            pool = generator.merge(carried, generator.gather(written, None))
-            return pool, pool
-        pool, filled = carried
-        pool = jax.tree.map(
-            lambda leaf, rows: jax.lax.dynamic_update_slice_in_dim(leaf, rows, filled, 0),
-            pool,
-            written,
-        )
-        return gathered(generator, pool, filled + points), (pool, filled + points)
+        pool = generator.merge(carried, generator.gather(write(keys.generated, points), None))
+        return pool, pool
 
     return Regime("accumulate", {}, begin, later)
 
@@ -126,19 +103,13 @@ def repeat() -> Regime:
         generator: Generator, points: int, keys: GenerationKeys, generations: int
     ) -> tuple[Statistics, PyTree]:
         first = generator.real(keys.fresh, points)
-        if generator.additive:
-            pool = generator.gather(first, None)
-            return pool, (pool, pool)
         return generator.gather(first, jnp.ones(points)), (first, jnp.float32(1))
 
     def later(
         generator: Generator, points: int, write: Write, carried: PyTree, keys: GenerationKeys
     ) -> tuple[Statistics, PyTree]:
-        first, pool = carried
-        if generator.merge is not None:
-            pool = generator.merge(pool, first)
-            return pool, (first, pool)
-        return generator.gather(first, jnp.full(points, pool + 1)), (first, pool + 1)
+        first, copies = carried
+        return generator.gather(first, jnp.full(points, copies + 1)), (first, copies + 1)
 
     return Regime("repeat", {}, begin, later)
 
