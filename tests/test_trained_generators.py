@@ -1,7 +1,7 @@
 """Networks as generators: weights of points, decoding, exact likelihoods, controls, bad input."""
 
 import itertools
-from types import SimpleNamespace
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,8 @@ from simbias import MLP, tasks
 from simbias._keys import seed_key
 from simbias.experiments import Replica, generations
 from simbias.generations import GENERATORS, Decoding, LineageCell, lineages, moments, regime
-from simbias.generations.descent import descend, trained, weighted
+from simbias.generations.descent import descend, trained
+from simbias.generations.generator import weighted
 from simbias.generations.regimes import GenerationKeys
 from simbias.generations.sequences import sequences
 from simbias.generations.transformer import _scores, by_beams, decode, initial, log_probabilities
@@ -25,12 +26,10 @@ CHAIN = {"states": 3, "personas": 2, "length": 3}
 # sets that grow
 
 
-def weighing(**own):
+def weighing():
     """A generator that draws rows of one number, the generation that wrote them."""
-    made_of = GENERATORS["mixture"]({}, {})
-    draws = SimpleNamespace(real=lambda key, rows: jnp.zeros((rows, 2)))
-    return SimpleNamespace(
-        additive=False, merge=None, gather=made_of.gather, name="rows", real=draws.real, **own
+    return replace(
+        GENERATORS["mixture"]({}, {}), name="rows", real=lambda key, rows: jnp.zeros((rows, 2))
     )
 
 
@@ -132,8 +131,9 @@ def test_a_penalty_keeps_rows_from_repeating_and_a_low_temperature_from_chance()
 # sequences
 
 
-def test_densities_of_rows_sum_to_one_and_their_mean_is_that_of_the_chain():
-    source = sequences(CHAIN)
+@pytest.mark.parametrize("first", [0.5, 0.8])
+def test_densities_of_rows_sum_to_one_and_their_mean_is_that_of_the_chain(first):
+    source = sequences(CHAIN | {"first": first})
     rows = jnp.array(list(itertools.product(range(3), repeat=3)), jnp.int32)
     density = np.exp(np.asarray(source.log_density(rows)))
     assert density.sum() == pytest.approx(1, abs=1e-5)
@@ -141,6 +141,16 @@ def test_densities_of_rows_sum_to_one_and_their_mean_is_that_of_the_chain():
     pairs = np.zeros((3, 3))
     np.add.at(pairs, tuple(np.asarray(rows)[:, :2].T), density)
     np.testing.assert_allclose(pairs, source.pairs, atol=1e-6)
+
+
+def test_rows_are_told_to_be_of_the_persona_that_wrote_them():
+    shape = {"states": 6, "length": 16}
+    three = sequences(shape | {"personas": 3, "first": 0.4})
+    persona = jax.jit(three.persona)
+    written = persona(three.real(seed_key(0), 3000))
+    np.testing.assert_allclose(written.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(written.mean(axis=0), [0.4, 0.3, 0.3], atol=0.04)
+    assert float(persona(sequences(shape).real(seed_key(1), 3000))[:, 0].mean()) > 0.9
 
 
 # bad input
@@ -162,6 +172,11 @@ def test_densities_of_rows_sum_to_one_and_their_mean_is_that_of_the_chain():
         ({"name": "chain"}, {"name": "transformer", "beams": 0}, "beams: got 0, allowed: an int"),
         ({"name": "chain"}, {"name": "transformer", "temperature": 0}, "temperature: got 0, allow"),
         ({"name": "digits", "dim": 3}, {"name": "autoencoder"}, "task: key: unknown name 'dim'"),
+        (
+            {"name": "chain", "first": 0.4},
+            {"name": "bigrams"},
+            "task: first: got 0.4, allowed: 1 fo",
+        ),
         ({"name": "text", "path": "nowhere"}, {"name": "transformer"}, "path: got 'nowhere', allo"),
     ],
 )

@@ -75,6 +75,12 @@ def transformer(source: Settings, settings: Settings) -> Generator:
         new = draw(model, for_new, _ASKED)
         own, written = (-drawn_from.log_density(rows) / length for rows in (old, new))
         low, high = jnp.quantile(own, jnp.array([_TAIL, 1 - _TAIL]))
+        if drawn_from.persona is not None:
+            proportions = drawn_from.persona(new).mean(axis=0)
+            measures |= {
+                "first_persona": proportions[0],
+                "commonest_persona": proportions.max(),
+            }
         return measures | {
             "new_under_old": written.mean(),
             "probable": (written < low).mean(),

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from simbias._checks import check_keys, fail, instance, whole
+from simbias._checks import check_keys, fail, instance, real, whole
 from simbias._types import AnyArray, Settings
 from simbias.generations.generator import Set
 from simbias.generations.histogram import long_tail
@@ -36,6 +36,7 @@ class Sequences:
         pairs: the law of two tokens that follow each other, (states, states).
         entropy: of a token given the one before and the persona, nats; NaN: not known.
         log_density: of rows, exact, nats; None: not known.
+        persona: probability that a row is of each persona, (rows, personas); None: there is one.
 
     Examples:
         >>> import jax
@@ -52,6 +53,7 @@ class Sequences:
     pairs: Float[np.ndarray, "states states"]
     entropy: float = math.nan
     log_density: Callable[[Set], AnyArray] | None = None
+    persona: Callable[[Set], AnyArray] | None = None
 
 
 def sequences(source: Settings) -> Sequences:
@@ -59,7 +61,8 @@ def sequences(source: Settings) -> Sequences:
 
     Args:
         source: of a chain: ``states`` (default 20) and ``personas`` (default 1), each a chain of
-            its own; of a text: ``path`` of a file. Rows have ``length`` tokens (default 50).
+            its own, of which the ``first`` writes a proportion of rows (default: as many as each
+            other); of a text: ``path`` of a file. Rows have ``length`` tokens (default 50).
 
     Raises:
         ValueError: an unknown setting, one out of range, or a text without two characters.
@@ -68,34 +71,43 @@ def sequences(source: Settings) -> Sequences:
     if "path" in source:
         check_keys("task", source, {"path": str}, {"length": int})
         return _of_text(source["path"], length)
-    check_keys("task", source, {}, {"states": int, "personas": int, "length": int})
+    check_keys("task", source, {}, {"states": int, "personas": int, "length": int, "first": float})
     states = whole("task: states", source.get("states", 20), least=2, most=_MOST_STATES)
     personas = whole("task: personas", source.get("personas", 1), most=100)
+    first_writes = real("task: first", source.get("first", 1 / personas), 0, 1)
+    if personas == 1 and first_writes != 1:
+        raise fail("task: first", first_writes, "1 for one persona")
+    others = (1 - first_writes) / max(personas - 1, 1)
+    written = np.array([first_writes, *[others] * (personas - 1)])
     chains = np.stack([known_chain(states, persona) for persona in range(personas)])
     starts = np.stack([stationary(chain) for chain in chains])
     ends, first = np.cumsum(chains, axis=2), np.cumsum(starts, axis=1)
 
     def draw_real(key: AnyArray, rows: int) -> Set:
         for_persona, for_tokens = jax.random.split(key)
-        persona = jax.random.randint(for_persona, (rows,), 0, personas)
+        u = jax.random.uniform(for_persona, (rows, 1))
+        persona = (u >= jnp.asarray(np.cumsum(written)[:-1], jnp.float32)[None]).sum(axis=1)
         own_first = jnp.asarray(first, jnp.float32)[persona]
         own_ends = jnp.asarray(ends, jnp.float32)
         return walk(for_tokens, rows, length, own_first, lambda token: own_ends[persona, token])
 
-    def log_density(rows: Set) -> AnyArray:
+    def of_personas(rows: Set) -> AnyArray:
         own_first = jnp.log(jnp.asarray(starts, jnp.float32))[:, rows[:, 0]]
         later = jnp.log(jnp.asarray(chains, jnp.float32))[:, rows[:, :-1], rows[:, 1:]]
-        of_personas = own_first + later.sum(axis=2)
-        return jax.scipy.special.logsumexp(of_personas, axis=0) - math.log(personas)
+        return own_first + later.sum(axis=2) + jnp.log(jnp.asarray(written, jnp.float32))[:, None]
 
+    settings = {"states": states, "personas": personas, "length": length}
+    mixed = (written[:, None, None] * starts[:, :, None] * chains).sum(axis=0)
+    logs = written[:, None, None] * starts[:, :, None] * chains * np.log(chains)
     return Sequences(
         "chain",
-        {"states": states, "personas": personas, "length": length},
+        settings | ({"first": first_writes} if "first" in source else {}),
         length,
         draw_real,
-        (starts[:, :, None] * chains).mean(axis=0),
-        float(-(starts[:, :, None] * chains * np.log(chains)).sum() / personas),
-        log_density,
+        mixed,
+        float(-logs.sum()),
+        lambda rows: jax.scipy.special.logsumexp(of_personas(rows), axis=0),
+        (lambda rows: jax.nn.softmax(of_personas(rows), axis=0).T) if personas > 1 else None,
     )
 
 
