@@ -264,7 +264,7 @@ QUANTITIES = Registry(
                 "bound_valid",
                 "certifies",
             ),
-            "generations.quantities": ("lineage_mean", "lineage_misfit"),
+            "generations.quantities": ("lineage_mean", "lineage_misfit", "lineage_value"),
             "bounds.enough": (
                 "answered", "answered_risk", "set_size", "set_missing", "revealing_points",
             ),

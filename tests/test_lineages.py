@@ -399,9 +399,12 @@ def test_quantities_of_lineages_are_means_with_intervals_and_misfits(drawn, part
     mean = declared()["lineage_mean"].compute(subject, "variance", 6)
     np.testing.assert_allclose(mean.value, [own.mean[-1]] * 2)
     np.testing.assert_allclose(mean.high - mean.value, [2.5758 * own.error[-1]] * 2, rtol=1e-4)
+    value = declared()["lineage_value"].compute(subject, "variance", 6)
+    assert value.value.tolist() == value.low.tolist() == mean.value.tolist()
     misfit = declared()["lineage_misfit"].compute(subject, 6)
     assert misfit.value.tolist() == pytest.approx([worst({UNBIASED: parts[UNBIASED]})] * 2)
-    assert np.isnan(declared()["lineage_mean"].compute(subject, "support", 6).value).all()
+    for name in ("lineage_mean", "lineage_value"):
+        assert np.isnan(declared()[name].compute(subject, "support", 6).value).all()
 
 
 @pytest.mark.parametrize(
@@ -477,12 +480,29 @@ def test_a_critic_fails_from_its_threshold_on(right, wrong):
         for seed in range(8)
     ]
     place = critic_threshold(errors, np.array(accuracies))
-    assert abs(place.value - expected) < place.half < 0.01
+    assert errors[1] <= place.low < expected < place.high <= errors[2]
+    assert place.low < place.value < place.high
 
 
 def test_a_critic_that_never_fails_has_no_threshold():
-    with pytest.raises(ValueError, match="some above one half before some below"):
+    with pytest.raises(ValueError, match="some surely above one half before some surely below"):
         critic_threshold([0.1, 0.2], np.full((2, 2), 0.9))
+
+
+def test_the_interval_of_a_threshold_is_as_wide_as_the_grid_and_as_the_seeds_differ():
+    errors = np.array([0.60, 0.64, 0.66, 0.68, 0.72])
+    place = 0.667
+    draws = np.random.default_rng(0).normal(size=(400, 10, 5))
+    covered = 0
+    for noise in draws:
+        threshold = critic_threshold(errors, 0.5 + 3 * (place - errors) + 0.05 * noise)
+        covered += threshold.low <= place <= threshold.high
+    assert covered >= 396  # 99%, and the neighbours of .66 and .68 leave room
+    exact = critic_threshold(errors, np.tile(0.5 + 3 * (place - errors), (2, 1)))
+    assert (exact.low, exact.high) == (0.66, 0.68)  # equal seeds know no more than the grid
+    assert exact.value == pytest.approx(place)
+    with pytest.raises(ValueError, match="accuracies: got '1 seed', allowed: two seeds or more"):
+        critic_threshold([0.1, 0.2], np.array([[0.9, 0.1]]))
 
 
 def test_expectation_and_maximisation_find_two_blobs_and_their_likelihood():

@@ -65,7 +65,7 @@ def arguments(quantity):
 # of lineages only, see test_lineages; of flipped labels only, see test_learning_times
 APART = (
     "early_stopping_difference", "island_excess", "ensemble_gain", "lineage_mean",
-    "lineage_misfit", "flips_late",
+    "lineage_misfit", "lineage_value", "flips_late",
 )  # fmt: skip
 EVERY = [
     (name, given)

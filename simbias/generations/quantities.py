@@ -1,7 +1,7 @@
 """Numbers of lineages for claims: means of a measure, and whether all follow their closed forms.
 
-A unit is a block of lineages: those of one seed. Its interval is that of a mean over them, by the
-normal limit; a mean of fewer than 30 lineages has none.
+A unit is a block of lineages: those of one seed. The mean that its lineages are drawn from has an
+interval by the normal limit, and wants 30 of them; what they were themselves needs none.
 """
 
 import math
@@ -45,6 +45,15 @@ def lineage_mean(subject: Subject, measure: str, generation: int) -> Estimate:
         mean, error = kept.mean[generation - 1], kept.error[generation - 1]
         rows.append((mean, mean - wide * error, mean + wide * error))
     return Estimate(*np.array(rows, float).T)
+
+
+@quantity(-math.inf, math.inf, needs=("lineages",), argument=(_MEASURE, _GENERATION))
+def lineage_value(subject: Subject, measure: str, generation: int) -> list[float]:
+    """A measure of the lineages of a seed at a generation, averaged over as many as there are."""
+    stack = subject.stack
+    assert isinstance(stack, LineageStack)
+    own = [moments.get(measure) for moments in stack.moments]
+    return [math.nan if kept is None else float(kept.mean[generation - 1]) for kept in own]
 
 
 @quantity(
