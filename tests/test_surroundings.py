@@ -621,7 +621,7 @@ def test_training_does_not_go_on_with_another_training_set(stack, tmp_path, monk
 
     for state, used in ((begun, 1), (other, 0), (replace(begun, draws=""), 1)):
         store.write_checkpoint(row_name(job), arrays.snapshot_tensors(state))
-        assert len(execute._checkpoints(plan.replicas, store, Reporter())) == used
+        assert len(checkpoints(plan.replicas, store, Reporter())) == used
     (note,) = notes
     assert note.startswith(f"checkpoint of {CELL.name} seed 0 not used: {CELL.name} seed 0: its")
 

@@ -3,6 +3,7 @@
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,9 +19,18 @@ from simbias.console import make_console, print_table, print_text
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from simbias.results.store import Store
+    from simbias.runner.group import Reporter
     from simbias.runner.plan import Plan
 
 
+Cluster = Annotated[
+    str | None,
+    tyro.conf.arg(
+        help="compute in other processes: processes:N, local:N (Dask here), tcp://HOST:PORT (a Dask"
+        " scheduler), slurm:N or submitit:N (at most N jobs); default: in this one."
+    ),
+]
 _CERTIFY_HELP = (
     "fresh points on which each network is certified; default: the preset's, where it names them,"
     f" otherwise {N_CERTIFY}."
@@ -36,6 +46,7 @@ def run(
     set_: Annotated[Several, tyro.conf.arg(name="set")] = (),
     n_certify: Annotated[int | None, tyro.conf.arg(help=_CERTIFY_HELP)] = None,
     cores: int | None = None,
+    cluster: Cluster = None,
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> int:
     """Run the experiments of a suite, train networks say; resume where the directory holds some.
@@ -46,14 +57,14 @@ def run(
         out: run directory; default runs/SUITE-PRESET.
         seeds: how many of each cell; default: the preset's.
         set_: KEY=VALUE overrides for every cell, e.g. task.dim=20 stop.max_updates=5000.
-        cores: CPU cores to train on; default: all that the process may use.
+        cores: CPU cores to train on; default: all that the process may use, or one of a worker.
         dry_run: print cells, compiled groups and an estimate, and write nothing.
     """
     sets = each("--set", set_)
-    start_jax(cores)
+    start_jax(cores if cluster is None else None)
     from simbias import suites
     from simbias.experiments import experiment_of
-    from simbias.runner.execute import execute, prepare
+    from simbias.runner.execute import prepare
     from simbias.runner.plan import make_plan
     from simbias.runner.progress import ConsoleReporter
 
@@ -63,10 +74,11 @@ def run(
         _print_plan(console, plan)
         return DONE
     directory = out or Path("runs") / f"{plan.suite}-{plan.preset}"
+    _check_cluster(cluster)
     store = open_store(directory, create=True)
     prepare(plan, store)
     with ConsoleReporter(console) as reporter:
-        statuses = execute(plan, store, reporter)
+        statuses = _compute(plan, store, reporter, cluster, cores)
     print_summary(console, store)
     makes = [experiment_of(cell) for cell in plan.cells]
     kinds = dict.fromkeys(figure for kind in makes for figure in kind.figures)
@@ -98,6 +110,7 @@ def tune(
     seeds: int = 2,
     out: Path | None = None,
     cores: int | None = None,
+    cluster: Cluster = None,
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> int:
     """Tune a suite's learners by random search, and write a suite with what was found beside it.
@@ -112,14 +125,14 @@ def tune(
         trials: random settings for each, beside its own.
         seeds: on which each of them is trained.
         out: the run directory; default: runs/SUITE-tune.
-        cores: CPU cores to compute on; default: all that the process may use.
+        cores: CPU cores to compute on; default: all that the process may use, or one of a worker.
         dry_run: print cells, compiled groups and an estimate, and write nothing.
     """
-    start_jax(cores)
+    start_jax(cores if cluster is None else None)
     import tomli_w
 
     from simbias import suites
-    from simbias.runner.execute import execute, prepare
+    from simbias.runner.execute import prepare
     from simbias.runner.progress import ConsoleReporter
     from simbias.runner.tune import trials_plan, tuned, tuned_suite
     from simbias.tables.tuned import tuned_table
@@ -131,10 +144,11 @@ def tune(
         _print_plan(console, plan)
         return DONE
     directory = out or Path("runs") / plan.suite
+    _check_cluster(cluster)
     store = open_store(directory, create=True)
     prepare(plan, store)
     with ConsoleReporter(console) as reporter:
-        execute(plan, store, reporter)
+        _compute(plan, store, reporter, cluster, cores)
     learners = tuned(store, loaded, preset, trials=trials)
     print_table(console, tuned_table(learners))
     path = directory / "tuned.toml"
@@ -168,6 +182,29 @@ def status(directory: Directory, /) -> int:
     if unverified := store.unverified():
         print(f"  unverified, kept before there were checksums: {unverified} rows")
     return DONE
+
+
+def _check_cluster(cluster: str | None) -> None:
+    """Raise ValueError for words that name no executor, before anything is written."""
+    if cluster is not None:
+        from simbias.runner.executors import check
+
+        check(cluster)
+
+
+def _compute(
+    plan: "Plan", store: "Store", reporter: "Reporter", cluster: str | None, cores: int | None
+) -> list[str]:
+    """Compute what is missing, here or on a cluster; the statuses of the plan's replicas."""
+    if cluster is None:
+        from simbias.runner.execute import execute
+
+        return execute(plan, store, reporter)
+    from simbias.runner.dispatch import dispatch
+    from simbias.runner.executors import open_workers
+
+    opened = partial(open_workers, cluster, store.directory)
+    return dispatch(plan, store, reporter, opened, cores=cores or 1)
 
 
 def _print_plan(console: "Console", plan: "Plan") -> None:

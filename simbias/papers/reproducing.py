@@ -16,7 +16,7 @@ from simbias.papers.paper import Exhibit, Paper, PublishedNumber
 from simbias.quantities import Subject, declared
 from simbias.results.store import Store
 from simbias.runner.claims import InStore
-from simbias.runner.execute import Reporter
+from simbias.runner.group import Reporter
 from simbias.stats.estimate import Estimate
 
 

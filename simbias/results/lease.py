@@ -70,7 +70,7 @@ class Places:
 
     def claim(self) -> "Lease | None":
         """The right to compact; None while another process has it."""
-        owner = f"{os.getpid()}.{time.time_ns()}.{_host()}"
+        owner = f"{os.getpid()}.{time.time_ns()}.{host()}"
         self.settled.mkdir(parents=True, exist_ok=True)
         prepared = self.pending / f".{owner}"
         (prepared / owner).mkdir(parents=True)
@@ -92,7 +92,7 @@ class Places:
             owner = re.fullmatch(r"(\d+)\.(\d+)\.(.+)", name)
             if owner is None:
                 return True
-            if owner[3] == _host() and not _lives(int(owner[1])):
+            if owner[3] == host() and not lives(int(owner[1])):
                 return True
             return time.time() - int(owner[2]) / 1e9 > _PATIENCE
         return False
@@ -205,7 +205,8 @@ def _remove(*folders: Path) -> None:
             folder.rmdir()
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether a process of this host lives."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -215,7 +216,8 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def _host() -> str:
+def host() -> str:
+    """The name of this host, as names of files can hold it."""
     return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())
 
 

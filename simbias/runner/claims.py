@@ -16,7 +16,8 @@ from simbias.results import claims as files
 from simbias.results.registrations import register
 from simbias.results.store import Store
 from simbias.results.trained import load
-from simbias.runner.execute import Reporter, execute
+from simbias.runner.execute import execute
+from simbias.runner.group import Reporter
 from simbias.runner.plan import Plan
 
 SUITE = "claims"

@@ -5,52 +5,24 @@ missing. One failing group does not stop the others.
 """
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
-from typing import Protocol
 
 from simbias import _programs
-from simbias._types import Settings, TableRow
+from simbias._types import Settings
 from simbias.experiments import (
-    FINAL,
-    Ended,
     Interrupted,
-    Moved,
-    Progress,
     Replica,
     Saved,
     device,
     experiment_of,
-    row,
     row_name,
-    trace_rows,
     versions,
 )
-from simbias.experiments.experiment import Checkpoint
-from simbias.results.files import StoreError
 from simbias.results.store import Store
+from simbias.runner.group import GroupRun, Reporter, checkpoints
 from simbias.runner.plan import Plan
-
-
-class Reporter(Protocol):
-    """Called as a run proceeds; every method may do nothing."""
-
-    def begun(self, plan: Plan, missing: list[Replica], saved: dict[Replica, Progress]) -> None:
-        """Called first, with the replicas to compute and the progress of saved ones."""
-
-    def advanced(self, moved: Mapping[Replica, Progress]) -> None:
-        """Called when replicas have made progress."""
-
-    def measuring(self, replicas: Sequence[Replica]) -> None:
-        """Called before replicas are measured."""
-
-    def ended(self, replica: Replica, row: TableRow) -> None:
-        """Called when the row of a replica was written."""
-
-    def note(self, text: str) -> None:
-        """Called with a message for the user."""
 
 
 def check_same(plan: Plan, store: Store, *, argument: str = "out") -> None:
@@ -118,7 +90,7 @@ def _too_large(group: list[Replica]) -> ValueError | None:
 
 
 def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
-    """Compute the missing replicas of a plan.
+    """Compute the missing replicas of a plan in this process.
 
     Args:
         plan: of the directory.
@@ -132,118 +104,55 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
         Interrupted: the user asked to stop.
         StoreError: nothing can be written any more (a full disk).
     """
+    missing, saved = begin(plan, store, reporter)
+    states = {replica: checkpoint.state for replica, checkpoint in saved.items()}
+    with interrupts() as interrupted:
+        for replicas in missing:
+            if interrupted:
+                raise Interrupted
+            group = GroupRun(plan.suite, plan.n_certify, store, reporter, states, interrupted)
+            try:
+                group.compute(replicas)
+            except Interrupted:
+                store.compact()
+                raise
+            store.compact()
+            _programs.group_ended()
+        if interrupted:
+            raise Interrupted
+    return outcome(plan, store)
+
+
+def begin(
+    plan: Plan, store: Store, reporter: Reporter
+) -> tuple[list[list[Replica]], dict[Replica, Saved]]:
+    """Set a run directory right, and say what is left to do.
+
+    Returns:
+        The groups without what is finished, those that are not empty; checkpoints by replica.
+    """
     for line in store.mend():
         reporter.note(line)
     finished = store.finished()
     for name in finished:  # one that another process wrote late
         store.drop_checkpoint(name)
-    missing = [replica for replica in plan.replicas if row_name(replica) not in finished]
-    saved = _checkpoints(missing, store, reporter)
-    reporter.begun(
-        plan, missing, {replica: checkpoint.progress for replica, checkpoint in saved.items()}
-    )
-    wanted = set(missing)
-    with _interrupts() as interrupted:
-        for group in plan.groups:
-            replicas = [replica for replica in group if replica in wanted]
-            if not replicas:
-                continue
-            if interrupted:
-                raise Interrupted
-            states = {replica: saved[replica].state for replica in replicas if replica in saved}
-            work = _GroupRun(plan, store, reporter, states, interrupted)
-            try:
-                work.run(replicas)
-            except Interrupted:
-                work.give_up(replicas, "interrupted", "stopped by the user")
-                store.compact()
-                raise
-            except StoreError:
-                raise
-            except Exception as error:  # one group's failure must not lose the others
-                reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-                work.give_up(replicas, "error", reason)
-            store.compact()
-            _programs.group_ended()
-        if interrupted:
-            raise Interrupted
+    groups = [[r for r in group if row_name(r) not in finished] for group in plan.groups]
+    groups = [group for group in groups if group]
+    missing = [replica for group in groups for replica in group]
+    saved = checkpoints(missing, store, reporter)
+    reporter.begun(plan, missing, {replica: state.progress for replica, state in saved.items()})
+    return groups, saved
+
+
+def outcome(plan: Plan, store: Store) -> list[str]:
+    """The status of every replica of a plan that has been run, in the plan's order."""
     store.compact(wait=True)
     statuses = store.statuses()
     return [statuses.get(row_name(replica), "error") for replica in plan.replicas]
 
 
-@dataclass
-class _GroupRun:
-    """The run of one group: the context of its experiment."""
-
-    plan: Plan
-    store: Store
-    reporter: Reporter
-    saved: Mapping[Replica, Checkpoint]
-    interrupted: list[bool]
-
-    @property
-    def n_certify(self) -> int:
-        """Fresh points on which each replica is measured, from the plan."""
-        return self.plan.n_certify
-
-    def run(self, replicas: Sequence[Replica]) -> None:
-        """Write the outcomes that the experiment yields."""
-        for ended in experiment_of(replicas[0].cell).run(replicas, self):
-            self._keep(ended)
-            self.store.drop_checkpoint(row_name(ended.replica))
-        self._stop_if_asked()
-
-    def advanced(self, moved: Mapping[Replica, Moved]) -> None:
-        """Write checkpoints and report progress; raises Interrupted."""
-        for replica, state in moved.items():
-            self.store.write_checkpoint(row_name(replica), state.checkpoint)
-        self.reporter.advanced({replica: state.progress for replica, state in moved.items()})
-        self._stop_if_asked()
-
-    def measuring(self, replicas: Sequence[Replica]) -> None:
-        """Report that replicas are measured next; raises Interrupted."""
-        self._stop_if_asked()
-        self.reporter.measuring(replicas)
-
-    def give_up(self, replicas: Sequence[Replica], status: str, reason: str) -> None:
-        """Write a row of a status that is not final for each replica without a final one."""
-        present = self.store.statuses()
-        for replica in replicas:
-            if present.get(row_name(replica)) not in FINAL:
-                self._keep(Ended(replica, status, reason))
-
-    def _keep(self, ended: Ended) -> None:
-        suite, experiment = self.plan.suite, experiment_of(ended.replica.cell)
-        columns, checks = row(suite, ended), trace_rows(suite, ended)
-        name = row_name(ended.replica)
-        self.store.write(experiment.table.name, name, columns, checks, ended.tensors)
-        self.reporter.ended(ended.replica, columns)
-
-    def _stop_if_asked(self) -> None:
-        if self.interrupted:
-            raise Interrupted
-
-
-def _checkpoints(
-    replicas: Sequence[Replica], store: Store, reporter: Reporter
-) -> dict[Replica, Saved]:
-    restored = {}
-    for replica in replicas:
-        restore = experiment_of(replica.cell).restore
-        try:
-            tensors = None if restore is None else store.checkpoint(row_name(replica))
-            if restore is not None and tensors is not None:
-                restored[replica] = restore(replica, tensors)
-        except (StoreError, ValueError) as error:
-            reporter.note(
-                f"checkpoint of {replica.cell.name} seed {replica.seed} not used: {error}"
-            )
-    return restored
-
-
 @contextmanager
-def _interrupts() -> Iterator[list[bool]]:
+def interrupts() -> Iterator[list[bool]]:
     """A list that the first Ctrl-C fills, to stop after the segment; a second one acts at once."""
     interrupts: list[bool] = []
     before = signal.getsignal(signal.SIGINT)

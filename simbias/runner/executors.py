@@ -1,0 +1,173 @@
+"""Executors of work units, by the words of ``--cluster``: processes, Dask, jobs of Slurm.
+
+Each is an executor of ``concurrent.futures``; a further kind is a function in ``KINDS``.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from logging import CRITICAL, getLogger
+from multiprocessing import active_children, get_context
+from pathlib import Path
+from typing import Any
+
+from simbias import _worker
+from simbias._checks import fail
+
+SECONDS = 10  # for a scheduler to answer
+_ALLOWED = (
+    "processes:N, local:N (Dask workers on this machine), slurm:N or submitit:N (at most N jobs at"
+    " a time), or the address of a Dask scheduler, tcp://HOST:PORT"
+)
+_MOST = 10_000  # workers
+
+
+@dataclass(frozen=True)
+class Workers:
+    """An executor, how many units it is given at a time, and whether it still works.
+
+    Attributes:
+        executor: of ``concurrent.futures``.
+        room: units that may be submitted and not done.
+        works: False once the executor is lost, and has to be opened again.
+    """
+
+    executor: Executor
+    room: Callable[[], int]
+    works: Callable[[], bool]
+
+
+def check(words: str) -> None:
+    """Raise ValueError for words that name no executor."""
+    _parse(words)
+
+
+@contextmanager
+def open_workers(words: str, directory: Path) -> Iterator[Workers]:
+    """The executor that some words name; what it runs ends with the context.
+
+    Args:
+        words: ``"processes:4"``, ``"local:4"``, ``"slurm:100"``, ``"submitit:2"`` or
+            ``"tcp://host:8786"``.
+        directory: of the run, for logs of jobs.
+
+    Raises:
+        ValueError: other words, a scheduler that does not answer, or a package is missing.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from simbias.runner.executors import open_workers
+        >>> with open_workers("threads:2", Path("run")):
+        ...     pass
+        Traceback (most recent call last):
+            ...
+        ValueError: cluster: got 'threads:2', allowed: processes:N, local:N (Dask workers on this
+        machine), slurm:N or submitit:N (at most N jobs at a time), or the address of a Dask
+        scheduler, tcp://HOST:PORT
+    """
+    kind, count = _parse(words)
+    if count is None:
+        with _dask(words) as workers:
+            yield workers
+    else:
+        with KINDS[kind](count, directory) as workers:
+            yield workers
+
+
+def _parse(words: str) -> tuple[str, int | None]:
+    if re.fullmatch(r"(tcp|tls)://[^\s/]+:\d+", words):
+        return words, None
+    found = re.fullmatch(r"([a-z]+):(\d{1,5})", words)
+    if found is None or found[1] not in KINDS or not 1 <= int(found[2]) <= _MOST:
+        raise fail("cluster", words, _ALLOWED)
+    return found[1], int(found[2])
+
+
+@contextmanager
+def _processes(count: int, directory: Path) -> Iterator[Workers]:
+    before = set(active_children())
+    pool = ProcessPoolExecutor(count, get_context("spawn"), _worker.begin)
+    try:
+        yield Workers(pool, lambda: 2 * count, lambda: True)
+    finally:
+        for child in set(active_children()) - before:  # else Ctrl-C would wait for its unit
+            child.terminate()
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _local(count: int, directory: Path) -> Iterator[Workers]:
+    distributed = _package("distributed")
+    with distributed.LocalCluster(
+        n_workers=count,
+        threads_per_worker=1,
+        processes=True,
+        memory_limit=None,
+        dashboard_address=None,
+        silence_logs=CRITICAL,
+    ) as cluster:
+        with _dask(cluster.scheduler_address) as workers:
+            yield workers
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[Workers]:
+    distributed = _package("distributed")
+    getLogger("distributed").setLevel(CRITICAL)  # what is lost is told in one line by the launcher
+    try:
+        client = distributed.Client(address, timeout=SECONDS, set_as_default=False)
+    except OSError:
+        raise fail(
+            "cluster", address, f"the address of a Dask scheduler that answers within {SECONDS} s"
+        ) from None
+
+    def room() -> int:
+        threads: dict[str, int] = client.nthreads()
+        return 2 * max(1, sum(threads.values()))
+
+    with client:
+        # whether a unit is computed twice hangs on the run directory alone
+        yield Workers(client.get_executor(pure=False), room, lambda: client.status == "running")
+
+
+@contextmanager
+def _jobs(count: int, directory: Path, cluster: str) -> Iterator[Workers]:
+    submitit = _package("submitit")
+    jobs = submitit.AutoExecutor(folder=str(directory / "jobs"), cluster=cluster)
+    jobs.update_parameters(name="simbias")
+
+    class Jobs(ThreadPoolExecutor):
+        """A thread waits for each job."""
+
+        def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            def submitted() -> Any:
+                return jobs.submit(function, *args, **kwargs).result()
+
+            return super().submit(submitted)
+
+    executor = Jobs(count)
+    try:
+        yield Workers(executor, lambda: count, lambda: True)
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+Opened = Callable[[int, Path], AbstractContextManager[Workers]]
+KINDS: dict[str, Opened] = {
+    "processes": _processes,
+    "local": _local,
+    "slurm": partial(_jobs, cluster="slurm"),
+    "submitit": partial(_jobs, cluster="local"),
+}
+
+
+def _package(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        message = f"cluster: needs {name}, which is not installed: pip install 'simbias[cluster]'"
+        raise ValueError(message) from None
