@@ -167,6 +167,7 @@ def pack(
 OF_CLAIMS = ("said", "verdicts", "evidence")  # tables of a run of claims
 JUDGED = ("claims", "claims-directions", "claims-noise")  # such runs
 LEARNERS = ("networks", "solutions", "estimators")  # tables of what stands on a leaderboard
+BOARDS = ("mitigation", "mitigation-tuned")  # runs with one
 
 RECORDS: dict[str, Callable[[Store], None]] = {
     "pitfalls": record_pitfalls,
@@ -174,7 +175,7 @@ RECORDS: dict[str, Callable[[Store], None]] = {
     "bounds": lambda run: pack(run, "bounds", folders=("networks", "traces", "bounds")),
     "certify": lambda run: pack(run, "certify", folders=("networks", "traces", "bounds")),
     **{name: partial(pack, name=name, folders=OF_CLAIMS) for name in JUDGED},
-    "mitigation": lambda run: pack(run, "mitigation", folders=(*LEARNERS, "traces")),
+    **{name: partial(pack, name=name, folders=(*LEARNERS, "traces")) for name in BOARDS},
     "mitigation-tune": lambda run: pack(run, "mitigation-tune"),
     "noise": lambda run: pack(run, "noise"),
 }
@@ -319,6 +320,7 @@ GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     "certify": ("certify", of_run("certify")),
     **{name: ("claims", judged(families)) for name, families in PAGES.items()},
     "leaderboard": ("mitigation", of_run("leaderboard")),
+    "leaderboard-tuned": ("mitigation-tuned", of_run("leaderboard")),
     "noise": ("noise", of_run("noise")),
     **{name: (name, of_run("claims")) for name in JUDGED[1:]},
 }

@@ -19,6 +19,7 @@ def test_the_recorded_runs_are_small():
             "claims-noise",
             "claims",
             "mitigation-tune",
+            "mitigation-tuned",
             "mitigation",
             "noise",
             "phase",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,8 @@ from simbias._types import Keywords
 from simbias.plots import _figure as style
 from simbias.results.leaderboard import Standing
 
-_ROW_HEIGHT, _PANEL_HEIGHT = 0.15, 0.62  # inches
+_ROW_HEIGHT, _PANEL_HEIGHT = 0.2, 0.62  # inches
+_LABEL, _TITLE = 44, 16  # characters in a line
 _COLOURS = {
     "better": style.BLUE,
     "worse": style.VERMILLION,
@@ -107,7 +109,7 @@ class LeaderboardDisplay(style.Display):
 
     def _size(self) -> tuple[float, float]:
         learners = sum(len(self.learners(task)) for task in self.tasks)
-        return style.DOUBLE, 0.9 + _PANEL_HEIGHT * len(self.tasks) + _ROW_HEIGHT * learners
+        return style.DOUBLE, 1.1 + _PANEL_HEIGHT * len(self.tasks) + _ROW_HEIGHT * learners
 
     def _n_axes(self) -> int:
         return len(self.tasks) * len(self.quantities)
@@ -125,7 +127,7 @@ class LeaderboardDisplay(style.Display):
                 self._panel(ax, task, quantity, learners)
                 ax.tick_params(axis="y", labelleft=j == 0)
                 if i == 0:
-                    ax.set_title(_PANELS[quantity])
+                    ax.set_title(fill(_PANELS[quantity], _TITLE))
             grid[i, 0].set_ylabel(task)
         self._heading(axes[0], self.finding)
         present = {row.verdict for row in self.rows}
@@ -137,7 +139,7 @@ class LeaderboardDisplay(style.Display):
         self._legend(axes[-1 - (len(self.quantities) - 1) // 2], handles, ncols=4)
 
     def _panel(self, ax: Axes, task: str, quantity: str, learners: Sequence[str]) -> None:
-        ax.set_yticks(range(len(learners)), learners)
+        ax.set_yticks(range(len(learners)), [fill(learner, _LABEL) for learner in learners])
         ax.set_ylim(len(learners) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0)
         ax.spines[["top", "right", "left"]].set_visible(False)
