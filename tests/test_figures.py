@@ -53,11 +53,12 @@ def test_recorded_rows_say_how_they_were_made(tmp_path):
             _, rows = store.query("SELECT DISTINCT hash, device, versions FROM verdicts")
             assert len(rows) >= 19 and all(row[0] and row[1] and "jax" in row[2] for row in rows)
             continue
+        config = store.config()
+        assert suite.startswith(config["suite"])
         learned = [name for name in LEARNERS if (tmp_path / path.stem / name).is_dir()]
         count = 0
         for table in learned:
             _, rows = store.query(f"SELECT suite, device, versions FROM {table}")
-            assert all(row[0] == suite and row[1] and "numpy" in row[2] for row in rows)
+            assert all(row[0] == config["suite"] and row[1] and "numpy" in row[2] for row in rows)
             count += len(rows)
-        config = store.config()
         assert count == len(config["names"]) * len(config["seeds"]) >= 24
