@@ -298,7 +298,7 @@ FIGURES = Registry(
     }
     | {
         name: Entry(f"simbias.plots.laws:{name}_of", "")
-        for name in ("lineages", "tails", "threshold", "noise")
+        for name in ("lineages", "tails", "threshold", "degradation", "noise")
     },
 )  # fmt: skip
 

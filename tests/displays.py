@@ -302,7 +302,7 @@ def leaderboard():
 
 
 def lineages():
-    """Two regimes in two panels, each with points near its line, one of them without an end."""
+    """Two regimes in two panels, points near lines of which one has no end, and parts of lines."""
     generations = np.arange(1, 13)
     lines = []
     for i, regime in enumerate(("replace", "accumulate")):
@@ -312,6 +312,9 @@ def lineages():
             if j:
                 form = np.where(generations < 9, form, np.nan)
             lines.append(LineageLine(panel, regime, "variance", mean, 0.004 + 0 * mean, form))
+    unknown = np.full(12, np.nan)  # one without a law, and a law without a line
+    lines.append(LineageLine("second:\ndrift", "networks", "variance", mean, unknown, unknown))
+    lines.append(LineageLine("second:\ndrift", "published", "variance", unknown, unknown, mean))
     return LineagesDisplay(tuple(lines), "48 of 48 means agree")
 
 

@@ -247,6 +247,7 @@ OTHERS = {
         "certify",
         "claims",
         "comparison",
+        "degradation",
         "discrimination",
         "leaderboard",
         "lineages",

@@ -219,5 +219,5 @@ generations = Experiment(
     },
     steps="generations",
     units="lineages",
-    figures=("lineages", "tails", "threshold"),
+    figures=("lineages", "tails", "threshold", "degradation"),
 )

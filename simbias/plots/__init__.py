@@ -6,6 +6,7 @@ from simbias.plots.bounds import BoundsDisplay, bounds
 from simbias.plots.certify import CertifyDisplay, certify
 from simbias.plots.claims import ClaimsDisplay, claims
 from simbias.plots.comparison import ComparisonDisplay, ComparisonRow, comparison
+from simbias.plots.degradation import degradation
 from simbias.plots.discrimination import DiscriminationDisplay, discrimination
 from simbias.plots.islands import IslandsDisplay, islands
 from simbias.plots.leaderboard import LeaderboardDisplay, LeaderboardRow, leaderboard
@@ -52,6 +53,7 @@ __all__ = [
     "certify",
     "claims",
     "comparison",
+    "degradation",
     "discrimination",
     "islands",
     "leaderboard",

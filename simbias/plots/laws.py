@@ -2,6 +2,7 @@
 
 from simbias.generations import expectations
 from simbias.plots._figure import Display
+from simbias.plots.degradation import degradation
 from simbias.plots.lineages import lineages
 from simbias.plots.noise import noise
 from simbias.plots.run import Absent, Chosen, check_classifiers
@@ -30,6 +31,15 @@ def tails_of(chosen: Chosen) -> tuple[str, Display]:
     if not runs:
         raise Absent(chosen.store, "lineages of a gaussian under replace")
     return "tails", tails(runs)
+
+
+def degradation_of(chosen: Chosen) -> tuple[str, Display]:
+    """What networks lose that learn from networks, beside published numbers."""
+    stacks = lineage_stacks(chosen.store, chosen.cell)
+    try:
+        return "degradation", degradation(stacks)
+    except ValueError:
+        raise Absent(chosen.store, "lineages of networks") from None
 
 
 def threshold_of(chosen: Chosen) -> tuple[str, Display]:

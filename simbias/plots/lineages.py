@@ -38,7 +38,7 @@ class LineageLine(NamedTuple):
         label: the regime and the sizes.
         measure: by name.
         mean, error: over lineages, and its standard error.
-        expected: by the closed form; NaN where none is known.
+        expected: by the closed form, or as published; NaN where nothing is.
 
     Examples:
         >>> import numpy as np
@@ -58,7 +58,7 @@ class LineageLine(NamedTuple):
 
 @dataclass(eq=False)
 class LineagesDisplay(style.Display):
-    """Means over lineages as points, closed forms as lines through them.
+    """Means over lineages as points, closed forms as lines; without one, points are joined.
 
     Attributes:
         lines: what is drawn.
@@ -138,8 +138,12 @@ class LineagesDisplay(style.Display):
 
     def _line(self, ax: Axes, line: LineageLine) -> None:
         ks, colour = np.arange(1, len(line.mean) + 1), self._colour(line.label)
-        ax.plot(ks, line.expected, color=colour, linewidth=0.9)
-        known = np.flatnonzero(np.isfinite(line.expected) & np.isfinite(line.mean))
+        law = np.isfinite(line.expected)
+        if law.any():
+            ax.plot(ks, line.expected, color=colour, linewidth=0.9)
+        else:
+            ax.plot(ks, line.mean, color=colour, linewidth=0.9, linestyle=":")
+        known = np.flatnonzero((law | ~law.any()) & np.isfinite(line.mean))
         if len(known):
             places = np.unique(np.linspace(0, len(known) - 1, _POINTS).round().astype(int))
             shown = known[places]
@@ -181,7 +185,7 @@ def lineages(runs: Sequence[PooledLineages]) -> LineagesDisplay:
         forms = expectations(cell)
         for measure in [name for name in _PANELS if name in forms and name in kept]:
             numbers = kept[measure].mean, kept[measure].error, forms[measure]
-            lines.append(LineageLine(_panel(cell, measure), _label(cell), measure, *numbers))
+            lines.append(LineageLine(_panel(cell, measure), regime_label(cell), measure, *numbers))
     if not lines:
         raise fail("runs", f"{len(runs)} cells", "at least one with a closed form")
     order = {name: i for i, name in enumerate(_PANELS)}
@@ -209,8 +213,8 @@ def _panel(cell: LineageCell, measure: str) -> str:
     return f"{', '.join(words)}, {cell.points} points:\n{title}"
 
 
-def _label(cell: LineageCell) -> str:
-    """The regime with its settings."""
+def regime_label(cell: LineageCell) -> str:
+    """The regime of a cell with its settings."""
     settings = cell.regime.settings
     words = [f"{n.replace('_', ' ')} {v:g}" for n, v in settings.items() if n != "coins"]
     return ", ".join([cell.regime.name, *words, *(["by coins"] if "coins" in settings else [])])
