@@ -44,7 +44,7 @@ from simbias.cli import main
 from simbias.experiments import arrays, row_name
 from simbias.results import Store, load_stack
 from simbias.results import claims as kept
-from simbias.runner import execute
+from simbias.runner.group import checkpoints
 from simbias.runner.plan import Plan
 from simbias.training import draws
 from simbias.training.jobs import N_SELECT, Job, train_jobs
