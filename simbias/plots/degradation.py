@@ -100,14 +100,12 @@ def _label(cell: LineageCell, alike: Sequence[LineageCell]) -> str:
 
 def _published(lines: Sequence[LineageLine]) -> list[LineageLine]:
     """The published rate in each panel of latent deviations."""
-    shown = {line.panel: len(line.mean) for line in lines if line.measure == "latent"}
+    shown = {
+        line.panel: np.full(len(line.mean), np.nan) for line in lines if line.measure == "latent"
+    }
     return [
         LineageLine(
-            panel,
-            "published, of MNIST",
-            "latent",
-            *np.full((2, generations), np.nan),
-            _PUBLISHED ** np.arange(generations),
+            panel, "published, of MNIST", "latent", none, none, _PUBLISHED ** np.arange(len(none))
         )
-        for panel, generations in shown.items()
+        for panel, none in shown.items()
     ]
