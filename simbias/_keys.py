@@ -46,6 +46,7 @@ STREAMS = (
     "fresh labels",
     "fresh flips",
     "directions",
+    "noisy select",
 )
 
 

@@ -257,6 +257,7 @@ QUANTITIES = Registry(
             ),
             "quantities.along_training": (
                 "noise_scale", "exceptions_late", "flips_late", "best_accuracy",
+                "exceptions_forgotten", "flips_forgotten", "stopping_gain",
             ),
             "bounds.quantities": (
                 "held_out_points",

@@ -112,6 +112,11 @@ ENTRANCES = {
         given.stack, resolution=20, contexts=8, coordinates=[1]
     ),
     "validation.learning_auc": lambda given: validation.learning_auc(given.stack),
+    "validation.forgetting_times": lambda given: validation.forgetting_times(given.stack),
+    "validation.forgetting_auc": lambda given: validation.forgetting_auc(
+        given.stack, "exceptions", "others"
+    ),
+    "validation.stopped": lambda given: validation.stopped(given.stack, "none"),
     "validation.noise_scale": lambda given: validation.noise_scale(given.stack),
     "validation.measure_islands": lambda given: validation.measure_islands(
         given.stack, sample=2, directions=2

@@ -6,15 +6,17 @@ import numpy as np
 
 from simbias._checks import known
 from simbias.models import panel
-from simbias.quantities.learned import best_checks
 from simbias.quantities.quantity import Argument, quantity
 from simbias.quantities.subject import Subject
 from simbias.stats.estimate import Estimate
 from simbias.training.cell import Cell
+from simbias.validation.forgetting import check_second, forgetting_auc
 from simbias.validation.learning_times import KINDS, check_learning, learning_auc
 from simbias.validation.noise_scale import MOMENTS
 from simbias.validation.noise_scale import noise_scale as measured
+from simbias.validation.paired import paired
 from simbias.validation.risk import errors
+from simbias.validation.stopping import WAYS, check_way, stopped
 
 
 def _control(kind: str) -> Argument:
@@ -53,9 +55,45 @@ def flips_late(subject: Subject, control: str) -> np.ndarray:
     return learning_auc(subject.stack, "flips", control)
 
 
+def _forgotten(kind: str) -> Argument:
+    """The points beside which those of a kind are forgotten."""
+    late = _control(kind)
+
+    def suits(cell: Cell, control: str) -> None:
+        check_learning(cell, kind, control)
+        check_second(cell)
+
+    return late._replace(suits=suits)
+
+
+@quantity(0, 1, needs=("network", "exceptions"), argument=_forgotten("exceptions"))
+def exceptions_forgotten(subject: Subject, control: str) -> np.ndarray:
+    """Probability that an exception is forgotten, on a second set, before a point of a control."""
+    return forgetting_auc(subject.stack, "exceptions", control)
+
+
+@quantity(0, 1, needs=("network", "noisy labels"), argument=_forgotten("flips"))
+def flips_forgotten(subject: Subject, control: str) -> np.ndarray:
+    """Probability that a flipped label is forgotten, on a second set, before one of a control."""
+    return forgetting_auc(subject.stack, "flips", control)
+
+
+@quantity(
+    -1,
+    1,
+    needs=("network", "coordinates", "two classes"),
+    interval="product of two Clopper-Pearson",
+    argument=Argument("way", lambda name: known("argument", name, WAYS), check_way),
+)
+def stopping_gain(subject: Subject, way: str) -> Estimate:
+    """Risk at the last check less risk where a way of stopping keeps the network."""
+    pairs = paired(subject.stack, stopped(subject.stack, way), points=subject.n_certify)
+    return pairs.difference(subject.confidence)
+
+
 @quantity(0, 1, needs=("network",), interval="Clopper-Pearson", column="none")
 def best_accuracy(subject: Subject) -> Estimate:
     """Accuracy on fresh draws at the best check by select accuracy."""
-    best = panel(best_checks(subject.stack))
+    best = panel(stopped(subject.stack))
     value, low, high = errors(best, subject.n_certify, subject.confidence)
     return Estimate(1 - value, 1 - high, 1 - low)

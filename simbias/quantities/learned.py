@@ -8,9 +8,7 @@ import jax
 import numpy as np
 
 from simbias._checks import known
-from simbias._types import Params
 from simbias.models import panel
-from simbias.parallel import stacked
 from simbias.quantities.quantity import Argument, quantity
 from simbias.quantities.subject import Subject
 from simbias.stats.binomial import clopper_pearson
@@ -19,7 +17,6 @@ from simbias.tasks.block_task import block_task
 from simbias.tasks.shifts import BENIGN, SHIFTS, possible_shifts, read_shift, shifted
 from simbias.training.cell import Cell
 from simbias.training.fit import TRACE
-from simbias.training.stack import Stack, replay
 from simbias.validation import (
     control,
     faults,
@@ -33,6 +30,7 @@ from simbias.validation.controls import RULES
 from simbias.validation.corruption import CORRUPTIONS
 from simbias.validation.paired import paired
 from simbias.validation.risk import count
+from simbias.validation.stopping import stopped
 from simbias.validation.transition import EXCESS, first_update, settled
 
 _COUNTED = "Clopper-Pearson"
@@ -152,7 +150,7 @@ def seed_agreement(subject: Subject, kind: str) -> Estimate:
 def early_stopping_gain(subject: Subject) -> Estimate:
     """Risk at the last check less risk at the best by select accuracy, on the same points."""
     stack = subject.stack
-    pairs = paired(stack, best_checks(stack), points=subject.n_certify)
+    pairs = paired(stack, stopped(stack), points=subject.n_certify)
     return pairs.difference(subject.confidence)
 
 
@@ -162,32 +160,13 @@ def early_stopping_difference(subject: Subject) -> np.ndarray:
 
     Of independent points any order is as likely as any other given the counts, so one is drawn.
     """
-    pairs = paired(subject.stack, best_checks(subject.stack), points=subject.n_certify)
+    pairs = paired(subject.stack, stopped(subject.stack), points=subject.n_certify)
     if not pairs.points[0]:
         return np.full(subject.n_certify, np.nan)
     worse, better = int(pairs.first_errs[0]), int(pairs.second_errs[0])
     values = np.zeros(subject.n_certify)
     values[:worse], values[worse : worse + better] = 1, -1
     return np.random.default_rng(subject.stack.seeds[0]).permutation(values)
-
-
-def best_checks(stack: Stack) -> Stack:
-    """The networks of a stack at their best check, trained again up to there.
-
-    The best check is the first of those with the highest accuracy on select draws, which have the
-    noise of the task and are independent of the draws that certify.
-    """
-    updates, select = TRACE.index("updates"), TRACE.index("select_accuracy")
-    best = [int(trace[np.argmax(trace[:, select]), updates]) for trace in stack.traces]
-    by_update: dict[int, list[int]] = {}
-    for i, update in enumerate(best):
-        by_update.setdefault(update, []).append(i)
-    params: dict[int, Params] = {}
-    for update, members in by_update.items():
-        earlier = replay(stack.cell, update, seeds=[stack.seeds[i] for i in members])
-        for place, i in enumerate(members):
-            params[i] = jax.tree.map(lambda leaf, place=place: leaf[place], earlier.params)
-    return replace(stack, params=stacked([params[i] for i in range(len(stack))]))
 
 
 @quantity(

@@ -77,7 +77,18 @@ class AlteredJob(NamedTuple):
     replaced: int | None = None
 
 
-AnyJob = TypeVar("AnyJob", Job, MaskedJob, AlteredJob)
+class SecondJob(NamedTuple):
+    """One network to train on a second set of the seed: the points that follow its training set."""
+
+    cell: Cell
+    seed: int
+    mask: None = None
+    coins: None = None
+    replaced: None = None
+    second: bool = True
+
+
+AnyJob = TypeVar("AnyJob", Job, MaskedJob, AlteredJob, SecondJob)
 
 
 @dataclass
@@ -196,7 +207,7 @@ def _param_bytes(network: Network, shape: tuple[int, ...], classes: int) -> floa
 
 
 @pinned
-def check_snapshot(job: Job | MaskedJob | AlteredJob, snapshot: Snapshot) -> None:
+def check_snapshot(job: Job | MaskedJob | AlteredJob | SecondJob, snapshot: Snapshot) -> None:
     """Raise DrawsError where training would go on with another training set."""
     if snapshot.draws:
         problem = problem_of(*job)

@@ -47,7 +47,8 @@ class TrainingProblem(NamedTuple):
     the supersample drawn from this key, and ``keys`` are those of the mask. ``coins``: the key of
     coin flips in place of the labels. ``replaced``: the position of a training point in whose place
     there is another draw (one outside the set: of none). ``label_noise``: the law of labels; None
-    where they are the task's.
+    where they are the task's. ``first``: the training set is the points from this place on of a set
+    twice as large, which begins with the seed's own; None: it is the seed's own.
     """
 
     keys: Keys
@@ -64,11 +65,13 @@ class TrainingProblem(NamedTuple):
     coins: UInt[AnyArray, " words"] | None = None
     replaced: Int[AnyArray, ""] | None = None
     label_noise: NoiseLaw | None = None
+    first: Int[AnyArray, ""] | None = None
 
     @property
     def own_set(self) -> bool:
         """Whether the training set is that of the seed, unaltered."""
-        return self.supersample is None and self.coins is None and self.replaced is None
+        altered = (self.supersample, self.coins, self.replaced, self.first)
+        return all(part is None for part in altered)
 
 
 @pinned
@@ -78,8 +81,9 @@ def problem_of(
     mask: int | None = None,
     coins: int | None = None,
     replaced: int | None = None,
+    second: bool = False,
 ) -> TrainingProblem:
-    """The traced part of a network, as NumPy arrays; see ``MaskedJob`` and ``AlteredJob``."""
+    """The traced part of a network, as NumPy arrays; see the jobs of ``simbias.training.jobs``."""
     stop = cell.stop
     identities = {
         "data": cell.task_identity,
@@ -112,6 +116,7 @@ def problem_of(
         label_noise=None
         if cell.label_noise is None
         else cell.label_noise.arrays(cell.task.classes),
+        first=np.int32(cell.n_train) if second else None,
     )
 
 
@@ -155,6 +160,12 @@ def draw_training_set(
         supersample = draw_supersample(draw, problem, n_train)
         masked: Points = jax.tree.map(lambda part: part[rows], supersample)
         return masked
+    if problem.first is not None:
+        both = draw_training_set(draw, problem._replace(first=None), 2 * n_train)
+        later: Points = jax.tree.map(
+            lambda part: jax.lax.dynamic_slice_in_dim(part, problem.first, n_train), both
+        )
+        return later
     noise = problem.label_noise
     copies = noise.labels.clean.shape[0] if isinstance(noise, Fixed | Realised) else 1
     inputs = -(-n_train // copies) if isinstance(noise, Fixed) else n_train

@@ -108,6 +108,11 @@ class Stop:
         )
 
     @property
+    def checks(self) -> list[int]:
+        """The updates at which there are checks."""
+        return [update for update in range(1, self.max_updates + 1) if self.checked_at(update)]
+
+    @property
     def settings(self) -> Settings:
         """Its values as plain data."""
         return asdict(self)

@@ -14,6 +14,7 @@ from simbias.validation.controls import control
 from simbias.validation.corruption import CorruptionReport, measure_corruption
 from simbias.validation.exceptions import Ledger
 from simbias.validation.flips import Flips
+from simbias.validation.forgetting import forgetting_auc, forgetting_times
 from simbias.validation.geometry import exact_risk
 from simbias.validation.grids import GridReport, measure_grids
 from simbias.validation.islands import IslandReport, measure_islands
@@ -22,6 +23,7 @@ from simbias.validation.noise_scale import noise_scale
 from simbias.validation.reliance import Reliance
 from simbias.validation.report import Report, validate
 from simbias.validation.sound import faults
+from simbias.validation.stopping import stopped
 from simbias.validation.visibility import NeededPoints, Visibility, measure_visibility
 
 __all__ = [
@@ -40,6 +42,8 @@ __all__ = [
     "control",
     "exact_risk",
     "faults",
+    "forgetting_auc",
+    "forgetting_times",
     "learning_auc",
     "measure_conflicts",
     "measure_corruption",
@@ -47,5 +51,6 @@ __all__ = [
     "measure_islands",
     "measure_visibility",
     "noise_scale",
+    "stopped",
     "validate",
 ]

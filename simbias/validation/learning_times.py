@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from simbias._checks import fail, instance, known
 from simbias._pinned import pinned
@@ -22,6 +22,7 @@ from simbias.validation.reliance import auc
 from simbias.validation.sound import faulty
 
 Chosen = Bool[np.ndarray, " rows"]
+NEVER = np.iinfo(np.int64).max  # later than any update
 
 
 class _Training(NamedTuple):
@@ -96,6 +97,23 @@ def learning_auc(
         True
     """
     instance("stack", stack, Stack)
+    since = stack.fitted_since.astype(np.int64)
+    return told_apart(stack, kind, control, np.where(since < 0, NEVER, since))
+
+
+def told_apart(
+    stack: Stack, kind: str, control: str, times: Int[np.ndarray, "seeds n_train"]
+) -> Float[np.ndarray, " seeds"]:
+    """The probability that a point of a kind has a later time than one of a control.
+
+    Args:
+        stack: the networks, of whose training points the times are.
+        kind, control: as for ``learning_auc``.
+        times: only their order counts; those that are equal count half.
+
+    Raises:
+        ValueError: as for ``learning_auc``.
+    """
     of_kind, controls = KINDS[known("kind", kind, KINDS)]
     beside = controls[known("control", control, controls)]
     check_learning(stack.cell, kind, control)
@@ -103,12 +121,10 @@ def learning_auc(
     for i in np.flatnonzero(~left_out):
         own = _training(stack, int(i))
         positive, negative = of_kind(own), beside(own)
-        since = stack.fitted_since[i].astype(np.int64)
-        time = np.where(since < 0, np.iinfo(np.int64).max, since)
         if positive.any() and negative.any():
             chosen = positive | negative
             # by their order: times that are never reached have no size
-            _, order = np.unique(time[chosen], return_inverse=True)
+            _, order = np.unique(times[i][chosen], return_inverse=True)
             areas[i] = auc(positive[chosen].astype(int), order.astype(float))
     return areas
 
