@@ -160,10 +160,11 @@ def draw_training_set(
         supersample = draw_supersample(draw, problem, n_train)
         masked: Points = jax.tree.map(lambda part: part[rows], supersample)
         return masked
-    if problem.first is not None:
+    first = problem.first
+    if first is not None:
         both = draw_training_set(draw, problem._replace(first=None), 2 * n_train)
         later: Points = jax.tree.map(
-            lambda part: jax.lax.dynamic_slice_in_dim(part, problem.first, n_train), both
+            lambda part: jax.lax.dynamic_slice_in_dim(part, first, n_train), both
         )
         return later
     noise = problem.label_noise
