@@ -256,8 +256,8 @@ QUANTITIES = Registry(
                 "edited_accuracy", "edit_switched", "dose_agreement", "decoded_beyond",
             ),
             "quantities.along_training": (
-                "noise_scale", "exceptions_late", "flips_late", "best_accuracy",
-                "exceptions_forgotten", "flips_forgotten", "stopping_gain",
+                "noise_scale", "label_noise_scale", "exceptions_late", "flips_late",
+                "best_accuracy", "exceptions_forgotten", "flips_forgotten", "stopping_gain",
             ),
             "bounds.quantities": (
                 "held_out_points",

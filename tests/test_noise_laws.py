@@ -158,6 +158,19 @@ def test_at_equal_logits_the_noise_scale_rises_as_the_square_of_one_plus_alpha(s
     assert (1 + scales) / (1 + alphas) ** 2 == pytest.approx((1 + scales[0]) / 4, rel=1e-4)
 
 
+def test_what_labels_make_of_the_mean_shrinks_exactly_whatever_the_logits(stack):
+    alphas = np.array([0, 3, 30])
+    noises = [LabelNoise(alpha=int(alpha)) for alpha in alphas]
+    whole, labels = (noise_scale(stack, noises, part=part)[0] for part in ("whole", "labels"))
+    # both have the noise tr(S); of the whole mean the rest is that of uniform labels
+    uniform = noise_scale(stack, [LabelNoise(alpha=1_000_000)])[0, 0]
+    signal = labels / labels[0] / (1 + alphas) ** 2  # tr(S) over that of clean labels
+    assert signal == pytest.approx(1, abs=0.25) and (whole <= uniform * 1.2).all()
+    assert labels[2] > 2 * whole[2]
+    with pytest.raises(ValueError, match="^part: unknown name 'half'"):
+        noise_scale(stack, part="half")
+
+
 def test_noise_scales_are_those_of_the_cell_s_own_noise_at_either_moment(stack):
     noisy = replace(stack, cell=replace(CELL, label_noise=LabelNoise(alpha=3, form="fresh")))
     assert noise_scale(noisy) == pytest.approx(noise_scale(stack, [LabelNoise(alpha=3)]))

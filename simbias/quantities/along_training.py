@@ -43,6 +43,18 @@ def noise_scale(subject: Subject, moment: str) -> np.ndarray:
     return measured(subject.stack, moment=moment)[:, 0]
 
 
+@quantity(
+    0,
+    math.inf,
+    unit="points",
+    needs=("network",),
+    argument=Argument("moment", lambda name: known("argument", name, MOMENTS)),
+)
+def label_noise_scale(subject: Subject, moment: str) -> np.ndarray:
+    """Batch at which that noise is as large as what labels make of the gradient's mean."""
+    return measured(subject.stack, moment=moment, part="labels")[:, 0]
+
+
 @quantity(0, 1, needs=("network", "exceptions"), argument=_control("exceptions"))
 def exceptions_late(subject: Subject, control: str) -> np.ndarray:
     """Probability that a training exception is learned later than a point of a control."""

@@ -8,8 +8,17 @@ square tr(S) / b, where S is the covariance of the gradients of single points. B
 the simple noise scale of S. McCandlish, J. Kaplan, D. Amodei and the OpenAI Dota Team, "An
 empirical model of large-batch training" (arXiv 1812.06162, 2018). Where labels are drawn anew for
 every batch, G and S follow from the law of the label at each point and the gradients of all its
-labels, with no draw. With alpha uniform labels for each clean one G is 1 / (1 + alpha) of the clean
-one, at equal logits, and S is about as large as before: the noise scale rises as (1 + alpha)^2.
+labels, with no draw.
+
+G is linear in the law of the label. With G_u of uniform labels and G_c of clean ones, alpha uniform
+labels for each clean one make it
+
+    G = G_u + (G_c - G_u) / (1 + alpha).
+
+Where all logits are equal G_u is 0, and the noise scale rises as (1 + alpha)^2, as S is about as
+large as before. Elsewhere G_u is what takes the network's own logits away, at whatever noise, and
+the noise scale levels off. What labels make of the mean is G - G_u, which is 1 / (1 + alpha) of the
+clean one exactly: of this part the noise scale is tr(S) / |G - G_u|^2.
 """
 
 from collections.abc import Sequence
@@ -33,12 +42,17 @@ from simbias.training.stack import Stack
 from simbias.validation.sound import faulty
 
 MOMENTS = ("initial", "final")
+PARTS = ("whole", "labels")
 _ROWS = 50  # points whose gradients are held at once, for every label each
 
 
 @pinned
 def noise_scale(
-    stack: Stack, noises: Sequence[LabelNoise] | None = None, *, moment: str = "initial"
+    stack: Stack,
+    noises: Sequence[LabelNoise] | None = None,
+    *,
+    moment: str = "initial",
+    part: str = "whole",
 ) -> Float[np.ndarray, "seeds noises"]:
     """The noise scale of each network's gradient, with labels drawn anew for every batch.
 
@@ -48,14 +62,16 @@ def noise_scale(
         stack: the networks.
         noises: laws of the label; default: that of the stack's cell.
         moment: ``"initial"``, before the first update, or ``"final"``.
+        part: of the mean gradient that the noise is held against, ``"whole"``, or ``"labels"``:
+            less the mean gradient of uniform labels.
 
     Returns:
         Points of a batch, (seeds, noises); NaN for networks without finite weights, infinite where
-        the mean gradient vanishes.
+        that part vanishes.
 
     Raises:
-        ValueError: an unknown moment, initial parameters that are not known, or noise of another
-            number of classes.
+        ValueError: an unknown moment or part, initial parameters that are not known, or noise
+            of another number of classes.
 
     Examples:
         >>> import simbias
@@ -73,6 +89,8 @@ def noise_scale(
     if params is None:
         raise fail("moment", moment, "final: the initial parameters are not known")
     own = LabelNoise(alpha=0) if cell.label_noise is None else cell.label_noise
+    uniform = np.full((cell.task.classes, cell.task.classes), 1 / cell.task.classes)
+    less = uniform if known("part", part, PARTS) == "labels" else np.zeros_like(uniform)
     laws = [noise.law(cell.task.classes) for noise in each("noises", noises or [own], LabelNoise)]
     scales = np.full((len(stack), len(laws)), np.nan)
     for i in np.flatnonzero(~faulty(stack)):
@@ -85,10 +103,13 @@ def noise_scale(
             cell.network, cell.loss, cell.task.classes, weights, points.x, points.y
         )
         for place, law in enumerate(laws):
-            mean = np.tensordot(law, np.asarray(sums, np.float64), axes=2) / len(points.y)
+            whole, signal = (
+                np.tensordot(of, np.asarray(sums, np.float64), axes=2) / len(points.y)
+                for of in (law, law - less)
+            )
             second = float((law * np.asarray(squares, np.float64)).sum()) / len(points.y)
-            signal = float(mean @ mean)
-            scales[i, place] = (second - signal) / signal if signal else np.inf
+            size = float(signal @ signal)
+            scales[i, place] = (second - float(whole @ whole)) / size if size else np.inf
     return scales
 
 
