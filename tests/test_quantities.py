@@ -20,7 +20,6 @@ from simbias.bounds.quantities import evaluations
 from simbias.claims.grammar import parse
 from simbias.experiments.classify import NETWORKS, NUMBERS
 from simbias.quantities import Subject, Unit, declared, learned, settings, unit_named, units
-from simbias.quantities.learned import best_checks
 from simbias.registry import QUANTITIES
 from simbias.stats.held_out import points_to_exclude
 from simbias.tasks import LabelNoise, blocks
@@ -31,7 +30,7 @@ from simbias.training import Cell
 from simbias.training.fit import TRACE
 from simbias.training.jobs import Job, train_jobs
 from simbias.training.stack import assemble, replay
-from simbias.validation import control
+from simbias.validation import control, stopped, stopping
 
 POINTS, CONFIDENCE, SEEDS = 2000, 0.999, 4
 BEST = (100, 50, 100, 50)  # updates of each network's best check, as the traces are made to say
@@ -48,6 +47,7 @@ ARGUMENTS = {
     "layer": ["last"],
     "moment": ["initial", "final"],
     "control": ["others"],
+    "way": ["none"],
 }
 
 
@@ -65,7 +65,7 @@ def arguments(quantity):
 # of lineages only, see test_lineages; of flipped labels only, see test_learning_times
 APART = (
     "early_stopping_difference", "island_excess", "ensemble_gain", "lineage_mean",
-    "lineage_misfit", "lineage_value", "flips_late",
+    "lineage_misfit", "lineage_value", "flips_late", "flips_forgotten",
 )  # fmt: skip
 EVERY = [
     (name, given)
@@ -345,7 +345,7 @@ def test_a_network_without_checks_has_no_transition(controls):
 
 
 def test_the_best_check_is_the_network_as_it_was_there(stack):
-    best = best_checks(stack)
+    best = stopped(stack)
     for i, (seed, updates) in enumerate(zip(stack.seeds, BEST, strict=True)):
         assert int(stack.traces[i][np.argmax(stack.traces[i][:, 3]), 0]) == updates
         pair = [seed, (seed + 2) % SEEDS]  # two networks a call, as in training
@@ -365,18 +365,18 @@ def test_of_equally_good_checks_the_first_is_the_best(stack, monkeypatch):
         asked.append((updates, seeds))
         return stack.some(seeds)
 
-    monkeypatch.setattr(learned, "replay", earlier)
+    monkeypatch.setattr(stopping, "replay", earlier)
     tied = with_select(
         stack, [[0.9, 0.95, 0.95, 0.9], [0.9] * 4, [0.9, 0.9, 0.9, 1], [0.9, 0.95, 0.9, 0.95]]
     )
-    best_checks(tied)
+    stopped(tied)
     assert asked == [(100, [0, 3]), (50, [1]), (200, [2])]
 
 
 def test_early_stopping_gains_what_the_last_check_errs_more(subject, stack):
     gain = measured(subject, "early_stopping_gain")
     # by other points: the two risks, each with its own interval
-    last, best = measured(subject, "risk"), validate(best_checks(stack), n_certify=POINTS).risk
+    last, best = measured(subject, "risk"), validate(stopped(stack), n_certify=POINTS).risk
     assert (last.low - best.high <= gain.value).all() and (gain.value <= last.high - best.low).all()
     points = measured(subject, "early_stopping_difference")
     assert [part.shape for part in points] == [(POINTS,)] * 3
@@ -397,7 +397,7 @@ def test_a_network_whose_last_check_is_its_best_gains_nothing(stack):
 def test_points_of_a_network_come_in_no_order(stack, controls, monkeypatch):
     # planted: the last check follows the simple rule, the best one the achievable one
     simple, achievable = (controls[rule].stack for rule in ("simple", "achievable"))
-    monkeypatch.setattr(learned, "best_checks", lambda stack: achievable)
+    monkeypatch.setattr(learned, "stopped", lambda stack: achievable)
     subject = Subject(simple, n_certify=POINTS, confidence=CONFIDENCE)
     values = measured(subject, "early_stopping_difference").value
     errors = int(values.sum())
