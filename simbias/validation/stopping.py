@@ -71,7 +71,9 @@ def stopped(stack: Stack, way: str = "clean") -> Stack:
         places = [patient(own) if way == "patient" else int(np.argmax(own)) for own in accuracies]
     else:
         places = _asked(stack, way)
-    updates = [int(t[place, _UPDATES]) for t, place in zip(stack.traces, places, strict=True)]
+    updates = [
+        int(trace[place, _UPDATES]) for trace, place in zip(stack.traces, places, strict=True)
+    ]
     by_update: dict[int, list[int]] = {}
     for i, update in enumerate(updates):
         by_update.setdefault(update, []).append(i)
@@ -133,8 +135,8 @@ def _asked(stack: Stack, way: str) -> list[int]:
     """The place of the check at which each network is kept, by what it answers at all of them."""
     cell, jobs = stack.cell, [Job(stack.cell, seed) for seed in stack.seeds]
     program, problems = fit.program(cell, N_SELECT), [problem_of(*job) for job in jobs]
-    known_labels: dict[int, np.ndarray] = {}
-    said: list[list[float]] = [[] for _ in jobs]
+    labels_before: dict[int, np.ndarray] = {}
+    seen: list[list[float]] = [[] for _ in jobs]
     for update, snapshots in course(jobs):
         for i, job in enumerate(jobs):
             if int(snapshots[job].state.updates) < update:  # it ended before
@@ -142,17 +144,17 @@ def _asked(stack: Stack, way: str) -> list[int]:
             params = fit.evaluated(program, problems[i], snapshots[job].state)
             if way == "noisy":
                 answers, clean = map(np.asarray, _select_answers(program, problems[i], params))
-                if i not in known_labels:
-                    known_labels[i] = _noisy(cell, problems[i], clean)
-                said[i].append(float((answers == known_labels[i]).mean()))
+                if i not in labels_before:
+                    labels_before[i] = _noisy(cell, problems[i], clean)
+                seen[i].append(float((answers == labels_before[i]).mean()))
             else:
                 answers = np.asarray(_train_answers(program, problems[i], params))
-                changed = i in known_labels and (answers != known_labels[i]).sum()
-                said[i].append(float(changed) if i in known_labels else len(answers))
-                known_labels[i] = answers
+                changed = i in labels_before and (answers != labels_before[i]).sum()
+                seen[i].append(float(changed) if i in labels_before else len(answers))
+                labels_before[i] = answers
     if way == "noisy":
-        return [int(np.argmax(own)) for own in said]
-    return [first_minimum(np.array(own)) for own in said]
+        return [int(np.argmax(own)) for own in seen]
+    return [first_minimum(np.array(own)) for own in seen]
 
 
 def _noisy(
