@@ -28,6 +28,7 @@ _ROOMS = (
     "methods",
     "models",
     "networks",
+    "pages",
     "papers",
     "plots",
     "quantities",

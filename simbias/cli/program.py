@@ -10,7 +10,7 @@ from simbias.cli.argue import argue
 from simbias.cli.names import doctor, info, list_
 from simbias.cli.parser import Verbs, parse
 from simbias.cli.reproduce import reproduce
-from simbias.cli.results import export, plot, query, table
+from simbias.cli.results import export, plot, query, report, table
 from simbias.cli.runs import run, status, tune
 from simbias.cli.theory import bounds, claims
 
@@ -22,6 +22,7 @@ VERBS: Verbs = {
     "status": status,
     "table": table,
     "plot": plot,
+    "report": report,
     "bounds": bounds,
     "claims": claims,
     "argue": argue,

@@ -1,4 +1,4 @@
-"""The verbs that show what a run holds: table, plot, export, query."""
+"""The verbs that show what a run holds: table, plot, report, export, query."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from simbias._checks import fail, known
 from simbias._escape import csv_text, json_text
 from simbias._process import DONE, print_error
-from simbias.cli.shared import Directory, Sql, open_store, start_jax
+from simbias.cli.shared import Directories, Directory, Sql, open_store, start_jax
 from simbias.console import make_console, print_table, print_text
 from simbias.registry import REGISTRIES
 
@@ -67,6 +67,37 @@ def plot(
     chosen = Chosen(store, cell, seed, coordinate, note=print_error)
     for path in draw(chosen, None if kind == "all" else [kind]):
         print(path)
+    return DONE
+
+
+def report(
+    directories: Directories,
+    /,
+    out: Path | None = None,
+    networks: int = 4,
+    replays: int = 0,
+    cores: int | None = None,
+) -> int:
+    """Write one HTML file that shows a run, or two side by side, and opens anywhere.
+
+    Args:
+        directories: run directories; of two, their differences come first.
+        out: the file; default: report.html in the first directory, of several report-NAME.html.
+        networks: most networks of a run in the boundary explorer.
+        replays: checks along training at which the explorer shows these, beside the first and the
+            last; each trains them again.
+        cores: CPU cores to compute on; default: all that the process may use.
+    """
+    if not directories:
+        raise fail("DIR", "none", "at least one run directory")
+    stores = [open_store(directory) for directory in directories]
+    start_jax(cores)
+    from simbias.pages import page
+
+    others = "".join(f"-{directory.resolve().name}" for directory in directories[1:])
+    path = out or directories[0] / f"report{others}.html"
+    stores[0].write_text(path, page(directories, networks=networks, replays=replays))
+    print(path)
     return DONE
 
 

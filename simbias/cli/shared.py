@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Suite = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SUITE")]
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
 Directory = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
+Directories = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
 Sql = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SQL")]
 Words = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="WORD")]
 Kind = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="KIND")]

@@ -27,12 +27,14 @@ from simbias._types import Keywords
 from simbias.models.classifier import Classifier, Traced
 from simbias.models.panel import Panel, panel
 from simbias.plots._room import Room, wrapped
+from simbias.plots._svg import page_svg
 from simbias.tasks.task import numbers_of
 from simbias.training.stack import Stack
 from simbias.training.words import task_words
 
 SINGLE, DOUBLE = 3.5, 7.0  # widths of one and of two columns of a paper, inches
 DPI = 300
+_DPI_OF_PAGE = 150  # of what is no line in a page, and of pictures in a notebook
 
 BLACK, GREY = "#000000", "#7F7F7F"
 BLUE, SKY, GREEN = "#0072B2", "#56B4E9", "#009E73"
@@ -63,11 +65,14 @@ _LOOK: Keywords = {
     "lines.linewidth": 1.2,
     "figure.facecolor": "white",
     "pdf.fonttype": 42,  # text stays text
+    "svg.fonttype": "none",
+    "svg.hashsalt": "simbias",  # else names in a file differ from one to the next
 }
 _NO_METADATA: dict[str, dict[str, None]] = {
     ".png": {"Software": None},
     ".pdf": {"Creator": None, "Producer": None, "CreationDate": None},
 }
+_OF_SVG: dict[str, None] = {"Creator": None, "Date": None}
 
 
 class Display(ABC):
@@ -151,9 +156,7 @@ class Display(ABC):
         path = place("path", path)
         if path.suffix.lower() not in _NO_METADATA:
             raise fail("path", str(path), "a file name that ends in .png or .pdf")
-        figure = self.plot().figure_ if self.figure_ is None else self.figure_
-        assert figure is not None  # it was drawn on
-        files = {path: _rendered(figure, path.suffix.lower(), whole("dpi", dpi))}
+        files = {path: _rendered(self._drawn(), path.suffix.lower(), whole("dpi", dpi))}
         tables = self.tables()
         for name, table in tables.items():
             stem = path.stem if len(tables) == 1 else f"{path.stem}-{name}"
@@ -161,6 +164,33 @@ class Display(ABC):
         for target, content in files.items():
             _write(target, content)
         return list(files)
+
+    def svg(self, prefix: str = "figure") -> str:
+        """The figure as an ``<svg>`` element, which stands in an HTML page as it is.
+
+        It has no styles, scripts or links, so that a strict content security policy lets it be.
+
+        Args:
+            prefix: begins every id in it: figures of one page need prefixes of their own.
+        """
+        buffer = BytesIO()
+        with look():
+            self._drawn().savefig(buffer, format="svg", dpi=_DPI_OF_PAGE, metadata=_OF_SVG)
+        return page_svg(buffer.getvalue().decode(), prefix)
+
+    def csv(self) -> dict[str, str]:
+        """The plotted data as the text of a CSV file, by the name of the table."""
+        return {name: _csv(table).decode() for name, table in self.tables().items()}
+
+    def _repr_png_(self) -> bytes:
+        """The figure, as a notebook shows it."""
+        return _rendered(self._drawn(), ".png", _DPI_OF_PAGE)
+
+    def _drawn(self) -> Figure:
+        """The figure that was drawn on, or a new one."""
+        figure = self.plot().figure_ if self.figure_ is None else self.figure_
+        assert figure is not None  # it was drawn on
+        return figure
 
     @abstractmethod
     def tables(self) -> dict[str, Table]:

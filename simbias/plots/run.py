@@ -1,7 +1,7 @@
 """The figures of a run directory: which displays, from which networks, under which names."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,13 +114,29 @@ def draw(chosen: Chosen, kinds: Sequence[str] | None = None) -> list[Path]:
             figure of what the run has not (``Absent``).
         StoreError: no network is a classifier, or a file cannot be read.
     """
+    written: list[Path] = []
+    for _, name, display in displays(chosen, kinds):
+        folder = chosen.store.directory / "figures"
+        folder.mkdir(exist_ok=True)
+        for suffix in (".png", ".pdf"):
+            written += display.save(folder / f"{name}{suffix}")
+    return list(dict.fromkeys(written))
+
+
+def displays(
+    chosen: Chosen, kinds: Sequence[str] | None = None
+) -> Iterator[tuple[str, str, Display]]:
+    """The figures that ``draw`` draws: the kind, the stem of the file and the display of each.
+
+    Raises:
+        ValueError, StoreError: as ``draw``.
+    """
     store, note = chosen.store, chosen.note
     for kind in kinds or ():
         known("kind", kind, FIGURES.names())
     if chosen.cell is not None or not read_verdicts(store):  # of claims without networks
         anything(store, chosen.cell)  # raises where there is nothing to draw
     default_kinds = [name for name in FIGURES.names() if name not in _SLOW]
-    written: list[Path] = []
     for kind in default_kinds if kinds is None else kinds:
         try:
             name, display = FIGURES.factory(kind)(chosen)
@@ -132,11 +148,7 @@ def draw(chosen: Chosen, kinds: Sequence[str] | None = None) -> list[Path]:
                 raise
             note(no_figure(kind, error))
             continue
-        folder = store.directory / "figures"
-        folder.mkdir(exist_ok=True)
-        for suffix in (".png", ".pdf"):
-            written += display.save(folder / f"{name}{suffix}")
-    return list(dict.fromkeys(written))
+        yield kind, name, display
 
 
 def no_figure(kind: str, error: Exception) -> str:

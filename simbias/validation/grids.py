@@ -66,7 +66,7 @@ class GridReport:
         majority_cuts: changes of the majority over the lines, as in ``rays.majority_changes``.
         achievable_cuts: cuts of the achievable rule on each coordinate.
         slabs: every coordinate outside the simple set that attains the Bayes risk: a network may
-            have learned any of them.
+            have learned any of them; or those of the planes, where no others were asked for.
         slab_cuts: ``majority_cuts`` on each of them, (seeds, slabs).
         distances: mean and Hausdorff distance between the learned and the achievable boundary in
             the planes of the first contexts, input units, (seeds, coordinates, planes, 2); NaN
@@ -123,6 +123,7 @@ def measure_grids(
     contexts: int = 128,
     planes: int = 4,
     confidence: float = CONFIDENCE,
+    every_slab: bool = True,
 ) -> GridReport:
     """Evaluate every classifier on grids over planes of the simple and a slab coordinate.
 
@@ -138,6 +139,8 @@ def measure_grids(
         contexts: number of contexts of each classifier, even.
         planes: contexts in whose planes the boundary's distance is measured.
         confidence: coverage of each two-sided interval, in (0, 1).
+        every_slab: whether ``slabs`` are all of the task, which takes seconds where they are many,
+            or those of the planes.
 
     Raises:
         ValueError: an argument out of range, or a task without a simple set.
@@ -182,7 +185,9 @@ def measure_grids(
         [measure_cuts(classifiers, i, (simple, rule), x, planes) for rule in rules]
         for i, x in enumerate(lines)
     ]
-    slabs, slab_cuts = count_slab_cuts(classifiers, lines)
+    slabs, slab_cuts = count_slab_cuts(
+        classifiers, lines, None if every_slab else [rule.coordinate for rule in rules]
+    )
     counts, worth, majority, distances = (
         np.array([[getattr(cuts, name) for cuts in row] for row in measured])
         for name in Cuts._fields
@@ -213,13 +218,16 @@ def measure_grids(
 
 @pinned
 def count_slab_cuts(
-    learned: Stack | Panel, lines: Sequence[Float[np.ndarray, "lines dim"]] | None = None
+    learned: Stack | Panel,
+    lines: Sequence[Float[np.ndarray, "lines dim"]] | None = None,
+    coordinates: Sequence[int] | None = None,
 ) -> tuple[tuple[int, ...], Float[np.ndarray, "seeds slabs"]]:
     """The slab coordinates of a task, and each classifier's majority cuts along them.
 
     Args:
         learned: trained networks, or a panel of classifiers, on a task with a simple set.
-        drawn: the contexts of each classifier, from ``draw_lines``; default 128 for each.
+        lines: the contexts of each classifier, from ``draw_lines``; default 128 for each.
+        coordinates: slab coordinates; default: every one.
     """
     classifiers = panel(learned)
     task = classifiers.block_task
@@ -229,7 +237,7 @@ def count_slab_cuts(
         lines = [
             draw_lines(classifiers, i, simple.coordinate, 128) for i in range(len(classifiers))
         ]
-    slabs = slab_coordinates(task, None, most=task.dim)
+    slabs = slab_coordinates(task, coordinates, most=task.dim)
     rules = [(simple, achievable_rule(task, j)) for j in slabs]
     majorities = [
         [measure_cuts(classifiers, i, pair, x, 0).majority for pair in rules]

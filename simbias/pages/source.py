@@ -1,0 +1,87 @@
+"""A run as a page reads it: each part once, and what could not be read, with the reason."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from simbias._types import TableRow
+from simbias.plots.run import Bounded
+from simbias.results import Standing, Store, Summary, leaderboard, summarise
+from simbias.results.bounds import read_all
+from simbias.results.claims import read_evidence, read_verdicts
+
+Part = TypeVar("Part")
+
+
+@dataclass
+class PageSource:
+    """A run that a page is made of.
+
+    Attributes:
+        store: the run directory, whose ``note`` should be that of ``reading``.
+        prefix: begins the names of its parts within the page.
+        networks: most networks in the boundary explorer.
+        replays: checks between the first and the last update at which networks are shown, too.
+        notes: what could not be read or drawn, a line each.
+    """
+
+    store: Store
+    prefix: str
+    networks: int = 4
+    replays: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def reading(cls, directory: Path, prefix: str, networks: int, replays: int) -> "PageSource":
+        """The run of a directory; raises ValueError where it is none."""
+        notes: list[str] = []
+        store = Store(directory, note=notes.append)
+        return cls(store, prefix, networks, replays, notes)
+
+    @property
+    def title(self) -> str:
+        """The run in words."""
+        config = self.store.config() or {}
+        return f"{config.get('suite', 'run')} {config.get('preset', '')}".strip()
+
+    @cached_property
+    def summaries(self) -> list[Summary]:
+        """Each cell over its seeds."""
+        return self._or_none(lambda: summarise(self.store)) or []
+
+    @cached_property
+    def evaluations(self) -> Bounded:
+        """The latest evaluations of bounds, by cell."""
+        _, rows = self.store.query("SELECT count(*) FROM bounds")
+        return (self._or_none(lambda: read_all(self.store)) or []) if rows[0][0] else []
+
+    @cached_property
+    def verdicts(self) -> list[TableRow]:
+        """The verdicts, a row each."""
+        return read_verdicts(self.store)
+
+    @cached_property
+    def evidence(self) -> dict[str, list[TableRow]]:
+        """The units behind each verdict."""
+        return read_evidence(self.store)
+
+    @cached_property
+    def standings(self) -> list[Standing]:
+        """Learners side by side; none where no task has several."""
+        if not self.summaries:
+            return []
+        try:
+            standings = leaderboard(self.store)
+        except (ValueError, OSError):  # a run without learners is no fault
+            return []
+        return standings if any(standing.against for standing in standings) else []
+
+    def _or_none(self, read: Callable[[], Part]) -> Part | None:
+        """What a reading returns; None where it fails, which is noted."""
+        try:
+            return read()
+        except (ValueError, OSError) as error:
+            self.notes.append(" ".join(str(error).split()))
+            return None
