@@ -247,6 +247,7 @@ OTHERS = {
     "models": {"classifier", "edited", "estimator", "member", "panel", "torch_learner"},
     "networks": {"get"},
     "papers": {"judge", "load", "names", "reproduce", "reproductions"},
+    "pages": {"page"},
     "plots": {
         "bounds",
         "certify",

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from simbias import __version__
 from simbias._checks import fail, whole
+from simbias._pinned import pinned
 from simbias.pages.about import about, missing
 from simbias.pages.difference import difference
 from simbias.pages.drawn import figures
@@ -36,6 +37,7 @@ _PARTS: tuple[Callable[[PageSource], PageSection | None], ...] = (
 )  # fmt: skip
 
 
+@pinned
 def page(directories: Sequence[str | Path], *, networks: int = NETWORKS, replays: int = 0) -> str:
     """One or several runs as an HTML file that needs nothing beside it.
 
