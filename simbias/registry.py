@@ -158,6 +158,9 @@ SUITES = Registry(
         "noise": Entry(
             "simbias.suites:noise.toml", "labels that are mostly wrong, and three infinite batches"
         ),
+        "directions": Entry(
+            "simbias.suites:directions.toml", "edits of layers, and what networks know unused"
+        ),
         "prefer": Entry(
             "simbias.suites:prefer.toml", "networks and achievable solutions for bounds to prefer"
         ),
@@ -253,7 +256,9 @@ QUANTITIES = Registry(
                 "attacked_accuracy", "universal_share", "ensemble_gain", "sampled_accuracy",
             ),
             "quantities.directions": (
-                "edited_accuracy", "edit_switched", "dose_agreement", "decoded_beyond",
+                "edited_accuracy", "edit_switched", "edit_kept", "addition_residual",
+                "refitted_risk", "dose_agreement", "decoded_beyond", "decoded_before",
+                "seed_similarity",
             ),
             "quantities.along_training": (
                 "noise_scale", "label_noise_scale", "exceptions_late", "flips_late",
@@ -300,6 +305,10 @@ FIGURES = Registry(
     | {
         name: Entry(f"simbias.plots.laws:{name}_of", "")
         for name in ("lineages", "tails", "threshold", "degradation", "noise")
+    }
+    | {
+        name: Entry(f"simbias.plots.asked:{name}_of", "")
+        for name in ("doses", "effects", "decoded", "alike", "seeds")
     },
 )  # fmt: skip
 
@@ -309,7 +318,7 @@ EXPERIMENTS = Registry(
         name: Entry(
             f"simbias.experiments.{name}:{name}", ""
         )  # its summary stands where it is defined
-        for name in ("classify", "estimators", "solutions", "generations")
+        for name in ("classify", "estimators", "solutions", "generations", "directions")
     },
 )
 

@@ -1,5 +1,6 @@
 """Quantities of directions on networks whose hidden units are known."""
 
+import numpy as np
 import pytest
 
 import simbias
@@ -41,10 +42,59 @@ def test_what_is_decoded_is_beyond_a_random_network_where_slabs_are_read(subject
     assert (beyond["achievable"].low > 0.3).all() and (abs(beyond["simple"].value) < 0.08).all()
 
 
+@pytest.mark.parametrize("probe", ["linear", "shallow"])
+def test_slabs_are_decoded_from_what_reads_them_and_not_from_a_line(subjects, probe):
+    """The coordinate that the explicit network reads, beyond what a random layer keeps of it."""
+    beyond = {
+        rule: declared()["decoded_beyond"].compute(subject, "slab", probe, "last")
+        for rule, subject in subjects.items()
+    }
+    assert (beyond["achievable"].low > 0.1).all() and (beyond["simple"].high < 0).all()
+
+
+def test_the_features_of_slabs_allow_the_achievable_rule_and_those_of_a_line_do_not(subjects):
+    risk = {rule: declared()["refitted_risk"].compute(each) for rule, each in subjects.items()}
+    assert (risk["achievable"].high < 0.01).all() and (risk["simple"].low > 0.03).all()
+
+
+def test_what_an_edit_keeps_is_of_points_that_the_line_does_not_decide(subjects):
+    """A network of slabs changes no label with the line, one of the line alone all."""
+    kept, switched = (declared()[name].compute for name in ("edit_kept", "edit_switched"))
+    left = kept(subjects["achievable"], "add").value
+    np.testing.assert_allclose(left, 1 - switched(subjects["achievable"], "add").value)
+    assert np.isnan(kept(subjects["simple"], "add").value).all()
+
+
+def test_an_addition_leaves_the_part_of_an_ablation_that_is_variance(subjects):
+    residual = declared()["addition_residual"].compute(subjects["simple"])
+    assert ((residual.low < residual.value) & (residual.value < residual.high)).all()
+    assert (residual.low > 0.05).all() and (residual.high <= 1).all()
+
+
+def test_explicit_networks_of_two_seeds_are_the_same_solution(subjects):
+    alike = declared()["seed_similarity"].compute
+    for rule in ("simple", "achievable"):
+        said = alike(subjects[rule], "labels", "first", "last")
+        assert said.value.shape == (1,) and said.value[0] == 1
+        assert alike(subjects[rule], "cka", "first", "last").value[0] == pytest.approx(1)
+
+
+def test_what_is_decoded_before_a_transition_is_of_networks_at_half_of_it():
+    task, stop = simbias.tasks.get("noisy-lms-5", dim=2), simbias.Stop(max_updates=1000)
+    stack = simbias.train(task, simbias.MLP(16), simbias.sgd(), n_train=1000, seeds=2, stop=stop)
+    subject = Subject(stack, n_certify=1000, confidence=0.95)
+    until = declared()["transition_updates"].compute(subject).value
+    before = declared()["decoded_before"].compute(subject, "label", "linear", "last")
+    assert np.array_equal(np.isfinite(before.value), np.isfinite(until) & (until >= 400))
+
+
 @pytest.mark.parametrize("name, given, message", [
     ("edit_switched", ("ablat",), "edit: unknown name 'ablat', nearest: ablate"),
     ("decoded_beyond", ("labels", "linear", "last"), "target: unknown name 'labels', nearest"),
     ("decoded_beyond", ("label", "lineal", "last"), "probe: unknown name 'lineal', nearest: lin"),
+    ("edit_kept", ("substract",), "edit: unknown name 'substract', nearest: subtract"),
+    ("seed_similarity", ("ckas", "last", "last"), "measure: unknown name 'ckas', nearest: cka"),
+    ("seed_similarity", ("cka", "last", "lst"), "check: unknown name 'lst', nearest: last"),
     ("decoded_beyond", ("label", "linear", "lost"), "layer: unknown name 'lost', nearest: last"),
 ])  # fmt: skip
 def test_bad_arguments_are_refused_in_one_line(name, given, message):

@@ -150,9 +150,6 @@ ENTRANCES = {
     "directions.measure_effect": lambda given: directions.measure_effect(
         given.stack, models.edited(given.stack, abs), points=300
     ),
-    "directions.measure_kept": lambda given: directions.measure_kept(
-        given.stack, models.edited(given.stack, abs), points=300
-    ),
     "directions.others_decoded": lambda given: directions.others_decoded(given.stack, points=300),
     "directions.dose_response": lambda given: vars(
         directions.dose_response(

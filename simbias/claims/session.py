@@ -252,14 +252,15 @@ def _measure(
             continue
         words = ", ".join(dict.fromkeys(key.reference.quantity for key in keys))
         note(f"{batch.cell.name}, seeds {batch.seeds[0]} to {batch.seeds[-1]}: {words}")
-        shared = _subject(stack, batch, keys)
+        subjects: dict[Seeds, Subject] = {}  # pairs share what they can, too
         for key, units in keys.items():
             quantity = declared()[key.reference.quantity]
-            subject = shared
+            members = tuple(stack.seeds)
             if unit_named(quantity.of).seeds > 1:
-                members = stack.some([seed for seeds in units.values() for seed in seeds])
-                subject = _subject(members, batch, keys)
-            estimate = quantity.compute(subject, *key.reference.arguments)
+                members = tuple(seed for seeds in units.values() for seed in seeds)
+            if members not in subjects:
+                subjects[members] = _subject(stack.some(members), batch, keys)
+            estimate = quantity.compute(subjects[members], *key.reference.arguments)
             triples = zip(*(ends.tolist() for ends in estimate), strict=True)
             networks.keep(key, dict(zip(units, triples, strict=True)))
 

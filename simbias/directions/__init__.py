@@ -1,16 +1,18 @@
 """Directions in the activations of networks, and edits along them: additions, ablations, LEACE."""
 
 from simbias.directions.activity import Activity, activities
-from simbias.directions.counterfactual import Effect, counterfactual, measure_effect
-from simbias.directions.decoding import Decoded, decodability
+from simbias.directions.counterfactual import counterfactual
+from simbias.directions.decoding import TARGETS, Decoded, decodability, others_decoded
 from simbias.directions.directions import Directions, directions_of, find
 from simbias.directions.doses import (
+    DOSES,
     DoseResponse,
     PairQuality,
     dose_response,
     label_gap,
     quality_of_pairs,
 )
+from simbias.directions.effect import ZONES, Effect, equivalent, measure_effect
 from simbias.directions.erasure import Eraser, leace
 from simbias.directions.exact import residual_of_ablation, residual_of_addition, unit
 from simbias.directions.finder import Finder, get, names
@@ -23,6 +25,7 @@ from simbias.directions.finders import (
     probe,
 )
 from simbias.directions.interventions import (
+    INTERVENTIONS,
     Intervention,
     ablate,
     ablate_to_mean,
@@ -33,9 +36,21 @@ from simbias.directions.interventions import (
     resample,
     steer,
 )
-from simbias.directions.kept import Kept, equivalent, measure_kept, others_decoded
+from simbias.directions.refitting import refit_last_layer
+from simbias.directions.seeds import SeedsCompared, compare_seeds
+from simbias.directions.similarity import alignment, cka, procrustes
 
 __all__ = [
+    "DOSES",
+    "INTERVENTIONS",
+    "TARGETS",
+    "ZONES",
+    "SeedsCompared",
+    "compare_seeds",
+    "refit_last_layer",
+    "alignment",
+    "cka",
+    "procrustes",
     "Activity",
     "Decoded",
     "Directions",
@@ -44,7 +59,6 @@ __all__ = [
     "Eraser",
     "Finder",
     "Intervention",
-    "Kept",
     "PairQuality",
     "ablate",
     "ablate_to_mean",
@@ -66,7 +80,6 @@ __all__ = [
     "leace",
     "mean_difference",
     "measure_effect",
-    "measure_kept",
     "names",
     "others_decoded",
     "patch",

@@ -1,48 +1,20 @@
-"""What an intervention does beside what changing the input itself does.
+"""Inputs in which one coordinate is another: the reference for edits of what it is of.
 
 A coordinate of a block task is a number of the input, so what a network says when that coordinate
-alone is another is known exactly: the reference for edits that are to change what it is of.
+alone is another is known exactly.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import fail, real, whole
-from simbias._pinned import pinned
 from simbias._types import AnyArray
-from simbias.directions.activity import POINTS, fresh_points, two_classes
-from simbias.models.classifier import labels
+from simbias.directions.activity import two_classes
 from simbias.models.copies import Data
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
-from simbias.stats.binomial import clopper_pearson
-from simbias.stats.estimate import Estimate
-
-
-class Effect(NamedTuple):
-    """What an edit does to the labels that networks predict, as proportions of fresh points.
-
-    Attributes:
-        switched: whose label is another after the edit.
-        wanted: whose label is another where the coordinate is changed in the input.
-        agreed: whose label after the edit is that of the changed input.
-
-    Examples:
-        >>> import simbias
-        >>> data = simbias.data(simbias.tasks.get("noisy-lms-5", dim=4), n_train=1000)
-        >>> rule = simbias.models.panel(lambda x: x @ data.rotation[0], data)
-        >>> other = simbias.models.panel(lambda x: -(x @ data.rotation[0]), data)
-        >>> effect = simbias.directions.measure_effect(rule, other, points=500)
-        >>> [estimate.value.tolist() for estimate in effect]
-        [[1.0], [1.0], [1.0]]
-    """
-
-    switched: Estimate
-    wanted: Estimate
-    agreed: Estimate
 
 
 def mirrored(values: Float[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
@@ -103,48 +75,3 @@ def counterfactual(
     values = inputs @ row
     changed = inputs + (np.asarray(change(values)) - values)[:, None] * row
     return changed.astype(np.float32)
-
-
-@pinned
-def measure_effect(
-    learned: object,
-    edited: Panel,
-    data: Data = None,
-    *,
-    change: Callable[[np.ndarray], np.ndarray] = mirrored,
-    coordinate: int = 0,
-    points: int = POINTS,
-    confidence: float = 0.95,
-) -> Effect:
-    """Hold an edit of networks against what they say where the input itself is changed.
-
-    Args:
-        learned: a stack, or any classifiers.
-        edited: the same ones after an intervention.
-        data: for classifiers that do not know their training sets.
-        change, coordinate: see ``counterfactual``.
-        points: fresh points, that no direction was fitted to.
-        confidence: coverage of each interval (Clopper-Pearson).
-
-    Raises:
-        ValueError: panels of different networks, or an argument out of range.
-
-    Examples:
-        >>> import simbias
-        >>> data = simbias.data(simbias.tasks.get("noisy-lms-5", dim=4), n_train=1000)
-        >>> rule = simbias.models.panel(lambda x: x @ data.rotation[0], data)
-        >>> simbias.directions.measure_effect(rule, rule, points=500).agreed.value
-        array([0.])
-    """
-    classifiers, coverage = beside(learned, edited, data), coverage_of(confidence)
-    counts, rows = [], []
-    for member, after, data_set in zip(
-        classifiers.members, edited.members, classifiers.data, strict=True
-    ):
-        x = fresh_points(data_set, points, "certify").x
-        other = counterfactual(data_set, x, change, coordinate=coordinate)
-        before, moved, wanted = labels(member, x), labels(after, x), labels(member, other)
-        pairs = ((moved, before), (wanted, before))
-        counts.append([*(int((a != b).sum()) for a, b in pairs), int((moved == wanted).sum())])
-        rows.append(len(x))
-    return Effect(*(clopper_pearson(hits, np.array(rows), coverage) for hits in np.array(counts).T))

@@ -1,4 +1,4 @@
-"""What a hidden layer holds, used or not: the label, and which slab a coordinate lies in.
+"""What a hidden layer holds, used or not: the label, which slab a coordinate lies in, coordinates.
 
 Where the simple coordinate lies in its margin whatever the label, the label is decodable from the
 others alone (elsewhere a line tells it). Two controls say what a probe finds by itself: the layer
@@ -11,21 +11,25 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
-from simbias._checks import fail, known
+from simbias._checks import fail, known, whole
 from simbias._pinned import pinned
+from simbias._types import AnyArray
 from simbias.directions.activity import POINTS, fresh_points, hidden_layer, two_classes
 from simbias.directions.counterfactual import coverage_of
 from simbias.directions.probes import Problem, classify
 from simbias.models import Traced
+from simbias.models.classifier import labels
 from simbias.models.copies import Data
 from simbias.models.data import DataSet
 from simbias.models.panel import panel
 from simbias.networks import Network
 from simbias.stats.binomial import clopper_pearson, paired_difference
 from simbias.stats.estimate import Estimate
+from simbias.stats.student import half_width_of_mean
 from simbias.tasks.oracle import bayes_rule
 
 TARGETS = ("label", "slab")
+_BATCHES = 20  # of points, whose means give the interval of a mean
 
 
 class Decoded(NamedTuple):
@@ -36,6 +40,7 @@ class Decoded(NamedTuple):
         random: of one on the same layer of an untrained network; NaN where there is none.
         shuffled: of one that is fitted to targets in a random order.
         beyond: accuracy less that on the untrained network, on the same points.
+        used: accuracy of the network itself on these points; NaN where the target is a slab.
         points: how many each was measured on, by network.
 
     Examples:
@@ -52,6 +57,7 @@ class Decoded(NamedTuple):
     random: Estimate
     shuffled: Estimate
     beyond: Estimate
+    used: Estimate
     points: Int[np.ndarray, " seeds"]
 
 
@@ -64,6 +70,7 @@ def decodability(
     target: str = "label",
     probe: str = "linear",
     shift: str = "margin",
+    coordinate: int | None = None,
     points: int = POINTS,
     confidence: float = 0.95,
 ) -> Decoded:
@@ -73,11 +80,13 @@ def decodability(
         learned: a stack, or networks.
         data: for classifiers that do not know their training sets.
         layer: index of the hidden layer, from 0.
-        target: ``"label"``; or ``"slab"``, which slab the first coordinate outside the simple set
-            lies in, of those of label 0, among points of that label.
+        target: ``"label"``; or ``"slab"``, which slab a coordinate lies in, of those of label 0,
+            among points of that label.
         probe: ``"linear"`` or ``"shallow"``, with a hidden layer of 64 units.
         shift: of the points, see ``simbias.tasks.shifts.shifted``; the default leaves the simple
             coordinate in its margin.
+        coordinate: whose slab; None: the last outside the simple set, which the explicit network
+            of the achievable rule reads.
         points: fresh points of each draw.
         confidence: coverage of each interval.
 
@@ -101,7 +110,7 @@ def decodability(
         key = jax.random.fold_in(data_set.stream("directions"), layer)
         untrained = _untrained(member, data_set, key)
         (x, told, counts), (fresh_x, wanted, asked) = (
-            _targets(data_set, target, points, split) for split in ("select", "certify")
+            _targets(data_set, target, coordinate, points, split) for split in ("select", "certify")
         )
         if len(set(told[counts > 0].tolist())) < 2 or not asked.any():
             raise fail("points", points, "more: those of a draw lack a class")
@@ -114,13 +123,16 @@ def decodability(
             problems.append(Problem(control[0], told, counts, control[1]))
         classes = int(max(told.max(), wanted.max())) + 1 if target == "slab" else 2
         right = (classify(problems, key, classes=classes, probe=probe) == wanted)[:, asked > 0]
-        rows.append(_counted(right))
-    trained, shuffled, random, only_trained, only_random, count, control_count = np.array(rows).T
+        own_right = int((labels(member, fresh_x) == wanted).sum()) if target == "label" else 0
+        rows.append((*_counted(right), own_right, len(wanted) * (target == "label")))
+    columns = np.array(rows).T
+    trained, shuffled, random, only_trained, only_random, count, control_count = columns[:7]
     return Decoded(
         clopper_pearson(trained, count, coverage),
         clopper_pearson(random, control_count, coverage),
         clopper_pearson(shuffled, count, coverage),
         paired_difference(only_trained, only_random, control_count, coverage),
+        clopper_pearson(columns[7], columns[8], coverage),
         count,
     )
 
@@ -143,7 +155,7 @@ def _untrained(member: object, data_set: DataSet, key: jax.Array) -> Traced | No
 
 
 def _targets(
-    data_set: DataSet, target: str, points: int, split: str
+    data_set: DataSet, target: str, coordinate: int | None, points: int, split: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs, the target of each, and 1 for those that count."""
     drawn = fresh_points(data_set, points, split)
@@ -153,7 +165,69 @@ def _targets(
     task = data_set.block_task
     if not task.others:
         raise fail("task", task.name, "one with coordinates outside the simple set")
-    other = task.others[0]
+    other = task.others[-1] if coordinate is None else coordinate
+    if other not in task.others:
+        raise fail("coordinate", other, f"one outside the simple set, of {task.others}")
     crossed = np.searchsorted(bayes_rule(task, other).cuts, x @ data_set.rotation[other])
     # labels alternate, so that those of one label have every second index
     return x, (crossed // 2).astype(np.int32), (y == 0).astype(np.float32)
+
+
+@pinned
+def others_decoded(
+    learned: object, data: Data = None, *, layer: int = 0, points: int = POINTS
+) -> Estimate:
+    """How well a layer tells the coordinates outside the simple set, by least squares.
+
+    A regression of each such coordinate on the layer is fitted to one draw and measured on another:
+    the mean proportion of variance that it explains, R², with a 95% interval by Student's t over 20
+    batches of points. Before and after an edit, it says whether the other coordinates stay.
+
+    Args:
+        learned: a stack, or networks, edited or not.
+        data: for classifiers that do not know their training sets.
+        layer: index of the hidden layer, from 0.
+        points: fresh points of each draw, at least 100.
+
+    Raises:
+        ValueError: a network without activations, a layer that does not exist, a task without such
+            coordinates, or points < 100.
+
+    Examples:
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> told = simbias.directions.others_decoded(stack, points=1000)
+        >>> bool((told.value > 0.2).all()), told.value.shape
+        (True, (2,))
+    """
+    classifiers = two_classes(panel(learned, data))
+    whole("points", points, least=5 * _BATCHES)
+    rows = []
+    for member, data_set in zip(classifiers.members, classifiers.data, strict=True):
+        task = data_set.block_task
+        others = task.others
+        if not others:
+            raise fail("task", task.name, "one with coordinates outside the simple set")
+        (hidden, z), (fresh, fresh_z) = (
+            _with_others(member, data_set, layer, points, split, others)
+            for split in ("select", "certify")
+        )
+        fitted = np.linalg.lstsq(hidden, z)[0]
+        variance = ((fresh_z - fresh_z.mean(axis=0)) ** 2).mean(axis=0)
+        unexplained = (((fresh @ fitted - fresh_z) ** 2) / variance).mean(axis=1)
+        explained = 1 - np.array([part.mean() for part in np.array_split(unexplained, _BATCHES)])
+        width = half_width_of_mean(explained, 0.95)
+        rows.append((explained.mean(), explained.mean() - width, explained.mean() + width))
+    return Estimate(*np.array(rows).T)
+
+
+def _with_others(
+    member: object, data_set: DataSet, layer: int, points: int, split: str, others: list[int]
+) -> tuple[AnyArray, AnyArray]:
+    """Activations with a column of ones, and the other coordinates."""
+    x = np.asarray(fresh_points(data_set, points, split).x)
+    hidden = hidden_layer(member, x, layer)
+    with_ones = np.concatenate([hidden, np.ones((len(hidden), 1))], axis=1)
+    return with_ones, np.asarray(x, np.float64) @ data_set.rotation[others].T

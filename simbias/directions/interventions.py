@@ -12,7 +12,7 @@ al., "Causal abstractions of neural networks", NeurIPS 2021, and L. Chan et al.,
 2022 (patching and resampling).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -298,6 +298,19 @@ def intervene(learned: object, *interventions: Intervention, data: Data = None) 
             arrays=intervention.arrays,
         )
     return classifiers
+
+
+# Edits by name, of networks along directions that were found on some activity; a steered projection
+# is that of label 1.
+INTERVENTIONS: Mapping[str, Callable[[Panel, Directions, Sequence[Activity]], Intervention]] = {
+    "add": lambda networks, found, activity: add(found),
+    "subtract": lambda networks, found, activity: add(found, -1.0),
+    "ablate": lambda networks, found, activity: ablate(found),
+    "ablate-to-mean": lambda networks, found, activity: ablate_to_mean(found),
+    "resample": lambda networks, found, activity: resample(found, networks),
+    "steer": lambda networks, found, activity: steer(found, 1.0),
+    "erase": lambda networks, found, activity: erase(activity, layer=found.layer),
+}
 
 
 def _replacing(

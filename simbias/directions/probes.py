@@ -76,10 +76,12 @@ def classify(
 
 def _whitened(problem: Problem) -> Problem:
     mean = problem.hidden.mean(axis=0)
-    _, scale, axes = np.linalg.svd(problem.hidden - mean, full_matrices=False)
+    centred = problem.hidden - mean
+    variance, axes = np.linalg.eigh(centred.T @ centred / len(centred))
+    scale = np.sqrt(variance.clip(0))[::-1]
     kept = scale > _SMALLEST * max(scale.max(initial=0), np.finfo(np.float32).tiny)
-    inverse = np.where(kept, np.sqrt(len(problem.hidden)) / np.where(kept, scale, 1.0), 0.0)
-    turned = axes.T * inverse[None]
+    inverse = np.where(kept, 1 / np.where(kept, scale, 1.0), 0.0)
+    turned = axes[:, ::-1] * inverse[None]
     fit, fresh = (
         ((values - mean) @ turned).astype(np.float32) for values in (problem.hidden, problem.fresh)
     )

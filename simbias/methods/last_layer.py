@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key
 
 from simbias._checks import fail, real, whole
 from simbias._types import Params
@@ -130,29 +130,61 @@ def _no_update(hyper: Hyper, params: Params, state: State, batch: Batch) -> tupl
 def _refit(hyper: Hyper, params: Params, state: State, batch: Batch) -> tuple[Params, State]:
     assert batch.group is not None
     rows = _held_out(hyper, len(batch.y)) or len(batch.y)
-    values = _last_values(params, batch, rows)
+    classes = params["layers"][len(params["layers"]) - 1]["bias"].shape[0]
+    head = refitted_head(
+        _last_values(params, batch, rows),
+        batch.soft(classes)[:rows],
+        members(batch.group[:rows], hyper["groups"]),
+        batch.key,
+        inverse_penalty=hyper["inverse_penalty"],
+        refits=hyper["refits"],
+        iterations=hyper["iterations"],
+    )
+    layers = {**params["layers"], len(params["layers"]) - 1: head}
+    return {**params, "layers": layers}, state
+
+
+def refitted_head(
+    values: Values,
+    label: Float[Array, "rows classes"],
+    member: Float[Array, "rows groups"],
+    key: Key[Array, ""],
+    *,
+    inverse_penalty: float | Float[Array, ""] = 1.0,
+    refits: int = 10,
+    iterations: int = 500,
+) -> dict[str, Array]:
+    """Kernel and bias of a last layer: the mean of regressions on balanced groups (pure).
+
+    Args:
+        values: of the last hidden layer.
+        label: indicators of the classes.
+        member: 1 in the own group of each row.
+        key: of the random subsets.
+        inverse_penalty, refits, iterations: as for ``last_layer``.
+
+    Examples:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> from simbias.methods.last_layer import refitted_head
+        >>> values, label = jnp.array([[3.0], [1.0]] * 4), jnp.array([[0, 1.0], [1.0, 0]] * 4)
+        >>> head = refitted_head(values, label, label, jax.random.key(0))
+        >>> print(jnp.argmax(values @ head["kernel"] + head["bias"], axis=1)[:4])
+        [1 0 1 0]
+    """
     centre, scale = values.mean(axis=0), values.std(axis=0)
     scale = jnp.where(scale > 0, scale, 1)
-    values = (values - centre) / scale
-    member = members(batch.group[:rows], hyper["groups"])
-    classes = params["layers"][len(params["layers"]) - 1]["bias"].shape[0]
-    label = batch.soft(classes)[:rows]
+    values = (values - centre[None]) / scale[None]
 
     def refit(key: Array) -> _Head:
         weight = balanced(member, key)
         return sparse_logistic(
-            values,
-            label,
-            weight,
-            1 / (hyper["inverse_penalty"] * weight.sum()),
-            hyper["iterations"],
+            values, label, weight, 1 / (inverse_penalty * weight.sum()), iterations
         )
 
-    heads = jax.lax.map(refit, jax.random.split(batch.key, hyper["refits"]))
+    heads = jax.lax.map(refit, jax.random.split(key, refits))
     kernel = heads.kernel.mean(axis=0) / scale[:, None]
-    head = {"kernel": kernel, "bias": heads.bias.mean(axis=0) - centre @ kernel}
-    layers = {**params["layers"], len(params["layers"]) - 1: head}
-    return {**params, "layers": layers}, state
+    return {"kernel": kernel, "bias": heads.bias.mean(axis=0) - centre @ kernel}
 
 
 def _last_values(params: Params, batch: Batch, rows: int) -> Values:

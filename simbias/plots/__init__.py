@@ -1,6 +1,14 @@
 """Figures: a data object first, drawing second, the plotted data beside every file."""
 
 from simbias.plots._figure import DPI, Display
+from simbias.plots.answers import (
+    AnswerLine,
+    AnswerPanel,
+    AnswersDisplay,
+    alike,
+    decoded,
+    doses,
+)
 from simbias.plots.boundary import BoundaryDisplay, boundary
 from simbias.plots.bounds import BoundsDisplay, bounds
 from simbias.plots.certify import CertifyDisplay, certify
@@ -8,6 +16,7 @@ from simbias.plots.claims import ClaimsDisplay, claims
 from simbias.plots.comparison import ComparisonDisplay, ComparisonRow, comparison
 from simbias.plots.degradation import degradation
 from simbias.plots.discrimination import DiscriminationDisplay, discrimination
+from simbias.plots.effects import EditedNetwork, EffectsDisplay, effects
 from simbias.plots.islands import IslandsDisplay, islands
 from simbias.plots.leaderboard import LeaderboardDisplay, LeaderboardRow, leaderboard
 from simbias.plots.lineages import LineageLine, LineagesDisplay, lineages
@@ -16,6 +25,7 @@ from simbias.plots.phase import PhaseDisplay, phase
 from simbias.plots.preference import PreferenceDisplay, preference
 from simbias.plots.regions import RegionsDisplay
 from simbias.plots.reproduction import ReproductionDisplay, ReproductionRow, reproduction
+from simbias.plots.seed_matrix import SeedMatrix, SeedsDisplay, seeds
 from simbias.plots.tails import tails
 from simbias.plots.threshold import CriticCurve, ThresholdDisplay, threshold
 from simbias.plots.training import TrainingDisplay, training
@@ -23,6 +33,18 @@ from simbias.plots.visibility import VisibilityDisplay, visibility
 
 __all__ = [
     "DPI",
+    "AnswerLine",
+    "AnswerPanel",
+    "AnswersDisplay",
+    "EditedNetwork",
+    "EffectsDisplay",
+    "SeedMatrix",
+    "SeedsDisplay",
+    "alike",
+    "decoded",
+    "doses",
+    "effects",
+    "seeds",
     "BoundaryDisplay",
     "BoundsDisplay",
     "CertifyDisplay",

@@ -1,6 +1,6 @@
 """The trained networks of a cell as a stack, seeds on the leading axis."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import jax
@@ -18,6 +18,7 @@ from simbias.tasks.label_noise import LabelNoise
 from simbias.tasks.task import Points, Task, numbers_of, rotation_of
 from simbias.training import fit
 from simbias.training.cell import BATCH, Cell
+from simbias.training.course import course
 from simbias.training.draws import compare, fingerprint
 from simbias.training.fit import TRACE
 from simbias.training.jobs import N_SELECT, Job, Snapshot, initial_params, train_jobs
@@ -248,6 +249,73 @@ def replay(
         np.isin(stack.end, (End.BUDGET, End.LOST)) & (stack.updates == updates) & (updates < most)
     )
     return replace(stack, end=np.where(halted, End.RUNNING, stack.end))
+
+
+def checkpoints(
+    cell: Cell,
+    updates: Sequence[int],
+    *,
+    seeds: int | Sequence[int] = 1,
+    n_select: int = N_SELECT,
+) -> Iterator[Stack]:
+    """Networks of a cell as they were at several checks of one training, see ``replay``.
+
+    Args:
+        cell: the cell.
+        updates: increasing numbers, each of a check of the cell.
+        seeds: their number (0, 1, ...), or a list.
+        n_select: as in their training.
+
+    Raises:
+        ValueError: an argument out of range.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.training.stack import checkpoints
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> stop = simbias.Stop(max_updates=400, check_every=200)
+        >>> net, method = simbias.MLP(8), simbias.sgd()
+        >>> cell = simbias.training.Cell(task, net, method, n_train=1000, stop=stop)
+        >>> [stack.updates.tolist() for stack in checkpoints(cell, [200, 400], seeds=2)]
+        [[200, 200], [400, 400]]
+    """
+    instance("cell", cell, Cell)
+    jobs = [Job(cell, seed) for seed in seed_list(seeds)]
+    if not list(updates) == sorted(set(updates)) or not all(map(cell.stop.checked_at, updates)):
+        raise fail("updates", list(updates), "increasing numbers, each of a check of the cell")
+    passed = course(jobs, n_select=n_select)
+    reached, snapshots = 0, dict[Job, Snapshot]()
+    for until in updates:
+        while reached < until:
+            reached, snapshots = next(passed, (until, snapshots))  # as they ended, from there on
+        yield assemble(cell, {job.seed: snapshots[job] for job in jobs})
+
+
+def replayed(stack: Stack, updates: Sequence[int]) -> Stack:
+    """The networks of a stack, each as it was after so many updates, trained again up to there.
+
+    Args:
+        stack: networks with the checks at which they were trained.
+        updates: of each network, of a check.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.training.stack import replayed
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> bool((replayed(stack, [200, 200]).params["layers"][0]["bias"] != 0).any())
+        True
+    """
+    by_update: dict[int, list[int]] = {}
+    for i, update in enumerate(updates):
+        by_update.setdefault(update, []).append(i)
+    params: dict[int, Params] = {}
+    for update, members in by_update.items():
+        earlier = replay(stack.cell, update, seeds=[stack.seeds[i] for i in members])
+        for place, i in enumerate(members):
+            params[i] = jax.tree.map(lambda leaf, place=place: leaf[place], earlier.params)
+    return replace(stack, params=stacked([params[i] for i in range(len(stack))]))
 
 
 @pinned

@@ -16,7 +16,6 @@ the best of many.
   who call it Label Wave; at the last check where there is none.
 """
 
-from dataclasses import replace
 from functools import partial
 
 import jax
@@ -27,8 +26,6 @@ from jaxtyping import Array, Float, Int
 from simbias._checks import fail, instance, known
 from simbias._keys import key_of, stream
 from simbias._pinned import pinned
-from simbias._types import Params
-from simbias.parallel import stacked
 from simbias.tasks.label_noise import LabelNoise, relabelled_at
 from simbias.training import fit
 from simbias.training.cell import Cell
@@ -37,7 +34,7 @@ from simbias.training.fit import TRACE, Program
 from simbias.training.jobs import N_SELECT, Job
 from simbias.training.problem import TrainingProblem, draw_points, draw_training_set, problem_of
 from simbias.training.scores import labels_of, logits
-from simbias.training.stack import Stack, replay
+from simbias.training.stack import Stack, replayed
 
 PATIENCE = 5  # checks without a higher accuracy
 WINDOW = 3  # checks
@@ -71,18 +68,10 @@ def stopped(stack: Stack, way: str = "clean") -> Stack:
         places = [patient(own) if way == "patient" else int(np.argmax(own)) for own in accuracies]
     else:
         places = _asked(stack, way)
-    updates = [
-        int(trace[place, _UPDATES]) for trace, place in zip(stack.traces, places, strict=True)
-    ]
-    by_update: dict[int, list[int]] = {}
-    for i, update in enumerate(updates):
-        by_update.setdefault(update, []).append(i)
-    params: dict[int, Params] = {}
-    for update, members in by_update.items():
-        earlier = replay(stack.cell, update, seeds=[stack.seeds[i] for i in members])
-        for place, i in enumerate(members):
-            params[i] = jax.tree.map(lambda leaf, place=place: leaf[place], earlier.params)
-    return replace(stack, params=stacked([params[i] for i in range(len(stack))]))
+    return replayed(
+        stack,
+        [int(trace[place, _UPDATES]) for trace, place in zip(stack.traces, places, strict=True)],
+    )
 
 
 def check_way(cell: Cell, way: str) -> None:
