@@ -72,11 +72,11 @@ def test_an_addition_leaves_the_part_of_an_ablation_that_is_variance(subjects):
 
 
 def test_explicit_networks_of_two_seeds_are_the_same_solution(subjects):
-    alike = declared()["seed_similarity"].compute
+    compare = declared()["seed_similarity"].compute
     for rule in ("simple", "achievable"):
-        said = alike(subjects[rule], "labels", "first", "last")
-        assert said.value.shape == (1,) and said.value[0] == 1
-        assert alike(subjects[rule], "cka", "first", "last").value[0] == pytest.approx(1)
+        labels = compare(subjects[rule], "labels", "first", "last")
+        assert labels.value.shape == (1,) and labels.value[0] == 1
+        assert compare(subjects[rule], "cka", "first", "last").value[0] == pytest.approx(1)
 
 
 def test_what_is_decoded_before_a_transition_is_of_networks_at_half_of_it():

@@ -672,5 +672,5 @@ def test_a_kind_that_would_disturb_the_others_is_left_out(name, attribute, words
     entry = Entry(f"{__name__}:{attribute}", "")
     monkeypatch.setattr(EXPERIMENTS, "_builtin", EXPERIMENTS._builtin | {name: entry})
     with pytest.warns(UserWarning, match=f"^left out: experiment: plug-in '{name}'.*{words}"):
-        known = ["classify", "estimators", "solutions", "generations"]
+        known = ["classify", "estimators", "solutions", "generations", "directions"]
         assert list(experiments.__wrapped__()) == known

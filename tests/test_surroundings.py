@@ -151,6 +151,12 @@ ENTRANCES = {
         given.stack, models.edited(given.stack, abs), points=300
     ),
     "directions.others_decoded": lambda given: directions.others_decoded(given.stack, points=300),
+    "directions.refit_last_layer": lambda given: [
+        member.params for member in directions.refit_last_layer(given.stack, points=300).members
+    ],
+    "directions.compare_seeds": lambda given: directions.compare_seeds(
+        given.stack, given.stack, points=100
+    ),
     "directions.dose_response": lambda given: vars(
         directions.dose_response(
             given.stack, directions.find(given.stack, points=300), doses=(0, 1), points=300

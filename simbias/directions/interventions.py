@@ -192,7 +192,7 @@ def patch(
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
         >>> found = simbias.directions.find(stack, points=1000)
         >>> donor = simbias.data(task, n_train=1000).x[:1]
-        >>> simbias.directions.patch(found, stack, donor).arrays[1]["projections"].shape
+        >>> simbias.directions.patch(fitted, stack, donor).arrays[1]["projections"].shape
         (1,)
     """
     classifiers = _matching(directions, panel(learned, data))
@@ -226,7 +226,7 @@ def resample(
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
         >>> found = simbias.directions.find(stack, points=1000)
-        >>> resampled = simbias.directions.resample(found, stack, points=1000)
+        >>> resampled = simbias.directions.resample(fitted, stack, points=1000)
         >>> resampled.arrays[0]["projections"].shape
         (1000,)
     """
@@ -285,7 +285,7 @@ def intervene(learned: object, *interventions: Intervention, data: Data = None) 
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
         >>> found = simbias.directions.find(stack, points=1000)
-        >>> ablated = simbias.directions.intervene(stack, simbias.directions.ablate(found))
+        >>> ablated = simbias.directions.intervene(stack, simbias.directions.ablate(fitted))
         >>> ablated.members[0].label, ablated.seeds
         ('(8,1) edited', (0, 1))
     """
@@ -303,13 +303,13 @@ def intervene(learned: object, *interventions: Intervention, data: Data = None) 
 # Edits by name, of networks along directions that were found on some activity; a steered projection
 # is that of label 1.
 INTERVENTIONS: Mapping[str, Callable[[Panel, Directions, Sequence[Activity]], Intervention]] = {
-    "add": lambda networks, found, activity: add(found),
-    "subtract": lambda networks, found, activity: add(found, -1.0),
-    "ablate": lambda networks, found, activity: ablate(found),
-    "ablate-to-mean": lambda networks, found, activity: ablate_to_mean(found),
-    "resample": lambda networks, found, activity: resample(found, networks),
-    "steer": lambda networks, found, activity: steer(found, 1.0),
-    "erase": lambda networks, found, activity: erase(activity, layer=found.layer),
+    "add": lambda networks, fitted, activity: add(fitted),
+    "subtract": lambda networks, fitted, activity: add(fitted, -1.0),
+    "ablate": lambda networks, fitted, activity: ablate(fitted),
+    "ablate-to-mean": lambda networks, fitted, activity: ablate_to_mean(fitted),
+    "resample": lambda networks, fitted, activity: resample(fitted, networks),
+    "steer": lambda networks, fitted, activity: steer(fitted, 1.0),
+    "erase": lambda networks, fitted, activity: erase(activity, layer=fitted.layer),
 }
 
 

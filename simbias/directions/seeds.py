@@ -93,7 +93,7 @@ def compare_seeds(
     Args:
         first, second: stacks or panels of equal length, of one task and one number of units.
         layer: index of the hidden layer, from 0.
-        shift: of the points, see ``simbias.tasks.shifts.shifted``; directions are found without.
+        shift: of the points, see ``simbias.tasks.shifts.shifted``; directions are fitted without.
         points: fresh points of the first of each pair, at least 100; as many to turn layers by.
         confidence: coverage of each interval: Clopper-Pearson for labels, Student's t over batches
             of points for layers, none where all are equal.
@@ -117,8 +117,8 @@ def compare_seeds(
     if len(own) != len(other) or own.task != other.task:
         arrived = f"{len(other)} networks on {other.task.name}"
         raise fail("second", arrived, f"{len(own)} on {own.task.name}, as the first")
-    found = [find(each, layer=layer, points=points) for each in (own, other)]
-    edited = [_edits(*each) for each in zip((own, other), found, strict=True)]
+    fitted = [find(each, layer=layer, points=points) for each in (own, other)]
+    edited = [_edits(*each) for each in zip((own, other), fitted, strict=True)]
     shifted = own.under(shift)
     counts, layers = [], []
     for i, data_set in enumerate(shifted.data):
@@ -128,7 +128,7 @@ def compare_seeds(
         sides = _Side(i, own, edited[0], x), _Side(i, other, edited[1], turned)
         hidden = [side.hidden(layer) for side in sides]
         turn = alignment(hidden[0][0], hidden[1][0])
-        moved = _transferred(own, i, found, turn, hidden[0][0], np.asarray(drawn[0].y), layer)
+        moved = _transferred(own, i, fitted, turn, hidden[0][0], np.asarray(drawn[0].y), layer)
         alike = _alike(sides, moved)
         within = zones(data_set, x[1], np.asarray(drawn[1].exception))
         masks = [np.ones(points, bool), *within]
@@ -137,14 +137,14 @@ def compare_seeds(
         y = np.asarray(drawn[1].y)
         layers.append(_of_layers(hidden[0][1], hidden[1][1], y, turn, coverage))
     hits, rows = np.array(counts, np.int64).transpose(2, 1, 0)
-    said = [clopper_pearson(*each, coverage) for each in zip(hits, rows, strict=True)]
-    by_zone = dict(zip(ZONES, said[1:4], strict=True))
+    by_labels = [clopper_pearson(*each, coverage) for each in zip(hits, rows, strict=True)]
+    by_zone = dict(zip(ZONES, by_labels[1:4], strict=True))
     of_layers = [Estimate(*part.T) for part in np.array(layers).transpose(1, 0, 2)]
-    return SeedsCompared(said[0], by_zone, *said[4:], *of_layers)
+    return SeedsCompared(by_labels[0], by_zone, *by_labels[4:], *of_layers)
 
 
-def _edits(classifiers: Panel, found: Directions) -> list[Panel]:
-    edits = (ablate_to_mean(found), add(found, _DOSE), add(found, -_DOSE))
+def _edits(classifiers: Panel, fitted: Directions) -> list[Panel]:
+    edits = (ablate_to_mean(fitted), add(fitted, _DOSE), add(fitted, -_DOSE))
     return [intervene(classifiers, edit) for edit in edits]
 
 
@@ -157,7 +157,7 @@ def _turned(x: np.ndarray, own: DataSet, other: DataSet) -> np.ndarray:
 def _transferred(
     own: Panel,
     i: int,
-    found: list[Directions],
+    fitted: list[Directions],
     turn: np.ndarray,
     hidden: np.ndarray,
     y: np.ndarray,
@@ -165,28 +165,28 @@ def _transferred(
 ) -> list[Panel]:
     """A network with additions along the other's direction, as long as along its own."""
     alone = Panel(own.members[i : i + 1], own.data[i : i + 1])
-    theirs = directions_of([Activity(hidden, y)], [found[1].vectors[i] @ turn], layer=layer)
-    theirs = replace(theirs, gap=found[0].gap[i : i + 1])
+    theirs = directions_of([Activity(hidden, y)], [fitted[1].vectors[i] @ turn], layer=layer)
+    theirs = replace(theirs, gap=fitted[0].gap[i : i + 1])
     return [intervene(alone, add(theirs, dose)) for dose in (_DOSE, -_DOSE)]
 
 
 def _alike(sides: tuple[_Side, _Side], moved: list[Panel]) -> list[np.ndarray]:
     """Which points are labelled alike: as they are, after each edit, and by whose direction."""
-    one, other = sides
-    plain = one.labels() == other.labels()
-    ablated, up, down = (one.labels(edit) == other.labels(edit) for edit in range(3))
-    theirs = [labels(edited.members[0], one.inputs[1]) for edited in moved]
-    kept = [one.labels(edit) == label for edit, label in zip((1, 2), theirs, strict=True)]
+    first, second = sides
+    plain = first.labels() == second.labels()
+    ablated, up, down = (first.labels(edit) == second.labels(edit) for edit in range(3))
+    theirs = [labels(edited.members[0], first.inputs[1]) for edited in moved]
+    kept = [first.labels(edit) == label for edit, label in zip((1, 2), theirs, strict=True)]
     return [plain, ablated, up & down, kept[0] & kept[1]]
 
 
 def _of_layers(
-    one: np.ndarray, other: np.ndarray, y: np.ndarray, turn: np.ndarray, coverage: float
+    first: np.ndarray, second: np.ndarray, y: np.ndarray, turn: np.ndarray, coverage: float
 ) -> list[tuple[float, float, float]]:
     """Alignment, Procrustes and cosine of the directions, each with its interval over batches."""
     values = []
     for rows in np.array_split(np.arange(len(y)), _BATCHES):
-        a, b, label = one[rows], other[rows], y[rows]
+        a, b, label = first[rows], second[rows], y[rows]
         apart = [np.subtract(*Activity(hidden, label).means[::-1]) for hidden in (a, b @ turn)]
         cosine = np.vdot(*apart) / np.prod([np.linalg.norm(each) for each in apart])
         values.append((cka(a, b), procrustes(a, b, turn), float(cosine)))

@@ -47,8 +47,8 @@ def cka(first: Hidden, second: Float[np.ndarray, "rows others"]) -> float:
         >>> round(simbias.directions.cka(hidden, 2 * hidden @ turn + 1), 12)
         1.0
     """
-    one, other = _matching(first, second)
-    grams = [hidden @ hidden.T for hidden in (one, other)]
+    a, b = _matching(first, second)
+    grams = [hidden @ hidden.T for hidden in (a, b)]
     for gram in grams:
         np.fill_diagonal(gram, 0.0)
     apart, own, others = (_unbiased(grams[i], grams[j]) for i, j in ((0, 1), (0, 0), (1, 1)))
@@ -84,10 +84,10 @@ def alignment(first: Hidden, second: Hidden) -> Float[np.ndarray, "units units"]
                [0., 1., 0.],
                [1., 0., 0.]])
     """
-    one, other = _matching(first, second)
-    if one.shape != other.shape:
-        raise fail("second", f"{other.shape[1]} units", f"{one.shape[1]}, as the first")
-    left, _, right = np.linalg.svd(other.T @ one)
+    a, b = _matching(first, second)
+    if a.shape != b.shape:
+        raise fail("second", f"{b.shape[1]} units", f"{a.shape[1]}, as the first")
+    left, _, right = np.linalg.svd(b.T @ a)
     turn: Float[np.ndarray, "units units"] = left @ right
     return turn
 
@@ -116,9 +116,9 @@ def procrustes(
         1.0
     """
     turn = alignment(first, second) if turn is None else turn
-    one, other = _matching(first, second)
-    size = np.linalg.norm(one) * np.linalg.norm(other)
-    return float(np.vdot(one, other @ turn) / size) if size > 0 else np.nan
+    a, b = _matching(first, second)
+    size = np.linalg.norm(a) * np.linalg.norm(b)
+    return float(np.vdot(a, b @ turn) / size) if size > 0 else np.nan
 
 
 def _matching(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,5 +126,5 @@ def _matching(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.nda
     if len(first) != len(second) or len(first) < _LEAST:
         arrived = f"{len(first)} and {len(second)} points"
         raise fail("first, second", arrived, f"as many, at least {_LEAST}")
-    one, other = (np.asarray(hidden, np.float64) for hidden in (first, second))
-    return one - one.mean(axis=0), other - other.mean(axis=0)
+    a, b = (np.asarray(hidden, np.float64) for hidden in (first, second))
+    return a - a.mean(axis=0), b - b.mean(axis=0)

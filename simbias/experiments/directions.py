@@ -7,20 +7,14 @@ Networks are as they ended, as they were after so many ``updates``, or the expli
 (``made``). All questions about one counterpart are one group: its networks are trained once.
 """
 
-import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from simbias._checks import check_keys, fail, known, whole
-from simbias._identity import canonical
-from simbias._types import Settings
 from simbias.directions import (
     DOSES,
     INTERVENTIONS,
-    TARGETS,
     ZONES,
     activities,
     compare_seeds,
@@ -31,34 +25,25 @@ from simbias.directions import (
     measure_effect,
     refit_last_layer,
 )
-from simbias.directions import names as direction_names
-from simbias.directions.probes import UNITS
 from simbias.experiments import classify, table
 from simbias.experiments.experiment import Context, Ended, Experiment, Replica, Shown
+from simbias.experiments.questions import (
+    ASKED,
+    TRAINED,
+    DirectionsCell,
+    Question,
+    directions_cell,
+)
 from simbias.experiments.table import Column, rows_table
 from simbias.models import Panel, panel
 from simbias.stats.estimate import Estimate
-from simbias.tasks import Task
-from simbias.tasks.shifts import shifted
-from simbias.training.cell import Cell, cell_from_settings
 from simbias.training.stack import Stack, checkpoints
 from simbias.validation import control
-from simbias.validation.controls import RULES
 from simbias.validation.risk import errors
 
-TRAINED = "trained"
-MADE = (TRAINED, *RULES)
 _CONFIDENCE = 0.95
 _MOST_OF_SEEDS = 5000  # points that two seeds are asked about: alignments take their square
 
-# what may be asked, with the settings of each question beside ``updates``
-ASKED: dict[str, dict[str, type]] = {
-    "edit": {"direction": str, "intervention": str, "layer": int},
-    "doses": {"direction": str, "layer": int},
-    "layer": {"target": str, "probe": str, "layer": int},
-    "refit": {},
-    "seeds": {"other": int, "shift": str, "layer": int},
-}
 _KEPT = "labels that the edit leaves, of points "
 _ALIKE = "labels alike in both seeds"
 MEASURES: dict[str, str] = {
@@ -108,120 +93,6 @@ _TRACE = (
     Column("ones", "DOUBLE", "proportion of points labelled 1 after it"),
     Column("ones_by_input", "DOUBLE", "the same after the addition to the coordinate"),
 )
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of networks.
-
-    Attributes:
-        name: one of ``ASKED``.
-        direction, intervention, layer: of an edit; a direction of doses.
-        target, probe: of what a layer tells.
-        other, shift: the seed to compare with, and the shift of the points.
-        updates: after which the networks are asked, a check of their cell; None: as they ended.
-
-    Examples:
-        >>> from simbias.experiments.directions import Question
-        >>> Question("layer", target="slab", updates=400).settings
-        {'name': 'layer', 'target': 'slab', 'updates': 400}
-    """
-
-    name: str
-    direction: str = "mean-difference"
-    intervention: str = "add"
-    layer: int = 0
-    target: str = "label"
-    probe: str = "linear"
-    other: int = 0
-    shift: str = "none"
-    updates: int | None = None
-
-    def __post_init__(self) -> None:
-        known("asked: name", self.name, ASKED)
-        known("asked: direction", self.direction, direction_names())
-        known("asked: intervention", self.intervention, INTERVENTIONS)
-        known("asked: target", self.target, TARGETS)
-        known("asked: probe", self.probe, UNITS)
-        whole("asked: layer", self.layer, least=0)
-        whole("asked: other", self.other, least=0)
-
-    @property
-    def settings(self) -> Settings:
-        """The settings that it has, without those at their defaults."""
-        default = Question(self.name)
-        own = {key: value for key, value in asdict(self).items() if value != getattr(default, key)}
-        return {"name": self.name, **own}
-
-    @property
-    def columns(self) -> dict[str, object]:
-        """Its settings as columns."""
-        own = {key: getattr(self, key) for key in ASKED[self.name]}
-        return {"asked": self.name, **own}
-
-
-@dataclass(frozen=True)
-class DirectionsCell:
-    """A question about the networks of a cell.
-
-    Attributes:
-        counterpart: the cell of these networks.
-        asked: the question.
-        made: ``"trained"``, or the rule of which they are the explicit networks.
-
-    Examples:
-        >>> import simbias
-        >>> from simbias.experiments.directions import DirectionsCell, Question
-        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
-        >>> cell = simbias.training.Cell(task, simbias.MLP(8), simbias.sgd(), n_train=1000)
-        >>> asked = DirectionsCell(cell, Question("refit"), "achievable")
-        >>> asked.settings["asked"], asked.settings["made"], asked.name.split("/")[:3]
-        ({'name': 'refit'}, {'name': 'achievable'}, ['noisy-lms-5', '(8,1)', 'refit'])
-    """
-
-    counterpart: Cell
-    asked: Question
-    made: str = TRAINED
-
-    def __post_init__(self) -> None:
-        known("made: name", self.made, MADE)
-        until, stop = self.asked.updates, self.counterpart.stop
-        if until is not None and (self.made != TRAINED or not stop.checked_at(until)):
-            allowed = "a check of the cell's training" if self.made == TRAINED else "none"
-            raise fail("asked: updates", until, allowed)
-        shifted(self.counterpart.block_task, self.asked.shift)
-
-    @property
-    def task(self) -> Task:
-        return self.counterpart.task
-
-    @property
-    def settings(self) -> Settings:
-        kind: Settings = {"experiment": "directions", "asked": self.asked.settings}
-        if self.made != TRAINED:
-            kind["made"] = {"name": self.made}
-        return {**self.counterpart.settings, **kind}
-
-    @property
-    def identity(self) -> str:
-        own = {"asked": self.asked.settings, "made": self.made}
-        return canonical(own | {"counterpart": self.counterpart.identity})
-
-    @property
-    def name(self) -> str:
-        digest = hashlib.sha256(self.identity.encode()).hexdigest()
-        label = self.counterpart.network.label
-        return f"{self.task.name}/{label}/{self.asked.name}/{digest[:6]}"
-
-
-def directions_cell(settings: Settings) -> DirectionsCell:
-    """The cell of some settings; raises ValueError."""
-    asked, made = settings["asked"], settings.get("made", {"name": TRAINED})
-    check_keys("made", made, {"name": str}, {})
-    kind = known("asked: name", asked.get("name"), ASKED)
-    check_keys("asked", asked, {"name": str}, {**ASKED[kind], "updates": int})
-    own = {key: value for key, value in settings.items() if key not in ("asked", "made")}
-    return DirectionsCell(cell_from_settings(own), Question(**asked), made["name"])
 
 
 def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
@@ -323,9 +194,9 @@ def _one(estimate: Estimate, i: int) -> tuple[float, float, float]:
 
 
 def _of_edit(asked: Question, networks: Panel, points: int) -> dict[str, Estimate]:
-    found = find(networks, asked.direction, layer=asked.layer)
+    fitted = find(networks, asked.direction, layer=asked.layer)
     fitted_on = activities(networks, layer=asked.layer)
-    edit = INTERVENTIONS[asked.intervention](networks, found, fitted_on)
+    edit = INTERVENTIONS[asked.intervention](networks, fitted, fitted_on)
     edited = intervene(networks, edit)
     effect = measure_effect(networks, edited, points=points, confidence=_CONFIDENCE)
     risk = errors(edited, points, _CONFIDENCE)
@@ -338,8 +209,8 @@ def _of_edit(asked: Question, networks: Panel, points: int) -> dict[str, Estimat
 
 
 def _of_doses(asked: Question, networks: Panel, points: int) -> list[tuple[Numbers, Trace]]:
-    found = find(networks, asked.direction, layer=asked.layer)
-    response = dose_response(networks, found, doses=DOSES, points=points, confidence=_CONFIDENCE)
+    fitted = find(networks, asked.direction, layer=asked.layer)
+    response = dose_response(networks, fitted, doses=DOSES, points=points, confidence=_CONFIDENCE)
     answers = []
     for i in range(len(networks)):
         parts = zip(response.doses, response.ones[i], response.by_input[i], strict=True)
@@ -410,8 +281,8 @@ def _check(replicas: Sequence[Replica]) -> None:
 
 def _known(cell: DirectionsCell) -> Mapping[str, object]:
     of_counterpart = classify.classify.known(cell.counterpart)
-    made = "" if cell.made == TRAINED else f" {cell.made}"
-    return {**of_counterpart, "network": f"{of_counterpart['network']}{made}"}
+    rule = "" if cell.made == TRAINED else f" {cell.made}"
+    return {**of_counterpart, "network": f"{of_counterpart['network']}{rule}"}
 
 
 directions = Experiment(

@@ -103,6 +103,8 @@ def open_store(directory: Path, note: Callable[[str], None] = warnings.warn) -> 
             f"out: {str(directory)!r} holds a run of {config['suite']}, allowed: a directory of"
             " claims, or another one"
         )
+    else:
+        store.prepare(config)  # a record has only the folders of what it holds
     store.check_keys()
     return store
 
