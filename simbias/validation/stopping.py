@@ -26,6 +26,7 @@ from jaxtyping import Array, Float, Int
 from simbias._checks import fail, instance, known
 from simbias._keys import key_of, stream
 from simbias._pinned import pinned
+from simbias._types import Params
 from simbias.tasks.label_noise import LabelNoise, relabelled_at
 from simbias.training import fit
 from simbias.training.cell import Cell
