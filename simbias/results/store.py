@@ -13,6 +13,7 @@ import re
 import warnings
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -30,7 +31,7 @@ from simbias.experiments import FINAL, Column
 from simbias.results import files, parquet
 from simbias.results.beside import Beside
 from simbias.results.config import read_config
-from simbias.results.files import Fault, stamp
+from simbias.results.files import Fault, StoreError, stamp
 from simbias.results.parquet import ENTRY, FILE
 from simbias.results.rows import OWN, Rows
 from simbias.results.schema import INTERNAL_TABLES, ROWS, TABLES, TRACE_COLUMNS, RowIndex
@@ -88,16 +89,27 @@ class Store(Beside):
             if path.exists() and not path.is_dir():
                 raise ValueError(f"{path} is a file: not a run directory of simbias")
 
-    def prepare(self, config: Settings) -> None:
+    def prepare(self, config: Settings, *, new: bool = False) -> bool:
         """Make the folders, write ``run.toml``, and remove what killed processes left.
 
         Args:
             config: what ``config()`` returns from then on; TOML has no None.
+            new: leave the ``run.toml`` that another process has made meanwhile.
+
+        Returns:
+            Whether ``run.toml`` was written.
         """
         for folder in _FOLDERS:
             (self.directory / folder).mkdir(parents=True, exist_ok=True)
         files.clear(self.directory)
-        self.write_text(self.directory / "run.toml", tomli_w.dumps(config))
+        path, text = self.directory / "run.toml", tomli_w.dumps(config)
+        if new:
+            with suppress(
+                StoreError
+            ):  # a file system without hard links, or nothing can be written
+                return files.write_new(path, text.encode())
+        self.write_text(path, text)
+        return True
 
     def config(self) -> Settings | None:
         """The contents of ``run.toml``; None where there is none; ValueError for a foreign one."""

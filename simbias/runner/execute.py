@@ -67,7 +67,14 @@ def prepare(plan: Plan, store: Store, *, argument: str = "out") -> None:
     if len(too_large) == len(plan.groups):  # else the others can be computed
         raise too_large[0]
     check_same(plan, store, argument=argument)
-    stored = store.config() or {}  # further keys, of another version, are kept
+    if store.config() is None and store.prepare(_config(plan, {}), new=True):
+        return
+    check_same(plan, store, argument=argument)  # another process may have made it meanwhile
+    store.prepare(_config(plan, store.config() or {}))
+
+
+def _config(plan: Plan, stored: Settings) -> Settings:
+    """The contents of ``run.toml``: the plan's beside what is stored; unknown keys are kept."""
     seeds = sorted({*plan.seeds, *stored.get("seeds", [])})
     environment = {"device": device(), "versions": versions()}
     settings, names = stored.get("cells", []), stored.get("names", [])
@@ -78,7 +85,7 @@ def prepare(plan: Plan, store: Store, *, argument: str = "out") -> None:
             settings = [*settings, cell_settings]
             names = [*names, {"cell": cell.name, "published": published}]
     run = plan.config() | {"cells": settings, "seeds": seeds, "names": names}
-    store.prepare(stored | run | environment)
+    return stored | run | environment
 
 
 def _too_large(group: list[Replica]) -> ValueError | None:

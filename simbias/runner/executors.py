@@ -143,9 +143,16 @@ def _jobs(count: int, directory: Path, cluster: str) -> Iterator[Workers]:
     class Jobs(ThreadPoolExecutor):
         """A thread waits for each job."""
 
+        given: set[Any] = set()  # to the scheduler, and not done
+
         def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
             def submitted() -> Any:
-                return jobs.submit(function, *args, **kwargs).result()
+                job = jobs.submit(function, *args, **kwargs)
+                self.given.add(job)
+                try:
+                    return job.result()
+                finally:
+                    self.given.discard(job)
 
             return super().submit(submitted)
 
@@ -154,6 +161,8 @@ def _jobs(count: int, directory: Path, cluster: str) -> Iterator[Workers]:
         yield Workers(executor, lambda: count, lambda: True)
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
+        for job in list(executor.given):
+            job.cancel()
 
 
 Opened = Callable[[int, Path], AbstractContextManager[Workers]]

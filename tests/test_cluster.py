@@ -1,0 +1,330 @@
+"""Work units, leases and executors: whoever computes, the directory holds the same rows."""
+
+import os
+import re
+import threading
+import time
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import contextmanager
+
+import jax
+import pytest
+from command_line import call
+
+from simbias import _worker, suites
+from simbias.experiments import row_name
+from simbias.results import Store, StoreError
+from simbias.runner import dispatch, executors, leases, work_units
+from simbias.runner.execute import check_same, execute, prepare
+from simbias.runner.leases import held, leased
+from simbias.runner.plan import make_plan
+
+SUITE = """
+name = "tiny"
+summary = "two networks that the examples of docstrings train, too"
+source = "none"
+
+[tasks.noisy-lms-5]
+n_train = 1000
+method = { name = "sgd" }
+
+[presets.only]
+summary = "one size"
+seeds = 2
+n_certify = 5000
+stop = { max_updates = 200 }
+cells = [{ task = { name = "noisy-lms-5", dim = 4 }, network = { name = "mlp", width = 8 } }]
+"""
+SAME = (
+    "seed, status, updates, risk, train_loss, memorised, s_randomised_auc, weights_checksum,"
+    " trace_checksum"
+)
+
+
+class Quiet:
+    """A reporter that remembers."""
+
+    def __init__(self):
+        self.ends, self.notes = [], []
+
+    def begun(self, plan, missing, saved):
+        self.missing = missing
+
+    def advanced(self, moved):
+        pass
+
+    def measuring(self, replicas):
+        pass
+
+    def ended(self, replica, row):
+        self.ends.append((replica, row["status"], row["reason"]))
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+class Here(Executor):
+    """Computes at once in this process, unless ``before`` raises."""
+
+    def __init__(self, before):
+        self.before = before
+
+    def submit(self, function, /, *arguments, **options):
+        self.before()
+        future = Future()
+        try:
+            future.set_result(function(*arguments, **options))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def fine():
+    pass
+
+
+def opened(before=fine):
+    @contextmanager
+    def open_workers():
+        yield executors.Workers(Here(before), lambda: 1, lambda: True)
+
+    return open_workers
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("suite") / "tiny.toml"
+    path.write_text(SUITE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def plan(file):
+    return make_plan(suites.load(str(file)), "only")
+
+
+def begun(plan, directory):
+    store = Store(directory, create=True)
+    prepare(plan, store)
+    return store
+
+
+def rows(store):
+    return store.query(f"SELECT {SAME} FROM networks ORDER BY seed")[1]
+
+
+@pytest.fixture(scope="module")
+def whole(plan, tmp_path_factory):
+    """What a run in this process makes."""
+    store = begun(plan, tmp_path_factory.mktemp("whole") / "run")
+    assert execute(plan, store, Quiet()) == ["done", "done"]
+    return rows(store)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Units of one replica, and no waiting."""
+    monkeypatch.setattr(work_units, "_MOST", 1)
+    monkeypatch.setattr(dispatch, "_PAUSE", 0.01)
+    monkeypatch.setattr(dispatch, "_GATHER", 0.0)
+
+
+def run(plan, store, open_workers, reporter=None):
+    cores = len(jax.devices())  # JAX has started
+    return dispatch.dispatch(plan, store, reporter or Quiet(), open_workers, cores=cores)
+
+
+def test_units_depend_on_the_group_alone(plan):
+    (group,) = plan.groups
+    (unit,) = work_units.units_of(group)
+    assert unit.replicas == tuple(group)
+    assert unit == next(work_units.units_of(list(group)))
+    assert unit.name != next(work_units.units_of(group[:1])).name
+    more = make_plan(suites.load("mitigation"), "standard")
+    for group in more.groups:
+        units = list(work_units.units_of(group))
+        assert [replica for unit in units for replica in unit.replicas] == group
+        assert len({unit.name for unit in units}) == len(units)
+
+
+def test_units_give_the_rows_of_a_run_in_one_process(plan, whole, tmp_path, quick):
+    store, reporter = begun(plan, tmp_path / "run"), Quiet()
+    assert run(plan, store, opened(), reporter) == ["done", "done"]
+    assert rows(store) == whole
+    assert [end[1:] for end in reporter.ends] == [("done", "")] * 2
+    assert not list((store.directory / leases.FOLDER).iterdir())
+    assert run(plan, store, opened(pytest.fail)) == ["done", "done"]  # nothing is left to do
+
+
+def test_what_is_lost_is_handed_out_again(plan, whole, tmp_path, quick):
+    answers = iter([BrokenExecutor("a process died"), None, RuntimeError("killed"), None, None])
+
+    def before():
+        error = next(answers)
+        if error is not None:
+            raise error
+
+    class Loses(Here):
+        def submit(self, function, /, *arguments, **options):
+            try:
+                return super().submit(function, *arguments, **options)
+            except RuntimeError as error:
+                if isinstance(error, BrokenExecutor):
+                    raise
+                future = Future()
+                future.set_exception(error)
+                return future
+
+    @contextmanager
+    def open_workers():
+        yield executors.Workers(Loses(before), lambda: 1, lambda: True)
+
+    store = begun(plan, tmp_path / "run")
+    assert run(plan, store, open_workers) == ["done", "done"]
+    assert rows(store) == whole
+    assert next(answers) is None  # the last was not needed
+
+
+def test_answers_are_not_trusted(plan, tmp_path, quick, monkeypatch):
+    lie = work_units.Answer(False, [], {})
+    monkeypatch.setattr(work_units, "compute", lambda unit: lie)
+    store, reporter = begun(plan, tmp_path / "run"), Quiet()
+    assert run(plan, store, opened(), reporter) == ["error", "error"]
+    assert {end[2] for end in reporter.ends} == {"its worker was lost 3 times"}
+
+
+def test_a_failure_is_a_row_with_its_reason(plan, tmp_path, quick, monkeypatch):
+    def fails(self, replicas):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(work_units.GroupRun, "_run", fails)
+    store, reporter = begun(plan, tmp_path / "run"), Quiet()
+    assert run(plan, store, opened(), reporter) == ["error", "error"]
+    assert {end[2] for end in reporter.ends} == {"MemoryError: no room"}
+
+
+def test_a_unit_that_another_launcher_computes_is_left_to_it(plan, whole, tmp_path, quick):
+    store = begun(plan, tmp_path / "run")
+    unit = next(work_units.units_of(plan.groups[0]))
+    with leased(store.directory, unit.name) as own:
+        assert own
+        told = work_units.message(unit, plan, store.directory, len(jax.devices()))
+        assert _worker.compute(told).leased and not store.known()
+        thread = threading.Timer(0.2, (store.directory / leases.FOLDER / unit.name).unlink)
+        thread.start()
+        assert run(plan, store, opened()) == ["done", "done"]
+        thread.join()
+    assert rows(store) == whole
+
+
+def test_a_full_disk_ends_the_run(plan, tmp_path, quick, monkeypatch):
+    def full(self, replicas):
+        raise StoreError("cannot write run/weights: no space left")
+
+    monkeypatch.setattr(work_units.GroupRun, "_run", full)
+    with pytest.raises(StoreError, match="no space"):
+        run(plan, begun(plan, tmp_path / "run"), opened())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"versions": {"simbias": "9.9", "keys": "1"}}, r"a worker of simbias .*, allowed: .*9\.9"),
+        ({"directory": "elsewhere"}, "DIR"),
+        ({"run": {"suite": "other", "preset": "only", "n_certify": 5000}}, "sees another run"),
+        ({"replicas": [(0, 0, "0" * 16)]}, "is another cell for a worker"),
+    ],
+)
+def test_a_worker_that_would_compute_something_else_refuses(plan, tmp_path, change, words):
+    store = begun(plan, tmp_path / "run")
+    unit = next(work_units.units_of(plan.groups[0]))
+    told = work_units.message(unit, plan, store.directory, len(jax.devices()))
+    with pytest.raises(ValueError, match=words) as caught:
+        work_units.compute(told | change)
+    assert "\n" not in str(caught.value) and not store.known()
+
+
+def test_a_lease_that_nobody_renews_is_taken_over(tmp_path):
+    path = tmp_path / leases.FOLDER / "unit"
+    with leased(tmp_path, "unit") as first:
+        assert first and held(tmp_path, "unit")
+        with leased(tmp_path, "unit") as second:
+            assert not second
+        old = time.time() - 2 * leases.PATIENCE
+        os.utime(path, (old, old))
+        assert not held(tmp_path, "unit")
+        with leased(tmp_path, "unit") as third:
+            assert third
+            mine = path.read_bytes()
+    assert not path.exists()
+    for left in (b"", b"[]", mine.replace(b'"pid": ', b'"pid": 4999')):  # of a dead process
+        path.write_bytes(left)
+        assert not held(tmp_path, "unit")
+        with leased(tmp_path, "unit") as own:
+            assert own
+    assert not list(path.parent.iterdir())
+
+
+def test_a_lease_is_renewed_while_the_work_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(leases, "RENEWED", 0.01)
+    path = tmp_path / leases.FOLDER / "unit"
+    with leased(tmp_path, "unit"):
+        os.utime(path, (1, 1))
+        end = time.monotonic() + 10
+        while path.stat().st_mtime == 1 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert held(tmp_path, "unit")
+
+
+def test_two_launchers_of_different_runs_do_not_make_one_directory(plan, file, tmp_path):
+    other = make_plan(suites.load(str(file)), "only", overrides=["task.dim=5"])
+    first, second = (Store(tmp_path / "run", create=True) for _ in range(2))
+    second.config()  # none yet
+    prepare(plan, first)
+    second._config = (), {}
+    with pytest.raises(ValueError, match="out: .* holds a run of tiny --preset only"):
+        prepare(other, second)
+    check_same(plan, second)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", "4", "processes", "processes:0", "processes:99999", "dask:4", "tcp://host", "tcp://a:b"],
+)
+def test_words_that_name_no_executor_are_refused_before_anything_is_written(words, file, tmp_path):
+    with pytest.raises(ValueError, match="cluster: got .*allowed: processes:N"):
+        executors.check(words)
+    out = tmp_path / "run"
+    code, _, err = call("run", file, "--preset", "only", "--out", out, "--cluster", words)
+    assert code == 2 and "--cluster" in err or "cluster: got" in err
+    assert not out.exists()
+
+
+def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(executors, "SECONDS", 0.3)
+    with pytest.raises(ValueError, match=re.escape("cluster: got 'tcp://127.0.0.1:9'")):
+        with executors.open_workers("tcp://127.0.0.1:9", tmp_path):
+            pass
+
+
+def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "submitit", None)
+    with pytest.raises(ValueError, match=r"pip install 'simbias\[cluster\]'"):
+        with executors.open_workers("slurm:2", tmp_path):
+            pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ["processes:2", "local:2", "submitit:1"])
+def test_every_executor_goes_on_with_a_run_of_another(words, file, plan, whole, tmp_path):
+    pytest.importorskip({"local:2": "distributed", "submitit:1": "submitit"}.get(words, "os"))
+    store = begun(plan, tmp_path / "run")
+    half = make_plan(suites.load(str(file)), "only", seeds=1)
+    assert execute(half, store, Quiet()) == ["done"]
+    code, _, err = call(
+        "run", file, "--preset", "only", "--out", store.directory, "--cluster", words
+    )
+    assert code == 0, err
+    assert rows(store) == whole
+    assert {row_name(replica) for replica in plan.replicas} == set(store.known())
