@@ -1,20 +1,18 @@
-"""The process of an executor: it computes work units, one at a time.
+"""The process of an executor, which calls functions of the package, one at a time.
 
-Nothing heavy is imported here: JAX starts within the first unit, once its settings are made.
+Nothing heavy is imported here: JAX starts within the first call, once its settings are made.
 """
 
 import os
 import signal
 import threading
+from collections.abc import Callable
+from importlib import import_module
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from simbias.runner.work_units import Answer
-
-_alone = threading.Lock()  # a worker with several threads computes one unit after the other
-Message = dict[str, Any]  # a work unit as plain data, which any version can read
+_alone = threading.Lock()  # a worker with several threads makes one call after the other
 
 
 def begin() -> None:
@@ -30,12 +28,17 @@ def _end_with(parent: int) -> None:
     os._exit(1)  # every file is written under another name first: nothing that was whole is lost
 
 
-def compute(unit: Message) -> "Answer":
-    """Compute a work unit into its run directory; see ``work_units.compute``."""
+def call(module: str, name: str, cores: int, argument: Any) -> Any:
+    """The result of a function of the package.
+
+    Args:
+        module, name: where it is, and its name; imported once JAX's devices are set.
+        cores: CPU devices.
+        argument: of the function, plain data that any version can read.
+    """
     from simbias._devices import configure
 
     with _alone:
-        configure(unit["cores"])
-        from simbias.runner import work_units
-
-        return work_units.compute(unit)
+        configure(cores)
+        function: Callable[[Any], Any] = getattr(import_module(module), name)
+        return function(argument)

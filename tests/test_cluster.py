@@ -11,12 +11,13 @@ import jax
 import pytest
 from command_line import call
 
-from simbias import _worker, suites
+from simbias import suites
 from simbias.experiments import row_name
 from simbias.results import Store, StoreError
-from simbias.runner import dispatch, executors, leases, work_units
+from simbias.results import unit_lease as leases
+from simbias.results.unit_lease import held, leased
+from simbias.runner import dispatch, executors, work_units
 from simbias.runner.execute import check_same, execute, prepare
-from simbias.runner.leases import held, leased
 from simbias.runner.plan import make_plan
 
 SUITE = """
@@ -208,8 +209,8 @@ def test_a_unit_that_another_launcher_computes_is_left_to_it(plan, whole, tmp_pa
     unit = next(work_units.units_of(plan.groups[0]))
     with leased(store.directory, unit.name) as own:
         assert own
-        told = work_units.message(unit, plan, store.directory, len(jax.devices()))
-        assert _worker.compute(told).leased and not store.known()
+        told = work_units.message(unit, plan, store.directory)
+        assert work_units.compute(told).leased and not store.known()
         thread = threading.Timer(0.2, (store.directory / leases.FOLDER / unit.name).unlink)
         thread.start()
         assert run(plan, store, opened()) == ["done", "done"]
@@ -238,7 +239,7 @@ def test_a_full_disk_ends_the_run(plan, tmp_path, quick, monkeypatch):
 def test_a_worker_that_would_compute_something_else_refuses(plan, tmp_path, change, words):
     store = begun(plan, tmp_path / "run")
     unit = next(work_units.units_of(plan.groups[0]))
-    told = work_units.message(unit, plan, store.directory, len(jax.devices()))
+    told = work_units.message(unit, plan, store.directory)
     with pytest.raises(ValueError, match=words) as caught:
         work_units.compute(told | change)
     assert "\n" not in str(caught.value) and not store.known()

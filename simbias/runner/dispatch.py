@@ -15,13 +15,14 @@ from simbias import _worker
 from simbias.experiments import FINAL, Interrupted, Replica, row_name
 from simbias.results.files import StoreError
 from simbias.results.store import Store
+from simbias.results.unit_lease import held
 from simbias.runner.execute import begin, interrupts, outcome
 from simbias.runner.executors import Workers
 from simbias.runner.group import GroupRun, Reporter
-from simbias.runner.leases import held
 from simbias.runner.plan import Plan
-from simbias.runner.work_units import Answer, WorkUnit, message, units_of
+from simbias.runner.work_units import Answer, WorkUnit, compute, message, units_of
 
+_COMPUTE = compute.__module__, compute.__name__
 _TRIES = 3  # of a unit whose worker is lost each time, while nothing else ends
 _PAUSE = 1.0  # seconds between looks at what has ended
 _GATHER = 10.0  # seconds between compactions
@@ -114,8 +115,9 @@ class _HandOut:
                 self.waiting.append(unit)
                 continue
             self.waiting.appendleft(unit)  # until it is submitted
-            told = message(left, self.plan, self.store.directory, self.cores)
-            self._running[workers.executor.submit(_worker.compute, told)] = unit
+            told = message(left, self.plan, self.store.directory)
+            future = workers.executor.submit(_worker.call, *_COMPUTE, self.cores, told)
+            self._running[future] = unit
             self.waiting.popleft()
             room -= 1
 

@@ -81,10 +81,10 @@ def open_workers(words: str, directory: Path) -> Iterator[Workers]:
 def _parse(words: str) -> tuple[str, int | None]:
     if re.fullmatch(r"(tcp|tls)://[^\s/]+:\d+", words):
         return words, None
-    found = re.fullmatch(r"([a-z]+):(\d{1,5})", words)
-    if found is None or found[1] not in KINDS or not 1 <= int(found[2]) <= _MOST:
+    match = re.fullmatch(r"([a-z]+):(\d{1,5})", words)
+    if match is None or match[1] not in KINDS or not 1 <= int(match[2]) <= _MOST:
         raise fail("cluster", words, _ALLOWED)
-    return found[1], int(found[2])
+    return match[1], int(match[2])
 
 
 @contextmanager

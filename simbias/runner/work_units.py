@@ -8,15 +8,14 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from simbias import __version__, _keys, _programs
 from simbias._types import TableRow
-from simbias._worker import Message
 from simbias.experiments import Progress, Replica, cell_of, experiment_of, row_name
 from simbias.results.store import Store
+from simbias.results.unit_lease import leased
 from simbias.runner.group import GroupRun, checkpoints
-from simbias.runner.leases import leased
 from simbias.runner.plan import Plan
 
 _FLOPS = 2e12  # of a unit: about a minute of a core
@@ -28,6 +27,9 @@ class WorkUnit(NamedTuple):
 
     name: str
     replicas: tuple[Replica, ...]
+
+
+Message = Mapping[str, Any]  # a work unit as plain data, which any version can read
 
 
 class Answer(NamedTuple):
@@ -56,14 +58,13 @@ def units_of(group: Sequence[Replica]) -> Iterator[WorkUnit]:
         yield WorkUnit(hashlib.sha256(names.encode()).hexdigest()[:16], replicas)
 
 
-def message(unit: WorkUnit, plan: Plan, directory: Path, cores: int) -> Message:
+def message(unit: WorkUnit, plan: Plan, directory: Path) -> Message:
     """A unit as plain data for ``compute``.
 
     Args:
         unit: of a group of the plan, without what is finished.
         plan: of the run.
         directory: of the run, as workers see it.
-        cores: CPU devices of a worker.
     """
     cells = list(dict.fromkeys(replica.cell for replica in unit.replicas))
     place = {cell: i for i, cell in enumerate(cells)}
@@ -76,7 +77,6 @@ def message(unit: WorkUnit, plan: Plan, directory: Path, cores: int) -> Message:
         "replicas": [
             (place[replica.cell], replica.seed, row_name(replica)) for replica in unit.replicas
         ],
-        "cores": cores,
     }
 
 

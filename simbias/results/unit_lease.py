@@ -36,7 +36,7 @@ def leased(directory: Path, name: str) -> Iterator[bool]:
 
     Examples:
         >>> from pathlib import Path
-        >>> from simbias.runner.leases import leased
+        >>> from simbias.results.unit_lease import leased
         >>> with leased(Path("run"), "unit") as first, leased(Path("run"), "unit") as second:
         ...     first, second
         (True, False)
@@ -108,8 +108,8 @@ def _read(path: Path) -> bytes | None:
 
 def _stale(path: Path, owner: bytes) -> bool:
     try:
-        said = json.loads(owner)
-        if said["host"] == host() and not lives(said["pid"]):
+        holder = json.loads(owner)
+        if holder["host"] == host() and not lives(holder["pid"]):
             return True
     except (ValueError, KeyError, TypeError):  # no lease that a live process has written
         return True
