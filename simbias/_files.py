@@ -9,7 +9,7 @@ import os
 import re
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeGuard, TypeVar
@@ -41,6 +41,29 @@ def write_whole(path: Path, content: Callable[[Path], object]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_new_files(argument: str, texts: Mapping[Path, str]) -> None:
+    """Write text files that are not there yet, and the folders that they lie in.
+
+    Args:
+        argument: that names them, for the message.
+        texts: by path.
+
+    Raises:
+        ValueError: one is there, and then nothing is written; or one cannot be written.
+    """
+    for path in texts:
+        top = path if len(path.parts) == 1 else Path(path.parts[0])
+        if os.path.lexists(top):
+            raise ValueError(f"{argument}: got {str(top)!r}, which is there already")
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise ValueError(f"{argument}: {path} cannot be written: {error.strerror}") from None
 
 
 def temporary_beside(path: Path) -> Path:

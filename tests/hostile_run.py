@@ -17,12 +17,12 @@ HOSTILE = (
 def hostile_run(directory):
     """Write the run, with a network that failed and a claim; returns the directory."""
     store = Store(directory, create=True)
-    said = {name: HOSTILE.replace("FIELD", name) for name in ("suite", "preset", "device")}
-    config = said | {"n_certify": 500, "cells": [POPULATION], "seeds": [0]}
-    config |= {"versions": {said["suite"]: said["device"], "keys": "2"}}
+    texts = {name: HOSTILE.replace("FIELD", name) for name in ("suite", "preset", "device")}
+    config = texts | {"n_certify": 500, "cells": [POPULATION], "seeds": [0]}
+    config |= {"versions": {texts["suite"]: texts["device"], "keys": "2"}}
     store.prepare(config | {"names": [{"cell": CELL.name, "published": {}}]})
     ended = Ended(Replica(CELL, 0), "error", HOSTILE.replace("FIELD", "reason"))
-    row = experiments.row(said["suite"], ended)
+    row = experiments.row(texts["suite"], ended)
     store.write("networks", experiments.row_name(ended.replica), row, tensors={"w": np.ones(1)})
     numbers = {"VARCHAR": None, "DOUBLE": 0.5, "BIGINT": 2, "BOOLEAN": True}
     verdict = {

@@ -194,8 +194,8 @@ def test_contrast_labels_and_structure_are_sound(opened, html, scheme):
 def violations(tab):
     tab.wait_for_timeout(200)
     tab.evaluate(AXE.read_text())
-    found = tab.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [(entry["id"], [node["html"][:150] for node in entry["nodes"][:3]]) for entry in found]
+    faults = tab.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [(entry["id"], [node["html"][:150] for node in entry["nodes"][:3]]) for entry in faults]
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from simbias._checks import known
 from simbias._process import DONE, FAILED, USAGE, print_error, stopped
 from simbias.cli.argue import argue
 from simbias.cli.names import doctor, info, list_
+from simbias.cli.new import new
 from simbias.cli.parser import Verbs, parse
 from simbias.cli.reproduce import reproduce
 from simbias.cli.results import export, plot, query, report, table
@@ -29,6 +30,7 @@ VERBS: Verbs = {
     "reproduce": reproduce,
     "export": export,
     "query": query,
+    "new": new,
     "doctor": doctor,
 }
 

@@ -21,6 +21,7 @@ Directory = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
 Directories = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
 Sql = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SQL")]
 Words = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="WORD")]
+NewKind = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="KIND")]
 Kind = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="KIND")]
 # Values after one flag, and flags: whichever way they are given, all of them count.
 Several = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]

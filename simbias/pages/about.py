@@ -110,18 +110,18 @@ def _repeating(source: PageSource, config: Settings) -> tuple[str, list[str]]:
     words = ["simbias", "run", suite, "--preset", preset]
     words += ["--seeds", str(len(seeds)), "--n-certify", str(config.get("n_certify"))]
     words += ["--out", source.store.directory.name]
-    said = []
+    remarks = []
     try:
         plan = make_plan(
             suites.load(suite), preset, seeds=len(seeds), n_certify=int(config["n_certify"])
         )
         if plan.config()["cells"] != config["cells"] or list(plan.seeds) != seeds:
-            said = [
+            remarks = [
                 "The suite of that name has other cells or seeds here: those below are the run's."
             ]
     except ValueError as error:
-        said = [f"The suite cannot be read here: {' '.join(str(error).split())[:300]}"]
-    return shlex.join(words), said
+        remarks = [f"The suite cannot be read here: {' '.join(str(error).split())[:300]}"]
+    return shlex.join(words), remarks
 
 
 def _judging(verdicts: Sequence[TableRow], directory: str) -> str:

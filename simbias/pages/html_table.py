@@ -100,10 +100,10 @@ def slug_of(words: str) -> str:
 
 
 def _holds_numbers(column: Sequence[HtmlCell]) -> bool:
-    said = [cell for cell in column if cell.order is not None or cell.text not in _EMPTY]
-    return bool(said) and all(
+    telling = [cell for cell in column if cell.order is not None or cell.text not in _EMPTY]
+    return bool(telling) and all(
         cell.order is not None or re.match(rf"[<>\[]?\s*{_NUMBER}k?(?![\w-])", cell.text)
-        for cell in said
+        for cell in telling
     )
 
 

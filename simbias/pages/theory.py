@@ -33,7 +33,7 @@ def bounds(source: PageSource) -> PageSection | None:
         rows += [(f"{cell.name} {line[0]}", [cell.name, words, *line]) for line in table.lines]
     values = html_table(f"{source.prefix}-bounds", "Bounds against exact risk", head, rows, CAPTION)
     everything = [evaluation for _, evaluations in evaluated for evaluation in evaluations]
-    said = (
+    reading = (
         "A bound is valid on a network where the interval of the certified classifier's risk does"
         " not lie above its value. What it assumes, and on how many networks that holds, stands in"
         " the table below."
@@ -41,7 +41,7 @@ def bounds(source: PageSource) -> PageSection | None:
     return PageSection(
         f"{source.prefix}-theory",
         "Bounds against exact risk",
-        [said],
+        [reading],
         tables=[values, _assumptions(source, everything)],
     )
 
@@ -87,7 +87,7 @@ def claims(source: PageSource) -> PageSection | None:
         for claim in stated
         if claim.units
     }
-    said = (
+    reading = (
         "Supported and refuted are conclusions of tests whose level was spent beforehand;"
         " inconclusive means that these units decide nothing, and inapplicable that a premise"
         " fails. Open a claim for its units: those that fail are what refutes it."
@@ -95,7 +95,7 @@ def claims(source: PageSource) -> PageSection | None:
     return PageSection(
         f"{source.prefix}-claims",
         "Claims",
-        [said, _counted(rows)],
+        [reading, _counted(rows)],
         tables=[table._replace(rows=linked)],
         claims=stated,
         data=units,
