@@ -20,6 +20,7 @@ from simbias.models.copies import Data
 from simbias.models.panel import Panel, panel
 
 _GROUPS = 4  # label times exception
+_PART = 50  # of the points, the part that is taken of each group where it has as many
 
 
 @pinned
@@ -32,7 +33,7 @@ def refit_last_layer(learned: object, data: Data = None, *, points: int = 20_000
     Args:
         learned: a stack of MLPs, or classifiers that are MLPs.
         data: for classifiers that do not know their training sets.
-        points: fresh points for each network.
+        points: fresh points for each network, of which a 50th is taken of each group.
 
     Returns:
         A panel, which ``simbias.validate`` takes.
@@ -63,16 +64,24 @@ def refit_last_layer(learned: object, data: Data = None, *, points: int = 20_000
         if drawn.group is None:
             raise fail("task", data_set.task.name, "one whose points have groups")
         last = len(params["layers"]) - 1
-        values = hidden_layer(member, drawn.x, last - 1).astype(np.float32)
-        key = jax.random.fold_in(data_set.stream("directions"), last)
         group, y = (np.asarray(part, np.int32) for part in (drawn.group, drawn.y))
-        head = jax.tree.map(np.asarray, _refitted(values, y, group, key))
+        rows = _balanced(group, max(points // _PART, 1))
+        values = hidden_layer(member, np.asarray(drawn.x)[rows], last - 1).astype(np.float32)
+        key = jax.random.fold_in(data_set.stream("directions"), last)
+        head = jax.tree.map(np.asarray, _refitted(values, y[rows], group[rows], key))
         layers = {**params["layers"], last: head}
         refitted.append(Traced(member.network, {"layers": layers}))
     return Panel(tuple(refitted), classifiers.data)
 
 
+def _balanced(group: np.ndarray, most: int) -> np.ndarray:
+    """The first rows of each group that has any, as many of each."""
+    present, counts = np.unique(group, return_counts=True)
+    each = min(most, counts.min())
+    return np.sort(np.concatenate([np.flatnonzero(group == g)[:each] for g in present]))
+
+
 @jax.jit
 def _refitted(values: Array, y: Array, group: Array, key: Array) -> Params:
     label = jax.nn.one_hot(y, 2, dtype=jnp.float32)
-    return refitted_head(values, label, members(group, _GROUPS), key)
+    return refitted_head(values, label, members(group, _GROUPS), key, refits=1)
