@@ -15,9 +15,14 @@ from simbias.bounds.discrimination import Interval, RankingScore
 from simbias.bounds.preference import NetworkPair
 from simbias.generations import CriticThreshold
 from simbias.plots import (
+    AnswerLine,
+    AnswerPanel,
+    AnswersDisplay,
     BoundaryDisplay,
     ComparisonRow,
     CriticCurve,
+    EditedNetwork,
+    EffectsDisplay,
     LeaderboardDisplay,
     LeaderboardRow,
     LineageLine,
@@ -26,6 +31,8 @@ from simbias.plots import (
     NoiseLine,
     NoisePanel,
     RegionsDisplay,
+    SeedMatrix,
+    SeedsDisplay,
     ThresholdDisplay,
     TrainingDisplay,
 )
@@ -344,6 +351,44 @@ def noise():
     return NoiseDisplay(tuple(panels), "the batch for .9: exponent 2.00 [1.90, 2.10]")
 
 
+def answers():
+    """Two panels: a line beside its reference, and lines along updates without intervals."""
+    x = np.array([200.0, 1000.0, 10000.0])
+    lines = [
+        AnswerLine(label, x * (i + 1), x / 2e4, x / 2e4 - 0.02 * i, x / 2e4 + 0.03, i == 0)
+        for i, label in enumerate(("coordinate itself", "probe"))
+    ]
+    alone = AnswerLine("random", x, x / 3e4, np.nan * x, np.nan * x)
+    panels = (
+        AnswerPanel("doses", "dose", "ones", tuple(lines)),
+        AnswerPanel("told", "updates", "accuracy", (lines[1], alone), log=True),
+    )
+    return AnswersDisplay("answers", panels, "what networks say")
+
+
+def effects():
+    """Two panels of two edits along two directions."""
+    return EffectsDisplay(
+        tuple(
+            EditedNetwork(f"d = {15 * (i % 2 + 1)}", edit, direction, 0.1 * i + 0.05, 0.07 * i)
+            for i, (edit, direction) in enumerate(
+                (edit, direction)
+                for edit in ("add", "ablate-to-mean", "add")
+                for direction in ("mean-difference", "probe")
+            )
+        )
+    )
+
+
+def seeds():
+    """Two measures of three seeds, one pair of which was not measured."""
+    values = np.array([[np.nan, 0.9, 0.3], [0.8, np.nan, 0.2], [0.7, np.nan, np.nan]])
+    matrices = [
+        SeedMatrix("d = 15", words, (0, 1, 2), values**i) for i, words in ((1, "CKA"), (2, "alike"))
+    ]
+    return SeedsDisplay(tuple(matrices))
+
+
 def threshold():
     """Two critics, of which the second has one seed and never fails."""
     errors = np.array([0.5, 0.6, 0.7, 0.8])
@@ -379,6 +424,9 @@ def reproduction():
 
 
 KINDS = {
+    "answers": answers,
+    "effects": effects,
+    "seeds": seeds,
     "reproduction": reproduction,
     "leaderboard": leaderboard,
     "lineages": lineages,
@@ -399,6 +447,9 @@ KINDS = {
     "islands": islands,
 }
 GRIDS = {
+    "answers": (1, 2),
+    "effects": (1, 2),
+    "seeds": (1, 2),
     "leaderboard": (2, 3),
     "lineages": (1, 2),
     "noise": (1, 2),

@@ -192,7 +192,7 @@ def patch(
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
         >>> found = simbias.directions.find(stack, points=1000)
         >>> donor = simbias.data(task, n_train=1000).x[:1]
-        >>> simbias.directions.patch(fitted, stack, donor).arrays[1]["projections"].shape
+        >>> simbias.directions.patch(found, stack, donor).arrays[1]["projections"].shape
         (1,)
     """
     classifiers = _matching(directions, panel(learned, data))
@@ -226,7 +226,7 @@ def resample(
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
         >>> found = simbias.directions.find(stack, points=1000)
-        >>> resampled = simbias.directions.resample(fitted, stack, points=1000)
+        >>> resampled = simbias.directions.resample(found, stack, points=1000)
         >>> resampled.arrays[0]["projections"].shape
         (1000,)
     """
@@ -285,7 +285,7 @@ def intervene(learned: object, *interventions: Intervention, data: Data = None) 
         >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
         >>> found = simbias.directions.find(stack, points=1000)
-        >>> ablated = simbias.directions.intervene(stack, simbias.directions.ablate(fitted))
+        >>> ablated = simbias.directions.intervene(stack, simbias.directions.ablate(found))
         >>> ablated.members[0].label, ablated.seeds
         ('(8,1) edited', (0, 1))
     """

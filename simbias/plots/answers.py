@@ -18,6 +18,7 @@ from simbias._checks import fail
 from simbias._types import Keywords
 from simbias.plots import _figure as style
 from simbias.results.summary import mean_over_seeds
+from simbias.training.words import value_words
 
 Each = TypeVar("Each")
 Rows = Sequence[Mapping[str, object]]  # of the table ``directions``, by column
@@ -137,6 +138,9 @@ class AnswersDisplay(style.Display):
                 ax.errorbar(line.x, line.value, ends, elinewidth=0.7, **self._look(line))
             if panel.log:
                 ax.set_xscale("log")
+                places = np.unique(np.concatenate([line.x for line in panel.lines]))
+                ax.set_xticks(places, [value_words(int(place)) for place in places])
+                ax.minorticks_off()
             ax.set(xlabel=panel.x_label, ylabel=panel.y_label, title=panel.title)
             ax.spines[["top", "right"]].set_visible(False)
         self._heading(axes[0], self.finding)

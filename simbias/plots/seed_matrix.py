@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from simbias._checks import fail
 from simbias.plots import _figure as style
@@ -19,6 +21,7 @@ _MEASURES = {
     "procrustes": "Procrustes",
     "direction_cosine": "cosine of directions",
 }
+_MAP = "cividis"
 _MOST = 10  # seeds up to which numbers are written into the squares
 
 
@@ -77,7 +80,7 @@ class SeedsDisplay(style.Display):
         return len({matrix.measure for matrix in self.matrices})
 
     def _size(self) -> tuple[float, float]:
-        return style.DOUBLE, 0.4 + 1.75 * -(-len(self.matrices) // self._columns)
+        return style.DOUBLE, 0.6 + 1.75 * -(-len(self.matrices) // self._columns)
 
     def _n_axes(self) -> int:
         return len(self.matrices)
@@ -91,7 +94,7 @@ class SeedsDisplay(style.Display):
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         for ax, matrix in zip(axes, self.matrices, strict=True):
-            ax.imshow(matrix.values, vmin=0, vmax=1, cmap="cividis")
+            ax.imshow(matrix.values, vmin=0, vmax=1, cmap=_MAP)
             places, words = range(len(matrix.seeds)), [str(seed) for seed in matrix.seeds]
             ax.set_xticks(places, words)
             ax.set_yticks(places, words)
@@ -104,6 +107,10 @@ class SeedsDisplay(style.Display):
                     colour = "black" if value > 0.6 else "white"
                     ax.text(j, i, number, ha="center", va="center", color=colour, fontsize=5.5)
         self._heading(axes[0], "pairs of seeds, asked about the same points")
+        handles = [
+            Patch(color=colormaps[_MAP](value), label=f"{value:g}") for value in (0.0, 0.5, 1.0)
+        ]
+        self._legend(axes[-1], handles, ncols=3)
 
 
 def seeds(rows: Rows) -> SeedsDisplay:
