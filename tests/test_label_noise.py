@@ -216,6 +216,27 @@ def test_more_noisy_labels_than_memory_holds_are_refused_with_an_estimate():
         check_memory(cell, 1)
 
 
+def test_a_data_set_has_the_noise_that_networks_of_its_seed_meet_and_estimators_are_fitted_to_it():
+    cell = noisy(alpha=1)
+    drawn = points_of(cell)
+    data = simbias.data(cell.task, cell.n_train, seed=0, label_noise=cell.label_noise)
+    assert np.array_equal(data.y, drawn.y) and np.array_equal(data.x, drawn.x)
+    memory = simbias.estimator("nearest-neighbours", n_neighbors=1)
+    settings = {"n_train": cell.n_train, "label_noise": cell.label_noise}
+    fitted = simbias.train(cell.task, memory, **settings)
+    flips = simbias.validate(fitted, n_certify=500).flips
+    assert flips.counts[0] == (drawn.y != drawn.clean).sum() > 0 and flips.fitted.value[0] == 1
+    assert fitted.cell.settings["label_noise"] == {"alpha": 1.0}
+    with pytest.raises(ValueError, match="^label_noise: form: got 'soft', allowed: fixed"):
+        simbias.train(cell.task, memory, n_train=10, label_noise=LabelNoise(alpha=1, form="soft"))
+
+
+def test_given_points_of_a_class_without_a_point_are_refused():
+    x = np.zeros((4, 2), "float32")
+    with pytest.raises(ValueError, match="^y: got 'no point of label 1, labels up to 2', allowed"):
+        simbias.tasks.ArrayTask("gap", x, np.array([0, 2, 2, 0]))
+
+
 def test_a_task_of_given_points_has_as_many_labels_as_copies_of_them():
     x = np.random.default_rng(0).normal(size=(50, 2)).astype("float32")
     task = simbias.tasks.ArrayTask("few", x, np.arange(50) % 2)

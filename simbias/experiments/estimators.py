@@ -22,6 +22,7 @@ from simbias.experiments.numbers import number_columns, validated
 from simbias.experiments.table import Column, rows_table
 from simbias.models.classifier import labels, score
 from simbias.models.estimators import EstimatorCell, Fitted, estimator, fit
+from simbias.tasks.label_noise import read_label_noise
 from simbias.tasks.task import numbers_of
 from simbias.training.jobs import N_SELECT
 from simbias.training.problem import drawn
@@ -128,7 +129,8 @@ def _make(replicas: Sequence[Replica]) -> dict[Replica, Fitted | None]:
 def _fit(replica: Replica) -> Fitted:
     cell, seed = replica
     assert isinstance(cell, EstimatorCell)
-    return fit(cell.task, cell.estimator, n_train=cell.n_train, seeds=[seed])
+    noise = cell.label_noise
+    return fit(cell.task, cell.estimator, n_train=cell.n_train, seeds=[seed], label_noise=noise)
 
 
 def _known(cell: EstimatorCell) -> dict[str, object]:
@@ -147,7 +149,10 @@ def _cell(settings: Settings) -> EstimatorCell:
         raise ValueError("estimator: key 'name' is missing")
     task = tasks.get(task_settings.pop("name"), **task_settings)
     return EstimatorCell(
-        task, estimator(estimator_settings.pop("name"), **estimator_settings), settings["n_train"]
+        task,
+        estimator(estimator_settings.pop("name"), **estimator_settings),
+        settings["n_train"],
+        read_label_noise(settings.get("label_noise")),
     )
 
 
@@ -155,7 +160,7 @@ estimators = Experiment(
     name="estimators",
     summary="estimators of other libraries are fitted, then asked about fresh draws",
     table=rows_table("estimators", (*_FIRST, *number_columns(MEASURED), *_LAST), weighed=True),
-    keys={"estimator": dict, "n_train": int},
+    keys={"estimator": dict, "n_train": int, "label_noise": dict},
     needed=("estimator", "n_train"),
     learner="estimator",
     cell=_cell,

@@ -18,7 +18,8 @@ from simbias.tasks import BlockTask, LabelNoise, Task
 from simbias.tasks.block_task import block_task
 from simbias.tasks.shifts import shifted
 from simbias.tasks.task import Points, numbers_of, rotation_of, sampler
-from simbias.training.problem import drawn
+from simbias.training.cell import check_size
+from simbias.training.problem import drawn, drawn_noisy
 from simbias.training.stack import seed_list
 
 
@@ -120,19 +121,23 @@ class DataSet:
 
 
 @pinned
-def data(task: Task, n_train: int, seed: int = 0) -> DataSet:
+def data(
+    task: Task, n_train: int, seed: int = 0, *, label_noise: LabelNoise | None = None
+) -> DataSet:
     """The data set of a seed: rotation, training set and fresh points, whatever the learner.
 
     Args:
         task: the distribution.
         n_train: points of the training set.
         seed: an integer >= 0.
+        label_noise: noise on the training labels, drawn once, as networks of the seed meet it;
+            None: they are the task's. Fresh points have none.
 
     Returns:
         NumPy arrays ``x``, ``y``, ``exception`` and ``rotation``; ``simbias.validate`` takes it.
 
     Raises:
-        ValueError: an argument out of range.
+        ValueError: an argument out of range, or noise of a form that draws no labels once.
 
     Examples:
         >>> import simbias
@@ -147,14 +152,33 @@ def data(task: Task, n_train: int, seed: int = 0) -> DataSet:
         True
     """
     instance("task", task, Task)
-    most = getattr(task, "most", {}).get("train")
-    if whole("n_train", n_train) > (n_train if most is None else most):
-        raise fail("n_train", n_train, f"at most {most}, the points of {task.name}")
+    check_size(task, whole("n_train", n_train), label_noise)
     size = 4.0 * n_train * numbers_of(task)
     fits("n_train", n_train, size, where="device")
+    if label_noise is not None:
+        drawn_bytes = labels_once(label_noise).drawn_bytes(n_train)
+        fits("label_noise", label_noise.settings, drawn_bytes, where="device")
     (seed,) = seed_list([seed])
     key = identity_key(tasks.identity(task), seed)
     law = jax.tree.map(np.asarray, task.law(stream(key, "rotation")))
-    draw_set = partial(drawn, sampler(task), "train", n_train, jax.random.key_data(key), law)
+    words = jax.random.key_data(key)
+    if label_noise is None:
+        draw_set = partial(drawn, sampler(task), "train", n_train, words, law)
+    else:
+        noise = label_noise.arrays(task.classes)
+        draw_set = partial(drawn_noisy, sampler(task), n_train, words, law, noise)
     rotation = np.asarray(rotation_of(law))
-    return DataSet(task, seed, int(n_train), rotation, task, draw_set)
+    return DataSet(task, seed, int(n_train), rotation, task, draw_set, label_noise)
+
+
+def labels_once(noise: LabelNoise) -> LabelNoise:
+    """The noise, where it draws each label once, as whatever is no network needs it.
+
+    Raises:
+        ValueError: noise of another form.
+    """
+    instance("label_noise", noise, LabelNoise)
+    if noise.form != "fixed":
+        allowed = "fixed: labels that are drawn once; the others are of networks"
+        raise fail("label_noise: form", noise.form, allowed)
+    return noise

@@ -28,11 +28,12 @@ from simbias._keys import identity_key, stream
 from simbias._pinned import pinned
 from simbias._types import Settings
 from simbias.models.classifier import Classifier
-from simbias.models.data import DataSet, data
+from simbias.models.data import DataSet, data, labels_once
 from simbias.models.foreign import classifier
 from simbias.models.panel import Panel
 from simbias.registry import ESTIMATORS
-from simbias.tasks import Task
+from simbias.tasks import LabelNoise, Task
+from simbias.training.cell import check_size
 from simbias.training.stack import seed_list
 
 _FIXED = ("random_state", "n_jobs", "verbose", "warm_start")  # not for users to set
@@ -111,21 +112,24 @@ class EstimatorCell:
         task: the distribution.
         estimator: the learner.
         n_train: points of the training set.
+        label_noise: noise on their labels, drawn once; None: they are the task's.
 
     Raises:
-        ValueError: n_train < 1, or more than the task has.
+        ValueError: n_train < 1, or more than the task has, or noise of another form or of other
+            classes.
     """
 
     task: Task
     estimator: Estimator
     n_train: int
+    label_noise: LabelNoise | None = None
 
     def __post_init__(self) -> None:
         instance("task", self.task, Task)
         instance("estimator", self.estimator, Estimator)
-        most = getattr(self.task, "most", {}).get("train")
-        if whole("n_train", self.n_train) > (self.n_train if most is None else most):
-            raise fail("n_train", self.n_train, f"at most {most}, the points of {self.task.name}")
+        if self.label_noise is not None:
+            labels_once(self.label_noise).law(self.task.classes)  # raises, of other classes
+        check_size(self.task, whole("n_train", self.n_train), self.label_noise)
 
     @property
     def settings(self) -> Settings:
@@ -135,6 +139,7 @@ class EstimatorCell:
             "task": tasks.described(self.task),
             "estimator": {"name": self.estimator.name, **self.estimator.settings},
             "n_train": int(self.n_train),
+            **({} if self.label_noise is None else {"label_noise": self.label_noise.settings}),
         }
 
     @property
@@ -229,7 +234,12 @@ class Fitted:
 
 @pinned
 def fit(
-    task: Task, estimator: Estimator, *, n_train: int, seeds: int | Sequence[int] = 1
+    task: Task,
+    estimator: Estimator,
+    *,
+    n_train: int,
+    seeds: int | Sequence[int] = 1,
+    label_noise: LabelNoise | None = None,
 ) -> Fitted:
     """Fit an estimator to the data set of each seed.
 
@@ -238,12 +248,13 @@ def fit(
         estimator: the learner.
         n_train: points of each training set.
         seeds: how many (0, 1, ...), or which.
+        label_noise: noise on the labels of each training set, drawn once.
 
     Raises:
         ValueError: an argument out of range, or a set that the library cannot be fitted to.
     """
-    cell = EstimatorCell(task, estimator, n_train)
-    sets = tuple(data(task, n_train, seed) for seed in seed_list(seeds))
+    cell = EstimatorCell(task, estimator, n_train, label_noise)
+    sets = tuple(data(task, n_train, seed, label_noise=label_noise) for seed in seed_list(seeds))
     fits = [_fitted(estimator, data_set) for data_set in sets]
     members, seconds, warned = zip(*fits, strict=True)
     return Fitted(cell, members, sets, np.array(seconds), warned)

@@ -13,7 +13,7 @@ from simbias.training import Method, Stack, Stop
 
 
 class TrainingOptions(TypedDict, total=False):
-    """Options of training a network that estimators lack, see ``simbias.training.train``."""
+    """Options of training, see ``simbias.training.train``; estimators take ``label_noise`` only."""
 
     batch: int
     stop: Stop | None
@@ -67,7 +67,8 @@ def train(
         if method is None:
             raise fail("method", method, "a Method")
         return training.train(task, learner, method, n_train=n_train, seeds=seeds, **options)
+    label_noise = options.pop("label_noise", None)
     for name, value in {"method": method, **options}.items():
         if value is not None:
             raise fail(name, value, "nothing: an estimator fits itself")
-    return fit(task, learner, n_train=n_train, seeds=seeds)
+    return fit(task, learner, n_train=n_train, seeds=seeds, label_noise=label_noise)

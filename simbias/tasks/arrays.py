@@ -188,6 +188,10 @@ def _points(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         raise fail("y", arrived, f"{len(inputs)} integers, one for each point")
     whole("y: least label", labels.min(), least=0)
     whole("y: greatest label", labels.max(), least=0, most=10_000)
+    without = np.setdiff1d(np.arange(labels.max() + 1), labels)
+    if without.size:
+        arrived = f"no point of label {without[0]}, labels up to {labels.max()}"
+        raise fail("y", arrived, "every label from 0 to the greatest")
     return inputs, labels.astype(np.int32)
 
 

@@ -84,7 +84,7 @@ class Cell:
         if self.label_noise is not None:
             instance("label_noise", self.label_noise, LabelNoise)
             self.label_noise.law(self.task.classes)  # raises where it is of other classes
-        _check_size(self.task, whole("n_train", self.n_train), self.label_noise)
+        check_size(self.task, whole("n_train", self.n_train), self.label_noise)
         if whole("batch", self.batch) > self.n_train:
             raise fail("batch", self.batch, f"an integer in [1, n_train = {self.n_train}]")
         _check_uses(self.task, self.method)
@@ -173,7 +173,7 @@ def _settings_of(registered: Network | Method | Loss) -> Settings:
     return {key: value for key, value in registered.settings.items() if key != "name"}
 
 
-def _check_size(task: Task, n_train: int, noise: LabelNoise | None) -> None:
+def check_size(task: Task, n_train: int, noise: LabelNoise | None) -> None:
     """Raise ValueError for more labels than a task of finitely many points has."""
     points = getattr(task, "most", {}).get("train")
     copies = 1 if noise is None or noise.form != "fixed" else noise.copies

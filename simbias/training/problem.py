@@ -167,13 +167,8 @@ def draw_training_set(
             lambda part: jax.lax.dynamic_slice_in_dim(part, first, n_train), both
         )
         return later
-    noise = problem.label_noise
-    copies = noise.labels.clean.shape[0] if isinstance(noise, Fixed | Realised) else 1
-    inputs = -(-n_train // copies) if isinstance(noise, Fixed) else n_train
-    points = draw_points(draw, problem, "train", inputs)
-    if noise is not None:
-        key = stream(key_of(problem.keys.data), "label noise")
-        points = noisy_set(noise, key, n_train, points, copies=copies)
+    with lenient():
+        points = own_set(draw, n_train, problem.keys.data, problem.law, problem.label_noise)
     if problem.coins is not None:
         heads = jax.random.bernoulli(key_of(problem.coins), shape=(n_train,))
         points = points._replace(y=heads.astype(points.y.dtype))
@@ -183,6 +178,22 @@ def draw_training_set(
             others = draw(problem.law, key, "train", n_train)
         points = jax.tree.map(partial(_replace_row, problem.replaced), points, others)
     return points
+
+
+def own_set(
+    draw: Callable[..., Points],
+    n_train: int,
+    words: UInt[AnyArray, " words"],
+    law: PyTree,
+    noise: NoiseLaw | None,
+) -> Points:
+    """The training set of a seed, with noise on its labels or without."""
+    copies = noise.labels.clean.shape[0] if isinstance(noise, Fixed | Realised) else 1
+    inputs = -(-n_train // copies) if isinstance(noise, Fixed) else n_train
+    points: Points = draw(law, stream(key_of(words), "train"), "train", inputs)
+    if noise is None:
+        return points
+    return noisy_set(noise, stream(key_of(words), "label noise"), n_train, points, copies=copies)
 
 
 def _replace_row(
@@ -223,3 +234,16 @@ def drawn(
     """Points of one of a data set's streams, see ``Task.draw``: one program for all callers."""
     with lenient():
         return draw(law, stream(key_of(key), split), split, rows)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def drawn_noisy(
+    draw: Callable[..., Points],
+    n_train: int,
+    key: UInt[AnyArray, " words"],
+    law: PyTree,
+    noise: NoiseLaw,
+) -> Points:
+    """A training set with noise on its labels, of whatever learner."""
+    with lenient():
+        return own_set(draw, n_train, key, law, noise)
