@@ -147,6 +147,15 @@ def test_every_number_has_a_tolerance_a_reason_and_a_preset_that_holds_those_bef
             assert smoke <= standard <= full and full
 
 
+def test_a_paper_on_files_of_one_s_own_says_in_one_line_what_is_missing(monkeypatch):
+    monkeypatch.delenv("SIMBIAS_DATA", raising=False)
+    with pytest.raises(
+        ValueError, match="folder: got None, allowed: the folder of MNIST's"
+    ) as error:
+        papers.load("massive-noise")
+    assert "\n" not in str(error.value)
+
+
 def test_no_label_stands_for_two_numbers():
     for exhibit in papers.load("pitfalls").exhibits:
         names = [(number.label, number.quantity.text) for number in exhibit.numbers]

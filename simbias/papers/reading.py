@@ -38,7 +38,7 @@ def names() -> list[str]:
     Examples:
         >>> import simbias
         >>> simbias.papers.names()
-        ['pitfalls']
+        ['massive-noise', 'pitfalls']
     """
     return sorted(source.name.removesuffix(".toml") for source in _own())
 
