@@ -263,6 +263,7 @@ QUANTITIES = Registry(
             "quantities.along_training": (
                 "noise_scale", "label_noise_scale", "exceptions_late", "flips_late",
                 "best_accuracy", "exceptions_forgotten", "flips_forgotten", "stopping_gain",
+                "good_answers",
             ),
             "bounds.quantities": (
                 "held_out_points",

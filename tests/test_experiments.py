@@ -484,6 +484,7 @@ def test_a_quantity_is_measured_on_estimators_or_refused_beforehand(quantity, tr
     declaration = declared()[quantity]
     arguments = {"shift": "none", "rule": "simple", "bound": "clopper-pearson", "number": 0.001}
     arguments |= {"measure": "variance", "moment": "initial", "control": "others", "way": "clean"}
+    arguments |= {"zone": "ahead", "answers": "greedy"}
     arguments |= {"edit": "ablate", "target": "label", "probe": "linear", "layer": "first"}
     given = [arguments[argument.kind] for argument in declaration.arguments]
     if len(given) == 3 and set(given) == {

@@ -10,6 +10,7 @@ import simbias
 from simbias import tasks
 from simbias.models import Sampled
 from simbias.tasks import PersonasTask
+from simbias.validation.personas import check_personas
 
 ROWS = 20_000
 
@@ -103,3 +104,36 @@ def test_what_has_no_probabilities_cannot_be_sampled():
     sign = simbias.models.classifier(lambda x: x[:, 0])
     with pytest.raises(ValueError, match="^classifier: got .*, allowed: logits or probabilities"):
         Sampled(sign)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    task = PersonasTask(dim=4, personas=3, proportion=0.4)  # as the examples have it
+    stop = simbias.Stop(max_updates=200)
+    return simbias.train(task, simbias.MLP(8), simbias.sgd(), n_train=1000, seeds=2, stop=stop)
+
+
+def test_by_zone_the_law_is_the_good_one_where_it_is_ahead_and_others_where_it_is_outvoted(trained):
+    greedy, sampled = (
+        simbias.validation.measure_personas(trained, how, n_certify=ROWS)
+        for how in ("greedy", "sampled")
+    )
+    ahead, outvoted = [0, 1], [3]  # with the linear one against it, and the third
+    assert (greedy.law[:, ahead, 0] == 1).all() and (greedy.law[:, outvoted, 0] == 0).all()
+    assert (greedy.points[:, 2] == 0).all() and np.isnan(greedy.agreement.value[:, 2]).all()
+    assert near(greedy.points[0, 3] / ROWS, 0.25)
+    proportion = greedy.points[:, :, None] / ROWS
+    by_law = np.nansum(proportion * np.nan_to_num(sampled.law), axis=1)
+    assert by_law[0] == pytest.approx([0.7, 0.65, 0.65], abs=0.02)
+    accuracy = 1 - simbias.validate(trained, n_certify=ROWS).risk.value
+    both = np.nansum(proportion[:, :, 0] * np.nan_to_num(greedy.agreement.value[:, :, 0]), axis=1)
+    assert both == pytest.approx(accuracy, abs=0.02)
+    quantity = simbias.quantities.declared()["good_answers"]
+    subject = simbias.quantities.Subject(trained, n_certify=ROWS, confidence=0.95)
+    measured = quantity.compute(subject, "ahead", "greedy").value
+    assert (measured == greedy.agreement.value[:, 1, 0]).all()
+
+
+def test_a_task_without_personas_has_no_zones(trained):
+    with pytest.raises(ValueError, match="^task: got 'lms-5', allowed: personas"):
+        check_personas(tasks.get("lms-5"))

@@ -66,6 +66,7 @@ def arguments(quantity):
 APART = (
     "early_stopping_difference", "island_excess", "ensemble_gain", "lineage_mean",
     "lineage_misfit", "lineage_value", "flips_late", "flips_forgotten",
+    "good_answers",
 )  # fmt: skip
 EVERY = [
     (name, given)

@@ -116,6 +116,9 @@ ENTRANCES = {
     "validation.forgetting_auc": lambda given: validation.forgetting_auc(
         given.stack, "exceptions", "others"
     ),
+    "validation.measure_personas": lambda given: validation.measure_personas(
+        of_personas(), n_certify=500
+    ),
     "validation.stopped": lambda given: validation.stopped(given.stack, "none"),
     "validation.noise_scale": lambda given: validation.noise_scale(given.stack),
     "validation.measure_islands": lambda given: validation.measure_islands(
@@ -282,6 +285,12 @@ OTHERS = {
 def trained():
     options = {"n_train": 256, "batch": 64, "stop": CELL.stop, "n_select": N_SELECT}
     return simbias.train(TASK, CELL.network, CELL.method, seeds=2, **options)
+
+
+def of_personas():
+    task = simbias.tasks.get("personas", dim=4, personas=3, proportion=0.4)
+    options = {"n_train": 256, "batch": 64, "stop": CELL.stop, "n_select": N_SELECT}
+    return simbias.training.train(task, CELL.network, CELL.method, seeds=2, **options)
 
 
 def fitted(x):

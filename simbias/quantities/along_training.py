@@ -15,6 +15,7 @@ from simbias.validation.learning_times import KINDS, check_learning, learning_au
 from simbias.validation.noise_scale import MOMENTS
 from simbias.validation.noise_scale import noise_scale as measured
 from simbias.validation.paired import paired
+from simbias.validation.personas import ANSWERS, ZONES, check_personas, measure_personas
 from simbias.validation.risk import errors
 from simbias.validation.stopping import WAYS, check_way, stopped
 
@@ -67,6 +68,10 @@ def flips_late(subject: Subject, control: str) -> np.ndarray:
     return learning_auc(subject.stack, "flips", control)
 
 
+def _has_personas(cell: Cell, zone: str) -> None:
+    check_personas(cell.task)
+
+
 def _forgotten(kind: str) -> Argument:
     """The points beside which those of a kind are forgotten."""
     late = _control(kind)
@@ -101,6 +106,24 @@ def stopping_gain(subject: Subject, way: str) -> Estimate:
     """Risk at the last check less risk where a way of stopping keeps the network."""
     pairs = paired(subject.stack, stopped(subject.stack, way), points=subject.n_certify)
     return pairs.difference(subject.confidence)
+
+
+@quantity(
+    0,
+    1,
+    needs=("network",),
+    interval="Clopper-Pearson",
+    argument=(
+        Argument("zone", lambda name: known("argument", name, ZONES), _has_personas),
+        Argument("answers", lambda name: known("argument", name, ANSWERS)),
+    ),
+)
+def good_answers(subject: Subject, zone: str, answers: str) -> Estimate:
+    """Proportion of points of a zone that are answered as the good persona does."""
+    effort = {"n_certify": subject.n_certify, "confidence": subject.confidence}
+    measured_zones = measure_personas(subject.stack, answers, **effort)
+    place = ZONES.index(zone)
+    return Estimate(*(part[:, place, 0] for part in measured_zones.agreement))
 
 
 @quantity(0, 1, needs=("network",), interval="Clopper-Pearson", column="none")

@@ -145,9 +145,9 @@ class PersonasTask:
     @staticmethod
     def draw(law: PersonasLaw, key: Key[Array, ""], split: str, rows: int) -> Points:
         """Fresh points; those to train on are labelled by a persona each."""
-        dim, personas = law.rotation.shape[0], law.proportions.shape[0]
-        key_answer, key_x, key_persona = jax.random.split(key, 3)
-        answers = jax.random.bernoulli(key_answer, shape=(rows, dim))
+        personas = law.proportions.shape[0]
+        answers = _answers(law, key, rows)
+        _, key_x, key_persona = jax.random.split(key, 3)
         x = _inputs(law.tables, key_x, answers) @ law.rotation
         answer = answers[:, :personas].astype(jnp.int32)
         good, linear = answer[:, 0], answer[:, 1]
@@ -165,6 +165,15 @@ class PersonasTask:
             y = jnp.take_along_axis(answer, who[:, None], axis=1)[:, 0]
         group = 2 * good + exception.astype(jnp.int32)
         return Points(x, y, exception, group, likeliest, clean=good)
+
+
+def answered(law: PersonasLaw, key: Key[Array, ""], rows: int) -> Int[Array, "rows personas"]:
+    """What each persona says of the points that ``PersonasTask.draw`` gives of the same key."""
+    return _answers(law, key, rows)[:, : law.proportions.shape[0]].astype(jnp.int32)
+
+
+def _answers(law: PersonasLaw, key: Key[Array, ""], rows: int) -> Bool[Array, "rows dim"]:
+    return jax.random.bernoulli(jax.random.split(key, 3)[0], shape=(rows, law.rotation.shape[0]))
 
 
 def _inputs(

@@ -20,6 +20,7 @@ from simbias.validation.grids import GridReport, measure_grids
 from simbias.validation.islands import IslandReport, measure_islands
 from simbias.validation.learning_times import learning_auc
 from simbias.validation.noise_scale import noise_scale
+from simbias.validation.personas import PersonaAnswers, measure_personas
 from simbias.validation.reliance import Reliance
 from simbias.validation.report import Report, validate
 from simbias.validation.sound import faults
@@ -36,6 +37,7 @@ __all__ = [
     "IslandReport",
     "Ledger",
     "NeededPoints",
+    "PersonaAnswers",
     "Reliance",
     "Report",
     "Visibility",
@@ -49,6 +51,7 @@ __all__ = [
     "measure_corruption",
     "measure_grids",
     "measure_islands",
+    "measure_personas",
     "measure_visibility",
     "noise_scale",
     "stopped",
