@@ -120,10 +120,11 @@ def stopping_gain(subject: Subject, way: str) -> Estimate:
 )
 def good_answers(subject: Subject, zone: str, answers: str) -> Estimate:
     """Proportion of points of a zone that are answered as the good persona does."""
-    effort = {"n_certify": subject.n_certify, "confidence": subject.confidence}
-    measured_zones = measure_personas(subject.stack, answers, **effort)
+    by_zone = measure_personas(
+        subject.stack, answers, n_certify=subject.n_certify, confidence=subject.confidence
+    )
     place = ZONES.index(zone)
-    return Estimate(*(part[:, place, 0] for part in measured_zones.agreement))
+    return Estimate(*(part[:, place, 0] for part in by_zone.agreement))
 
 
 @quantity(0, 1, needs=("network",), interval="Clopper-Pearson", column="none")
