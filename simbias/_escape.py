@@ -1,6 +1,7 @@
-"""Text for other programs, escaped so that a spreadsheet or LaTeX shows it and runs nothing."""
+"""Text for other programs, escaped: spreadsheets, LaTeX and notebooks show it and run nothing."""
 
 import csv
+import html
 import io
 import json
 import math
@@ -76,6 +77,19 @@ def tex(text: str) -> str:
     """Text escaped for LaTeX."""
     words = re.sub(r"S\^c|.|\n", lambda sign: _TEX.get(sign[0], sign[0]), text)
     return f"{{}}{words}" if words.startswith(("[", "*")) else words  # else it belongs to a \\
+
+
+def html_text(caption: str, names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A small table for a notebook, which shows HTML: every text in it is text."""
+
+    def line(tag: str, texts: Iterable[object]) -> str:
+        cells = "".join(f"<{tag}>{html.escape(str(text))}</{tag}>" for text in texts)
+        return f"<tr>{cells}</tr>"
+
+    body = "".join(line("td", row) for row in rows)
+    head = f"<thead>{line('th', names)}</thead>" if names else ""
+    title = f"<caption>{html.escape(caption)}</caption>"
+    return f"<table>{title}{head}<tbody>{body}</tbody></table>"
 
 
 def _shown(value: object) -> object:

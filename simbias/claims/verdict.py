@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simbias._escape import html_text
 from simbias._numbers import interval, number
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.family import holm, scaled
@@ -104,6 +105,15 @@ class Verdict:
     units: Units | None
     more: int | None
     reason: str
+
+    def __repr__(self) -> str:
+        return f"Verdict({self.claim.id}: {self.verdict})"
+
+    def _repr_html_(self) -> str:
+        """What was concluded and from what, as a notebook shows it."""
+        rows = [("says", self.claim.says), ("verdict", self.verdict), ("reason", self.reason)]
+        rows += [("premise", str(premise)) for premise in self.premises]
+        return html_text(f"{self.claim.id}: {self.claim.title}", (), rows)
 
     def __str__(self) -> str:
         return f"{self.claim.id}, version {self.claim.version}: {self.verdict}. {self.reason}"

@@ -25,6 +25,7 @@ from simbias._checks import NotInstalled, each, fail, instance, known, whole
 from simbias._frames import DataFrame, frame
 from simbias._identity import canonical
 from simbias._keys import identity_key, stream
+from simbias._numbers import counted
 from simbias._pinned import pinned
 from simbias._types import Settings
 from simbias.models.classifier import Classifier
@@ -215,6 +216,9 @@ class Fitted:
         if self.warned[i]:
             return "not-converged", self.warned[i]
         return "done", "fitted"
+
+    def __repr__(self) -> str:
+        return f"Fitted({self.cell.name}, {counted(len(self), 'estimator')})"
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame, a row for each seed; raises ValueError without pandas."""

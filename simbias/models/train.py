@@ -20,6 +20,7 @@ class TrainingOptions(TypedDict, total=False):
     loss: Loss | None
     label_noise: LabelNoise | None
     n_select: int
+    progress: bool
 
 
 def train(
@@ -40,7 +41,7 @@ def train(
         n_train: size of each training set.
         seeds: how many (0, 1, ...), or which.
         **options: of a network's training: ``batch``, ``stop``, ``loss``,
-            ``label_noise`` and ``n_select`` of
+            ``label_noise``, ``n_select`` and ``progress`` of
             ``simbias.training.train``.
 
     Returns:

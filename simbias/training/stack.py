@@ -1,6 +1,7 @@
 """The trained networks of a cell as a stack, seeds on the leading axis."""
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import jax
@@ -8,8 +9,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from simbias._checks import each, fail, instance, whole
+from simbias._escape import html_text
 from simbias._frames import DataFrame, frame
+from simbias._numbers import counted
 from simbias._pinned import pinned
+from simbias._progress import end_line, overwrite_line
 from simbias._types import Params, PyTree
 from simbias.losses import Loss, cross_entropy
 from simbias.networks import Network
@@ -21,7 +25,7 @@ from simbias.training.cell import BATCH, Cell
 from simbias.training.course import course
 from simbias.training.draws import compare, fingerprint
 from simbias.training.fit import TRACE
-from simbias.training.jobs import N_SELECT, Job, Snapshot, initial_params, train_jobs
+from simbias.training.jobs import N_SELECT, AnyJob, Job, Snapshot, initial_params, train_jobs
 from simbias.training.method import Method
 from simbias.training.problem import problem_of, training_set
 from simbias.training.stop import COARSE, End, Stop
@@ -132,6 +136,18 @@ class Stack:
         """Status and reason of network ``i``."""
         return self.cell.stop.outcome(End(int(self.end[i])), int(self.updates[i]))
 
+    def __repr__(self) -> str:
+        return f"Stack({self.cell.name}, {counted(len(self), 'network')})"
+
+    def _repr_html_(self) -> str:
+        """A row for each network, as a notebook shows it."""
+        names = ("seed", "status", "updates", "reason")
+        rows = [
+            (seed, self.outcome(i)[0], int(self.updates[i]), self.outcome(i)[1])
+            for i, seed in enumerate(self.seeds)
+        ]
+        return html_text(repr(self), names, rows)
+
     def to_frame(self) -> DataFrame:
         """A pandas data frame with a row for each network and the last check of its trace.
 
@@ -165,6 +181,7 @@ def train(
     loss: Loss | None = None,
     label_noise: LabelNoise | None = None,
     n_select: int = N_SELECT,
+    progress: bool = False,
 ) -> Stack:
     """Train a network for each seed, with its own rotation, data, initialisation and order.
 
@@ -179,6 +196,9 @@ def train(
         loss: the loss that is minimised; default the cross-entropy.
         label_noise: noise on the labels of the training set; default none.
         n_select: fresh points on which traces are evaluated (never those used to certify).
+        progress: say on standard error how far training is, every few seconds. An interrupt
+            (Ctrl-C) then ends it: the networks that have begun are returned as they are, with the
+            status "interrupted", and a warning names the seeds that are left out.
 
     Returns:
         The trained networks.
@@ -204,8 +224,31 @@ def train(
     chosen = seed_list(seeds)
     jobs = [Job(cell, seed) for seed in chosen]
     whole("n_select", n_select)
-    snapshots = train_jobs(jobs, n_select=n_select)
-    return assemble(cell, {seed: snapshots[job] for seed, job in zip(chosen, jobs, strict=True)})
+    snapshots = _watched(jobs, n_select) if progress else train_jobs(jobs, n_select=n_select)
+    return assemble(cell, {job.seed: snapshots[job] for job in jobs if job in snapshots})
+
+
+def _watched(jobs: Sequence[Job], n_select: int) -> Mapping[AnyJob, Snapshot]:
+    """Train, and say how far it is; where it is interrupted, the networks that have begun."""
+    kept: dict[AnyJob, Snapshot] = {}
+
+    def after_segment(moved: Mapping[AnyJob, Snapshot]) -> None:
+        kept.update(moved)
+        ended = sum(not snapshot.running for snapshot in kept.values())
+        updates = sum(int(snapshot.state.updates) for snapshot in kept.values())
+        overwrite_line(f"training: {ended} of {len(jobs)} networks ended, {updates:,} updates")
+
+    try:
+        return train_jobs(jobs, n_select=n_select, after_segment=after_segment)
+    except KeyboardInterrupt:
+        if not kept:
+            raise
+        missing = [job.seed for job in jobs if job not in kept]
+        without = f", without seeds {', '.join(map(str, missing))}" if missing else ""
+        warnings.warn(f"interrupted: networks as they are{without}", stacklevel=4)
+        return kept
+    finally:
+        end_line()
 
 
 @pinned

@@ -8,7 +8,9 @@ from jaxtyping import Float, Int
 
 from simbias._checks import real, whole
 from simbias._defaults import CONFIDENCE, N_CERTIFY
+from simbias._escape import html_text
 from simbias._frames import DataFrame, frame
+from simbias._numbers import counted, interval
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
@@ -21,6 +23,7 @@ from simbias.validation.reliance import AucSum, Randomised, Reliance
 from simbias.validation.risk import count, fresh_points, has_rule
 from simbias.validation.sound import score_fault, weight_fault
 
+_FEW = 4  # risks in a short description
 Counted = Int[np.ndarray, " seeds"]
 
 
@@ -73,6 +76,35 @@ class Report:
     simple_agreement: Estimate
     achievable_agreement: Estimate
     flips: Flips | None = None
+
+    def __repr__(self) -> str:
+        risks = ", ".join(f"{risk:.4g}" for risk in self.risk.value[:_FEW])
+        more = ", ..." if len(self.seeds) > _FEW else ""
+        return f"Report({counted(len(self.seeds), 'classifier')}, risk {risks}{more})"
+
+    def _repr_html_(self) -> str:
+        """A row for each classifier, as a notebook shows it."""
+        estimates = {
+            "risk": self.risk,
+            "S-randomised accuracy": self.reliance.s_accuracy,
+            "S^c-randomised accuracy": self.reliance.sc_accuracy,
+            "exceptions fitted": self.exceptions.fitted,
+            "memorised": self.exceptions.memorised,
+        }
+        rows = [
+            [
+                seed,
+                self.faults[i] or "sound",
+                f"{self.train_accuracy[i]:.4g}",
+                *(
+                    f"{value[i]:.4g} {interval(low[i], high[i])}"
+                    for value, low, high in estimates.values()
+                ),
+            ]
+            for i, seed in enumerate(self.seeds)
+        ]
+        caption = f"{self.n_certify:,} fresh points each, {self.confidence:.0%} intervals"
+        return html_text(caption, ["seed", "fault", "train accuracy", *estimates], rows)
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame, a row for each classifier; raises ValueError without pandas."""
