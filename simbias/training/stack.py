@@ -25,7 +25,7 @@ from simbias.training.cell import BATCH, Cell
 from simbias.training.course import course
 from simbias.training.draws import compare, fingerprint
 from simbias.training.fit import TRACE
-from simbias.training.jobs import N_SELECT, AnyJob, Job, Snapshot, initial_params, train_jobs
+from simbias.training.jobs import N_SELECT, Job, Snapshot, initial_params, train_jobs
 from simbias.training.method import Method
 from simbias.training.problem import problem_of, training_set
 from simbias.training.stop import COARSE, End, Stop
@@ -228,11 +228,11 @@ def train(
     return assemble(cell, {job.seed: snapshots[job] for job in jobs if job in snapshots})
 
 
-def _watched(jobs: Sequence[Job], n_select: int) -> Mapping[AnyJob, Snapshot]:
+def _watched(jobs: Sequence[Job], n_select: int) -> Mapping[Job, Snapshot]:
     """Train, and say how far it is; where it is interrupted, the networks that have begun."""
-    kept: dict[AnyJob, Snapshot] = {}
+    kept: dict[Job, Snapshot] = {}
 
-    def after_segment(moved: Mapping[AnyJob, Snapshot]) -> None:
+    def after_segment(moved: Mapping[Job, Snapshot]) -> None:
         kept.update(moved)
         ended = sum(not snapshot.running for snapshot in kept.values())
         updates = sum(int(snapshot.state.updates) for snapshot in kept.values())
