@@ -261,7 +261,7 @@ def checked(rows, select):
     return jax.jit(partial(fit._check, program))
 
 
-def check(margins, stop=None, *, select=(1, 1, 1, 1), state=None, updates=100):
+def check(margins, stop=None, *, select=(1, 1, 1, 1), asked=None, state=None, updates=100):
     """What a check says of signed margins of training and select points, labelled in turn.
 
     The first half of either are exceptions.
@@ -278,7 +278,7 @@ def check(margins, stop=None, *, select=(1, 1, 1, 1), state=None, updates=100):
         zero, far = np.int32(0), np.float32(np.inf)
         state = fit.State((), (), zero, zero, zero, none, far, zero, np.int32(End.RUNNING))
     state = state._replace(updates=np.int32(updates))
-    state, row = checked(len(margins), len(select))(problem_of(cell, 0), state, *data)
+    state, row = checked(len(margins), asked or len(select))(problem_of(cell, 0), state, *data)
     return state, dict(zip(fit.TRACE, row.tolist(), strict=True))
 
 
@@ -295,6 +295,12 @@ def test_a_check_counts_what_is_right_among_all_and_among_exceptions():
     # a point that was fitted and is again was fitted since; one that is lost starts anew
     state, _ = check([2.0, 1, -3, *margins[3:]], state=state, updates=200)
     assert state.fitted_since.tolist()[:4] == [100, 200, -1, -1]
+
+
+def test_select_accuracy_is_of_the_points_that_a_task_has_where_more_are_asked_for():
+    stop = Stop(select_accuracy=0.7, max_updates=1000, check_every=100)
+    state, row = check([1.0] * 10, stop, select=[1, 1, -1, -1], asked=100)
+    assert row["select_accuracy"] == 0.5 and End(int(state.end)) is End.RUNNING
 
 
 def test_a_tie_says_the_negative_label():

@@ -314,6 +314,7 @@ def _check(
     right = correct if train.clean is None else labels == train.clean
     errors = jnp.sum(~correct, dtype=jnp.int32)
     fresh = labels_of(logits(program.network, params, select.x)) == select.y
+    points = len(select.y)  # a task of given points may have fewer than are asked for
     fresh_errors = jnp.sum(~fresh, dtype=jnp.float32)
 
     since = jnp.where(state.fitted_since < 0, state.updates, state.fitted_since)
@@ -324,7 +325,7 @@ def _check(
         (goal(stale >= problem.patience), End.PATIENCE),
         (state.updates >= problem.max_updates, End.BUDGET),
         # the hundredth of an error is for the rounding of the product
-        (goal(fresh_errors <= problem.goal_select_error * program.n_select + 0.01), End.SELECT),
+        (goal(fresh_errors <= problem.goal_select_error * points + 0.01), End.SELECT),
         (goal(loss <= problem.goal_loss), End.LOSS),
         (goal(errors <= problem.goal_errors), End.ACCURACY),
         (~jnp.isfinite(loss), End.DIVERGED),
@@ -335,7 +336,7 @@ def _check(
             state.updates.astype(jnp.float32),
             loss,
             1 - errors.astype(jnp.float32) / program.n_train,
-            1 - fresh_errors / program.n_select,
+            1 - fresh_errors / points,
             _proportion(right, train.exception),
             _proportion(fresh, select.exception),
         ]
