@@ -93,7 +93,7 @@ def _ended(replica: Replica, lineages: Lineages, clock: float) -> Ended:
     if lineages.ended and survived:
         reason += "; means are of those that are left"
     unmeasured = [name for name in MEASURES if trace[-1].get(name) is None]
-    if unmeasured:
+    if survived and unmeasured:
         verb = "is" if len(unmeasured) == 1 else "are"
         reason += f"; no such number of these models: {', '.join(unmeasured)} {verb} empty"
     columns = {name: trace[-1][name] for name in MEASURES if name in trace[-1]}
