@@ -166,6 +166,8 @@ def pack(
 
 OF_CLAIMS = ("said", "verdicts", "evidence")  # tables of a run of claims
 JUDGED = ("claims", "claims-directions", "claims-noise")  # such runs
+MOMENTS = ("generations", "traces", "weights")  # tables of lineages, and their moments
+OF_LINEAGES = ("lineages", "tails", "threshold")  # figures of them
 LEARNERS = ("networks", "solutions", "estimators")  # tables of what stands on a leaderboard
 BOARDS = ("mitigation", "mitigation-tuned")  # runs with one
 
@@ -178,6 +180,8 @@ RECORDS: dict[str, Callable[[Store], None]] = {
     **{name: partial(pack, name=name, folders=(*LEARNERS, "traces")) for name in BOARDS},
     "mitigation-tune": lambda run: pack(run, "mitigation-tune"),
     "noise": lambda run: pack(run, "noise"),
+    "collapse": lambda run: pack(run, "collapse", folders=MOMENTS),
+    "claims-collapse": lambda run: pack(run, "claims-collapse", folders=(*OF_CLAIMS, *MOMENTS)),
 }
 
 
@@ -322,6 +326,9 @@ GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     "leaderboard": ("mitigation", of_run("leaderboard")),
     "leaderboard-tuned": ("mitigation-tuned", of_run("leaderboard")),
     "noise": ("noise", of_run("noise")),
+    **{name: ("collapse", of_run(name)) for name in OF_LINEAGES},
+    "degradation": ("claims-collapse", of_run("degradation")),
+    "claims-collapse": ("claims-collapse", of_run("claims")),
     **{name: (name, of_run("claims")) for name in JUDGED[1:]},
 }
 

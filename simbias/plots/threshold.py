@@ -28,7 +28,7 @@ class CriticCurve(NamedTuple):
     Attributes:
         label: the critic in words.
         errors: proportions of wrong labels, rising.
-        accuracy: of the last generation, mean over seeds.
+        accuracy: of a generation, mean over seeds.
         half: half-width of its 99% interval by Student's t over seeds; NaN for one seed.
         expected: right/(right + wrong).
         located: where the accuracy crosses one half; None: it does not, or there is one seed.
@@ -54,7 +54,7 @@ class ThresholdDisplay(style.Display):
     """Accuracies as points, the expected threshold as a line, where they cross one half as a band.
 
     Attributes:
-        curves: one for each critic.
+        curves: one for each critic and generation.
 
     Examples:
         >>> import numpy as np
@@ -67,7 +67,7 @@ class ThresholdDisplay(style.Display):
     curves: tuple[CriticCurve, ...]
 
     def tables(self) -> dict[str, style.Table]:
-        """Accuracies, a row for each error; and thresholds, a row for each critic."""
+        """Accuracies, a row for each error; and thresholds, a row for each curve."""
         points = [
             (curve.label, *numbers)
             for curve in self.curves
@@ -92,15 +92,15 @@ class ThresholdDisplay(style.Display):
         ax.axhline(0.5, color=style.GREY, linewidth=0.5)
         for i, curve in enumerate(self.curves):
             colour = _COLOURS[i % len(_COLOURS)]
-            words = f"$p^*$ = {curve.expected:.3f}"
+            words = f"accepted: {curve.label}\n$p^*$ = {curve.expected:.3f}"
             if curve.located is not None:
                 value, low, high = curve.located
                 words += f", crossed at {value:.3f} [{low:g}, {high:g}]"
                 ax.axvspan(low, high, color=colour, alpha=0.15, linewidth=0)
-            ax.axvline(curve.expected, color=colour, linewidth=0.9, linestyle="--", label=words)
+            ax.axvline(curve.expected, color=style.GREY, linewidth=0.9, linestyle="--")
             ax.errorbar(
                 curve.errors, curve.accuracy, np.nan_to_num(curve.half), marker="o", ms=3,
-                color=colour, linewidth=0.9, label=f"accepted: {curve.label}",
+                color=colour, linewidth=0.9, label=words,
             )  # fmt: skip
         ax.set_ylim(0, 1)
         ax.set(xlabel="proportion of wrong labels", ylabel="accuracy")
@@ -143,24 +143,32 @@ def threshold(stacks: Sequence[LineageStack]) -> ThresholdDisplay:
         ...     return simbias.generations.LineageStack(cell, (0,), (moments,))
         >>> (curve,) = simbias.plots.threshold([at(0.5), at(0.8)]).curves
         >>> curve.label, [round(value, 1) for value in curve.accuracy.tolist()]
-        ('80% of right, 40% of wrong', [0.8, 0.2])
+        ('80% of right, 40% of wrong; generation 1', [0.8, 0.2])
     """
     critics = critics_of(stacks)
     if not critics:
         allowed = "lineages of a critic at two errors of the source or more"
         raise fail("stacks", f"{len(stacks)} cells", allowed)
-    return ThresholdDisplay(tuple(_curve(own) for own in critics.values()))
+    curves = []
+    for own in critics.values():
+        last = min(stack.cell.generations for stack in own)
+        # the law is of one generation; what is verified again is right more often
+        curves += [_curve(own, generation) for generation in sorted({1, last})]
+    return ThresholdDisplay(tuple(curves))
 
 
 def _error(stack: LineageStack) -> float:
     return stack.cell.generator.settings["error"]
 
 
-def _curve(stacks: Sequence[LineageStack]) -> CriticCurve:
+def _curve(stacks: Sequence[LineageStack], generation: int) -> CriticCurve:
     cell = stacks[0].cell
     seeds = [seed for seed in stacks[0].seeds if all(seed in stack.seeds for stack in stacks)]
     accuracies = np.array(
-        [[part["correct"].mean[-1] for part in stack.some(seeds).moments] for stack in stacks]
+        [
+            [part["correct"].mean[generation - 1] for part in stack.some(seeds).moments]
+            for stack in stacks
+        ]
     ).T
     errors = [_error(stack) for stack in stacks]
     mean = accuracies.mean(axis=0)
@@ -170,7 +178,7 @@ def _curve(stacks: Sequence[LineageStack]) -> CriticCurve:
     except ValueError:  # it has none
         located = None
     right, wrong = cell.regime.settings["right"], cell.regime.settings["wrong"]
-    words = f"{right:.0%} of right, {wrong:.0%} of wrong"
+    words = f"{right:.0%} of right, {wrong:.0%} of wrong; generation {generation}"
     return CriticCurve(
         words,
         np.array(errors),
