@@ -79,6 +79,7 @@ def test_explicit_networks_of_two_seeds_are_the_same_solution(subjects):
         assert compare(subjects[rule], "cka", "first", "last").value[0] == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_what_is_decoded_before_a_transition_is_of_networks_at_half_of_it():
     task, stop = simbias.tasks.get("noisy-lms-5", dim=2), simbias.Stop(max_updates=1000)
     stack = simbias.train(task, simbias.MLP(16), simbias.sgd(), n_train=1000, seeds=2, stop=stop)
