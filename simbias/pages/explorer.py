@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from simbias._numbers import counted
+from simbias.experiments import Replica, row_name
 from simbias.models.panel import panel
 from simbias.networks.mlp import is_relu
 from simbias.pages.html_table import slug_of
@@ -60,7 +61,12 @@ def explorer(source: PageSource) -> PageSection | None:
     if len(planes) < len(cells):
         few = counted(len(cells) - len(planes), "cell")
         why.append(f"{few} of tasks without a simple set, which the planes would go through")
-    for entry, seed in _candidates(planes, source.networks):
+    kept = [_with_weights(source, entry) for entry in planes]
+    if gone := sum(
+        len(own.faults) - len(there.faults) for own, there in zip(planes, kept, strict=True)
+    ):
+        why.append(f"{counted(gone, 'network')} without weights in the directory")
+    for entry, seed in _candidates([entry for entry in kept if entry.faults], source.networks):
         place = f"{entry.cell.name} seed {seed}"
         try:
             shown.append(_network(source, entry.cell, seed, why))
@@ -87,6 +93,17 @@ def explorer(source: PageSource) -> PageSection | None:
 
 def _has_planes(cell: Cell) -> bool:
     return isinstance(cell.task, BlockTask) and bool(cell.task.simple_set)
+
+
+def _with_weights(source: PageSource, entry: Trained[Cell]) -> Trained[Cell]:
+    """A cell with those of its networks whose weights are there."""
+    files = {
+        seed: source.store.weights_path(row_name(Replica(entry.cell, seed)))
+        for seed in entry.faults
+    }
+    return entry._replace(
+        faults={seed: fault for seed, fault in entry.faults.items() if files[seed].exists()}
+    )
 
 
 def _candidates(cells: list[Trained[Cell]], most: int) -> list[tuple[Trained[Cell], int]]:
