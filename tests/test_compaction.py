@@ -105,7 +105,7 @@ def killed(monkeypatch):
                 return True
         return False
 
-    monkeypatch.setattr(lease, "_lives", lambda pid: False)
+    monkeypatch.setattr(lease, "lives", lambda pid: False)
     return run
 
 
@@ -162,22 +162,22 @@ def test_a_process_killed_twice_at_any_moments_loses_nothing(tmp_path, killed):
 
 def test_a_process_lives_until_it_has_ended_whoevers_it_is(monkeypatch):
     process = subprocess.Popen(["sleep", "60"])
-    assert lease._lives(process.pid)
+    assert lease.lives(process.pid)
     process.kill()
     process.wait()
-    assert not lease._lives(process.pid)
+    assert not lease.lives(process.pid)
 
     def refuse(pid, signal):
         raise PermissionError
 
     monkeypatch.setattr(os, "kill", refuse)  # it is another user's
-    assert lease._lives(process.pid)
+    assert lease.lives(process.pid)
 
 
 def test_one_that_was_taken_for_dead_settles_nothing_when_it_goes_on(tmp_path, monkeypatch):
     rows, real = opened(tmp_path), lease.Lease.settle
     put(rows, "a", 0.1)
-    monkeypatch.setattr(lease, "_lives", lambda pid: False)
+    monkeypatch.setattr(lease, "lives", lambda pid: False)
     lost = []
 
     def slow(claim, name):

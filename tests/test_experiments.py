@@ -348,10 +348,10 @@ def test_a_seed_to_which_a_library_cannot_be_fitted_does_not_stop_the_others(mon
     pytest.importorskip("sklearn")
     fit = estimators.fit
 
-    def failing(task, estimator, *, n_train, seeds):
+    def failing(task, estimator, *, n_train, seeds, **noise):
         if seeds == [0]:
             raise ValueError("one class only")
-        return fit(task, estimator, n_train=n_train, seeds=seeds)
+        return fit(task, estimator, n_train=n_train, seeds=seeds, **noise)
 
     class Context:
         n_certify, saved = 2000, {}
@@ -483,8 +483,14 @@ def tree():
 def test_a_quantity_is_measured_on_estimators_or_refused_beforehand(quantity, tree):
     declaration = declared()[quantity]
     arguments = {"shift": "none", "rule": "simple", "bound": "clopper-pearson", "number": 0.001}
-    arguments |= {"measure": "variance", "moment": "initial", "control": "others", "way": "clean"}
-    arguments |= {"zone": "ahead", "answers": "greedy"}
+    arguments |= {
+        "measure": "variance",
+        "moment": "initial",
+        "control": "others",
+        "way": "clean",
+        "comparison": "cka",
+    }
+    arguments |= {"zone": "ahead", "answers": "greedy", "check": "last"}
     arguments |= {"edit": "ablate", "target": "label", "probe": "linear", "layer": "first"}
     given = [arguments[argument.kind] for argument in declaration.arguments]
     if len(given) == 3 and set(given) == {

@@ -48,6 +48,10 @@ ARGUMENTS = {
     "moment": ["initial", "final"],
     "control": ["others"],
     "way": ["none"],
+    "comparison": ["cka"],
+    "check": ["last"],
+    "zone": ["ahead"],
+    "answers": ["greedy"],
 }
 
 

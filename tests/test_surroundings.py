@@ -208,6 +208,9 @@ OTHERS = {
     },
     "claims": {"argument", "builtin", "choose", "feasible", "get", "load"},
     "directions": {
+        "alignment",
+        "cka",
+        "procrustes",
         "ablate",
         "ablate_to_mean",
         "add",

@@ -22,7 +22,7 @@ from simbias.stats.student import half_width_of_mean
 from simbias.training.words import phrases, varied
 
 
-class _Side(NamedTuple):
+class _Compared(NamedTuple):
     """A cell of a run, with its rows by seed."""
 
     cell: str
@@ -73,9 +73,9 @@ def difference(first: PageSource, second: PageSource) -> PageSection:
     return PageSection("between", "Side by side", words, lines=alone, tables=tables)
 
 
-def _sides(source: PageSource) -> list[_Side]:
+def _sides(source: PageSource) -> list[_Compared]:
     """The cells of networks and estimators that have rows, in the suite's order."""
-    sides: dict[str, _Side] = {}
+    sides: dict[str, _Compared] = {}
     for experiment in experiments().values():
         if experiment.learned is None or not experiment.learned.classifies:
             continue
@@ -83,12 +83,12 @@ def _sides(source: PageSource) -> list[_Side]:
         for answer in answers:
             row = dict(zip(names, answer, strict=True))
             if row["status"] in FINAL:
-                side = _Side(row["cell"], json.loads(row["settings"]), {})
+                side = _Compared(row["cell"], json.loads(row["settings"]), {})
                 sides.setdefault(row["cell"], side).rows[row["seed"]] = row
     return sorted(sides.values(), key=lambda side: source.store.order(side.cell))
 
 
-def _partner(side: _Side, others: Sequence[_Side]) -> _Side | None:
+def _partner(side: _Compared, others: Sequence[_Compared]) -> _Compared | None:
     """The same cell of the other run, else the only one that met the same data."""
     for other in others:
         if other.cell == side.cell and other.settings == side.settings:
@@ -101,13 +101,13 @@ def _partner(side: _Side, others: Sequence[_Side]) -> _Side | None:
     return same[0] if len(same) == 1 else None
 
 
-def _data(side: _Side) -> str:
+def _data(side: _Compared) -> str:
     """What the training set hangs from, beside the seed."""
     parts = [side.settings.get(name) for name in ("task", "n_train", "label_noise")]
     return json.dumps(parts, sort_keys=True)
 
 
-def _differences(a: _Side, b: _Side, name: str) -> np.ndarray:
+def _differences(a: _Compared, b: _Compared, name: str) -> np.ndarray:
     """What the second has more than the first, of each seed that both have a number of."""
     pairs = [
         (a.rows[seed].get(name), b.rows[seed].get(name)) for seed in sorted(a.rows.keys() & b.rows)
@@ -116,7 +116,7 @@ def _differences(a: _Side, b: _Side, name: str) -> np.ndarray:
 
 
 def _row(
-    a: _Side, b: _Side, name: str, differences: np.ndarray, *, comparisons: int
+    a: _Compared, b: _Compared, name: str, differences: np.ndarray, *, comparisons: int
 ) -> tuple[str, list[HtmlCell]]:
     confidence = 1 - (1 - CONFIDENCE) / comparisons
     half, middle = half_width_of_mean(differences, confidence), float(differences.mean())

@@ -60,7 +60,7 @@ def page(directories: Sequence[str | Path], *, networks: int = NETWORKS, replays
         >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
         >>> store = simbias.runner.keep(stack, "run", n_certify=10_000)
         >>> html = simbias.pages.page(["run"], networks=0)
-        >>> html.startswith("<!doctype html>"), "noisy-lms-5/(8,1)/944f36 seed 0" in html
+        >>> html.startswith("<!doctype html>"), "noisy-lms-5" in html
         (True, True)
     """
     whole("networks", networks, least=0)

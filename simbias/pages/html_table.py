@@ -18,6 +18,11 @@ class HtmlCell(NamedTuple):
         below: a second line: an interval, or what was published.
         order: what its row is sorted by; None: by the text.
         to: name of what it leads to within the page; empty: nothing.
+
+    Examples:
+        >>> from simbias.pages.html_table import HtmlCell
+        >>> HtmlCell(".95", below="[.94, .96]").to
+        ''
     """
 
     text: str
@@ -27,7 +32,13 @@ class HtmlCell(NamedTuple):
 
 
 class HtmlRow(NamedTuple):
-    """A row of a table, and its name within the page, which a link ends in."""
+    """A row of a table, and its name within the page, which a link ends in.
+
+    Examples:
+        >>> from simbias.pages.html_table import HtmlRow
+        >>> HtmlRow("row-0", ()).name
+        'row-0'
+    """
 
     name: str
     cells: Sequence[HtmlCell]
@@ -43,6 +54,11 @@ class HtmlTable(NamedTuple):
         rows: in the order in which they are first shown.
         note: explains the numbers.
         numbers: whether a column holds numbers.
+
+    Examples:
+        >>> from simbias.pages.html_table import HtmlTable
+        >>> HtmlTable("table-0", "networks", ("seed",), (), "", (True,)).title
+        'networks'
     """
 
     name: str

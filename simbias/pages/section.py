@@ -15,6 +15,11 @@ class PageFigure(NamedTuple):
         svg: the figure, an element that may stand in the page as it is.
         tables: the files of its data, which the page can hand out: where each is in the page's
             data, by its name.
+
+    Examples:
+        >>> from simbias.pages.section import PageFigure
+        >>> PageFigure("run-boundary", "a boundary", "<svg/>", {}).title
+        'a boundary'
     """
 
     name: str
@@ -32,6 +37,11 @@ class PageClaim(NamedTuple):
         facts: what it says and how it was judged, by word.
         premises: how each stands.
         units: how many units stand behind it; 0: none were kept.
+
+    Examples:
+        >>> from simbias.pages.section import PageClaim
+        >>> PageClaim("claim-0", "bias", "supported", "it relies on a line", {}, (), 20).units
+        20
     """
 
     name: str
@@ -56,6 +66,11 @@ class PageSection(NamedTuple):
         tables, figures, claims: what it shows.
         explorer: whether the boundary explorer stands here.
         data: for the page's script, by name: texts of files, tables, or what the script draws.
+
+    Examples:
+        >>> from simbias.pages.section import PageSection
+        >>> PageSection("about", "What was run").explorer
+        False
     """
 
     name: str

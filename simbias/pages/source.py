@@ -25,6 +25,15 @@ class PageSource:
         networks: most networks in the boundary explorer.
         replays: checks between the first and the last update at which networks are shown, too.
         notes: what could not be read or drawn, a line each.
+
+    Examples:
+        >>> import simbias
+        >>> from simbias.pages.source import PageSource
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> PageSource(simbias.runner.keep(stack, "run", n_certify=10_000), "run").networks
+        4
     """
 
     store: Store

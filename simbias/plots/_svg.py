@@ -88,10 +88,10 @@ def _font(words: str) -> list[tuple[str, str]]:
         "font-style": "italic|oblique",
         "font-weight": "bold|[1-9]00",
     }
-    found = [
+    matches = [
         (name, re.search(rf"(?<!\S)(?:{which})(?!\S)", words)) for name, which in declared.items()
     ]
-    return [(name, match[0]) for name, match in found if match]
+    return [(name, match[0]) for name, match in matches if match]
 
 
 def _rounded(text: str) -> str:

@@ -18,6 +18,6 @@ def declared() -> dict[str, Quantity]:
         >>> quantities["memorised"].summary
         'exceptions_fitted - exceptions_fresh'
         >>> [name for name, quantity in quantities.items() if quantity.of == "pair"]
-        ['seed_agreement']
+        ['seed_agreement', 'seed_similarity']
     """
     return QUANTITIES.loaded(Quantity)

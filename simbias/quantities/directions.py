@@ -202,7 +202,7 @@ def _decoded(subject: Subject, stack: Stack, target: str, probe: str, layer: str
 
 _COMPARED = ("labels", "ablated", "added", "transferred", "cka", "procrustes", "direction")
 _CHECKS = ("last", "best")
-_COMPARED_BY = Argument("measure", lambda name: known("measure", name, _COMPARED))
+_COMPARED_BY = Argument("comparison", lambda name: known("comparison", name, _COMPARED))
 _CHECK = Argument("check", lambda name: known("check", name, _CHECKS))
 
 

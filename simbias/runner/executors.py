@@ -34,6 +34,13 @@ class Workers:
         executor: of ``concurrent.futures``.
         room: units that may be submitted and not done.
         works: False once the executor is lost, and has to be opened again.
+
+    Examples:
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> from simbias.runner.executors import Workers
+        >>> with ThreadPoolExecutor(1) as executor:
+        ...     Workers(executor, lambda: 2, lambda: True).room()
+        2
     """
 
     executor: Executor

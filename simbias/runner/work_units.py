@@ -23,7 +23,13 @@ _MOST = 256  # replicas
 
 
 class WorkUnit(NamedTuple):
-    """Replicas of one group, with a name that depends on them alone."""
+    """Replicas of one group, with a name that depends on them alone.
+
+    Examples:
+        >>> from simbias.runner.work_units import WorkUnit
+        >>> WorkUnit("0123456789abcdef", ()).name
+        '0123456789abcdef'
+    """
 
     name: str
     replicas: tuple[Replica, ...]
@@ -33,7 +39,13 @@ Message = Mapping[str, Any]  # a work unit as plain data, which any version can 
 
 
 class Answer(NamedTuple):
-    """What a worker has to say of a unit: that another process has its lease; notes; reasons."""
+    """What a worker has to say of a unit: that another process has its lease; notes; reasons.
+
+    Examples:
+        >>> from simbias.runner.work_units import Answer
+        >>> Answer(leased=True, notes=[], reasons={}).leased
+        True
+    """
 
     leased: bool
     notes: list[str]

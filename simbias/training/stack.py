@@ -1,4 +1,7 @@
-"""The trained networks of a cell as a stack, seeds on the leading axis."""
+"""The trained networks of a cell as a stack, seeds on the leading axis.
+
+Longer than 400 lines because a stack is trained, replayed and shown by what it holds.
+"""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence

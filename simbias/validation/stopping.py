@@ -144,7 +144,7 @@ def _asked(stack: Stack, way: str) -> list[int]:
                 labels_before[i] = answers
     if way == "noisy":
         return [int(np.argmax(own)) for own in seen]
-    return [first_minimum(np.array(own)) for own in seen]
+    return [first_minimum(np.array(own, np.float64)) for own in seen]
 
 
 def _noisy(
