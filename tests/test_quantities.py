@@ -66,11 +66,11 @@ def arguments(quantity):
 
 
 # for one network, see below; of ensembles only, see test_attacks
-# of lineages only, see test_lineages; of flipped labels only, see test_learning_times
+# of networks that escape, see test_directions_asked; of lineages only, see test_lineages; of flipped labels only, see test_learning_times
 APART = (
     "early_stopping_difference", "island_excess", "ensemble_gain", "lineage_mean",
     "lineage_misfit", "lineage_value", "flips_late", "flips_forgotten",
-    "good_answers",
+    "good_answers", "decoded_before",
 )  # fmt: skip
 EVERY = [
     (name, given)

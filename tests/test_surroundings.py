@@ -258,6 +258,11 @@ OTHERS = {
     "papers": {"judge", "load", "names", "reproduce", "reproductions"},
     "pages": {"page"},
     "plots": {
+        "alike",
+        "decoded",
+        "doses",
+        "effects",
+        "seeds",
         "bounds",
         "certify",
         "claims",
