@@ -94,7 +94,7 @@ def test_what_is_decoded_before_a_transition_is_of_networks_at_half_of_it():
     ("decoded_beyond", ("labels", "linear", "last"), "target: unknown name 'labels', nearest"),
     ("decoded_beyond", ("label", "lineal", "last"), "probe: unknown name 'lineal', nearest: lin"),
     ("edit_kept", ("substract",), "edit: unknown name 'substract', nearest: subtract"),
-    ("seed_similarity", ("ckas", "last", "last"), "measure: unknown name 'ckas', nearest: cka"),
+    ("seed_similarity", ("ckas", "last", "last"), "comparison: unknown name 'ckas', nearest: cka"),
     ("seed_similarity", ("cka", "last", "lst"), "check: unknown name 'lst', nearest: last"),
     ("decoded_beyond", ("label", "linear", "lost"), "layer: unknown name 'lost', nearest: last"),
 ])  # fmt: skip
