@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import jax
 import pytest
 from command_line import call
+from quiet import Quiet
 
 from simbias import suites
 from simbias.experiments import row_name
@@ -40,28 +41,6 @@ SAME = (
     "seed, status, updates, risk, train_loss, memorised, s_randomised_auc, weights_checksum,"
     " trace_checksum"
 )
-
-
-class Quiet:
-    """A reporter that remembers."""
-
-    def __init__(self):
-        self.ends, self.notes = [], []
-
-    def begun(self, plan, missing, saved):
-        self.missing = missing
-
-    def advanced(self, moved):
-        pass
-
-    def measuring(self, replicas):
-        pass
-
-    def ended(self, replica, row):
-        self.ends.append((replica, row["status"], row["reason"]))
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 class Here(Executor):
@@ -152,7 +131,7 @@ def test_units_give_the_rows_of_a_run_in_one_process(plan, whole, tmp_path, quic
     store, reporter = begun(plan, tmp_path / "run"), Quiet()
     assert run(plan, store, opened(), reporter) == ["done", "done"]
     assert rows(store) == whole
-    assert [end[1:] for end in reporter.ends] == [("done", "")] * 2
+    assert [(row["status"], row["reason"]) for row in reporter.rows] == [("done", "")] * 2
     assert not list((store.directory / leases.FOLDER).iterdir())
     assert run(plan, store, opened(pytest.fail)) == ["done", "done"]  # nothing is left to do
 
@@ -191,7 +170,7 @@ def test_answers_are_not_trusted(plan, tmp_path, quick, monkeypatch):
     monkeypatch.setattr(work_units, "compute", lambda unit: lie)
     store, reporter = begun(plan, tmp_path / "run"), Quiet()
     assert run(plan, store, opened(), reporter) == ["error", "error"]
-    assert {end[2] for end in reporter.ends} == {"its worker was lost 3 times"}
+    assert {row["reason"] for row in reporter.rows} == {"its worker was lost 3 times"}
 
 
 def test_a_failure_is_a_row_with_its_reason(plan, tmp_path, quick, monkeypatch):
@@ -201,7 +180,7 @@ def test_a_failure_is_a_row_with_its_reason(plan, tmp_path, quick, monkeypatch):
     monkeypatch.setattr(work_units.GroupRun, "_run", fails)
     store, reporter = begun(plan, tmp_path / "run"), Quiet()
     assert run(plan, store, opened(), reporter) == ["error", "error"]
-    assert {end[2] for end in reporter.ends} == {"MemoryError: no room"}
+    assert {row["reason"] for row in reporter.rows} == {"MemoryError: no room"}
 
 
 def test_a_unit_that_another_launcher_computes_is_left_to_it(plan, whole, tmp_path, quick):

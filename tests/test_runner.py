@@ -17,6 +17,7 @@ import jax
 import numpy as np
 import pytest
 from command_line import call
+from quiet import Quiet
 from safetensors.numpy import save_file
 
 from simbias import suites
@@ -50,28 +51,6 @@ network = { name = "mlp", width = 20 }
 stop = { train_accuracy = [0.8, 1.0] }
 """
 MEASURED = "cell, seed, status, updates, train_accuracy, test_accuracy, memorised, s_randomised_auc"
-
-
-class Quiet:
-    """A reporter that remembers."""
-
-    def __init__(self):
-        self.missing, self.notes, self.rows, self.saved = None, [], [], {}
-
-    def begun(self, plan, missing, saved):
-        self.missing, self.saved = missing, saved
-
-    def advanced(self, moved):
-        pass
-
-    def measuring(self, replicas):
-        pass
-
-    def ended(self, replica, row):
-        self.rows.append(row)
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 @pytest.fixture(scope="module")

@@ -144,13 +144,14 @@ class _HandOut:
             return
         for line in answer.notes:
             self.reporter.note(line)
-        left = self._left(unit)
-        known = self.store.known()
-        for replica in left.replicas:
-            row = known.get(row_name(replica))
-            if not answer.leased and row is not None and row.status == "error":
-                self._end(replica, row.status, answer.reasons.get(row_name(replica), ""))
-        if self._left(unit).replicas:
+        left = self._left(unit).replicas
+        if not answer.leased:
+            known = self.store.known()
+            for replica in left:
+                row = known.get(row_name(replica))
+                if row is not None and row.status == "error":
+                    self._end(replica, row.status, answer.reasons.get(row_name(replica), ""))
+        if not self.missing.isdisjoint(left):
             self.waiting.append(unit) if answer.leased else self._lose(unit)
 
     def _lose(self, unit: WorkUnit) -> None:
