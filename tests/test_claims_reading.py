@@ -682,9 +682,9 @@ def test_what_may_have_a_value_is_not_refused(read):
         assert read(edge)[0].quantity.text == text
 
 
-def test_the_ten_lines_of_the_readme_are_a_claim(tmp_path):
-    text = (Path(__file__).parent.parent / "README.md").read_text()
-    (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+def test_the_ten_lines_of_the_page_are_a_claim(tmp_path):
+    text = (Path(__file__).parent.parent / "docs" / "how-to" / "claim.md").read_text()
+    block = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)[0]
     path = tmp_path / "mine.toml"
     path.write_text(block)
     (claim,) = load(str(path))

@@ -1,7 +1,7 @@
 """Examples in docstrings: each public callable has one, and all of them run as they are written.
 
-Public is what rooms re-export, the functions of statistics and of the oracle, and what the README
-and CONTRIBUTING name.
+Public is what rooms re-export, the functions of statistics and of the oracle, and what the pages
+name.
 """
 
 import doctest
@@ -18,7 +18,10 @@ from simbias import stats
 from simbias.tasks import oracle
 
 HOME = Path(__file__).parent.parent
-PAGES = (HOME / "README.md").read_text() + (HOME / "CONTRIBUTING.md").read_text()
+PAGES = "".join(
+    path.read_text()
+    for path in (HOME / "README.md", HOME / "CONTRIBUTING.md", *sorted(HOME.glob("docs/**/*.md")))
+)
 
 
 def _exported():
@@ -38,7 +41,7 @@ def _own():
 
 
 def _named():
-    """What the two pages import, and what they name in a room's module."""
+    """What the pages import, and what they name in a room's module."""
     for place, names in re.findall(r"^from (simbias[\w.]*) import (.+)$", PAGES, re.MULTILINE):
         yield from ((place, name) for name in names.split(", "))
     rooms = "|".join(room.name for room in pkgutil.iter_modules(simbias.__path__) if room.ispkg)

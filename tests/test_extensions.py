@@ -1,4 +1,4 @@
-"""The package that CONTRIBUTING.md shows, installed beside simbias and run by the command line."""
+"""The package that docs/how-to shows, installed beside simbias and run by the command line."""
 
 import json
 import math
@@ -18,7 +18,7 @@ from simbias.registry import CLAIMS, REGISTRIES
 HOME = Path(__file__).parent.parent
 SHOWN = re.findall(
     r"^`([\w./]+)`[^\n]*:\n```\w+\n(.*?)^```$",
-    (HOME / "CONTRIBUTING.md").read_text(),
+    "\n".join(path.read_text() for path in sorted(HOME.glob("docs/how-to/*.md"))),
     re.DOTALL | re.MULTILINE,
 )
 ADDED = {  # names by kind

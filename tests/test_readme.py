@@ -1,4 +1,4 @@
-"""What the README shows in Python: the names of one section are there, and the other one runs."""
+"""What the pages show in Python: the names of one are there, and the examples of others run."""
 
 import ast
 import re
@@ -11,14 +11,12 @@ import pytest
 
 import simbias
 
-README = Path(__file__).parent.parent / "README.md"
-NAMES, OWN = "In Python", "A task, a network, a loss, a method of your own"
-BOARD = "The leaderboard"
+DOCS = Path(__file__).parent.parent / "docs"
+NAMES, OWN, BOARD = "python.md", "how-to/python.md", "leaderboard.md"
 
 
-def examples(title):
-    section = README.read_text().split(f"## {title}\n")[1].split("\n## ")[0]
-    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+def examples(page):
+    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
 
 
 class Typed(NamedTuple):
@@ -129,7 +127,7 @@ def asked_of(source):
     return attributes
 
 
-def test_what_the_readme_asks_of_simbias_is_declared():
+def test_what_the_page_asks_of_simbias_is_declared():
     attributes = asked_of("\n".join(examples(NAMES)))
     assert attributes.missing == []
     known = {
@@ -153,7 +151,7 @@ def test_what_the_readme_asks_of_simbias_is_declared():
         "simbias.validation.measure_island",
     ],
 )
-def test_a_name_of_the_readme_that_nothing_has_is_told(asked):
+def test_a_name_of_the_page_that_nothing_has_is_told(asked):
     assert asked_of("\n".join([*examples(NAMES), asked])).missing == [asked]
 
 
@@ -161,7 +159,7 @@ def test_a_name_of_the_readme_that_nothing_has_is_told(asked):
 def test_the_example_of_ones_own_learners_runs_and_learns():
     (example,) = examples(OWN)
     names = {}
-    exec(compile(example, "README.md", "exec"), names)
+    exec(compile(example, OWN, "exec"), names)
     assert names["stack"].outcome(0)[0] == "done"
     assert names["report"].risk.value[0] < 0.05
 
@@ -172,12 +170,12 @@ def test_learners_of_ones_own_stand_on_the_leaderboard(tmp_path, monkeypatch):
     torch_learner = learners.pop()
     names = {}
     for example in (*learners, board):
-        exec(compile(example, "README", "exec"), names)
+        exec(compile(example, BOARD, "exec"), names)
     standings = {standing.learner: standing for standing in names["standings"]}
     assert len(standings) == 4 and standings["sgd, (16,1)"].against is None
     assert standings["signs, (16,1)"].against.seeds == 2
     assert (tmp_path / "board.png").exists()
     pytest.importorskip("torch")
-    exec(compile(torch_learner, "README", "exec"), names)
+    exec(compile(torch_learner, BOARD, "exec"), names)
     (standing,) = simbias.results.leaderboard([names["torch_adam"]], n_certify=1000)
     assert standing.learner == "torch-adam" and standing.statuses == {"done": 2}
