@@ -60,6 +60,30 @@ def test_steering_a_linear_network_hits_its_target_and_nothing_else(explicit, fi
     assert (abs(kept.accuracy.value + 0.45) < 0.05).all()  # from 1 - .1 / 2 to a coin's
 
 
+def test_an_edit_moves_the_projection_as_the_coordinate_does_where_a_network_is_a_line(
+    explicit, fitted
+):
+    for edit, change in [
+        (directions.ablate_to_mean(fitted["simple"]), lambda z: 0 * z),
+        (directions.add(fitted["simple"], 0.5), lambda z: z + 0.5 * 0.99),
+    ]:
+        edited = directions.intervene(explicit["simple"], edit)
+        moved = directions.measure_projection(
+            explicit["simple"], edited, fitted["simple"], change=change
+        )
+        assert (moved.told.value > 1 - 1e-9).all() and (moved.apart.value < 5e-3).all()
+        np.testing.assert_allclose(moved.moved.value, moved.wanted.value, rtol=0.05)
+        assert (moved.wanted.low > 0.1).all()
+
+
+def test_the_projection_of_slabs_is_moved_by_edits_and_not_by_the_line(explicit, fitted):
+    edited = directions.intervene(explicit["achievable"], directions.ablate(fitted["achievable"]))
+    moved = directions.measure_projection(explicit["achievable"], edited, fitted["achievable"])
+    assert (moved.wanted.value < 1e-9).all() and (moved.moved.low > 0.1).all()
+    np.testing.assert_allclose(moved.apart.value, moved.moved.value, rtol=1e-4)
+    assert (moved.told.high < 0.9).all()  # what the label alone tells of the line
+
+
 def test_what_is_not_edited_stays_in_every_zone_and_is_equivalent(explicit):
     stack = explicit["simple"]
     kept = directions.measure_effect(stack, panel(stack))
@@ -133,6 +157,10 @@ def test_bad_doses_pairs_and_margins_are_refused_in_one_line(explicit, fitted):
         (
             lambda: directions.others_decoded(stack, points=99),
             "points: got 99, allowed: an integer",
+        ),
+        (
+            lambda: directions.measure_projection(alone, alone, own),
+            "directions: got '2 of them', allowed: 1, one a network",
         ),
         (lambda: directions.measure_effect(stack, alone), "edited: got 'seeds [0]', allowed: "),
         (lambda: directions.equivalent(Estimate(*np.zeros((3, 1))), 0.0), "margin: got 0.0, allow"),

@@ -153,6 +153,12 @@ ENTRANCES = {
     "directions.measure_effect": lambda given: directions.measure_effect(
         given.stack, models.edited(given.stack, abs), points=300
     ),
+    "directions.measure_projection": lambda given: directions.measure_projection(
+        given.stack,
+        models.panel(given.stack),
+        directions.find(given.stack, points=300),
+        points=300,
+    ),
     "directions.others_decoded": lambda given: directions.others_decoded(given.stack, points=300),
     "directions.refit_last_layer": lambda given: [
         member.params for member in directions.refit_last_layer(given.stack, points=300).members

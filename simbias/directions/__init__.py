@@ -36,6 +36,7 @@ from simbias.directions.interventions import (
     resample,
     steer,
 )
+from simbias.directions.projection import Projected, measure_projection
 from simbias.directions.refitting import refit_last_layer
 from simbias.directions.seeds import SeedsCompared, compare_seeds
 from simbias.directions.similarity import alignment, cka, procrustes
@@ -60,6 +61,7 @@ __all__ = [
     "Finder",
     "Intervention",
     "PairQuality",
+    "Projected",
     "ablate",
     "ablate_to_mean",
     "activities",
@@ -80,6 +82,7 @@ __all__ = [
     "leace",
     "mean_difference",
     "measure_effect",
+    "measure_projection",
     "names",
     "others_decoded",
     "patch",

@@ -171,7 +171,8 @@ def decoded_before(subject: Subject, target: str, probe: str, layer: str) -> Est
     filled = np.full((3, len(stack)), np.nan)
     if jumped:
         some = stack.some([stack.seeds[i] for i in jumped])
-        earlier = replayed(some, [half[i] for i in jumped])
+        checks = [half[i] for i in jumped]
+        earlier = subject.shared("before transitions", lambda: replayed(some, checks))
         filled[:, jumped] = _decoded(subject, earlier, target, probe, layer)
     return Estimate(*filled)
 
