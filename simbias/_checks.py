@@ -47,7 +47,8 @@ def _one(kind: type) -> str:
 def whole(argument: str, value: object, *, least: int = 1, most: int = _MOST) -> int:
     """``value`` as an int in [least, most]; raises ValueError."""
     try:
-        number = index(value) if isinstance(value, SupportsIndex) else least - 1
+        # numbers of Python first: whether a class follows a protocol is looked up at length
+        number = index(value) if isinstance(value, int | SupportsIndex) else least - 1
     except TypeError:  # an array of several integers has the method, but not the value
         number = least - 1
     if isinstance(value, bool) or not least <= number <= most:
@@ -100,7 +101,7 @@ def real(
     allowed = f"a number in {left}{low:g}, {high:g}{right}"
     if isinstance(value, bool) or getattr(value, "shape", ()) != ():
         raise fail(argument, value, allowed)
-    if not isinstance(value, SupportsFloat | SupportsIndex):
+    if not isinstance(value, float | int | SupportsFloat | SupportsIndex):
         raise fail(argument, value, allowed)
     try:
         number = float(value)

@@ -7,11 +7,12 @@ level deep. ``[each]`` makes a claim of every value of a placeholder.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from simbias._checks import fail, known
-from simbias._files import read_toml
+from simbias._files import read_text, read_toml
 from simbias._plain import Settings
 from simbias._registry import Entry, resource
 from simbias.registry import CLAIMS
@@ -47,10 +48,16 @@ def listed() -> tuple[dict[str, str], list[str]]:
     for name, source in origins:
         try:
             file = resource(source.reference) if isinstance(source, Entry) else source
-            titles |= {str(claim.get("id")): str(claim.get("title")) for _, claim in tables(file)}
+            titles |= _titles(file, read_text(f"claims: {file}", file))
         except ValueError as error:
             left_out.append(f"claims: {name} is left out: {error}")
     return titles, left_out
+
+
+@lru_cache(maxsize=64)
+def _titles(source: Traversable, text: str) -> dict[str, str]:
+    """Titles by id of a file that holds this text: it is read again once it holds another."""
+    return {str(claim.get("id")): str(claim.get("title")) for _, claim in tables(source)}
 
 
 def tables(source: Traversable) -> list[tuple[str, Settings]]:

@@ -16,6 +16,7 @@ from importlib.resources.abc import Traversable
 from importlib.util import find_spec, resolve_name
 from operator import attrgetter
 from pathlib import Path
+from types import FunctionType
 from typing import Any, NamedTuple, TypeVar
 
 from simbias._checks import fail, known
@@ -119,17 +120,27 @@ class Registry:
 
     def make(self, name: str, settings: Mapping[str, object]) -> Any:
         """Call the factory with keyword settings; an unknown setting is a one-line ValueError."""
-        from inspect import Parameter, signature
-
         factory = self.factory(name)
         if not callable(factory):
             raise fail(f"{self.singular}: plug-in {name!r}", factory, "a function")
-        parameters = signature(factory).parameters
-        # one that takes any setting passes those on to what checks them
-        if all(parameter.kind is not Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        is_fixed = isinstance(factory, FunctionType | type)  # as almost all: looked at once
+        accepted = _kept_names(factory) if is_fixed else _names(factory)
+        if accepted is not None:
             for setting in settings:
-                known(f"{self.singular} {name}: setting", setting, parameters)
+                known(f"{self.singular} {name}: setting", setting, accepted)
         return factory(**settings)
+
+
+def _names(factory: Callable[..., object]) -> tuple[str, ...] | None:
+    """The names of a factory's parameters; None of one that takes any and passes them on."""
+    from inspect import Parameter, signature
+
+    parameters = signature(factory).parameters
+    takes_any = any(part.kind is Parameter.VAR_KEYWORD for part in parameters.values())
+    return None if takes_any else tuple(parameters)
+
+
+_kept_names = lru_cache(maxsize=512)(_names)
 
 
 def _singular(kind: str) -> str:
