@@ -165,7 +165,7 @@ def pack(
 
 
 OF_CLAIMS = ("said", "verdicts", "evidence")  # tables of a run of claims
-JUDGED = ("claims", "claims-directions", "claims-noise")  # such runs
+JUDGED = ("claims", "claims-directions", "claims-learners", "claims-noise")  # such runs
 MOMENTS = ("generations", "traces", "weights")  # tables of lineages, and their moments
 OF_LINEAGES = ("lineages", "tails", "threshold")  # figures of them
 LEARNERS = ("networks", "solutions", "estimators")  # tables of what stands on a leaderboard

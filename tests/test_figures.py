@@ -17,6 +17,7 @@ def test_the_recorded_runs_are_small():
             "certify",
             "claims-collapse",
             "claims-directions",
+            "claims-learners",
             "claims-noise",
             "claims",
             "collapse",
