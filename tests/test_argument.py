@@ -107,6 +107,7 @@ def small(tmp_path, monkeypatch):
     return ["lms-7", "--dim=4", "--width=16", "--n-train=300", f"--out={tmp_path / 'out'}"]
 
 
+@pytest.mark.slow
 def test_the_page_is_printed_from_what_was_judged_and_again_without_training(
     small, tmp_path, monkeypatch
 ):

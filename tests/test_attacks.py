@@ -47,6 +47,7 @@ def test_an_attack_of_half_the_range_reaches_half_of_a_uniform_coordinate(linear
     assert (kept.low < 0.5).all() and (kept.high > 0.5).all()
 
 
+@pytest.mark.slow
 def test_gain_is_the_accuracy_of_the_mean_less_the_mean_of_accuracies(pair, forward):
     subject = Subject(pair, n_certify=2000, confidence=0.95)
     gain = declared()["ensemble_gain"].compute(subject)

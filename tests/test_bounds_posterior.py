@@ -138,6 +138,7 @@ def test_optimising_tightens_the_bound(monkeypatch):
     assert after.value < 0.8 * before.value
 
 
+@pytest.mark.slow
 def test_networks_side_by_side_are_what_they_are_alone():
     several = [replace(usual()), learnable(1), learnable(2)]
     together = posteriors(several, "initialisation")

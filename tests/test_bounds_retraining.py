@@ -82,6 +82,7 @@ def test_coin_flips_are_fair_and_depend_on_seed_and_draw_alone(small):
     np.testing.assert_array_equal(again.y, sets[0].y)
 
 
+@pytest.mark.slow
 def test_without_a_replacement_the_network_is_that_of_the_seed(small):
     jobs = Job(small, 0), AlteredJob(small, 0, replaced=-1)
     ended = [train_jobs([job])[job].state.params for job in jobs]
@@ -139,6 +140,7 @@ def test_values_by_hand():
     assert floor.terms["complexity, low"] < 3 / 4 < floor.terms["complexity, high"]
 
 
+@pytest.mark.slow
 def test_a_network_that_fits_coin_flips_has_a_floor_of_one(coin_errors):
     fitted = FLOOR(observed([0] * 64, coin_errors=coin_errors))
     assert fitted.terms["complexity"] > 0.9 and fitted.value > 0.9 + fitted.terms["confidence"]

@@ -240,6 +240,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(verdict, "more", lambda *_, **__: None)
 
 
+@pytest.mark.slow
 def test_sessions_make_false_verdicts_as_rarely_as_the_inference(quick):
     criterion = replace(ANYTIME, at_least=0.5, alpha=0.2, miscoverage=0.001)
     settings = {"truth": 0.5, "repetitions": 40, "unmet": 0.02}

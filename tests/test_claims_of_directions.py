@@ -42,7 +42,7 @@ def test_what_is_decoded_is_beyond_a_random_network_where_slabs_are_read(subject
     assert (beyond["achievable"].low > 0.3).all() and (abs(beyond["simple"].value) < 0.08).all()
 
 
-@pytest.mark.parametrize("probe", ["linear", "shallow"])
+@pytest.mark.parametrize("probe", ["linear", pytest.param("shallow", marks=pytest.mark.slow)])
 def test_slabs_are_decoded_from_what_reads_them_and_not_from_a_line(subjects, probe):
     """The coordinate that the explicit network reads, beyond what a random layer keeps of it."""
     beyond = {

@@ -107,6 +107,7 @@ def test_the_explicit_networks_depend_on_it_wholly_and_not_at_all(cell, rule, sl
     assert (report.worst.value == worst).all()
 
 
+@pytest.mark.slow
 def test_a_network_that_diverged_has_no_slope(trained):
     params = jax.tree.map(np.array, trained.params)
     for leaf in jax.tree.leaves(params):

@@ -69,6 +69,7 @@ def test_a_second_process_finds_the_programs_compiled_unless_they_are_spoilt(col
     assert sorted(left) == sorted(kept)
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_changes_nothing(cold, tmp_path):
     (tmp_path / "file").write_text("no directory")
     blocked = drawn(XDG_CACHE_HOME=str(tmp_path / "file"))

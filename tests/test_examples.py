@@ -49,6 +49,14 @@ def _named():
         yield f"simbias.{place}", name
 
 
+# whose example takes more than three seconds of a processor, most of it to compile
+LONG = (
+    "bounds.Certifying", "bounds.cheapest", "bounds.coin_flip_errors", "bounds.replaced_points",
+    "pages.page", "plots.threshold", "results.noisy_cells", "validation.Visibility",
+    "validation.forgetting_auc", "validation.measure_personas",
+)  # fmt: skip
+
+
 def _public():
     """What can be called, by the first name that it has."""
     by_thing = {}
@@ -56,7 +64,15 @@ def _public():
         thing = getattr(import_module(place), name)
         if callable(thing) and not inspect.ismodule(thing):
             by_thing.setdefault(thing, f"{place}.{name}")
-    return [pytest.param(thing, id=name) for thing, name in by_thing.items()]
+    assert {f"simbias.{name}" for name in LONG} <= set(by_thing.values())
+    return [
+        pytest.param(
+            thing,
+            id=name,
+            marks=[pytest.mark.slow] if name.removeprefix("simbias.") in LONG else [],
+        )
+        for thing, name in by_thing.items()
+    ]
 
 
 def run(text, name):

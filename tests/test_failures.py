@@ -78,6 +78,7 @@ def test_a_runs_own_figure_is_of_a_network_that_did_not_diverge(mixed):
     assert re.sub(r"[^a-z0-9]+", "-", cells(mixed)["done"]) in figure.name
 
 
+@pytest.mark.slow
 def test_figures_leave_diverged_networks_out_by_name(mixed):
     code, out, err = call("plot", mixed)
     assert code == 0

@@ -87,6 +87,7 @@ def test_the_probability_of_being_forgotten_first_is_that_of_the_earlier_time(no
     assert named.compute(subject, "exceptions").value == pytest.approx(1 - late)
 
 
+@pytest.mark.slow
 def test_a_way_of_stopping_keeps_the_network_of_the_check_that_it_names(noisy):
     curve = np.array([[100, 0, 0, 0.9, 0, 0], [200, 0, 0, 0.8, 0, 0]], np.float32)
     rising = curve.copy()

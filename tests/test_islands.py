@@ -250,6 +250,7 @@ def test_a_way_that_is_the_same_around_every_point_has_an_interval_with_width():
     assert compared.excess.value[0] == 1 and compared.excess.low[0] < 0 < compared.excess.high[0]
 
 
+@pytest.mark.slow
 def test_rare_ways_are_covered_as_often_as_the_interval_says():
     random, covered = np.random.default_rng(1), 0
     for _ in range(300):

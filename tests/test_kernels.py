@@ -34,7 +34,10 @@ def test_two_points_at_a_right_angle_by_hand():
         )
 
 
-@pytest.mark.parametrize("initialisation", ("uniform", "kaiming", "xavier"))
+@pytest.mark.parametrize(
+    "initialisation",
+    ("uniform", *(pytest.param(n, marks=pytest.mark.slow) for n in ("kaiming", "xavier"))),
+)
 def test_the_kernels_are_those_of_wide_networks(initialisation):
     network = simbias.MLP(400, 2, initialisation=initialisation, scale=1.5)
     sizes, count = network.sizes(4), 200

@@ -170,6 +170,7 @@ def test_a_stack_is_asked_about_its_own_data_whichever_way(trained):
     assert np.array_equal(whole.risk.value, other.risk.value)
 
 
+@pytest.mark.slow
 def test_a_stack_moved_to_another_task_is_refused(trained):
     cell = trained.cell
     moved = replace(trained, cell=replace(cell, task=shifted(cell.task, "margin")))

@@ -89,6 +89,7 @@ def test_signs_that_the_output_lacks_are_spelled(directory, environment):
     assert lines == ["\\xe9", "0.5 +-0.1 ...\\U0001f600"]
 
 
+@pytest.mark.slow
 def test_paths_that_are_no_text_are_printed_as_they_are(directory, tmp_path):
     odd = os.fsencode(tmp_path) + b"/\xff.tex"
     command = [*SIMBIAS, "export", directory, "--format", "latex", "--out", odd]
@@ -96,6 +97,7 @@ def test_paths_that_are_no_text_are_printed_as_they_are(directory, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, odd + b"\n", b"")
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_failure(directory):
     for verb in ("list", f"query {directory} 'from range(20000)'"):
         done = shell(f"simbias {verb} | head -1; echo ${{PIPESTATUS[0]}}")

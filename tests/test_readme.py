@@ -164,6 +164,7 @@ def test_the_example_of_ones_own_learners_runs_and_learns():
     assert names["report"].risk.value[0] < 0.05
 
 
+@pytest.mark.slow
 def test_learners_of_ones_own_stand_on_the_leaderboard(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     *learners, board = examples(BOARD)

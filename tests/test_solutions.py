@@ -138,6 +138,7 @@ def test_what_is_stored_is_what_was_made(run):
         assert np.array_equal(stored.fitted_since, again.fitted_since)
 
 
+@pytest.mark.slow
 def test_bounds_of_a_run_say_what_they_prefer_and_draw_it(run, capsys):
     names = "clopper-pearson path-norm vc-relative"
     arguments = ["bounds", str(run), "--n-certify", "5000", "--bounds", *names.split()]

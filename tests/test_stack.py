@@ -140,6 +140,7 @@ def test_a_stack_of_two_gives_the_networks_of_a_stack_of_four(cell, snapshots):
         np.testing.assert_array_equal(snapshot.trace, snapshots[job].trace)
 
 
+@pytest.mark.slow
 def test_one_device_gives_the_networks_of_two(cell, snapshots, one_device):
     for job, snapshot in train_jobs(list(snapshots)[:2], n_select=SELECT).items():
         assert gap(snapshot, snapshots[job]) <= TOLERANCE

@@ -92,6 +92,11 @@ class Given(NamedTuple):
 
 
 # Every public function that computes with JAX: a user may call any of them first.
+# that take more than three seconds of a processor
+LONG = (
+    "bounds.cheapest", "bounds.coin_flip_errors", "bounds.evaluate", "bounds.replaced_points",
+    "validation.forgetting_times", "validation.measure_personas", "validation.measure_visibility",
+)  # fmt: skip
 ENTRANCES = {
     "training.train": lambda given: trained(),
     "training.replay": lambda given: training.replay(CELL, 50, seeds=2, n_select=N_SELECT),
@@ -434,6 +439,7 @@ json.dump(np.concatenate([np.ravel(leaf) for leaf in leaves]).tolist(), sys.stdo
 """
 
 
+@pytest.mark.slow
 def test_networks_are_those_that_a_process_trains_without_the_flags_of_the_tests(stack):
     flags = ("XLA_FLAGS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
     environment = {name: value for name, value in os.environ.items() if name not in flags}
@@ -446,7 +452,10 @@ def test_networks_are_those_that_a_process_trains_without_the_flags_of_the_tests
     np.testing.assert_allclose(np.concatenate(own), plain, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ENTRANCES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in ENTRANCES],
+)
 def test_every_entrance_gives_the_same_when_everything_around_it_is_set_otherwise(
     name, given, surrounded, monkeypatch
 ):

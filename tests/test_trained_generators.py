@@ -112,6 +112,7 @@ def test_beams_find_the_likeliest_row_where_greed_does_not():
     np.testing.assert_array_equal(rows, [[1, 0]] * 5)
 
 
+@pytest.mark.slow
 def test_a_penalty_keeps_rows_from_repeating_and_a_low_temperature_from_chance():
     params = initial(seed_key(0), 5, 4, 4, 1)
     params = params | {"out": jax.random.normal(seed_key(1), (4, 5))}

@@ -69,6 +69,7 @@ def test_a_larger_training_set_begins_with_a_smaller_one(make_task, n):
     assert len(np.unique(largest.x, axis=0)) == 3000
 
 
+@pytest.mark.slow
 def test_learners_of_one_seed_meet_the_same_rows_in_the_same_order():
     learned = [
         train(Stop(max_updates=200), seeds=[7, 8]),

@@ -35,6 +35,7 @@ def test_sources_are_told_by_fair_coins_and_have_the_laws_of_both_tasks():
     assert np.asarray(simbias.data(SourceTask(TASK, "tilt=20"), n_train=50).x).shape == (50, 4)
 
 
+@pytest.mark.slow
 def test_without_a_shift_it_rejects_at_most_as_often_as_its_level():
     size = classifier_test_power(TASK, "none", repetitions=12, **FEW)
     rejected = round(size.value.item() * 12)
