@@ -7,7 +7,6 @@ level deep. ``[each]`` makes a claim of every value of a placeholder.
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -20,6 +19,7 @@ from simbias.registry import CLAIMS
 _MOST_CLAIMS = 1000  # of a file
 _MOST_TEXTS = 20_000  # expressions of a file: quantities, premises, and the definitions of each
 _MOST_LETTERS = 200  # of a placeholder's value
+_TITLES: dict[tuple[str, str], dict[str, str]] = {}  # of files by what they hold
 
 
 REQUIRED = {
@@ -48,16 +48,20 @@ def listed() -> tuple[dict[str, str], list[str]]:
     for name, source in origins:
         try:
             file = resource(source.reference) if isinstance(source, Entry) else source
-            titles |= _titles(file, read_text(f"claims: {file}", file))
+            titles |= _titles(file)
         except ValueError as error:
             left_out.append(f"claims: {name} is left out: {error}")
     return titles, left_out
 
 
-@lru_cache(maxsize=64)
-def _titles(source: Traversable, text: str) -> dict[str, str]:
-    """Titles by id of a file that holds this text: it is read again once it holds another."""
-    return {str(claim.get("id")): str(claim.get("title")) for _, claim in tables(source)}
+def _titles(source: Traversable) -> dict[str, str]:
+    """Titles by id of a file's claims; worked out again once it holds another text."""
+    key = str(source), read_text(f"claims: {source}", source)
+    if key not in _TITLES:
+        _TITLES[key] = {
+            str(claim.get("id")): str(claim.get("title")) for _, claim in tables(source)
+        }
+    return _TITLES[key]
 
 
 def tables(source: Traversable) -> list[tuple[str, Settings]]:
