@@ -56,6 +56,7 @@ def log_growth(sizes: Sequence[int], points: int) -> float:
 
 
 def _representable(observed: Observed) -> Assumption:
+    """Weights are numbers of the bits that they are stored in."""
     dtype = np.dtype(f"float{observed.bits}")
     with np.errstate(over="ignore"):
         unrepresentable = sum(

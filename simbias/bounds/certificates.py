@@ -107,6 +107,7 @@ def beta_binomial_limit(k: float, n: int, delta: float) -> float:
 
 
 def _two_held_out(observed: Observed) -> Assumption:
+    """At least two held-out points, for a variance."""
     points = 0 if observed.held_out is None else observed.held_out.points
     return Assumption(
         "at least two held-out points, for a variance", points >= 2, f"{points} points"

@@ -31,6 +31,7 @@ from simbias.tasks.symmetries import symmetries
 
 
 def _symmetric(observed: Observed) -> Assumption:
+    """Some map leaves the law as it is."""
     text = "some map leaves the law as it is"
     if observed.blocks is None:
         return Assumption(text, False, "the laws are unknown")

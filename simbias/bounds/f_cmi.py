@@ -135,6 +135,7 @@ def _value(predictions: np.ndarray, mask: np.ndarray) -> float:
 
 
 def _trained_on_masks(observed: Observed) -> Assumption:
+    """Networks were trained on masks of a supersample."""
     masked = observed.masked
     detail = "none" if masked is None else "{} masks of {} pairs".format(*masked.mask.shape)
     return Assumption("networks trained on masks of a supersample", masked is not None, detail)

@@ -45,6 +45,7 @@ def covariance(observed: Observed, x: Matrix) -> Float[np.ndarray, "rows rows"]:
 
 
 def _few_points(observed: Observed) -> Assumption:
+    """Few enough training points for their kernel matrix."""
     text = f"at most {MOST_POINTS} training points"
     return Assumption(text, observed.n <= MOST_POINTS, f"{observed.n} points")
 
@@ -56,6 +57,7 @@ def _distinct(observed: Observed) -> tuple[Matrix, np.ndarray]:
 
 
 def _labels_are_a_function(observed: Observed) -> Assumption:
+    """No input has both labels."""
     inputs = np.unique(observed.x, axis=0)
     both = len(_distinct(observed)[0]) - len(inputs)
     return Assumption("no input has both labels", not both, f"{both} of {len(inputs)} inputs")

@@ -86,6 +86,7 @@ def distance_from_initialisation(observed: Observed, delta: float) -> BoundValue
 
 
 def _positive_quantile(observed: Observed) -> Assumption:
+    """The 10% quantile of the margins is positive."""
     quantile = float(np.quantile(observed.margins, QUANTILE))
     return Assumption("the 10% quantile of the margins is positive", quantile > 0, f"{quantile:g}")
 

@@ -37,12 +37,14 @@ from simbias.stats.student import half_width_of_mean
 
 
 def _replaced(observed: Observed) -> Assumption:
+    """Networks were trained with one point replaced."""
     replacements = observed.replacements
     detail = "none" if replacements is None else f"{len(replacements.errs)} points"
     return Assumption("networks trained with one point replaced", replacements is not None, detail)
 
 
 def _on_coins(observed: Observed) -> Assumption:
+    """Networks were trained on coin flips."""
     errors = observed.coin_errors
     detail = "none" if errors is None else f"{len(errors)} draws"
     return Assumption("networks trained on coin flips", errors is not None, detail)

@@ -24,6 +24,7 @@ _FROM_HALF = partial(posteriors, prior="first half")
 
 
 def _two_points(observed: Observed) -> Assumption:
+    """At least two training points, one for the prior."""
     text = "at least two training points, one for the prior"
     return Assumption(text, observed.n >= 2, f"{observed.n} points")
 
