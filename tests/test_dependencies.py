@@ -44,6 +44,7 @@ def imported(folder):
         ("tests", ("test",)),
         ("benchmarks", ("bench",)),
         (".ci", ("mutation",)),
+        ("docs/make", ("docs",)),
     ],
 )
 def test_every_third_party_import_is_of_a_declared_distribution(folder, extras):

@@ -37,6 +37,7 @@ MADE = {  # pages, and what makes them: text, and pictures by their place
     "glossary.md": reference.glossary,
 }
 LINK = re.compile(r"(\]\()([^)\s#]*)(#[^)\s]*)?(\))")
+_PIPES = re.compile(r"`[^`\n]*\\\|[^`\n]*`")
 _FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 
@@ -80,7 +81,15 @@ def on_page_markdown(text: str, page: Page, config: MkDocsConfig, files: Files) 
         return f"{before}{place}{anchor or ''}{after}"
 
     parts = _FENCE.split(text)
-    return "".join(part if part.startswith("```") else LINK.sub(turned, part) for part in parts)
+    return "".join(
+        part if part.startswith("```") else LINK.sub(turned, _PIPES.sub(_bare, part))
+        for part in parts
+    )
+
+
+def _bare(code: re.Match[str]) -> str:
+    """Code of a table without the backslashes that other readers of Markdown want before a |."""
+    return code[0].replace("\\|", "|")
 
 
 def _origin(uri: str) -> str:

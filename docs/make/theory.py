@@ -59,6 +59,8 @@ def _prose(text: str) -> str:
     """A docstring as Markdown: code in single backquotes, all other signs as they stand."""
     parts = re.split(r"(``.+?``)", text.strip())
     return "".join(
-        f"`{part[2:-2]}`" if part.startswith("``") else re.sub(r"([*_\[\]<|])", r"\\\1", part)
+        f"`{part[2:-2]}`"
+        if part.startswith("``")
+        else re.sub(r"([*_\[\]|])", r"\\\1", part).replace("<", "&lt;")
         for part in parts
     )

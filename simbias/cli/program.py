@@ -7,6 +7,7 @@ from simbias import __version__
 from simbias._checks import known
 from simbias._process import DONE, FAILED, USAGE, print_error, stopped
 from simbias.cli.argue import argue
+from simbias.cli.docs import docs
 from simbias.cli.names import doctor, info, list_
 from simbias.cli.new import new
 from simbias.cli.parser import Verbs, parse
@@ -31,6 +32,7 @@ VERBS: Verbs = {
     "export": export,
     "query": query,
     "new": new,
+    "docs": docs,
     "doctor": doctor,
 }
 
