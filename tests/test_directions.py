@@ -150,6 +150,21 @@ def test_an_addition_at_the_last_hidden_layer_only_shifts_the_bias_of_the_output
     np.testing.assert_allclose(steps, np.broadcast_to(wanted, steps.shape), atol=1e-4)
 
 
+def test_what_is_exact_holds_of_the_layers_of_trained_networks(trained):
+    fitted, read = directions.find(trained), directions.activities(trained)
+    for i, (own_activity, v) in enumerate(zip(read, fitted.vectors, strict=True)):
+        h = own_activity.hidden
+        added, ablated = (edit(fitted)(i, h) for edit in (directions.add, directions.ablate))
+        np.testing.assert_allclose(added - h, np.tile(fitted.gap[i] * v, (len(h), 1)), atol=1e-4)
+        np.testing.assert_allclose(directions.ablate(fitted)(i, ablated), ablated, atol=1e-5)
+        left = ((h + (ablated - h).mean(axis=0) - ablated) ** 2).sum(axis=1).mean()
+        variance = directions.residual_of_addition(np.cov(h.T, bias=True), v)
+        assert left == pytest.approx(variance, rel=1e-4) and variance > 0.01
+        erased = leace(h, own_activity.y[:, None])(h)
+        before, after = (np.abs(correlation(x, own_activity.y)).max() for x in (h, erased))
+        assert before > 0.01 and after < 1e-9
+
+
 def test_an_addition_before_another_layer_is_no_shift_of_the_output(two_layers):
     fitted = directions.find(two_layers, "random", layer=0)
     moved = directions.intervene(two_layers, directions.add(fitted, dose=5.0)).members[0]
