@@ -27,7 +27,7 @@ _COLOURS = (
     style.BLACK,
 )  # fmt: skip
 _MARKERS = "osD^vP"
-_COLUMNS, _HEIGHT = 4, 1.9  # panels beside each other at most; of a row of them, inches
+_COLUMNS, _HEIGHT = 4, 1.9  # panels beside each other at most, one fewer in rows; of a row, inches
 
 
 class AnswerLine(NamedTuple):
@@ -114,7 +114,8 @@ class AnswersDisplay(style.Display):
 
     @property
     def _grid(self) -> tuple[int, int]:
-        columns = min(_COLUMNS, len(self.panels))
+        most = _COLUMNS if len(self.panels) <= _COLUMNS else _COLUMNS - 1
+        columns = min(most, len(self.panels))
         return -(-len(self.panels) // columns), columns
 
     def _size(self) -> tuple[float, float]:
@@ -235,8 +236,12 @@ _TOLD = {
 }
 
 
+_EXPLICIT = {"achievable": "explicit network of slabs", "simple": "explicit network of the line"}
+_FEWEST = 3  # dimensions that are drawn beside each other
+
+
 def decoded(rows: Rows) -> AnswersDisplay:
-    """What a shallow probe tells from a layer along training, where the line tells nothing.
+    """What probes tell from a layer along training and across dimensions, where the line does not.
 
     Args:
         rows: of the question ``layer``, with ``dim``, ``layer``, ``target``, ``probe``,
@@ -250,19 +255,36 @@ def decoded(rows: Rows) -> AnswersDisplay:
         >>> row = {"dim": 15, "layer": 1, "target": "label", "probe": "shallow", "made": "trained"}
         >>> row |= {"decoded": 0.9, "decoded_random": 0.5, "decoded_shuffled": 0.5, "used": 0.6}
         >>> display = simbias.plots.decoded([row | {"updates": 200}, row | {"updates": 1000}])
-        >>> display.panels[0].title
-        '$d$ = 15, label, shallow probe'
+        >>> display.panels[0].title, display.panels[0].y_label
+        ('$d$ = 15, label', 'accuracy, shallow probe')
     """
     panels = []
     trained = [row for row in _some(rows) if row["made"] == "trained"]
     for (dim, _, target, probe), own in groups(trained, "dim", "layer", "target", "probe").items():
         if len({row["updates"] for row in own}) > 1:
-            lines = [line(words, own, "updates", name) for name, words in _TOLD.items()]
-            title = f"$d$ = {dim}, {target}, {probe} probe"
-            told = tuple(each for each in lines if len(each.x))
-            panels.append(AnswerPanel(title, "updates", "accuracy", told, log=True))
+            told = _told(own, "updates")
+            words = f"$d$ = {dim}, {target}", "updates", f"accuracy, {probe} probe"
+            panels.append(AnswerPanel(*words, told, log=True))
+    last = max((float(str(row["updates"])) for row in trained), default=0.0)
+    ended = [row for row in trained if row["updates"] == last]
+    for (_, target, probe), own in groups(ended, "layer", "target", "probe").items():
+        if len({row["dim"] for row in own}) >= _FEWEST:
+            asked = [row for row in rows if (row["target"], row["probe"]) == (target, probe)]
+            made = [
+                line(name, [row for row in asked if row["made"] == rule], "dim", "decoded")
+                for rule, name in _EXPLICIT.items()
+            ]
+            told = (*_told(own, "dim"), *(each for each in made if len(each.x)))
+            words = f"at the end, {target}", "$d$", f"accuracy, {probe} probe"
+            panels.append(AnswerPanel(*words, told))
     finding = "points within the margin of the line, of a slab among those of one label"
     return AnswersDisplay("decoded", tuple(_some(panels)), finding)
+
+
+def _told(rows: Rows, place: str) -> tuple[AnswerLine, ...]:
+    """What each probe tells by a column; measures that no row has are left out."""
+    lines = [line(words, rows, place, name) for name, words in _TOLD.items()]
+    return tuple(each for each in lines if len(each.x))
 
 
 _SAME = {

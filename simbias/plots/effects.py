@@ -94,7 +94,7 @@ class EffectsDisplay(style.Display):
                     look = markers[network.direction], colours[network.intervention]
                     ax.plot(network.cost, network.switched, look[0], color=look[1], ms=3.5)
             ax.set(title=panel, xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-            ax.set_xlabel("changed where the line does not decide")
+            ax.set_xlabel("changed where the line\ndoes not decide")
             ax.spines[["top", "right"]].set_visible(False)
         axes[0].set_ylabel("labels switched")
         self._heading(axes[0], "effect of edits, and what they cost off their target")
