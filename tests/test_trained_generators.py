@@ -102,13 +102,13 @@ def test_the_rules_themselves_have_their_exact_risks_and_exceptions():
 
 
 def test_beams_find_the_likeliest_row_where_greed_does_not():
-    def scores(rows, i):  # after 1 comes 0 for certain, after 0 and 2 anything
+    def scores(past, rows, i):  # after 1 comes 0 for certain, after 0 and 2 anything
         first = jnp.log(jnp.array([0.5, 0.4, 0.1]))
         later = jnp.log(jnp.array([[0.34, 0.33, 0.33], [0.98, 0.01, 0.01], [0.4, 0.3, 0.3]]))
         cold = jnp.where(i == 0, first[None, :], later[rows[:, 0]])
-        return 30 * cold  # candidates are the likeliest ones
+        return 30 * cold, past  # candidates are the likeliest ones
 
-    rows = by_beams(seed_key(0), 5, 2, scores, 3, 3)
+    rows = by_beams(seed_key(0), 5, 2, scores, (), 3, 3)
     np.testing.assert_array_equal(rows, [[1, 0]] * 5)
 
 

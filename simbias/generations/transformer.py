@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from simbias._types import AnyArray, Params
+from simbias._types import AnyArray, Params, PyTree
 
 _HEADS, _EXPANSION = 2, 4
 
@@ -71,15 +71,52 @@ def next_logits(
     start = jnp.full((len(rows), 1), states, rows.dtype)
     before = jnp.concatenate([start, rows[:, :-1]], axis=1)
     h = params["tokens"][before] + params["positions"][None]
-    n, length, width = h.shape
     for block in params["blocks"]:
-        parts = (_normed(h) @ block["attention"]).reshape(n, length, 3, _HEADS, width // _HEADS)
-        query, key, value = parts[:, :, 0], parts[:, :, 1], parts[:, :, 2]
-        mixed = jax.nn.dot_product_attention(query, key, value, is_causal=True)
-        h = h + mixed.reshape(n, length, width) @ block["mixing"]
-        h = h + jax.nn.gelu(_normed(h) @ block["wide"]) @ block["narrow"]
+        h = _after(block, h, jax.nn.dot_product_attention(*_parts(block, h), is_causal=True))
     logits: Float[Array, "rows length states"] = _normed(h) @ params["out"]
     return logits
+
+
+def _parts(block: Params, h: Float[Array, "rows length width"]) -> tuple[Array, Array, Array]:
+    """Query, key and value of some tokens, (rows, length, heads, width of a head)."""
+    n, length, width = h.shape
+    parts = (_normed(h) @ block["attention"]).reshape(n, length, 3, _HEADS, width // _HEADS)
+    return parts[:, :, 0], parts[:, :, 1], parts[:, :, 2]
+
+
+def _after(
+    block: Params, h: Float[Array, "rows length width"], mixed: AnyArray
+) -> Float[Array, "rows length width"]:
+    """What a block makes of some tokens and of what attention mixed for them."""
+    h = h + mixed.reshape(h.shape) @ block["mixing"]
+    later: Array = h + jax.nn.gelu(_normed(h) @ block["wide"]) @ block["narrow"]
+    return later
+
+
+Past = list[tuple[Array, Array]]  # keys and values of a block's tokens, (rows, length, heads, ...)
+
+
+def _no_past(params: Params, rows: int) -> Past:
+    length, width = params["positions"].shape
+    none = jnp.zeros((rows, length, _HEADS, width // _HEADS))
+    return [(none, none) for _ in params["blocks"]]
+
+
+def _logits_at(
+    params: Params, past: Past, rows: Int[AnyArray, "rows length"], i: AnyArray
+) -> tuple[Float[Array, "rows states"], Past]:
+    """Logits of token i of some rows, given those before it, whose keys and values are kept."""
+    length, states = rows.shape[1], params["out"].shape[1]
+    before = jnp.where(i > 0, rows[:, jnp.maximum(i - 1, 0)], states)
+    h = (params["tokens"][before] + params["positions"][i][None])[:, None]
+    seen = (jnp.arange(length) <= i)[None, None, None]
+    kept = []
+    for block, (keys, values) in zip(params["blocks"], past, strict=True):
+        query, key, value = _parts(block, h)
+        keys, values = keys.at[:, i].set(key[:, 0]), values.at[:, i].set(value[:, 0])
+        h = _after(block, h, jax.nn.dot_product_attention(query, keys, values, mask=seen))
+        kept.append((keys, values))
+    return (_normed(h) @ params["out"])[:, 0], kept
 
 
 def _normed(h: Float[Array, "rows length width"]) -> Float[Array, "rows length width"]:
@@ -101,12 +138,14 @@ def decode(
     """Rows drawn from a model."""
     length, states = params["positions"].shape[0], params["out"].shape[1]
 
-    def scores(so_far: AnyArray, i: AnyArray) -> AnyArray:
-        return _scores(next_logits(params, so_far)[:, i], so_far, i, how)
+    def scores(past: Past, so_far: AnyArray, i: AnyArray) -> tuple[AnyArray, Past]:
+        logits, past = _logits_at(params, past, so_far, i)
+        return _scores(logits, so_far, i, how), past
 
+    past = _no_past(params, rows * how.beams)
     if how.beams == 1:
-        return drawn(key, rows, length, scores)
-    return by_beams(key, rows, length, scores, states, how.beams)
+        return drawn(key, rows, length, scores, past)
+    return by_beams(key, rows, length, scores, past, states, how.beams)
 
 
 def _scores(
@@ -122,40 +161,66 @@ def _scores(
     return jax.nn.log_softmax(logits / how.temperature, axis=1)
 
 
-Scores = Callable[[Int[Array, "rows length"], AnyArray], Float[Array, "rows states"]]
+# what is kept of the tokens before, rows, a place -> log probabilities of its token, what is kept
+Scores = Callable[
+    [PyTree, Int[Array, "rows length"], AnyArray], tuple[Float[Array, "rows states"], PyTree]
+]
 
 
-def drawn(key: Key[Array, ""], rows: int, length: int, scores: Scores) -> Int[Array, "rows length"]:
+def drawn(
+    key: Key[Array, ""], rows: int, length: int, scores: Scores, past: PyTree
+) -> Int[Array, "rows length"]:
     """Rows of which each token is drawn, given those before it."""
 
-    def step(i: AnyArray, so_far: AnyArray) -> AnyArray:
-        token = jax.random.categorical(jax.random.fold_in(key, i), scores(so_far, i), axis=1)
-        return so_far.at[:, i].set(token.astype(jnp.int32))
+    def step(i: AnyArray, state: tuple[AnyArray, PyTree]) -> tuple[AnyArray, PyTree]:
+        so_far, past = state
+        own, past = scores(past, so_far, i)
+        token = jax.random.categorical(jax.random.fold_in(key, i), own, axis=1)
+        return so_far.at[:, i].set(token.astype(jnp.int32)), past
 
-    begun = jnp.zeros((rows, length), jnp.int32)
-    ended: Array = jax.lax.fori_loop(0, length, step, begun)
+    begun = jnp.zeros((rows, length), jnp.int32), past
+    ended: Array = jax.lax.fori_loop(0, length, step, begun)[0]
     return ended
 
 
 def by_beams(
-    key: Key[Array, ""], rows: int, length: int, scores: Scores, states: int, beams: int
+    key: Key[Array, ""],
+    rows: int,
+    length: int,
+    scores: Scores,
+    past: PyTree,
+    states: int,
+    beams: int,
 ) -> Int[Array, "rows length"]:
-    """Rows that are the likeliest end of several beams, of which candidates are drawn."""
+    """Rows that are the likeliest end of several beams, of which candidates are drawn.
 
-    def step(i: AnyArray, state: tuple[AnyArray, AnyArray]) -> tuple[AnyArray, AnyArray]:
-        so_far, total = state  # (rows, beams, length), (rows, beams)
-        own = scores(so_far.reshape(rows * beams, length), i).reshape(rows, beams, states)
-        reached = (total[:, :, None] + own).reshape(rows, beams * states)
+    Args:
+        key: of the candidates.
+        rows, length: of what is drawn.
+        scores: of tokens, of rows times beams at once.
+        past: what scores keep, before the first token; beams on the leading axis.
+        states: tokens that there are.
+        beams: beginnings that go on together.
+    """
+
+    def step(i: AnyArray, state: tuple[AnyArray, ...]) -> tuple[AnyArray, ...]:
+        so_far, total, past = state  # (rows, beams, length), (rows, beams)
+        own, past = scores(past, so_far.reshape(rows * beams, length), i)
+        reached = (total[:, :, None] + own.reshape(rows, beams, states)).reshape(
+            rows, beams * states
+        )
         noise = jax.random.gumbel(jax.random.fold_in(key, i), reached.shape)
         _, drawn = jax.lax.top_k(reached + noise, 2 * beams)  # without replacement
         best, among = jax.lax.top_k(jnp.take_along_axis(reached, drawn, axis=1), beams)
         place = jnp.take_along_axis(drawn, among, axis=1)
-        kept = jnp.take_along_axis(so_far, (place // states)[:, :, None], axis=1)
-        return kept.at[:, :, i].set((place % states).astype(jnp.int32)), best
+        of = (jnp.arange(rows)[:, None] * beams + place // states).ravel()
+        past = jax.tree.map(lambda leaf: leaf[of], past)
+        kept = so_far.reshape(rows * beams, length)[of].reshape(rows, beams, length)
+        return kept.at[:, :, i].set((place % states).astype(jnp.int32)), best, past
 
     # at the start all beams are one: the others cannot be gone on from
     total = jnp.full((rows, beams), -jnp.inf).at[:, 0].set(0.0)
-    begun = jnp.zeros((rows, beams, length), jnp.int32), total
-    ended, total = jax.lax.fori_loop(0, length, step, begun)
+    begun = jnp.zeros((rows, beams, length), jnp.int32), total, past
+    ended, total, _ = jax.lax.fori_loop(0, length, step, begun)
     best = total.argmax(axis=1)
     return jnp.take_along_axis(ended, best[:, None, None], axis=1)[:, 0]

@@ -1,8 +1,8 @@
 """Networks that learn from what networks wrote: a panel a measure, a line a regime or a decoding.
 
 Of latent deviations and of perplexities a line shows how many times a lineage's first they are.
-Published beside them are those of Shumailov et al. (Nature 2024): latent deviations of MNIST's digits,
-.896 a generation, and the perplexity of wikitext2, from 20 to 28 without real text.
+Published beside them are those of Shumailov et al. (Nature 2024): latent deviations of MNIST's
+digits, .896 a generation, and the perplexity of wikitext2, from 20 to 28 without real text.
 """
 
 from collections.abc import Mapping, Sequence
