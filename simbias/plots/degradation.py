@@ -72,7 +72,7 @@ def degradation(stacks: Sequence[LineageStack]) -> LineagesDisplay:
     lines.sort(key=lambda line: panels.index(line.panel))
     seeds = min(len(stack.seeds) for stack in networks)
     finding = f"networks that learn from networks: means over {seeds} seeds"
-    return LineagesDisplay(tuple(lines), finding, table="degradation")
+    return LineagesDisplay(tuple(lines), finding, table="degradation", logarithmic=("perplexity",))
 
 
 def _lines(stack: LineageStack, label: str) -> list[LineageLine]:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
 from simbias._checks import each, fail
 from simbias.generations import LineageCell, agreement, expectations
@@ -65,6 +66,7 @@ class LineagesDisplay(style.Display):
         finding: the heading, such as whether all of them agree.
         table: the name of its table.
         columns: panels beside each other, at most.
+        logarithmic: measures with a logarithmic axis.
 
     Examples:
         >>> import simbias
@@ -82,6 +84,7 @@ class LineagesDisplay(style.Display):
     finding: str
     table: str = "lineages"
     columns: int = 3
+    logarithmic: tuple[str, ...] = ()
 
     @property
     def panels(self) -> list[str]:
@@ -126,6 +129,11 @@ class LineagesDisplay(style.Display):
             for line in self.lines:
                 if line.panel == panel:
                     self._line(ax, line)
+                    if line.measure in self.logarithmic:
+                        ax.set_yscale("log")
+                        ax.yaxis.set_major_formatter(ScalarFormatter())
+                        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+                        ax.yaxis.set_minor_locator(NullLocator())
             ax.set_title(panel)
             ax.set_xlabel("generation")
             ax.spines[["top", "right"]].set_visible(False)
