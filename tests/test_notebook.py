@@ -50,6 +50,9 @@ def test_progress_is_said_on_standard_error_and_changes_nothing(stack, capsys):
     again = simbias.train(CELL.task, CELL.network, CELL.method, seeds=2, progress=True, **OPTIONS)
     assert "2 of 2 networks ended, 200 updates" in capsys.readouterr().err
     assert (again.fitted_since == stack.fitted_since).all()
+    report = simbias.validate(stack, n_certify=500, progress=True)
+    assert "1,000 of 1,000 fresh points" in capsys.readouterr().err
+    assert (report.risk.value == simbias.validate(stack, n_certify=500).risk.value).all()
 
 
 def test_an_interrupt_keeps_the_networks_that_have_begun(stack, monkeypatch, capsys):

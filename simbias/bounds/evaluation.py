@@ -14,6 +14,7 @@ import numpy as np
 
 from simbias._checks import each, fail, known, real, whole
 from simbias._defaults import CONFIDENCE, DELTA
+from simbias._frames import Rows
 from simbias._pinned import pinned
 from simbias.bounds.altered import coin_flip_errors, replaced_points
 from simbias.bounds.bound import Bound, inapplicable
@@ -112,7 +113,7 @@ def evaluate(
     confidence: float = CONFIDENCE,
     masks: int = 0,
     retrained: int = 0,
-) -> list[Evaluation]:
+) -> Rows[Evaluation]:
     """Registered bounds on every network of a stack or any classifiers, beside the exact risk.
 
     One that is no classifier (see ``simbias.validation.faults``), one on a task whose risk is not
@@ -207,7 +208,19 @@ def evaluate(
             elif record.applicable and record.certifies in COPIES:
                 certified_risk = None
             evaluations.append(_evaluation(record, classifiers.seeds[i], certified_risk))
-    return evaluations
+    return Rows(evaluations, _columns, f"bounds at delta = {delta:g}, beside the exact risk")
+
+
+def _columns(evaluation: Evaluation) -> dict[str, object]:
+    """An evaluation as a row."""
+    record = evaluation.record
+    own = ("bound", "family", "kind", "certifies", "value", "reason")
+    beside = ("risk", "risk_low", "risk_high", "valid", "vacuous", "tightness")
+    return {
+        "seed": evaluation.seed,
+        **{name: getattr(record, name) for name in own},
+        **{name: getattr(evaluation, name) for name in beside},
+    }
 
 
 _ANEW = {  # assumptions of those that train networks anew

@@ -8,11 +8,13 @@ from jaxtyping import Bool, Float, Int
 
 from simbias._checks import real
 from simbias._defaults import DELTA
+from simbias._frames import DataFrame
 from simbias._pinned import pinned
 from simbias.bounds.fresh import FreshEffort, fresh_scores, held_out_scores, planned
 from simbias.models.data import DataSet
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
+from simbias.stats.labelled import Labelled, named_axes, tidy
 from simbias.stats.prediction_sets import certify_reach
 from simbias.validation import N_CERTIFY
 
@@ -48,6 +50,21 @@ class PredictionSets(FreshEffort):
     fresh_missing: Estimate
     fresh_several: Estimate
     fresh_size: Float[np.ndarray, "seeds sizes"]
+
+    def labelled(self) -> dict[str, Labelled]:
+        """The arrays by name, with named axes: classifiers, numbers of held-out points."""
+        return named_axes(
+            self,
+            dict.fromkeys(
+                ("reach", "missed", "fresh_missing", "fresh_several", "fresh_size"), "seed held_out"
+            ),
+            seed=self.seeds,
+            held_out=self.held_out,
+        )
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
+        return tidy(self.labelled())
 
 
 def gaps_of(scores: Float[np.ndarray, "rows classes"]) -> Float[np.ndarray, "rows classes"]:

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from simbias._checks import fail, whole
 from simbias._defaults import DELTA
+from simbias._frames import DataFrame
 from simbias._pinned import pinned
 from simbias.bounds.fresh import (
     FreshEffort,
@@ -22,6 +23,7 @@ from simbias.models.classifier import predicted
 from simbias.models.data import DataSet
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
+from simbias.stats.labelled import Labelled, named_axes, tidy
 from simbias.stats.reveal import observed_rates
 from simbias.stats.selective import certify_answers, least_points, thresholds_of
 from simbias.validation import N_CERTIFY
@@ -61,6 +63,22 @@ class Selective(FreshEffort):
     answered: Estimate
     fresh_answered: Estimate
     fresh_risk: Estimate
+
+    def labelled(self) -> dict[str, Labelled]:
+        """The arrays by name, with named axes: classifiers, numbers of held-out points."""
+        return named_axes(
+            self,
+            dict.fromkeys(
+                ("threshold", "points", "errors", "answered", "fresh_answered", "fresh_risk"),
+                "seed held_out",
+            ),
+            seed=self.seeds,
+            held_out=self.held_out,
+        )
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
+        return tidy(self.labelled())
 
 
 @pinned

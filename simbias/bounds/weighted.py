@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from simbias._checks import fail, real, whole
 from simbias._defaults import DELTA
+from simbias._frames import DataFrame
 from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias.bounds.fresh import available, fresh_scores, sizes_of, unrotated_points
@@ -15,6 +16,7 @@ from simbias.models.classifier import predicted
 from simbias.models.data import DataSet
 from simbias.models.panel import panel
 from simbias.stats.estimate import Estimate
+from simbias.stats.labelled import Labelled, named_axes, tidy
 from simbias.stats.weighted import capped_limit, choose_cap, left_out_limit
 from simbias.tasks.densities import draw_unrotated, weights, weights_of
 from simbias.tasks.shifts import shifted
@@ -70,6 +72,25 @@ class Weighted:
     fresh_risk: Estimate
     n_certify: int
     confidence: float
+
+    def labelled(self) -> dict[str, Labelled]:
+        """The arrays by name, with named axes: classifiers, numbers of held-out points."""
+        return named_axes(
+            self,
+            {
+                "limit": "seed held_out",
+                "weighted_error": "seed held_out",
+                "cap": "held_out",
+                "left_out": "held_out",
+                "fresh_risk": "seed",
+            },
+            seed=self.seeds,
+            held_out=self.held_out,
+        )
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
+        return tidy(self.labelled())
 
 
 @pinned

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simbias._escape import html_text
+from simbias._frames import DataFrame, frame
 from simbias._numbers import interval, number
 from simbias.claims.claim import Claim, Premise
 from simbias.claims.family import holm, scaled
@@ -41,6 +42,12 @@ class Units(NamedTuple):
     quantity: Estimate
     premises: tuple[Estimate, ...]
     missing: tuple[str, ...]
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row a unit; raises ValueError where there is no pandas."""
+        premises = {f"premise_{i + 1}": premise.value for i, premise in enumerate(self.premises)}
+        own = {"seeds": self.seeds, **self.quantity._asdict(), **premises}
+        return frame({**own, "missing": self.missing})
 
 
 class PremiseCount(NamedTuple):

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 from simbias._checks import fail, known, whole
+from simbias._frames import DataFrame
 from simbias._pinned import pinned
 from simbias._types import AnyArray
 from simbias.directions.activity import POINTS, fresh_points, hidden_layer, two_classes
@@ -25,6 +26,7 @@ from simbias.models.panel import panel
 from simbias.networks import Network
 from simbias.stats.binomial import clopper_pearson, paired_difference
 from simbias.stats.estimate import Estimate
+from simbias.stats.labelled import Labelled, named_axes, tidy
 from simbias.stats.student import half_width_of_mean
 from simbias.tasks.oracle import bayes_rule
 
@@ -59,6 +61,14 @@ class Decoded(NamedTuple):
     beyond: Estimate
     used: Estimate
     points: Int[np.ndarray, " seeds"]
+
+    def labelled(self) -> dict[str, Labelled]:
+        """The arrays by name, with named axes: networks by position."""
+        return named_axes(self, dict.fromkeys(self._fields, "network"))
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
+        return tidy(self.labelled())
 
 
 @pinned

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import fail, real, whole
+from simbias._frames import DataFrame
 from simbias._pinned import pinned
 from simbias.directions.activity import POINTS, activities, fresh_points, two_classes
 from simbias.directions.counterfactual import counterfactual, coverage_of
@@ -25,6 +26,7 @@ from simbias.models.panel import panel
 from simbias.stats.binomial import paired_difference
 from simbias.stats.bounded import betting_interval
 from simbias.stats.estimate import Estimate
+from simbias.stats.labelled import Labelled, named_axes, tidy
 from simbias.tasks import BlockTask
 
 DOSES = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
@@ -61,6 +63,23 @@ class DoseResponse:
     by_input: Float[np.ndarray, "seeds doses"]
     area: Estimate
     agreement: Estimate
+
+    def labelled(self) -> dict[str, Labelled]:
+        """The arrays by name, with named axes: networks by position, doses."""
+        return named_axes(
+            self,
+            {
+                "ones": "network dose",
+                "by_input": "network dose",
+                "area": "network",
+                "agreement": "network",
+            },
+            dose=self.doses.tolist(),
+        )
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
+        return tidy(self.labelled())
 
 
 def label_gap(task: BlockTask, coordinate: int = 0) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import real
+from simbias._frames import DataFrame
 from simbias._pinned import pinned
 from simbias.directions.activity import POINTS, fresh_points
 from simbias.directions.counterfactual import beside, counterfactual, coverage_of, mirrored
@@ -21,6 +22,7 @@ from simbias.models.data import DataSet
 from simbias.models.panel import Panel
 from simbias.stats.binomial import clopper_pearson, paired_difference
 from simbias.stats.estimate import Estimate
+from simbias.stats.labelled import Labelled, named_axes, tidy
 
 ZONES = ("decided", "right", "exceptions")
 
@@ -60,6 +62,14 @@ class Effect(NamedTuple):
     off_target: Estimate
     zones: dict[str, Estimate]
     accuracy: Estimate
+
+    def labelled(self) -> dict[str, Labelled]:
+        """The arrays by name, with named axes: networks by position, zones."""
+        return named_axes(self, dict.fromkeys(self._fields, "network") | {"zones": "network zone"})
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
+        return tidy(self.labelled())
 
 
 @pinned

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simbias._checks import fail, whole
+from simbias._frames import DataFrame
 from simbias._pinned import pinned
 from simbias.directions.activity import POINTS, Activity, fresh_points, hidden_layer, two_classes
 from simbias.directions.counterfactual import coverage_of
@@ -21,6 +22,7 @@ from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
+from simbias.stats.labelled import Labelled, named_axes, tidy
 from simbias.stats.student import half_width_of_mean
 
 _BATCHES = 10  # of points, whose means give the interval of a mean
@@ -59,6 +61,14 @@ class SeedsCompared(NamedTuple):
     cka: Estimate
     procrustes: Estimate
     direction: Estimate
+
+    def labelled(self) -> dict[str, Labelled]:
+        """The arrays by name, with named axes: pairs by position, zones."""
+        return named_axes(self, dict.fromkeys(self._fields, "pair") | {"zones": "pair zone"})
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
+        return tidy(self.labelled())
 
 
 class _Side(NamedTuple):

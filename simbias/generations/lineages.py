@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt
 
 from simbias._checks import check_keys, fail, whole
+from simbias._frames import DataFrame
 from simbias._identity import canonical
 from simbias._keys import identity_key, key_of, stream
 from simbias._pinned import pinned
@@ -25,6 +26,7 @@ from simbias.generations.catalogue import generator_of
 from simbias.generations.generator import Generator
 from simbias.generations.regimes import GenerationKeys, Regime, regime
 from simbias.parallel import Devices, devices_for, over_seeds, spread
+from simbias.stats.labelled import Labelled, tidy
 
 _MOST_GENERATIONS, _MOST_LINEAGES, _MOST_POINTS = 10_000, 1_000_000, 1_000_000
 
@@ -152,6 +154,16 @@ class Lineages(NamedTuple):
     seed: int
     values: dict[str, Float[np.ndarray, "lineages generations"]]
     alive: Bool[np.ndarray, "lineages generations"]
+
+    def labelled(self) -> dict[str, Labelled]:
+        """The measures by name, with named axes: lineages, generations from the first on."""
+        lineages, generations = self.alive.shape
+        axes = {"lineage": range(lineages), "generation": range(1, generations + 1)}
+        return {name: Labelled(values, axes) for name, values in self.values.items()}
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
+        return tidy(self.labelled())
 
     @property
     def ended(self) -> str:

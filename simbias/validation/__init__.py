@@ -9,6 +9,7 @@ network on any plane, and the exact risk on a task of two coordinates.
 
 from simbias._defaults import N_CERTIFY
 from simbias.stats.estimate import Estimate
+from simbias.stats.labelled import Labelled
 from simbias.validation.conflicts import ConflictReport, measure_conflicts
 from simbias.validation.controls import control
 from simbias.validation.corruption import CorruptionReport, measure_corruption
@@ -35,6 +36,7 @@ __all__ = [
     "Flips",
     "GridReport",
     "IslandReport",
+    "Labelled",
     "Ledger",
     "NeededPoints",
     "PersonaAnswers",

@@ -11,11 +11,13 @@ import numpy as np
 
 from simbias._checks import fail, real, whole
 from simbias._defaults import CONFIDENCE, N_CERTIFY
+from simbias._frames import DataFrame
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
+from simbias.stats.labelled import Labelled, named_axes, tidy
 from simbias.validation.risk import answers, errors
 from simbias.validation.sound import faulty, of_sound
 
@@ -47,6 +49,16 @@ class ConflictReport(NamedTuple):
     slope: Estimate
     groups: dict[tuple[int, bool], Estimate]
     worst: Estimate
+
+    def labelled(self) -> dict[str, Labelled]:
+        """The arrays by name, with named axes: classifiers, groups."""
+        return named_axes(
+            self, {"slope": "seed", "groups": "seed group", "worst": "seed"}, seed=self.seeds
+        )
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
+        return tidy(self.labelled())
 
 
 @pinned

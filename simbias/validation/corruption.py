@@ -12,10 +12,12 @@ import numpy as np
 
 from simbias._checks import each, fail, real, whole
 from simbias._defaults import CONFIDENCE, N_CERTIFY
+from simbias._frames import DataFrame
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import panel
 from simbias.stats.estimate import Estimate
+from simbias.stats.labelled import Labelled, named_axes, tidy
 from simbias.tasks.shifts import BENIGN, oracle_accuracy, read_shift
 from simbias.validation.risk import errors
 from simbias.validation.sound import faulty, of_sound
@@ -50,6 +52,14 @@ class CorruptionReport(NamedTuple):
     risks: dict[str, Estimate]
     reference: Mapping[str, float]
     score: Estimate
+
+    def labelled(self) -> dict[str, Labelled]:
+        """The arrays by name, with named axes: classifiers, shifts."""
+        return named_axes(self, {"risks": "seed shift", "score": "seed"}, seed=self.seeds)
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
+        return tidy(self.labelled())
 
 
 @pinned

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from simbias._frames import DataFrame, frame
 from simbias._pinned import pinned
 from simbias.models.classifier import difference as difference_of
 from simbias.models.classifier import finite, predicted, score
@@ -37,6 +38,10 @@ class LedgerRows:
     label: Int[np.ndarray, " exceptions"]
     margin: Float[np.ndarray, " exceptions"]
     fitted_since: Int[np.ndarray, " exceptions"]
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an exception; ValueError where pandas is not installed."""
+        return frame(vars(self))
 
 
 @dataclass(frozen=True)

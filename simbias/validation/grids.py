@@ -20,19 +20,21 @@ from jaxtyping import Float
 
 from simbias._checks import fail, real, whole
 from simbias._defaults import CONFIDENCE
+from simbias._frames import DataFrame
 from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
 from simbias.stats.bounded import betting_interval
 from simbias.stats.estimate import Estimate
+from simbias.stats.labelled import Labelled, named_axes, tidy
 from simbias.stats.student import half_width
 from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Part, Rule, achievable_rule, decided, simple_rule
 from simbias.training.stack import Stack
 from simbias.validation.contexts import draw_lines, slab_coordinates
 from simbias.validation.cuts import Cuts, measure_cuts, side
-from simbias.validation.planes import ask, centres
+from simbias.validation.planes import ZONES, ask, centres
 from simbias.validation.sound import faults
 
 
@@ -48,6 +50,7 @@ class GridReport:
     whole space nothing is drawn, and intervals are points.
 
     Attributes:
+        seeds: of the networks' data sets.
         faults: for each network why it is not a usable classifier; empty where it is one.
         simple: the horizontal coordinate of every plane.
         coordinates: the vertical coordinate of each plane.
@@ -85,8 +88,11 @@ class GridReport:
         (2, 1, 2, 100, 100)
         >>> report.achievable_cuts
         (4,)
+        >>> report.labelled()["simple_agreement"].at(seed=1, zone="margin-gap").dims
+        ('coordinate',)
     """
 
+    seeds: tuple[int, ...]
     faults: tuple[str, ...]
     simple: int
     coordinates: tuple[int, ...]
@@ -105,6 +111,34 @@ class GridReport:
     slabs: tuple[int, ...]
     slab_cuts: Float[np.ndarray, "seeds slabs"]
     distances: Float[np.ndarray, "seeds coordinates planes 2"]
+
+    def labelled(self) -> dict[str, Labelled]:
+        """The arrays by name, with named axes: seeds, coordinates, zones, squares."""
+        return named_axes(
+            self,
+            {
+                "given": "seed coordinate label row column",
+                "simple_agreement": "seed coordinate zone",
+                "achievable_agreement": "seed coordinate zone",
+                "counts": "seed coordinate line",
+                "cuts": "seed coordinate",
+                "cut_accuracy": "seed coordinate",
+                "majority_cuts": "seed coordinate",
+                "slab_cuts": "seed slab",
+                "distances": "seed coordinate plane distance",
+            },
+            seed=self.seeds,
+            coordinate=self.coordinates,
+            zone=ZONES,
+            column=self.across.tolist(),
+            slab=self.slabs,
+            distance=("mean", "Hausdorff"),
+        )
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry, without squares; ValueError without pandas."""
+        arrays = self.labelled()
+        return tidy({name: array for name, array in arrays.items() if name != "given"})
 
     @property
     def proportion(self) -> Float[np.ndarray, "seeds coordinates rows columns"]:
@@ -195,6 +229,7 @@ def measure_grids(
     for part in (counts, worth, majority, distances, slab_cuts):
         part[left_out] = np.nan
     return GridReport(
+        seeds=classifiers.seeds,
         faults=reasons,
         simple=simple.coordinate,
         coordinates=tuple(rule.coordinate for rule in rules),

@@ -18,11 +18,13 @@ from jaxtyping import Float
 
 from simbias._checks import fail, real, whole
 from simbias._defaults import CONFIDENCE
+from simbias._frames import DataFrame
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import panel
 from simbias.stats.bounded import betting_interval, mean_interval
 from simbias.stats.estimate import Estimate
+from simbias.stats.labelled import Labelled, named_axes, tidy
 from simbias.stats.student import half_width_of_mean
 from simbias.tasks.oracle import simple_rule
 from simbias.validation.contexts import slab_coordinates
@@ -95,6 +97,15 @@ class IslandReport:
     relative: Compared
     size: Compared
     open: Compared
+
+    def labelled(self) -> dict[str, Labelled]:
+        """The comparisons by name, with named axes: networks by position, kinds of points."""
+        names = ("fitted", "axis", "chord", "area", "relative", "size", "open")
+        return named_axes(self, dict.fromkeys(names, "network points"))
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
+        return tidy(self.labelled())
 
 
 @pinned

@@ -17,12 +17,14 @@ from jaxtyping import Array, Float, Int
 
 from simbias._checks import fail, instance, known, whole
 from simbias._defaults import CONFIDENCE, N_CERTIFY
+from simbias._frames import DataFrame
 from simbias._pinned import lenient, pinned
 from simbias._types import Params
 from simbias.models.panel import panel
 from simbias.networks import Network
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
+from simbias.stats.labelled import Labelled, named_axes, tidy
 from simbias.tasks.personas import PersonasLaw, PersonasTask, answered
 from simbias.tasks.task import Task
 from simbias.training.scores import labels_of, logits
@@ -55,6 +57,22 @@ class PersonaAnswers(NamedTuple):
     points: Int[np.ndarray, "seeds zones"]
     agreement: Estimate
     law: Float[np.ndarray, "seeds zones personas"]
+
+    def labelled(self) -> dict[str, Labelled]:
+        """The arrays by name, with named axes: networks by position, zones, personas."""
+        return named_axes(
+            self,
+            {
+                "points": "network zone",
+                "agreement": "network zone persona",
+                "law": "network zone persona",
+            },
+            zone=self.zones,
+        )
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
+        return tidy(self.labelled())
 
 
 @pinned

@@ -12,6 +12,7 @@ from simbias._escape import html_text
 from simbias._frames import DataFrame, frame
 from simbias._numbers import counted, interval
 from simbias._pinned import pinned
+from simbias._progress import end_line, overwrite_line
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
 from simbias.stats.binomial import clopper_pearson
@@ -20,7 +21,7 @@ from simbias.tasks import BlockTask
 from simbias.validation.exceptions import Ledger, ledger, train_fit
 from simbias.validation.flips import Flips, flip_ledger
 from simbias.validation.reliance import AucSum, Randomised, Reliance
-from simbias.validation.risk import count, fresh_points, has_rule
+from simbias.validation.risk import Counts, count, fresh_points, has_rule
 from simbias.validation.sound import score_fault, weight_fault
 
 _FEW = 4  # risks in a short description
@@ -147,6 +148,7 @@ def validate(
     shift: str = "none",
     n_certify: int = N_CERTIFY,
     confidence: float = CONFIDENCE,
+    progress: bool = False,
 ) -> Report:
     """Measure what classifiers learned, on fresh draws.
 
@@ -162,6 +164,7 @@ def validate(
         n_certify: fresh points for each classifier, at most those that the task has; memory does
             not depend on it.
         confidence: coverage of each two-sided interval, in (0, 1).
+        progress: say on standard error how far it is.
 
     Raises:
         ValueError: an argument out of range, or data that a stack was not trained on.
@@ -198,9 +201,19 @@ def validate(
     n_certify = fresh_points(classifiers, whole("n_certify", n_certify))
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
     randomised = Randomised()
+
+    def tell(counts: Counts) -> None:
+        asked, points = int(np.sum(counts.points)), n_certify * len(classifiers)
+        overwrite_line(f"validation: {asked:,} of {points:,} fresh points")
+
     counts = count(
-        classifiers, n_certify, randomised if isinstance(classifiers.task, BlockTask) else None
+        classifiers,
+        n_certify,
+        randomised if isinstance(classifiers.task, BlockTask) else None,
+        tell if progress else None,
     )
+    if progress:
+        end_line()
     trained = train_fit(classifiers)
     unmeasured = _unmeasured(classifiers)  # kinds are known after the first answers
     reasons = tuple(

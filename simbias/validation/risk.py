@@ -108,7 +108,10 @@ def fresh_points(classifiers: Panel, n_certify: int) -> int:
 
 @pinned
 def count(
-    learned: Stack | Panel, n_certify: int, on_scores: Callable[[Scores], None] | None = None
+    learned: Stack | Panel,
+    n_certify: int,
+    on_scores: Callable[[Scores], None] | None = None,
+    on_counts: Callable[[Counts], None] | None = None,
 ) -> Counts:
     """Count correct labels and agreements on fresh draws.
 
@@ -117,6 +120,7 @@ def count(
         n_certify: points for each classifier, at most those that the task has; all counts of a
             classifier are 0 where it leaves a point unscored.
         on_scores: called with each chunk's scores, which are not kept.
+        on_counts: called with the counts so far, after each chunk.
 
     Returns:
         The counts of every classifier.
@@ -136,6 +140,8 @@ def count(
                 if on_scores is not None:
                     on_scores(stacked(waiting))
                 waiting.clear()
+        if on_counts is not None:
+            on_counts(total)
     return total.without(total.unscored > 0)._replace(unscored=total.unscored)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from simbias._checks import each, real, whole
 from simbias._defaults import CONFIDENCE, N_CERTIFY
+from simbias._frames import Rows
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import panel
@@ -121,7 +122,7 @@ def measure_visibility(
     n_certify: int = N_CERTIFY,
     confidence: float = CONFIDENCE,
     note: Callable[[str], None] = lambda text: None,
-) -> list[Visibility]:
+) -> Rows[Visibility]:
     """What shifts cost classifiers, beside the points by which two tests at level .05 reveal them.
 
     Args:
@@ -185,7 +186,23 @@ def measure_visibility(
                 ),
             )
         )
-    return rows
+    return Rows(rows, _columns, "accuracy lost, and points that reveal a shift")
+
+
+def _columns(row: Visibility) -> dict[str, object]:
+    """A shift as a row; of what classifiers lose, their mean and the ends of all intervals."""
+    lost = {
+        "lost": float(np.mean(row.lost.value)),
+        "lost_least": float(np.min(row.lost.low)),
+        "lost_most": float(np.max(row.lost.high)),
+    }
+    needed = {"likelihood_ratio": row.likelihood_ratio, "trained": row.trained}
+    points = {
+        f"{name}{end}": cell
+        for name, points in needed.items()
+        for end, cell in (("", points.value), ("_low", points.low), ("_high", points.high))
+    }
+    return {"shift": row.shift, **lost, **points}
 
 
 class _Options(NamedTuple):
