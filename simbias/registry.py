@@ -158,6 +158,10 @@ SUITES = Registry(
         "noise": Entry(
             "simbias.suites:noise.toml", "labels that are mostly wrong, and three infinite batches"
         ),
+        "compute": Entry(
+            "simbias.suites:compute.toml",
+            "width and updates that a budget of compute is best spent on",
+        ),
         "directions": Entry(
             "simbias.suites:directions.toml", "edits of layers, and what networks know unused"
         ),
@@ -305,7 +309,7 @@ FIGURES = Registry(
     }
     | {
         name: Entry(f"simbias.plots.laws:{name}_of", "")
-        for name in ("lineages", "tails", "threshold", "degradation", "noise")
+        for name in ("lineages", "tails", "threshold", "degradation", "noise", "compute")
     }
     | {
         name: Entry(f"simbias.plots.asked:{name}_of", "")

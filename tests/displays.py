@@ -20,6 +20,8 @@ from simbias.plots import (
     AnswersDisplay,
     BoundaryDisplay,
     ComparisonRow,
+    ComputeDisplay,
+    ComputeLine,
     CriticCurve,
     EditedNetwork,
     EffectsDisplay,
@@ -336,6 +338,24 @@ def tails():
     return LineagesDisplay(tuple(lines), "shrinking and growing", table="tails", columns=4)
 
 
+def compute():
+    """Two tasks, two networks and the best of them, one task without exceptions."""
+    flops, nowhere = np.array([1e7, 1e8, 1e9]), np.full(3, np.nan)
+    lines = [
+        ComputeLine(row, panel, label, measure, flops * (k + 1), level, level - 0.01, nowhere)
+        for row in ("noisy-lms-7, d 20", "ms-7, d 20")
+        for panel, measure in (
+            ("select_error", "select_error"),
+            ("exceptions", "exceptions_fitted"),
+            ("exceptions", "exceptions_fresh"),
+        )
+        for k, label in enumerate(("(10,1)", "(100,1)", "best for its compute"))
+        if row != "ms-7, d 20" or panel != "exceptions"
+        for level in [np.array([0.4, 0.2, 0.1]) / (k + 1)]
+    ]
+    return ComputeDisplay(tuple(lines), 6)
+
+
 def noise():
     """Two panels: lines with laws and without, one of them with a place of the plurality."""
     x, panels = np.array([2.0, 4.0, 8.0]), []
@@ -430,6 +450,7 @@ KINDS = {
     "reproduction": reproduction,
     "leaderboard": leaderboard,
     "lineages": lineages,
+    "compute": compute,
     "noise": noise,
     "tails": tails,
     "threshold": threshold,
@@ -452,6 +473,7 @@ GRIDS = {
     "seeds": (1, 2),
     "leaderboard": (2, 3),
     "lineages": (1, 2),
+    "compute": (2, 2),
     "noise": (1, 2),
     "tails": (1, 4),
     "preference": (1, 2),

@@ -95,7 +95,7 @@ def test_plot_writes_every_kind_with_its_data(directory):
     # which this run has nothing for
     absent = {
         "phase", "bounds", "discrimination", "certify", "preference", "claims", "leaderboard",
-        "reproduction", "lineages", "tails", "threshold", "degradation", "noise",
+        "reproduction", "lineages", "tails", "threshold", "degradation", "noise", "compute",
         "doses", "effects", "decoded", "alike", "seeds",
     }  # fmt: skip
     for kind in set(FIGURES.names()) - {"islands", "visibility", *absent}:

@@ -14,6 +14,7 @@ from simbias.plots.bounds import BoundsDisplay, bounds
 from simbias.plots.certify import CertifyDisplay, certify
 from simbias.plots.claims import ClaimsDisplay, claims
 from simbias.plots.comparison import ComparisonDisplay, ComparisonRow, comparison
+from simbias.plots.compute import ComputeDisplay, ComputeLine, compute
 from simbias.plots.degradation import degradation
 from simbias.plots.discrimination import DiscriminationDisplay, discrimination
 from simbias.plots.effects import EditedNetwork, EffectsDisplay, effects
@@ -36,6 +37,8 @@ __all__ = [
     "AnswerLine",
     "AnswerPanel",
     "AnswersDisplay",
+    "ComputeDisplay",
+    "ComputeLine",
     "EditedNetwork",
     "EffectsDisplay",
     "SeedMatrix",
@@ -75,6 +78,7 @@ __all__ = [
     "certify",
     "claims",
     "comparison",
+    "compute",
     "degradation",
     "discrimination",
     "islands",

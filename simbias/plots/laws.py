@@ -1,13 +1,15 @@
-"""Figures of a run that hold means over seeds or lineages against a law."""
+"""Figures of a run that hold means over seeds or lineages against a law, or a budget."""
 
 from simbias.generations import expectations
 from simbias.plots._figure import Display
+from simbias.plots.compute import compute
 from simbias.plots.degradation import degradation
 from simbias.plots.lineages import lineages
 from simbias.plots.noise import noise
 from simbias.plots.run import Absent, Chosen, check_classifiers
 from simbias.plots.tails import tails
 from simbias.plots.threshold import critics_of, threshold
+from simbias.results.compute import compute_courses, compute_optima
 from simbias.results.lineages import lineage_stacks
 from simbias.results.lineages import lineages_of as lineages_in
 from simbias.results.noise import noisy_cells
@@ -58,4 +60,19 @@ def noise_of(chosen: Chosen) -> tuple[str, Display]:
         return "noise", noise(cells)
     except ValueError:
         words = "cells of networks between which noise on labels differs"
+        raise Absent(chosen.store, words) from None
+
+
+def compute_of(chosen: Chosen) -> tuple[str, Display]:
+    """What a budget of compute is best spent on, of networks that train without a goal."""
+    check_classifiers(chosen)
+    courses = [
+        course
+        for course in compute_courses(chosen.store, chosen.cell)
+        if not course.cell.stop.has_goal  # one that ends at its goal spends no budget
+    ]
+    try:
+        return "compute", compute(compute_optima(courses))
+    except ValueError:
+        words = "networks without a goal that differ in nothing else"
         raise Absent(chosen.store, words) from None

@@ -1,5 +1,11 @@
 """What is kept: run directories of Parquet rows and safetensors weights."""
 
+from simbias.results.compute import (
+    ComputeCourse,
+    ComputeOptimum,
+    compute_courses,
+    compute_optima,
+)
 from simbias.results.files import StoreError
 from simbias.results.leaderboard import PairedDifference, Standing, leaderboard
 from simbias.results.lineages import PooledLineages
@@ -9,6 +15,8 @@ from simbias.results.summary import Summary, summarise
 from simbias.results.trained import load_fitted, load_stack
 
 __all__ = [
+    "ComputeCourse",
+    "ComputeOptimum",
     "Needed",
     "NoisyCell",
     "PairedDifference",
@@ -17,6 +25,8 @@ __all__ = [
     "Store",
     "StoreError",
     "Summary",
+    "compute_courses",
+    "compute_optima",
     "leaderboard",
     "load_fitted",
     "load_stack",
