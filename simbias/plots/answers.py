@@ -270,11 +270,11 @@ def decoded(rows: Rows) -> AnswersDisplay:
     for (_, target, probe), own in groups(ended, "layer", "target", "probe").items():
         if len({row["dim"] for row in own}) >= _FEWEST:
             asked = [row for row in rows if (row["target"], row["probe"]) == (target, probe)]
-            made = [
+            explicit = [
                 line(name, [row for row in asked if row["made"] == rule], "dim", "decoded")
                 for rule, name in _EXPLICIT.items()
             ]
-            told = (*_told(own, "dim"), *(each for each in made if len(each.x)))
+            told = (*_told(own, "dim"), *(each for each in explicit if len(each.x)))
             words = f"at the end, {target}", "$d$", f"accuracy, {probe} probe"
             panels.append(AnswerPanel(*words, told))
     finding = "points within the margin of the line, of a slab among those of one label"
