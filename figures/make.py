@@ -180,6 +180,7 @@ RECORDS: dict[str, Callable[[Store], None]] = {
     **{name: partial(pack, name=name, folders=(*LEARNERS, "traces")) for name in BOARDS},
     "mitigation-tune": lambda run: pack(run, "mitigation-tune"),
     "noise": lambda run: pack(run, "noise"),
+    "compute": lambda run: pack(run, "compute"),
     "collapse": lambda run: pack(run, "collapse", folders=MOMENTS),
     "claims-collapse": lambda run: pack(run, "claims-collapse", folders=(*OF_CLAIMS, *MOMENTS)),
 }
@@ -326,6 +327,7 @@ GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     "leaderboard": ("mitigation", of_run("leaderboard")),
     "leaderboard-tuned": ("mitigation-tuned", of_run("leaderboard")),
     "noise": ("noise", of_run("noise")),
+    "compute": ("compute", of_run("compute")),
     **{name: ("collapse", of_run(name)) for name in OF_LINEAGES},
     "degradation": ("claims-collapse", of_run("degradation")),
     "claims-collapse": ("claims-collapse", of_run("claims")),

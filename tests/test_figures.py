@@ -21,6 +21,7 @@ def test_the_recorded_runs_are_small():
             "claims-noise",
             "claims",
             "collapse",
+            "compute",
             "mitigation-tune",
             "mitigation-tuned",
             "mitigation",

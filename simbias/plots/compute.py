@@ -118,6 +118,9 @@ class ComputeDisplay(style.Display):
         for i, ax in enumerate(axes):
             row, panel = self._rows[i // len(self._panels)], self._panels[i % len(self._panels)]
             own = [line for line in self.lines if (line.row, line.panel) == (row, panel)]
+            if not own:  # a task without exceptions
+                ax.set_axis_off()
+                continue
             for line in own:
                 look = self._look(line)
                 ax.plot(line.flops, line.value, **look)
