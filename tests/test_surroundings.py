@@ -278,6 +278,7 @@ OTHERS = {
         "certify",
         "claims",
         "comparison",
+        "compute",
         "degradation",
         "discrimination",
         "leaderboard",
