@@ -293,7 +293,15 @@ OTHERS = {
     },
     "methods": set(methods.__all__),  # settings are checked, nothing is computed
     "quantities": {"quantity", "unit_named"},
-    "results": {"leaderboard", "load_fitted", "needed", "noisy_cells", "summarise"},
+    "results": {
+        "compute_courses",
+        "compute_optima",
+        "leaderboard",
+        "load_fitted",
+        "needed",
+        "noisy_cells",
+        "summarise",
+    },
     "runner": set(),
     "suites": {"load"},
     "tasks": {"described", "get", "identifying", "identity", "names"},

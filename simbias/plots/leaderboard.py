@@ -1,5 +1,6 @@
 """Learners side by side: a panel for each task and number, a row for each learner."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import fill
@@ -139,7 +140,9 @@ class LeaderboardDisplay(style.Display):
         self._legend(axes[-1 - (len(self.quantities) - 1) // 2], handles, ncols=4)
 
     def _panel(self, ax: Axes, task: str, quantity: str, learners: Sequence[str]) -> None:
-        ax.set_yticks(range(len(learners)), [fill(learner, _LABEL) for learner in learners])
+        # settings of an estimator have no spaces, at which a label breaks into lines
+        labels = [fill(re.sub(r",(?=[a-z])", ", ", learner), _LABEL) for learner in learners]
+        ax.set_yticks(range(len(learners)), labels)
         ax.set_ylim(len(learners) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0)
         ax.spines[["top", "right", "left"]].set_visible(False)
