@@ -1,10 +1,13 @@
 """Quantities of directions on networks whose hidden units are known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import simbias
 from simbias.quantities import Subject, declared
+from simbias.stats.estimate import Estimate
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,17 @@ def test_explicit_networks_of_two_seeds_are_the_same_solution(subjects):
         labels = compare(subjects[rule], "labels", "first", "last")
         assert labels.value.shape == (1,) and labels.value[0] == 1
         assert compare(subjects[rule], "cka", "first", "last").value[0] == pytest.approx(1)
+
+
+def test_an_alignment_that_is_beyond_one_by_chance_is_one(subjects, monkeypatch):
+    beyond = Estimate(*np.array([[1.002], [0.998], [1.006]]))
+    monkeypatch.setattr(
+        "simbias.quantities.directions.compare_seeds",
+        lambda *given, **more: SimpleNamespace(_asdict=lambda: {"cka": beyond}),
+    )
+    fresh = Subject(subjects["simple"].stack, n_certify=2000, confidence=0.95)
+    alignment = declared()["seed_similarity"].compute(fresh, "cka", "last", "last")
+    assert [part.item() for part in alignment] == [1, 0.998, 1]
 
 
 @pytest.mark.slow

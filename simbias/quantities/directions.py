@@ -231,4 +231,5 @@ def seed_similarity(subject: Subject, measure: str, layer: str, check: str) -> E
         )._asdict()
 
     estimates = subject.shared(f"seeds {layer} {check}", compared)
-    return estimates[measure]
+    # alignments are estimated without bias: chance may lead beyond what can be
+    return Estimate(*(np.clip(part, -1.0, 1.0) for part in estimates[measure]))
