@@ -6,12 +6,14 @@ Skipped where there is no chromium or no playwright (``pip install -e '.[browser
 import csv
 import io
 import re
+import shlex
 import shutil
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import call
 from hostile_run import HOSTILE, hostile_run
 from small_cells import CELL
 
@@ -74,6 +76,19 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def html(store):
     return page([store.directory], networks=2)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """Unpacks a recorded run."""
+
+    def unpacked(name):
+        folder = tmp_path_factory.mktemp("recorded") / name
+        with tarfile.open(ROOT / "figures" / "recorded" / f"{name}.tar.xz") as archive:
+            archive.extractall(folder, filter="data")
+        return folder
+
+    return unpacked
 
 
 def downloaded(tab, button):
@@ -202,11 +217,68 @@ def violations(tab):
 @pytest.mark.parametrize(
     "name", ["phase", "bounds", "certify", "claims", "mitigation", "noise", "pitfalls"]
 )
-def test_recorded_runs_open_small_and_sound(opened, tmp_path, name):
-    with tarfile.open(ROOT / "figures" / "recorded" / f"{name}.tar.xz") as archive:
-        archive.extractall(tmp_path / name, filter="data")
-    text = page([tmp_path / name])
+def test_recorded_runs_open_small_and_sound(opened, recorded, name):
+    text = page([recorded(name)])
     assert len(text.encode()) <= 1_000_000
     tab = opened(text)
     if AXE.exists():
         assert violations(tab) == []
+
+
+@pytest.mark.slow
+def test_clicks_say_which_seeds_escaped_where_one_memorised_and_how_to_repeat_it(opened, recorded):
+    folder = recorded("phase")
+    tab = opened(page([folder], networks=1))
+    rows = simbias.results.Store(folder).query("SELECT cell, seed, risk, memorised FROM networks")[
+        1
+    ]
+    # which seeds escaped: a word in the filter leaves those that reach the rule
+    table = tab.locator("#run1-networks")
+    tab.get_by_label("Filter The networks of the run").fill("reaches the rule: yes")
+    escaped = {(cell, seed) for cell, seed, risk, _ in rows if risk is not None and risk < 0.01}
+    shown = table.locator("tbody tr:visible").evaluate_all(
+        "rows => rows.map(row => [...row.cells].slice(1, 4).map(cell => cell.firstChild.data))"
+    )
+    assert {(cell, int(seed)) for cell, _, seed in shown} == escaped and len(escaped) > 40
+    # where did it memorise: the most memorised first, then its zones in the explorer
+    tab.get_by_label("Filter The networks of the run").fill("")
+    place, _ = column(table, "memorised")
+    button = table.locator("thead th").nth(place).get_by_role("button")
+    button.click()
+    button.click()
+    first = table.locator("tbody tr").first.locator("th, td").nth(place)
+    most = max(memorised for *_, memorised in rows if memorised is not None)
+    assert float(first.get_attribute("data-v")) == pytest.approx(most)
+    explorer = tab.locator(".explorer")
+    explorer.locator("[data-part=network]").select_option(index=0)
+    zones = explorer.locator("[data-part=zones] tr").all_inner_texts()
+    assert [zone.split()[0] for zone in zones] == list(ZONES) and all("%" in zone for zone in zones)
+    # how do I repeat it: the command on the page plans the same networks
+    words = shlex.split(tab.locator("#run1-about pre.command").inner_text())
+    assert words[:3] == ["simbias", "run", "phase"]
+    code, out, _ = call(*words[1:], "--dry-run")
+    assert code == 0 and f"{len(rows)} networks" in out
+
+
+@pytest.mark.slow
+def test_clicks_say_whether_a_bound_is_valid_and_what_refutes_a_claim(opened, recorded):
+    folder = recorded("bounds")
+    tab = opened(page([folder]))
+    table = tab.locator("#run1-assumptions")
+    tab.get_by_label("Filter What bounds assume").fill("golowich-path")
+    (line,) = table.locator("tbody tr:visible").all_inner_texts()
+    query = "SELECT count(*), count(*) FILTER (valid) FROM bounds WHERE bound = 'golowich-path'"
+    ((asked, valid),) = simbias.results.Store(folder).query(f"{query} AND valid IS NOT NULL")[1]
+    assert f"{valid} of {asked}" in line and "Golowich" in line
+    folder = recorded("claims")
+    tab = opened(page([folder]))
+    tab.locator("#run1-verdicts").get_by_role("link", name="conclusion-1", exact=True).click()
+    claim = tab.locator("#run1-claim-conclusion-1")
+    claim.locator("summary").click()
+    units = claim.locator(".units tbody tr")
+    units.first.wait_for()
+    query = "SELECT value FROM evidence WHERE id = 'conclusion-1' AND outcome = 'fails'"
+    failing = [value for (value,) in simbias.results.Store(folder).query(query)[1]]
+    told = [text for text in units.all_inner_texts() if "fails" in text]
+    assert len(told) == len(failing) > 0 and "refuted" in claim.locator("summary").inner_text()
+    assert all(any(f"{value:.6g}" in text for text in told) for value in failing)

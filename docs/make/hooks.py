@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from posixpath import normpath, relpath
 
 import gallery
+import notebooks
 import reference
 import tasks
 import theory
@@ -57,6 +58,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         for place, content in pictures.items():
             files.append(File.generated(config, place, content=content))
     pages |= reference.pages()
+    shown, pictures = notebooks.pages()
+    pages |= shown
+    for place, content in pictures.items():
+        files.append(File.generated(config, place, content=content))
     for uri, text in pages.items():
         files.append(File.generated(config, uri, content=text))
     for uri, text in pages.items():

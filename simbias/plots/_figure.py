@@ -105,6 +105,14 @@ class Display(ABC):
     figure_: Figure | None = None
     _room: Room | None = None  # None: the figure is the display's own
 
+    def __init_subclass__(cls, **options: object) -> None:
+        """A short repr, which dataclasses keep: the data are in ``tables``."""
+        super().__init_subclass__(**options)
+        type.__setattr__(cls, "__repr__", Display.__repr__)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self.tables())})"
+
     def plot(self, ax: Axes | Sequence[Axes] | np.ndarray | None = None) -> Self:
         """Draw.
 
