@@ -13,12 +13,12 @@ import simbias
 from simbias import losses
 from simbias.plots.run import Absent, Chosen
 from simbias.registry import FIGURES
-from simbias.results import NoisyCell, needed, noisy_cells
+from simbias.results import NoisyCell, gradient_batches, needed, noisy_cells
 from simbias.stats.needed import needed_size, power_law
 from simbias.tasks import LabelNoise
 from simbias.training import Cell
 from simbias.training.problem import problem_of, training_set
-from simbias.validation import noise_scale
+from simbias.validation import initial_noise_scale, noise_scale
 
 TASK = simbias.tasks.get("noisy-lms-5", dim=4)  # as the examples have it
 CELL = Cell(TASK, simbias.MLP(8), simbias.sgd(), n_train=1000, stop=simbias.Stop(max_updates=200))
@@ -229,6 +229,25 @@ def test_a_panel_for_each_question_with_the_law_beside_the_points():
     assert len(display.tables()["noise"]["x"]) == sum(
         len(line.x) for panel in display.panels for line in panel.lines
     )
+
+
+def test_the_batch_of_the_gradient_stands_beside_that_of_an_accuracy():
+    cells = [
+        NoisyCell(replace(CELL, batch=batch, label_noise=noise), (0, 1), right, right)
+        for alpha, batch in ((1, 100), (3, 400))
+        for noise, right in [(LabelNoise(alpha=alpha, form="fresh"), np.array([0.8, 0.9]))]
+    ]
+    (batch,) = gradient_batches(cells)
+    for alpha, whole, labels in zip(batch.alphas, batch.whole, batch.labels, strict=True):
+        noises = [LabelNoise(alpha=float(alpha))]
+        for part, own in (("whole", whole), ("labels", labels)):
+            scale = initial_noise_scale(cells[0].cell, [0, 1], noises, part=part)
+            np.testing.assert_allclose(own, scale[:, 0])
+    (panel,) = [
+        p for p in simbias.plots.noise(cells, batches=[batch]).panels if p.name == "gradient"
+    ]
+    assert [line.label for line in panel.lines] == ["what labels make of it", "whole mean"]
+    assert gradient_batches(cells[:1]) == []  # one alpha
 
 
 def test_a_run_without_noise_has_no_such_figure(stack, tmp_path):

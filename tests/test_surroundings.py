@@ -126,6 +126,7 @@ ENTRANCES = {
     ),
     "validation.stopped": lambda given: validation.stopped(given.stack, "none"),
     "validation.noise_scale": lambda given: validation.noise_scale(given.stack),
+    "validation.initial_noise_scale": lambda given: validation.initial_noise_scale(CELL, [0]),
     "validation.measure_islands": lambda given: validation.measure_islands(
         given.stack, sample=2, directions=2
     ),
@@ -296,6 +297,7 @@ OTHERS = {
     "results": {
         "compute_courses",
         "compute_optima",
+        "gradient_batches",
         "leaderboard",
         "load_fitted",
         "needed",

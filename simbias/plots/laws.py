@@ -12,7 +12,7 @@ from simbias.plots.threshold import critics_of, threshold
 from simbias.results.compute import compute_courses, compute_optima
 from simbias.results.lineages import lineage_stacks
 from simbias.results.lineages import lineages_of as lineages_in
-from simbias.results.noise import noisy_cells
+from simbias.results.noise import gradient_batches, noisy_cells
 
 
 def lineages_of(chosen: Chosen) -> tuple[str, Display]:
@@ -57,7 +57,7 @@ def noise_of(chosen: Chosen) -> tuple[str, Display]:
     check_classifiers(chosen)
     cells = noisy_cells(chosen.store, chosen.cell)
     try:
-        return "noise", noise(cells)
+        return "noise", noise(cells, batches=gradient_batches(cells))
     except ValueError:
         words = "cells of networks between which noise on labels differs"
         raise Absent(chosen.store, words) from None

@@ -19,7 +19,14 @@ from scipy.special import ndtr, ndtri
 from simbias._checks import each, fail
 from simbias._types import Keywords
 from simbias.plots import _figure as style
-from simbias.results.noise import TARGET, Needed, NoisyCell, is_uniform, needed
+from simbias.results.noise import (
+    TARGET,
+    GradientBatch,
+    Needed,
+    NoisyCell,
+    is_uniform,
+    needed,
+)
 from simbias.results.summary import mean_over_seeds
 
 Key = TypeVar("Key")
@@ -192,12 +199,18 @@ class NoiseDisplay(style.Display):
         ax.plot(x, law, color=look["color"], linestyle="--", linewidth=0.9)
 
 
-def noise(cells: Sequence[NoisyCell], *, target: float = TARGET) -> NoiseDisplay:
+def noise(
+    cells: Sequence[NoisyCell],
+    *,
+    target: float = TARGET,
+    batches: Sequence[GradientBatch] = (),
+) -> NoiseDisplay:
     """What label noise does to accuracy, ready to be drawn.
 
     Args:
         cells: from ``simbias.results.noise.noisy_cells``.
         target: the accuracy of which is said what it asks for.
+        batches: from ``simbias.results.gradient_batches``; none: they are not drawn.
 
     Raises:
         ValueError: no cells between which noise, or the size under noise, differs.
@@ -222,6 +235,7 @@ def noise(cells: Sequence[NoisyCell], *, target: float = TARGET) -> NoiseDisplay
         _of_fixed(cells, "alpha"),
         _of_fixed(cells, "n_clean"),
         *map(_needed, laws),
+        *map(_gradient, each("batches", batches, GradientBatch)),
         *_structure(cells),
     ]
     panels = tuple(panel for panel in asked if panel is not None and panel.lines)
@@ -281,6 +295,18 @@ def _needed(law: Needed) -> NoisePanel:
     what = {"n_clean": "clean labels needed", "batch": "batch needed"}[law.size]
     title = f"for accuracy {law.target:g}: {what}"
     return NoisePanel(law.size, title, _ALPHA, what, "xy", (line,))
+
+
+def _gradient(batch: GradientBatch) -> NoisePanel:
+    """The batch at which a gradient's noise is as large as its mean, and as a part of that."""
+    x, lines = 1 + batch.alphas, []
+    for label, sizes in (("what labels make of it", batch.labels), ("whole mean", batch.whole)):
+        value, low, high = np.array([_of_logs(row) for row in sizes]).T
+        middle = np.mean(np.log(value) - 2 * np.log(x))
+        law = np.exp(middle) * x**2 if label != "whole mean" else np.full(len(x), np.nan)
+        lines.append(NoiseLine(label, x, value, low, high, law))
+    title = "batch of the first gradient"
+    return NoisePanel("gradient", title, _ALPHA, "noise as large as mean", "xy", tuple(lines))
 
 
 def _structure(cells: Sequence[NoisyCell]) -> list[NoisePanel]:

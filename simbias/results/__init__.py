@@ -9,7 +9,14 @@ from simbias.results.compute import (
 from simbias.results.files import StoreError
 from simbias.results.leaderboard import PairedDifference, Standing, leaderboard
 from simbias.results.lineages import PooledLineages
-from simbias.results.noise import Needed, NoisyCell, needed, noisy_cells
+from simbias.results.noise import (
+    GradientBatch,
+    Needed,
+    NoisyCell,
+    gradient_batches,
+    needed,
+    noisy_cells,
+)
 from simbias.results.store import Store
 from simbias.results.summary import Summary, summarise
 from simbias.results.trained import load_fitted, load_stack
@@ -17,6 +24,7 @@ from simbias.results.trained import load_fitted, load_stack
 __all__ = [
     "ComputeCourse",
     "ComputeOptimum",
+    "GradientBatch",
     "Needed",
     "NoisyCell",
     "PairedDifference",
@@ -27,6 +35,7 @@ __all__ = [
     "Summary",
     "compute_courses",
     "compute_optima",
+    "gradient_batches",
     "leaderboard",
     "load_fitted",
     "load_stack",

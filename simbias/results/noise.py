@@ -24,6 +24,7 @@ from simbias.results.trained import trained
 from simbias.stats.needed import PowerLaw, needed_size, power_law
 from simbias.tasks import LabelNoise
 from simbias.training.cell import Cell
+from simbias.validation import initial_noise_scale
 
 TARGET = 0.9  # accuracy
 CHECKS = ("last", "best")
@@ -127,6 +128,35 @@ class Needed:
         return f"{words} {value:.2f}{interval}"
 
 
+@dataclass(frozen=True)
+class GradientBatch:
+    """The batch that a gradient asks for by itself: its noise scale before the first update.
+
+    Attributes:
+        learner: the network.
+        alphas: noisy labels for each clean one.
+        whole: batch at which the noise is as large as the mean gradient, (alphas, seeds).
+        labels: batch at which it is as large as what labels make of the mean, (alphas, seeds).
+        law: the power of 1 + alpha by which ``labels`` grows; 2 is expected.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> from simbias.stats.needed import power_law
+        >>> alphas, batches = np.array([1.0, 3.0]), np.array([[10.0, 11.0], [40.0, 43.0]])
+        >>> law = power_law(1 + alphas, batches, confidence=0.95)
+        >>> batch = simbias.results.GradientBatch("(8,1)", alphas, batches, batches, law)
+        >>> round(float(batch.law.exponent.value), 2)
+        1.98
+    """
+
+    learner: str
+    alphas: Float[np.ndarray, " alphas"]
+    whole: Float[np.ndarray, "alphas seeds"]
+    labels: Float[np.ndarray, "alphas seeds"]
+    law: PowerLaw
+
+
 def noisy_cells(store: Store, cell: str | None = None) -> list[NoisyCell]:
     """The cells of networks of a run in which some have noise on labels, in the suite's order.
 
@@ -214,12 +244,8 @@ def needed(
     known("check", check, CHECKS)
     real("target", target, 0, 1, open_low=True, open_high=True)
     form, expected = _SIZES[size]
-    groups: dict[str, list[NoisyCell]] = {}
-    for noisy in each("cells", cells, NoisyCell):
-        if noisy.noise.form == form and is_uniform(noisy.noise) and noisy.alpha > 0:
-            groups.setdefault(_but(noisy.cell, size), []).append(noisy)
     laws = []
-    for group in groups.values():
+    for group in _alike(cells, size, form):
         by_alpha: dict[float, list[NoisyCell]] = {}
         for noisy in sorted(group, key=lambda noisy: noisy.alpha):
             by_alpha.setdefault(noisy.alpha, []).append(noisy)
@@ -234,6 +260,60 @@ def needed(
             learner = group[0].cell.network.label
             laws.append(Needed(size, target, check, learner, alphas, sizes, law, expected))
     return laws
+
+
+def gradient_batches(
+    cells: Sequence[NoisyCell], *, confidence: float = CONFIDENCE
+) -> list[GradientBatch]:
+    """The batch that the gradient asks for, by each learner whose labels are drawn for each batch.
+
+    It is the other meaning of an effective batch: that of ``needed`` reaches an accuracy.
+
+    Args:
+        cells: from ``noisy_cells``; of uniform noise that is drawn anew, others are left aside.
+        confidence: of the exponent's interval.
+
+    Returns:
+        An entry for each group of cells that differ in nothing but alpha and the batch, if it has
+        at least two of each, alphas above 0.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, cells = simbias.MLP(8), simbias.sgd(), []
+        >>> for alpha, batch in ((1, 100), (3, 400)):
+        ...     noise = simbias.tasks.LabelNoise(alpha=alpha, form="fresh")
+        ...     cell = simbias.training.Cell(task, net, method, 1000, batch, label_noise=noise)
+        ...     cells.append(simbias.results.NoisyCell(cell, (0, 1), *[np.array([0.9, 0.9])] * 2))
+        >>> (batch,) = simbias.results.gradient_batches(cells)
+        >>> batch.whole.shape, bool(1.5 < batch.law.exponent.value < 2.5)
+        ((2, 2), True)
+    """
+    batches = []
+    for group in _alike(cells, "batch", "fresh"):
+        cell = min(group, key=lambda noisy: noisy.cell.batch).cell
+        seeds = sorted(set.intersection(*(set(noisy.seeds) for noisy in group)))
+        alphas = sorted({noisy.alpha for noisy in group})
+        sizes = {noisy.cell.batch for noisy in group}
+        if len(alphas) > 1 and len(sizes) > 1 and seeds:
+            noises = [LabelNoise(alpha=alpha) for alpha in alphas]
+            whole, labels = (
+                initial_noise_scale(cell, seeds, noises, part=part).T
+                for part in ("whole", "labels")
+            )
+            law = power_law(1 + np.array(alphas), labels, confidence)
+            batches.append(GradientBatch(cell.network.label, np.array(alphas), whole, labels, law))
+    return batches
+
+
+def _alike(cells: Sequence[NoisyCell], size: str, form: str) -> list[list[NoisyCell]]:
+    """Cells of uniform noise of a form, in groups that differ in alpha and the size alone."""
+    groups: dict[str, list[NoisyCell]] = {}
+    for noisy in each("cells", cells, NoisyCell):
+        if noisy.noise.form == form and is_uniform(noisy.noise) and noisy.alpha > 0:
+            groups.setdefault(_but(noisy.cell, size), []).append(noisy)
+    return list(groups.values())
 
 
 def _sizes(

@@ -20,7 +20,7 @@ from simbias.validation.geometry import exact_risk
 from simbias.validation.grids import GridReport, measure_grids
 from simbias.validation.islands import IslandReport, measure_islands
 from simbias.validation.learning_times import learning_auc
-from simbias.validation.noise_scale import noise_scale
+from simbias.validation.noise_scale import initial_noise_scale, noise_scale
 from simbias.validation.personas import PersonaAnswers, measure_personas
 from simbias.validation.reliance import Reliance
 from simbias.validation.report import Report, validate
@@ -55,6 +55,7 @@ __all__ = [
     "measure_islands",
     "measure_personas",
     "measure_visibility",
+    "initial_noise_scale",
     "noise_scale",
     "stopped",
     "validate",

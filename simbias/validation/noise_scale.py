@@ -30,13 +30,15 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
-from simbias._checks import each, fail, instance, known
+from simbias._checks import each, fail, instance, known, whole
 from simbias._pinned import lenient, pinned
 from simbias._types import Params
 from simbias.losses import Loss
 from simbias.networks import Network
 from simbias.tasks.label_noise import LabelNoise
 from simbias.tasks.task import sampler
+from simbias.training.cell import Cell
+from simbias.training.jobs import initial_params
 from simbias.training.problem import drawn, problem_of
 from simbias.training.stack import Stack
 from simbias.validation.sound import faulty
@@ -84,17 +86,62 @@ def noise_scale(
         True
     """
     instance("stack", stack, Stack)
-    cell = stack.cell
     params = stack.initial if known("moment", moment, MOMENTS) == "initial" else stack.params
     if params is None:
         raise fail("moment", moment, "final: the initial parameters are not known")
+    scales = _scales(stack.cell, stack.seeds, params, noises, part)
+    scales[faulty(stack)] = np.nan
+    return scales
+
+
+@pinned
+def initial_noise_scale(
+    cell: Cell,
+    seeds: Sequence[int],
+    noises: Sequence[LabelNoise] | None = None,
+    *,
+    part: str = "whole",
+) -> Float[np.ndarray, "seeds noises"]:
+    """``noise_scale`` before the first update, of networks that need not have been trained.
+
+    Args:
+        cell: of the networks.
+        seeds: of them.
+        noises, part: as there.
+
+    Raises:
+        ValueError: an unknown part, or noise of another number of classes.
+
+    Examples:
+        >>> import numpy as np
+        >>> import simbias
+        >>> task = simbias.tasks.get("noisy-lms-5", dim=4)
+        >>> net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
+        >>> stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
+        >>> initial = simbias.validation.initial_noise_scale(stack.cell, [0, 1])
+        >>> bool(np.allclose(initial, simbias.validation.noise_scale(stack)))
+        True
+    """
+    instance("cell", cell, Cell)
+    whole_numbers = [whole("seeds", seed, least=0) for seed in seeds]
+    params = initial_params(cell, [problem_of(cell, seed) for seed in whole_numbers])
+    return _scales(cell, whole_numbers, params, noises, part)
+
+
+def _scales(
+    cell: Cell,
+    seeds: Sequence[int],
+    params: Params,
+    noises: Sequence[LabelNoise] | None,
+    part: str,
+) -> Float[np.ndarray, "seeds noises"]:
     own = LabelNoise(alpha=0) if cell.label_noise is None else cell.label_noise
     uniform = np.full((cell.task.classes, cell.task.classes), 1 / cell.task.classes)
     less = uniform if known("part", part, PARTS) == "labels" else np.zeros_like(uniform)
     laws = [noise.law(cell.task.classes) for noise in each("noises", noises or [own], LabelNoise)]
-    scales = np.full((len(stack), len(laws)), np.nan)
-    for i in np.flatnonzero(~faulty(stack)):
-        problem = problem_of(cell, stack.seeds[i])
+    scales = np.full((len(seeds), len(laws)), np.nan)
+    for i, seed in enumerate(seeds):
+        problem = problem_of(cell, seed)
         points = drawn(
             sampler(cell.task), "train", own.inputs_of(cell.n_train), problem.keys.data, problem.law
         )
@@ -103,13 +150,13 @@ def noise_scale(
             cell.network, cell.loss, cell.task.classes, weights, points.x, points.y
         )
         for place, law in enumerate(laws):
-            whole, signal = (
+            mean, signal = (
                 np.tensordot(of, np.asarray(sums, np.float64), axes=2) / len(points.y)
                 for of in (law, law - less)
             )
             second = float((law * np.asarray(squares, np.float64)).sum()) / len(points.y)
             size = float(signal @ signal)
-            scales[i, place] = (second - float(whole @ whole)) / size if size else np.inf
+            scales[i, place] = (second - float(mean @ mean)) / size if size else np.inf
     return scales
 
 
