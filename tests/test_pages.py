@@ -198,7 +198,7 @@ def test_an_svg_of_a_page_has_no_styles_and_names_of_its_own():
     assert (
         " style=" not in svg and "<style" not in svg and "unused" not in svg and "xmlns" not in svg
     )
-    assert 'id="fig-p"' in svg and 'href="#fig-p"' in svg and "M 1.23 2" in svg
+    assert 'id="fig-0"' in svg and 'href="#fig-0"' in svg and "M 1.23 2" in svg
     assert 'font-style="italic"' in svg and 'font-size="6.5px"' in svg and "&lt;b&gt;" in svg
 
 

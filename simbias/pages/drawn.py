@@ -28,7 +28,7 @@ def figures(source: PageSource) -> PageSection | None:
             }
             with warnings.catch_warnings(record=True) as warned:  # of names too long to lay out
                 warnings.simplefilter("always")
-                svg = display.svg(name)
+                svg = display.svg(f"{source.prefix}-{len(shown)}")
             source.notes += [f"{kind} figure: {entry.message}" for entry in warned]
             shown.append(PageFigure(name, summaries[kind], svg, files))
             data |= {f"{name}-{table}": text for table, text in tables.items()}

@@ -30,6 +30,12 @@ class HtmlCell(NamedTuple):
     order: float | None = None
     to: str = ""
 
+    @property
+    def plain(self) -> bool:
+        """Whether a browser reads the number to sort by off the text."""
+        match = re.match(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\d,.k])", self.text)
+        return match is not None and float(match[0]) == self.order
+
 
 class HtmlRow(NamedTuple):
     """A row of a table, and its name within the page, which a link ends in.

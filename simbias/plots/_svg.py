@@ -23,8 +23,8 @@ def page_svg(text: str, prefix: str) -> str:
         prefix: begins every id, so that figures of one page do not take each other's.
     """
     root = ElementTree.fromstring(text)
-    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', text))
-    _clean(root, prefix, used)
+    used = dict.fromkeys(re.findall(r'(?:url\(#|href="#)([^)"]+)', text))
+    _clean(root, {name: f"{prefix}-{i}" for i, name in enumerate(used)})
     for name, value in _OF_ROOT.items():
         root.set(name, value)
     for name in ("width", "height"):
@@ -35,30 +35,42 @@ def page_svg(text: str, prefix: str) -> str:
     return re.sub(r' xmlns(:\w+)?="[^"]*"', "", written)  # HTML knows them
 
 
-def _clean(element: ElementTree.Element, prefix: str, used: set[str]) -> None:
+def _clean(element: ElementTree.Element, names: dict[str, str]) -> None:
+    """Take out what a page does not need; ids get their names in the page."""
     for name, value in list(element.attrib.items()):
         del element.attrib[name]
         for own, text in _declared(value) if name == "style" else [(name, value)]:
             if own == "font-family" or any(own == a and text.startswith(b) for a, b in _IDLE):
                 continue
             if own == "id":
-                if text not in used:
+                if text not in names:
                     continue
-                text = f"{prefix}-{text}"
+                text = names[text]
             elif own == _XLINK:
                 own = "href"
-                text = f"#{prefix}-{text[1:]}" if text.startswith("#") else text
+                text = f"#{names[text[1:]]}" if text.startswith("#") else text
             else:
-                text = text.replace("url(#", f"url(#{prefix}-")
+                text = re.sub(r"url\(#([^)]+)\)", lambda used: f"url(#{names[used[1]]})", text)
                 if element.tag != f"{{{SVG}}}image":
                     text = " ".join(_rounded(text).split())
             element.set(own, text)
     for child in list(element):
-        if child.tag.rpartition("}")[2] in _LEFT_OUT:
+        if child.tag.rpartition("}")[2] in _LEFT_OUT or _draws_nothing(child):
             element.remove(child)
         else:
-            _clean(child, prefix, used)
+            _clean(child, names)
     _unwrap(element)
+
+
+def _draws_nothing(element: ElementTree.Element) -> bool:
+    """Whether it is a path of places without a line between them, or without an area or an edge."""
+    if element.tag != f"{{{SVG}}}path" or "id" in element.attrib:
+        return False
+    places = re.findall(r"(?:[A-Za-z]\s+)?(-?[\d.]+)\s+(-?[\d.]+)", element.get("d", ""))
+    alone = len(re.findall("[A-Za-z]", element.get("d", ""))) == 1
+    flat = len({x for x, _ in places}) == 1 or len({y for _, y in places}) == 1
+    edged = "stroke" in element.get("style", "").replace("stroke: none", "")
+    return alone or (flat and not edged and "C" not in element.get("d", ""))
 
 
 def _unwrap(element: ElementTree.Element) -> None:

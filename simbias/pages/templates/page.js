@@ -57,7 +57,7 @@ function sort(header) {
   const key = (row) => {
     const cell = row.cells[place];
     if (cell.dataset.v !== undefined) return Number(cell.dataset.v);
-    return header.classList.contains("n") ? NaN : cell.textContent;
+    return header.classList.contains("n") ? parseFloat(cell.firstChild?.data) : cell.textContent;
   };
   const rows = [...body.rows].map((row) => [key(row), row]);
   rows.sort(([a], [b]) => {
