@@ -172,3 +172,10 @@ def test_figures_hold_the_rows_of_the_run(run, kind, count):
     display.plot()
     with pytest.raises(Absent):
         FIGURES.factory(kind)(Chosen(Store(run), "another"))
+
+
+def test_figures_are_drawn_from_the_command_line_and_at_the_end_of_a_run(run, capsys):
+    assert (run / "figures" / "effects.png").exists()
+    capsys.readouterr()
+    assert main(["plot", str(run), "--kind", "doses"]) == 0
+    assert "doses.png" in capsys.readouterr().out

@@ -14,7 +14,8 @@ def _rows(chosen: Chosen, asked: str, more: str = "") -> list[Mapping[str, objec
     names, rows = chosen.store.query(
         f"SELECT d.*{', t.dose, t.ones, t.ones_by_input' * bool(more)} FROM directions d {more}"
         f" WHERE d.asked = '{asked}' AND d.status = 'done'"
-        " ORDER BY d.dim, d.layer, d.updates, d.seed"
+        " ORDER BY d.dim, d.layer, d.target, d.probe, d.direction, d.intervention,"
+        " d.updates, d.seed"
     )
     every = [dict(zip(names, row, strict=True)) for row in rows]
     return [row for row in every if str(row["cell"]).startswith(chosen.cell or "")]

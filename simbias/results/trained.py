@@ -58,7 +58,7 @@ def learned(store: Store, cell: str | None = None) -> list[Trained[OwnCell]]:
 
 
 def anything(store: Store, cell: str | None = None) -> list[Trained[OwnCell]]:
-    """As ``trained``, the cells of every experiment that makes something to measure."""
+    """As ``trained``, the cells of every experiment that makes something to measure or to draw."""
     return _ended(store, cell, _tables(classifiers=False))
 
 
@@ -66,7 +66,8 @@ def _tables(*, classifiers: bool) -> list[str]:
     return [
         experiment.table.name
         for experiment in experiments().values()
-        if experiment.learned is not None and (experiment.learned.classifies or not classifiers)
+        if (experiment.learned is not None and experiment.learned.classifies)
+        or (not classifiers and (experiment.learned is not None or experiment.figures))
     ]
 
 
