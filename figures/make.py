@@ -164,6 +164,7 @@ def pack(
             archive.add(path, path.name, filter=plain)
 
 
+ASKED = ("doses", "effects", "decoded", "alike", "seeds")  # figures of the suite ``directions``
 OF_CLAIMS = ("said", "verdicts", "evidence")  # tables of a run of claims
 JUDGED = ("claims", "claims-directions", "claims-learners", "claims-noise")  # such runs
 MOMENTS = ("generations", "traces", "weights")  # tables of lineages, and their moments
@@ -181,6 +182,7 @@ RECORDS: dict[str, Callable[[Store], None]] = {
     "mitigation-tune": lambda run: pack(run, "mitigation-tune"),
     "noise": lambda run: pack(run, "noise"),
     "compute": lambda run: pack(run, "compute"),
+    "directions": lambda run: pack(run, "directions", folders=("directions", "traces")),
     "collapse": lambda run: pack(run, "collapse", folders=MOMENTS),
     "claims-collapse": lambda run: pack(run, "claims-collapse", folders=(*OF_CLAIMS, *MOMENTS)),
 }
@@ -328,10 +330,13 @@ GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     "leaderboard-tuned": ("mitigation-tuned", of_run("leaderboard")),
     "noise": ("noise", of_run("noise")),
     "compute": ("compute", of_run("compute")),
+    **{kind: ("directions", of_run(kind)) for kind in ASKED},
     **{name: ("collapse", of_run(name)) for name in OF_LINEAGES},
     "degradation": ("claims-collapse", of_run("degradation")),
     "claims-collapse": ("claims-collapse", of_run("claims")),
-    **{name: (name, of_run("claims")) for name in JUDGED[1:]},
+    "claims-directions": ("claims-directions", judged(("directions",))),
+    "claims-convergence": ("claims-directions", judged(("convergence",))),
+    **{name: (name, of_run("claims")) for name in JUDGED[2:]},
 }
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import tarfile
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "figures"
-LEARNERS = ("networks", "solutions", "estimators", "generations")
+LEARNERS = ("networks", "solutions", "estimators", "generations", "directions")
 RECORDED = sorted((FOLDER / "recorded").glob("*.tar.xz"))
 
 
@@ -22,6 +22,7 @@ def test_the_recorded_runs_are_small():
             "claims",
             "collapse",
             "compute",
+            "directions",
             "mitigation-tune",
             "mitigation-tuned",
             "mitigation",
