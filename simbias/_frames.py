@@ -21,7 +21,7 @@ def frame(columns: Mapping[str, Iterable[object]]) -> DataFrame:
     return pandas.DataFrame({name: list(values) for name, values in columns.items()})
 
 
-class Rows(list[Item], Generic[Item]):
+class RowList(list[Item], Generic[Item]):
     """A list of which each entry is a row: a data frame, and a table in a notebook.
 
     Args:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import simbias
-from simbias._frames import Rows
+from simbias._frames import RowList
 from simbias.directions import DoseResponse
 from simbias.generations import Lineages
 from simbias.validation import ConflictReport, CorruptionReport, Estimate, Labelled
@@ -68,19 +68,20 @@ def test_estimates_of_a_named_tuple_have_an_axis_of_their_own():
 
 
 def test_a_list_of_rows_is_a_table(pandas):
-    rows = Rows([1.0, None], lambda item: {"<n>": item, "twice": None}, "a & b")
+    rows = RowList([1.0, None], lambda item: {"<n>": item, "twice": None}, "a & b")
     assert rows == [1.0, None] and rows.to_frame() == {"<n>": [1.0, None], "twice": [None, None]}
     shown = rows._repr_html_()
     assert "&lt;n&gt;" in shown and "a &amp; b" in shown and shown.count("<tr>") == 3
-    assert Rows([], dict)._repr_html_().count("<tr>") == 0
+    assert RowList([], dict)._repr_html_().count("<tr>") == 0
 
 
 def test_bounds_and_standings_show_themselves(pandas):
     task = simbias.tasks.get("noisy-lms-5", dim=4)
     net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)
     stack = simbias.train(task, net, method, n_train=1000, seeds=2, stop=stop)
-    found = simbias.bounds.evaluate(stack, bounds=["clopper-pearson"], n_certify=10_000)
-    assert found.to_frame()["valid"] == [True, True] and "clopper-pearson" in found._repr_html_()
+    evaluations = simbias.bounds.evaluate(stack, bounds=["clopper-pearson"], n_certify=10_000)
+    assert evaluations.to_frame()["valid"] == [True, True]
+    assert "clopper-pearson" in evaluations._repr_html_()
     board = simbias.results.leaderboard([stack], n_certify=10_000)
     assert board.to_frame()["against the reference"] == ["reference"]
     assert board._repr_html_().count("<tr>") == 2

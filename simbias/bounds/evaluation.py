@@ -14,7 +14,7 @@ import numpy as np
 
 from simbias._checks import each, fail, known, real, whole
 from simbias._defaults import CONFIDENCE, DELTA
-from simbias._frames import Rows
+from simbias._frames import RowList
 from simbias._pinned import pinned
 from simbias.bounds.altered import coin_flip_errors, replaced_points
 from simbias.bounds.bound import Bound, inapplicable
@@ -113,7 +113,7 @@ def evaluate(
     confidence: float = CONFIDENCE,
     masks: int = 0,
     retrained: int = 0,
-) -> Rows[Evaluation]:
+) -> RowList[Evaluation]:
     """Registered bounds on every network of a stack or any classifiers, beside the exact risk.
 
     One that is no classifier (see ``simbias.validation.faults``), one on a task whose risk is not
@@ -208,7 +208,7 @@ def evaluate(
             elif record.applicable and record.certifies in COPIES:
                 certified_risk = None
             evaluations.append(_evaluation(record, classifiers.seeds[i], certified_risk))
-    return Rows(evaluations, _columns, f"bounds at delta = {delta:g}, beside the exact risk")
+    return RowList(evaluations, _columns, f"bounds at delta = {delta:g}, beside the exact risk")
 
 
 def _columns(evaluation: Evaluation) -> dict[str, object]:

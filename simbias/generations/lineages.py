@@ -2,6 +2,7 @@
 
 Lineages run in chunks of a generator's size, the last one padded, so that the bits of a lineage
 depend on its own keys alone. A cell says what is done, and how many lineages a seed has.
+Longer than 400 lines because a cell, its lineages and the state that they resume from are one.
 """
 
 import hashlib

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from simbias._checks import fail, whole
 from simbias._defaults import CONFIDENCE, N_CERTIFY
-from simbias._frames import Rows
+from simbias._frames import RowList
 from simbias._types import Settings, TableRow
 from simbias.experiments import FINAL, cell_of, experiments, label_of
 from simbias.experiments.classify import NUMBERS
@@ -133,7 +133,7 @@ def leaderboard(
     *,
     n_certify: int = N_CERTIFY,
     confidence: float = CONFIDENCE,
-) -> Rows[Standing]:
+) -> RowList[Standing]:
     """Every learner, task by task, the best mean score first.
 
     The reference of a task is the first learner whose method is ``sgd``, or the first where there
@@ -202,38 +202,23 @@ def leaderboard(
         ]
         standings += sorted(of_task, key=_rank)
     caption = "learners side by side on the data of the same seeds, with 95% intervals"
-    return Rows(standings, _columns, caption)
+    return RowList(standings, _columns, caption)
 
 
 def _columns(standing: Standing) -> dict[str, object]:
     """A standing as a row."""
-    against = standing.against
-    means = {
-        name: getattr(standing, name)
-        for name in ("excess_risk", "exceptions_fresh", "memorised", "s_randomised_accuracy")
-    }
-    spread = {
-        f"{name}{end}": cell
-        for name, mean in means.items()
-        for end, cell in (("", mean.value), ("_low", mean.low), ("_high", mean.high))
-    }
-    reached = {
-        f"reached{end}": float(part)
-        for end, part in zip(("", "_low", "_high"), standing.reached, strict=True)
-    }
-    return {
-        "task": standing.task,
-        "learner": standing.learner,
-        "networks": sum(standing.statuses.values()),
-        **spread,
-        **reached,
-        "gradients": standing.gradients,
-        "uses": ", ".join(standing.uses),
-        "gain": None if against is None else against.median,
-        "gain_low": None if against is None else against.low,
-        "gain_high": None if against is None else against.high,
-        "against the reference": "reference" if against is None else against.verdict,
-    }
+    against, names = standing.against, ("task", "learner")
+    row: dict[str, object] = {name: getattr(standing, name) for name in names}
+    row["networks"] = sum(standing.statuses.values())
+    for name in ("excess_risk", "exceptions_fresh", "memorised", "s_randomised_accuracy"):
+        mean: Mean = getattr(standing, name)
+        row |= {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high}
+    low, high = map(float, standing.reached[1:])
+    row |= {"reached": float(standing.reached.value), "reached_low": low, "reached_high": high}
+    row |= {"gradients": standing.gradients, "uses": ", ".join(standing.uses)}
+    gain = (None,) * 3 if against is None else (against.median, against.low, against.high)
+    row |= dict(zip(("gain", "gain_low", "gain_high"), gain, strict=True))
+    return row | {"against the reference": against.verdict if against else "reference"}
 
 
 def _measured(learners: Sequence[Stack | Fitted], n_certify: int) -> list[_Entry]:

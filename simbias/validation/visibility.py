@@ -13,7 +13,7 @@ import numpy as np
 
 from simbias._checks import each, real, whole
 from simbias._defaults import CONFIDENCE, N_CERTIFY
-from simbias._frames import Rows
+from simbias._frames import RowList
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import panel
@@ -122,7 +122,7 @@ def measure_visibility(
     n_certify: int = N_CERTIFY,
     confidence: float = CONFIDENCE,
     note: Callable[[str], None] = lambda text: None,
-) -> Rows[Visibility]:
+) -> RowList[Visibility]:
     """What shifts cost classifiers, beside the points by which two tests at level .05 reveal them.
 
     Args:
@@ -186,7 +186,7 @@ def measure_visibility(
                 ),
             )
         )
-    return Rows(rows, _columns, "accuracy lost, and points that reveal a shift")
+    return RowList(rows, _columns, "accuracy lost, and points that reveal a shift")
 
 
 def _columns(row: Visibility) -> dict[str, object]:
