@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from simbias._checks import real
 from simbias._defaults import DELTA
-from simbias._frames import DataFrame
+from simbias._frames import DataFrame, frame
 from simbias._pinned import pinned
 from simbias.bounds.fresh import FreshEffort, fresh_scores, held_out_scores, planned
 from simbias.models.data import DataSet
@@ -64,7 +64,7 @@ class PredictionSets(FreshEffort):
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
-        return tidy(self.labelled())
+        return frame(tidy(self.labelled()))
 
 
 def gaps_of(scores: Float[np.ndarray, "rows classes"]) -> Float[np.ndarray, "rows classes"]:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from simbias._checks import fail, whole
 from simbias._defaults import DELTA
-from simbias._frames import DataFrame
+from simbias._frames import DataFrame, frame
 from simbias._pinned import pinned
 from simbias.bounds.fresh import (
     FreshEffort,
@@ -78,7 +78,7 @@ class Selective(FreshEffort):
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
-        return tidy(self.labelled())
+        return frame(tidy(self.labelled()))
 
 
 @pinned

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from simbias._checks import fail, real, whole
 from simbias._defaults import DELTA
-from simbias._frames import DataFrame
+from simbias._frames import DataFrame, frame
 from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias.bounds.fresh import available, fresh_scores, sizes_of, unrotated_points
@@ -90,7 +90,7 @@ class Weighted:
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
-        return tidy(self.labelled())
+        return frame(tidy(self.labelled()))
 
 
 @pinned

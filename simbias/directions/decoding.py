@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 from simbias._checks import fail, known, whole
-from simbias._frames import DataFrame
+from simbias._frames import DataFrame, frame
 from simbias._pinned import pinned
 from simbias._types import AnyArray
 from simbias.directions.activity import POINTS, fresh_points, hidden_layer, two_classes
@@ -68,7 +68,7 @@ class Decoded(NamedTuple):
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
-        return tidy(self.labelled())
+        return frame(tidy(self.labelled()))
 
 
 @pinned

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import fail, real, whole
-from simbias._frames import DataFrame
+from simbias._frames import DataFrame, frame
 from simbias._pinned import pinned
 from simbias.directions.activity import POINTS, activities, fresh_points, two_classes
 from simbias.directions.counterfactual import counterfactual, coverage_of
@@ -79,7 +79,7 @@ class DoseResponse:
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
-        return tidy(self.labelled())
+        return frame(tidy(self.labelled()))
 
 
 def label_gap(task: BlockTask, coordinate: int = 0) -> float:

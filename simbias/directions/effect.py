@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import real
-from simbias._frames import DataFrame
+from simbias._frames import DataFrame, frame
 from simbias._pinned import pinned
 from simbias.directions.activity import POINTS, fresh_points
 from simbias.directions.counterfactual import beside, counterfactual, coverage_of, mirrored
@@ -69,7 +69,7 @@ class Effect(NamedTuple):
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
-        return tidy(self.labelled())
+        return frame(tidy(self.labelled()))
 
 
 @pinned

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simbias._checks import fail, whole
-from simbias._frames import DataFrame
+from simbias._frames import DataFrame, frame
 from simbias._pinned import pinned
 from simbias.directions.activity import POINTS, Activity, fresh_points, hidden_layer, two_classes
 from simbias.directions.counterfactual import coverage_of
@@ -68,7 +68,7 @@ class SeedsCompared(NamedTuple):
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
-        return tidy(self.labelled())
+        return frame(tidy(self.labelled()))
 
 
 class _Side(NamedTuple):

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt
 
 from simbias._checks import check_keys, fail, whole
-from simbias._frames import DataFrame
+from simbias._frames import DataFrame, frame
 from simbias._identity import canonical
 from simbias._keys import identity_key, key_of, stream
 from simbias._pinned import pinned
@@ -164,7 +164,7 @@ class Lineages(NamedTuple):
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
-        return tidy(self.labelled())
+        return frame(tidy(self.labelled()))
 
     @property
     def ended(self) -> str:

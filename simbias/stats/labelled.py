@@ -74,7 +74,7 @@ class Labelled:
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame, a row an entry; raises ValueError where pandas is not installed."""
-        return tidy({"": self})
+        return frame(tidy({"": self}))
 
     def __repr__(self) -> str:
         along = ", ".join(f"{axis} {len(entries)}" for axis, entries in self.axes.items())
@@ -91,6 +91,14 @@ def named_axes(
         axes: the names of a field's axes, separated by blanks; the last one of estimates by a word
             is along their words.
         along: what stands along an axis; positions where it is not said.
+
+    Examples:
+        >>> from types import SimpleNamespace
+        >>> from simbias.stats.labelled import named_axes
+        >>> report = SimpleNamespace(counts=[[3, 4, 5], [6, 7, 8]])
+        >>> arrays = named_axes(report, {"counts": "seed zone"}, seed=(10, 11))
+        >>> arrays["counts"].at(seed=11).axes
+        {'zone': (0, 1, 2)}
     """
     arrays = {}
     for name, words in axes.items():
@@ -108,14 +116,18 @@ def named_axes(
     return arrays
 
 
-def tidy(arrays: Mapping[str, Labelled]) -> DataFrame:
-    """A pandas data frame with a row for each entry of each array.
+def tidy(arrays: Mapping[str, Labelled]) -> dict[str, list[object]]:
+    """Columns of a table with a row for each entry of each array.
 
-    Its columns are the array's name (``quantity``, where there is more than one), the axes, None
-    where an array has not got one, and ``value``, ``low`` and ``high``.
+    They are the array's name (``quantity``, where there is more than one), the axes, None where
+    an array has not got one, and ``value``, ``low`` and ``high``.
 
-    Raises:
-        ValueError: pandas is not installed.
+    Examples:
+        >>> import numpy as np
+        >>> from simbias.stats.labelled import Labelled, tidy
+        >>> columns = tidy({"risk": Labelled(np.array([0.1, 0.2]), {"seed": (0, 1)})})
+        >>> list(columns), columns["seed"]
+        (['seed', 'value', 'low', 'high'], [0, 1])
     """
     dims = dict.fromkeys(axis for array in arrays.values() for axis in array.axes)
     columns: dict[str, list[object]] = {
@@ -132,4 +144,4 @@ def tidy(arrays: Mapping[str, Labelled]) -> DataFrame:
                 columns[column].append(cell)
     if len(arrays) == 1:
         del columns["quantity"]
-    return frame(columns)
+    return columns

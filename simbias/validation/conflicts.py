@@ -11,7 +11,7 @@ import numpy as np
 
 from simbias._checks import fail, real, whole
 from simbias._defaults import CONFIDENCE, N_CERTIFY
-from simbias._frames import DataFrame
+from simbias._frames import DataFrame, frame
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import Panel, panel
@@ -58,7 +58,7 @@ class ConflictReport(NamedTuple):
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
-        return tidy(self.labelled())
+        return frame(tidy(self.labelled()))
 
 
 @pinned

@@ -20,7 +20,7 @@ from jaxtyping import Float
 
 from simbias._checks import fail, real, whole
 from simbias._defaults import CONFIDENCE
-from simbias._frames import DataFrame
+from simbias._frames import DataFrame, frame
 from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
@@ -138,7 +138,7 @@ class GridReport:
     def to_frame(self) -> DataFrame:
         """A pandas data frame with a row an entry, without squares; ValueError without pandas."""
         arrays = self.labelled()
-        return tidy({name: array for name, array in arrays.items() if name != "given"})
+        return frame(tidy({name: array for name, array in arrays.items() if name != "given"}))
 
     @property
     def proportion(self) -> Float[np.ndarray, "seeds coordinates rows columns"]:

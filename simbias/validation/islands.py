@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from simbias._checks import fail, real, whole
 from simbias._defaults import CONFIDENCE
-from simbias._frames import DataFrame
+from simbias._frames import DataFrame, frame
 from simbias._pinned import pinned
 from simbias.models.data import DataSet
 from simbias.models.panel import panel
@@ -105,7 +105,7 @@ class IslandReport:
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
-        return tidy(self.labelled())
+        return frame(tidy(self.labelled()))
 
 
 @pinned

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from simbias._checks import fail, instance, known, whole
 from simbias._defaults import CONFIDENCE, N_CERTIFY
-from simbias._frames import DataFrame
+from simbias._frames import DataFrame, frame
 from simbias._pinned import lenient, pinned
 from simbias._types import Params
 from simbias.models.panel import panel
@@ -72,7 +72,7 @@ class PersonaAnswers(NamedTuple):
 
     def to_frame(self) -> DataFrame:
         """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
-        return tidy(self.labelled())
+        return frame(tidy(self.labelled()))
 
 
 @pinned
