@@ -18,19 +18,21 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import duckdb
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
 import simbias
 from simbias import papers, plots
 from simbias.bounds.preference import NetworkPair
-from simbias.experiments import arrays, row_name
+from simbias.experiments import Replica, arrays, row_name
 from simbias.plots.run import Chosen, most_cut, networks_name
 from simbias.plots.visibility import VisibilityRow
 from simbias.registry import FIGURES
 from simbias.results import Store, load_stack, summarise
 from simbias.results.bounds import read_all
 from simbias.results.claims import read_verdicts
+from simbias.results.lineages import lineage_stacks
 from simbias.results.preference import network_pairs
 from simbias.runner.claims import open_store
 from simbias.tables.reproduction import reproduction_page
@@ -147,6 +149,7 @@ def pack(
     weights: Sequence[str] = (),
     *others: Path,
     folders: Sequence[str] = ("networks", "traces"),
+    keep: Callable[[Path], bool] = lambda path: True,
 ) -> None:
     """Write an archive; the same run gives the same bytes, on any machine and at any time."""
 
@@ -156,12 +159,27 @@ def pack(
 
     RECORDED.mkdir(exist_ok=True)
     files = [path for folder in folders for path in sorted((store.directory / folder).glob("*.*"))]
+    files = [path for path in files if keep(path)]
     files += [store.weights_path(network) for network in sorted(weights)]
     with tarfile.open(RECORDED / f"{name}.tar.xz", "w:xz", preset=9) as archive:
         for path in [store.directory / "run.toml", *files]:
             archive.add(path, path.relative_to(store.directory), filter=plain)
         for path in others:
             archive.add(path, path.name, filter=plain)
+
+
+def record_collapse_claims(store: Store) -> None:
+    """The verdicts, and of the lineages those of networks, which are drawn."""
+    stacks = [stack for stack in lineage_stacks(store) if stack.cell.lineages == 1]
+    names = {row_name(Replica(stack.cell, seed)) for stack in stacks for seed in stack.seeds}
+
+    def keep(path: Path) -> bool:
+        if path.parent.name == "generations":
+            rows = duckdb.read_parquet(str(path)).aggregate("max(lineages)").fetchall()
+            return bool(rows[0][0] == 1)
+        return path.parent.name in OF_CLAIMS or path.stem in names
+
+    pack(store, "claims-collapse", folders=(*OF_CLAIMS, *MOMENTS), keep=keep)
 
 
 ASKED = ("doses", "effects", "decoded", "alike", "seeds")  # figures of the suite ``directions``
@@ -184,7 +202,8 @@ RECORDS: dict[str, Callable[[Store], None]] = {
     "compute": lambda run: pack(run, "compute"),
     "directions": lambda run: pack(run, "directions", folders=("directions", "traces")),
     "collapse": lambda run: pack(run, "collapse", folders=MOMENTS),
-    "claims-collapse": lambda run: pack(run, "claims-collapse", folders=(*OF_CLAIMS, *MOMENTS)),
+    "collapse-decodings": lambda run: pack(run, "collapse-decodings", folders=MOMENTS),
+    "claims-collapse": record_collapse_claims,
 }
 
 
@@ -333,6 +352,7 @@ GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     **{kind: ("directions", of_run(kind)) for kind in ASKED},
     **{name: ("collapse", of_run(name)) for name in OF_LINEAGES},
     "degradation": ("claims-collapse", of_run("degradation")),
+    "decodings": ("collapse-decodings", of_run("degradation")),
     "claims-collapse": ("claims-collapse", of_run("claims")),
     "claims-directions": ("claims-directions", judged(("directions",))),
     "claims-convergence": ("claims-directions", judged(("convergence",))),

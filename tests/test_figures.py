@@ -20,6 +20,7 @@ def test_the_recorded_runs_are_small():
             "claims-learners",
             "claims-noise",
             "claims",
+            "collapse-decodings",
             "collapse",
             "compute",
             "directions",

@@ -23,7 +23,10 @@ _PANELS: Mapping[str, Mapping[str, str]] = {  # by generator: measures, and thei
         "probable": "rows likelier than 99% of the source's",
     },
 }
-_OF_PERSONAS = {"first_persona": "rows written by the first persona"}
+_OF_PERSONAS = {
+    "first_persona": "rows written by the first persona",
+    "commonest_persona": "rows written by the commonest persona",
+}
 _RELATIVE = ("latent", "perplexity")  # to those of the first model
 _RATE, _LAST = 0.896, 28 / 20  # published: of the latent deviation, a generation; of the perplexity
 _RARE = 0.01  # of the source's own rows, by the meaning of the measure
