@@ -81,8 +81,10 @@ def degradation(stacks: Sequence[LineageStack]) -> LineagesDisplay:
 def _lines(stack: LineageStack, label: str) -> list[LineageLine]:
     cell = stack.cell
     source = {key: value for key, value in cell.parts["task"].items() if key != "name"}
-    words = ", ".join([cell.generator.source, *([phrases(source)] if source else [])])
     of_personas = "first_persona" in stack.moments[0]
+    if of_personas:
+        source = {key: source[key] for key in ("personas", "first") if key in source}
+    words = ", ".join([cell.generator.source, *([phrases(source)] if source else [])])
     lines = []
     for measure, title in (_OF_PERSONAS if of_personas else _PANELS[cell.generator.name]).items():
         own = np.array([part[measure].mean for part in stack.moments])
