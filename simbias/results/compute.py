@@ -220,31 +220,28 @@ def _optimum(
     last = max(course.flops[-1] for course in courses)
     grid = np.geomspace(first, last, budgets)
     places = [[course.seeds.index(seed) for seed in seeds] for course in courses]
-    # (budgets, courses), and with seeds: a loss is infinite where the first check costs more
     checks = [[course.at(budget) for course in courses] for budget in grid]
-    losses = np.array(
-        [
-            [
-                np.full(len(seeds), np.inf) if i is None else course.loss(loss)[own, i]
-                for course, own, i in zip(courses, places, row, strict=True)
-            ]
-            for row in checks
+
+    def within(measured: Sequence[Float[np.ndarray, "seeds checks"]]) -> np.ndarray:
+        """(budgets, courses, seeds): infinite where the first check costs more."""
+        parts = zip(measured, places, zip(*checks, strict=True), strict=True)
+        rows = [
+            [np.full(len(seeds), np.inf) if i is None else values[own, i] for i in column]
+            for values, own, column in parts
         ]
-    )
+        return np.array(rows).swapaxes(0, 1)
+
+    losses = within([course.loss(loss) for course in courses])
     others = losses
     if len(seeds) > 1:
         others = losses.sum(axis=-1, keepdims=True) - np.where(np.isinf(losses), 0, losses)
     chosen = np.argmin(others, axis=1)
-    names = [name for name in MEASURED if all(name in course.measured for course in courses)]
-    values = {loss: np.take_along_axis(losses, chosen[:, None], axis=1)[:, 0]}
-    for name in names:
-        values[name] = np.array(
-            [
-                [
-                    courses[k].measured[name][places[k][j], checks[b][k]]
-                    for j, k in enumerate(chosen[b])
-                ]
-                for b in range(budgets)
-            ]
-        )
+    tables = {loss: losses}
+    for name in MEASURED:
+        if all(name in course.measured for course in courses):
+            tables[name] = within([course.measured[name] for course in courses])
+    values = {
+        name: np.take_along_axis(table, chosen[:, None], axis=1)[:, 0]
+        for name, table in tables.items()
+    }
     return ComputeOptimum(tuple(courses), seeds, loss, grid, chosen, values)
