@@ -194,6 +194,7 @@ def test_terms_add_up_to_the_value(name):
 
 
 @pytest.mark.parametrize(("name", "depth"), at_each_depth(CLAIMS))
+@pytest.mark.thorough
 def test_more_points_with_the_same_statistics_never_loosen_a_bound(name, depth):
     bound, observed = BOUNDS.factory(name), example(depth)
     values = [bound(enlarged(observed, times)).value for times in (1, 2, 8)]
@@ -222,6 +223,7 @@ def test_bounds_are_not_below_the_error_they_start_from(name, depth):
 
 
 @pytest.mark.parametrize(("name", "depth"), at_each_depth(NAMES))
+@pytest.mark.thorough
 def test_the_order_of_hidden_units_does_not_matter(name, depth):
     bound, observed = BOUNDS.factory(name), example(depth)
     assert "permutation" in bound.invariant
@@ -231,6 +233,7 @@ def test_the_order_of_hidden_units_does_not_matter(name, depth):
 
 
 @pytest.mark.parametrize(("name", "depth"), at_each_depth(NAMES))
+@pytest.mark.thorough
 def test_relu_rescaling_leaves_what_is_declared_invariant(name, depth):
     bound, observed = BOUNDS.factory(name), example(depth)
     if name in ("frobenius-product", "spectral-product", "inverse-margin"):  # biases: elsewhere

@@ -28,6 +28,8 @@ from simbias.training.jobs import Job
 from simbias.training.stop import End
 from simbias.validation import control
 
+pytestmark = pytest.mark.thorough
+
 PAC_BAYES = ("pac-bayes-kl", "pac-bayes-disintegrated")
 FEW = ("clopper-pearson", "vc-relative", "compression", *PAC_BAYES, "stability", "l2-norm")
 POINTS = 20_000

@@ -170,6 +170,7 @@ def supersample(cell, seed):
     return np.stack([x[:n], x[n:]], axis=1), np.stack([y[:n], y[n:]], axis=1)
 
 
+@pytest.mark.thorough
 def test_a_network_is_trained_on_the_masked_half_of_its_supersample(small, masked):
     x, y = supersample(small, 0)
     np.testing.assert_array_equal(masked.y, y)

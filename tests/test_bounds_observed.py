@@ -122,6 +122,7 @@ DIRECT = [
 
 
 @pytest.mark.parametrize("bounds", (DIRECT, pytest.param(None, marks=pytest.mark.slow)))
+@pytest.mark.thorough
 def test_no_bound_is_violated_by_the_explicit_networks(bounds, monkeypatch):
     monkeypatch.setattr(posterior, "STEPS", 100)
     monkeypatch.setattr(posterior, "PRIOR_STEPS", 100)

@@ -70,6 +70,7 @@ def interpolating(honest):
 
 
 @pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.thorough
 def test_errors_are_those_of_weights_drawn_in_full(prior):
     law = posterior.posterior(usual(), prior)
     source = np.random.default_rng(3)

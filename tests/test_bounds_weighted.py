@@ -102,6 +102,7 @@ def test_a_classifier_at_chance_is_never_certified_below_it_more_often_than_delt
     assert stats.binomtest(below, 3 * len(sets), 0.2, alternative="greater").pvalue > 0.01
 
 
+@pytest.mark.thorough
 def test_the_explicit_networks_are_certified_at_what_their_rules_lose():
     cell = simbias.training.Cell(TASK, simbias.MLP(100, 1), simbias.sgd(), n_train=500)
     shift, risks = "margin", {"achievable": 0.0, "simple": 0.5}

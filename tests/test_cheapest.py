@@ -167,6 +167,7 @@ SEARCHED = [
 
 
 @pytest.mark.parametrize("norm", SEARCHED)
+@pytest.mark.thorough
 def test_what_is_found_has_risk_0_the_margin_and_no_more_norm_than_the_start(norm, small):
     cheap = cheapest(small, norm, margin=2.0)
     assert validate(cheap, n_certify=20_000).risk.value[0] == 0

@@ -68,6 +68,7 @@ def noisy(law, confidence=0.999):
         (replace(BET, op=">="), Proportions("skewed", 1 / 3), 40, (0.5, 0.3, 0.15)),
     ),
 )
+@pytest.mark.thorough
 def test_false_verdicts_stay_under_alpha_below_at_and_above_the_threshold(
     criterion, law, units, truths
 ):

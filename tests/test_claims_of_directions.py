@@ -37,6 +37,7 @@ def test_doses_are_those_of_the_coordinate_for_a_line_and_not_for_slabs(subjects
     assert (agreement["simple"].low > 0.97).all() and (agreement["achievable"].high < 0.9).all()
 
 
+@pytest.mark.thorough
 def test_what_is_decoded_is_beyond_a_random_network_where_slabs_are_read(subjects):
     beyond = {
         rule: declared()["decoded_beyond"].compute(subject, "label", "linear", "last")
@@ -46,6 +47,7 @@ def test_what_is_decoded_is_beyond_a_random_network_where_slabs_are_read(subject
 
 
 @pytest.mark.parametrize("probe", ["linear", pytest.param("shallow", marks=pytest.mark.slow)])
+@pytest.mark.thorough
 def test_slabs_are_decoded_from_what_reads_them_and_not_from_a_line(subjects, probe):
     """The coordinate that the explicit network reads, beyond what a random layer keeps of it."""
     beyond = {

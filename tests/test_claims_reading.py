@@ -591,6 +591,7 @@ def test_every_builtin_claim_is_found_by_its_id_and_the_nearest_are_offered(read
         get("conclusio-2")
 
 
+@pytest.mark.thorough
 def test_claims_about_a_library_that_is_missing_are_left_out_and_the_others_stay(monkeypatch):
     pytest.importorskip("sklearn")
     whole = set(builtin())

@@ -157,6 +157,7 @@ def looked_up(monkeypatch):
 # -- list and check ---------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_claims_are_listed_with_what_they_say():
     code, out, err = call("claims")
     assert (code, err) == (0, "")
@@ -427,6 +428,7 @@ def test_an_interrupted_measurement_goes_on_where_it_was(whole, again, copied, a
     assert trained == [] and len(measured) == len(set(measured)) == 6 + 6 + 12
 
 
+@pytest.mark.thorough
 def test_a_changed_claim_starts_over_on_fresh_seeds(whole, copied, file, tmp_path, asked):
     changed = tmp_path / "changed.toml"
     changed.write_text(
@@ -560,6 +562,7 @@ def test_a_changed_claim_that_becomes_inapplicable_keeps_no_old_evidence(copied,
         *(pytest.param(x, marks=pytest.mark.slow) for x in ("said", "measured")),
     ],
 )
+@pytest.mark.thorough
 def test_a_full_disk_is_one_line_and_the_same_call_goes_on(
     whole, again, copied, monkeypatch, folder
 ):
@@ -610,6 +613,7 @@ def test_networks_that_diverge_are_evidence_and_the_exit_code_says_so(tmp_path, 
     assert all("training failed" in row["missing"] for row in evidence)
 
 
+@pytest.mark.thorough
 def test_networks_whose_training_failed_are_trained_by_the_next_run(
     whole, again, tmp_path, monkeypatch
 ):

@@ -87,6 +87,7 @@ def test_status_table_query_and_export_read_the_run(directory):
             assert handle.read(len(head)).decode() == head
 
 
+@pytest.mark.thorough
 def test_plot_writes_every_kind_with_its_data(directory):
     code, out, err = call("plot", directory)
     assert (code, err) == (0, "")  # nothing of figures that it cannot be of
@@ -106,6 +107,7 @@ def test_plot_writes_every_kind_with_its_data(directory):
         assert (code, out, err.count("\n")) == (2, "", 1) and f"{directory}, which has no" in err
 
 
+@pytest.mark.thorough
 def test_a_figure_of_another_package_that_is_at_fault_is_left_out_alone(directory, monkeypatch):
     entries = {"lost": Entry("no_such_module:lost", "")}
     monkeypatch.setitem(FIGURES.__dict__, "_installed", entries)

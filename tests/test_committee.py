@@ -49,6 +49,7 @@ def test_layers_compute_what_it_computes():
     np.testing.assert_allclose(net.apply(params, x), scores, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_the_ratio_of_weights_is_read_from_its_first_layer():
     task = simbias.tasks.get("lsn", dim=4)
     stack = train(

@@ -123,6 +123,7 @@ def test_rows_of_an_ended_group_become_one_file(tmp_path):
     assert len(settled(tmp_path)) == 2 and len(raw(tmp_path)) == 4
 
 
+@pytest.mark.thorough
 def test_a_process_killed_at_any_moment_loses_doubles_and_changes_nothing(tmp_path, killed):
     rows = opened(tmp_path / "before")
     put(rows, "settled", 0.1)

@@ -60,6 +60,7 @@ def test_cells_that_differ_in_more_than_the_network_are_apart():
         simbias.plots.compute([])
 
 
+@pytest.mark.thorough
 def test_a_run_counts_what_updates_cost_and_keeps_a_network_that_has_ended(tmp_path):
     stop = simbias.Stop(train_accuracy=0.8, max_updates=150, check_every=50)
     method = simbias.methods.sam()

@@ -23,6 +23,7 @@ def test_steering_the_network_of_one_line_is_what_changing_its_coordinate_is(tra
         assert (effect.agreed.low > 0.99).all()
 
 
+@pytest.mark.thorough
 def test_a_layer_of_the_line_alone_tells_nothing_within_the_margin_and_of_the_slabs_all(trained):
     """The control of both signs: networks whose hidden units are known."""
     rules = {
@@ -41,6 +42,7 @@ def test_a_layer_of_the_line_alone_tells_nothing_within_the_margin_and_of_the_sl
     assert (everywhere.accuracy.low > 0.9).all()
 
 
+@pytest.mark.thorough
 def test_the_slab_of_a_coordinate_that_a_network_does_not_read_is_lost_in_its_layer(trained):
     """A random layer keeps the coordinate; of label 0 the middle slab has half the mass."""
     stack = simbias.validation.control(trained.cell, "achievable", seeds=2)

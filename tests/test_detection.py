@@ -57,6 +57,7 @@ def test_density_in_one_point_is_seen_by_its_largest_ratio():
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("conflict=0.3", "slab-masses=2")),
     ],
 )
+@pytest.mark.thorough
 def test_the_test_has_its_size_on_average_over_critical_values(shift, level):
     sets, seeds = 39, 400
     task = tasks.get("noisy-lms-7", dim=2)

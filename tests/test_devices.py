@@ -54,6 +54,7 @@ def cold(tmp_path_factory):
     return drawn(XDG_CACHE_HOME=str(home)), home
 
 
+@pytest.mark.thorough
 def test_a_second_process_finds_the_programs_compiled_unless_they_are_spoilt(cold):
     first, home = cold
     kept = [path.name for path in home.glob("simbias/compiled/*/*-cache")]

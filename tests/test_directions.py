@@ -340,6 +340,7 @@ def test_fits_and_measurements_have_points_of_their_own(two_layers):
 # as classifiers
 
 
+@pytest.mark.thorough
 def test_edited_networks_are_measured_drawn_and_certified_as_any_classifier(trained):
     fitted = directions.find(trained)
     nothing = directions.intervene(trained, directions.add(fitted, dose=0.0))

@@ -14,6 +14,8 @@ from simbias.registry import FIGURES
 from simbias.results import Store
 from simbias.training.stack import checkpoints
 
+pytestmark = pytest.mark.thorough
+
 OF = """experiment = "directions", task = { name = "noisy-lms-5", dim = 4 }, \
 network = { name = "mlp", width = 8 }"""
 SUITE = """

@@ -36,6 +36,7 @@ def test_what_held_out_points_cannot_be_asked_is_refused_in_one_line(call, messa
         parse("q", call, quantities=declared())
 
 
+@pytest.mark.thorough
 def test_quantities_are_what_the_certificates_say(trained):
     asked = dict(held_out=500, noise=0.1, **EFFORT)
     answering = bounds.selective(trained, 0.2, **asked)

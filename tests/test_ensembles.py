@@ -37,6 +37,7 @@ def only(params, i):
 
 
 @pytest.mark.parametrize("i", (0, 1))
+@pytest.mark.thorough
 def test_a_member_is_the_network_that_is_trained_alone_from_its_start(pair, i):
     start = train(TASK, simbias.MLP(8), SGD, n_train=1000, stop=STOP, n_select=200)
     alone = train_from(replace(start, params=only(pair.initial, i)), n_select=200)

@@ -49,11 +49,12 @@ def _named():
         yield f"simbias.{place}", name
 
 
-# whose example takes more than three seconds of a processor, most of it to compile
+# whose example takes more than some two seconds of a processor, most of it to compile
 LONG = (
-    "bounds.Certifying", "bounds.cheapest", "bounds.coin_flip_errors", "bounds.replaced_points",
-    "pages.page", "plots.threshold", "results.noisy_cells", "validation.Visibility",
-    "validation.forgetting_auc", "validation.measure_personas",
+    "bounds.Certifying", "bounds.certifying", "bounds.cheapest", "bounds.coin_flip_errors",
+    "bounds.replaced_points", "pages.page", "plots.threshold", "results.compute_optima",
+    "results.noisy_cells", "validation.Visibility", "validation.forgetting_auc",
+    "validation.forgetting_times", "validation.measure_personas", "validation.measure_visibility",
 )  # fmt: skip
 
 
@@ -69,7 +70,7 @@ def _public():
         pytest.param(
             thing,
             id=name,
-            marks=[pytest.mark.slow] if name.removeprefix("simbias.") in LONG else [],
+            marks=[pytest.mark.thorough] if name.removeprefix("simbias.") in LONG else [],
         )
         for thing, name in by_thing.items()
     ]

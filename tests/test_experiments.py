@@ -192,6 +192,7 @@ def installed(tmp_path_factory):
     return folder, begin
 
 
+@pytest.mark.thorough
 def test_a_kind_of_another_package_is_run_killed_resumed_and_read(installed):
     folder, begin = installed
     line = ["run", "tosses.toml", "--preset", "only", "--out", "run", "--cores", "1"]
@@ -372,6 +373,7 @@ def test_a_seed_to_which_a_library_cannot_be_fitted_does_not_stop_the_others(mon
     assert learned.join([fitted[Replica(cell, 2)], fitted[Replica(cell, 1)]]).seeds == (2, 1)
 
 
+@pytest.mark.thorough
 def test_held_out_certificates_of_a_run_of_forests_are_kept(forests, capsys):
     store, _ = forests
     line = ["bounds", str(store.directory), "--n-certify", "2000", "--cell", "noisy-lms-7/r"]
@@ -454,6 +456,7 @@ def claimed(tmp_path):
     return write
 
 
+@pytest.mark.thorough
 def test_a_claim_about_forests_is_judged_in_memory_and_in_a_directory(
     claimed, tmp_path, capsys, monkeypatch
 ):

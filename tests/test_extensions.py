@@ -31,6 +31,8 @@ ADDED = {  # names by kind
 LINES = """
 import contextlib, io, json, sys
 from simbias.cli import main
+
+pytestmark = pytest.mark.thorough
 found = []
 for line in json.loads(sys.argv[1]):
     out = io.StringIO()

@@ -49,6 +49,7 @@ NOW = {  # the ends of either scale; each compiles programs of its own, so the o
     "name, extreme",
     [case if case in NOW else pytest.param(*case, marks=pytest.mark.slow) for case in CASES],
 )
+@pytest.mark.thorough
 def test_every_setting_that_is_accepted_can_be_measured_and_drawn(name, extreme, monkeypatch):
     monkeypatch.setattr(vicinity, "_MOST", 2**16)
     stack = stack_of(name, extreme)

@@ -4,6 +4,8 @@ import re
 import tarfile
 from pathlib import Path
 
+import pytest
+
 FOLDER = Path(__file__).parent.parent / "figures"
 LEARNERS = ("networks", "solutions", "estimators", "generations", "directions")
 RECORDED = sorted((FOLDER / "recorded").glob("*.tar.xz"))
@@ -46,6 +48,7 @@ def test_every_figure_is_named_with_its_suite_and_every_name_is_a_figure():
     assert named == {path.name for path in FOLDER.glob("*.png")}
 
 
+@pytest.mark.thorough
 def test_recorded_rows_say_how_they_were_made(tmp_path):
     from simbias.results import Store
 

@@ -54,6 +54,7 @@ def test_a_course_from_check_to_check_is_one_training(noisy):
         assert all(jax.tree.leaves(same)) and last[job].state.end == End.BUDGET
 
 
+@pytest.mark.thorough
 def test_what_is_not_answered_at_the_end_was_forgotten_and_what_comes_back_was_not(noisy):
     times = forgetting_times(noisy)
     assert set(np.unique(times)) <= {0, 100, 200, NEVER}

@@ -38,6 +38,7 @@ def test_two_points_at_a_right_angle_by_hand():
     "initialisation",
     ("uniform", *(pytest.param(n, marks=pytest.mark.slow) for n in ("kaiming", "xavier"))),
 )
+@pytest.mark.thorough
 def test_the_kernels_are_those_of_wide_networks(initialisation):
     network = simbias.MLP(400, 2, initialisation=initialisation, scale=1.5)
     sizes, count = network.sizes(4), 200

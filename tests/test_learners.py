@@ -236,6 +236,7 @@ def test_a_task_without_a_simple_set_has_no_points_with_it_randomised():
         Cell(tasks.get("ms-7"), simbias.MLP(4, 1), witness(uses={"unlabelled"}), n_train=999)
 
 
+@pytest.mark.thorough
 def test_what_is_measured_and_kept_is_the_average_where_a_method_has_one():
     method = simbias.methods.ema(decay=0.9)
     cell = Cell(TASK, simbias.MLP(16, 1), method, n_train=400, batch=32, stop=SHORT)
@@ -283,6 +284,7 @@ def test_settings_are_numbers_or_declared_static():
         method_of({"kind": 1}, {"kinds"})
 
 
+@pytest.mark.thorough
 def test_a_loss_of_another_name_is_another_cell_and_is_minimised():
     cells = [
         Cell(TASK, simbias.MLP(4, 1), simbias.sgd(), 100, batch=10, **more)

@@ -505,6 +505,7 @@ def test_the_interval_of_a_threshold_is_as_wide_as_the_grid_and_as_the_seeds_dif
         critic_threshold([0.1, 0.2], np.array([[0.9, 0.1]]))
 
 
+@pytest.mark.thorough
 def test_expectation_and_maximisation_find_two_blobs_and_their_likelihood():
     generator = GENERATORS["mixture"]({"separation": 4.0}, {})
     points = generator.real(seed_key(3), 2000)
@@ -539,6 +540,7 @@ lineages = 20
 """
 
 
+@pytest.mark.thorough
 def test_a_run_draws_the_figures_of_its_lineages_and_its_table_is_of_lineages(tmp_path, capsys):
     path, out = tmp_path / "critics.toml", tmp_path / "run"
     path.write_text(SUITE)

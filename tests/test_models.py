@@ -147,6 +147,7 @@ def test_a_stack_was_trained_on_the_data_sets_that_anyone_is_given(trained):
 # stacks
 
 
+@pytest.mark.thorough
 def test_a_member_that_answers_for_itself_meets_the_points_of_the_compiled_program(trained):
     own = panel(trained)
     asked = [lambda x, member=member: member.scores(x) for member in own.members]
@@ -222,6 +223,7 @@ def test_three_classes_of_points_of_ones_own_are_told_by_any_learner():
 # copies
 
 
+@pytest.mark.thorough
 def test_an_ensemble_asks_each_network_in_its_own_frame(trained):
     votes = ensemble(trained, seed=2)
     report, alone = (validate(data_set, n_certify=N) for data_set in (votes, trained))
@@ -248,6 +250,7 @@ def test_a_quantised_copy_of_many_bits_is_the_network_and_one_of_few_is_not(trai
     assert len(np.unique(values)) == 4
 
 
+@pytest.mark.thorough
 def test_activations_that_are_cut_leave_the_last_bias(trained):
     cut = edited(trained, lambda h: 0 * h)
     last = [member.params["layers"][1]["bias"] for member in cut.members]

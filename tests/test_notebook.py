@@ -18,6 +18,7 @@ def stack():
     return simbias.train(CELL.task, CELL.network, CELL.method, seeds=2, **OPTIONS)
 
 
+@pytest.mark.thorough
 def test_stack_and_report_are_short_in_a_line_and_a_row_a_seed_in_html(stack):
     assert repr(stack) == f"Stack({CELL.name}, 2 networks)"
     assert stack._repr_html_().count("<tr>") == 3

@@ -151,6 +151,7 @@ class Stopping:
     "name",
     [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CELLS],
 )
+@pytest.mark.thorough
 def test_a_guest_is_trained_measured_stopped_resumed_drawn_and_bounded(
     name, house, tmp_path, capsys
 ):

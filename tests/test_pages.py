@@ -202,6 +202,7 @@ def test_an_svg_of_a_page_has_no_styles_and_names_of_its_own():
     assert 'font-style="italic"' in svg and 'font-size="6.5px"' in svg and "&lt;b&gt;" in svg
 
 
+@pytest.mark.thorough
 def test_the_command_writes_the_page_or_says_in_one_line_why_not(written, two, tmp_path):
     first = two[0]
     assert "Side by side" in written and str(first.parent) not in written

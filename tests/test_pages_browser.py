@@ -21,6 +21,8 @@ import simbias
 from simbias.pages import page
 from simbias.validation.planes import ZONES
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 AXE = ROOT / ".venv" / "axe-core" / "package" / "axe.min.js"  # where .ci/browser puts it

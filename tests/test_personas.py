@@ -113,6 +113,7 @@ def trained():
     return simbias.train(task, simbias.MLP(8), simbias.sgd(), n_train=1000, seeds=2, stop=stop)
 
 
+@pytest.mark.thorough
 def test_by_zone_the_law_is_the_good_one_where_it_is_ahead_and_others_where_it_is_outvoted(trained):
     greedy, sampled = (
         simbias.validation.measure_personas(trained, how, n_certify=ROWS)

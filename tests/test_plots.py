@@ -173,6 +173,7 @@ def test_any_callable_can_be_drawn_on_given_axes():
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf"])
+@pytest.mark.thorough
 def test_two_saves_give_the_same_bytes(suffix, tmp_path):
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()

@@ -211,6 +211,7 @@ def crowded():
     ]
 
 
+@pytest.mark.thorough
 def test_no_text_leaves_the_page_or_meets_another_with_80_claims_of_long_names():
     figure = claims(crowded()).plot().figure_
     figure.draw_without_rendering()

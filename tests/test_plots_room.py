@@ -36,6 +36,7 @@ def test_a_figure_of_its_own_holds_all_that_is_drawn(kind):
     "layout", (None, "constrained", pytest.param("tight", marks=pytest.mark.slow))
 )
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.thorough
 def test_a_legend_below_the_users_axes_is_inside_the_figure(kind, layout):
     figure = Figure(layout=layout)
     KINDS[kind]().plot(figure.subplots(*GRIDS.get(kind, (1, 1))))
@@ -47,6 +48,7 @@ def test_a_legend_below_the_users_axes_is_inside_the_figure(kind, layout):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "claims"])
+@pytest.mark.thorough
 def test_titles_and_labels_on_the_users_axes_are_inside_the_figure_too(kind):
     figure = Figure(figsize=(9, 7))
     KINDS[kind]().plot(figure.subplots(*GRIDS.get(kind, (1, 1))))

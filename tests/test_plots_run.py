@@ -83,6 +83,7 @@ def ids_of(chosen):
     return "ids", Ids([name for (name,) in rows])
 
 
+@pytest.mark.thorough
 def test_a_line_of_the_registry_adds_a_figure(judged, monkeypatch, capsys):
     monkeypatch.setitem(FIGURES._builtin, "ids", Entry(f"{__name__}:ids_of", "which claims"))
     assert main(["list", "figures"]) == 0

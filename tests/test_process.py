@@ -69,6 +69,7 @@ def test_nothing_is_printed_into_a_file_opened_in_place_of_a_closed_stream(tmp_p
 @pytest.mark.parametrize(
     "closed", ["<&- >&- 2>&-", *(pytest.param(x, marks=pytest.mark.slow) for x in (">&-", "2>&-"))]
 )
+@pytest.mark.thorough
 def test_closed_streams_are_no_failure(directory, closed):
     done = shell(f"simbias query {directory} 'select 1' {closed} && simbias --help {closed}")
     assert done.returncode == 0 and not done.stderr
@@ -81,6 +82,7 @@ def test_closed_streams_are_no_failure(directory, closed):
         pytest.param({"PYTHONIOENCODING": "ascii"}, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.thorough
 def test_signs_that_the_output_lacks_are_spelled(directory, environment):
     text = "'0.5 ' || chr(177) || '0.1 ' || chr(8230) || chr(128512)"
     done = shell(f'simbias query {directory} "select {text} as é"', **environment)
@@ -104,6 +106,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure(directory):
         assert done.stdout.splitlines()[-1] == "0" and not done.stderr
 
 
+@pytest.mark.thorough
 def test_a_full_device_is_one_line(directory):
     for verb in ("list", f"query {directory} 'from range(20000)'"):
         done = shell(f"simbias {verb} > /dev/full")

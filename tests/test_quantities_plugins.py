@@ -146,6 +146,7 @@ def installed(folder):
     return json.loads(done.stdout) | {"warned": done.stderr}
 
 
+@pytest.mark.thorough
 def test_its_columns_stand_after_the_known_ones_and_before_the_settings(installed):
     known = [column.name for column in NETWORKS]
     place = known.index("n_certify")

@@ -266,6 +266,7 @@ def changed(store, job):
     return path
 
 
+@pytest.mark.thorough
 def test_damaged_files_are_named_set_aside_and_computed_again(whole, plan, tmp_path):
     store, _ = run(plan, tmp_path / "run")
     changed(store, plan.replicas[0])
@@ -348,6 +349,7 @@ NAMES = ("lr[0.1]*?", "-d", 'it\'s {100}% "odd"\n ü𝛼', "~", "a\\[b]")
 @pytest.mark.parametrize(
     "name", [*NAMES[:3], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[3:])]
 )
+@pytest.mark.thorough
 def test_every_command_takes_a_directory_of_any_name(whole, plan, tmp_path, monkeypatch, name):
     for sibling in ("lr0x", "a", "home", "d"):  # what the names match as patterns
         shutil.copytree(whole[0].directory, tmp_path / sibling)
@@ -379,6 +381,7 @@ def test_a_run_keeps_what_another_version_wrote_into_its_configuration(whole, pl
     assert store.config()["of later"] == {"a": 1} and measured(store) == measured(whole[0])
 
 
+@pytest.mark.thorough
 def test_tampered_networks_are_named_set_aside_and_computed_again(whole, plan, tmp_path):
     """A changed risk, NaN in weights, another network's weights and a deleted trace."""
     shutil.copytree(whole[0].directory, tmp_path / "run")

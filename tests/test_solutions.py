@@ -15,6 +15,8 @@ from simbias.plots.run import Absent, Chosen, preference_of
 from simbias.results import Store
 from simbias.results.trained import learned, load
 
+pytestmark = pytest.mark.thorough
+
 SUITE = """
 name = "small"
 summary = "a network beside solutions"

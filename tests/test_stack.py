@@ -147,6 +147,7 @@ def test_one_device_gives_the_networks_of_two(cell, snapshots, one_device):
 
 
 @pytest.mark.parametrize("size", (pytest.param(2, marks=pytest.mark.slow), 3, 4))
+@pytest.mark.thorough
 def test_vectorised_stacks_give_the_networks_trained_one_a_core(size, cell, snapshots):
     jobs = list(snapshots)[:size]
     for job, snapshot in train_jobs(jobs, n_select=SELECT, vectorised=True).items():

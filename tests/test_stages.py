@@ -28,6 +28,7 @@ def test_goals_count_from_the_second_stage_on():
     assert stack.updates.tolist() == [200] and stack.outcome(0)[0] == "done"
 
 
+@pytest.mark.thorough
 def test_networks_side_by_side_enter_their_second_stage_as_if_alone():
     stop = replace(SHORT, max_updates=300)
     cells = [

@@ -450,7 +450,7 @@ json.dump(np.concatenate([np.ravel(leaf) for leaf in leaves]).tolist(), sys.stdo
 """
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_networks_are_those_that_a_process_trains_without_the_flags_of_the_tests(stack):
     flags = ("XLA_FLAGS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
     environment = {name: value for name, value in os.environ.items() if name not in flags}

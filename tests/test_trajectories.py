@@ -93,6 +93,7 @@ def test_learners_of_one_seed_meet_the_same_rows_in_the_same_order():
 
 
 @pytest.mark.parametrize("budget", (200, 1000))
+@pytest.mark.thorough
 def test_a_longer_budget_goes_on_from_a_shorter_one(longer, budget):
     shorter = train(Stop(max_updates=budget))
     checks = len(shorter.traces[0])
@@ -152,6 +153,7 @@ def test_a_second_stage_begins_at_its_update_whatever_the_checks_and_the_budget(
     assert not same(shorter, train(Stop(max_updates=200), method=sgd()), ("params",))
 
 
+@pytest.mark.thorough
 def test_a_schedule_over_the_budget_makes_trajectories_of_their_own():
     def step(hyper, params, state, batch):
         rate = 0.1 * (1 - batch.update / batch.budget)

@@ -153,6 +153,7 @@ estimator = { name = "decision-tree", max_features = 0.5 }
 """
 
 
+@pytest.mark.thorough
 def test_estimators_are_tuned_by_the_points_that_traces_are_evaluated_on(tmp_path):
     pytest.importorskip("sklearn")
     (tmp_path / "trees.toml").write_text(TREES)

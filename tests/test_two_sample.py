@@ -54,6 +54,7 @@ def test_its_size_over_many_repetitions_is_that_of_a_fair_coin(shift, labelled):
     assert exact <= 0.05 and size.low <= exact <= size.high
 
 
+@pytest.mark.thorough
 def test_a_large_shift_is_detected_and_a_detector_is_below_the_likelihood_ratio():
     seen = classifier_test_power(TASK, "move=1", repetitions=8, **FEW)
     assert seen.value == 1

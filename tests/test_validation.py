@@ -170,6 +170,7 @@ def test_explicit_simple_network_scores_the_simple_risk_and_memorised_zero(name)
     check_simple(name, 100, 1)
 
 
+@pytest.mark.thorough
 def test_controls_hold_for_two_hidden_layers():
     check_achievable("noisy-lms-7", 100, 2)
     check_simple("noisy-lms-7", 100, 2)
@@ -357,6 +358,7 @@ def collect(stack, n):
     return counts, chunks
 
 
+@pytest.mark.thorough
 def test_a_certify_size_that_is_no_multiple_of_the_chunk_is_drawn_in_full():
     stack = control(cell_of("noisy-lms-7"), "simple", seeds=SEEDS)
     counts, chunks = collect(stack, 25_000)
