@@ -506,6 +506,13 @@ def test_populations_are_one_or_several_and_those_asked_about_are_kept(read, ref
     assert "populations: got {}" in refused(none.replace("[unit]", "[populations]\n[unit]"))
 
 
+def test_a_cell_is_read_once_a_file(read):
+    learned, stuck = read(TWO)[0].populations.values()
+    assert learned is stuck
+    other = TWO.replace("dim = 50", "dim = 20", 1)
+    assert [cell.task.dim for cell in read(other)[0].populations.values()] == [20, 50]
+
+
 def test_pairs_and_points_take_nothing_of_single_networks(refused):
     assert "it is of a network" in refused(changed("1 - seed", "risk - seed", PAIR))
     assert "it is of a network" in refused(changed('"dim"', '"train_accuracy"', PAIR))

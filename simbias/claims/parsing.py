@@ -27,11 +27,14 @@ _MOST_POINTS = 2**31 - 1
 _INFERENCE = {"test": str, "alpha": float, "units": int, "family": str, "correction": str}
 
 
-def claim_from(place: str, table: Settings) -> Claim:
-    """A claim from its table; the size of its family is still to be counted."""
+def claim_from(place: str, table: Settings, cells: dict[str, OwnCell] | None = None) -> Claim:
+    """A claim from its table; the size of its family is still to be counted.
+
+    Claims of a file ask about few cells: ``cells`` are those that were read, by their settings.
+    """
     check_keys(place, table, REQUIRED, OPTIONAL)
     _checked_name(f"{place}: id", table["id"])
-    populations = _populations(place, table)
+    populations = _populations(place, table, {} if cells is None else cells)
     unit = _unit(f"{place}: unit", table["unit"])
     definitions = table.get("definitions", {})
 
@@ -145,7 +148,7 @@ def _premise(place: str, table: Settings, read: Callable[[str, object], Expressi
     return Premise(expression, op, value, proportion)
 
 
-def _populations(place: str, table: Settings) -> dict[str, OwnCell]:
+def _populations(place: str, table: Settings, read: dict[str, OwnCell]) -> dict[str, OwnCell]:
     if ("population" in table) == ("populations" in table):
         present = [key for key in ("population", "populations") if key in table]
         raise fail(f"{place}: population", present, "one of population and populations")
@@ -159,7 +162,10 @@ def _populations(place: str, table: Settings) -> dict[str, OwnCell]:
             not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or keyword.iskeyword(name)
         ):
             raise fail(f"{place}: populations", name, "a name of letters, digits and _")
-        cells[name] = _cell(cell_place, settings)
+        written = repr(settings)  # in which 1, 1.0 and true differ
+        if written not in read:
+            read[written] = _cell(cell_place, settings)
+        cells[name] = read[written]
     return cells
 
 

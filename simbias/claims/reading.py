@@ -17,6 +17,7 @@ from simbias._registry import resource
 from simbias.claims.claim import Claim
 from simbias.claims.inference import fewest
 from simbias.claims.parsing import claim_from
+from simbias.experiments.experiment import OwnCell
 from simbias.registry import CLAIMS
 
 
@@ -105,7 +106,8 @@ def load(source: str | Traversable) -> list[Claim]:
     file = Path(source) if isinstance(source, str) else source
     if not isinstance(file, Traversable) or not file.name.endswith(".toml"):
         raise fail("source", source, "a path ending in .toml")
-    return in_families([(place, claim_from(place, table)) for place, table in tables(file)])
+    cells: dict[str, OwnCell] = {}
+    return in_families([(place, claim_from(place, table, cells)) for place, table in tables(file)])
 
 
 def in_families(placed: Sequence[tuple[str, Claim]]) -> list[Claim]:
