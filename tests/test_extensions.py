@@ -15,6 +15,8 @@ import pytest
 import simbias
 from simbias.registry import CLAIMS, REGISTRIES
 
+pytestmark = pytest.mark.thorough
+
 HOME = Path(__file__).parent.parent
 SHOWN = re.findall(
     r"^`([\w./]+)`[^\n]*:\n```\w+\n(.*?)^```$",
@@ -31,8 +33,6 @@ ADDED = {  # names by kind
 LINES = """
 import contextlib, io, json, sys
 from simbias.cli import main
-
-pytestmark = pytest.mark.thorough
 found = []
 for line in json.loads(sys.argv[1]):
     out = io.StringIO()
@@ -163,7 +163,8 @@ def test_each_keeps_what_everything_registered_promises(site):
             "bounds_contract", "claims_inference", "experiments", "suites", "cli", "claims_reading",
         )
     ]  # fmt: skip
-    told = call(site, "-m", "pytest", "-v", "-p", "no:cacheprovider", "-k", words, *files)
+    options = ["-v", "-p", "no:cacheprovider", "-m", "not slow", "-k", words]
+    told = call(site, "-m", "pytest", *options, *files)
     for kind in set(ADDED) - {"figures", "claims"}:  # which tests hold all together
         for name in ADDED[kind]:
             assert re.search(rf"\[{name}(-[^ ]*)?\] PASSED", told), f"{kind}: {name}"

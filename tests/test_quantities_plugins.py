@@ -13,6 +13,8 @@ from simbias.results import Store
 from simbias.training import Cell
 from simbias.training.jobs import Job
 
+pytestmark = pytest.mark.thorough
+
 ENTRIES = """
 [simbias.quantities]
 doubled = mine:doubled
@@ -146,7 +148,6 @@ def installed(folder):
     return json.loads(done.stdout) | {"warned": done.stderr}
 
 
-@pytest.mark.thorough
 def test_its_columns_stand_after_the_known_ones_and_before_the_settings(installed):
     known = [column.name for column in NETWORKS]
     place = known.index("n_certify")
