@@ -130,7 +130,8 @@ def main() -> int:
             f for pattern in ROOMS[options.room] for f in sorted(glob.glob(pattern))
         )
         text = {file: Path(file).read_text() for file in sorted(glob.glob("tests/test_*.py"))}
-        pytest = [sys.executable, "-m", "pytest", "-xq", "-p", "mutants", "-p", "no:cacheprovider"]
+        words = ["-xq", "-m", "not slow", "-p", "mutants", "-p", "no:cacheprovider"]
+        pytest = [sys.executable, "-m", "pytest", *words]
 
         def command(module: Path | None = None) -> str:
             """The room's tests; before them those called after a module, and those that name it."""
