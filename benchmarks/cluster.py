@@ -1,19 +1,25 @@
 """Many small networks through executors: throughput by workers, and what a work unit costs.
 
-    python benchmarks/cluster.py                                     # 512 networks
-    python benchmarks/cluster.py --networks 100000 --where local:2   # as many as a phase diagram
+    python benchmarks/cluster.py                         # 192 networks through each executor
+    python benchmarks/cluster.py --networks 2000 --where local:2 --no-units
 
 Every executor computes the same networks into a directory of its own, in one run of this script,
-in process first. Before the clock starts each worker has compiled the program, in units of which
-the seeds are not counted. What a unit costs is the time of one worker beyond that of this process,
-where a unit holds a single network.
+in process first, which is repeated at the end to show by how much the machine changed meanwhile.
+Before the clock starts each worker has compiled its programs, in units of which the seeds are not
+counted. Each line is wall time, and processor time of the launcher and all of its workers.
+
+What a unit costs is the processor time of launcher and worker where a unit holds one network, less
+that where it holds 16, for each unit more: reading it, its lease, the start of training, looking at
+the directory again.
 """
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import simbias
 from simbias import suites
@@ -30,18 +36,32 @@ summary = "small networks"
 source = "none"
 
 [tasks.noisy-lms-5]
-n_train = 1000
-method = { name = "sgd" }
+n_train = {n_train}
+method = {{ name = "sgd" }}
 
 [presets.full]
 summary = "one size"
 seeds = 1
-n_certify = 5000
-stop = { max_updates = 200 }
-cells = [{ task = { name = "noisy-lms-5", dim = 4 }, network = { name = "mlp", width = 8 } }]
+n_certify = {n_certify}
+stop = {{ max_updates = {updates} }}
+cells = [{{ task = {{ name = "noisy-lms-5", dim = 4 }}, network = {{ name = "mlp", width = 8 }} }}]
 """
-WARM = 16  # networks computed before the clock starts
+TOGETHER = 16  # networks of a unit
+WARM = (16, 16 + 4 * TOGETHER)  # networks computed before the clock starts: a unit each, then more
+HERE = "in process"
 WHERE = ["processes:1", "processes:2", "processes:4", "local:1", "local:2", "local:4"]
+
+
+class Cost(NamedTuple):
+    """What a run took.
+
+    Attributes:
+        wall: seconds.
+        processor: seconds of the launcher and its workers.
+    """
+
+    wall: float
+    processor: float
 
 
 class Silent:
@@ -54,23 +74,39 @@ class Silent:
 def main() -> None:
     """Print a line for each executor."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--networks", type=int, default=512)
-    parser.add_argument("--where", nargs="+", default=WHERE)
+    parser.add_argument("--networks", type=int, default=192)
+    parser.add_argument("--where", nargs="*", default=WHERE)
+    parser.add_argument("--n-train", type=int, default=1000)
+    parser.add_argument("--n-certify", type=int, default=5000)
+    parser.add_argument("--updates", type=int, default=200)
+    parser.add_argument("--units", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     simbias.configure(1)
     with tempfile.TemporaryDirectory() as folder:
         suite = Path(folder, "small.toml")
-        suite.write_text(SUITE)
-        plans = [plan_of(suite, WARM), plan_of(suite, WARM + options.networks)]
-        here = in_process(plans, Path(folder, "here"))
-        say("in process", options.networks, here)
+        sizes = {name: vars(options)[name] for name in ("n_train", "n_certify", "updates")}
+        suite.write_text(SUITE.format(**sizes))
+        plans = [plan_of(suite, seeds) for seeds in (*WARM, WARM[-1] + options.networks)]
+
+        def measure(where: str, together: int, name: str) -> Cost:
+            if where == HERE:
+                cost = in_process(plans, Path(folder, name))
+            else:
+                cost = elsewhere(plans, Path(folder, name), where, together)
+            say(name, options.networks, cost)
+            return cost
+
+        measure(HERE, TOGETHER, HERE)
         for where in options.where:
-            say(where, options.networks, elsewhere(plans, Path(folder, where), where))
-        work_units._MOST = 1
-        single = elsewhere(plans, Path(folder, "single"), "processes:1")
-        say("processes:1, a network a unit", options.networks, single)
-        cost = (single - here) / options.networks
-        print(f"a unit costs {1000 * cost:.1f} ms of one worker beyond the work itself")
+            measure(where, TOGETHER, where)
+        for where in ("processes:1", "local:1") if options.units else ():
+            whole = measure(where, TOGETHER, f"{where}, {TOGETHER} a unit")
+            single = measure(where, 1, f"{where}, 1 a unit")
+            more = options.networks * (1 - 1 / TOGETHER)
+            cost = (single.processor - whole.processor) / more
+            print(f"{where}: a unit costs {1000 * cost:.0f} ms of processor time", flush=True)
+        if options.where or options.units:
+            measure(HERE, TOGETHER, f"{HERE} again")
 
 
 def plan_of(suite: Path, seeds: int) -> Plan:
@@ -85,16 +121,16 @@ def begun(plan: Plan, directory: Path) -> Store:
     return store
 
 
-def in_process(plans: list[Plan], directory: Path) -> float:
-    """Seconds of a run in this process."""
+def in_process(plans: list[Plan], directory: Path) -> Cost:
+    """A run in this process."""
     for plan in plans:
-        clock = time.perf_counter()
+        wall, processor = time.perf_counter(), time.process_time()
         execute(plan, begun(plan, directory), Silent())
-    return time.perf_counter() - clock
+    return Cost(time.perf_counter() - wall, time.process_time() - processor)
 
 
-def elsewhere(plans: list[Plan], directory: Path, where: str) -> float:
-    """Seconds of a run by the workers of one executor, which have begun before."""
+def elsewhere(plans: list[Plan], directory: Path, where: str, together: int) -> Cost:
+    """A run by the workers of one executor, which have begun before."""
     with open_workers(where, directory) as workers:
 
         class Same:
@@ -106,17 +142,38 @@ def elsewhere(plans: list[Plan], directory: Path, where: str) -> float:
             def __exit__(self, *_: object) -> None:
                 pass
 
-        most, work_units._MOST = work_units._MOST, 1  # so that every worker has some of the first
-        for plan in plans:
-            clock = time.perf_counter()
+        for place, plan in enumerate(plans):
+            work_units._MOST = together if place else 1  # of the first, every worker has some
+            used = {pid: seconds(pid) for pid in family(os.getpid())}
+            wall = time.perf_counter()
             dispatch(plan, begun(plan, directory), Silent(), Same)
-            work_units._MOST = most
-    return time.perf_counter() - clock
+        wall = time.perf_counter() - wall
+        processor = sum(seconds(pid) - used.get(pid, 0.0) for pid in family(os.getpid()))
+    return Cost(wall, processor)
 
 
-def say(where: str, networks: int, seconds: float) -> None:
+def family(pid: int) -> list[int]:
+    """A process and all that it has begun."""
+    pids = [pid]
+    for task in Path(f"/proc/{pid}/task").iterdir():  # each thread has children of its own
+        for child in (task / "children").read_text().split():
+            pids += family(int(child))
+    return pids
+
+
+def seconds(pid: int) -> float:
+    """Processor time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def say(name: str, networks: int, cost: Cost) -> None:
     """Print the throughput of an executor."""
-    print(f"{where:<30} {seconds:7.1f} s  {networks / seconds:8.1f} networks/s", flush=True)
+    print(
+        f"{name:<26} {cost.wall:6.1f} s  {networks / cost.wall:6.1f} networks/s"
+        f"  {1000 * cost.processor / networks:6.1f} ms of processor time a network",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

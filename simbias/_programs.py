@@ -6,14 +6,13 @@ such entries are removed. In memory they are let go of as a run goes on.
 """
 
 import hashlib
-import itertools
 import json
 import math
 import os
 import platform
 import stat
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import version
@@ -47,14 +46,20 @@ def keep() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", math.inf)
 
 
-_ended = itertools.count(1)
+_ended: set[Hashable] = set()
 
 
-def group_ended() -> None:
-    """Let go of the programs in memory, every few groups; the cache has them where needed again."""
+def group_ended(group: Hashable) -> None:
+    """Let go of the programs in memory, every few groups; the cache has them where needed again.
+
+    Args:
+        group: what computations of one program have in common: many work units count once.
+    """
     import jax
 
-    if next(_ended) % _AT_ONCE == 0:
+    _ended.add(group)
+    if len(_ended) >= _AT_ONCE:
+        _ended.clear()
         jax.clear_caches()
 
 

@@ -239,6 +239,8 @@ def test_a_bad_file_is_one_line_and_nothing_is_written(
         (["rnu"], "nearest: run"),
         (["nosuch"], "claims: word: unknown name 'nosuch'"),
         (["--out", "x"], "out: got 'x', allowed: with claims run only"),
+        (["--cluster", "local:2"], "cluster: got 'local:2', allowed: with claims run only"),
+        (["run", "conclusion-4", "--out", "x", "--cluster", "two"], "cluster: got 'two', allowed"),
         (["run", "conclusion-44", "--out", "x", "--cores", "2"], "nearest: conclusion-4"),
         (["run", "nosuch.toml", "--out", "x", "--cores", "2"], "cannot be read"),
         (["run", "conclusion-4", "--out", "x", "--cores", "0"], "cores: got 0"),
@@ -252,6 +254,16 @@ def test_bad_words_are_one_line(tmp_path, monkeypatch, arguments, words):
 
 
 # -- a run ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_networks_of_claims_may_be_trained_by_a_cluster(whole, file, tmp_path):
+    where = ("--cores", "2", "--cluster", "processes:2")
+    code, out, err = call("claims", "run", file, "--out", tmp_path / "run", *where)
+    assert (code, err) == (0, "")
+    assert table(out) == table(whole[1])
+    for kind in ("verdicts", "evidence"):
+        assert rows(tmp_path / "run", kind) == rows(whole[0], kind)
 
 
 def test_a_run_ends_with_its_verdicts_and_their_reasons(whole, file):

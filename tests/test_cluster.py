@@ -133,7 +133,10 @@ def test_units_give_the_rows_of_a_run_in_one_process(plan, whole, tmp_path, quic
     assert rows(store) == whole
     assert [(row["status"], row["reason"]) for row in reporter.rows] == [("done", "")] * 2
     assert not list((store.directory / leases.FOLDER).iterdir())
+    for unit in work_units.units_of(plan.groups[0]):  # as processes leave them that are killed
+        (store.directory / leases.FOLDER / unit.name).write_bytes(b"")
     assert run(plan, store, opened(pytest.fail)) == ["done", "done"]  # nothing is left to do
+    assert not list((store.directory / leases.FOLDER).iterdir())
 
 
 def test_what_is_lost_is_handed_out_again(plan, whole, tmp_path, quick):
@@ -308,3 +311,25 @@ def test_every_executor_goes_on_with_a_run_of_another(words, file, plan, whole, 
     assert code == 0, err
     assert rows(store) == whole
     assert {row_name(replica) for replica in plan.replicas} == set(store.known())
+
+
+@pytest.mark.slow
+def test_a_run_is_made_by_three_executors_one_after_the_other(file, tmp_path):
+    pytest.importorskip("distributed")
+    pytest.importorskip("submitit")
+    stores = [
+        begun(plan_of(file, 6), tmp_path / "whole"),
+        begun(plan_of(file, 2), tmp_path / "run"),
+    ]
+    assert execute(plan_of(file, 6), stores[0], Quiet()) == ["done"] * 6
+    assert execute(plan_of(file, 2), stores[1], Quiet()) == ["done"] * 2
+    for seeds, where in (("4", "local:1"), ("6", "submitit:1")):
+        words = ("--preset", "only", "--out", tmp_path / "run", "--seeds", seeds)
+        code, _, err = call("run", file, *words, "--cluster", where)
+        assert code == 0, err
+        assert len(stores[1].known()) == int(seeds)
+    assert rows(stores[1]) == rows(stores[0])
+
+
+def plan_of(file, seeds):
+    return make_plan(suites.load(str(file)), "only", seeds=seeds)

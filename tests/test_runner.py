@@ -313,6 +313,16 @@ def test_programs_of_ended_groups_are_let_go_of(plan, tmp_path, monkeypatch):
     assert program._cache_size() == 0 and program(1.0) == 2
 
 
+def test_programs_stay_while_units_of_one_group_follow_each_other(monkeypatch):
+    cleared = []
+    monkeypatch.setattr(runner._programs, "_AT_ONCE", 2)
+    monkeypatch.setattr(runner._programs, "_ended", set())
+    monkeypatch.setattr(jax, "clear_caches", lambda: cleared.append(True))
+    for group, times in [("first", 0), ("first", 0), ("second", 1), ("second", 1), ("first", 2)]:
+        runner._programs.group_ended(group)
+        assert len(cleared) == times
+
+
 def test_a_diverged_network_has_a_status_and_no_numbers(file, tmp_path):
     wild = make_plan(suites.load(str(file)), "only", overrides=["method.learning_rate=1e30"])
     store, statuses = run(wild, tmp_path / "run")

@@ -3,7 +3,6 @@
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,24 +12,25 @@ from simbias._defaults import N_CERTIFY
 from simbias._numbers import counted
 from simbias._process import DONE, FAILED, print_error, program
 from simbias.cli.results import draw_computed, print_summary
-from simbias.cli.shared import Directory, Several, Suite, each, open_store, start_jax
+from simbias.cli.shared import (
+    Cluster,
+    Directory,
+    Several,
+    Suite,
+    check_cluster,
+    compute,
+    each,
+    open_store,
+    start_jax,
+)
 from simbias.console import make_console, print_table, print_text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from simbias.results.store import Store
-    from simbias.runner.group import Reporter
     from simbias.runner.plan import Plan
 
 
-Cluster = Annotated[
-    str | None,
-    tyro.conf.arg(
-        help="compute in other processes: processes:N, local:N (Dask here), tcp://HOST:PORT (a Dask"
-        " scheduler), slurm:N or submitit:N (at most N jobs); default: in this one."
-    ),
-]
 _CERTIFY_HELP = (
     "fresh points on which each network is certified; default: the preset's, where it names them,"
     f" otherwise {N_CERTIFY}."
@@ -74,11 +74,11 @@ def run(
         _print_plan(console, plan)
         return DONE
     directory = out or Path("runs") / f"{plan.suite}-{plan.preset}"
-    _check_cluster(cluster)
+    check_cluster(cluster)
     store = open_store(directory, create=True)
     prepare(plan, store)
     with ConsoleReporter(console) as reporter:
-        statuses = _compute(plan, store, reporter, cluster, cores)
+        statuses = compute(plan, store, reporter, cluster, cores)
     print_summary(console, store)
     makes = [experiment_of(cell) for cell in plan.cells]
     kinds = dict.fromkeys(figure for kind in makes for figure in kind.figures)
@@ -144,11 +144,11 @@ def tune(
         _print_plan(console, plan)
         return DONE
     directory = out or Path("runs") / plan.suite
-    _check_cluster(cluster)
+    check_cluster(cluster)
     store = open_store(directory, create=True)
     prepare(plan, store)
     with ConsoleReporter(console) as reporter:
-        _compute(plan, store, reporter, cluster, cores)
+        compute(plan, store, reporter, cluster, cores)
     learners = tuned(store, loaded, preset, trials=trials)
     print_table(console, tuned_table(learners))
     path = directory / "tuned.toml"
@@ -182,29 +182,6 @@ def status(directory: Directory, /) -> int:
     if unverified := store.unverified():
         print(f"  unverified, kept before there were checksums: {unverified} rows")
     return DONE
-
-
-def _check_cluster(cluster: str | None) -> None:
-    """Raise ValueError for words that name no executor, before anything is written."""
-    if cluster is not None:
-        from simbias.runner.executors import check
-
-        check(cluster)
-
-
-def _compute(
-    plan: "Plan", store: "Store", reporter: "Reporter", cluster: str | None, cores: int | None
-) -> list[str]:
-    """Compute what is missing, here or on a cluster; the statuses of the plan's replicas."""
-    if cluster is None:
-        from simbias.runner.execute import execute
-
-        return execute(plan, store, reporter)
-    from simbias.runner.dispatch import dispatch
-    from simbias.runner.executors import open_workers
-
-    opened = partial(open_workers, cluster, store.directory)
-    return dispatch(plan, store, reporter, opened, cores=cores or 1)
 
 
 def _print_plan(console: "Console", plan: "Plan") -> None:

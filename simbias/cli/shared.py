@@ -5,6 +5,7 @@ verbs, so that help and lists answer at once.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,8 @@ from simbias._process import print_error
 
 if TYPE_CHECKING:
     from simbias.results.store import Store
+    from simbias.runner.group import Reporter
+    from simbias.runner.plan import Plan
 
 Suite = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SUITE")]
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
@@ -25,6 +28,14 @@ NewKind = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="KIND")]
 Kind = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="KIND")]
 # Values after one flag, and flags: whichever way they are given, all of them count.
 Several = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
+
+Cluster = Annotated[
+    str | None,
+    tyro.conf.arg(
+        help="compute in other processes: processes:N, local:N (Dask here), tcp://HOST:PORT (a Dask"
+        " scheduler), slurm:N or submitit:N (at most N jobs); default: in this one."
+    ),
+]
 
 
 def each(flag: str, several: Iterable[Sequence[str]]) -> list[str]:
@@ -46,3 +57,26 @@ def start_jax(cores: int | None) -> None:
     from simbias._devices import configure
 
     configure(cores)
+
+
+def check_cluster(cluster: str | None) -> None:
+    """Raise ValueError for words that name no executor, before anything is written."""
+    if cluster is not None:
+        from simbias.runner.executors import check
+
+        check(cluster)
+
+
+def compute(
+    plan: "Plan", store: "Store", reporter: "Reporter", cluster: str | None, cores: int | None
+) -> list[str]:
+    """Compute what is missing, here or on a cluster; the statuses of the plan's replicas."""
+    if cluster is None:
+        from simbias.runner.execute import execute
+
+        return execute(plan, store, reporter)
+    from simbias.runner.dispatch import dispatch
+    from simbias.runner.executors import open_workers
+
+    opened = partial(open_workers, cluster, store.directory)
+    return dispatch(plan, store, reporter, opened, cores=cores or 1)

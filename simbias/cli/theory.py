@@ -8,7 +8,17 @@ from simbias._checks import fail, known
 from simbias._defaults import DELTA, N_CERTIFY
 from simbias._process import DONE, FAILED, print_error
 from simbias.cli.results import draw_computed
-from simbias.cli.shared import Directory, Several, Words, each, open_store, start_jax
+from simbias.cli.shared import (
+    Cluster,
+    Directory,
+    Several,
+    Words,
+    check_cluster,
+    compute,
+    each,
+    open_store,
+    start_jax,
+)
 from simbias.console import make_console, print_table, print_text
 
 if TYPE_CHECKING:
@@ -114,7 +124,13 @@ def bounds(
     return DONE
 
 
-def claims(words: Words = (), /, out: Path | None = None, cores: int | None = None) -> int:
+def claims(
+    words: Words = (),
+    /,
+    out: Path | None = None,
+    cores: int | None = None,
+    cluster: Cluster = None,
+) -> int:
     """List claims, judge them, check a file of your own, or show the verdicts of a directory.
 
     claims; claims run [ID or family or FILE ...] --out DIR; claims check FILE; claims DIR; claims
@@ -126,13 +142,15 @@ def claims(words: Words = (), /, out: Path | None = None, cores: int | None = No
             ending in .toml; a directory that holds verdicts; or vocabulary, for the quantities
             that a claim may be about.
         out: directory of run; default runs/claims.
-        cores: CPU cores to train on; default: all that the process may use.
+        cores: CPU cores to train and measure on; default: all that the process may use, and one of
+            a worker. A cluster trains; what is measured is measured here.
     """
     first, rest = (words[0], words[1:]) if words else ("list", ())
-    if out is not None and first != "run":
-        raise ValueError(f"out: got {str(out)!r}, allowed: with claims run only")
+    for name, given in (("out", out), ("cluster", cluster)):
+        if given is not None and first != "run":
+            raise ValueError(f"{name}: got {str(given)!r}, allowed: with claims run only")
     if first == "run":
-        return _claims_run(rest, out or Path("runs") / "claims", cores)
+        return _claims_run(rest, out or Path("runs") / "claims", cores, cluster)
     if first not in ("check", "list", "vocabulary"):
         if rest or not Path(first).is_dir():
             known("claims: word", first, ["run", "check", "vocabulary", "a directory of claims"])
@@ -157,7 +175,10 @@ def claims(words: Words = (), /, out: Path | None = None, cores: int | None = No
     return DONE
 
 
-def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int:
+def _claims_run(
+    words: Sequence[str], directory: Path, cores: int | None, cluster: str | None
+) -> int:
+    check_cluster(cluster)
     start_jax(cores)
     from simbias.claims import choose
 
@@ -173,6 +194,7 @@ def _claims_run(words: Sequence[str], directory: Path, cores: int | None) -> int
         store,
         reporter=lambda: ConsoleReporter(console),
         note=lambda text: print_text(console, text),
+        computed=lambda plan, store, reporter: compute(plan, store, reporter, cluster, cores),
     )
     for verdict in verdicts:
         claim = verdict.claim

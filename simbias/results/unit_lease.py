@@ -68,6 +68,12 @@ def held(directory: Path, name: str) -> bool:
     return owner is not None and not _stale(path, owner)
 
 
+def release(directory: Path, name: str) -> None:
+    """Remove the lease that a killed process has left of a unit of which nothing is missing."""
+    with suppress(OSError):
+        (directory / FOLDER / name).unlink()
+
+
 def _take(path: Path, owner: bytes) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +84,7 @@ def _take(path: Path, owner: bytes) -> bool:
     before = _read(path)
     if before is not None and not _stale(path, before):
         return False
-    left = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    left = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     with suppress(FileNotFoundError):
         os.rename(path, left)  # of several processes that see the same file, one succeeds
         fresh = left.read_bytes() != before  # taken over meanwhile: put it back

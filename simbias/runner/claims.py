@@ -23,6 +23,8 @@ from simbias.runner.plan import Plan
 SUITE = "claims"
 N_CERTIFY = 20_000  # of the rows of networks, for an overview; claims measure with their own effort
 
+Computed = Callable[[Plan, Store, Reporter], Sequence[str]]
+
 
 class InStore:
     """Networks and measurements of a directory of claims.
@@ -30,12 +32,16 @@ class InStore:
     Args:
         store: made by ``open_store``.
         reporter: makes the reporter of a training.
+        computed: computes what a directory lacks of a plan, as ``execute`` does.
     """
 
     def __init__(
-        self, store: Store, reporter: Callable[[], AbstractContextManager[Reporter]]
+        self,
+        store: Store,
+        reporter: Callable[[], AbstractContextManager[Reporter]],
+        computed: Computed = execute,
     ) -> None:
-        self._store, self._reporter = store, reporter
+        self._store, self._reporter, self._computed = store, reporter, computed
         self.statuses: dict[Replica, str] = {}  # of the networks that ``train`` was called for
         self._measured: dict[Key, dict[int, Triple]] = {}
 
@@ -49,7 +55,7 @@ class InStore:
         for seeds, cells in by_seeds.items():
             plan = Plan(SUITE, "units", tuple(cells), ({},) * len(cells), seeds, N_CERTIFY)
             with self._reporter() as reporter:
-                execute(plan, self._store, reporter)
+                self._computed(plan, self._store, reporter)
         statuses = self._store.statuses()
         for cell, seeds in wanted.items():
             for replica in (Replica(cell, seed) for seed in seeds):
@@ -115,6 +121,7 @@ def run(
     *,
     reporter: Callable[[], AbstractContextManager[Reporter]],
     note: Callable[[str], None],
+    computed: Computed = execute,
 ) -> tuple[list[Verdict], set[str]]:
     """Judge claims and write the verdicts with their evidence.
 
@@ -123,6 +130,7 @@ def run(
         store: from ``open_store``.
         reporter: makes the reporter of a training.
         note: called with a line on each step.
+        computed: computes what a directory lacks of a plan, as ``execute`` does.
 
     Returns:
         The verdicts, and the statuses of the networks behind them.
@@ -136,7 +144,7 @@ def run(
         note(line)
     for claim in claims:
         files.retire_version(store, claim)
-    networks = InStore(store, reporter)
+    networks = InStore(store, reporter, computed)
     verdicts = judge_feasible(claims, networks, first_seeds=first, note=note)
     for verdict in verdicts:
         files.write_verdict(store, verdict)

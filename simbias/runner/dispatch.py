@@ -15,7 +15,7 @@ from simbias import _worker
 from simbias.experiments import FINAL, Interrupted, Replica, row_name
 from simbias.results.files import StoreError
 from simbias.results.store import Store
-from simbias.results.unit_lease import held
+from simbias.results.unit_lease import held, release
 from simbias.runner.execute import begin, interrupts, outcome
 from simbias.runner.executors import Workers
 from simbias.runner.group import GroupRun, Reporter
@@ -59,6 +59,8 @@ def dispatch(
         while hand_out.waiting:
             with open_workers() as workers:
                 hand_out.use(workers, interrupted)
+        for unit in units:
+            release(store.directory, unit.name)
     return outcome(plan, store)
 
 
@@ -94,6 +96,7 @@ class _HandOut:
                     del self._running[future]
                 self._gather(bool(done))
         except BrokenExecutor:  # which of the units has done it is not known
+            self.reporter.note("workers were lost: what they had is handed out again")
             for unit in self._running.values():
                 self._lose(unit)
             self._running.clear()

@@ -22,7 +22,7 @@ from simbias.experiments import (
 )
 from simbias.results.store import Store
 from simbias.runner.group import GroupRun, Reporter, checkpoints
-from simbias.runner.plan import Plan
+from simbias.runner.plan import Plan, group_of
 
 
 def check_same(plan: Plan, store: Store, *, argument: str = "out") -> None:
@@ -124,7 +124,7 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
                 store.compact()
                 raise
             store.compact()
-            _programs.group_ended()
+            _programs.group_ended(group_of(replicas[0].cell))
         if interrupted:
             raise Interrupted
     return outcome(plan, store)

@@ -19,11 +19,13 @@ from simbias import _worker
 from simbias._checks import fail
 
 SECONDS = 10  # for a scheduler to answer
+_SECONDS_AGAIN = 300  # for one that has answered before, and may be started anew
 _ALLOWED = (
     "processes:N, local:N (Dask workers on this machine), slurm:N or submitit:N (at most N jobs at"
     " a time), or the address of a Dask scheduler, tcp://HOST:PORT"
 )
 _MOST = 10_000  # workers
+_answered: set[str] = set()  # addresses of schedulers
 
 
 @dataclass(frozen=True)
@@ -124,13 +126,16 @@ def _local(count: int, directory: Path) -> Iterator[Workers]:
 @contextmanager
 def _dask(address: str) -> Iterator[Workers]:
     distributed = _package("distributed")
-    getLogger("distributed").setLevel(CRITICAL)  # what is lost is told in one line by the launcher
+    for name in ("distributed", "distributed.client"):  # the launcher says in a line what is lost
+        getLogger(name).setLevel(CRITICAL)
+    seconds = _SECONDS_AGAIN if address in _answered else SECONDS
     try:
-        client = distributed.Client(address, timeout=SECONDS, set_as_default=False)
+        client = distributed.Client(address, timeout=seconds, set_as_default=False)
     except OSError:
         raise fail(
-            "cluster", address, f"the address of a Dask scheduler that answers within {SECONDS} s"
+            "cluster", address, f"the address of a Dask scheduler that answers within {seconds} s"
         ) from None
+    _answered.add(address)
 
     def room() -> int:
         threads: dict[str, int] = client.nthreads()

@@ -13,6 +13,12 @@ from simbias.training.stack import MOST_NETWORKS, seed_list
 from simbias.validation import N_CERTIFY
 
 
+def group_of(cell: AnyCell) -> Hashable:
+    """A key that is equal for cells whose replicas run together."""
+    experiment = experiment_of(cell)
+    return experiment.name, experiment.group(cell)
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a run computes.
@@ -37,8 +43,7 @@ class Plan:
         """The replicas, in groups that run together, for example in one compiled program."""
         groups: dict[Hashable, list[Replica]] = {}
         for cell in self.cells:
-            experiment = experiment_of(cell)
-            replicas = groups.setdefault((experiment.name, experiment.group(cell)), [])
+            replicas = groups.setdefault(group_of(cell), [])
             replicas += [Replica(cell, seed) for seed in self.seeds]
         return list(groups.values())
 

@@ -16,7 +16,7 @@ from simbias.experiments import Progress, Replica, cell_of, experiment_of, row_n
 from simbias.results.store import Store
 from simbias.results.unit_lease import leased
 from simbias.runner.group import GroupRun, checkpoints
-from simbias.runner.plan import Plan
+from simbias.runner.plan import Plan, group_of
 
 _FLOPS = 2e12  # of a unit: about a minute of a core
 _MOST = 256  # replicas
@@ -124,7 +124,7 @@ def compute(unit: Message) -> Answer:
             states = {replica: state.state for replica, state in saved.items()}
             run = unit["run"]
             GroupRun(run["suite"], run["n_certify"], store, listener, states).compute(replicas)
-            _programs.group_ended()
+            _programs.group_ended(group_of(cells[0]))
     return Answer(not ours, listener.notes, listener.reasons)
 
 
