@@ -335,11 +335,12 @@ def test_layers_come_back_as_they_were_given():
         np.testing.assert_allclose(first.bias, other.bias, rtol=1e-7)
 
 
-def test_the_gradient_of_the_head_is_that_of_the_product():
+@pytest.mark.parametrize("classes", [2, 10])
+def test_the_gradient_of_the_head_is_that_of_the_product(classes):
     network = MLP(6, 1)
-    params = begun(network, 4, seed=3)
+    params = network.init(jax.random.key(3), (4,), classes)
     x = jax.random.normal(jax.random.key(4), (9, 4))
-    weight = jax.random.normal(jax.random.key(5), (9, 2))
+    weight = jax.random.normal(jax.random.key(5), (9, classes))
 
     def plain(params, x):
         first, last = params["layers"][0], params["layers"][1]
