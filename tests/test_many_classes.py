@@ -1,10 +1,9 @@
 """Tasks of more classes: Gaussians with a known risk, digits, MNIST's files, dominoes."""
 
-import gzip
-
 import jax
 import numpy as np
 import pytest
+from idx_files import write_idx
 from scipy.special import ndtr
 
 import simbias
@@ -110,11 +109,6 @@ def arrays(generator, count=120):
     return generator.integers(0, 256, (count, 28, 28)).astype("uint8"), np.arange(count) % 10
 
 
-def idx(array):
-    lengths = np.array(array.shape, ">u4").tobytes()
-    return bytes([0, 0, 8, array.ndim]) + lengths + array.astype("uint8").tobytes()
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """A folder with MNIST's names, as an .npz file and as IDX files, of 240 images of noise."""
@@ -123,9 +117,7 @@ def files(tmp_path_factory):
     npz, raw = tmp_path_factory.mktemp("npz"), tmp_path_factory.mktemp("idx")
     (x_train, y_train), (x_test, y_test) = parts.values()
     np.savez(npz / "mnist.npz", x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
-    for part, (x, y) in parts.items():
-        (raw / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(x)))
-        (raw / f"{part}-labels-idx1-ubyte").write_bytes(idx(y))
+    write_idx(raw, parts)
     return npz, raw
 
 

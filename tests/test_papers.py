@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tomli_w
 from command_line import call
+from idx_files import write_idx
 from small_cells import POPULATION
 
 from simbias import papers
@@ -236,3 +237,29 @@ def test_the_recorded_page_judges_by_the_tolerances_that_are_written_down():
 def test_what_is_quick_of_the_paper_is_reproduced(tmp_path):
     code, out, _ = call("reproduce", "pitfalls", "--preset", "smoke", "--out", tmp_path / "run")
     assert code == 0 and "4 reproduced" in out
+
+
+@pytest.mark.slow
+def test_massive_noise_runs_on_idx_files_of_one_s_own(tmp_path, monkeypatch):
+    source = Path(papers.__file__).with_name("massive-noise.toml").read_text()
+    for line, smaller in (
+        ("n_train = 42000", "n_train = 360"),
+        ("max_updates = 16000", "max_updates = 20"),
+        ("n_certify = 10000", "n_certify = 100"),
+        ("batch = 256", "batch = 64"),
+    ):
+        assert source.count(line) == 1
+        source = source.replace(line, smaller)
+    path, run = tmp_path / "smaller.toml", tmp_path / "run"
+    path.write_text(source)
+    draw = np.random.default_rng(0)
+    parts = {
+        part: (draw.integers(0, 256, (count, 28, 28)), np.arange(count) % 10)
+        for part, count in (("train", 500), ("t10k", 100))
+    }
+    write_idx(tmp_path, parts)
+    monkeypatch.setenv("SIMBIAS_DATA", str(tmp_path))
+    code, out, err = call("reproduce", path, "--preset", "smoke", "--out", run)
+    assert (code, err) == (0, "")
+    assert "2 published numbers: " in out and "not run" not in out
+    assert "alpha 100" in (run / "paper.md").read_text()

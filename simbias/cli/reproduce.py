@@ -24,7 +24,8 @@ def reproduce(
     Writes the page of it, DIR/paper.md, and the figure. A rerun on the same directory resumes.
 
     Args:
-        paper: pitfalls, massive-noise, or the path of a file of published numbers ending in .toml.
+        paper: pitfalls, massive-noise, massive-noise-mixture, or the path of a file of published
+            numbers ending in .toml.
         preset: smoke, standard or full, as the paper's file has them.
         out: directory of the networks and the page; default runs/reproduce-NAME-PRESET.
         cores: CPU cores to train on; default: all that the process may use.

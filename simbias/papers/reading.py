@@ -38,7 +38,7 @@ def names() -> list[str]:
     Examples:
         >>> import simbias
         >>> simbias.papers.names()
-        ['massive-noise', 'pitfalls']
+        ['massive-noise', 'massive-noise-mixture', 'pitfalls']
     """
     return sorted(source.name.removesuffix(".toml") for source in _own())
 
