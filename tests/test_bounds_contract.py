@@ -153,6 +153,7 @@ def same(name, first, other):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.thorough
 def test_records_say_what_is_certified_and_what_the_value_is_made_of(name):
     bound = BOUNDS.factory(name)
     record = bound(example(1), delta=0.1)
@@ -318,6 +319,7 @@ def broken(what):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "sharpness"])
+@pytest.mark.thorough
 def test_unmet_assumptions_give_a_reason_with_numbers_and_no_value(name, monkeypatch):
     monkeypatch.setattr(posterior, "STEPS", 10)  # whatever it comes to
     bound = BOUNDS.factory(name)

@@ -182,6 +182,7 @@ def test_a_network_is_trained_on_the_masked_half_of_its_supersample(small, maske
         np.testing.assert_array_equal(data.y, y[pairs, second])
 
 
+@pytest.mark.thorough
 def test_masks_are_fair_and_independent(small, masked):
     assert abs(masked.mask.mean() - 0.5) < 4 / math.sqrt(4 * masked.mask.size)
     agreement = (masked.mask[:-1] == masked.mask[1:]).mean(1)
@@ -237,6 +238,7 @@ def pair(small):
     return replace(control(small, "simple", seeds=2), updates=np.array([400, 400]))
 
 
+@pytest.mark.thorough
 def test_every_network_of_a_stack_is_bounded_on_masks_of_its_own_seed(pair, small):
     evaluations = evaluate(pair, bounds=["f-cmi", "l2-norm"], n_certify=1000, masks=2)
     for each in evaluations[::2]:

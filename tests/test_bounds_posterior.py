@@ -93,6 +93,7 @@ def test_errors_are_those_of_weights_drawn_in_full(prior):
 
 
 @pytest.mark.parametrize("name", STOCHASTIC)
+@pytest.mark.thorough
 def test_values_follow_from_the_recorded_terms(name):
     (record,) = records(usual(), delta=DELTA, bounds=[name])
     terms, spent = record.terms, 0.1 * DELTA
@@ -163,6 +164,7 @@ def test_a_prior_that_learns_and_the_bound_share_no_points(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ("pac-bayes-kl", "pac-bayes-disintegrated"))
+@pytest.mark.thorough
 def test_a_prior_that_has_seen_the_sample_is_caught(name):
     (honest,) = records(interpolating(True), bounds=[name])
     (broken,) = records(interpolating(False), bounds=[name])

@@ -78,6 +78,7 @@ def same(first, other):
     return all(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), first, other)))
 
 
+@pytest.mark.thorough
 def test_a_posterior_is_descended_by_adam_on_the_quadratic_bound(problem):
     n = N - FIRST
     start = jax.tree.map(lambda leaf: jnp.full_like(leaf, np.log(0.03)), problem.mean)

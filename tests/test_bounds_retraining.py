@@ -22,6 +22,8 @@ from simbias.training import Cell, fit
 from simbias.training.jobs import AlteredJob, Job, train_jobs
 from simbias.training.problem import problem_of, training_set
 
+pytestmark = pytest.mark.thorough
+
 REPLACE_ONE, FLOOR = (BOUNDS.factory(name) for name in ("replace-one", "rademacher-floor"))
 
 
@@ -90,7 +92,6 @@ def test_without_a_replacement_the_network_is_that_of_the_seed(small):
         np.testing.assert_allclose(own, other, atol=1e-4)
 
 
-@pytest.mark.thorough
 def test_replacing_a_memorised_point_costs_what_fresh_points_cost(small, replacements):
     """The value estimates the gap, which the risk of the network itself gives too."""
     record = REPLACE_ONE(observed(replacements=replacements))
@@ -154,7 +155,6 @@ def test_a_network_too_small_to_fit_coin_flips_has_a_low_floor():
     assert FLOOR(observed(coin_errors=errors)).terms["complexity"] < 0.15
 
 
-@pytest.mark.thorough
 def test_more_points_or_draws_leave_the_first_ones_as_they_are(small, replacements, coin_errors):
     fewer = replaced_points(small, 0, points=2, n_fresh=2000)
     for part, whole in zip(fewer, replacements, strict=True):
@@ -162,7 +162,6 @@ def test_more_points_or_draws_leave_the_first_ones_as_they_are(small, replacemen
     np.testing.assert_array_equal(coin_flip_errors(small, 0, draws=1), coin_errors[:1])
 
 
-@pytest.mark.thorough
 def test_evaluations_train_anew_where_it_is_asked_for(small):
     from simbias import train
 

@@ -33,6 +33,7 @@ def test_leads_are_margins_of_two_classes_and_of_more_those_over_the_second():
     assert np.isnan(leads(np.array([[np.nan, np.nan]]))).all()
 
 
+@pytest.mark.thorough
 def test_no_two_points_of_the_splits_are_the_same(data):
     seen = []
 

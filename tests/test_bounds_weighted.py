@@ -87,6 +87,7 @@ def test_weights_belong_to_the_points_that_are_scored(data):
     assert np.isfinite(inside).all() and (inside > 0).all()
 
 
+@pytest.mark.thorough
 def test_a_classifier_at_chance_is_never_certified_below_it_more_often_than_delta():
     # labels are fair coins under every shift, so what looks at nothing errs half the time
     task = tasks.get("noisy-lms-7", dim=3)
@@ -118,6 +119,7 @@ def test_the_explicit_networks_are_certified_at_what_their_rules_lose():
     assert plain.limit[0, 1] < 0.15
 
 
+@pytest.mark.thorough
 def test_the_mass_outside_the_support_counts_as_errors():
     cell = simbias.training.Cell(TASK, simbias.MLP(100, 1), simbias.sgd(), n_train=500)
     weighted = bounds.weighted(control(cell, "achievable"), "conflict=0.3", **FEW)

@@ -187,6 +187,7 @@ def test_what_is_found_has_risk_0_the_margin_and_no_more_norm_than_the_start(nor
     )] == [True] * 4  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_a_candidate_that_leaves_risk_0_is_never_taken(small, monkeypatch):
     real = search._descended
 

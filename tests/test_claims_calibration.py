@@ -355,6 +355,7 @@ EDGES = ((5, 0.5), (40, 0.05), (59, 0.95), (93, 0.95), (120, 0.8), (300, 0.95))
 ))  # fmt: skip
 @pytest.mark.parametrize("alpha", (0.01, 0.05, 0.2))
 @pytest.mark.parametrize("miscoverage", (0.0, 0.02))
+@pytest.mark.thorough
 def test_exact_rates_of_false_verdicts_about_a_proportion_are_at_most_alpha(
     exactly, test, alpha, miscoverage
 ):
@@ -377,6 +378,7 @@ def test_exact_rates_of_false_verdicts_about_a_proportion_are_at_most_alpha(
     (exact_rates, "clopper-pearson"), (exact_sequential_rates, "beta-binomial"),
 ))  # fmt: skip
 @pytest.mark.parametrize("alpha", (0.05, *(pytest.param(a, marks=SLOW) for a in (0.01, 0.2))))
+@pytest.mark.thorough
 def test_exact_rates_of_all_versions_together_are_at_most_alpha(exactly, test, alpha):
     # judged on the edge whatever came out before, as often as anybody would
     def together(levels):

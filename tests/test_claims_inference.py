@@ -518,6 +518,7 @@ def test_levels_that_no_number_of_units_reaches_are_refused():
 
 
 @pytest.mark.parametrize("criterion", (PROPORTION, ANYTIME, MEDIAN, DIFFERENCE, BET))
+@pytest.mark.thorough
 def test_more_units_of_the_same_kind_decide_and_one_less_does_not(criterion):
     x = np.array([-1.0, -1, -1, 1, -1] if criterion.at_least is None else [-1.0] * 4)
     for family in (1, 3):

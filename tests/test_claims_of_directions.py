@@ -57,6 +57,7 @@ def test_slabs_are_decoded_from_what_reads_them_and_not_from_a_line(subjects, pr
     assert (beyond["achievable"].low > 0.1).all() and (beyond["simple"].high < 0).all()
 
 
+@pytest.mark.thorough
 def test_the_features_of_slabs_allow_the_achievable_rule_and_those_of_a_line_do_not(subjects):
     risk = {rule: declared()["refitted_risk"].compute(each) for rule, each in subjects.items()}
     assert (risk["achievable"].high < 0.01).all() and (risk["simple"].low > 0.03).all()

@@ -40,6 +40,7 @@ def rules(data):
 
 
 @pytest.mark.parametrize(("name", "noise"), [("noisy-lms-7", 0.0), ("noisy-ms-5-7", 0.4)])
+@pytest.mark.thorough
 def test_the_slope_is_what_a_rule_owes_to_the_simple_coordinate(name, noise):
     data = data_of(noise, name)
     ends = [oracle_accuracy(data.task, f"conflict={p}").simple for p in (0, 1)]
@@ -87,6 +88,7 @@ def test_the_intervals_of_four_groups_hold_together_as_often_as_they_say():
     assert together.mean() >= 1 - error and (least | ~together).all()
 
 
+@pytest.mark.thorough
 def test_a_network_is_measured_as_its_validation_says(trained):
     report = measure_conflicts(trained, n_certify=2000)
     plain, flipped = (

@@ -16,6 +16,8 @@ from simbias.experiments import versions
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+# of what is installed; else a module bears its project's name
+DISTRIBUTIONS = packages_distributions()
 
 
 def declared(*groups):
@@ -49,13 +51,10 @@ def imported(folder):
 )
 def test_every_third_party_import_is_of_a_declared_distribution(folder, extras):
     allowed = declared(PROJECT["dependencies"], *map(EXTRAS.get, extras))
-    distributions = (
-        packages_distributions()
-    )  # of what is installed; else a module bears its project's name
     undeclared = {
         name
         for name in imported(folder)
-        if not {canonicalize_name(d) for d in distributions.get(name, [name])} & allowed
+        if not {canonicalize_name(d) for d in DISTRIBUTIONS.get(name, [name])} & allowed
     }
     assert undeclared == set()
 

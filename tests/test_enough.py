@@ -51,6 +51,7 @@ def test_quantities_are_what_the_certificates_say(trained):
     np.testing.assert_allclose(measured(trained, "set_size", *ASKED).value, sets.fresh_size[:, 0])
 
 
+@pytest.mark.thorough
 def test_where_nothing_is_answered_no_answer_is_wrong(trained):
     few = (0.001, 20, 0)  # .999^20 > .05
     for name in ("answered", "answered_risk"):
@@ -70,6 +71,7 @@ def test_the_points_that_reveal_a_risk_are_those_of_its_test_and_fall_as_it_grow
     assert (hidden.value == np.inf).all()
 
 
+@pytest.mark.thorough
 def test_what_is_no_classifier_has_none_of_these(trained):
     params = jax.tree.map(np.array, trained.params)
     for leaf in jax.tree.leaves(params):

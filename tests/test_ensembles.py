@@ -48,6 +48,7 @@ def test_a_member_is_the_network_that_is_trained_alone_from_its_start(pair, i):
     )
 
 
+@pytest.mark.thorough
 def test_members_start_apart_and_stay_apart(pair):
     for params in (pair.initial, pair.params):
         kernel = params["layers"][0]["kernel"][0]
@@ -58,6 +59,7 @@ SLOW = (pytest.param(name, marks=pytest.mark.slow) for name in ("reinforce", "gr
 
 
 @pytest.mark.parametrize("name", ["d-bat", *SLOW])
+@pytest.mark.thorough
 def test_a_member_is_given_its_own_state_and_key_and_no_other_member(name):
     method = METHODS.make(name, {})
     hyper, params = dict(method.settings), PAIR.init(jax.random.key(0), (4,), 2)

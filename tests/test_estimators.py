@@ -28,6 +28,7 @@ class Guess:
         return np.zeros(len(x), int)
 
 
+@pytest.mark.thorough
 def test_a_random_forest_is_trained_as_a_network_is_and_certified(tmp_path):
     pytest.importorskip("sklearn")
     forest = simbias.estimator("random-forest", n_estimators=20)
@@ -76,6 +77,7 @@ FEWER = {  # trees, which are answers that take long
 
 
 @pytest.mark.parametrize("name", ESTIMATORS.entries())
+@pytest.mark.thorough
 def test_every_estimator_is_the_same_when_it_is_fitted_again_from_its_seed(name):
     if ESTIMATORS.owns(name) and name not in ("nngp", "ntk"):
         pytest.importorskip("torch" if name == "torch" else "sklearn")

@@ -49,12 +49,18 @@ def _named():
         yield f"simbias.{place}", name
 
 
-# whose example takes more than some two seconds of a processor, most of it to compile
+# whose example takes a second of a processor, most of it to compile
 LONG = (
     "bounds.Certifying", "bounds.certifying", "bounds.cheapest", "bounds.coin_flip_errors",
-    "bounds.replaced_points", "pages.page", "plots.threshold", "results.compute_optima",
-    "results.noisy_cells", "validation.Visibility", "validation.forgetting_auc",
-    "validation.forgetting_times", "validation.measure_personas", "validation.measure_visibility",
+    "bounds.masked_predictions", "bounds.prediction_sets", "bounds.PredictionSets",
+    "bounds.replaced_points", "bounds.weighted", "directions.decodability",
+    "directions.Decoded", "directions.refit_last_layer", "directions.SeedsCompared",
+    "generations.bigrams", "generations.mixture", "generations.Sequences", "networks.Ensemble",
+    "pages.page", "papers.reproduce", "plots.certify", "plots.CertifyDisplay",
+    "plots.IslandsDisplay", "plots.threshold", "results.compute_courses",
+    "results.compute_optima", "results.noisy_cells", "Stack", "tasks.LabelNoise", "validate",
+    "validation.forgetting_auc", "validation.forgetting_times", "validation.measure_personas",
+    "validation.measure_visibility", "validation.Visibility",
 )  # fmt: skip
 
 

@@ -300,6 +300,7 @@ def forests(tmp_path_factory, trained):
     return store, ["run", str(folder / "forests.toml"), "--preset", "only", "--out", folder / "run"]
 
 
+@pytest.mark.thorough
 def test_estimators_are_rows_of_their_own_with_a_reason_for_what_is_empty(forests):
     store, _ = forests
     names, rows = store.query("SELECT * FROM estimators ORDER BY estimator, seed")
@@ -405,6 +406,7 @@ def test_held_out_certificates_of_a_run_of_forests_are_kept(forests, capsys):
     assert "which has no bounds of several cells of networks" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_the_boundary_of_a_stored_forest_is_drawn(forests, capsys):
     store, _ = forests
     line = ["plot", str(store.directory), "--kind", "boundary", "--cell", "noisy-lms-7/l"]

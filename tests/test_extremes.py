@@ -90,6 +90,7 @@ def test_where_the_simple_coordinate_tells_nothing_all_of_it_is_margin():
     assert np.all(grids.achievable_agreement.value[0, -1, ~told] == 1)
 
 
+@pytest.mark.thorough
 def test_a_network_is_trained_where_the_simple_coordinate_tells_nothing():
     task = stack_of("noisy-lms-7", "uninformative").cell.task
     stop = Stop(max_updates=20, check_every=10)

@@ -41,6 +41,7 @@ def test_a_second_set_follows_the_first_in_its_stream_and_shares_no_point():
         assert np.array_equal(halves, getattr(both, part))
 
 
+@pytest.mark.thorough
 def test_a_course_from_check_to_check_is_one_training(noisy):
     jobs = [Job(NOISY, seed) for seed in noisy.seeds]
     (early, _), (late, last) = course(jobs)
@@ -79,6 +80,7 @@ def test_what_is_not_answered_at_the_end_was_forgotten_and_what_comes_back_was_n
     assert np.array_equal(times[0], by_hand)
 
 
+@pytest.mark.thorough
 def test_the_probability_of_being_forgotten_first_is_that_of_the_earlier_time(noisy):
     times = forgetting_times(noisy)
     late = told_apart(noisy, "flips", "exceptions", times)

@@ -230,6 +230,7 @@ def test_large_networks_agree_with_a_fine_grid(spec):
     stretch=st.floats(0.01, 100),
     gain=st.floats(1e-3, 1e3),
 )
+@pytest.mark.thorough
 def test_areas_do_not_depend_on_how_the_plane_is_described(shift, angle, stretch, gain):
     layers = random(12, 2, 3, dim=5)
     rng = np.random.default_rng(0)

@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 from collections import Counter
+from functools import cache
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -37,6 +38,7 @@ def public_classes():
     return by_class
 
 
+@cache
 def parsed(folder):
     return {path: ast.parse(path.read_text()) for path in sorted(folder.rglob("*.py"))}
 

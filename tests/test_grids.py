@@ -126,6 +126,7 @@ def test_a_network_without_the_two_outer_cuts_is_caught():
 # what is asked
 
 
+@pytest.mark.thorough
 def test_two_coordinates_leave_no_context_and_nothing_to_chance():
     stack = control(cell_of(dim=2), "achievable", seeds=2)
     grids = measure_grids(stack, resolution=20, contexts=CONTEXTS)
@@ -136,6 +137,7 @@ def test_two_coordinates_leave_no_context_and_nothing_to_chance():
     assert grids.distances.shape == (2, 1, 1, 2)
 
 
+@pytest.mark.thorough
 def test_proportions_are_those_of_points_put_together_by_hand(trained, forward):
     grids = measure_grids(trained, coordinates=[2], resolution=21, contexts=6, planes=1)
     i, task = 3, trained.cell.task
@@ -152,6 +154,7 @@ def test_proportions_are_those_of_points_put_together_by_hand(trained, forward):
     assert task.blocks[2].kind == "slab-7"
 
 
+@pytest.mark.thorough
 def test_a_network_that_has_learned_a_line_agrees_with_it_outside_the_margin(trained):
     grids = measure_grids(trained, coordinates=[1, 2], resolution=30, contexts=64, planes=1)
     agreed = grids.simple_agreement
@@ -161,6 +164,7 @@ def test_a_network_that_has_learned_a_line_agrees_with_it_outside_the_margin(tra
     assert np.all((agreed.low <= agreed.value) & (agreed.value <= agreed.high))
 
 
+@pytest.mark.thorough
 def test_devices_do_not_change_the_answer(trained, monkeypatch):
     options = {"coordinates": [1], "resolution": 21, "contexts": 6, "planes": 1}
     two = measure_grids(trained, **options)

@@ -192,6 +192,7 @@ def test_claims_and_expressions_of_a_file_are_counted(refused):
 @pytest.mark.parametrize(
     "many, seconds", [(100, 4), pytest.param(1000, 20, marks=pytest.mark.slow)]
 )
+@pytest.mark.thorough
 def test_as_many_claims_as_are_allowed_take_seconds(many, seconds, tmp_path, monkeypatch):
     monkeypatch.setattr(task, "draws", task._traced)  # once a claim, as elsewhere
     path = tmp_path / "my.toml"

@@ -35,6 +35,8 @@ from simbias.training.problem import (
 from simbias.validation import N_CERTIFY, control, measure_islands, paired, risk, vicinity
 from simbias.validation.contexts import draw_lines
 
+pytestmark = pytest.mark.thorough
+
 ROWS = 64  # of a chunk, here and nowhere else: programs that write down serve no other test
 SEEDS = (0, 1, 2**32)  # the last differs from the first in its high bits only
 POINTS = 3 * ROWS + 5  # whole chunks and a part of one

@@ -52,6 +52,7 @@ def peak(radius, dim=2):
 # controls
 
 
+@pytest.mark.thorough
 def test_the_achievable_network_treats_training_and_fresh_exceptions_alike():
     measured = report("achievable")
     for name in MEASURES:
@@ -95,6 +96,7 @@ def test_around_the_achievable_network_islands_are_its_slabs():
         assert islands.open.all()
 
 
+@pytest.mark.thorough
 def test_where_some_exceptions_are_fitted_these_have_islands_and_the_others_have_none(monkeypatch):
     # a network with the two inner cuts only: it labels two slabs, and their exceptions, wrongly
     stack, drawn = control(cell_of(), "achievable", seeds=SEEDS), []

@@ -46,6 +46,7 @@ def test_what_is_there_is_left_as_it_is(trained, store):
     assert files() == before
 
 
+@pytest.mark.thorough
 def test_another_stack_has_a_directory_of_its_own(trained, store):
     other = simbias.train(
         trained.cell.task, trained.cell.network, trained.cell.method, n_train=500, seeds=1,
@@ -63,6 +64,7 @@ def test_nothing_is_made_for_bad_arguments(trained, tmp_path):
     assert not (tmp_path / "run").exists() and Store(tmp_path / "own", create=True)
 
 
+@pytest.mark.thorough
 def test_a_network_whose_weights_are_spoilt_is_computed_again(trained, tmp_path):
     store = keep(trained, tmp_path / "run", n_certify=500)
     spoilt = min((store.directory / "weights").iterdir())

@@ -75,6 +75,7 @@ def test_a_list_of_rows_is_a_table(pandas):
     assert RowList([], dict)._repr_html_().count("<tr>") == 0
 
 
+@pytest.mark.thorough
 def test_bounds_and_standings_show_themselves(pandas):
     task = simbias.tasks.get("noisy-lms-5", dim=4)
     net, method, stop = simbias.MLP(8), simbias.sgd(), simbias.Stop(max_updates=200)

@@ -41,6 +41,7 @@ def other(cell):
 FIRST, SECOND = "sgd, lr .1", "sgd, lr .5"
 
 
+@pytest.mark.thorough
 def test_twelve_of_twelve_seeds_are_better_and_eleven_of_twelve_too(cell, other, tmp_path):
     risks = [0.05] * 12
     standings = board(tmp_path / "all", {cell: risks, other: [0.04] * 12})
@@ -53,6 +54,7 @@ def test_twelve_of_twelve_seeds_are_better_and_eleven_of_twelve_too(cell, other,
     assert almost.verdict == "better" and (almost.better, almost.worse) == (11, 1)
 
 
+@pytest.mark.thorough
 def test_limits_are_order_statistics_at_the_level_shared_by_all_comparisons(cell, other, tmp_path):
     gains = np.linspace(0.001, 0.012, 12)
     alone = board(tmp_path / "alone", {cell: [0.05] * 12, other: list(0.05 - gains)})
@@ -71,6 +73,7 @@ def test_limits_are_order_statistics_at_the_level_shared_by_all_comparisons(cell
     assert several[name].against.low == pytest.approx(0.002)
 
 
+@pytest.mark.thorough
 def test_ties_count_for_neither_and_few_seeds_decide_nothing(cell, other, tmp_path):
     same = board(tmp_path / "same", {cell: [0.05] * 12, other: [0.05] * 12})[SECOND].against
     assert (same.better, same.worse, same.median) == (0, 0, 0) and same.verdict == "not told apart"
@@ -86,6 +89,7 @@ def test_a_network_that_diverged_is_worse_than_any_and_equal_to_another(cell, ot
     assert half.reached.value == 0  # of three seeds, not of the one that was measured
 
 
+@pytest.mark.thorough
 def test_only_seeds_that_both_have_are_compared(cell, other, tmp_path):
     standings = board(tmp_path, {cell: [0.05] * 7, other: [0.04] * 9})
     assert standings[SECOND].against.seeds == 7

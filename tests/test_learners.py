@@ -155,6 +155,7 @@ def test_a_method_of_ones_own_learns_more_than_a_guess():
 
 
 @pytest.mark.parametrize("make", NETWORKS)
+@pytest.mark.thorough
 def test_a_network_of_ones_own_learns_more_than_a_guess(make):
     ended = final(
         train(simbias.methods.adam(learning_rate=1e-2), network=Module(make.__name__.lower(), make))
@@ -299,6 +300,7 @@ def test_a_loss_of_another_name_is_another_cell_and_is_minimised():
         replace(cells[2], loss=Loss("hinge", {}, losses.square().points))
 
 
+@pytest.mark.thorough
 def test_hidden_layers_are_those_of_the_forward_pass(forward):
     network = simbias.MLP(5, 2)
     params = jax.device_get(network.init(jax.random.key(0), (3,), 4))

@@ -363,6 +363,7 @@ CRITIC = {
 }
 
 
+@pytest.mark.thorough
 def test_a_critic_that_accepts_nothing_ends_all_lineages_with_a_reason():
     regime = {"name": "verify", "right": 0.0, "wrong": 0.0}
     ended = row_of(cell_of(CRITIC | {"regime": regime}))
@@ -441,6 +442,7 @@ lineages = 400
 """
 
 
+@pytest.mark.thorough
 def test_a_claim_about_lineages_is_judged_in_memory_and_in_a_directory(tmp_path, capsys):
     path = tmp_path / "claim.toml"
     path.write_text(CLAIM)

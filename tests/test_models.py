@@ -165,6 +165,7 @@ def test_a_member_that_answers_for_itself_meets_the_points_of_the_compiled_progr
     assert np.isnan(grids[1].counts).all() and not np.isnan(grids[0].counts).any()
 
 
+@pytest.mark.thorough
 def test_a_stack_is_asked_about_its_own_data_whichever_way(trained):
     own = panel(trained).data
     whole, other = validate(trained, n_certify=N), validate(trained, own, n_certify=N)
@@ -242,6 +243,7 @@ def test_an_ensemble_asks_each_network_in_its_own_frame(trained):
     np.testing.assert_allclose(host.members[0].scores(x), expected, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_a_quantised_copy_of_many_bits_is_the_network_and_one_of_few_is_not(trained):
     risks = [validate(quantised(trained, bits=bits), n_certify=N).risk.value for bits in (16, 1)]
     np.testing.assert_allclose(risks[0], validate(trained, n_certify=N).risk.value, atol=2e-3)
@@ -354,6 +356,7 @@ def test_no_library_is_imported_for_a_classifier_that_is_not_of_it(data, monkeyp
 # bounds
 
 
+@pytest.mark.thorough
 def test_a_bound_of_another_package_is_compared_with_the_copy_that_it_returns(trained, monkeypatch):
     class Coin:
         label, kind, stochastic = "coin", "labels", True
@@ -373,6 +376,7 @@ def test_a_bound_of_another_package_is_compared_with_the_copy_that_it_returns(tr
     assert first.risk != other.risk and not first.own_risk
 
 
+@pytest.mark.thorough
 def test_an_ensemble_a_quantised_copy_and_a_callable_are_certified(trained, data):
     for subject, own in (
         (ensemble(trained), None),

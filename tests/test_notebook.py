@@ -37,6 +37,7 @@ def test_a_verdict_shows_what_was_claimed_and_concluded_as_text():
     assert "risk &lt; 1 &amp; more" in shown and "a &lt; b" in shown and "<script>" not in shown
 
 
+@pytest.mark.thorough
 def test_a_display_is_a_picture(stack):
     picture = simbias.plots.training(stack)._repr_png_()
     assert picture.startswith(b"\x89PNG") and len(picture) < 200_000

@@ -102,6 +102,7 @@ def written(two, tmp_path_factory):
     return path.read_text()
 
 
+@pytest.mark.thorough
 def test_what_a_file_says_stands_in_the_page_as_text(hostile):
     parsed = Elements(hostile)
     assert {attributes.get("type") for attributes in parsed.of("script")} == {
@@ -119,6 +120,7 @@ def test_what_a_file_says_stands_in_the_page_as_text(hostile):
         assert HOSTILE.replace("FIELD", field) in text
 
 
+@pytest.mark.thorough
 def test_ids_of_a_page_are_unique_and_every_link_leads_somewhere(hostile, written):
     for html in (hostile, written):
         parsed = Elements(html)
@@ -217,6 +219,7 @@ def test_the_command_writes_the_page_or_says_in_one_line_why_not(written, two, t
         assert code and not out and err.count("\n") == 1 and asked in err, (words, err)
 
 
+@pytest.mark.thorough
 def test_a_page_is_the_same_again_and_small(directory, hostile):
     assert hostile == page([directory])
     assert len(hostile) < 100_000

@@ -23,6 +23,7 @@ def rules():
     return {name: control(CELL, name, seeds=2) for name in ("achievable", "simple")}
 
 
+@pytest.mark.thorough
 def test_a_network_agrees_with_itself_everywhere(rules):
     pairs = paired(rules["simple"], rules["simple"], points=POINTS)
     assert (pairs.agree == POINTS).all() and (pairs.points == POINTS).all()

@@ -189,6 +189,7 @@ def test_a_file_that_is_at_fault_is_named_in_one_line(tmp_path, change, words):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.thorough
 def test_a_paper_of_ones_own_is_run_judged_and_resumed(tmp_path):
     path, run = tmp_path / "own.toml", tmp_path / "run"
     path.write_text(tomli_w.dumps(PAPER))

@@ -38,6 +38,7 @@ def near(proportion, expected):
     return proportion == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / ROWS))
 
 
+@pytest.mark.thorough
 def test_each_persona_s_answer_is_written_in_its_coordinate_and_the_good_one_s_is_clean(drawn):
     task, law, train, fresh = drawn
     spoken = answers(task, law, fresh)
@@ -135,6 +136,7 @@ def test_by_zone_the_law_is_the_good_one_where_it_is_ahead_and_others_where_it_i
     assert (measured == greedy.agreement.value[:, 1, 0]).all()
 
 
+@pytest.mark.thorough
 def test_a_task_without_personas_has_no_zones(trained):
     with pytest.raises(ValueError, match="^task: got 'lms-5', allowed: personas"):
         check_personas(tasks.get("lms-5"))

@@ -202,6 +202,7 @@ def test_the_plotted_data_are_written(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["boundary.svg", "boundary", "boundary.png.txt"])
+@pytest.mark.thorough
 def test_other_formats_are_refused_and_nothing_is_written(name, tmp_path):
     with pytest.raises(ValueError, match=r"^path: got .*, allowed: .*\.png or \.pdf$"):
         plots.training(trained()).save(tmp_path / name)

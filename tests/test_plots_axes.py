@@ -501,6 +501,7 @@ def test_the_texts_of_discrimination(drawn):
 # islands
 
 
+@pytest.mark.thorough
 def test_planes_of_islands_have_their_coordinates_and_exact_lines(drawn):
     display = drawn("islands")
     for ax, piece, colour in zip(

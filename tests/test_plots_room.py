@@ -25,6 +25,7 @@ def is_inside(box, whole, slack=1.0):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.thorough
 def test_a_figure_of_its_own_holds_all_that_is_drawn(kind):
     figure = KINDS[kind]().plot().figure_
     assert is_inside(legends(figure), figure.bbox)

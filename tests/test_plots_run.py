@@ -38,6 +38,7 @@ def test_printing_verdicts_draws_nothing(judged, capsys):
     assert "refuted" in capsys.readouterr().out and files(judged) == before
 
 
+@pytest.mark.thorough
 def test_verdicts_are_drawn_alike_whether_their_figure_is_named_or_not(judged, capsys):
     before, directory, drawn = files(judged), str(judged.directory), []
     for words in ([], ["--kind", "claims"]):

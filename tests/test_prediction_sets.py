@@ -119,6 +119,7 @@ def test_sets_of_three_classes_are_measured_on_fresh_points():
 
 
 @pytest.mark.parametrize("noise", (0.0, 0.5))
+@pytest.mark.thorough
 def test_sets_of_networks_miss_true_labels_at_most_as_often_as_delta(trained, noise):
     """A network's certify points, drawn with replacement; the noise hides what the sets miss."""
     scores, y = fresh_scores(panel(trained), 0, "sets", "certify", 4000)

@@ -149,6 +149,7 @@ def test_another_run_in_the_directory_is_refused(whole, file):
         runner.prepare(other, Store(whole[0].directory, create=True))
 
 
+@pytest.mark.thorough
 def test_more_is_asked_of_ended_networks_in_their_directory(file, tmp_path):
     load = suites.load(str(file))
     short, long = (

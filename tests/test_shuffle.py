@@ -50,6 +50,7 @@ def uniform_p(counts):
 
 
 @pytest.mark.parametrize("n", some_now(SIZES, later=(4, 5, 128)))
+@pytest.mark.thorough
 def test_every_point_is_met_once_an_epoch(n):
     for seed in range(3):
         for epoch in (0, 1, 2**31):
@@ -88,6 +89,7 @@ def test_every_element_lands_everywhere_equally_often(n):
         assert uniform_p(np.bincount(orders[:, place], minlength=n)) > 1e-5
 
 
+@pytest.mark.thorough
 def test_every_pair_of_elements_lands_everywhere_equally_often():
     n = 100
     orders = many(n, 100_000)

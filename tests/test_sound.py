@@ -83,6 +83,7 @@ def test_logits_that_overflow_on_fresh_points_only_are_found_there():
     assert count(stack, 20_000).points == 0
 
 
+@pytest.mark.thorough
 def test_grids_and_islands_have_no_number_for_them_and_the_same_for_the_others(mixed, alone):
     options = dict(coordinates=[3], resolution=20, contexts=4, planes=1)
     report, expected = (measure_grids(stack, **options) for stack in (mixed, alone))

@@ -355,6 +355,7 @@ def test_points_for_traces_do_not_touch_the_weights(cell, snapshots):
         assert gap(snapshot, snapshots[job]) <= TOLERANCE
 
 
+@pytest.mark.thorough
 def test_networks_leave_a_vectorised_stack_as_they_end(cell):
     longer = Cell(
         cell.task,
@@ -431,6 +432,7 @@ def test_larger_networks_do_not_depend_on_the_division_of_work(width, depth, mon
             assert gap(begun[job], other[job]) <= TOLERANCE
 
 
+@pytest.mark.thorough
 def test_a_replay_is_the_network_as_it_was_along_training(cell, trained):
     half = replay(cell, 100, seeds=4, n_select=SELECT)
     whole = replay(cell, 200, seeds=[2], n_select=SELECT)

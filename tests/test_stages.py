@@ -12,6 +12,7 @@ from simbias.training import Cell, replay
 from simbias.training.jobs import Job, train_jobs
 
 
+@pytest.mark.thorough
 def test_the_second_stage_goes_on_from_the_first_at_the_update_it_says():
     cell = Cell(TASK, simbias.MLP(16, 1), last_layer(), n_train=400, batch=32, stop=SHORT)
     half, whole = (replay(cell, updates, seeds=1, n_select=10) for updates in (100, 200))

@@ -343,6 +343,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.thorough
 def test_a_directorys_name_is_never_a_pattern(tmp_path, monkeypatch, notes, store):
     monkeypatch.chdir(tmp_path)
     put(store, "c", risk=0.5)

@@ -106,6 +106,7 @@ def test_a_longer_budget_goes_on_from_a_shorter_one(longer, budget):
     ("budget", "every"),
     [(200, 7), *(pytest.param(777, every, marks=pytest.mark.slow) for every in (7, 777))],
 )
+@pytest.mark.thorough
 def test_where_checks_lie_changes_no_parameter(budget, every):
     plain, other = Stop(max_updates=budget), Stop(max_updates=budget, check_every=every)
     assert same(train(plain), train(other), ("params",))
@@ -142,6 +143,7 @@ def two_stages():
     return Method("halved", {"learning_rate": 0.1}, init, step, second=stage)
 
 
+@pytest.mark.thorough
 def test_a_second_stage_begins_at_its_update_whatever_the_checks_and_the_budget():
     shorter, longer = (train(Stop(max_updates=n), method=two_stages()) for n in (200, 400))
     assert same(shorter, replay(longer.cell, 200, seeds=2, n_select=SELECT), ("params",))

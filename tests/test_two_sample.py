@@ -95,6 +95,7 @@ def test_needed_points_are_those_of_the_power_and_of_its_limits():
     assert needed_points(power_at, 0.8, (1, 2, 3, 4)) == (np.inf, 1, np.inf, 4)
 
 
+@pytest.mark.thorough
 def test_what_a_shift_costs_stands_beside_what_reveals_it():
     data = simbias.data(TASK, n_train=50)
 
