@@ -1,93 +1,127 @@
-"""What faster matrix products, as accelerators offer them, do to the measured quantities.
+"""What faster matrix products do: to the measured quantities, and to the rate of updates.
 
-TensorFloat-32 and bfloat16 products round their factors to 10 and 7 bits of mantissa and add up in
-float32. Here the factors of every product of training, forward and backward, are rounded in the
-same way, so that the effect can be seen on any machine; validation stays in float32. Networks of
-one seed start from the same weights and data in every mode.
+Networks of one seed start from the same weights and meet the same data at every precision of
+updates (the cell setting ``precision``), so that each quantity is compared in pairs: the mean
+difference to float32 over seeds, with 95% t intervals that hold for all quantities of a precision
+together (Bonferroni). The boundary is compared as the proportion of fresh points on which the two
+networks of a seed agree, beside that of networks of two seeds; rates in turns, within one process,
+by the time of the processor, draws and checks included.
 
-    python benchmarks/precision.py [--shape 100,1] [--seeds 3] [--updates 20000]
+    python benchmarks/precision.py [--shape 100,1] [--seeds 8] [--rates 100,1 300,2]
 """
 
 import argparse
-from functools import partial
+import time
+from collections.abc import Callable
 
+import numpy as np
 from engine import LEARNING_RATE, SETTINGS, N
 
-MODES = {"float32": None, "tensorfloat32": 10, "bfloat16": 7}
-SHOWN = ("train_accuracy", "test_accuracy", "s_randomised_accuracy", "fitted", "memorised")
+QUANTITIES: dict[str, Callable] = {  # of a stack and its report, a number for each network
+    "train accuracy": lambda stack, report: report.train_accuracy,
+    "risk": lambda stack, report: report.risk.value,
+    "S-randomised accuracy": lambda stack, report: report.reliance.s_accuracy.value,
+    "exceptions fitted": lambda stack, report: report.exceptions.fitted.value,
+    "memorised": lambda stack, report: report.exceptions.memorised.value,
+    "updates to stop": lambda stack, report: stack.updates,
+}
 
 
-def rounding_product(bits: int):
-    """A product of two matrices whose factors are rounded, and those of its gradients too."""
-    import jax
+def cell_of(shape: str, precision: str, updates: int):
+    """Networks of one architecture on noisy-lms-7, as the suite ``pitfalls`` has them."""
+    import simbias
 
-    def rounded(x):
-        return jax.lax.reduce_precision(x, exponent_bits=8, mantissa_bits=bits)
+    width, depth = map(int, shape.split(","))
+    return simbias.training.Cell(
+        simbias.tasks.get("noisy-lms-7"),
+        simbias.MLP(width, depth),
+        simbias.sgd(learning_rate=LEARNING_RATE, **SETTINGS),
+        n_train=N,
+        stop=simbias.Stop(train_accuracy=0.998, max_updates=updates),
+        precision=precision,
+    )
 
-    @jax.custom_vjp
-    def product(x, weight):
-        return rounded(x) @ rounded(weight)
 
-    def forward(x, weight):
-        return product(x, weight), (rounded(x), rounded(weight))
+def trained(cell, seeds: int):
+    """The stack of a cell."""
+    from simbias.training.jobs import Job, train_jobs
+    from simbias.training.stack import assemble
 
-    def backward(residuals, cotangent):
-        x, weight = residuals
-        return rounded(cotangent) @ weight.T, x.T @ rounded(cotangent)
+    snapshots = train_jobs([Job(cell, seed) for seed in range(seeds)])
+    return assemble(cell, {job.seed: snapshot for job, snapshot in snapshots.items()})
 
-    product.defvjp(forward, backward)
-    return product
+
+def compare(plain, other) -> None:
+    """Print the quantities of networks at another precision beside those in float32."""
+    import simbias
+    from simbias.stats.student import half_width_of_mean
+    from simbias.validation.paired import paired
+
+    reports = [(stack, simbias.validate(stack)) for stack in (plain, other)]
+    confidence = 1 - 0.05 / len(QUANTITIES)
+    print(f"{'':<24}{'float32':>10}{other.cell.precision:>12}{'difference':>14}")
+    for name, of in QUANTITIES.items():
+        first, second = (np.asarray(of(*measured), float) for measured in reports)
+        width = half_width_of_mean(second - first, confidence)
+        means = f"{first.mean():>10.5g}{second.mean():>12.5g}"
+        print(f"{name:<24}{means}{(second - first).mean():>+14.5g} ±{width:.2g}")
+    seeds = list(plain.seeds)
+    turned = plain.some([*seeds[1:], seeds[0]])
+    for words, pair in (("one seed", (plain, other)), ("two seeds, float32", (plain, turned))):
+        agreement = paired(*pair, points=200_000).agreement(0.95).value
+        least, most = agreement.min(), agreement.max()
+        print(f"agreement, {words}: {agreement.mean():.5f} [{least:.5f} to {most:.5f}]")
+
+
+def rates(shape: str, precisions: list[str], turns: int = 5) -> None:
+    """Print updates a second of one core at each precision, in turns, and ratios within a turn."""
+    from dataclasses import replace
+
+    import simbias
+    from simbias.training.jobs import Job, train_jobs
+
+    spent: dict[str, list[float]] = {precision: [] for precision in precisions}
+    updates = 1000
+    for turn in range(turns + 1):
+        for precision in precisions:
+            stop = simbias.Stop(max_updates=updates, check_every=updates)  # checks are float32
+            cell = replace(cell_of(shape, precision, updates), stop=stop)
+            clock = time.process_time()
+            train_jobs([Job(cell, turn)])
+            spent[precision].append(time.process_time() - clock)
+    for precision, seconds in spent.items():
+        times = np.array(seconds[1:])  # the first holds compilation
+        ratio = np.array(spent["float32"][1:]) / times
+        rate = updates / np.median(times)
+        median = np.median(ratio)
+        spread = f"{median:.2f} [{ratio.min():.2f}, {ratio.max():.2f}]"
+        print(f"({shape}) {precision:<15} {rate:8,.0f} updates/s, {spread} of float32", flush=True)
 
 
 def main() -> None:
-    """Parse, train in every mode, print."""
+    """Parse, train at every precision, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--shape", default="100,1", metavar="WIDTH,DEPTH")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--updates", type=int, default=20_000)
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--updates", type=int, default=25_000)
+    parser.add_argument("--rates", nargs="*", default=["100,1", "300,2"], metavar="WIDTH,DEPTH")
     options = parser.parse_args()
     import simbias
 
-    simbias.configure()
-    from dataclasses import dataclass, replace
-
+    simbias.configure(cores=1)
     import jax
 
-    width, depth = map(int, options.shape.split(","))
-
-    @dataclass(frozen=True)
-    class Rounded(simbias.MLP):
-        bits: int = 23
-
-        def apply(self, params, x):
-            product = rounding_product(self.bits)
-            *hidden, last = [params["layers"][i] for i in sorted(params["layers"])]
-            for layer in hidden:
-                x = jax.nn.relu(product(x, layer["kernel"]) + layer["bias"][None, :])
-            return product(x, last["kernel"]) + last["bias"][None, :]
-
-    print(f"{'':<14}" + "".join(f"{name:>24}" for name in SHOWN))
-    for mode, bits in MODES.items():
-        plain = simbias.MLP(width, depth)
-        train = partial(
-            simbias.train,
-            simbias.tasks.get("noisy-lms-7"),
-            method=simbias.sgd(learning_rate=LEARNING_RATE, **SETTINGS),
-            n_train=N,
-            seeds=options.seeds,
-            stop=simbias.Stop(max_updates=options.updates),
-        )
-        stack = train(network=plain if bits is None else Rounded(width, depth, bits=bits))
-        report = simbias.validate(replace(stack, cell=replace(stack.cell, network=plain)))
-        values = (
-            report.train_accuracy,
-            1 - report.risk.value,
-            report.reliance.s_accuracy.value,
-            report.exceptions.fitted.value,
-            report.exceptions.memorised.value,
-        )
-        shown = "".join(f"{value.mean():>12.4f} ±{value.std(ddof=1):>9.4f} " for value in values)
-        print(f"{mode:<14}{shown}", flush=True)
+    precisions = ["float32", "bfloat16"]
+    precisions += [] if jax.default_backend() == "cpu" else ["tensorfloat32"]
+    for shape in options.rates:
+        rates(shape, precisions)
+    if options.seeds:
+        stacks = [
+            trained(cell_of(options.shape, precision, options.updates), options.seeds)
+            for precision in precisions
+        ]
+        for other in stacks[1:]:
+            compare(stacks[0], other)
 
 
 if __name__ == "__main__":

@@ -180,6 +180,7 @@ classify = Experiment(
         "stop": dict,
         "loss": dict,
         "label_noise": dict,
+        "precision": str,
     },
     needed=("network", "method", "n_train"),
     learner="network",

@@ -19,6 +19,7 @@ class TrainingOptions(TypedDict, total=False):
     stop: Stop | None
     loss: Loss | None
     label_noise: LabelNoise | None
+    precision: str
     n_select: int
     progress: bool
 
@@ -41,7 +42,7 @@ def train(
         n_train: size of each training set.
         seeds: how many (0, 1, ...), or which.
         **options: of a network's training: ``batch``, ``stop``, ``loss``,
-            ``label_noise``, ``n_select`` and ``progress`` of
+            ``label_noise``, ``precision``, ``n_select`` and ``progress`` of
             ``simbias.training.train``.
 
     Returns:

@@ -21,9 +21,11 @@ from simbias.tasks.block_task import BlockTask, block_task
 from simbias.tasks.label_noise import LabelNoise, read_label_noise
 from simbias.tasks.task import check, draws, shifted_draw, unlabelled_draw
 from simbias.training.method import USES, Method
+from simbias.training.precision import checked_precision
 from simbias.training.stop import Stop
 
 BATCH = 256  # points of an update, by default
+PRECISION = "float32"
 BUDGET = "gradient_evaluations"  # of a suite, in place of the most updates
 
 
@@ -45,12 +47,13 @@ class Cell:
         stop: when training ends.
         loss: the loss that is minimised.
         label_noise: noise on the labels of the training set; None: they are the task's.
+        precision: of the factors of matrix products of an update, see ``training.precision``.
 
     Raises:
         ValueError: n_train < 1 or more than the task has, batch outside [1, n_train], a task that
             cannot be drawn, a network, method or loss that has the name of another, or a method
             that uses groups or shifted points where the task has none, or whose second stage would
-            not begin.
+            not begin, or an unknown precision.
 
     Examples:
         >>> import simbias
@@ -74,6 +77,7 @@ class Cell:
     stop: Stop = Stop()
     loss: Loss = field(default_factory=losses.cross_entropy)
     label_noise: LabelNoise | None = None
+    precision: str = PRECISION
 
     def __post_init__(self) -> None:
         check(self.task)
@@ -84,6 +88,7 @@ class Cell:
         if self.label_noise is not None:
             instance("label_noise", self.label_noise, LabelNoise)
             self.label_noise.law(self.task.classes)  # raises where it is of other classes
+        checked_precision(self.precision)
         check_size(self.task, whole("n_train", self.n_train), self.label_noise)
         if whole("batch", self.batch) > self.n_train:
             raise fail("batch", self.batch, f"an integer in [1, n_train = {self.n_train}]")
@@ -113,6 +118,7 @@ class Cell:
             "stop": self.stop.settings,
             **({} if self.loss == losses.cross_entropy() else {"loss": self.loss.identity}),
             **({} if self.label_noise is None else {"label_noise": self.label_noise.settings}),
+            **({} if self.precision == PRECISION else {"precision": self.precision}),
         }
 
     @cached_property
@@ -260,6 +266,7 @@ def cell_from_settings(settings: Settings) -> Cell:
         stop=Stop(**stop),
         **({"loss": LOSSES.make(*split("loss"))} if "loss" in settings else {}),
         label_noise=read_label_noise(settings.get("label_noise")),
+        precision=settings.get("precision", PRECISION),
     )
     if budget is None:
         return cell

@@ -22,9 +22,10 @@ from simbias.losses import Loss
 from simbias.networks import Network
 from simbias.tasks.label_noise import Fresh, relabelled
 from simbias.tasks.task import Points, sampler, shifted_draw, unlabelled_draw
-from simbias.training.cell import Cell
+from simbias.training.cell import PRECISION, Cell
 from simbias.training.members import member_by_member
 from simbias.training.method import Batch, Hyper, Method, Step
+from simbias.training.precision import at_precision
 from simbias.training.problem import TrainingProblem, draw_points, draw_training_set
 from simbias.training.scores import labels_of, logits
 from simbias.training.shuffle import KEY_WORDS, epoch_index
@@ -57,6 +58,7 @@ class Program(NamedTuple):
     # the draws of such points, where they are used
     unlabelled: Callable[..., Array] | None = None
     shifted: Callable[..., tuple[Array, Array]] | None = None
+    precision: str = PRECISION
 
 
 class State(NamedTuple):
@@ -96,6 +98,7 @@ def program(cell: Cell, n_select: int) -> Program:
         stride=cell.stop.stride if cell.method.second is None else 1,
         unlabelled=unlabelled_draw(cell.task) if "unlabelled" in cell.method.uses else None,
         shifted=shifted_draw(cell.task) if "shifted" in cell.method.uses else None,
+        precision=cell.precision,
     )
 
 
@@ -226,7 +229,10 @@ def segment(
             )
             with lenient():
                 batch_data = batch_of(rows, state.updates)
-                params, kept = step(hyper, state.params, state.method, batch_data)
+                stepped = at_precision(
+                    lambda params, kept: step(hyper, params, kept, batch_data), program.precision
+                )
+                params, kept = stepped(state.params, state.method)
             offset = state.offset + batch
             finished = offset >= n
             return state._replace(

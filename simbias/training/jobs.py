@@ -30,6 +30,7 @@ from simbias.training import fit
 from simbias.training.cell import Cell
 from simbias.training.draws import compare, fingerprint
 from simbias.training.fit import TRACE, Program, Segment, State
+from simbias.training.precision import check_device
 from simbias.training.problem import TrainingProblem, draw_once, problem_of, training_set
 from simbias.training.stop import End, Stop
 
@@ -181,7 +182,8 @@ def _ended(stop: Stop, snapshot: Snapshot, guess: float) -> Snapshot:
 
 
 def check_memory(cell: Cell, networks: int, n_select: int = N_SELECT) -> None:
-    """Raise ValueError where the networks of a program surely do not fit the memory."""
+    """Raise ValueError where a program's networks surely do not fit the memory, or the device."""
+    check_device(cell.precision, jax.default_backend())
     task, network = cell.task, cell.network
     dim = numbers_of(task)
     law = jax.eval_shape(task.law, seed_key(0))

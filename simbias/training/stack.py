@@ -24,7 +24,7 @@ from simbias.parallel import stacked
 from simbias.tasks.label_noise import LabelNoise
 from simbias.tasks.task import Points, Task, numbers_of, rotation_of
 from simbias.training import fit
-from simbias.training.cell import BATCH, Cell
+from simbias.training.cell import BATCH, PRECISION, Cell
 from simbias.training.course import course
 from simbias.training.draws import compare, fingerprint
 from simbias.training.fit import TRACE
@@ -183,6 +183,7 @@ def train(
     stop: Stop | None = None,
     loss: Loss | None = None,
     label_noise: LabelNoise | None = None,
+    precision: str = PRECISION,
     n_select: int = N_SELECT,
     progress: bool = False,
 ) -> Stack:
@@ -198,6 +199,8 @@ def train(
         stop: when training ends; default ``Stop()``.
         loss: the loss that is minimised; default the cross-entropy.
         label_noise: noise on the labels of the training set; default none.
+        precision: of the factors of matrix products of an update, ``float32``, ``bfloat16`` or, on
+            accelerators, ``tensorfloat32``; sums, weights and all that evaluates are in float32.
         n_select: fresh points on which traces are evaluated (never those used to certify).
         progress: say on standard error how far training is, every few seconds. An interrupt
             (Ctrl-C) then ends it: the networks that have begun are returned as they are, with the
@@ -223,7 +226,7 @@ def train(
     """
     rule = Stop() if stop is None else stop
     objective = cross_entropy() if loss is None else loss
-    cell = Cell(task, network, method, n_train, batch, rule, objective, label_noise)
+    cell = Cell(task, network, method, n_train, batch, rule, objective, label_noise, precision)
     chosen = seed_list(seeds)
     jobs = [Job(cell, seed) for seed in chosen]
     whole("n_select", n_select)
