@@ -21,6 +21,9 @@ number of networks trained at once on JAX's default device, beside the published
 device (CUDA where PyTorch has it), and the time of that many networks relative to one.
 
     python benchmarks/engine.py --networks 1 16 64 256
+
+With ``--processor`` seconds are those of the cores, which other programs do not take, each core's
+for itself; leave out what is timed by the wall (``--without peak "torch tuned"``).
 """
 
 import argparse
@@ -31,14 +34,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from simbias._devices import usable_cores
 
-N, DIM, BATCH = 40_000, 50, 256
+N, BATCH = 40_000, 256
+DIM = 50  # of the inputs; --dim sets it, here and in every worker
 SHAPES = ("100,1", "300,1", "100,2", "300,2")
 SETTINGS = {"momentum": 0.9, "weight_decay": 5e-5}
 LEARNING_RATE = 0.1
 CORES = usable_cores()
+OF_PROCESSOR = False  # --processor sets it, here and in every worker
+
+
+def clock() -> float:
+    """Seconds of the wall, or those of all cores that this process has used, for each of them."""
+    return time.process_time() / CORES if OF_PROCESSOR else time.perf_counter()
 
 
 def sizes(shape: str) -> list[int]:
@@ -87,13 +98,13 @@ def _jax_rate(shape: str, seconds: float, networks: int, vectorised: bool) -> fl
 
     def after(advanced: dict) -> None:
         trained.update({job: int(snapshot.state.updates) for job, snapshot in advanced.items()})
-        marks.append((time.perf_counter(), sum(trained.values())))
+        marks.append((clock(), sum(trained.values())))
         # the first two segments hold compilation and the sizing of segments
         if len(marks) > 2 and marks[-1][0] - marks[1][0] >= seconds:
             raise Enough
 
     cell = simbias.training.Cell(
-        simbias.tasks.get("noisy-lms-7"),
+        simbias.tasks.get("noisy-lms-7", dim=DIM),
         simbias.MLP(width, depth),
         simbias.sgd(learning_rate=LEARNING_RATE, **SETTINGS),
         n_train=N,
@@ -149,7 +160,7 @@ def torch_tuned_worker(shape: str, seconds: float) -> float:
 
 def torch_tuned(shape: str, seconds: float) -> float:
     """The sum of the rates of one process per core, at the same time."""
-    command = [sys.executable, __file__, "--worker", "torch_tuned_worker", shape, str(seconds)]
+    command = worker_command("torch_tuned_worker", shape, seconds)
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(CORES)]
     return sum(float(worker.communicate()[0]) for worker in workers)
 
@@ -178,13 +189,13 @@ def _torch_rate(batches, model, loss, optimiser, seconds: float, torch) -> float
 
     for _ in range(50):
         update()
-    start, updates = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
+    start, updates = clock(), 0
+    while clock() - start < seconds:
         update()
         updates += 1
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return updates / (time.perf_counter() - start)
+    return updates / (clock() - start)
 
 
 def peak(shape: str, seconds: float) -> float:
@@ -233,11 +244,11 @@ def peak_at_shapes(shape: str, seconds: float) -> float:
     program = over_seeds(products, devices)
     seeds = on_devices([np.float32(1 + i) for i in range(len(devices))], devices)
     program(seeds).block_until_ready()
-    start, calls = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
+    start, calls = clock(), 0
+    while clock() - start < seconds:
         program(seeds).block_until_ready()
         calls += 1
-    rate = calls * repeats * len(jax.devices()) / (time.perf_counter() - start)
+    rate = calls * repeats * len(jax.devices()) / (clock() - start)
     return rate * update_flops(shape) / 1e9
 
 
@@ -257,15 +268,21 @@ RACE: dict[str, Callable[[str, float], float]] = {
     "peak": peak,
     "peak at shapes": peak_at_shapes,
 }
+PEAKS = "peak", "peak at shapes"
 OTHERS = (torch_tuned_worker, many, torch_published_there)
 WORKERS = {function.__name__: function for function in (*RACE.values(), *OTHERS)}
+
+
+def worker_command(name: str, shape: str, seconds: float) -> list[str]:
+    """The command of one contestant."""
+    settings = ["--dim", str(DIM), *["--processor"] * OF_PROCESSOR]
+    return [sys.executable, __file__, "--worker", name, shape, str(seconds), *settings]
 
 
 def measure(worker: Callable[[str, float], float], shape: str, seconds: float) -> float:
     """The rate of one contestant, run in its own process."""
     name = worker.__name__
-    command = [sys.executable, __file__, "--worker", name, shape, str(seconds)]
-    completed = subprocess.run(command, capture_output=True, text=True)
+    completed = subprocess.run(worker_command(name, shape, seconds), capture_output=True, text=True)
     if completed.returncode:
         raise SystemExit(f"{name} at ({shape}) failed:\n{completed.stderr}")
     return float(completed.stdout.split()[-1])
@@ -282,8 +299,12 @@ def device() -> str:
 
 def machine() -> dict[str, object]:
     """The machine and versions that the figures were measured on."""
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
+    versions = {}
+    for name in ("jax", "jaxlib", "torch"):
+        with suppress(PackageNotFoundError):  # torch, where its contestants are left out
+            versions[name] = version(name)
     with open("/proc/cpuinfo") as handle:
         names = [line.split(":")[1].strip() for line in handle if line.startswith("model name")]
     return {
@@ -291,7 +312,7 @@ def machine() -> dict[str, object]:
         "cores": CORES,
         "device": device(),
         "python": platform.python_version(),
-        **{name: version(name) for name in ("jax", "jaxlib", "torch")},
+        **versions,
     }
 
 
@@ -306,15 +327,15 @@ def report(shape: str, rounds: list[dict[str, float]]) -> None:
     print(f"({shape})")
     for name in RACE:
         value = statistics.median(rates[name] for rates in rounds)
-        if name.startswith("peak"):
+        if name in PEAKS:
             print(f"  {name:<16} {value:10.0f} GFLOP/s")
         else:
             print(f"  {name:<16} {value:10,.0f} updates/s {value * flops:7.0f} GFLOP/s")
-    for name in ("vmap", "torch published", "torch tuned"):
+    for name in [other for other in RACE if other not in ("simbias", *PEAKS)]:
         print(
             f"  simbias / {name:<15} {spread([rates['simbias'] / rates[name] for rates in rounds])}"
         )
-    for name in ("peak", "peak at shapes"):
+    for name in [limit for limit in PEAKS if limit in RACE]:
         proportion = [rates["simbias"] * flops / rates[name] for rates in rounds]
         print(f"  proportion of {name:<15} {spread(proportion)}", flush=True)
 
@@ -343,8 +364,16 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", default=SHAPES, metavar="WIDTH,DEPTH")
     parser.add_argument("--networks", nargs="+", type=int, help="networks trained at once")
     parser.add_argument("--json", help="write every measurement here")
+    parser.add_argument("--dim", type=int, default=DIM, help="of the inputs")
+    parser.add_argument("--without", nargs="*", default=[], help="contestants to leave out")
+    parser.add_argument(
+        "--processor", action="store_true", help="by the time of the cores, on a busy machine"
+    )
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    globals().update(DIM=options.dim, OF_PROCESSOR=options.processor)
+    for name in options.without:
+        RACE.pop(name)
     if options.worker:
         name, shape, seconds = options.worker
         print(WORKERS[name](shape, float(seconds)))
