@@ -39,6 +39,10 @@ class RowList(list[Item], Generic[Item]):
         super().__init__(items)
         self._columns, self._caption = columns, caption
 
+    def __repr__(self) -> str:
+        kinds = " and ".join(sorted({type(item).__name__ for item in self}))
+        return f"RowList({len(self)}{f' of {kinds}' if kinds else ''})"
+
     def to_frame(self) -> DataFrame:
         """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
         rows = [self._columns(item) for item in self]

@@ -8,8 +8,10 @@ import pytest
 
 import simbias
 from simbias._frames import RowList
-from simbias.directions import DoseResponse
+from simbias.directions import Activity, DoseResponse, PairQuality, directions_of
 from simbias.generations import Lineages
+from simbias.results import NoisyCell, Summary
+from simbias.results.summary import Mean
 from simbias.validation import ConflictReport, CorruptionReport, Estimate, Labelled
 from simbias.validation.islands import Compared
 
@@ -69,6 +71,9 @@ def test_estimates_of_a_named_tuple_have_an_axis_of_their_own():
 
 def test_a_list_of_rows_is_a_table(pandas):
     rows = RowList([1.0, None], lambda item: {"<n>": item, "twice": None}, "a & b")
+    assert (
+        repr(rows) == "RowList(2 of NoneType and float)" and repr(RowList([], dict)) == "RowList(0)"
+    )
     assert rows == [1.0, None] and rows.to_frame() == {"<n>": [1.0, None], "twice": [None, None]}
     shown = rows._repr_html_()
     assert "&lt;n&gt;" in shown and "a &amp; b" in shown and shown.count("<tr>") == 3
@@ -86,3 +91,24 @@ def test_bounds_and_standings_show_themselves(pandas):
     board = simbias.results.leaderboard([stack], n_certify=10_000)
     assert board.to_frame()["against the reference"] == ["reference"]
     assert board._repr_html_().count("<tr>") == 2
+
+
+def test_what_is_kept_of_cells_and_directions_is_a_table(pandas):
+    mean = Mean(0.9, 0.02, None)
+    summary = Summary("cell", "task", "(8,1)", {}, {"done": 2}, {"risk": mean}, None)
+    shown = summary.to_frame()
+    assert shown["quantity"] == ["risk"] and shown["low"] == [pytest.approx(0.88)]
+    task, noise = simbias.tasks.get("mixture"), simbias.tasks.LabelNoise(alpha=3)
+    cell = simbias.training.Cell(
+        task, simbias.MLP(8), simbias.sgd(), n_train=800, label_noise=noise
+    )
+    noisy = NoisyCell(cell, (4, 7), np.array([0.7, 0.8]), np.array([0.8, 0.9]))
+    shown = noisy.to_frame()
+    assert shown["seed"] == [4, 7] and shown["alpha"] == [3.0, 3.0] and shown["best"] == [0.8, 0.9]
+    pairs = PairQuality((1, 100), np.eye(2), np.ones((2, 2)))
+    assert pairs.labelled()["cosine"].at(pairs=100).values.tolist() == [0, 1]
+    assert pairs.to_frame()["pairs"] == [1, 100, 1, 100] * 2
+    activity = Activity(np.array([[0.0, 1], [2, 1]]), np.array([0, 1]))
+    found = directions_of([activity], [np.array([3.0, 4.0])])
+    assert found.labelled()["vectors"].at(network=0).values.tolist() == [0.6, 0.8]
+    assert found.to_frame()["quantity"] == ["vectors"] * 2 + ["means"] * 2 + ["gap"]

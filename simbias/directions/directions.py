@@ -7,12 +7,14 @@ import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import fail, instance, whole
+from simbias._frames import DataFrame, frame
 from simbias._pinned import pinned
 from simbias.directions.activity import POINTS, Activity, activities
 from simbias.directions.exact import unit
 from simbias.directions.finder import Finder, get
 from simbias.models.copies import Data
 from simbias.models.panel import panel
+from simbias.stats.labelled import Labelled, named_axes, tidy
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,15 @@ class Directions:
         """Of activations, on the direction of network ``i``."""
         along: Float[np.ndarray, " rows"] = activity.hidden @ self.vectors[i]
         return along
+
+    def labelled(self) -> dict[str, Labelled]:
+        """The arrays by name, with named axes; a network is known by its place."""
+        axes = {"vectors": "network unit", "means": "network label", "gap": "network"}
+        return named_axes(self, axes)
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
+        return frame(tidy(self.labelled()))
 
 
 def directions_of(

@@ -208,6 +208,15 @@ class PairQuality:
     cosine: Float[np.ndarray, "seeds pairs"]
     switched: Float[np.ndarray, "seeds pairs"]
 
+    def labelled(self) -> dict[str, Labelled]:
+        """The arrays by name, with named axes; a network is known by its place."""
+        axes = dict.fromkeys(("cosine", "switched"), "network pairs")
+        return named_axes(self, axes, pairs=self.pairs)
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row an entry; raises ValueError where there is no pandas."""
+        return frame(tidy(self.labelled()))
+
 
 @pinned
 def quality_of_pairs(

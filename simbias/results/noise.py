@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from simbias._checks import each, known, real
 from simbias._defaults import CONFIDENCE
+from simbias._frames import DataFrame, frame
 from simbias._identity import canonical
 from simbias.results.store import Store
 from simbias.results.trained import trained
@@ -80,6 +81,11 @@ class NoisyCell:
         """At the last check, or at the best."""
         accuracies: Float[np.ndarray, " seeds"] = getattr(self, known("check", check, CHECKS))
         return accuracies
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row a network; raises ValueError where there is no pandas."""
+        columns = {name: [getattr(self, name)] * len(self.seeds) for name in ("alpha", "n_clean")}
+        return frame({"seed": self.seeds, **columns, "last": self.last, "best": self.best})
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from simbias._checks import instance
 from simbias._defaults import CONFIDENCE
+from simbias._frames import DataFrame, frame
 from simbias._types import Settings, TableRow
 from simbias.experiments import Experiment, experiment_of, experiments
 from simbias.experiments.experiment import Ranged, Shown
@@ -94,6 +95,19 @@ class Summary:
     learner: str = "network"
     table: str = "networks"
     units: str = "networks"
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame with a row a quantity; raises ValueError where there is no pandas."""
+        return frame(
+            {
+                "cell": [self.cell] * len(self.means),
+                "quantity": self.means,
+                **{
+                    name: [getattr(mean, name) for mean in self.means.values()]
+                    for name in ("value", "low", "high", "published")
+                },
+            }
+        )
 
 
 def cell_settings(store: Store) -> dict[str, dict[str, object]]:
