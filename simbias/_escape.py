@@ -26,6 +26,8 @@ _TEX = {
     "S^c": "$S^c$",  # the complement of the simple set
 }
 
+_FORMULA = tuple("=+-@\t\n＝＋－＠")  # what one begins with
+
 
 def csv_text(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Rows as CSV under their names; empty where there is nothing.
@@ -95,8 +97,9 @@ def html_text(caption: str, names: Sequence[str], rows: Iterable[Sequence[object
 def _shown(value: object) -> object:
     if not isinstance(value, str):
         return None if isinstance(value, float) and math.isnan(value) else value
-    value = re.sub(r"\r\n?", "\n", value)  # the writer quotes no other end of a line
-    if not re.match(r"[=+\-@\t\n＝＋－＠]", value):
+    if "\r" in value:
+        value = re.sub(r"\r\n?", "\n", value)  # the writer quotes no other end of a line
+    if not value.startswith(_FORMULA):
         return value
     try:
         float(value)

@@ -159,7 +159,7 @@ def _coordinates(task: BlockTask, stack: Stack) -> list[int]:
         raise ValueError("no coordinate of its task attains the achievable risk")
     if not is_relu(stack.cell.network):
         return first
-    lines = draw_lines(panel(stack), 0, task.simple_set[0], _LINES)
+    lines = draw_lines(panel(stack), 0, task.simple_set[0], CONTEXTS)[:_LINES]
     slabs, (cuts,) = count_slab_cuts(stack, [lines])
     return list(dict.fromkeys([slabs[int(np.argmax(cuts))], *first]))[:_PLANES]
 

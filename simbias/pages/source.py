@@ -6,13 +6,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from simbias._types import TableRow
+from simbias._types import Answer, TableRow
 from simbias.plots.run import Bounded
 from simbias.results import Standing, Store, Summary, leaderboard, summarise
 from simbias.results.bounds import read_all
 from simbias.results.claims import read_evidence, read_verdicts
 
 Part = TypeVar("Part")
+
+
+class _ReadOnce(Store):
+    """A run that stays as it is while a page is made of it: a query has one answer."""
+
+    def __init__(self, directory: Path, note: Callable[[str], None]) -> None:
+        super().__init__(directory, note=note)
+        self._answers: dict[str, tuple[list[str], list[Answer]]] = {}
+
+    def query(self, sql: str) -> tuple[list[str], list[Answer]]:
+        """As of any run; each query is run once."""
+        if sql not in self._answers:
+            self._answers[sql] = super().query(sql)
+        names, rows = self._answers[sql]
+        return list(names), list(rows)
 
 
 @dataclass
@@ -46,7 +61,7 @@ class PageSource:
     def reading(cls, directory: Path, prefix: str, networks: int, replays: int) -> "PageSource":
         """The run of a directory; raises ValueError where it is none."""
         notes: list[str] = []
-        store = Store(directory, note=notes.append)
+        store = _ReadOnce(directory, notes.append)
         return cls(store, prefix, networks, replays, notes)
 
     @property

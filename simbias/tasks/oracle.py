@@ -6,6 +6,7 @@ coordinates is a sum of independent finite variables, and the Bayes risk on any 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -65,14 +66,19 @@ def parts_of(block: Block) -> list[Part]:
         >>> [(round(part.low, 3), round(part.high, 3)) for part in parts_of(task.blocks[0])]
         [(-1.0, -0.1), (-0.1, 0.1), (0.1, 1.0)]
     """
-    ends = {round(end, _DIGITS): end for law in block.laws for piece in law for end in piece[:2]}
+    return list(_parts_of(block.laws))
+
+
+@lru_cache
+def _parts_of(laws: Pair) -> tuple[Part, ...]:
+    ends = {round(end, _DIGITS): end for law in laws for piece in law for end in piece[:2]}
     edges = sorted(ends)
     parts = []
     for low, high in sorted([(edge, edge) for edge in edges] + list(pairwise(edges))):
-        masses = [sum(_overlap(piece, low, high) for piece in law) for law in block.laws]
+        masses = [sum(_overlap(piece, low, high) for piece in law) for law in laws]
         if any(masses):
             parts.append(Part(ends[low], ends[high], *masses))
-    return parts
+    return tuple(parts)
 
 
 def _overlap(piece: Piece, low: float, high: float) -> float:
