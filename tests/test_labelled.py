@@ -109,6 +109,6 @@ def test_what_is_kept_of_cells_and_directions_is_a_table(pandas):
     assert pairs.labelled()["cosine"].at(pairs=100).values.tolist() == [0, 1]
     assert pairs.to_frame()["pairs"] == [1, 100, 1, 100] * 2
     activity = Activity(np.array([[0.0, 1], [2, 1]]), np.array([0, 1]))
-    found = directions_of([activity], [np.array([3.0, 4.0])])
-    assert found.labelled()["vectors"].at(network=0).values.tolist() == [0.6, 0.8]
-    assert found.to_frame()["quantity"] == ["vectors"] * 2 + ["means"] * 2 + ["gap"]
+    fitted = directions_of([activity], [np.array([3.0, 4.0])])
+    assert fitted.labelled()["vectors"].at(network=0).values.tolist() == [0.6, 0.8]
+    assert fitted.to_frame()["quantity"] == ["vectors"] * 2 + ["means"] * 2 + ["gap"]
