@@ -12,6 +12,7 @@ import pytest
 from displays import BUDGET, KINDS
 from matplotlib.colors import to_hex, to_rgba
 
+from simbias.plots import LineageLine, LineagesDisplay
 from simbias.plots import _figure as style
 from simbias.training.fit import TRACE
 
@@ -581,3 +582,18 @@ def test_the_files_hold_the_tables_of_the_display(kind, drawn, tmp_path):
                 numbers = [np.nan if row[name] == "" else float(row[name]) for row in rows]
                 expected = [np.nan if value is None else value for value in column]
                 np.testing.assert_allclose(numbers, np.array(expected, float), rtol=1e-6)
+
+
+def test_lineages_have_colours_and_what_stands_beside_them_is_grey_dashes():
+    none, means = np.full(3, np.nan), np.array([1.0, 14.0, 20.0])
+    own = LineageLine("chain", "replace", "perplexity", means, 0.4 * means, none)
+    beside = LineageLine("chain", "published", "perplexity", none, none, np.full(3, 1.4))
+    display = LineagesDisplay((own, beside), "two lines", logarithmic=("perplexity",)).plot()
+    (panel,) = display._drawn().axes
+    bars = panel.containers[0].lines[2][0].get_segments()
+    for mean, (low, high) in zip(means, (bar[:, 1] for bar in bars), strict=True):
+        assert 0 < low < mean and low * high == pytest.approx(mean**2)  # about the logarithm
+    dashed = [line for line in panel.get_lines() if line.get_linestyle() == "--"]
+    assert len(dashed) == 1 and dashed[0].get_color() == style.GREY
+    (legend,) = display.figure_.legends
+    assert [line.get_marker() for line in legend.get_lines()] == ["o", ""]

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
 from simbias._checks import each, fail
+from simbias._types import Keywords
 from simbias.generations import LineageCell, agreement, expectations
 from simbias.plots import _figure as style
 from simbias.results.lineages import PooledLineages
@@ -28,6 +29,7 @@ _COLOURS = (
     style.BLACK,
 )  # fmt: skip
 _SHOWN, _POINTS = 3.0, 9  # standard errors of a bar; points of a line
+_DASHES = ("--", "-.", ":")  # of lines without lineages
 _HEIGHT = 1.6  # of a row of panels, inches
 
 
@@ -138,33 +140,40 @@ class LineagesDisplay(style.Display):
             ax.set_xlabel("generation")
             ax.spines[["top", "right"]].set_visible(False)
         self._heading(axes[0], self.finding)
-        handles = [
-            Line2D([], [], color=self._colour(label), marker=self._marker(label), ms=3, label=label)
-            for label in self.labels
-        ]
+        handles = [Line2D([], [], label=label, ms=3, **self._look(label)) for label in self.labels]
         self._legend(axes[-1], handles, ncols=4)
 
     def _line(self, ax: Axes, line: LineageLine) -> None:
-        ks, colour = np.arange(1, len(line.mean) + 1), self._colour(line.label)
-        law = np.isfinite(line.expected)
+        ks, look = np.arange(1, len(line.mean) + 1), self._look(line.label)
+        colour, law = look["color"], np.isfinite(line.expected)
         if law.any():
-            ax.plot(ks, line.expected, color=colour, linewidth=0.9)
+            ax.plot(ks, line.expected, color=colour, linewidth=0.9, linestyle=look["linestyle"])
         else:
             ax.plot(ks, line.mean, color=colour, linewidth=0.9, linestyle=":")
         known = np.flatnonzero((law | ~law.any()) & np.isfinite(line.mean))
         if len(known):
             places = np.unique(np.linspace(0, len(known) - 1, _POINTS).round().astype(int))
             shown = known[places]
+            mean, bar = line.mean[shown], _SHOWN * np.nan_to_num(line.error[shown])
+            bars = np.stack([bar, bar])
+            if line.measure in self.logarithmic:  # of the logarithm, by the delta method
+                factor = np.exp(bar / mean)
+                bars = np.stack([mean - mean / factor, mean * factor - mean])
             ax.errorbar(
-                ks[shown], line.mean[shown], _SHOWN * np.nan_to_num(line.error[shown]),
-                linestyle="", marker=self._marker(line.label), ms=2.6, color=colour, elinewidth=0.7,
+                ks[shown], mean, bars, linestyle="", marker=look["marker"], ms=2.6, color=colour,
+                elinewidth=0.7,
             )  # fmt: skip
 
-    def _colour(self, label: str) -> str:
-        return _COLOURS[self.labels.index(label) % len(_COLOURS)]
-
-    def _marker(self, label: str) -> str:
-        return "os^D"[self.labels.index(label) // len(_COLOURS) % 4]
+    def _look(self, label: str) -> Keywords:
+        """Of lineages a colour and a marker; grey dashes of what is only held beside them."""
+        means = {line.label for line in self.lines if np.isfinite(line.mean).any()}
+        measured = [other for other in self.labels if other in means]
+        beside = [other for other in self.labels if other not in means]
+        if label in beside:
+            dashes = _DASHES[beside.index(label) % len(_DASHES)]
+            return {"color": style.GREY, "marker": "", "linestyle": dashes}
+        turn, place = divmod(measured.index(label), len(_COLOURS))
+        return {"color": _COLOURS[place], "marker": "os^D"[turn % 4], "linestyle": "-"}
 
 
 def lineages(runs: Sequence[PooledLineages]) -> LineagesDisplay:
