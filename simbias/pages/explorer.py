@@ -6,6 +6,7 @@ that nothing is lost in a byte each. Risks by zone and the numbers of cuts are t
 """
 
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -14,6 +15,7 @@ import jax
 import numpy as np
 
 from simbias._numbers import counted
+from simbias._pinned import pinned
 from simbias.experiments import Replica, row_name
 from simbias.models.panel import panel
 from simbias.networks.mlp import is_relu
@@ -56,7 +58,8 @@ def explorer(source: PageSource) -> PageSection | None:
         cells = trained(source.store)
     except StoreError:  # no network at all
         return None
-    shown, why = [], []
+    shown: list[dict[str, object]] = []
+    why: list[str] = []
     planes = [entry for entry in cells if _has_planes(entry.cell)]
     if len(planes) < len(cells):
         few = counted(len(cells) - len(planes), "cell")
@@ -66,12 +69,12 @@ def explorer(source: PageSource) -> PageSection | None:
         len(own.faults) - len(there.faults) for own, there in zip(planes, kept, strict=True)
     ):
         why.append(f"{counted(gone, 'network')} without weights in the directory")
-    for entry, seed in _candidates([entry for entry in kept if entry.faults], source.networks):
-        place = f"{entry.cell.name} seed {seed}"
-        try:
-            shown.append(_network(source, entry.cell, seed, why))
-        except (StoreError, ValueError) as error:
-            why.append(f"{place}: {' '.join(str(error).split())}")
+    candidates = _candidates([entry for entry in kept if entry.faults], source.networks)
+    # XLA compiles and computes beside Python, and networks of several cells share few programs
+    with ThreadPoolExecutor(len(jax.devices())) as threads:
+        for network, remarks in threads.map(partial(_tried, source), candidates):
+            shown += [network] if network else []
+            why += remarks
     total = sum(len(entry.faults) for entry in cells)
     words = [f"Of {counted(total, 'network')} that ended, {len(shown)} can be explored here."]
     if shown:
@@ -118,6 +121,19 @@ def _candidates(cells: list[Trained[Cell]], most: int) -> list[tuple[Trained[Cel
         if rank < len(seeds)
     ]
     return ranked[:most]
+
+
+@pinned
+def _tried(
+    source: PageSource, candidate: tuple[Trained[Cell], int]
+) -> tuple[dict[str, object], list[str]]:
+    """What the explorer shows of a network, nothing where it cannot; and what must be said."""
+    entry, seed = candidate
+    why: list[str] = []
+    try:
+        return _network(source, entry.cell, seed, why), why
+    except (StoreError, ValueError) as error:
+        return {}, [*why, f"{entry.cell.name} seed {seed}: {' '.join(str(error).split())}"]
 
 
 def _network(source: PageSource, cell: Cell, seed: int, why: list[str]) -> dict[str, object]:
