@@ -7,13 +7,13 @@ import time
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 
+import alone
 import jax
 import pytest
 from command_line import call
 from quiet import Quiet
 
 from simbias import suites
-from simbias.experiments import row_name
 from simbias.results import Store, StoreError
 from simbias.results import unit_lease as leases
 from simbias.results.unit_lease import held, leased
@@ -298,38 +298,30 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
             pass
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("words", ["processes:2", "local:2", "submitit:1"])
-def test_every_executor_goes_on_with_a_run_of_another(words, file, plan, whole, tmp_path):
-    pytest.importorskip({"local:2": "distributed", "submitit:1": "submitit"}.get(words, "os"))
-    store = begun(plan, tmp_path / "run")
-    half = make_plan(suites.load(str(file)), "only", seeds=1)
-    assert execute(half, store, Quiet()) == ["done"]
-    code, _, err = call(
-        "run", file, "--preset", "only", "--out", store.directory, "--cluster", words
-    )
-    assert code == 0, err
-    assert rows(store) == whole
-    assert {row_name(replica) for replica in plan.replicas} == set(store.known())
+@pytest.fixture(scope="module")
+def six(file, tmp_path_factory):
+    """What a run in one process makes of six seeds."""
+    out = tmp_path_factory.mktemp("six") / "run"
+    alone.simbias("run", file, "--preset", "only", "--seeds", 6, "--out", out, "--cores", 1)
+    return rows(Store(out))
 
 
 @pytest.mark.slow
-def test_a_run_is_made_by_three_executors_one_after_the_other(file, tmp_path):
+@pytest.mark.parametrize(
+    "places",
+    [
+        ["processes:2", "processes:2", "processes:2"],
+        ["", "local:2", "submitit:1"],
+        ["submitit:1", "", "local:2"],
+    ],
+    ids=" ".join,
+)
+def test_every_executor_goes_on_with_a_run_of_another(places, file, six, tmp_path):
     pytest.importorskip("distributed")
     pytest.importorskip("submitit")
-    stores = [
-        begun(plan_of(file, 6), tmp_path / "whole"),
-        begun(plan_of(file, 2), tmp_path / "run"),
-    ]
-    assert execute(plan_of(file, 6), stores[0], Quiet()) == ["done"] * 6
-    assert execute(plan_of(file, 2), stores[1], Quiet()) == ["done"] * 2
-    for seeds, where in (("4", "local:1"), ("6", "submitit:1")):
-        words = ("--preset", "only", "--out", tmp_path / "run", "--seeds", seeds)
-        code, _, err = call("run", file, *words, "--cluster", where)
-        assert code == 0, err
-        assert len(stores[1].known()) == int(seeds)
-    assert rows(stores[1]) == rows(stores[0])
-
-
-def plan_of(file, seeds):
-    return make_plan(suites.load(str(file)), "only", seeds=seeds)
+    out = tmp_path / "run"
+    for seeds, where in zip((2, 4, 6), places, strict=True):
+        words = ("run", file, "--preset", "only", "--seeds", seeds, "--out", out)
+        alone.simbias(*words, *(("--cluster", where) if where else ("--cores", 1)))
+        assert len(Store(out).known()) == seeds
+    assert rows(Store(out)) == six

@@ -13,14 +13,11 @@ import sys
 import time
 from pathlib import Path
 
+import alone
 import pytest
-from quiet import Quiet
 
-from simbias import suites
 from simbias.results import Store
 from simbias.results.unit_lease import FOLDER
-from simbias.runner.execute import execute, prepare
-from simbias.runner.plan import make_plan
 
 SERVER = Path("/usr/lib/openssh/sftp-server")
 TOOLS = ("ip", "unshare", "sshfs", "socat", "mount")
@@ -194,11 +191,9 @@ def test_hosts_share_a_run_directory_and_one_is_lost(tmp_path):
         hosts.end()
     for name in workers:
         assert "fuse.sshfs" in hosts.said(name)
-    plan = make_plan(suites.load(str(suite)), "only")
-    alone = Store(tmp_path / "alone", create=True)
-    prepare(plan, alone)
-    assert set(execute(plan, alone, Quiet())) == {"done"}
+    words = ("run", suite, "--preset", "only", "--cores", 1)
+    alone.simbias(*words, "--out", tmp_path / "alone")
     present = rows_of(Store(run))
-    assert present == rows_of(alone) and len(present) == SEEDS
+    assert present == rows_of(Store(tmp_path / "alone")) and len(present) == SEEDS
     assert not list(run.glob(f"{FOLDER}/[!.]*")) and not list(run.glob("pending/*/claim"))
     assert not Store(run).damaged()

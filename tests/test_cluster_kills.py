@@ -9,14 +9,13 @@ import sys
 import time
 from pathlib import Path
 
+import alone
 import pytest
-from quiet import Quiet
 
 from simbias import suites
 from simbias.experiments import row_name
 from simbias.results import Store
 from simbias.results.unit_lease import FOLDER
-from simbias.runner.execute import execute, prepare
 from simbias.runner.plan import make_plan
 
 KILLS = 20
@@ -93,9 +92,11 @@ class Cluster:
     def launch(self, more: bool = False):
         """The command again; with ``more``, for further seeds."""
         self.seeds += SEEDS if more else 0
-        words = ["run", str(self.suite), "--preset", "only", "--seeds", str(self.seeds)]
-        words += ["--out", str(self.run), "--cluster", self.where]
-        self.launcher = self.start("-c", LAUNCH, *words)
+        where = ("--out", str(self.run), "--cluster", self.where)
+        self.launcher = self.start("-c", LAUNCH, *self.words(), *where)
+
+    def words(self) -> list[str]:
+        return ["run", str(self.suite), "--preset", "only", "--seeds", str(self.seeds)]
 
     def start_scheduler(self):
         port = self.where.rsplit(":", 1)[1]
@@ -156,12 +157,12 @@ class Cluster:
         self.launch()
 
     def end(self):
-        """Wait for the launcher, then stop scheduler and workers."""
+        """Wait for the launcher, then end the scheduler and its workers."""
         ended = self.launcher.poll
         self.until(lambda: ended() is not None, "the launcher does not end", again=False)
         assert ended() == 0, self.said()
         for process in (*self.workers, *([self.scheduler] if self.workers else [])):
-            process.terminate()
+            killed(process)
 
     def orphans(self) -> list[int]:
         """The leaders of groups of which a process lives."""
@@ -198,15 +199,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def undisturbed(suite: Path, folder: Path, seeds: int) -> list:
-    """The rows of a run in this process."""
-    plan = make_plan(suites.load(str(suite)), "only", seeds=seeds)
-    store = Store(folder, create=True)
-    prepare(plan, store)
-    assert set(execute(plan, store, Quiet())) == {"done"}
-    return rows_of(store)
 
 
 def rows_of(store: Store) -> list:
@@ -251,7 +243,8 @@ def test_nothing_is_lost_doubled_or_left_locked_by_kills(who, where, seed, tmp_p
             process.wait()
     store = Store(cluster.run)
     present = rows_of(store)
-    assert present == undisturbed(cluster.suite, tmp_path / "undisturbed", cluster.seeds)
+    alone.simbias(*cluster.words(), "--out", tmp_path / "alone", "--cores", 1, folder=tmp_path)
+    assert present == rows_of(Store(tmp_path / "alone"))
     assert len(present) == 2 * cluster.seeds == len({row[:2] for row in present})
     plan = make_plan(suites.load(str(cluster.suite)), "only", seeds=cluster.seeds)
     assert set(store.known()) == {row_name(replica) for replica in plan.replicas}
