@@ -176,6 +176,17 @@ def test_answers_are_not_trusted(plan, tmp_path, quick, monkeypatch):
     assert {row["reason"] for row in reporter.rows} == {"its worker was lost 3 times"}
 
 
+def test_why_a_worker_is_lost_each_time_is_told(plan, tmp_path, quick, monkeypatch):
+    def breaks(unit):
+        raise ImportError("no module of that name")
+
+    monkeypatch.setattr(work_units, "compute", breaks)
+    store, reporter = begun(plan, tmp_path / "run"), Quiet()
+    assert run(plan, store, opened(), reporter) == ["error", "error"]
+    reason = "its worker was lost 3 times (ImportError: no module of that name)"
+    assert {row["reason"] for row in reporter.rows} == {reason}
+
+
 def test_a_failure_is_a_row_with_its_reason(plan, tmp_path, quick, monkeypatch):
     def fails(self, replicas):
         raise MemoryError("no room")

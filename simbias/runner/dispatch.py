@@ -142,8 +142,9 @@ class _HandOut:
             answer = future.result()
         except (StoreError, ValueError, BrokenExecutor):
             raise
-        except BaseException:  # the worker, its job or the scheduler is gone
-            self._lose(unit)
+        except BaseException as error:  # the worker, its job or the scheduler is gone
+            words = " ".join(str(error).split())[:300]
+            self._lose(unit, f" ({type(error).__name__}: {words})")
             return
         for line in answer.notes:
             self.reporter.note(line)
@@ -157,7 +158,7 @@ class _HandOut:
         if not self.missing.isdisjoint(left):
             self.waiting.append(unit) if answer.leased else self._lose(unit)
 
-    def _lose(self, unit: WorkUnit) -> None:
+    def _lose(self, unit: WorkUnit, why: str = "") -> None:
         """Hand a unit out again, or give it up where nothing else has ended in between."""
         self._lost[unit.name] += 1
         if self._lost[unit.name] < _TRIES:
@@ -165,7 +166,7 @@ class _HandOut:
             return
         left = self._left(unit)
         group = GroupRun(self.plan.suite, self.plan.n_certify, self.store, self.reporter, {})
-        group.give_up(left.replicas, "error", f"its worker was lost {_TRIES} times")
+        group.give_up(left.replicas, "error", f"its worker was lost {_TRIES} times{why}")
         self.missing -= set(left.replicas)
 
     def _end(self, replica: Replica, status: str, reason: str) -> None:
