@@ -13,10 +13,11 @@ from simbias.models import classifier
 from simbias.tasks import BlockTask, blocks, oracle
 from simbias.validation.exceptions import Answers, cross_entropy
 
+pytestmark = pytest.mark.thorough
+
 POINTS = 20_000  # a whole chunk: a part of one would be compiled apart
 
 
-@pytest.mark.thorough
 def test_exclusive_or_is_learned_and_what_has_no_meaning_there_is_empty(exclusive):
     report = simbias.validate(exclusive, n_certify=POINTS)
     assert report.faults == ("", "")
@@ -62,7 +63,6 @@ def test_three_classes_are_trained_to_the_end(rings):
     assert all(trace[0, 1] < 2 * np.log(3) for trace in rings.traces)
 
 
-@pytest.mark.thorough
 def test_points_of_ones_own_are_each_certified_by_once(pictures):
     task = pictures.cell.task
     report = simbias.validate(pictures)

@@ -192,6 +192,7 @@ def learned():
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.thorough
 def test_a_method_lessens_the_loss_of_separable_points(name, learned):
     method = usual(name)
     assert mean_loss(measured(method, learned(name))) < 0.9 * mean_loss(PARAMS)

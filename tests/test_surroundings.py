@@ -467,6 +467,7 @@ def test_networks_are_those_that_a_process_trains_without_the_flags_of_the_tests
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in ENTRANCES],
 )
+@pytest.mark.thorough
 def test_every_entrance_gives_the_same_when_everything_around_it_is_set_otherwise(
     name, given, surrounded, monkeypatch
 ):
