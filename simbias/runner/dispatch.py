@@ -76,6 +76,7 @@ class _HandOut:
         self._running: dict[Future[Answer], WorkUnit] = {}
         self._lost = Counter[str]()
         self._gathered = time.monotonic()
+        self._look()
 
     def use(self, workers: Workers, interrupted: list[bool]) -> None:
         """Hand out units until none is left, or the executor is lost."""
@@ -91,6 +92,8 @@ class _HandOut:
                 else:
                     done = set()
                     time.sleep(_PAUSE)  # another launcher has the leases of all that is left
+                if done:
+                    self._look()  # once for all of them: it costs more than a small unit
                 for future in done:
                     self._hear(self._running[future], future)
                     del self._running[future]
@@ -106,6 +109,8 @@ class _HandOut:
 
     def _fill(self, workers: Workers) -> None:
         """Submit units while there is room, but those that another launcher computes."""
+        if time.monotonic() - self._looked > _PAUSE:
+            self._look()
         room = workers.room() - len(self._running)
         for _ in range(len(self.waiting)):
             if room <= 0:
@@ -124,12 +129,15 @@ class _HandOut:
             self.waiting.popleft()
             room -= 1
 
+    def _look(self) -> None:
+        """Read the directory again."""
+        self._known, self._looked = self.store.known(), time.monotonic()
+
     def _left(self, unit: WorkUnit) -> WorkUnit:
-        """A unit without what the directory has."""
-        known = self.store.known()
+        """A unit without what the directory had at the last look."""
         left = []
         for replica in unit.replicas:
-            row = known.get(row_name(replica))
+            row = self._known.get(row_name(replica))
             if replica in self.missing and row is not None and row.status in FINAL:
                 self._end(replica, row.status, "")
             if replica in self.missing:
@@ -150,9 +158,8 @@ class _HandOut:
             self.reporter.note(line)
         left = self._left(unit).replicas
         if not answer.leased:
-            known = self.store.known()
             for replica in left:
-                row = known.get(row_name(replica))
+                row = self._known.get(row_name(replica))
                 if row is not None and row.status == "error":
                     self._end(replica, row.status, answer.reasons.get(row_name(replica), ""))
         if not self.missing.isdisjoint(left):
@@ -164,6 +171,7 @@ class _HandOut:
         if self._lost[unit.name] < _TRIES:
             self.waiting.append(unit)
             return
+        self._look()
         left = self._left(unit)
         group = GroupRun(self.plan.suite, self.plan.n_certify, self.store, self.reporter, {})
         group.give_up(left.replicas, "error", f"its worker was lost {_TRIES} times{why}")
