@@ -40,7 +40,7 @@ def bounds(source: PageSource) -> PageSection | None:
     )
     return PageSection(
         f"{source.prefix}-theory",
-        "Bounds against exact risk",
+        "Bounds",
         [reading],
         tables=[values, _assumptions(source, everything)],
     )
