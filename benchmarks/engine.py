@@ -24,6 +24,8 @@ device (CUDA where PyTorch has it), and the time of that many networks relative 
 
 With ``--processor`` seconds are those of the cores, which other programs do not take, each core's
 for itself; leave out what is timed by the wall (``--without peak "torch tuned"``).
+
+Longer than 400 lines because all contestants are timed by one file, which needs no others.
 """
 
 import argparse
