@@ -29,6 +29,7 @@ SHOWN = {
     "figures/paper.md": "figures/paper.md",
     "figures/calibration.md": "figures/calibration.md",
     "benchmarks.md": "benchmarks/README.md",
+    "scale.md": "benchmarks/scale.md",
 }
 MADE = {  # pages, and what makes them: text, and pictures by their place
     "tasks.md": tasks.page,
