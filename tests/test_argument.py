@@ -19,6 +19,7 @@ def named(cell):
     return {step.name: step for step in argument(cell)}
 
 
+@pytest.mark.thorough
 def test_the_steps_come_to_claims_of_one_family_that_can_all_be_decided():
     steps = argument(NOISY)
     assert [step.name for step in steps] == ["1", "2", "3", "3-4", "4", "5", "enough"]

@@ -30,6 +30,7 @@ def linear():
     return simbias.validation.control(cell, "simple", seeds=2)
 
 
+@pytest.mark.thorough
 def test_a_rule_of_the_linear_coordinate_is_attacked_there(linear):
     np.testing.assert_allclose(universal_share(linear, 1.0, points=200), 1, atol=1e-3)
 
@@ -41,6 +42,7 @@ def test_a_rule_errs_where_the_ball_reaches_over_its_threshold(linear, radius, a
     np.testing.assert_array_equal(kept.value, accuracy)
 
 
+@pytest.mark.thorough
 def test_an_attack_of_half_the_range_reaches_half_of_a_uniform_coordinate(linear):
     # |x| is uniform on [.1, 1]: (1 - .55)/.9 of the points are farther than .55
     kept = attacked_accuracy(linear, 0.55, points=2000)

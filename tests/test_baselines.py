@@ -53,6 +53,7 @@ def render(name, path):
     matplotlib.__version_info__ < (3, 11), reason="matplotlib before 3.11 draws text otherwise"
 )
 @pytest.mark.parametrize("name", DISPLAYS)
+@pytest.mark.thorough
 def test_a_figure_looks_as_recorded(name, tmp_path):
     actual = tmp_path / f"{name}.png"
     render(name, actual)

@@ -64,6 +64,7 @@ def test_the_auc_of_few_points_with_ties_misses_with_at_most_its_error(labels, b
 
 
 @pytest.mark.parametrize("rows", ((200,), (150, 50)))
+@pytest.mark.thorough
 def test_the_auc_near_1_is_covered_where_no_pair_is_out_of_order(rows):
     random, truth, covered, flat = np.random.default_rng(0), 0.9995, 0, 0
     shift = np.sqrt(2) * stats.norm.ppf(truth)

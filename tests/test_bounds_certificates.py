@@ -62,6 +62,7 @@ def test_broken_limits_fail_too_often(name):
     assert max(miss_rate(BROKEN[name], n) for n in (50, 200)) > DELTA
 
 
+@pytest.mark.thorough
 def test_anytime_limit_survives_peeking_and_the_exact_one_does_not():
     random, p, looks = np.random.default_rng(0), 0.3, np.geomspace(5, 500, 20).astype(int)
     runs = np.cumsum(random.random((100, 500)) < p, axis=1)
@@ -119,6 +120,7 @@ def violation_rate(bound, risk, draws, change=lambda record: record):
     return np.mean(hits)
 
 
+@pytest.mark.thorough
 def test_validity_check_passes_the_right_certificate_and_catches_a_halved_constant():
     def halved(record: Record) -> Record:
         error, deviation = record.terms["held-out error"], record.terms["deviation"]

@@ -169,6 +169,7 @@ def test_records_say_what_is_certified_and_what_the_value_is_made_of(name):
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"stability", *STOCHASTIC}))
+@pytest.mark.thorough
 def test_held_out_points_are_read_by_those_that_say_so_and_certificates_read_no_others(name):
     observed, bound = example(1), BOUNDS.factory(name)
     value = bound(observed).value
@@ -188,6 +189,7 @@ PARTS = (  # terms that add up to the value
 
 
 @pytest.mark.parametrize("name", [name for name in CLAIMS if name != "stability"])
+@pytest.mark.thorough
 def test_terms_add_up_to_the_value(name):
     record = BOUNDS.factory(name)(example(1 if name in SEARCHED else 2))
     parts = next(parts for parts in PARTS if set(parts) <= set(record.terms))

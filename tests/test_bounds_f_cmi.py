@@ -200,6 +200,7 @@ def test_each_mask_has_an_initialisation_and_an_order_of_its_own(small):
         np.testing.assert_array_equal(problems[i].law.rotation, problems[j].law.rotation)
 
 
+@pytest.mark.thorough
 def test_the_last_check_is_of_the_points_that_the_mask_says(small, masked):
     jobs = [MaskedJob(small, 0, mask) for mask in (1, 6)]
     for job, snapshot in train_jobs(jobs).items():
@@ -247,6 +248,7 @@ def test_every_network_of_a_stack_is_bounded_on_masks_of_its_own_seed(pair, smal
     assert evaluations[0].record.value != evaluations[2].record.value
 
 
+@pytest.mark.thorough
 def test_masks_are_trained_only_where_they_are_asked_for(pair, small, monkeypatch):
     monkeypatch.setattr(evaluation, "masked_predictions", lambda *_, **__: 1 / 0)
     without = evaluate(pair, bounds=["f-cmi"], n_certify=1000)

@@ -98,6 +98,7 @@ def test_what_is_observed_is_that_of_the_training_set(trained):
         assert np.abs(plain).max() <= 1 + 1e-5
 
 
+@pytest.mark.thorough
 def test_held_out_points_are_a_stream_of_their_own(cell, trained):
     keys = {
         name: tuple(jax.random.key_data(stream(streams.data_key(cell.task, 0), name)).tolist())
@@ -159,6 +160,7 @@ def test_bad_stacks_are_refused_in_one_line(trained):
             call()
 
 
+@pytest.mark.thorough
 def test_a_control_has_the_random_initialisation_of_its_seed(cell, trained):
     stack = control(cell, "achievable", seeds=4)
     for first, other in zip(

@@ -182,6 +182,7 @@ def test_log_density_ratio_is_the_divergence_on_average():
     assert mean == pytest.approx(pb.gaussian_kl([m], s, c, p), rel=0.01)
 
 
+@pytest.mark.thorough
 def test_failures_on_coin_flips_are_as_rare_as_delta_only_if_the_density_is_paid_for():
     source = np.random.default_rng(2)
     n, dim, sets, prior = 40, 50, 400, 0.1

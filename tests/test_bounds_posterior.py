@@ -119,6 +119,7 @@ def test_values_follow_from_the_recorded_terms(name):
         assert kl_value < record.value < kl_value + 0.02
 
 
+@pytest.mark.thorough
 def test_divergence_is_that_of_the_posterior_from_a_prior_on_the_grid():
     law = posterior.posterior(usual(), "initialisation")
     orders = posterior._canonical(usual())

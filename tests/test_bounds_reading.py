@@ -110,6 +110,7 @@ def test_a_posterior_is_descended_by_adam_on_the_quadratic_bound(problem):
         np.testing.assert_allclose(first, other, atol=2e-5)
 
 
+@pytest.mark.thorough
 def test_a_prior_is_learned_by_momentum_on_the_logistic_loss_of_its_half(problem):
     def loss(layers, x, sign):
         (inner, bias), (outer, shift) = layers
@@ -142,6 +143,7 @@ def test_the_sample_is_split_in_halves_of_which_the_first_is_the_priors(problem)
         (counted, POSTERIOR, (PRIOR, PADDING)),
     ],
 )
+@pytest.mark.thorough
 def test_a_prior_reads_its_own_half_and_its_bound_the_other(problem, names, own, others):
     usual = names(problem)
     assert not same(usual, names(flipped(problem, own)))
@@ -176,6 +178,7 @@ def test_a_bound_counts_the_points_that_its_prior_has_not_read(problem, prior, n
     assert _posterior(observed(), prior, jax.device_get(optimised)).n == n
 
 
+@pytest.mark.thorough
 def test_held_out_errors_are_counted_on_a_stream_that_nothing_else_reads(monkeypatch):
     cell = Cell(tasks.get("noisy-lms-7", dim=3), MLP(2, 1), sgd(), n_train=8, batch=4)
     asked, points, fresh = [], problem_of.draw_points, observed_of.drawn

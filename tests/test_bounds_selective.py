@@ -47,6 +47,7 @@ def test_no_two_points_of_the_splits_are_the_same(data):
     assert len(np.unique(joined, axis=0)) == 1400
 
 
+@pytest.mark.thorough
 def test_nothing_is_certified_below_what_noise_allows(data):
     selective = bounds.selective(
         lambda x: x[:, 0], 0.001, data=data, **FEW | dict(held_out=[10, 300])
@@ -247,6 +248,7 @@ def test_on_recorded_networks_certificates_fail_at_most_as_often_as_delta(noise,
         assert stats.binomtest(failed, sets, delta, alternative="greater").pvalue > 0.001
 
 
+@pytest.mark.thorough
 def test_fresh_risks_of_networks_are_those_of_what_they_answer(trained):
     selective = bounds.selective(trained, 0.2, held_out=[500, 4000], n_select=2000, n_certify=4000)
     assert selective.threshold.shape == (4, 2) and selective.seeds == trained.seeds

@@ -127,6 +127,7 @@ def test_the_mass_outside_the_support_counts_as_errors():
     assert weighted.left_out[1] > weighted.outside and weighted.limit[0, 1] < weighted.outside + 0.1
 
 
+@pytest.mark.thorough
 def test_points_without_finite_scores_are_errors(data):
     def half(x, answer):
         return np.where(x[:, 0] > 0, np.nan, answer)

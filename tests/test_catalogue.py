@@ -25,6 +25,7 @@ NOISY = tuple(name for name in NAMES if "noise" in tasks.get(name).settings)
         for n in block_tasks.AVAILABLE
     ],
 )
+@pytest.mark.thorough
 def test_a_task_draws_what_it_says_and_is_made_again_from_its_settings(name):
     task = tasks.get(name)
     check(task)

@@ -105,6 +105,7 @@ def test_held_out_points_are_the_fewest_by_a_search_through_all(risk, most):
     assert held_out_to_certify(risk, most) == points
 
 
+@pytest.mark.thorough
 def test_no_held_out_points_certify_what_is_false_or_all_but():
     assert held_out_to_certify(0.05, 0.05) == held_out_to_certify(0.05, 0.01) == math.inf
     assert held_out_to_certify(0.01 - 1e-9, 0.01) == math.inf

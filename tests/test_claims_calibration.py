@@ -112,6 +112,7 @@ def test_the_sequential_test_stops_with_the_verdict_it_first_reaches():
     "criterion, law, units, margin",
     ((MEDIAN, EXPONENTIAL, 60, 0.3), (FLIPS, NORMAL, 30, 0.5), (RESAMPLED, EXPONENTIAL, 60, 0.5)),
 )
+@pytest.mark.thorough
 def test_a_truth_on_the_edge_stays_inconclusive_with_a_margin(criterion, law, units, margin):
     criterion = replace(criterion, margin=margin)
     for truth in (-margin, 0.0, margin):

@@ -23,6 +23,7 @@ def subjects(trained):
 
 
 @pytest.mark.parametrize("edit, switched", [("add", 0.5), ("subtract", 0.5), ("ablate", 0.5)])
+@pytest.mark.thorough
 def test_edits_of_the_only_direction_of_a_line_switch_the_label(subjects, edit, switched):
     value = declared()["edit_switched"].compute(subjects["simple"], edit).value
     assert (abs(value - switched) < 0.05).all()

@@ -185,6 +185,7 @@ def test_a_good_file_is_shown_and_nothing_is_written(file, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("verb", ["check", "run"])
+@pytest.mark.thorough
 def test_a_command_asks_once_whether_a_claim_is_feasible(file, again, copied, looked_up, verb):
     once = sum(len(session._keys(claim)) for claim in load(str(file)))
     assert looked_up == [] and once > 0
@@ -378,6 +379,7 @@ def test_a_second_run_trains_and_measures_nothing_and_says_the_same(whole, again
     assert before == (rows(directory), rows(directory, "evidence"), rows(directory, "measured"))
 
 
+@pytest.mark.thorough
 def test_verdicts_do_not_depend_on_what_was_asked_for_together(whole, tmp_path, file, monkeypatch):
     monkeypatch.setattr(session, "_TOGETHER", 5)
     alone = tmp_path / "alone.toml"
@@ -414,6 +416,7 @@ def test_what_is_said_is_on_disk_before_the_first_network(
     assert code == 0 and table(out) == table(whole[1])
 
 
+@pytest.mark.thorough
 def test_an_interrupted_measurement_goes_on_where_it_was(whole, again, copied, asked, monkeypatch):
     for kind in ("measured", "verdicts", "evidence"):
         shutil.rmtree(copied / kind)
@@ -504,6 +507,7 @@ def test_a_claim_in_other_words_keeps_its_verdict_and_shows_the_new_words(
     assert [row | words for row in by_id.values()] == [row | words for row in before]
 
 
+@pytest.mark.thorough
 def test_what_was_concluded_of_a_version_is_kept_though_the_next_was_interrupted(
     copied, tmp_path, monkeypatch
 ):
@@ -528,6 +532,7 @@ def test_what_was_concluded_of_a_version_is_kept_though_the_next_was_interrupted
     assert seeds == {str(2 * FIRST + i) for i in range(8)}
 
 
+@pytest.mark.thorough
 def test_a_claim_that_is_said_later_is_judged_on_data_that_no_claim_has_shown(
     copied, tmp_path, asked
 ):
@@ -607,6 +612,7 @@ def test_a_full_disk_is_one_line_and_the_same_call_goes_on(
     assert code == 0 and table(out) == table(whole[1])
 
 
+@pytest.mark.thorough
 def test_networks_that_diverge_are_evidence_and_the_exit_code_says_so(tmp_path, asked):
     path = tmp_path / "wild.toml"
     path.write_text(CLAIMS.replace("learning_rate = 0.1", "learning_rate = 1e30"))

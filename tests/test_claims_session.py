@@ -623,6 +623,7 @@ def test_a_family_stands_in_one_file(written, says):
 # -- built-in claims, and those of files ------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_every_builtin_claim_is_feasible_and_chosen_by_default():
     assert [claim.id for claim in choose()] == list(builtin())
 
@@ -643,6 +644,7 @@ def test_learners_are_held_against_sgd_on_the_same_points_at_one_budget():
             assert learner.batch == reference.batch
 
 
+@pytest.mark.thorough
 def test_a_claim_may_hold_an_estimator_against_a_network_seed_by_seed():
     pytest.importorskip("sklearn")
     tree = {"experiment": "estimators", "estimator": {"name": "decision-tree"}}
@@ -724,6 +726,7 @@ def test_a_file_of_several_claims_is_not_one_claim(written):
         check(written(table("a"), table("b")))
 
 
+@pytest.mark.thorough
 def test_a_claim_is_checked_on_networks_that_are_trained_here(written):
     inference = {"units": 5, "correction": "holm"}
     path = written(table(predicate={"value": 0.4}, inference=inference))

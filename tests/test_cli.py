@@ -52,6 +52,7 @@ def test_run_ends_with_the_table_the_figure_and_the_next_command(directory):
     assert set(given) <= set(pairs) and words[words.index("--set") + 1 :] == list(SMALL)
 
 
+@pytest.mark.thorough
 def test_the_full_run_is_offered_only_where_it_would_start(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["my tools/simbias"])
@@ -191,6 +192,7 @@ def test_info_shows_what_is_known_of_a_task_without_blocks():
 
 
 @pytest.mark.parametrize("words", [("run", "pitfalls"), ("tune", "mitigation")])
+@pytest.mark.thorough
 def test_dry_run_prints_the_plan_and_writes_nothing(words, tmp_path):
     code, out, _ = call(*words, "--preset", "smoke", "--out", tmp_path / "x", "--dry-run")
     assert code == 0 and "compiled group 2" in out and "minutes" in out

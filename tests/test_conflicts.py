@@ -102,6 +102,7 @@ def test_a_network_is_measured_as_its_validation_says(trained):
 @pytest.mark.parametrize(
     ("rule", "slope", "worst"), [("simple", 0.9, 0.0), ("achievable", 0.0, 1.0)]
 )
+@pytest.mark.thorough
 def test_the_explicit_networks_depend_on_it_wholly_and_not_at_all(cell, rule, slope, worst):
     explicit = control(cell, rule, seeds=2)
     report = measure_conflicts(explicit, n_certify=2000, confidence=CONFIDENCE)

@@ -51,6 +51,7 @@ def test_the_slab_of_a_coordinate_that_a_network_does_not_read_is_lost_in_its_la
     assert (abs(told.points - 1000) < 100).all()
 
 
+@pytest.mark.thorough
 def test_a_counterfactual_asks_for_a_coordinate_and_an_edit_of_the_same_networks(trained):
     data = panel(trained).data[0]
     with pytest.raises(ValueError, match="^coordinate: got 50, allowed: an integer in .0, 49.$"):

@@ -153,6 +153,7 @@ def test_an_addition_at_the_last_hidden_layer_only_shifts_the_bias_of_the_output
     np.testing.assert_allclose(steps, np.broadcast_to(wanted, steps.shape), atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_what_is_exact_holds_of_the_layers_of_trained_networks(trained):
     fitted, read = directions.find(trained), directions.activities(trained)
     for i, (own_activity, v) in enumerate(zip(read, fitted.vectors, strict=True)):
@@ -168,6 +169,7 @@ def test_what_is_exact_holds_of_the_layers_of_trained_networks(trained):
         assert before > 0.01 and after < 1e-9
 
 
+@pytest.mark.thorough
 def test_an_addition_before_another_layer_is_no_shift_of_the_output(two_layers):
     fitted = directions.find(two_layers, "random", layer=0)
     moved = directions.intervene(two_layers, directions.add(fitted, dose=5.0)).members[0]
@@ -353,6 +355,7 @@ def test_edited_networks_are_measured_drawn_and_certified_as_any_classifier(trai
     assert len(records) == len(trained)
 
 
+@pytest.mark.thorough
 def test_what_is_put_in_place_of_a_row_is_the_same_in_any_company(two_layers):
     fitted = directions.find(two_layers)
     resampled = directions.resample(fitted, two_layers, points=200)

@@ -59,6 +59,7 @@ def test_where_nothing_is_answered_no_answer_is_wrong(trained):
         assert (measured(trained, name, *few).value == 0).all()
 
 
+@pytest.mark.thorough
 def test_the_points_that_reveal_a_risk_are_those_of_its_test_and_fall_as_it_grows(trained):
     subject = Subject(trained, **EFFORT)
     risk, points = subject.report.risk, measured(trained, "revealing_points", 0.02, 0)

@@ -95,6 +95,7 @@ def test_a_member_is_given_its_own_state_and_key_and_no_other_member(name):
     assert member_by_member(method, PAIR.member) is method
 
 
+@pytest.mark.thorough
 def test_scores_are_the_log_of_the_mean_probability(forward):
     params = jax.device_get(PAIR.init(jax.random.key(0), (4,), 3))
     x = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
@@ -108,6 +109,7 @@ def test_scores_are_the_log_of_the_mean_probability(forward):
     assert np.abs(PAIR.apply(params, x) - (softened - np.log(np.exp(softened).sum()))).max() > 1e-3
 
 
+@pytest.mark.thorough
 def test_an_ensemble_is_measured_and_named_like_any_network(pair):
     report = simbias.validate(pair, n_certify=1000)
     assert report.risk.value[0] < 0.3

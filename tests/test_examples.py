@@ -49,17 +49,21 @@ def _named():
         yield f"simbias.{place}", name
 
 
-# whose example takes a second of a processor, most of it to compile
+# whose example takes some second of a processor, most of it to compile
 LONG = (
-    "bounds.Certifying", "bounds.certifying", "bounds.cheapest", "bounds.coin_flip_errors",
-    "bounds.masked_predictions", "bounds.prediction_sets", "bounds.PredictionSets",
-    "bounds.replaced_points", "bounds.weighted", "directions.decodability",
-    "directions.Decoded", "directions.refit_last_layer", "directions.SeedsCompared",
-    "generations.bigrams", "generations.mixture", "generations.Sequences", "networks.Ensemble",
-    "pages.page", "papers.reproduce", "plots.certify", "plots.CertifyDisplay",
-    "plots.IslandsDisplay", "plots.threshold", "results.compute_courses",
-    "results.compute_optima", "results.noisy_cells", "Stack", "tasks.LabelNoise", "validate",
-    "validation.forgetting_auc", "validation.forgetting_times", "validation.measure_personas",
+    "bounds.certifying", "bounds.Certifying", "bounds.cheapest", "bounds.coin_flip_errors",
+    "bounds.Evaluation", "bounds.masked_predictions", "bounds.prediction_sets",
+    "bounds.PredictionSets", "bounds.replaced_points", "bounds.Selective", "bounds.selective",
+    "bounds.weighted", "claims.argument", "claims.Finding", "directions.compare_seeds",
+    "directions.decodability", "directions.Decoded", "directions.DoseResponse",
+    "directions.PairQuality", "directions.probes.Problem", "directions.refit_last_layer",
+    "directions.SeedsCompared", "generations.bigrams", "generations.mixture",
+    "generations.Sequences", "networks.Ensemble", "networks.Module", "pages.page",
+    "papers.reproduce", "plots.certify", "plots.CertifyDisplay", "plots.IslandsDisplay",
+    "plots.threshold", "results.compute_courses", "results.compute_optima",
+    "results.noisy_cells", "Stack", "tasks.LabelNoise", "train", "training.method.Batch",
+    "validate", "validation.Flips", "validation.forgetting_auc", "validation.forgetting_times",
+    "validation.measure_corruption", "validation.measure_personas",
     "validation.measure_visibility", "validation.Visibility",
 )  # fmt: skip
 

@@ -320,6 +320,7 @@ def test_estimators_are_rows_of_their_own_with_a_reason_for_what_is_empty(forest
     assert store.query("SELECT count(*), count(updates) FROM networks")[1] == [(2, 2)]
 
 
+@pytest.mark.thorough
 def test_a_rerun_fits_nothing_and_the_table_has_both_kinds(forests, monkeypatch, capsys):
     store, line = forests
     monkeypatch.setattr(estimators, "fit", lambda *_, **__: pytest.fail("fitted"))
@@ -485,6 +486,7 @@ def tree():
 
 
 @pytest.mark.parametrize("quantity", declared())
+@pytest.mark.thorough
 def test_a_quantity_is_measured_on_estimators_or_refused_beforehand(quantity, tree):
     declaration = declared()[quantity]
     arguments = {"shift": "none", "rule": "simple", "bound": "clopper-pearson", "number": 0.001}

@@ -82,6 +82,7 @@ def test_margins_that_float32_inputs_cannot_keep_are_refused(margin):
         tasks.get("noisy-lms-7", margin=margin)
 
 
+@pytest.mark.thorough
 def test_where_the_simple_coordinate_tells_nothing_all_of_it_is_margin():
     grids = measure_grids(stack_of("noisy-lms-7", "uninformative"), resolution=20, contexts=4)
     assert oracle.decided(stack_of("noisy-lms-7", "uninformative").cell.task.blocks[0]) == []

@@ -72,6 +72,7 @@ def cells(directory):
     return {status: cell for cell, status in rows}
 
 
+@pytest.mark.thorough
 def test_a_runs_own_figure_is_of_a_network_that_did_not_diverge(mixed):
     assert set(cells(mixed)) == {"diverged", "done"}
     (figure,) = (mixed / "figures").glob("boundary-*.png")
@@ -102,6 +103,7 @@ def test_a_diverged_network_asked_for_by_name_is_one_line(mixed):
     assert code == 2 and err.startswith("simbias: seed: got '1, diverged: train loss not finite")
 
 
+@pytest.mark.thorough
 def test_bounds_of_a_run_are_those_of_its_sound_networks(mixed):
     code, out, err = call("bounds", mixed, *BOUNDS)
     assert code == 0 and not err
@@ -118,6 +120,7 @@ def test_bounds_of_a_run_are_those_of_its_sound_networks(mixed):
     assert {network.seed for network in kept.comparable(evaluations)[0]} == {0, 1}
 
 
+@pytest.mark.thorough
 def test_a_run_whose_networks_all_fail_says_why_and_that_it_failed(failed, file, monkeypatch):
     reason = "4 error (RuntimeError: no memory left)"
     for verb in ("plot", "bounds"):
@@ -143,6 +146,7 @@ def test_a_run_whose_networks_all_fail_says_why_and_that_it_failed(failed, file,
     )
 
 
+@pytest.mark.thorough
 def test_one_coordinate_has_no_plane_to_draw():
     cell = Cell(tasks.get("ms-5", dim=1), MLP(8, 1), sgd(), n_train=200, batch=50)
     with pytest.raises(ValueError, match=PLANELESS):

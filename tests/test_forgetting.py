@@ -33,6 +33,7 @@ def noisy():
     return simbias.train(TASK, NOISY.network, NOISY.method, **settings)
 
 
+@pytest.mark.thorough
 def test_a_second_set_follows_the_first_in_its_stream_and_shares_no_point():
     first, second = (training_set(NOISY, problem_of(*of(NOISY, 3))) for of in (Job, SecondJob))
     both = training_set(replace(NOISY, n_train=2000), problem_of(replace(NOISY, n_train=2000), 3))
@@ -130,6 +131,7 @@ def test_patience_ends_at_the_best_before_the_jump_and_changes_at_their_first_mi
         ),
     ],
 )
+@pytest.mark.thorough
 def test_what_cannot_be_stopped_or_forgotten_is_refused_in_one_line(noisy, call, words):
     with pytest.raises(ValueError, match=words) as error:
         call(noisy)

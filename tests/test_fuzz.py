@@ -666,6 +666,7 @@ def places(tmp_path, monkeypatch, kept):
 
 
 @some
+@pytest.mark.thorough
 def test_bad_command_lines_are_one_line_that_names_the_argument(
     many, tmp_path, places, kept, capsys
 ):

@@ -594,6 +594,7 @@ def untrained(dim, width=20, depth=2):
 
 
 @pytest.mark.parametrize("i", (0, 1))
+@pytest.mark.thorough
 def test_layers_take_unrotated_points(i, forward):
     stack = untrained(5)
     layers = layers_of(stack, i)

@@ -48,6 +48,7 @@ def with_rule(stack, rule):
 
 
 @pytest.mark.parametrize("depth", (1, 2))
+@pytest.mark.thorough
 def test_the_achievable_network_gets_full_marks_in_every_zone_of_every_plane(depth):
     agreement = report("achievable", depth).achievable_agreement
     assert agreement.value.shape == (3, 2, len(ZONES))
@@ -183,6 +184,7 @@ def test_a_network_meets_the_same_contexts_in_every_stack():
     assert not np.array_equal(first, draw_lines(stacks[0], 0, 0, CONTEXTS))
 
 
+@pytest.mark.thorough
 def test_contexts_have_the_labels_in_turn_and_the_simple_coordinate_in_its_margin():
     stack = control(cell_of(dim=3), "achievable")
     x = draw_lines(stack, 0, 0, 1000)

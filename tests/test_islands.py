@@ -62,6 +62,7 @@ def test_the_achievable_network_treats_training_and_fresh_exceptions_alike():
     assert np.all(measured.chord.training.value > 0.1)
 
 
+@pytest.mark.thorough
 def test_the_simple_network_has_no_islands():
     measured = report("simple")
     for islands in (*measured.training, *measured.fresh):
@@ -79,6 +80,7 @@ def test_the_simple_network_has_no_islands():
     assert all(np.all(islands.fitted_since == -1) for islands in measured.training)
 
 
+@pytest.mark.thorough
 def test_around_the_achievable_network_islands_are_its_slabs():
     measured = report("achievable")
     cuts = oracle.achievable_rule(tasks.get("noisy-lms-7", dim=DIM), OWN).cuts

@@ -15,6 +15,7 @@ def store(trained, tmp_path_factory):
     return keep(trained, tmp_path_factory.mktemp("kept") / "run", n_certify=2000)
 
 
+@pytest.mark.thorough
 def test_a_kept_stack_is_read_as_it_was(trained, store):
     again = load_stack(store)
     assert again.cell == trained.cell and again.seeds == trained.seeds

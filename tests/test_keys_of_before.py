@@ -64,6 +64,7 @@ def test_its_rows_are_what_they_were(before):
         ["plot", "--kind", "table"],
     ),
 )
+@pytest.mark.thorough
 def test_what_reads_rows_reads_it(before, verb, capsys):
     assert main([verb[0], str(before), *verb[1:]]) == 0
     assert "4,1" in capsys.readouterr().out or (before / "figures" / "table.png").exists()

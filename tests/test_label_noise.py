@@ -126,6 +126,7 @@ def gradient(cell: Cell, params: AnyArray) -> AnyArray:
     return jax.tree.leaves(jax.jit(jax.grad(loss))(params))
 
 
+@pytest.mark.thorough
 def test_a_full_batch_of_copies_has_the_gradient_of_their_realised_frequencies():
     params = CELL.network.init(jax.random.key(0), (4,), 2)
     copies = gradient(noisy(1000, alpha=4, inputs="shared"), params)
@@ -143,6 +144,7 @@ def test_of_labels_that_share_an_input_only_equal_ones_can_be_answered_together(
     assert possible_flips(y, clean, copies=1) == 5
 
 
+@pytest.mark.thorough
 def test_the_achievable_rule_answers_no_flip_and_errs_nowhere():
     cell = noisy(alpha=1)
     report = simbias.validate(
@@ -165,6 +167,7 @@ def test_bounds_from_the_training_set_do_not_apply_to_noisy_labels_those_held_ou
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.thorough
 def test_every_method_takes_soft_labels(name):
     method = usual(name)
     params, state = started(method)
@@ -216,6 +219,7 @@ def test_more_noisy_labels_than_memory_holds_are_refused_with_an_estimate():
         check_memory(cell, 1)
 
 
+@pytest.mark.thorough
 def test_a_data_set_has_the_noise_that_networks_of_its_seed_meet_and_estimators_are_fitted_to_it():
     cell = noisy(alpha=1)
     drawn = points_of(cell)

@@ -145,6 +145,7 @@ def test_a_budget_of_gradients_makes_fewer_updates_where_one_costs_more(cell):
             cell_from_settings({**settings, "stop": stop | wrong})
 
 
+@pytest.mark.thorough
 def test_the_table_says_who_is_better_by_how_much_and_who_is_the_reference(cell, other, tmp_path):
     standings = board(tmp_path, {cell: [0.05] * 12, other: [0.04] * 12})
     table = leaderboard_table(list(standings.values()))
@@ -162,6 +163,7 @@ def test_a_run_without_learners_has_no_board(tmp_path):
         leaderboard(store)
 
 
+@pytest.mark.thorough
 def test_what_was_trained_in_the_session_is_measured_and_each_learner_stands_once(trained):
     (standing,) = leaderboard([trained], n_certify=2000)
     report = simbias.validate(trained, n_certify=2000)

@@ -314,6 +314,7 @@ def test_hidden_layers_are_those_of_the_forward_pass(forward):
     assert network.apply(image, np.zeros((5, 2, 2), np.float32)).shape == (5, 3)
 
 
+@pytest.mark.thorough
 def test_dropout_is_drawn_anew_for_every_update_and_never_when_asked():
     network = Module("dropout", Dropout)
     params = network.init(jax.random.key(0), (4,), 2)

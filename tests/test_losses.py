@@ -56,6 +56,7 @@ def test_every_loss_of_this_package_has_a_formula():
 
 @pytest.mark.parametrize("classes", SOME)
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.thorough
 def test_a_label_costs_what_a_distribution_on_it_does_and_no_less_than_nothing(name, classes):
     z, y = CASES[classes]
     loss = losses.get(name)

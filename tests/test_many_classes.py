@@ -23,6 +23,7 @@ def mixture():
     return task, law, task.draw(law, jax.random.key(2), "certify", ROWS)
 
 
+@pytest.mark.thorough
 def test_means_are_at_one_distance_from_each_other_and_their_mean_is_0(mixture):
     task, law, _ = mixture
     means = np.asarray(law.means, np.float64)
@@ -184,6 +185,7 @@ def dominoes():
     return task, law, jax.device_get(task.draw(law, jax.random.key(1), "train", 4000))
 
 
+@pytest.mark.thorough
 def test_halves_are_images_of_the_split_and_of_their_classes(dominoes):
     task, _, points = dominoes
     source = tasks.get("digits")

@@ -265,6 +265,7 @@ def test_a_schedule_is_a_setting_of_each(name):
 @pytest.mark.parametrize(
     "name", [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])]
 )
+@pytest.mark.thorough
 def test_training_is_the_same_by_seed_and_by_segments(name):
     """Halted by an error after its first segment, and gone on with from what was kept then."""
     task = simbias.tasks.get("noisy-lms-5", dim=4)  # as in examples: SGD's program is compiled once

@@ -80,6 +80,7 @@ def test_a_group_that_has_no_number_makes_the_loss_undefined_and_an_absent_one_h
 
 
 @pytest.mark.parametrize("classes", (2, 4))
+@pytest.mark.thorough
 def test_disagreement_is_least_where_the_first_label_is_ruled_out(classes):
     first = jnp.zeros((1, classes)).at[0, 1].set(30.0)
     other, same = jnp.zeros((1, classes)).at[0, 0].set(30.0), first

@@ -194,6 +194,7 @@ def test_under_a_shift_only_the_achievable_rule_is_right(data):
 # other tasks
 
 
+@pytest.mark.thorough
 def test_three_classes_of_points_of_ones_own_are_told_by_any_learner():
     random = np.random.default_rng(0)
     y = random.integers(0, 3, 4000)

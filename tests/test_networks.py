@@ -127,6 +127,7 @@ def test_labels_are_the_names_of_the_paper():
         ("xavier", stats.uniform(-2 * np.sqrt(6 / 300), 4 * np.sqrt(6 / 300)), False),
     ],
 )
+@pytest.mark.thorough
 def test_initial_weights_follow_their_law_times_the_scale(initialisation, law, biases):
     network = MLP(100, 1, initialisation=initialisation, scale=2)
     first = network.init(jax.random.key(0), (200,))["layers"][0]
@@ -157,6 +158,7 @@ def test_what_is_usual_leaves_no_trace_in_settings_names_and_numbers():
     assert again == departing and eval(repr(departing)) == departing
 
 
+@pytest.mark.thorough
 def test_dropout_leaves_the_mean_and_silences_its_proportion_of_units_in_training_only():
     network = MLP(1000, 1, dropout=0.3)
     params = network.init(jax.random.key(0), (5,))
@@ -176,6 +178,7 @@ def test_dropout_leaves_the_mean_and_silences_its_proportion_of_units_in_trainin
     )
 
 
+@pytest.mark.thorough
 def test_a_prelu_is_a_learned_multiple_of_what_is_negative_and_a_layer_norm_has_no_scale():
     x = jax.random.normal(jax.random.key(1), (6, 5))
     network = MLP(7, 1, "prelu")
@@ -238,6 +241,7 @@ def test_every_network_gives_two_logits_a_row_independently_of_other_rows(name):
 
 
 @pytest.mark.parametrize("depth", (pytest.param(1, marks=pytest.mark.slow), 2))
+@pytest.mark.thorough
 def test_a_convolution_reads_seven_inputs_and_an_update_of_it_costs_three_passes(depth):
     network = networks.get("cnn", filters=3, depth=depth)
     params = begun(network, 12)
@@ -263,6 +267,7 @@ def test_a_convolution_reads_seven_inputs_and_an_update_of_it_costs_three_passes
 
 
 @pytest.mark.parametrize("depth", (1, 2))
+@pytest.mark.thorough
 def test_gated_units_read_ten_inputs_a_step_the_last_filled_with_zeros(depth):
     network = networks.get("gru", width=6, depth=depth)
     params = begun(network, 23)

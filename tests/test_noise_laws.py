@@ -250,6 +250,7 @@ def test_the_batch_of_the_gradient_stands_beside_that_of_an_accuracy():
     assert gradient_batches(cells[:1]) == []  # one alpha
 
 
+@pytest.mark.thorough
 def test_a_run_without_noise_has_no_such_figure(stack, tmp_path):
     store = simbias.runner.keep(stack, tmp_path / "clean", n_certify=1000)
     assert noisy_cells(store) == []
@@ -257,6 +258,7 @@ def test_a_run_without_noise_has_no_such_figure(stack, tmp_path):
         FIGURES.factory("noise")(Chosen(store))
 
 
+@pytest.mark.thorough
 def test_the_accuracies_of_a_run_are_those_of_its_rows_and_traces(stack, tmp_path):
     noisy = replace(stack, cell=replace(CELL, label_noise=LabelNoise(alpha=1, form="soft")))
     store = simbias.runner.keep(noisy, tmp_path / "noisy", n_certify=1000)

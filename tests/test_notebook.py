@@ -48,6 +48,7 @@ def test_every_text_of_a_small_table_is_text():
     assert not any(tag in shown for tag in ("<b>", "<i>", "<u>"))
 
 
+@pytest.mark.thorough
 def test_progress_is_said_on_standard_error_and_changes_nothing(stack, capsys):
     again = simbias.train(CELL.task, CELL.network, CELL.method, seeds=2, progress=True, **OPTIONS)
     assert "2 of 2 networks ended, 200 updates" in capsys.readouterr().err

@@ -198,6 +198,7 @@ def test_risk_of_a_cut_inside_a_slab_by_hand():
 
 
 @pytest.mark.parametrize("name", block_tasks.ALL)
+@pytest.mark.thorough
 def test_exact_risk_of_every_rule_is_met_on_fresh_draws(name, draws):
     x, y = draws(name)
     task = tasks.get(name)

@@ -132,6 +132,7 @@ def test_ids_of_a_page_are_unique_and_every_link_leads_somewhere(hostile, writte
             assert asked <= set(ids)
 
 
+@pytest.mark.thorough
 def test_the_policy_names_the_one_script_and_the_one_style_by_their_hashes(hostile):
     parsed = Elements(hostile)
     (policy,) = [a["content"] for a in parsed.of("meta") if a.get("http-equiv")]

@@ -30,6 +30,7 @@ def test_a_network_agrees_with_itself_everywhere(rules):
     assert (pairs.difference(0.99).low <= 0).all() and (pairs.difference(0.99).high >= 0).all()
 
 
+@pytest.mark.thorough
 def test_the_achievable_network_errs_nowhere_and_the_simple_one_as_often_as_its_rule(rules):
     pairs = paired(rules["simple"], rules["achievable"], points=POINTS)
     assert (pairs.second_errs == 0).all()

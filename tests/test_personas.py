@@ -47,6 +47,7 @@ def test_each_persona_s_answer_is_written_in_its_coordinate_and_the_good_one_s_i
     assert near(fresh.exception.mean(), 0.5)
 
 
+@pytest.mark.thorough
 def test_a_training_point_has_a_persona_s_label_at_its_share(drawn):
     task, law, train, _ = drawn
     spoken = answers(task, law, train)

@@ -50,6 +50,7 @@ def gaps(task, coordinate, positions, width):
 
 
 @pytest.mark.parametrize("label", [None, 0, 1])
+@pytest.mark.thorough
 def test_achievable_control_gives_the_achievable_rule_off_the_cuts(label):
     stack = stack_of("achievable")
     last = stack.cell.task.dim - 1
@@ -144,6 +145,7 @@ def test_without_a_simple_set_there_is_no_simple_rule_and_no_exception():
     assert "exceptions" not in display.finding
 
 
+@pytest.mark.thorough
 def test_two_coordinates_leave_no_context():
     stack = stack_of("achievable", dim=2)
     display = plots.boundary(stack, **SMALL).plot()
@@ -151,6 +153,7 @@ def test_two_coordinates_leave_no_context():
     assert len(display.learned) == 6
 
 
+@pytest.mark.thorough
 def test_lsn_axes_hold_the_atoms_and_the_normal_coordinates():
     display = plots.boundary(stack_of("simple", "lsn"), **SMALL).plot()
     assert display.across[0] < -1 and display.across[-1] > 1
@@ -159,6 +162,7 @@ def test_lsn_axes_hold_the_atoms_and_the_normal_coordinates():
     assert set(other.rules) == {"simple"} and other.up[0] < -2 and other.up[-1] > 2
 
 
+@pytest.mark.thorough
 def test_any_callable_can_be_drawn_on_given_axes():
     task = simbias.tasks.get("lms-5", dim=3)
     before = dict(matplotlib.rcParams)
@@ -209,6 +213,7 @@ def test_other_formats_are_refused_and_nothing_is_written(name, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.thorough
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("kept")
     with pytest.raises(OSError, match="^cannot write .*file/a.png: Not a directory"):
@@ -251,6 +256,7 @@ def test_points_must_fit_the_task(points):
         plots.BoundaryDisplay.from_classifier(simple_rule(task), task, points=points, **SMALL)
 
 
+@pytest.mark.thorough
 def test_training_keeps_the_last_value_of_a_network_that_has_ended(tmp_path):
     stack = trained()
     display = plots.training(stack)

@@ -404,6 +404,7 @@ def test_the_texts_of_bounds(drawn):
 # claims
 
 
+@pytest.mark.thorough
 def test_claims_stand_at_their_numbers_beside_their_thresholds(drawn):
     proportions, others = drawn("claims").ax_
     assert proportions.get_xlabel() == "proportion of units that hold"
@@ -528,6 +529,7 @@ def test_planes_of_islands_have_their_coordinates_and_exact_lines(drawn):
             assert colour_ == ("#8fc3e8", "#f7c56b")[says]
 
 
+@pytest.mark.thorough
 def test_points_of_islands_are_how_far_labels_are_kept_against_the_nearest_other(drawn):
     display = drawn("islands")
     ax = display.ax_[2]

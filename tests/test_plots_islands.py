@@ -22,6 +22,7 @@ def stacks():
     return {rule: control(cell, rule, seeds=2) for rule in ("achievable", "simple")}
 
 
+@pytest.mark.thorough
 def test_the_planes_of_the_achievable_network_are_its_stripes(stacks):
     stack = stacks["achievable"]
     display = plots.islands(stack, seed=1, coordinate=3, **OPTIONS)
@@ -44,6 +45,7 @@ def test_the_plane_of_the_simple_network_is_its_line_and_nothing_is_fitted(stack
     assert display.name == "noisy-lms-7, $d$ = 4, network (12,1), seed 0"
 
 
+@pytest.mark.thorough
 def test_files_hold_the_lines_and_every_point(stacks, tmp_path):
     display = plots.islands(stacks["achievable"], coordinate=3, **OPTIONS)
     paths = display.save(tmp_path / "islands.png")
@@ -74,6 +76,7 @@ def test_every_point_of_the_sample_is_drawn(stacks):
     assert (marks[0].get_xdata()[0], marks[0].get_ydata()[0]) == (x, y)
 
 
+@pytest.mark.thorough
 def test_tasks_without_exceptions_are_refused(stacks):
     task = simbias.tasks.get("lms-7", dim=3)
     clean = control(replace(stacks["simple"].cell, task=task), "simple")

@@ -50,6 +50,7 @@ def contexts(stack, most):
 
 
 @pytest.mark.parametrize("name", WAYS)
+@pytest.mark.thorough
 def test_proportions_are_those_of_asking_the_network_at_each_context(name, drawn):
     stack, display = drawn(name)
     assert type(display) is RegionsDisplay and display.contexts == WAYS[name][1]
@@ -204,6 +205,7 @@ def test_the_legend_of_regions_has_the_colours_of_the_classes():
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf"])
+@pytest.mark.thorough
 def test_two_saves_of_regions_give_the_same_bytes(suffix, tmp_path, rings):
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()

@@ -84,6 +84,7 @@ def test_names_keep_apart_and_stand_in_the_order_of_the_losses():
     assert np.diff([text.xyann[1] for text in texts]).min() > 0.05 * np.diff(ax.get_ylim())
 
 
+@pytest.mark.thorough
 def test_the_data_are_beside_the_figure_and_make_it_again(tmp_path):
     display = example()
     paths = display.save(tmp_path / "a.png")

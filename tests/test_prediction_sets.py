@@ -96,6 +96,7 @@ def test_the_predicted_label_stands_in_each_set_and_all_do_where_there_are_no_sc
     assert labels_within(gaps, np.inf).all()
 
 
+@pytest.mark.thorough
 def test_sets_of_three_classes_are_measured_on_fresh_points():
     data = simbias.data(Rings(), n_train=200)
 
@@ -139,6 +140,7 @@ def test_sets_of_networks_miss_true_labels_at_most_as_often_as_delta(trained, no
     assert noise == 0 or not consistent(taken_as_true)
 
 
+@pytest.mark.thorough
 def test_sets_grow_with_the_noise_of_held_out_labels(trained):
     few = dict(held_out=2000, n_certify=4000)
     plain, noisy, flipped = (

@@ -243,6 +243,7 @@ def test_memorised_is_what_is_fitted_beyond_fresh_exceptions(subject):
 # -- controls ---------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_the_achievable_network_never_errs_whatever_the_benign_shift(controls):
     subject = controls["achievable"]
     assert (measured(subject, "risk").value == 0).all()
@@ -302,6 +303,7 @@ def test_what_the_architecture_could_compute_does_not_depend_on_what_it_learned(
     np.testing.assert_array_equal(simple, measured(controls["simple"], "risk"))
 
 
+@pytest.mark.thorough
 def test_islands_are_those_of_what_was_fitted(stack, controls):
     subject = Subject(stack.some([0]), n_certify=POINTS, confidence=CONFIDENCE)
     values = measured(subject, "island_excess")
@@ -311,6 +313,7 @@ def test_islands_are_those_of_what_was_fitted(stack, controls):
     assert measured(none, "island_excess").value == 0
 
 
+@pytest.mark.thorough
 def test_excess_is_over_what_can_be_achieved_where_nothing_can_be_perfect():
     # the only coordinate that tells anything is noisy: its rule has no excess, though it errs
     laws = (blocks.linear(noise=0.1), blocks.slab(5, noise=1.0))
@@ -448,6 +451,7 @@ def test_an_error_of_0_is_excluded_by_the_first_error():
     assert points_to_exclude(0.05, 0) == 20 and points_to_exclude(1.0, 0) == 1
 
 
+@pytest.mark.thorough
 def test_no_number_of_points_excludes_an_error_that_is_not_exceeded():
     for risk, error in ((0.01, 0.01), (0.005, 0.01), (0.0, 0.0), (0.05, 0.9)):
         assert points_to_exclude(risk, error) == np.inf
@@ -486,6 +490,7 @@ def test_the_weight_ratio_is_read_before_rotation(controls):
     np.testing.assert_array_equal(values.low, values.high)
 
 
+@pytest.mark.thorough
 def test_normal_coordinates_are_no_slabs():
     cell = Cell(tasks.get("lsn", dim=4), MLP(16, 1), sgd(), n_train=20, batch=10)
     weight = np.full((4, 16), 100.0)
@@ -576,6 +581,7 @@ def test_sharpness_may_be_negative():
         ("certifies", ("occam", 0.01), {"task": tasks.get("lsn", dim=4)}, "slab and linear"),
     ],
 )
+@pytest.mark.thorough
 def test_a_cell_on_which_a_quantity_has_no_meaning_is_known_before_training(
     name, given, change, words
 ):

@@ -22,6 +22,7 @@ def by_hand(points, allowed, risk, alpha):
 
 
 @pytest.mark.parametrize("allowed, risk, alpha, power", CASES)
+@pytest.mark.thorough
 def test_powers_and_sizes_are_those_of_the_binomial_law(allowed, risk, alpha, power):
     needed = points_to_reveal(allowed, risk, alpha=alpha, power=power)
     points = np.arange(1, 2 * needed.always + 50)

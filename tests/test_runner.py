@@ -130,6 +130,7 @@ def test_a_stored_stack_is_the_trained_one(whole, plan):
     assert kernel.shape == (2, 50, 20) and np.abs(kernel).max() <= 1 / np.sqrt(50)
 
 
+@pytest.mark.thorough
 def test_a_rerun_computes_nothing_and_more_seeds_only_the_new_ones(whole, plan, file, tmp_path):
     store, _ = whole
     again = Quiet()
@@ -194,6 +195,7 @@ def test_an_interrupted_run_resumes_to_the_same_results(whole, plan, tmp_path, h
     assert measured(store) == [row for row in measured(whole[0]) if row[1] < 2]
 
 
+@pytest.mark.thorough
 def test_stopped_between_cells_a_run_keeps_what_was_measured(plan, tmp_path, heeded):
     class Stops(Quiet):
         def ended(self, replica, row):
@@ -324,6 +326,7 @@ def test_programs_stay_while_units_of_one_group_follow_each_other(monkeypatch):
         assert len(cleared) == times
 
 
+@pytest.mark.thorough
 def test_a_diverged_network_has_a_status_and_no_numbers(file, tmp_path):
     wild = make_plan(suites.load(str(file)), "only", overrides=["method.learning_rate=1e30"])
     store, statuses = run(wild, tmp_path / "run")

@@ -77,6 +77,7 @@ def pair(first, second, **more):
     return compared._replace(zones={zone: each.value[0] for zone, each in compared.zones.items()})
 
 
+@pytest.mark.thorough
 def test_seeds_of_one_rule_are_one_solution_whatever_their_rotation(explicit):
     compared = pair(explicit["simple"], explicit["simple"])
     assert compared.labels.value == 1 and set(compared.zones.values()) == {1}

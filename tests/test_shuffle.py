@@ -60,6 +60,7 @@ def test_every_point_is_met_once_an_epoch(n):
 @given(
     st.sampled_from((2, 3, 100, 101, 1000)), st.integers(0, 2**31 - 1), st.integers(0, 2**32 - 1)
 )
+@pytest.mark.thorough
 def test_orders_are_bijections_for_any_key_and_epoch(n, seed, epoch):
     np.testing.assert_array_equal(np.sort(order(n, seed, epoch)), np.arange(n))
 
@@ -83,6 +84,7 @@ def test_positions_of_two_epochs_may_be_asked_for_at_once():
 
 
 @pytest.mark.parametrize("n", some_now((16, 50, 100), later=(16, 50)))
+@pytest.mark.thorough
 def test_every_element_lands_everywhere_equally_often(n):
     orders = many(n, 20_000)
     for place in (0, 1, n // 2, n - 2, n - 1):

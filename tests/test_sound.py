@@ -51,6 +51,7 @@ def test_every_fault_is_told_in_words(mixed):
     )
 
 
+@pytest.mark.thorough
 def test_the_validator_has_no_number_for_them_and_the_same_for_the_others(mixed, alone):
     report, expected = (validate(stack, n_certify=POINTS) for stack in (mixed, alone))
     assert report.faults == faults(mixed)
@@ -69,6 +70,7 @@ def test_the_validator_has_no_number_for_them_and_the_same_for_the_others(mixed,
     assert np.all(report.exceptions.counts > 0)  # of the training set, whatever the network
 
 
+@pytest.mark.thorough
 def test_logits_that_overflow_on_fresh_points_only_are_found_there():
     stack = control(CELL, "achievable")
     first, second, last = (stack.params["layers"][i] for i in range(3))
@@ -111,6 +113,7 @@ def test_grids_and_islands_have_no_number_for_them_and_the_same_for_the_others(m
             assert np.isnan(values.value[1:]).all(), name
 
 
+@pytest.mark.thorough
 def test_pairs_with_one_of_them_have_no_agreement(mixed):
     sound = control(CELL, "simple", seeds=4)
     for pairs in (paired(mixed, sound, points=500), paired(sound, mixed, points=500)):
@@ -129,6 +132,7 @@ def test_geometry_refuses_weights_that_are_not_finite(mixed, alone):
             search(layers, ray, ray + 1, 1.0)
 
 
+@pytest.mark.thorough
 def test_figures_take_the_first_sound_network_and_refuse_a_bad_one_by_its_name(mixed):
     turned = mixed.some([2, 1, 0, 3])
     assert "seed 0" in boundary(turned, resolution=8, contexts=8).name

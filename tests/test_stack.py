@@ -107,6 +107,7 @@ def by_hand(cell, seed, updates):
     )
 
 
+@pytest.mark.thorough
 def test_two_hundred_updates_equal_a_loop_written_by_hand(cell, trained):
     for seed in (0, 3):
         hand, short = by_hand(cell, seed, 200)
@@ -203,6 +204,7 @@ def test_finished_snapshots_are_not_trained_again(snapshots):
     assert all(again[job] is snapshots[job] for job in snapshots)
 
 
+@pytest.mark.thorough
 def test_every_segment_is_reported_with_the_networks_that_moved(cell):
     seen = []
     train_jobs(
@@ -218,6 +220,7 @@ def test_every_segment_is_reported_with_the_networks_that_moved(cell):
         assert updates == sorted(set(updates)) and updates[-1] == 200
 
 
+@pytest.mark.thorough
 def test_the_seconds_of_a_network_are_its_part_of_the_devices_time(cell, monkeypatch):
     # a clock that goes on by 3 a look: a segment takes 3 on each of two devices
     clock = SimpleNamespace(perf_counter=itertools.count(0, 3.0).__next__)
@@ -233,6 +236,7 @@ def test_the_seconds_of_a_network_are_its_part_of_the_devices_time(cell, monkeyp
     assert {job.seed: snapshot.seconds for job, snapshot in again.items()} == parts
 
 
+@pytest.mark.thorough
 def test_last_check_equals_a_recomputation_from_the_returned_weights(cell, trained, forward):
     simple = oracle.simple_rule(cell.task)
     for i, seed in enumerate(trained.seeds):
@@ -273,6 +277,7 @@ def test_fitted_since_is_the_first_check_from_which_a_point_stayed_fitted(
         assert {-1, 100, 200} <= set(expected)
 
 
+@pytest.mark.thorough
 def test_networks_of_one_call_may_have_stop_rules_of_their_own(cell, snapshots):
     def with_stop(**settings):
         stop = Stop(check_every=100, **settings)

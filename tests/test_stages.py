@@ -22,6 +22,7 @@ def test_the_second_stage_goes_on_from_the_first_at_the_update_it_says():
     assert np.abs(first[0]["kernel"] - half.initial["layers"][0]["kernel"]).max() > 0.05
 
 
+@pytest.mark.thorough
 def test_goals_count_from_the_second_stage_on():
     """Its first stage ends at update 100, with a check; any loss is at most 10."""
     stop = replace(SHORT, train_loss=10.0)

@@ -114,6 +114,7 @@ def test_no_temporary_file_is_left_behind(store):
     assert not list(store.directory.rglob("*.tmp"))
 
 
+@pytest.mark.thorough
 def test_truncated_and_foreign_files_are_named_and_set_aside(store, notes):
     kinds = ("good", "cut", "foreign", "text", "headless")
     good, *bad = (put(store, kind) for kind in kinds)

@@ -127,6 +127,7 @@ cells = [
         "stop.train_accuracy=0.9",
     ],
 )
+@pytest.mark.thorough
 def test_nothing_is_published_for_a_cell_with_any_other_setting(change):
     suite = suites.load("pitfalls")
     for preset in suite.presets:

@@ -586,6 +586,7 @@ def otherwise(monkeypatch, surrounded):
         "results.load_stack",
     ),
 )
+@pytest.mark.thorough
 def test_a_training_set_that_comes_out_otherwise_is_never_measured(
     name, given, monkeypatch, surrounded
 ):

@@ -147,6 +147,7 @@ def test_rows_are_independent_of_their_neighbours(draws):
         assert abs(np.corrcoef(series[1:], series[:-1])[0, 1]) < 5 / np.sqrt(ROWS)
 
 
+@pytest.mark.thorough
 def test_another_key_draws_other_points():
     task = tasks.get("lms-7")
     same, again, other = (task.sample(jax.random.key(seed), ROWS) for seed in (1, 1, 2))
@@ -196,6 +197,7 @@ def test_fewer_than_one_row_is_refused(rows):
         tasks.get("lms-7").sample(jax.random.key(0), rows)
 
 
+@pytest.mark.thorough
 def test_lsn_has_a_sign_a_slab_and_gaussian_coordinates(draws):
     x, y = draws("lsn")
     np.testing.assert_array_equal(x[:, 0], 2 * y - 1)

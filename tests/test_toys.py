@@ -110,6 +110,7 @@ def distribution_of_along(value, noise):
 
 
 @pytest.mark.parametrize(("gap", "noise"), [(0.1, 0.1), (-0.1, 0.1), (-0.3, 0.4)])
+@pytest.mark.thorough
 def test_each_coordinate_of_a_moon_follows_its_law(gap, noise):
     x, y = drawn(MoonsTask(gap=gap, noise=noise))
     assert stats.binomtest(int(y.sum()), ROWS, 0.5).pvalue > ALPHA

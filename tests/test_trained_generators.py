@@ -133,6 +133,7 @@ def test_a_penalty_keeps_rows_from_repeating_and_a_low_temperature_from_chance()
 
 
 @pytest.mark.parametrize("first", [0.5, 0.8])
+@pytest.mark.thorough
 def test_densities_of_rows_sum_to_one_and_their_mean_is_that_of_the_chain(first):
     source = sequences(CHAIN | {"first": first})
     rows = jnp.array(list(itertools.product(range(3), repeat=3)), jnp.int32)
@@ -144,6 +145,7 @@ def test_densities_of_rows_sum_to_one_and_their_mean_is_that_of_the_chain(first)
     np.testing.assert_allclose(pairs, source.pairs, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_rows_are_told_to_be_of_the_persona_that_wrote_them():
     shape = {"states": 6, "length": 16}
     three = sequences(shape | {"personas": 3, "first": 0.4})

@@ -112,6 +112,7 @@ def test_where_checks_lie_changes_no_parameter(budget, every):
     assert same(train(plain), train(other), ("params",))
 
 
+@pytest.mark.thorough
 def test_a_stop_rule_is_met_where_the_trace_of_a_longer_budget_says(longer):
     accuracy = longer.traces[0][:, TRACE.index("train_accuracy")]
     goal = float(accuracy[2])

@@ -74,6 +74,7 @@ def test_a_transition_is_the_check_from_which_on_the_error_stays_within_one_perc
     assert by_cell.seeds == (0, 1, 2, 3) and by_cell.came_back == 1
 
 
+@pytest.mark.thorough
 def test_a_network_that_diverged_is_left_out_and_told(write):
     cell, other = cell_of(2, select_accuracy=1.0), cell_of(5, select_accuracy=1.0)
     seeds = [(NEVER, LATE, None), (HIGH, LATE, 0.0), (NEVER, LATE, 0.05)]

@@ -22,6 +22,7 @@ def test_the_test_rejects_at_the_least_number_whose_tail_is_at_most_its_level(po
     np.testing.assert_array_equal(rejects(right, points, level), expected)
 
 
+@pytest.mark.thorough
 def test_sources_are_told_by_fair_coins_and_have_the_laws_of_both_tasks():
     sources = SourceTask(TASK, "margin", labelled=True)
     data = simbias.data(sources, n_train=4000)

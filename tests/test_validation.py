@@ -166,6 +166,7 @@ def test_explicit_achievable_network_scores_risk_zero_and_memorised_zero(name):
 
 
 @pytest.mark.parametrize("name", each(SIMPLE))
+@pytest.mark.thorough
 def test_explicit_simple_network_scores_the_simple_risk_and_memorised_zero(name):
     check_simple(name, 100, 1)
 
@@ -186,6 +187,7 @@ def test_controls_hold_in_the_six_architectures(name, width, depth):
 
 
 @pytest.mark.parametrize("name", each(NOISY))
+@pytest.mark.thorough
 def test_exceptions_are_half_the_noise_of_the_training_set(name):
     counts = report(name, "simple").exceptions.counts
     assert all(stats.binomtest(int(n), 4000, 0.05).pvalue > 1e-5 for n in counts)
@@ -193,6 +195,7 @@ def test_exceptions_are_half_the_noise_of_the_training_set(name):
 
 
 @pytest.mark.parametrize("name", each(sorted(set(SLAB_TASKS) - set(NOISY))))
+@pytest.mark.thorough
 def test_without_exceptions_there_is_nothing_to_memorise(name):
     ledger = report(name, "achievable").exceptions
     assert np.all(ledger.counts == 0)
@@ -274,6 +277,7 @@ def test_ledger_lists_every_exception_with_its_margin(planted, forward):
         measured.exceptions.rows(9)
 
 
+@pytest.mark.thorough
 def test_ledger_dates_only_the_exceptions_that_are_fitted(trained):
     ledger = validate(trained, n_certify=N).exceptions
     for i, seed in enumerate(trained.seeds):
@@ -372,6 +376,7 @@ def test_a_certify_size_that_is_no_multiple_of_the_chunk_is_drawn_in_full():
     assert 0.45 < np.mean(longer[0].y == longer[1].y) < 0.55
 
 
+@pytest.mark.thorough
 def test_the_law_of_the_counts_does_not_depend_on_the_chunk(monkeypatch):
     monkeypatch.setattr(risk, "CHUNK", 5000)
     stack = control(cell_of("noisy-lms-7"), "simple", seeds=SEEDS)
@@ -389,6 +394,7 @@ def test_the_law_of_the_counts_does_not_depend_on_the_chunk(monkeypatch):
     np.testing.assert_allclose(width, 1, rtol=0.05)
 
 
+@pytest.mark.thorough
 def test_a_network_meets_the_same_points_in_any_stack():
     cell = cell_of("noisy-lms-7")
     pair, _ = collect(control(cell, "simple", seeds=[0, 1]), 20_000)
@@ -410,6 +416,7 @@ def test_randomised_labels_are_drawn_apart_from_the_points():
     assert collected.s_auc.estimate(0.95).value[0] == auc(y[0], s[0])
 
 
+@pytest.mark.thorough
 def test_the_narrowest_control_of_six_cuts_fits_every_training_point():
     for depth in (1, 2):
         assert np.all(control(cell_of("noisy-lms-7", 6, depth), "achievable").fitted_since == 0)

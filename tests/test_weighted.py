@@ -64,6 +64,7 @@ def failures(**planted):
     return sum(certified(source, 2.0, **planted) < RISK for _ in range(REPEATS))
 
 
+@pytest.mark.thorough
 def test_limits_fail_at_most_as_often_as_delta():
     assert failures() <= stats.binom.ppf(0.999, REPEATS, DELTA)
 
@@ -77,6 +78,7 @@ def test_limits_fail_at_most_as_often_as_delta():
         dict(weights=1 / np.maximum(WEIGHTS, 1e-3)),  # the ratio upside down
     ),
 )
+@pytest.mark.thorough
 def test_what_leaves_out_a_part_is_caught(planted):
     assert failures(**planted) > stats.binom.ppf(0.999, REPEATS, DELTA)
 
