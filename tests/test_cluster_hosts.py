@@ -15,6 +15,7 @@ from pathlib import Path
 
 import alone
 import pytest
+from tiny_suite import tiny_suite
 
 from simbias.results import Store
 from simbias.results.unit_lease import FOLDER
@@ -23,23 +24,7 @@ SERVER = Path("/usr/lib/openssh/sftp-server")
 TOOLS = ("ip", "unshare", "sshfs", "socat", "mount")
 SEEDS = 32
 PATIENCE = 600.0  # seconds for something to happen
-SUITE = """
-name = "tiny"
-summary = "one size"
-source = "none"
-
-[tasks.noisy-lms-5]
-n_train = 1000
-batch = 256
-method = { name = "sgd", learning_rate = 0.1 }
-stop = { max_updates = 200 }
-
-[presets.only]
-summary = "one dimension"
-seeds = 32
-n_certify = 2000
-cells = [{ task = { name = "noisy-lms-5", dim = 4 }, network = { name = "mlp", width = 8 } }]
-"""
+SUITE = tiny_suite(4, SEEDS)
 # small units, and leases of a host that is gone that are stale before the test is out of patience
 SOON = """
 import sys

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import alone
 import pytest
+from tiny_suite import tiny_suite
 
 from simbias import suites
 from simbias.experiments import row_name
@@ -22,23 +23,7 @@ KILLS = 20
 SEEDS = 24  # added whenever a run has ended before the last kill
 MOST = 6.0  # seconds before a kill
 PATIENCE = 600.0  # seconds for something to happen
-SUITE = """
-name = "tiny"
-summary = "two sizes"
-source = "none"
-
-[tasks.noisy-lms-5]
-n_train = 1000
-batch = 256
-method = { name = "sgd", learning_rate = 0.1 }
-stop = { max_updates = 200 }
-
-[presets.only]
-summary = "two dimensions"
-seeds = 24
-n_certify = 2000
-cells = [{ task = { name = "noisy-lms-5", dim = [4, 5] }, network = { name = "mlp", width = 8 } }]
-"""
+SUITE = tiny_suite([4, 5], SEEDS)
 # units of two networks, so that a kill meets a run with most of its units to come
 LAUNCH = """
 import sys
@@ -66,9 +51,8 @@ class Cluster:
         self.suite, self.run = folder / "tiny.toml", folder / "run"
         self.suite.write_text(SUITE)
         self.environment = os.environ | {"XDG_CACHE_HOME": str(folder)}
-        self.environment.pop(
-            "JAX_ENABLE_COMPILATION_CACHE", None
-        )  # a process begins sooner with it
+        # a process begins sooner where programs are kept
+        self.environment.pop("JAX_ENABLE_COMPILATION_CACHE", None)
         self.seeds = 0
         self.begun: list[subprocess.Popen] = []
         self.workers: list[subprocess.Popen] = []
