@@ -5,7 +5,8 @@ updates (the cell setting ``precision``), so that each quantity is compared in p
 difference to float32 over seeds, with 95% t intervals that hold for all quantities of a precision
 together (Bonferroni). The boundary is compared as the proportion of fresh points on which the two
 networks of a seed agree, beside that of networks of two seeds; rates in turns, within one process,
-by the time of the processor, draws and checks included.
+draws and checks included: of one network by the time of the processor, on an accelerator of
+``--networks`` at once by the clock.
 
     python benchmarks/precision.py [--shape 100,1] [--seeds 8] [--rates 100,1 300,2]
 """
@@ -73,8 +74,14 @@ def compare(plain, other) -> None:
         print(f"agreement, {words}: {agreement.mean():.5f} [{least:.5f} to {most:.5f}]")
 
 
-def rates(shape: str, precisions: list[str], turns: int = 5) -> None:
-    """Print updates a second of one core at each precision, in turns, and ratios within a turn."""
+def rates(
+    shape: str,
+    precisions: list[str],
+    networks: int,
+    seconds: Callable[[], float],
+    turns: int = 5,
+) -> None:
+    """Print updates a second at each precision, in turns, and ratios within a turn."""
     from dataclasses import replace
 
     import simbias
@@ -86,13 +93,14 @@ def rates(shape: str, precisions: list[str], turns: int = 5) -> None:
         for precision in precisions:
             stop = simbias.Stop(max_updates=updates, check_every=updates)  # checks are float32
             cell = replace(cell_of(shape, precision, updates), stop=stop)
-            clock = time.process_time()
-            train_jobs([Job(cell, turn)])
-            spent[precision].append(time.process_time() - clock)
+            jobs = [Job(cell, turn * networks + i) for i in range(networks)]
+            clock = seconds()
+            train_jobs(jobs)
+            spent[precision].append(seconds() - clock)
     for precision, seconds in spent.items():
         times = np.array(seconds[1:])  # the first holds compilation
         ratio = np.array(spent["float32"][1:]) / times
-        rate = updates / np.median(times)
+        rate = networks * updates / np.median(times)
         median = np.median(ratio)
         spread = f"{median:.2f} [{ratio.min():.2f}, {ratio.max():.2f}]"
         print(f"({shape}) {precision:<15} {rate:8,.0f} updates/s, {spread} of float32", flush=True)
@@ -104,6 +112,7 @@ def main() -> None:
     parser.add_argument("--shape", default="100,1", metavar="WIDTH,DEPTH")
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--updates", type=int, default=25_000)
+    parser.add_argument("--networks", type=int, default=64, help="at once, on an accelerator")
     parser.add_argument("--rates", nargs="*", default=["100,1", "300,2"], metavar="WIDTH,DEPTH")
     options = parser.parse_args()
     import simbias
@@ -112,9 +121,12 @@ def main() -> None:
     import jax
 
     precisions = ["float32", "bfloat16"]
-    precisions += [] if jax.default_backend() == "cpu" else ["tensorfloat32"]
+    networks, seconds = 1, time.process_time
+    if jax.default_backend() != "cpu":
+        precisions.append("tensorfloat32")
+        networks, seconds = options.networks, time.perf_counter
     for shape in options.rates:
-        rates(shape, precisions)
+        rates(shape, precisions, networks, seconds)
     if options.seeds:
         stacks = [
             trained(cell_of(options.shape, precision, options.updates), options.seeds)
