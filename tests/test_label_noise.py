@@ -15,9 +15,8 @@ from simbias._pinned import lenient
 from simbias._types import AnyArray
 from simbias.experiments import cell_of
 from simbias.tasks import LabelNoise
-from simbias.tasks.label_noise import relabelled
-from simbias.training import Cell
-from simbias.training.jobs import check_memory
+from simbias.tasks.label_noise import label_uniforms, relabelled
+from simbias.training import Cell, fit, jobs
 from simbias.training.problem import problem_of, training_set
 from simbias.validation.flips import possible_flips
 
@@ -63,14 +62,29 @@ def test_a_matrix_by_hand_is_the_law_of_every_label_or_of_noisy_ones():
 def test_labels_are_drawn_by_the_law(settings):
     noise, rows = LabelNoise(**settings, form="fresh"), 30_000
     y = np.arange(rows) % 3
-    labels = relabelled(
-        jax.tree.map(jnp.asarray, noise.arrays(3).labels), jnp.asarray(y), jax.random.key(1)
-    )
+    law = jax.tree.map(jnp.asarray, noise.arrays(3).labels)
+    labels = relabelled(law, jnp.asarray(y), label_uniforms(jax.random.key(1), rows))
     for label in range(3):
         drawn = np.bincount(np.asarray(labels)[y == label], minlength=3) / (rows / 3)
         expected = noise.law(3)[label]
         error = np.sqrt(expected * (1 - expected) / (rows / 3))
         assert (np.abs(drawn - expected) <= 4 * error).all()
+
+
+@pytest.mark.thorough
+def test_fresh_labels_are_the_same_however_many_updates_of_them_are_drawn_ahead(monkeypatch):
+    stop = simbias.Stop(max_updates=60, check_every=20)
+    cells = [replace(noisy(alpha=alpha, form="fresh"), stop=stop) for alpha in (3, 1)]
+    (ahead, other), (singly, _) = (trained_with(monkeypatch, cells, most) for most in (2**20, 0))
+    assert all(map(np.array_equal, ahead, singly)) and not all(map(np.array_equal, ahead, other))
+
+
+def trained_with(monkeypatch, cells, most_ahead):
+    """The weights of a network a cell, where so many labels' uniforms are drawn ahead at most."""
+    monkeypatch.setattr(fit, "_MOST_AHEAD", most_ahead)
+    jobs._compiled.cache_clear()
+    trained = jobs.train_jobs([jobs.Job(cell, 0) for cell in cells])
+    return [jax.tree.leaves(snapshot.state.params) for snapshot in trained.values()]
 
 
 def test_a_cell_without_noise_is_what_it_was_and_one_at_alpha_0_has_its_labels(clean):
@@ -216,7 +230,7 @@ def test_noise_of_other_classes_than_the_task_s_and_unknown_settings_are_refused
 def test_more_noisy_labels_than_memory_holds_are_refused_with_an_estimate():
     cell = noisy(1_000_000, alpha=1_000_000, form="realised")
     with pytest.raises(ValueError, match=r"^label_noise: .*this needs 2e\+04 GB"):
-        check_memory(cell, 1)
+        jobs.check_memory(cell, 1)
 
 
 @pytest.mark.thorough

@@ -248,18 +248,30 @@ def read_label_noise(settings: object) -> LabelNoise | None:
     return LabelNoise(**settings)
 
 
+def label_uniforms(key: Key[Array, ""], rows: int) -> Float[Array, "2 rows"]:
+    """The uniform numbers of which ``relabelled`` makes the labels of ``rows`` points."""
+    return jax.random.uniform(key, (2, rows))
+
+
 def relabelled(
-    labels: Relabelling, y: Int[Array, " rows"], key: Key[Array, ""], copy: Array | int = 0
+    labels: Relabelling,
+    y: Int[Array, " rows"],
+    uniforms: Float[Array, "2 rows"],
+    copy: Array | int = 0,
 ) -> Int[Array, " rows"]:
-    """Labels of points, drawn given their clean ones.
+    """Labels of points given their clean ones: those, or the inverse of a noisy one's law.
 
     Args:
         labels: their law.
         y: the clean labels.
-        key: of the draw.
+        uniforms: whether each is the clean one, and the place in the law of a noisy one.
         copy: which of a point's labels each is.
     """
-    return _chosen(labels, y, jax.random.uniform(key, (2, len(y))), copy)
+    is_clean, place = uniforms
+    above = place[:, None] >= labels.cumulative[y]
+    last = labels.cumulative.shape[0] - 1
+    noisy = jnp.minimum(above.sum(axis=1, dtype=jnp.int32), last)
+    return jnp.where(is_clean < labels.clean[copy], y, noisy.astype(y.dtype))
 
 
 def relabelled_at(
@@ -295,24 +307,13 @@ def noisy_set(
     # drawn in chunks, by rows: one array of uniforms for all would depend on their number
     uniforms = first_rows(lambda chunk, size: jax.random.uniform(chunk, (size, 2)), key, drawn).T
     row = jnp.arange(drawn) // copies
-    labels = _chosen(noise.labels, y[row], uniforms, jnp.arange(drawn) % copies)
+    labels = relabelled(noise.labels, y[row], uniforms, jnp.arange(drawn) % copies)
     if isinstance(noise, Realised):
         classes = noise.labels.cumulative.shape[0]
         counts = jnp.zeros((rows, classes)).at[row, labels].add(1.0)
         return points._replace(clean=y, soft=counts / copies)
     copied: Points = points if copies == 1 else jax.tree.map(lambda part: part[row], points)
     return copied._replace(y=labels, clean=copied.y)
-
-
-def _chosen(
-    labels: Relabelling, y: Array, uniforms: Float[Array, "2 rows"], copy: Array | int
-) -> Int[Array, " rows"]:
-    """The clean label, or a noisy one: the inverse of its law at a uniform number."""
-    is_clean, place = uniforms
-    above = place[:, None] >= labels.cumulative[y]
-    last = labels.cumulative.shape[0] - 1
-    noisy = jnp.minimum(above.sum(axis=1, dtype=jnp.int32), last)
-    return jnp.where(is_clean < labels.clean[copy], y, noisy.astype(y.dtype))
 
 
 def _stochastic(argument: str, matrix: object) -> tuple[tuple[float, ...], ...]:

@@ -20,7 +20,7 @@ from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, Params, PyTree
 from simbias.losses import Loss
 from simbias.networks import Network
-from simbias.tasks.label_noise import Fresh, relabelled
+from simbias.tasks.label_noise import Fresh, label_uniforms, relabelled
 from simbias.tasks.task import Points, sampler, shifted_draw, unlabelled_draw
 from simbias.training.cell import PRECISION, Cell
 from simbias.training.members import member_by_member
@@ -32,6 +32,7 @@ from simbias.training.shuffle import KEY_WORDS, epoch_index
 from simbias.training.stop import COARSE, End
 
 SEGMENT_CHECKS = 64  # most checks of one segment: the size of its trace buffer
+_MOST_AHEAD = 2**20  # labels of which uniforms are drawn ahead, 8 bytes each
 TRACE = (
     "updates",
     "train_loss",
@@ -190,15 +191,26 @@ def segment(
     with lenient():
         begins = jnp.int32(0) if second is None else second.start(hyper, budget)
 
-    def batch_of(rows: Array, update: Array) -> Batch:
+    noise = problem.label_noise
+    drawn_anew = noise if isinstance(noise, Fresh) else None
+
+    def uniforms_of(update: Array, rows: int = program.batch) -> Array:
+        return label_uniforms(jax.random.fold_in(label_key, update), rows)
+
+    def ahead(update: Array) -> Array | None:
+        # bits for many updates take little longer than for one
+        if drawn_anew is None or program.stride * program.batch > _MOST_AHEAD:
+            return None
+        return jax.vmap(uniforms_of)(update + jnp.arange(program.stride))
+
+    def batch_of(rows: Array, update: Array, uniforms: Array | None) -> Batch:
         def take(part: Array) -> Array:
             return part.at[rows].get(mode="promise_in_bounds")
 
         def label() -> Array:
-            noise = problem.label_noise
-            if isinstance(noise, Fresh):
-                key = jax.random.fold_in(label_key, update)
-                return relabelled(noise.labels, take(train.y), key)
+            if drawn_anew is not None:
+                drawn = uniforms_of(update, len(rows)) if uniforms is None else uniforms
+                return relabelled(drawn_anew.labels, take(train.y), drawn)
             return take(train.y if train.soft is None else train.soft)
 
         further = problem.law, jax.random.fold_in(unlabelled_key, update), len(rows)
@@ -216,8 +228,8 @@ def segment(
             shifted=None if program.shifted is None else program.shifted(*further),
         )
 
-    def updater(step: Step) -> Callable[[State, None], tuple[State, None]]:
-        def update(state: State, _: None) -> tuple[State, None]:
+    def updater(step: Step) -> Callable[[State, Array | None], tuple[State, None]]:
+        def update(state: State, uniforms: Array | None) -> tuple[State, None]:
             n, batch = jnp.uint32(program.n_train), jnp.uint32(program.batch)
             position = state.offset + jnp.arange(program.batch, dtype=jnp.uint32)
             wrapped = position >= n
@@ -228,7 +240,7 @@ def segment(
                 program.n_train,
             )
             with lenient():
-                batch_data = batch_of(rows, state.updates)
+                batch_data = batch_of(rows, state.updates, uniforms)
                 stepped = at_precision(
                     lambda params, kept: step(hyper, params, kept, batch_data), program.precision
                 )
@@ -246,11 +258,13 @@ def segment(
         return update
 
     def until(update: Array, step: Step, state: State) -> State:
-        trained: State = jax.lax.while_loop(
-            lambda state: state.updates < update,
-            lambda state: jax.lax.scan(updater(step), state, length=program.stride)[0],
-            state,
-        )
+        def stride(state: State) -> State:
+            further = ahead(state.updates)
+            moved: State
+            moved, _ = jax.lax.scan(updater(step), state, further, length=program.stride)
+            return moved
+
+        trained: State = jax.lax.while_loop(lambda state: state.updates < update, stride, state)
         return trained
 
     def to_check(check: Array, state: State) -> State:
@@ -261,7 +275,7 @@ def segment(
         def entered(pair: tuple[State, Array]) -> tuple[State, Array]:
             state, _ = pair
             with lenient():
-                full_batch = batch_of(jnp.arange(program.n_train), state.updates)
+                full_batch = batch_of(jnp.arange(program.n_train), state.updates, None)
                 params, kept = stage.enter(hyper, state.params, state.method, full_batch)
             # what the first stage reached is no measure of the second
             fresh = {"best_loss": jnp.float32(jnp.inf), "stale": jnp.int32(0)}
