@@ -2,10 +2,14 @@
 
 import os
 import warnings
+from pathlib import Path
 
 from simbias import _programs
 from simbias._checks import fail, whole
 from simbias._numbers import counted
+
+_DEVICES = Path("/dev")  # where an NVIDIA GPU is the file nvidia0, nvidia1, ...
+_OF_MEMORY = "0.75"  # of a GPU, which JAX takes where it is not told otherwise
 
 
 def configure(cores: int | None = None) -> None:
@@ -70,6 +74,36 @@ def platform() -> str:
         raise fail(
             "JAX_PLATFORMS", requested, f"what JAX can start here, such as cpu ({why})"
         ) from None
+
+
+def placement(process: int, processes: int) -> dict[str, str]:
+    """The environment of one of several processes of this machine that share its NVIDIA GPUs.
+
+    Each has one GPU, and of its memory an equal part of what JAX would take by itself. It holds
+    where it is set before the process imports JAX; without a GPU it is empty.
+
+    Args:
+        process, processes: the place of the process among so many, from 0.
+    """
+    gpus = _gpus()
+    if not gpus:
+        return {}
+    on_one = -(-processes // len(gpus))
+    whole_part = float(os.environ.get("XLA_PYTHON_CLIENT_MEM_FRACTION", _OF_MEMORY))
+    return {
+        "CUDA_VISIBLE_DEVICES": gpus[process % len(gpus)],
+        "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{whole_part / on_one:.4f}",
+    }
+
+
+def _gpus() -> list[str]:
+    """The NVIDIA GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        names = map(str.strip, chosen.split(","))
+        return [name for name in names if name not in ("", "-1")]
+    files = [path for path in _DEVICES.glob("nvidia*") if path.name[len("nvidia") :].isdecimal()]
+    return [str(place) for place in range(len(files))]
 
 
 def usable_cores() -> int:

@@ -10,13 +10,27 @@ from collections.abc import Callable
 from importlib import import_module
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
 
 _alone = threading.Lock()  # a worker with several threads makes one call after the other
 
 
-def begin() -> None:
-    """Begin a spawned process: it ends with the one that has spawned it, which hears Ctrl-C."""
+def begin(begun: "Synchronized[int]", processes: int) -> None:
+    """Begin a spawned process: it ends with the one that has spawned it, which hears Ctrl-C.
+
+    Args:
+        begun: how many of the processes have begun.
+        processes: how many there are, which share the GPUs of this machine.
+    """
+    from simbias._devices import placement
+
+    with begun.get_lock():
+        process = begun.value
+        begun.value += 1
+    os.environ.update(placement(process, processes))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is not None:

@@ -168,6 +168,65 @@ def test_what_is_lost_is_handed_out_again(plan, whole, tmp_path, quick):
     assert next(answers) is None  # the last was not needed
 
 
+def test_a_unit_is_not_given_up_for_the_schedulers_that_are_lost(plan, whole, tmp_path, quick):
+    lost = iter("cancelled away cancelled away cancelled cancelled away".split())
+    away = []
+
+    class Cancels(Here):
+        def submit(self, function, /, *arguments, **options):
+            what = next(lost, None)
+            if what is None:
+                return super().submit(function, *arguments, **options)
+            future = Future()
+            if what == "cancelled":
+                future.cancel()
+                future.set_running_or_notify_cancel()
+            else:
+                away.append(future)
+            return future
+
+    @contextmanager
+    def open_workers():
+        away.clear()
+        yield executors.Workers(Cancels(lambda: None), lambda: 1, lambda: not away)
+
+    store = begun(plan, tmp_path / "run")
+    assert run(plan, store, open_workers) == ["done", "done"]
+    assert rows(store) == whole
+    assert next(lost, None) is None
+
+
+def test_a_scheduler_that_dies_is_no_error_of_the_launcher(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    refused = iter([OSError("reset"), OSError("closed"), None])
+
+    class Client:
+        status = "running"
+
+        def __init__(self, *_, **__):
+            error = next(refused)
+            if error is not None:
+                raise error
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def nthreads(self):
+            raise OSError("closed")
+
+        def get_executor(self, pure):
+            return None
+
+    monkeypatch.setattr(distributed, "Client", Client)
+    monkeypatch.setattr(executors, "_answered", set())
+    with executors.open_workers("tcp://127.0.0.1:9", tmp_path) as workers:
+        with pytest.raises(BrokenExecutor):
+            workers.room()
+
+
 def test_answers_are_not_trusted(plan, tmp_path, quick, monkeypatch):
     lie = work_units.Answer(False, [], {})
     monkeypatch.setattr(work_units, "compute", lambda unit: lie)

@@ -121,6 +121,46 @@ def test_on_an_accelerator_the_number_of_cpu_devices_does_not_matter(monkeypatch
     simbias.configure(3)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "process", "processes", "placed"),
+    [
+        (None, 0, 1, ("0", 0.75)),
+        (None, 2, 3, ("0", 0.375)),
+        (None, 1, 2, ("1", 0.75)),
+        ("GPU-a,GPU-b,GPU-c", 4, 6, ("GPU-b", 0.375)),
+        ("3", 1, 4, ("3", 0.1875)),
+        ("", 0, 2, None),
+        ("-1", 0, 2, None),
+    ],
+)
+def test_processes_divide_the_gpus_and_their_memory(
+    chosen, process, processes, placed, tmp_path, monkeypatch
+):
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(_devices, "_DEVICES", tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_MEM_FRACTION", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+    environment = _devices.placement(process, processes)
+    if placed is None:
+        assert environment == {}
+    else:
+        assert environment.pop("CUDA_VISIBLE_DEVICES") == placed[0]
+        assert float(environment.pop("XLA_PYTHON_CLIENT_MEM_FRACTION")) == placed[1]
+        assert environment == {}
+
+
+def test_processes_divide_the_memory_that_jax_is_told_to_take(tmp_path, monkeypatch):
+    (tmp_path / "nvidia0").touch()
+    monkeypatch.setattr(_devices, "_DEVICES", tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_MEM_FRACTION", ".9")
+    environment = _devices.placement(0, 3)
+    assert float(environment["XLA_PYTHON_CLIENT_MEM_FRACTION"]) == pytest.approx(0.3)
+
+
 def test_a_platform_that_is_not_there_is_one_line_in_every_command_and_call(tmp_path):
     commands = ("doctor", "run pitfalls --dry-run", f"claims run --out {tmp_path / 'claims'}")
     code = f"""

@@ -61,7 +61,7 @@ def run(
         dry_run: print cells, compiled groups and an estimate, and write nothing.
     """
     sets = each("--set", set_)
-    start_jax(cores if cluster is None else None)
+    start_jax(cores if cluster is None else None, cluster)
     from simbias import suites
     from simbias.experiments import experiment_of
     from simbias.runner.execute import prepare
@@ -128,7 +128,7 @@ def tune(
         cores: CPU cores to compute on; default: all that the process may use, or one of a worker.
         dry_run: print cells, compiled groups and an estimate, and write nothing.
     """
-    start_jax(cores if cluster is None else None)
+    start_jax(cores if cluster is None else None, cluster)
     import tomli_w
 
     from simbias import suites

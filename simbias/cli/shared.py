@@ -4,6 +4,7 @@ Imports that start JAX or matplotlib are made by the functions that need them, h
 verbs, so that help and lists answer at once.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -52,10 +53,19 @@ def open_store(directory: Path, *, create: bool = False) -> "Store":
     return Store(directory, create=create, note=print_error)
 
 
-def start_jax(cores: int | None) -> None:
-    """Start JAX on so many cores; on all that the process may use where None."""
+def start_jax(cores: int | None, cluster: str | None = None) -> None:
+    """Start JAX on so many cores; on all that the process may use where None.
+
+    Args:
+        cores: for what is computed in this process.
+        cluster: whose workers may need the memory of the same GPUs.
+    """
     from simbias._devices import configure
 
+    if cluster is not None:
+        os.environ.setdefault(
+            "XLA_PYTHON_CLIENT_PREALLOCATE", "false"
+        )  # of what it may need itself
     configure(cores)
 
 

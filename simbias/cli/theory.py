@@ -179,7 +179,7 @@ def _claims_run(
     words: Sequence[str], directory: Path, cores: int | None, cluster: str | None
 ) -> int:
     check_cluster(cluster)
-    start_jax(cores)
+    start_jax(cores, cluster)
     from simbias.claims import choose
 
     chosen = choose(words)

@@ -8,7 +8,7 @@ out again.
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from contextlib import AbstractContextManager
 
 from simbias import _worker
@@ -17,7 +17,7 @@ from simbias.results.files import StoreError
 from simbias.results.store import Store
 from simbias.results.unit_lease import held, release
 from simbias.runner.execute import begin, interrupts, outcome
-from simbias.runner.executors import Workers
+from simbias.runner.executors import SchedulerLost, Workers
 from simbias.runner.group import GroupRun, Reporter
 from simbias.runner.plan import Plan
 from simbias.runner.work_units import Answer, WorkUnit, compute, message, units_of
@@ -85,7 +85,7 @@ class _HandOut:
                 if interrupted:
                     raise Interrupted
                 if not workers.works():
-                    raise BrokenExecutor
+                    raise SchedulerLost
                 self._fill(workers)
                 if self._running:
                     done, _ = wait(self._running, _PAUSE, FIRST_COMPLETED)
@@ -98,10 +98,11 @@ class _HandOut:
                     self._hear(self._running[future], future)
                     del self._running[future]
                 self._gather(bool(done))
-        except BrokenExecutor:  # which of the units has done it is not known
+        except BrokenExecutor as error:  # which of the units has done it is not known
             self.reporter.note("workers were lost: what they had is handed out again")
+            again = self.waiting.append if isinstance(error, SchedulerLost) else self._lose
             for unit in self._running.values():
-                self._lose(unit)
+                again(unit)
             self._running.clear()
         finally:
             for future in self._running:
@@ -150,7 +151,10 @@ class _HandOut:
             answer = future.result()
         except (StoreError, ValueError, BrokenExecutor):
             raise
-        except BaseException as error:  # the worker, its job or the scheduler is gone
+        except CancelledError:  # its scheduler is gone
+            self.waiting.append(unit)
+            return
+        except BaseException as error:  # the worker or its job is gone
             words = " ".join(str(error).split())[:300]
             self._lose(unit, f" ({type(error).__name__}: {words})")
             return

@@ -4,8 +4,15 @@ Each is an executor of ``concurrent.futures``; a further kind is a function in `
 """
 
 import re
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +24,7 @@ from typing import Any
 
 from simbias import _worker
 from simbias._checks import fail
+from simbias._devices import placement
 
 SECONDS = 10  # for a scheduler to answer
 _SECONDS_AGAIN = 300  # for one that has answered before, and may be started anew
@@ -48,6 +56,10 @@ class Workers:
     executor: Executor
     room: Callable[[], int]
     works: Callable[[], bool]
+
+
+class SchedulerLost(BrokenExecutor):
+    """What hands out units is gone; none of the units that it had is the reason."""
 
 
 def check(words: str) -> None:
@@ -99,7 +111,8 @@ def _parse(words: str) -> tuple[str, int | None]:
 @contextmanager
 def _processes(count: int, directory: Path) -> Iterator[Workers]:
     before = set(active_children())
-    pool = ProcessPoolExecutor(count, get_context("spawn"), _worker.begin)
+    spawn = get_context("spawn")
+    pool = ProcessPoolExecutor(count, spawn, _worker.begin, (spawn.Value("i", 0), count))
     try:
         yield Workers(pool, lambda: 2 * count, lambda: True)
     finally:
@@ -111,14 +124,14 @@ def _processes(count: int, directory: Path) -> Iterator[Workers]:
 @contextmanager
 def _local(count: int, directory: Path) -> Iterator[Workers]:
     distributed = _package("distributed")
-    with distributed.LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        processes=True,
-        memory_limit=None,
-        dashboard_address=None,
-        silence_logs=CRITICAL,
-    ) as cluster:
+    settings = {"nthreads": 1, "memory_limit": None, "silence_logs": CRITICAL}
+    specification = {  # one of their own for each, which a LocalCluster does not give them
+        place: {"cls": distributed.Nanny, "options": settings | {"env": placement(place, count)}}
+        for place in range(count)
+    }
+    here = {"protocol": "tcp://", "host": "127.0.0.1", "dashboard": False}
+    scheduler = {"cls": distributed.Scheduler, "options": here}
+    with distributed.SpecCluster(specification, scheduler, silence_logs=CRITICAL) as cluster:
         with _dask(cluster.scheduler_address) as workers:
             yield workers
 
@@ -128,22 +141,34 @@ def _dask(address: str) -> Iterator[Workers]:
     distributed = _package("distributed")
     for name in ("distributed", "distributed.client"):  # the launcher says in a line what is lost
         getLogger(name).setLevel(CRITICAL)
-    seconds = _SECONDS_AGAIN if address in _answered else SECONDS
-    try:
-        client = distributed.Client(address, timeout=seconds, set_as_default=False)
-    except OSError:
-        raise fail(
-            "cluster", address, f"the address of a Dask scheduler that answers within {seconds} s"
-        ) from None
+    client = _client(distributed, address)
     _answered.add(address)
 
     def room() -> int:
-        threads: dict[str, int] = client.nthreads()
+        try:
+            threads: dict[str, int] = client.nthreads()
+        except OSError as error:
+            raise SchedulerLost(str(error)) from None
         return 2 * max(1, sum(threads.values()))
 
     with client:
         # whether a unit is computed twice hangs on the run directory alone
         yield Workers(client.get_executor(pure=False), room, lambda: client.status == "running")
+
+
+def _client(distributed: Any, address: str) -> Any:
+    """A client of a scheduler; one that breaks off, as it is lost just then, is asked again."""
+    seconds = _SECONDS_AGAIN if address in _answered else SECONDS
+    end = time.monotonic() + seconds
+    while True:
+        left = max(0.1, end - time.monotonic())
+        try:
+            return distributed.Client(address, timeout=left, set_as_default=False)
+        except OSError:
+            if time.monotonic() >= end:
+                allowed = f"the address of a Dask scheduler that answers within {seconds} s"
+                raise fail("cluster", address, allowed) from None
+        time.sleep(0.1)
 
 
 @contextmanager
