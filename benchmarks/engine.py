@@ -67,11 +67,11 @@ def simbias_engine(shape: str, seconds: float) -> float:
     import simbias
 
     simbias.configure()
-    return _jax_rate(shape, seconds, networks=CORES, vectorised=False)
+    return training_rate(shape, seconds, networks=CORES, vectorised=False)
 
 
 def plain_vmap(shape: str, seconds: float) -> float:
-    return _jax_rate(shape, seconds, networks=CORES, vectorised=True)
+    return training_rate(shape, seconds, networks=CORES, vectorised=True)
 
 
 def many(shape: str, seconds: float) -> float:
@@ -83,10 +83,18 @@ def many(shape: str, seconds: float) -> float:
 
     architecture, _, networks = shape.partition("x")
     vectorised = jax.default_backend() != "cpu"
-    return _jax_rate(architecture, seconds, networks=int(networks), vectorised=vectorised)
+    return training_rate(architecture, seconds, networks=int(networks), vectorised=vectorised)
 
 
-def _jax_rate(shape: str, seconds: float, networks: int, vectorised: bool) -> float:
+def training_rate(
+    shape: str,
+    seconds: float,
+    networks: int,
+    vectorised: bool | None = None,
+    precision: str = "float32",
+    now: Callable[[], float] = clock,
+) -> float:
+    """Updates a second of the engine, summed over networks; their checks count, draws do not."""
     import simbias
     from simbias.training.jobs import Job, train_jobs
 
@@ -100,7 +108,7 @@ def _jax_rate(shape: str, seconds: float, networks: int, vectorised: bool) -> fl
 
     def after(advanced: dict) -> None:
         trained.update({job: int(snapshot.state.updates) for job, snapshot in advanced.items()})
-        marks.append((clock(), sum(trained.values())))
+        marks.append((now(), sum(trained.values())))
         # the first two segments hold compilation and the sizing of segments
         if len(marks) > 2 and marks[-1][0] - marks[1][0] >= seconds:
             raise Enough
@@ -112,6 +120,7 @@ def _jax_rate(shape: str, seconds: float, networks: int, vectorised: bool) -> fl
         n_train=N,
         batch=BATCH,
         stop=simbias.Stop(max_updates=10_000_000),
+        precision=precision,
     )
     jobs = [Job(cell, seed) for seed in range(networks)]
     try:

@@ -5,8 +5,8 @@ updates (the cell setting ``precision``), so that each quantity is compared in p
 difference to float32 over seeds, with 95% t intervals that hold for all quantities of a precision
 together (Bonferroni). The boundary is compared as the proportion of fresh points on which the two
 networks of a seed agree, beside that of networks of two seeds; rates in turns, within one process,
-draws and checks included: of one network by the time of the processor, on an accelerator of
-``--networks`` at once by the clock.
+checks included: of one network by the time of the processor, on an accelerator of ``--networks``
+at once by the clock.
 
     python benchmarks/precision.py [--shape 100,1] [--seeds 8] [--rates 100,1 300,2]
 """
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from engine import LEARNING_RATE, SETTINGS, N
+from engine import LEARNING_RATE, SETTINGS, N, spread, training_rate
 
 QUANTITIES: dict[str, Callable] = {  # of a stack and its report, a number for each network
     "train accuracy": lambda stack, report: report.train_accuracy,
@@ -74,36 +74,24 @@ def compare(plain, other) -> None:
         print(f"agreement, {words}: {agreement.mean():.5f} [{least:.5f} to {most:.5f}]")
 
 
-def rates(
-    shape: str,
-    precisions: list[str],
-    networks: int,
-    seconds: Callable[[], float],
-    turns: int = 5,
-) -> None:
-    """Print updates a second at each precision, in turns, and ratios within a turn."""
-    from dataclasses import replace
+def rates(shape: str, precisions: list[str], seconds: float, turns: int, **how) -> None:
+    """Print updates a second at each precision, in turns, and ratios within a turn.
 
-    import simbias
-    from simbias.training.jobs import Job, train_jobs
-
-    spent: dict[str, list[float]] = {precision: [] for precision in precisions}
-    updates = 1000
-    for turn in range(turns + 1):
-        for precision in precisions:
-            stop = simbias.Stop(max_updates=updates, check_every=updates)  # checks are float32
-            cell = replace(cell_of(shape, precision, updates), stop=stop)
-            jobs = [Job(cell, turn * networks + i) for i in range(networks)]
-            clock = seconds()
-            train_jobs(jobs)
-            spent[precision].append(seconds() - clock)
-    for precision, seconds in spent.items():
-        times = np.array(seconds[1:])  # the first holds compilation
-        ratio = np.array(spent["float32"][1:]) / times
-        rate = networks * updates / np.median(times)
-        median = np.median(ratio)
-        spread = f"{median:.2f} [{ratio.min():.2f}, {ratio.max():.2f}]"
-        print(f"({shape}) {precision:<15} {rate:8,.0f} updates/s, {spread} of float32", flush=True)
+    Args:
+        shape: of the networks.
+        precisions: to compare, float32 first.
+        seconds: of each turn.
+        turns: how many.
+        how: how many networks, and by which clock.
+    """
+    rounds = [
+        [training_rate(shape, seconds, precision=precision, **how) for precision in precisions]
+        for _ in range(turns)
+    ]
+    for precision, values in zip(precisions, np.array(rounds).T, strict=True):
+        ratios = values / [round[0] for round in rounds]
+        of_float32 = f"{spread(ratios)} of float32"
+        print(f"({shape}) {precision:<15} {np.median(values):10,.0f} updates/s, {of_float32}")
 
 
 def main() -> None:
@@ -113,6 +101,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--updates", type=int, default=25_000)
     parser.add_argument("--networks", type=int, default=64, help="at once, on an accelerator")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each turn")
+    parser.add_argument("--rounds", type=int, default=5, help="of turns")
     parser.add_argument("--rates", nargs="*", default=["100,1", "300,2"], metavar="WIDTH,DEPTH")
     options = parser.parse_args()
     import simbias
@@ -121,12 +111,12 @@ def main() -> None:
     import jax
 
     precisions = ["float32", "bfloat16"]
-    networks, seconds = 1, time.process_time
+    how = {"networks": 1, "now": time.process_time}
     if jax.default_backend() != "cpu":
         precisions.append("tensorfloat32")
-        networks, seconds = options.networks, time.perf_counter
+        how = {"networks": options.networks, "now": time.perf_counter}
     for shape in options.rates:
-        rates(shape, precisions, networks, seconds)
+        rates(shape, precisions, options.seconds, options.rounds, **how)
     if options.seeds:
         stacks = [
             trained(cell_of(options.shape, precision, options.updates), options.seeds)
