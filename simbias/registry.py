@@ -309,7 +309,9 @@ FIGURES = Registry(
     }
     | {
         name: Entry(f"simbias.plots.laws:{name}_of", "")
-        for name in ("lineages", "tails", "threshold", "degradation", "noise", "compute")
+        for name in (
+            "lineages", "tails", "threshold", "degradation", "noise", "personas", "compute",
+        )
     }
     | {
         name: Entry(f"simbias.plots.asked:{name}_of", "")

@@ -98,7 +98,7 @@ def test_plot_writes_every_kind_with_its_data(directory):
     absent = {
         "phase", "bounds", "discrimination", "certify", "preference", "claims", "leaderboard",
         "reproduction", "lineages", "tails", "threshold", "degradation", "noise", "compute",
-        "doses", "effects", "decoded", "alike", "seeds",
+        "personas", "doses", "effects", "decoded", "alike", "seeds",
     }  # fmt: skip
     for kind in set(FIGURES.names()) - {"islands", "visibility", *absent}:
         for suffix in (".png", ".pdf", ".csv"):

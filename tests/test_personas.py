@@ -9,6 +9,8 @@ import pytest
 import simbias
 from simbias import tasks
 from simbias.models import Sampled
+from simbias.plots.run import Chosen
+from simbias.registry import FIGURES
 from simbias.tasks import PersonasTask
 from simbias.validation.personas import check_personas
 
@@ -113,6 +115,25 @@ def trained():
     task = PersonasTask(dim=4, personas=3, proportion=0.4)  # as the examples have it
     stop = simbias.Stop(max_updates=200)
     return simbias.train(task, simbias.MLP(8), simbias.sgd(), n_train=1000, seeds=2, stop=stop)
+
+
+@pytest.mark.thorough
+def test_the_figure_of_a_run_shows_its_traces_and_whose_answers_are_given_by_zone(
+    trained, tmp_path
+):
+    store = simbias.runner.keep(trained, tmp_path / "run", n_certify=1000)
+    name, display = FIGURES.factory("personas")(Chosen(store))
+    course, zones = display.panels
+    (line,) = course.lines
+    assert name == "personas" and line.label == "1k labels, batch 256"
+    assert line.x.tolist() == trained.traces[0][:, 0].tolist()
+    assert line.value == pytest.approx(np.mean([trace[:, 3] for trace in trained.traces], axis=0))
+    assert (line.law == 1 - trained.cell.task.outvoted).all()
+    (line,) = zones.lines
+    answers = simbias.validation.measure_personas(trained)
+    assert line.value == pytest.approx(answers.agreement.value[:, :, 0].mean(axis=0), nan_ok=True)
+    assert line.law == pytest.approx([1, 1, np.nan, 0], nan_ok=True)
+    assert len(zones.places) == len(answers.zones)
 
 
 @pytest.mark.thorough

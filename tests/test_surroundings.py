@@ -285,6 +285,7 @@ OTHERS = {
         "leaderboard",
         "lineages",
         "noise",
+        "personas",
         "phase",
         "preference",
         "reproduction",

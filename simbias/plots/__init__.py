@@ -22,6 +22,7 @@ from simbias.plots.islands import IslandsDisplay, islands
 from simbias.plots.leaderboard import LeaderboardDisplay, LeaderboardRow, leaderboard
 from simbias.plots.lineages import LineageLine, LineagesDisplay, lineages
 from simbias.plots.noise import NoiseDisplay, NoiseLine, NoisePanel, noise
+from simbias.plots.personas import personas
 from simbias.plots.phase import PhaseDisplay, phase
 from simbias.plots.preference import PreferenceDisplay, preference
 from simbias.plots.regions import RegionsDisplay
@@ -85,6 +86,7 @@ __all__ = [
     "leaderboard",
     "lineages",
     "noise",
+    "personas",
     "phase",
     "preference",
     "reproduction",

@@ -6,6 +6,7 @@ from simbias.plots.compute import compute
 from simbias.plots.degradation import degradation
 from simbias.plots.lineages import lineages
 from simbias.plots.noise import noise
+from simbias.plots.personas import personas
 from simbias.plots.run import Absent, Chosen, check_classifiers
 from simbias.plots.tails import tails
 from simbias.plots.threshold import critics_of, threshold
@@ -13,6 +14,10 @@ from simbias.results.compute import compute_courses, compute_optima
 from simbias.results.lineages import lineage_stacks
 from simbias.results.lineages import lineages_of as lineages_in
 from simbias.results.noise import gradient_batches, noisy_cells
+from simbias.results.trained import load_sound, trained
+from simbias.tasks import PersonasTask
+from simbias.training.stack import Stack
+from simbias.validation import measure_personas
 
 
 def lineages_of(chosen: Chosen) -> tuple[str, Display]:
@@ -61,6 +66,20 @@ def noise_of(chosen: Chosen) -> tuple[str, Display]:
     except ValueError:
         words = "cells of networks between which noise on labels differs"
         raise Absent(chosen.store, words) from None
+
+
+def personas_of(chosen: Chosen) -> tuple[str, Display]:
+    """Whose answers networks give where labellers disagree, along training and by zone."""
+    check_classifiers(chosen)
+    stacks = []
+    for entry in trained(chosen.store, chosen.cell):
+        if isinstance(entry.cell.task, PersonasTask) and not all(entry.faults.values()):
+            stack, _ = load_sound(chosen.store, entry.cell.name)
+            assert isinstance(stack, Stack)
+            stacks.append(stack)
+    if not stacks:
+        raise Absent(chosen.store, "networks on the task personas")
+    return "personas", personas([(stack, measure_personas(stack)) for stack in stacks])
 
 
 def compute_of(chosen: Chosen) -> tuple[str, Display]:

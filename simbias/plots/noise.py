@@ -38,6 +38,8 @@ _COLOURS = (
 _MARKERS = "osD^vP"
 _COLUMNS, _HEIGHT = 3, 1.9  # panels beside each other; of a row of them, inches
 _ALPHA = r"labels for each clean one, $1+\alpha$"
+_WHOLE, _MOST = (-0.03, 1.03), (0.43, 1.03)
+_RANGES = {"limits": _WHOLE, "structure": _WHOLE, "by zone": _WHOLE, "along training": _MOST}
 _CLIP = 1e-3  # of accuracies to which a law is fitted
 _FORMS = {
     "fresh": "drawn for each batch",
@@ -81,6 +83,7 @@ class NoisePanel(NamedTuple):
         log: which axes are logarithmic, ``""``, ``"x"`` or ``"xy"``.
         lines: what is drawn.
         plurality: the place beyond which another label has the plurality; None: there is none.
+        places: words for x = 0, 1 and so on; none: x is a number.
 
     Examples:
         >>> import numpy as np
@@ -97,6 +100,7 @@ class NoisePanel(NamedTuple):
     log: str
     lines: tuple[NoiseLine, ...]
     plurality: float | None = None
+    places: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -158,8 +162,9 @@ class NoiseDisplay(style.Display):
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         for ax, panel in zip(axes, self.panels, strict=True):
+            shared = _of_one_law(panel)
             for line in panel.lines:
-                self._line(ax, line)
+                self._line(ax, line, style.GREY if shared else None)
             if panel.plurality is not None:
                 ax.axvline(panel.plurality, color=style.GREY, linewidth=0.8, linestyle=":")
             if "x" in panel.log:
@@ -170,8 +175,11 @@ class NoiseDisplay(style.Display):
             if "y" in panel.log:
                 ax.set_yscale("log")
                 ax.yaxis.set_minor_formatter("")
-            elif panel.name in ("limits", "structure"):
-                ax.set_ylim(-0.03, 1.03)
+            elif panel.name in _RANGES:
+                ax.set_ylim(*_RANGES[panel.name])
+            if panel.places:
+                ax.set_xticks(range(len(panel.places)), panel.places)
+                ax.set_xlim(-0.3, len(panel.places) - 0.7)
             ax.set_title(panel.title)
             ax.set(xlabel=panel.x_label, ylabel=panel.y_label)
             ax.spines[["top", "right"]].set_visible(False)
@@ -191,12 +199,18 @@ class NoiseDisplay(style.Display):
         i = self.labels.index(label)
         return {"color": _COLOURS[i % len(_COLOURS)], "marker": _MARKERS[i % len(_MARKERS)]}
 
-    def _line(self, ax: Axes, line: NoiseLine) -> None:
+    def _line(self, ax: Axes, line: NoiseLine, law_colour: str | None) -> None:
         look, order = self._look(line.label), np.argsort(line.x)
         x, value, low, high, law = (part[order] for part in line[1:])
         ends = np.nan_to_num(np.array([value - low, high - value])).clip(0)
         ax.errorbar(x, value, ends, linewidth=0.6, markersize=3, elinewidth=0.7, **look)
-        ax.plot(x, law, color=look["color"], linestyle="--", linewidth=0.9)
+        ax.plot(x, law, color=law_colour or look["color"], linestyle="--", linewidth=0.9)
+
+
+def _of_one_law(panel: NoisePanel) -> bool:
+    """Whether the same is expected of several lines."""
+    laws = [line.law for line in panel.lines]
+    return len(laws) > 1 and all(np.array_equal(laws[0], law, equal_nan=True) for law in laws)
 
 
 def noise(
