@@ -26,6 +26,7 @@ import simbias
 from simbias import papers, plots
 from simbias.bounds.preference import NetworkPair
 from simbias.experiments import Replica, arrays, row_name
+from simbias.plots.personas import display_of
 from simbias.plots.run import Chosen, most_cut, networks_name
 from simbias.plots.visibility import VisibilityRow
 from simbias.registry import FIGURES
@@ -168,6 +169,33 @@ def pack(
             archive.add(path, path.name, filter=plain)
 
 
+def record_personas(store: Store) -> None:
+    """The rows and traces of networks, and the figure's numbers, for which weights are read."""
+    table = FIGURES.factory("personas")(Chosen(store))[1].tables()["noise"]
+    with (RECORDED / PERSONAS).open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table)
+        for panel, label, *numbers in zip(*table.values(), strict=True):
+            writer.writerow([panel, label, *(f"{number:.6g}" for number in numbers)])
+    pack(store, "noise-personas")
+
+
+def answered(_: Store) -> plots.Display:
+    """Whose answers networks give, as was recorded."""
+    numbers: dict[tuple[str, float], dict[str, list[list[float]]]] = {}
+    with (RECORDED / PERSONAS).open() as file:
+        for row in csv.DictReader(file):
+            kind, _, proportion = row.pop("panel").rpartition(", ")
+            lines = numbers.setdefault((kind, float(proportion)), {})
+            lines.setdefault(row.pop("label"), []).append(list(map(float, row.values())))
+    return display_of(
+        {
+            panel: [plots.NoiseLine(label, *np.array(rows).T) for label, rows in lines.items()]
+            for panel, lines in numbers.items()
+        }
+    )
+
+
 def record_collapse_claims(store: Store) -> None:
     """The verdicts, and of the lineages those of networks, which are drawn."""
     stacks = [stack for stack in lineage_stacks(store) if stack.cell.lineages == 1]
@@ -183,6 +211,7 @@ def record_collapse_claims(store: Store) -> None:
 
 
 ASKED = ("doses", "effects", "decoded", "alike", "seeds")  # figures of the suite ``directions``
+PERSONAS = "personas.csv"  # whose answers networks give, without their weights
 OF_CLAIMS = ("said", "verdicts", "evidence")  # tables of a run of claims
 JUDGED = ("claims", "claims-directions", "claims-learners", "claims-noise")  # such runs
 MOMENTS = ("generations", "traces", "weights")  # tables of lineages, and their moments
@@ -199,6 +228,9 @@ RECORDS: dict[str, Callable[[Store], None]] = {
     **{name: partial(pack, name=name, folders=(*LEARNERS, "traces")) for name in BOARDS},
     "mitigation-tune": lambda run: pack(run, "mitigation-tune"),
     "noise": lambda run: pack(run, "noise"),
+    "noise-digits": lambda run: pack(run, "noise-digits"),
+    "noise-personas": record_personas,
+    "massive-noise": lambda run: pack(run, "massive-noise"),
     "compute": lambda run: pack(run, "compute"),
     "directions": lambda run: pack(run, "directions", folders=("directions", "traces")),
     "collapse": lambda run: pack(run, "collapse", folders=MOMENTS),
@@ -347,7 +379,8 @@ GALLERY: dict[str, tuple[str, Callable[[Store], plots.Display]]] = {
     **{name: ("claims", judged(families)) for name, families in PAGES.items()},
     "leaderboard": ("mitigation", of_run("leaderboard")),
     "leaderboard-tuned": ("mitigation-tuned", of_run("leaderboard")),
-    "noise": ("noise", of_run("noise")),
+    **{name: (name, of_run("noise")) for name in ("noise", "noise-digits", "massive-noise")},
+    "personas": ("noise-personas", answered),
     "compute": ("compute", of_run("compute")),
     **{kind: ("directions", of_run(kind)) for kind in ASKED},
     **{name: ("collapse", of_run(name)) for name in OF_LINEAGES},

@@ -231,6 +231,20 @@ def test_a_panel_for_each_question_with_the_law_beside_the_points():
     )
 
 
+def test_networks_have_lines_of_their_own_and_labels_that_are_drawn_once_their_best_check():
+    cells = [
+        replace(noisy, cell=replace(noisy.cell, network=simbias.MLP(width)))
+        for width in (8, 9)
+        for alpha in (0, 5)
+        for noisy in [cell_of_noise(500, accuracy=width / 10, alpha=alpha, form="realised")]
+    ]
+    (panel,) = simbias.plots.noise(cells).panels
+    assert [line.label.split(", ", 2)[2] for line in panel.lines] == [
+        "(8,1)", "(8,1), best check", "(9,1)", "(9,1), best check",
+    ]  # fmt: skip
+    assert [line.value[0] for line in panel.lines] == pytest.approx([0.8, 0.8, 0.9, 0.9], abs=0.01)
+
+
 def test_the_batch_of_the_gradient_stands_beside_that_of_an_accuracy():
     cells = [
         NoisyCell(replace(CELL, batch=batch, label_noise=noise), (0, 1), right, right)

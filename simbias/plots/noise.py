@@ -7,6 +7,7 @@ label that is answered where it has the plurality.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -41,6 +42,7 @@ _ALPHA = r"labels for each clean one, $1+\alpha$"
 _WHOLE, _MOST = (-0.03, 1.03), (0.43, 1.03)
 _RANGES = {"limits": _WHOLE, "structure": _WHOLE, "by zone": _WHOLE, "along training": _MOST}
 _CLIP = 1e-3  # of accuracies to which a law is fitted
+_LIMITS = ("fresh", "soft", "realised")  # forms of a large batch
 _FORMS = {
     "fresh": "drawn for each batch",
     "soft": "law of the label",
@@ -144,12 +146,17 @@ class NoiseDisplay(style.Display):
         return min(_COLUMNS, len(self.panels))
 
     @property
+    def _legend_columns(self) -> int:
+        return 1 if self._columns == 1 else 4
+
+    @property
     def _rows(self) -> int:
         return -(-len(self.panels) // self._columns)
 
     def _size(self) -> tuple[float, float]:
         width = style.SINGLE if self._columns == 1 else style.DOUBLE
-        return width, 0.7 + _HEIGHT * self._rows + 0.13 * (len(self.labels) // 4)
+        legend = 0.13 * (len(self.labels) // self._legend_columns)
+        return width, 0.7 + _HEIGHT * self._rows + legend
 
     def _n_axes(self) -> int:
         return len(self.panels)
@@ -175,8 +182,9 @@ class NoiseDisplay(style.Display):
             if "y" in panel.log:
                 ax.set_yscale("log")
                 ax.yaxis.set_minor_formatter("")
-            elif panel.name in _RANGES:
-                ax.set_ylim(*_RANGES[panel.name])
+            for name, ends in _RANGES.items():
+                if panel.name.startswith(name):
+                    ax.set_ylim(*ends)
             if panel.places:
                 ax.set_xticks(range(len(panel.places)), panel.places)
                 ax.set_xlim(-0.3, len(panel.places) - 0.7)
@@ -189,11 +197,12 @@ class NoiseDisplay(style.Display):
             Line2D([], [], label=label, linewidth=0.6, markersize=3, **self._look(label))
             for label in self.labels
         ]
-        handles.append(Line2D([], [], linestyle="--", label="law that is expected", **marks))
+        if any(np.isfinite(line.law).any() for panel in self.panels for line in panel.lines):
+            handles.append(Line2D([], [], linestyle="--", label="law that is expected", **marks))
         if any(panel.plurality is not None for panel in self.panels):
             words = "beyond: another label has the plurality"
             handles.append(Line2D([], [], linestyle=":", label=words, **marks))
-        self._legend(axes[-1], handles, ncols=4)
+        self._legend(axes[-1], handles, ncols=self._legend_columns)
 
     def _look(self, label: str) -> Keywords:
         i = self.labels.index(label)
@@ -260,16 +269,25 @@ def noise(
 
 
 def _limits(cells: Sequence[NoisyCell]) -> NoisePanel | None:
-    """The three limits of a large batch side by side: of each form the cells with most alphas."""
+    """The three limits of a large batch side by side: of each form the cells with most alphas.
+
+    A line for each network; of labels that are drawn once, which are memorised, the best check too.
+    """
+    own = [n for n in cells if n.noise.form in _LIMITS and is_uniform(n.noise)]
+    networks = list(dict.fromkeys(n.cell.network.label for n in own))
     lines = []
-    for form in ("fresh", "soft", "realised"):
-        own = [n for n in cells if n.noise.form == form and is_uniform(n.noise)]
-        groups = _grouped(own, lambda n: (n.cell.n_train, n.cell.batch))
+    for form, network in product(_LIMITS, networks):
+        alike = [n for n in own if (n.noise.form, n.cell.network.label) == (form, network)]
+        groups = _grouped(alike, lambda n: (n.cell.n_train, n.cell.batch))
         largest = max(groups, key=lambda size: (len(groups[size]), size), default=None)
         if largest and len(groups[largest]) > 1:
-            lines.append(_line(_FORMS[form], groups[largest], lambda n: 1 + n.alpha, "last"))
+            words = _FORMS[form] + (f", {network}" if len(networks) > 1 else "")
+            lines.append(_line(words, groups[largest], lambda n: 1 + n.alpha, "last"))
+            if form == "realised":
+                best = f"{words}, best check"
+                lines.append(_line(best, groups[largest], lambda n: 1 + n.alpha, "best"))
     title = "limits of a large batch"
-    return NoisePanel("limits", title, _ALPHA, "accuracy, at the end", "x", tuple(lines))
+    return NoisePanel("limits", title, _ALPHA, "accuracy", "x", tuple(lines))
 
 
 def _of_fixed(cells: Sequence[NoisyCell], along: str) -> NoisePanel | None:

@@ -5,7 +5,7 @@ training, beside the proportion of points on which it is ahead; and one of the z
 ``simbias.validation.personas``, beside what is the likeliest label there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -20,9 +20,10 @@ from simbias.training.words import value_words
 from simbias.validation.personas import PersonaAnswers, check_personas
 
 Answered = tuple[Stack, PersonaAnswers]  # networks of a cell, and whose answers they give
-Draw = Callable[[Stack, PersonaAnswers, PersonasTask], NoiseLine]
+Lines = dict[tuple[str, float], list[NoiseLine]]  # by kind of panel and proportion
 Seeds = Float[np.ndarray, "seeds places"]
 
+_ALONG, _BY_ZONE = "along training", "by zone"  # kinds of panels
 # ahead by all labels, or outvoted; where the linear persona agrees with it, or not
 _ZONES = ("ahead,\nwith", "ahead,\nagainst", "outvoted,\nwith", "outvoted,\nagainst")
 
@@ -46,38 +47,36 @@ def personas(cells: Sequence[Answered]) -> NoiseDisplay:
         >>> answers = simbias.validation.measure_personas(stack, n_certify=2000)
         >>> display = simbias.plots.personas([(stack, answers)])
         >>> [panel.name for panel in display.panels]
-        ['along training', 'by zone']
+        ['along training, 0.4', 'by zone, 0.4']
     """
-    by_proportion: dict[float, list[tuple[Stack, PersonaAnswers, PersonasTask]]] = {}
+    panels: Lines = {}
     for stack, answers in cells:
         instance("cells", stack, Stack)
         instance("cells", answers, PersonaAnswers)
         task = check_personas(stack.cell.task)
-        by_proportion.setdefault(task.proportion, []).append((stack, answers, task))
-    if not by_proportion:
+        for kind, draw in ((_ALONG, _along_training), (_BY_ZONE, _by_zone)):
+            panels.setdefault((kind, task.proportion), []).append(draw(stack, answers, task))
+    if not panels:
         raise fail("cells", "none", "networks on the task personas")
+    return display_of(panels)
 
-    def panels(
-        name: str, x_label: str, draw: Draw, places: tuple[str, ...] = ()
-    ) -> list[NoisePanel]:
-        return [
-            NoisePanel(
-                name,
-                f"good one: {proportion:g} of labels",
-                x_label,
-                "good one's answers",
-                "",
-                tuple(draw(*cell) for cell in own),
-                places=places,
-            )
-            for proportion, own in sorted(by_proportion.items())
-        ]
+
+def display_of(lines: Lines) -> NoiseDisplay:
+    """The display of lines by the kind of their panel and the good persona's proportion."""
+
+    def panel(kind: str, proportion: float) -> NoisePanel:
+        return NoisePanel(
+            f"{kind}, {proportion:g}",
+            f"good one: {proportion:g} of labels",
+            "zones: good one, linear one" if kind == _BY_ZONE else "updates",
+            "good one's answers",
+            "",
+            tuple(lines[kind, proportion]),
+            places=_ZONES if kind == _BY_ZONE else (),
+        )
 
     return NoiseDisplay(
-        (
-            *panels("along training", "updates", _along_training),
-            *panels("by zone", "zones: good one, linear one", _by_zone, _ZONES),
-        ),
+        tuple(panel(*key) for key in sorted(lines)),
         "how often the greedy answer is the good one's, along training and, at its end, by zone",
     )
 
