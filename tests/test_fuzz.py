@@ -41,7 +41,8 @@ class Odd:
 NAN, INF = float("nan"), float("inf")
 ODD = [Odd(), object, [], {}, (), b"3", "", 3 + 4j, np.array([1, 2]), np.array(["a"]), {1: 2}]
 NUMBER = [*ODD, "0.5", NAN, INF, -INF, True, None, np.array([0.5]), np.float64("nan"), 10**400]
-COUNT = [*ODD, "3", NAN, INF, 1.5, 2.0, True, 0, -1, -(10**30), 10**5000, np.array([3]), 2**31]
+FROM_0 = [*ODD, "3", NAN, INF, 1.5, 2.0, True, -1, -(10**30), 10**5000, np.array([3]), 2**31]
+COUNT = [*FROM_0, 0]
 PROPORTION = [*NUMBER, 0, 1, -0.1, 1.1, 2, -1e300]
 NAME = [*ODD, None, 3, "nosuch", "nos\nuch", "\0", "../x", "a" * 100_000, "\udcff", ["lms-5"], NAN]
 SEEDS = [
@@ -204,7 +205,7 @@ def calls(trained, cell, store):
                 "learned": THING,
                 "resolution": [*COUNT, 1],
                 "contexts": [*COUNT, 5, 2],
-                "planes": [*COUNT, 1000],
+                "planes": [*FROM_0, 1000],
                 "coordinates": [*THING[1:], [0], [50], [1.5], [-1], [NAN]],
             }
             | level,

@@ -177,6 +177,16 @@ def test_devices_do_not_change_the_answer(trained, monkeypatch):
     np.testing.assert_array_equal(grids.simple_agreement, two.simple_agreement)
 
 
+def test_what_is_not_asked_for_changes_nothing_else(trained):
+    options = {"coordinates": [2, 1], "resolution": 21, "contexts": 6}
+    whole = measure_grids(trained, planes=1, **options)
+    part = measure_grids(trained, planes=0, every_slab=False, **options)
+    assert part.slabs == (2, 1) and part.distances.shape == (*whole.distances.shape[:2], 0, 2)
+    own = [whole.slabs.index(slab) for slab in part.slabs]
+    np.testing.assert_array_equal(part.slab_cuts, whole.slab_cuts[:, own])
+    np.testing.assert_array_equal(part.given, whole.given)
+
+
 def test_a_network_meets_the_same_contexts_in_every_stack():
     stacks = [control(cell_of(), "achievable", seeds=seeds) for seeds in ([0, 5], [5])]
     first, alone = (draw_lines(stack, stack.index(5), 0, CONTEXTS) for stack in stacks)
@@ -306,7 +316,7 @@ def test_there_is_no_distance_to_nothing():
         ({"coordinates": [DIM]}, "coordinates"),
         ({"resolution": 1}, "resolution"),
         ({"contexts": 5}, "contexts"),
-        ({"planes": 0}, "planes"),
+        ({"planes": -1}, "planes"),
         ({"confidence": 1}, "confidence"),
     ],
 )

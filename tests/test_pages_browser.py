@@ -155,7 +155,7 @@ def test_what_the_explorer_shows_is_what_is_measured(opened, store, html):
     label = explorer.locator("[data-part=plane] option").nth(int(plane[0])).inner_text()
     coordinate = int(re.search(r"x0 and x(\d)", label)[1])
     stack = simbias.results.load_stack(store, seed=1)
-    options = {"coordinates": [coordinate], "resolution": 64, "contexts": 128, "planes": 1}
+    options = {"coordinates": [coordinate], "resolution": 64, "contexts": 64, "planes": 1}
     grids = simbias.validation.measure_grids(stack, **options)
     rows = downloaded(tab, explorer.locator("[data-part=export]"))
     assert rows[0] == ["x0", f"x{coordinate}", "proportion"]
@@ -171,8 +171,8 @@ def test_what_the_explorer_shows_is_what_is_measured(opened, store, html):
     canvas.press("ArrowUp")
     canvas.press("ArrowRight")
     read = explorer.locator("[data-part=read]").inner_text()
-    count = round(grids.proportion[0, 0, 32, 33] * 128)
-    assert f"x0 = {grids.across[33]:.3f}" in read and f"+ in {count} of 128 contexts" in read
+    count = round(grids.proportion[0, 0, 32, 33] * 64)
+    assert f"x0 = {grids.across[33]:.3f}" in read and f"+ in {count} of 64 contexts" in read
 
 
 def test_a_figure_hands_out_the_data_that_simbias_plot_writes(opened, store, html):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from simbias._checks import real
 from simbias.generations.expectations import expectations
@@ -70,7 +70,7 @@ def agreement(
             mean, error = kept[name].mean, kept[name].error
             for i in np.flatnonzero(np.isfinite(form) & np.isfinite(error)):
                 rows.append((name, int(i) + 1, float(mean[i]), float(error[i]), float(form[i])))
-    limit = float(norm.isf((1 - confidence) / (2 * max(len(rows), 1))))
+    limit = -float(ndtri((1 - confidence) / (2 * max(len(rows), 1))))
     return [
         Agreement(*row, off=abs(row[2] - row[4]) / (limit * row[3] + _rounding(row[4])))
         for row in rows

@@ -10,14 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.stats import norm
-from scipy.stats import norm as exact_normal
+from scipy.special import ndtri
 
 from simbias._checks import check_keys, whole
 from simbias._types import AnyArray, Settings
 from simbias.generations.generator import Generator, Measures, Model, Set, Statistics
 
 RARE = 0.01  # mass of the source in its tails, half on each side
-EDGE = float(exact_normal.isf(RARE / 2))
+EDGE = -float(ndtri(RARE / 2))
 ENTROPY = 0.5 * math.log(2 * math.pi * math.e)  # of the source
 _LEAST_RATIO = 1e-10  # of variance and squared mean: below, float32 has no points in between
 

@@ -7,7 +7,7 @@ interval by the normal limit, and wants 30 of them; what they were themselves ne
 import math
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from simbias._checks import known, whole
 from simbias.generations.agreement import agreement
@@ -35,7 +35,7 @@ def lineage_mean(subject: Subject, measure: str, generation: int) -> Estimate:
     """Mean of a measure over the lineages of a seed at a generation."""
     stack = subject.stack
     assert isinstance(stack, LineageStack)
-    wide = float(norm.isf((1 - subject.confidence) / 2))
+    wide = -float(ndtri((1 - subject.confidence) / 2))
     rows = []
     for moments in stack.moments:
         kept = moments.get(measure)

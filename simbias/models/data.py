@@ -88,6 +88,11 @@ class DataSet:
         """
         return self._draw()
 
+    def held(self) -> "DataSet":
+        """The same with its training set drawn once and left on the device; see ``draw``."""
+        points = self.draw()
+        return replace(self, _draw=lambda: points)
+
     @cached_property
     @pinned
     def key(self) -> UInt[np.ndarray, " words"]:

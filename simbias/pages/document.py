@@ -10,6 +10,7 @@ import hashlib
 import json
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
@@ -31,10 +32,11 @@ from simbias.pages.theory import bounds, claims
 
 NETWORKS = 4  # in the explorer of each run
 
-# In the order of the page; what is missing is known last, and stands second.
-_PARTS: tuple[Callable[[PageSource], PageSection | None], ...] = (
-    results, claims, standings, figures, explorer, bounds, lineages, replicas,
-)  # fmt: skip
+# In the order of the page, before and after the explorer; what is missing is known last, and stands
+# second.
+_Part = Callable[[PageSource], PageSection | None]
+_BEFORE: tuple[_Part, ...] = (results, claims, standings, figures)
+_AFTER: tuple[_Part, ...] = (bounds, lineages, replicas)
 
 
 @pinned
@@ -98,7 +100,11 @@ def page(directories: Sequence[str | Path], *, networks: int = NETWORKS, replays
 
 
 def _sections(source: PageSource) -> list[PageSection]:
-    parts = [section for part in _PARTS if (section := part(source)) is not None]
+    _ = source.cells  # read first: what cannot be read is noted in the same order every time
+    with ThreadPoolExecutor(1) as beside:  # XLA computes while Python draws the figures
+        planes = beside.submit(explorer, source)
+        before, after = ([part(source) for part in parts] for parts in (_BEFORE, _AFTER))
+    parts = [section for section in (*before, planes.result(), *after) if section is not None]
     return [about(source), missing(source), *parts]
 
 

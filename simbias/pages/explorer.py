@@ -17,7 +17,8 @@ import numpy as np
 from simbias._numbers import counted
 from simbias._pinned import pinned
 from simbias.experiments import Replica, row_name
-from simbias.models.panel import panel
+from simbias.models.data import DataSet
+from simbias.models.panel import Panel, panel
 from simbias.networks.mlp import is_relu
 from simbias.pages.html_table import slug_of
 from simbias.pages.section import PageSection
@@ -26,7 +27,7 @@ from simbias.plots._lines import majority_lines, plane_rules
 from simbias.plots._points import PlottedPoints, label_points
 from simbias.results import StoreError
 from simbias.results.summary import cell_settings
-from simbias.results.trained import Trained, load_sound, trained
+from simbias.results.trained import Trained, load_sound
 from simbias.tasks import BlockTask
 from simbias.training.cell import Cell
 from simbias.training.stack import Stack, replay
@@ -36,7 +37,7 @@ from simbias.validation.contexts import draw_lines, slab_coordinates
 from simbias.validation.grids import GridReport, count_slab_cuts
 from simbias.validation.planes import ZONES
 
-RESOLUTION, CONTEXTS = 64, 128
+RESOLUTION, CONTEXTS = 64, 64
 _FINER = 200  # squares on a side, where slabs or margins are narrow
 _LINES = 16  # on which the plane is chosen that is shown first
 _PLANES = 3  # of each network
@@ -49,14 +50,13 @@ class _Moment(NamedTuple):
 
     updates: int
     words: str
-    stack: Stack
+    network: Panel  # of one
 
 
 def explorer(source: PageSource) -> PageSection | None:
     """Planes of some networks of the run, for the reader to choose from."""
-    try:
-        cells = trained(source.store)
-    except StoreError:  # no network at all
+    cells = source.cells
+    if not cells:
         return None
     shown: list[dict[str, object]] = []
     why: list[str] = []
@@ -141,10 +141,11 @@ def _network(source: PageSource, cell: Cell, seed: int, why: list[str]) -> dict[
     task = cell.task
     assert isinstance(task, BlockTask)  # it has planes
     stack, _ = load_sound(source.store, cell.name, seed=seed)
-    coordinates = _coordinates(task, stack)
-    moments = _moments(stack, source.replays, why)
+    network = _network_of(stack, panel(stack).data[0].held())
+    coordinates = _coordinates(task, network)
+    moments = _moments(stack, network, source.replays, why)
     apart = phrases(cell_settings(source.store).get(cell.name, {}))
-    points = [_points(moment.stack) for moment in moments]
+    points = [_points(moment.network) for moment in moments]
     some = points[-1].some(_POINTS)
     return {
         "name": f"{source.prefix}-{slug_of(cell.name)}-seed-{seed}",
@@ -168,31 +169,38 @@ def _network(source: PageSource, cell: Cell, seed: int, why: list[str]) -> dict[
     }
 
 
-def _coordinates(task: BlockTask, stack: Stack) -> list[int]:
+def _coordinates(task: BlockTask, network: Panel) -> list[int]:
     """The slab coordinates of the planes: that with the most changes of label, and the first."""
     first = slab_coordinates(task, None, most=_PLANES)
     if not first:
         raise ValueError("no coordinate of its task attains the achievable risk")
-    if not is_relu(stack.cell.network):
+    if not is_relu(network.network):
         return first
-    lines = draw_lines(panel(stack), 0, task.simple_set[0], CONTEXTS)[:_LINES]
-    slabs, (cuts,) = count_slab_cuts(stack, [lines])
+    lines = draw_lines(network, 0, task.simple_set[0], CONTEXTS)[:_LINES]
+    slabs, (cuts,) = count_slab_cuts(network, [lines])
     return list(dict.fromkeys([slabs[int(np.argmax(cuts))], *first]))[:_PLANES]
 
 
-def _moments(stack: Stack, replays: int, why: list[str]) -> list[_Moment]:
+def _network_of(stack: Stack, data: DataSet) -> Panel:
+    """A network beside its data set, which is drawn once for all that is asked of it."""
+    return Panel(panel(stack).members, (data,))
+
+
+def _moments(stack: Stack, network: Panel, replays: int, why: list[str]) -> list[_Moment]:
     """The network at its initialisation, at some checks, and at the end."""
-    end = int(stack.updates[0])
-    moments = [_Moment(end, f"after {end:,} updates, as it ended", stack)]
+    end, (data,) = int(stack.updates[0]), network.data
+    moments = [_Moment(end, f"after {end:,} updates, as it ended", network)]
     for updates in _checks(stack, end, replays):
         again = replay(stack.cell, updates, seeds=list(stack.seeds))
         if _differs(again, stack):
             seed = f"{stack.cell.name} seed {stack.seeds[0]}"
             why.append(f"{seed}: trained again to update {updates}, it is not the run's network")
             continue
-        moments.append(_Moment(updates, f"after {updates:,} updates, trained again", again))
+        words = f"after {updates:,} updates, trained again"
+        moments.append(_Moment(updates, words, _network_of(again, data)))
     if stack.initial is not None and end:
-        moments.append(_Moment(0, "before the first update", replace(stack, params=stack.initial)))
+        before = replace(stack, params=stack.initial)
+        moments.append(_Moment(0, "before the first update", _network_of(before, data)))
     return sorted(moments, key=lambda moment: moment.updates)
 
 
@@ -214,12 +222,11 @@ def _differs(again: Stack, stack: Stack) -> bool:
     return not np.allclose(own[:both], other[:both], rtol=_SAME_LOSS, atol=_SAME_LOSS)
 
 
-def _points(stack: Stack) -> PlottedPoints:
+def _points(network: Panel) -> PlottedPoints:
     """The training points with the network's answers."""
-    classifiers = panel(stack)
-    data, (member,) = classifiers.data[0], classifiers.members
+    (data,), (member,) = network.data, network.members
     training = jax.device_get(data.draw())
-    return label_points(member, classifiers.block_task, data.rotation, training.x, training.y)
+    return label_points(member, network.block_task, data.rotation, training.x, training.y)
 
 
 def _time(
@@ -230,7 +237,7 @@ def _time(
     at_end: PlottedPoints,
 ) -> dict[str, object]:
     """A network at a time: its planes, and which points it fits."""
-    grids = _grids(moment.stack, coordinates)
+    grids = _grids(moment.network, coordinates)
     chosen = at_end._replace(fitted=own.fitted).some(_POINTS)  # the same points at every time
     return {
         "updates": moment.updates,
@@ -241,13 +248,13 @@ def _time(
     }
 
 
-def _grids(stack: Stack, coordinates: list[int]) -> GridReport:
+def _grids(network: Panel, coordinates: list[int]) -> GridReport:
     ask = partial(
         measure_grids,
-        stack,
+        network,
         coordinates=coordinates,
         contexts=CONTEXTS,
-        planes=1,
+        planes=0,
         every_slab=False,
     )
     try:

@@ -1,11 +1,10 @@
 """Results beside published values, and every network, or what else a row is of, with intervals."""
 
-import json
 from collections.abc import Mapping
 
 from simbias._numbers import interval, number
 from simbias._types import TableRow
-from simbias.experiments import Experiment, cell_of, experiments
+from simbias.experiments import Experiment, experiments
 from simbias.pages.html_table import HtmlCell, HtmlTable, html_table
 from simbias.pages.section import PageSection
 from simbias.pages.source import PageSource
@@ -64,7 +63,8 @@ def _replicas(source: PageSource, experiment: Experiment) -> HtmlTable | None:
     headings = {name: shown.heading for name, shown in experiment.shown.items()}
     wanted = dict.fromkeys([*_FIRST, *headings])
     columns = [name for name in wanted if any(row.get(name) is not None for row in rows)]
-    achievable = _achievable({row["cell"]: row for row in rows}) if "risk" in columns else {}
+    first = {row["cell"]: row for row in rows}
+    achievable = _achievable(source, first) if "risk" in columns else {}
     apart = {cell: phrases(settings) for cell, settings in cell_settings(source.store).items()}
     settled = _transitions(source)
     heads = ["cell", "settings", "seed", "status"]
@@ -99,12 +99,12 @@ def _estimate(row: TableRow, name: str) -> HtmlCell:
     return HtmlCell(number(value), ends, float(value))
 
 
-def _achievable(first: Mapping[str, TableRow]) -> dict[str, float]:
+def _achievable(source: PageSource, first: Mapping[str, TableRow]) -> dict[str, float]:
     """The achievable risk of each cell that has a known one."""
     risks = {}
     for cell, row in first.items():
         try:
-            truth = cell_of(json.loads(row["settings"])).task.truth
+            truth = source.store.cell(row["settings"]).task.truth
         except (ValueError, AttributeError):  # of a package that is not installed here
             continue
         if (risk := getattr(truth, "achievable_risk", None)) is not None:

@@ -4,28 +4,49 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 from simbias._types import Answer, TableRow
+from simbias.experiments.experiment import OwnCell
 from simbias.plots.run import Bounded
-from simbias.results import Standing, Store, Summary, leaderboard, summarise
+from simbias.results import Standing, Store, StoreError, Summary, leaderboard, parquet, summarise
 from simbias.results.bounds import read_all
 from simbias.results.claims import read_evidence, read_verdicts
+from simbias.results.store import mentioned
+from simbias.results.trained import Trained, trained
+from simbias.training.cell import Cell
 
 Part = TypeVar("Part")
 
 
 class _ReadOnce(Store):
-    """A run that stays as it is while a page is made of it: a query has one answer."""
+    """A run that stays as it is while a page is made of it: a query has one answer.
+
+    Its cells are made once, too, and stay: equal tasks are traced once while one is there.
+    """
 
     def __init__(self, directory: Path, note: Callable[[str], None]) -> None:
         super().__init__(directory, note=note)
         self._answers: dict[str, tuple[list[str], list[Answer]]] = {}
+        self._cells: dict[str, OwnCell] = {}
+        self._tables, self._loaded = parquet.alone(), set[str]()
+        self._asking = Lock()  # parts of a page are made beside each other
+
+    def cell(self, settings: str) -> OwnCell:
+        """As of any run; each is made once."""
+        if settings not in self._cells:
+            self._cells[settings] = super().cell(settings)
+        return self._cells[settings]
 
     def query(self, sql: str) -> tuple[list[str], list[Answer]]:
-        """As of any run; each query is run once."""
-        if sql not in self._answers:
-            self._answers[sql] = super().query(sql)
+        """As of any run, for SQL of our own; each table is read once, and each query run once."""
+        with self._asking:
+            for table in (name for name in mentioned(sql) if name not in self._loaded):
+                self.load(self._tables, table)
+                self._loaded.add(table)
+            if sql not in self._answers:
+                self._answers[sql] = parquet.answer(self._tables, sql)
         names, rows = self._answers[sql]
         return list(names), list(rows)
 
@@ -69,6 +90,14 @@ class PageSource:
         """The run in words."""
         config = self.store.config() or {}
         return f"{config.get('suite', 'run')} {config.get('preset', '')}".strip()
+
+    @cached_property
+    def cells(self) -> list[Trained[Cell]]:
+        """The cells of networks that ended; none where there are none."""
+        try:
+            return trained(self.store)
+        except StoreError:
+            return []
 
     @cached_property
     def summaries(self) -> list[Summary]:

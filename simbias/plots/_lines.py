@@ -3,7 +3,6 @@
 import numpy as np
 from contourpy import contour_generator
 from jaxtyping import Float
-from scipy.ndimage import distance_transform_edt
 
 from simbias.tasks import BlockTask
 from simbias.tasks.oracle import Rule, achievable_rule, simple_rule
@@ -34,6 +33,8 @@ def majority_lines(
     Returns:
         The vertices of each line, input units.
     """
+    from scipy.ndimage import distance_transform_edt  # slow to import: not before it is needed
+
     undecided = np.abs(proportion - 0.5) <= tolerance
     positive, negative = ~undecided & (proportion > 0.5), ~undecided & (proportion < 0.5)
     if not positive.any() or not negative.any():

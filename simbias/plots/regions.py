@@ -19,7 +19,6 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
-from scipy.ndimage import distance_transform_edt
 
 from simbias._checks import whole
 from simbias._memory import fits
@@ -271,6 +270,8 @@ class RegionsDisplay(PlaneDisplay):
 
     def _number(self, ax: Axes) -> None:
         """Write each class where its region is widest: few tell ten colours apart."""
+        from scipy.ndimage import distance_transform_edt  # slow to import: not before it is needed
+
         spacing = 1 / (len(self.up) - 1), 1 / (len(self.across) - 1)
         for label in np.unique(self.label):
             inside = np.pad((self.label == label) & (self.lead > 2 * self._tolerance()), 1)

@@ -16,7 +16,7 @@ from simbias._checks import fail, whole
 from simbias._defaults import CONFIDENCE, N_CERTIFY
 from simbias._frames import RowList
 from simbias._types import Settings, TableRow
-from simbias.experiments import FINAL, cell_of, experiments, label_of
+from simbias.experiments import FINAL, experiments, label_of
 from simbias.experiments.classify import NUMBERS
 from simbias.experiments.estimators import MEASURED
 from simbias.experiments.experiment import OwnCell
@@ -258,9 +258,9 @@ def _kept(store: Store) -> list[_Entry]:
             if row["status"] in FINAL:
                 by_cell.setdefault(row["cell"], []).append(row)
         for rows in by_cell.values():
-            settings = json.loads(rows[0]["settings"])
-            if "n_train" in settings:
-                entries.append(_Entry(cell_of(settings), settings, rows))
+            settings = rows[0]["settings"]
+            if "n_train" in (own := json.loads(settings)):
+                entries.append(_Entry(store.cell(settings), own, rows))
     return sorted(entries, key=lambda entry: store.order(entry.cell.name))
 
 

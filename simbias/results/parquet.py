@@ -197,6 +197,11 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], lis
     connection.execute("RESET threads")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+    return answer(connection, sql)
+
+
+def answer(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[Answer]]:
+    """As ``ask``, for a statement of our own."""
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1:

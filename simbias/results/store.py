@@ -9,6 +9,7 @@ read, a trace or weights when they are loaded, and everything where a run begins
 as reading every file. Rows from before there were checksums are accepted, as unverified.
 """
 
+import json
 import re
 import warnings
 from collections import ChainMap
@@ -27,7 +28,8 @@ from simbias._escape import csv_text
 from simbias._frames import DataFrame, frame
 from simbias._keys import VERSION
 from simbias._types import Answer, Settings, TableRow
-from simbias.experiments import FINAL, Column
+from simbias.experiments import FINAL, Column, cell_of
+from simbias.experiments.experiment import OwnCell
 from simbias.results import files, parquet
 from simbias.results.beside import Beside
 from simbias.results.config import read_config
@@ -215,11 +217,19 @@ class Store(Beside):
             ValueError: SQL that fails, with the database's own first line.
         """
         with parquet.alone() as connection:
-            for table in _mentioned(sql):
-                self._report(self._fill(connection, table))
-                for column in (FILE, ENTRY):
-                    connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+            for table in mentioned(sql):
+                self.load(connection, table)
             return parquet.ask(connection, sql)
+
+    def cell(self, settings: str) -> OwnCell:
+        """The cell of the settings in a row; raises ValueError."""
+        return cell_of(json.loads(settings))
+
+    def load(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
+        """Make a table of an empty database of the rows of the run; faults are noted."""
+        self._report(self._fill(connection, table))
+        for column in (FILE, ENTRY):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
 
     def frame(self, table: str) -> DataFrame:
         """A table as a pandas data frame, a row for each network, check, bound, ...
@@ -350,7 +360,7 @@ class Store(Beside):
             self._noted.add(path)
 
 
-def _mentioned(sql: str) -> list[str]:
+def mentioned(sql: str) -> list[str]:
     """The tables that a query names; all of them where it names none."""
     words = set(re.findall(r"\w+", sql.lower()))
     return [table for table in TABLES if table in words] or list(TABLES)

@@ -1,6 +1,5 @@
 """Loading from a run directory: the cells of a run, their stacks, their estimators."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -12,7 +11,6 @@ from simbias.experiments import (
     FINAL,
     AnyCell,
     Replica,
-    cell_of,
     experiment_of,
     experiments,
     row_name,
@@ -90,7 +88,7 @@ def _ended(store: Store, cell: str | None, tables: Sequence[str]) -> list[Traine
             seed: f"diverged: {reason}" if status == "diverged" else ""
             for seed, _, status, reason in by_cell[name]
         }
-        cells.append(Trained(cell_of(json.loads(by_cell[name][0][1])), faults))
+        cells.append(Trained(store.cell(by_cell[name][0][1]), faults))
     return cells
 
 

@@ -21,9 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
-from scipy.integrate import quad
 from scipy.special import ndtr
-from scipy.stats import binom, chi2
 
 from simbias._checks import fail, real, whole
 from simbias._keys import own_key
@@ -130,6 +128,8 @@ def nearest_mean_risk(classes: int, distance: float) -> float:
     """
     if classes == 2:
         return float(ndtr(-distance / 2))
+    from scipy.integrate import quad  # slow to import: not before it is needed
+
     own = distance / math.sqrt(2)
 
     def wrong(t: float) -> float:
@@ -173,6 +173,8 @@ def mean_classifier_accuracy(distance: float, dim: int, points: int, margin: flo
         >>> round(mean_classifier_accuracy(3.0, 50, 8, margin=1.0), 4)
         0.7773
     """
+    from scipy.stats import binom, chi2  # slow to import: not before they are needed
+
     norm = distance / 2
     right = np.arange(points + 1)
     weight = binom.pmf(right, points, (1 + margin) / 2)

@@ -171,7 +171,7 @@ def measure_grids(
         coordinates: slab coordinates, each attaining the Bayes risk; default the first 4.
         resolution: squares on each side of the support; enough that some lie in every margin.
         contexts: number of contexts of each classifier, even.
-        planes: contexts in whose planes the boundary's distance is measured.
+        planes: contexts in whose planes the boundary's distance is measured; 0: it is not.
         confidence: coverage of each two-sided interval, in (0, 1).
         every_slab: whether ``slabs`` are all of the task, which takes seconds where they are many,
             or those of the planes.
@@ -203,7 +203,7 @@ def measure_grids(
     fits("resolution", resolution, 8.0 * squares)
     if whole("contexts", contexts, least=4) % 2:
         raise fail("contexts", contexts, "an even integer >= 4")
-    whole("planes", planes, most=contexts)
+    whole("planes", planes, least=0, most=contexts)
     real("confidence", confidence, 0, 1, open_low=True, open_high=True)
     for rule in rules:
         _check_resolution(task, (simple, rule), resolution)
@@ -219,13 +219,13 @@ def measure_grids(
         [measure_cuts(classifiers, i, (simple, rule), x, planes) for rule in rules]
         for i, x in enumerate(lines)
     ]
-    slabs, slab_cuts = count_slab_cuts(
-        classifiers, lines, None if every_slab else [rule.coordinate for rule in rules]
-    )
     counts, worth, majority, distances = (
         np.array([[getattr(cuts, name) for cuts in row] for row in measured])
         for name in Cuts._fields
     )
+    slabs, slab_cuts = tuple(rule.coordinate for rule in rules), majority.copy()
+    if every_slab:
+        slabs, slab_cuts = count_slab_cuts(classifiers, lines)
     for part in (counts, worth, majority, distances, slab_cuts):
         part[left_out] = np.nan
     return GridReport(
