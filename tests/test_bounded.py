@@ -9,7 +9,7 @@ from scipy import stats
 from simbias.stats import bounded
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.bounded import betting_interval, log_capital, mean_interval
-from simbias.validation.reliance import AucSum, auc
+from simbias.validation.reliance import AucSum, auc, estimates
 
 LEVEL = 0.025
 PROPORTIONS = np.array([0.001, 0.02, 0.1, 0.3, 0.5, 0.77, 0.95, 0.999])
@@ -73,7 +73,7 @@ def test_the_auc_near_1_is_covered_where_no_pair_is_out_of_order(rows):
         for count in rows:
             y = random.integers(0, 2, (1, count))
             total.add(y, random.normal(size=(1, count)) + shift * y)
-        interval = total.estimate(0.95)
+        (interval,) = estimates([total], 0.95)
         covered += interval.low[0] <= truth <= interval.high[0]
         flat += interval.value[0] == 1
     assert flat > 30 and covered >= 190

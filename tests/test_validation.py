@@ -21,7 +21,7 @@ from simbias.tasks import oracle
 from simbias.training import Cell
 from simbias.validation import control, reliance, risk
 from simbias.validation.exceptions import difference
-from simbias.validation.reliance import AucSum, auc
+from simbias.validation.reliance import AucSum, auc, estimates
 from simbias.validation.risk import count
 
 SLAB_TASKS = tuple(name for name in block_tasks.NAMES if name != "lsn")
@@ -104,7 +104,7 @@ def test_chunks_of_an_auc_are_weighted_by_their_rows():
         scores = random.normal(size=(1, rows)) + y
         total.add(y, scores)
         parts.append((auc(y[0], scores[0]), min(y.sum(), rows - y.sum())))
-    interval = total.estimate(0.95)
+    (interval,) = estimates([total], 0.95)
     assert interval.value[0] == pytest.approx(0.8 * parts[0][0] + 0.2 * parts[1][0])
     (first, k), (other, j) = parts  # matched pairs of both chunks are independent terms
     ends = mean_interval(np.array((k * first + j * other) / (k + j)), np.array(k + j), 0.95)
@@ -118,7 +118,7 @@ def test_a_last_chunk_without_one_of_the_labels_does_not_lose_the_auc():
     y = random.integers(0, 2, (1, 1000))
     total.add(y, random.normal(size=(1, 1000)) + y)
     total.add(np.array([[1]]), np.array([[0.3]]))
-    assert np.isfinite(total.estimate(0.95)).all()
+    assert np.isfinite(estimates([total], 0.95)).all()
 
 
 # controls
@@ -413,7 +413,7 @@ def test_randomised_labels_are_drawn_apart_from_the_points():
         assert auc(y[i], 2.0 * y[i]) == 1
     collected = reliance.Randomised()
     collected(chunks[0])
-    assert collected.s_auc.estimate(0.95).value[0] == auc(y[0], s[0])
+    assert estimates([collected.s_auc], 0.95)[0].value[0] == auc(y[0], s[0])
 
 
 @pytest.mark.thorough

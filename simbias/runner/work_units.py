@@ -5,6 +5,7 @@ Nothing that it answers is trusted: the directory is read again.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 from simbias import __version__, _keys, _programs
 from simbias._types import TableRow
-from simbias.experiments import Progress, Replica, cell_of, experiment_of, row_name
+from simbias.experiments import AnyCell, Progress, Replica, cell_of, experiment_of, row_name
 from simbias.results.store import Store
 from simbias.results.unit_lease import leased
 from simbias.runner.group import GroupRun, checkpoints
@@ -112,7 +113,7 @@ def compute(unit: Message) -> Answer:
             f"cluster: a worker sees {seen} in {unit['directory']}, allowed: a directory that all"
             " hosts share"
         )
-    cells = [cell_of(settings) for settings in unit["cells"]]
+    cells = [_cell(json.dumps(settings)) for settings in unit["cells"]]
     replicas = [Replica(cells[place], seed) for place, seed, _ in unit["replicas"]]
     for replica, (_, _, name) in zip(replicas, unit["replicas"], strict=True):
         if row_name(replica) != name:
@@ -162,6 +163,12 @@ def _words(versions: Mapping[str, str]) -> str:
 
 def _run(config: Mapping[str, object]) -> dict[str, object]:
     return {key: config[key] for key in ("suite", "preset", "n_certify")}
+
+
+@lru_cache
+def _cell(settings: str) -> AnyCell:
+    cell: AnyCell = cell_of(json.loads(settings))
+    return cell
 
 
 @lru_cache(maxsize=4)

@@ -17,7 +17,7 @@ from simbias.stats.bisection import bracket
 
 _HALVINGS = 45  # of the bracket of a limit of ``mean_interval``
 _BETTING_HALVINGS = 30  # of one of ``betting_interval``, where each evaluates all bets
-_LEVELS = 32  # values of t over which the bound of a tail is minimised: it holds for each
+_LEVELS = np.linspace(0, 1, 32)  # of t, over which the bound of a tail is minimised: all hold
 BETS = np.sin((np.arange(100) + 0.5) * np.pi / 200) ** 2  # arcsine law, in as many equal parts
 _WORK = 2_000_000  # entries of a block of bets
 
@@ -62,8 +62,9 @@ def mean_interval(
         (array([0.    , 0.3851]), array([0.0362, 0.6149]))
     """
     mean, terms = np.broadcast_arrays(np.asarray(mean, float), np.asarray(terms, float))
-    level = (1 - confidence) / 2
-    return _lower(mean, terms, level), 1 - _lower(1 - mean, terms, level)
+    both = np.stack([mean, 1 - mean])
+    low, of_rest = _lower(both, np.broadcast_to(terms, both.shape), (1 - confidence) / 2)
+    return low, 1 - of_rest
 
 
 def _lower(u: np.ndarray, k: np.ndarray, level: float) -> Float[np.ndarray, "..."]:
@@ -79,7 +80,7 @@ def _tail(u: np.ndarray, k: np.ndarray, p: Elementwise) -> Elementwise:
     u, k, p = u[..., None], k[..., None], np.asarray(p)[..., None]
     last = np.maximum(np.ceil(k * u) - 1, 0)  # t = last/k is the largest in question
     first = np.floor(k * p)
-    t = np.floor(first + (last - first) * np.linspace(0, 1, _LEVELS))
+    t = np.floor(first + (last - first) * _LEVELS)
     # E max(B - t, 0) = k p P(B' >= t) - t P(B > t), with B binomial (k, p) and B' (k - 1, p)
     above, other = binomial.tail(t + 1, k, p), binomial.tail(t, k - 1, p)
     with np.errstate(divide="ignore", invalid="ignore"):

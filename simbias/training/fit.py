@@ -7,7 +7,7 @@ of the whole set, so every batch is full and every point is used once an epoch.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -104,9 +104,15 @@ def program(cell: Cell, n_select: int) -> Program:
 
 
 @pinned
+@lru_cache
+def law_shapes(cell: Cell) -> PyTree:
+    """The shapes of the law of a cell's task, which are the same for all seeds."""
+    return jax.eval_shape(cell.task.law, seed_key(0))
+
+
 def shapes(cell: Cell) -> str:
     """The shapes of a cell's problems, on which a compiled program depends beside ``program``."""
-    law = jax.eval_shape(cell.task.law, seed_key(0))
+    law = law_shapes(cell)
     noise = None if cell.label_noise is None else cell.label_noise.arrays(cell.task.classes)
     of_noise = () if noise is None else (str(jax.tree.map(np.shape, noise)),)
     return str((jax.tree.map(lambda leaf: leaf.shape, law), list(cell.method.traced), *of_noise))

@@ -186,8 +186,7 @@ def check_memory(cell: Cell, networks: int, n_select: int = N_SELECT) -> None:
     check_device(cell.precision, jax.default_backend())
     task, network = cell.task, cell.network
     dim = numbers_of(task)
-    law = jax.eval_shape(task.law, seed_key(0))
-    law_bytes = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(law))
+    law_bytes = 4.0 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(fit.law_shapes(cell)))
     fits("dim", dim, law_bytes)
     param_bytes = _param_bytes(network, task.shape, task.classes)
     at_once = min(networks, len(jax.devices()))

@@ -5,6 +5,7 @@ it (Shah et al., NeurIPS 2020, section 4). With exclusive reliance on the simple
 S-randomised accuracy is 1/2 and the S^c-randomised accuracy equals the standard one.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -59,28 +60,36 @@ class AucSum:
         self._values.append((aucs, np.minimum(ones, y.shape[1] - ones)))
         self._weights.append(y.shape[1])
 
-    def estimate(self, confidence: float) -> Estimate:
-        """The mean over chunks, weighted by their rows, with an interval that holds for every law.
-
-        A chunk in which a label is missing has no AUC and no weight. Given its labels, m of
-        the one and n of the other, the AUC of a chunk is the mean over all m n pairs, and so the
-        average, over the ways to match min(m, n) points of each label, of the mean of as many
-        independent terms 0, 1/2 or 1 with the population's AUC as their expectation (W. Hoeffding,
-        JASA 1963, section 5b). The mean over chunks weighted by min(m, n) is then such an average
-        with K = sum of min(m, n) terms, one matching in each chunk, and ``mean_interval`` holds for
-        it, whatever the scores and however many are tied; it is extended to the mean by rows, which
-        differs by little. At 200,000 points it is 1.4 times as wide at an AUC of 1/2 as the normal
-        interval by DeLong, DeLong and Clarke-Pearson (Biometrics 1988), which misses near 1.
-        """
+    def means(self) -> Float[np.ndarray, "3 seeds"]:
+        """The mean over chunks, weighted by their rows, and, for its interval, by terms; terms."""
         aucs, matched = np.array(self._values).transpose(1, 0, 2)  # each (chunks, seeds)
         weights = np.where(np.isnan(aucs), 0.0, np.array(self._weights)[:, None])
         terms, finite_aucs = matched.sum(axis=0), np.nan_to_num(aucs)
         with np.errstate(invalid="ignore"):
             weights /= weights.sum(axis=0)
             mean = np.sum(matched * finite_aucs, axis=0) / terms
-        value = np.sum(weights * finite_aucs, axis=0)
-        low, high = mean_interval(mean, terms, confidence)
-        return Estimate(value, np.minimum(low, value), np.maximum(high, value))
+        return np.stack([np.sum(weights * finite_aucs, axis=0), mean, terms])
+
+
+def estimates(sums: Sequence[AucSum], confidence: float) -> list[Estimate]:
+    """Means over chunks, weighted by their rows, with intervals that hold for every law.
+
+    A chunk in which a label is missing has no AUC and no weight. Given its labels, m of the one and
+    n of the other, the AUC of a chunk is the mean over all m n pairs, and so the average, over the
+    ways to match min(m, n) points of each label, of the mean of as many independent terms 0, 1/2 or
+    1 with the population's AUC as their expectation (W. Hoeffding, JASA 1963, section 5b). The mean
+    over chunks weighted by min(m, n) is then such an average with K = sum of min(m, n) terms, one
+    matching in each chunk, and ``mean_interval`` holds for it, whatever the scores and however many
+    are tied; it is extended to the mean by rows, which differs by little. At 200,000 points it is
+    1.4 times as wide at an AUC of 1/2 as the normal interval by DeLong, DeLong and Clarke-Pearson
+    (Biometrics 1988), which misses near 1.
+    """
+    if not sums:
+        return []
+    value, mean, terms = np.stack([each.means() for each in sums], axis=1)
+    low, high = mean_interval(mean, terms, confidence)
+    limits = value, np.minimum(low, value), np.maximum(high, value)
+    return [Estimate(*(limit[i] for limit in limits)) for i in range(len(sums))]
 
 
 class Randomised:

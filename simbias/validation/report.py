@@ -20,7 +20,7 @@ from simbias.stats.estimate import Estimate
 from simbias.tasks import BlockTask
 from simbias.validation.exceptions import Ledger, ledger, train_fit
 from simbias.validation.flips import Flips, flip_ledger
-from simbias.validation.reliance import AucSum, Randomised, Reliance
+from simbias.validation.reliance import Randomised, Reliance, estimates
 from simbias.validation.risk import Counts, count, fresh_points, has_rule
 from simbias.validation.sound import score_fault, weight_fault
 
@@ -234,13 +234,14 @@ def validate(
         trials: Counted = 0 * counts.points if name in unmeasured else counts.points
         return trials
 
-    def auc(name: str, sums: AucSum) -> Estimate:
-        if name in unmeasured:
-            return Estimate(*np.full((3, len(classifiers)), np.nan))
-        no_order = [member.kind == "labels" for member in classifiers.members]
-        return Estimate(
-            *(np.where(left_out | no_order, np.nan, part) for part in sums.estimate(confidence))
-        )
+    none = left_out | np.array([member.kind == "labels" for member in classifiers.members])
+    sums = {"s_auc": randomised.s_auc, "sc_auc": randomised.sc_auc}
+    sums = {name: sums[name] for name in sums if name not in unmeasured}
+    aucs = dict(zip(sums, estimates(list(sums.values()), confidence), strict=True))
+
+    def auc(name: str) -> Estimate:
+        unknown = Estimate(*np.full((3, len(classifiers)), np.nan))
+        return Estimate(*(np.where(none, np.nan, part) for part in aucs.get(name, unknown)))
 
     return Report(
         seeds=classifiers.seeds,
@@ -254,8 +255,8 @@ def validate(
         reliance=Reliance(
             proportion(counts.s_correct, trials_of("s_accuracy")),
             proportion(counts.sc_correct, trials_of("sc_accuracy")),
-            auc("s_auc", randomised.s_auc),
-            auc("sc_auc", randomised.sc_auc),
+            auc("s_auc"),
+            auc("sc_auc"),
         ),
         exceptions=ledger(classifiers, trained, counts, confidence),
         simple_agreement=proportion(counts.simple_agreed, trials_of("simple_agreement")),
