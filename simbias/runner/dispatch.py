@@ -74,6 +74,7 @@ class _HandOut:
         self.missing = missing
         self.waiting = deque[WorkUnit]()
         self._running: dict[Future[Answer], WorkUnit] = {}
+        self._ended: dict[Future[Answer], WorkUnit] = {}  # since the last look
         self._lost = Counter[str]()
         self._gathered = time.monotonic()
         self._look()
@@ -81,7 +82,8 @@ class _HandOut:
     def use(self, workers: Workers, interrupted: list[bool]) -> None:
         """Hand out units until none is left, or the executor is lost."""
         try:
-            while self.waiting or self._running:
+            self._room = workers.room()
+            while self.waiting or self._running or self._ended:
                 if interrupted:
                     raise Interrupted
                 if not workers.works():
@@ -89,20 +91,24 @@ class _HandOut:
                 self._fill(workers)
                 if self._running:
                     done, _ = wait(self._running, _PAUSE, FIRST_COMPLETED)
+                    self._ended |= {future: self._running.pop(future) for future in done}
                 else:
-                    done = set()
                     time.sleep(_PAUSE)  # another launcher has the leases of all that is left
-                if done:
-                    self._look()  # once for all of them: it costs more than a small unit
-                for future in done:
-                    self._hear(self._running[future], future)
-                    del self._running[future]
-                self._gather(bool(done))
+                # a look costs as much as a small unit: it is one for all that end in a while
+                if not self._running or time.monotonic() - self._looked > _PAUSE:
+                    self._look()
+                    self._room = workers.room()
+                    while self._ended:
+                        future = next(iter(self._ended))
+                        self._hear(self._ended[future], future)
+                        del self._ended[future]
+                    self._gather()
         except BrokenExecutor as error:  # which of the units has done it is not known
             self.reporter.note("workers were lost: what they had is handed out again")
             again = self.waiting.append if isinstance(error, SchedulerLost) else self._lose
-            for unit in self._running.values():
+            for unit in (*self._ended.values(), *self._running.values()):
                 again(unit)
+            self._ended.clear()
             self._running.clear()
         finally:
             for future in self._running:
@@ -110,9 +116,7 @@ class _HandOut:
 
     def _fill(self, workers: Workers) -> None:
         """Submit units while there is room, but those that another launcher computes."""
-        if time.monotonic() - self._looked > _PAUSE:
-            self._look()
-        room = workers.room() - len(self._running)
+        room = self._room - len(self._running)
         for _ in range(len(self.waiting)):
             if room <= 0:
                 return
@@ -187,7 +191,7 @@ class _HandOut:
         row = {"cell": replica.cell.name, "seed": replica.seed, "status": status, "reason": reason}
         self.reporter.ended(replica, row)
 
-    def _gather(self, ended: bool) -> None:
-        if ended and time.monotonic() - self._gathered > _GATHER:
+    def _gather(self) -> None:
+        if time.monotonic() - self._gathered > _GATHER:
             self.store.compact()
             self._gathered = time.monotonic()

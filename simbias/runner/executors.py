@@ -124,9 +124,13 @@ def _processes(count: int, directory: Path) -> Iterator[Workers]:
 @contextmanager
 def _local(count: int, directory: Path) -> Iterator[Workers]:
     distributed = _package("distributed")
-    settings = {"nthreads": 1, "memory_limit": None, "silence_logs": CRITICAL}
-    specification = {  # one of their own for each, which a LocalCluster does not give them
-        place: {"cls": distributed.Nanny, "options": settings | {"env": placement(place, count)}}
+    options = {"nthreads": 1, "memory_limit": None, "silence_logs": CRITICAL}
+    unwatched = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}  # it looks every 10 ms
+    specification = {  # an environment for each, which a LocalCluster does not give them
+        place: {
+            "cls": distributed.Nanny,
+            "options": options | {"env": unwatched | placement(place, count)},
+        }
         for place in range(count)
     }
     here = {"protocol": "tcp://", "host": "127.0.0.1", "dashboard": False}
