@@ -31,14 +31,14 @@ def rate(cell: simbias.training.Cell, seconds: float) -> float:
     def after(advanced: dict) -> None:
         (snapshot,) = advanced.values()
         marks.append((time.process_time(), int(snapshot.state.updates)))
-        if len(marks) > 2 and marks[-1][0] - marks[1][0] >= seconds:
+        if len(marks) > 1 and marks[-1][0] - marks[0][0] >= seconds:
             raise Enough
 
     try:
         train_jobs([Job(cell, 0)], after_segment=after)
     except Enough:
         pass
-    (start, before), (end, updates) = marks[1], marks[-1]
+    (start, before), (end, updates) = marks[0], marks[-1]
     return (updates - before) / (end - start)
 
 
@@ -47,7 +47,7 @@ def contestants() -> dict[str, simbias.training.Cell]:
 
     def cell(classes: int, **settings: object) -> simbias.training.Cell:
         task = simbias.tasks.get("mixture", classes=classes)
-        stop = simbias.Stop(max_updates=10_000_000)
+        stop = simbias.Stop(max_updates=10_000_000, check_every=1000)
         method = simbias.sgd(learning_rate=0.1, momentum=0.9)
         return simbias.training.Cell(
             task, simbias.MLP(100), method, n_train=10_000, stop=stop, **settings

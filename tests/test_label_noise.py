@@ -75,7 +75,7 @@ def test_labels_are_drawn_by_the_law(settings):
 def test_fresh_labels_are_the_same_however_many_updates_of_them_are_drawn_ahead(monkeypatch):
     stop = simbias.Stop(max_updates=60, check_every=20)
     cells = [replace(noisy(alpha=alpha, form="fresh"), stop=stop) for alpha in (3, 1)]
-    (ahead, other), (singly, _) = (trained_with(monkeypatch, cells, most) for most in (2**20, 0))
+    (ahead, other), (singly, _) = (trained_with(monkeypatch, cells, most) for most in (2**18, 0))
     assert all(map(np.array_equal, ahead, singly)) and not all(map(np.array_equal, ahead, other))
 
 

@@ -32,7 +32,7 @@ from simbias.training.shuffle import KEY_WORDS, epoch_index
 from simbias.training.stop import COARSE, End
 
 SEGMENT_CHECKS = 64  # most checks of one segment: the size of its trace buffer
-_MOST_AHEAD = 2**20  # labels of which uniforms are drawn ahead, 8 bytes each
+_MOST_AHEAD = 2**18  # labels of which uniforms are drawn ahead, 8 bytes each: 2 MB
 TRACE = (
     "updates",
     "train_loss",
