@@ -132,15 +132,13 @@ def _print_claim(claim: "Claim") -> None:
 
     print(f"{claim.id}: {claim.title}\nsource: {claim.source}\nclaims: {claim.says}")
     for premise in claim.premises:
-        proportion = (
-            "" if premise.proportion == 1 else f", in {premise.proportion:g} of the {claim.unit}s"
-        )
-        print(f"premise: {premise}{proportion}")
+        part = f", in {premise.proportion:g} of the {claim.unit_word}s"
+        print(f"premise: {premise}{part * (premise.proportion != 1)}")
     for name, cell in claim.populations.items():
         print(f"population{f' {name}' * bool(name)}: {cell.name}")
         for part, value in cell.settings.items():
             print(f"  {phrases(value) if isinstance(value, dict) else phrase(part, value)}")
-    print(f"unit: a {claim.unit}, redrawing {', '.join(claim.redraws)}; at most {claim.units}")
+    print(f"unit: a {claim.unit_word}, redrawing {', '.join(claim.redraws)}; at most {claim.units}")
     print(f"measured on {claim.n_certify} fresh points, with confidence {claim.confidence:g}")
     corrected = f", {claim.correction} over {claim.family_size}" if claim.family_size > 1 else ""
     print(f"test: {claim.criterion.test}, alpha {claim.criterion.alpha:g}", end="")

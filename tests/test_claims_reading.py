@@ -588,6 +588,14 @@ def test_a_file_that_cannot_be_read_is_said_to_be_so(tmp_path):
         load(path)
 
 
+def test_a_unit_is_a_network_in_words_where_all_populations_are_of_networks():
+    words = {
+        name: get(name).unit_word for name in ("conclusion-1", "same-solution", "closed-form-line")
+    }
+    assert list(words.values()) == ["network", "pair", "replica"]
+    assert get("closed-form-line").unit == "network"  # the word of its file
+
+
 def test_every_builtin_claim_is_found_by_its_id_and_the_nearest_are_offered(read, monkeypatch):
     known = {claim.id: claim for claim in read(SEVERAL)}
     assert all(claim.id == name for name, claim in builtin().items())

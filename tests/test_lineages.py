@@ -29,6 +29,7 @@ from simbias.generations import (
 from simbias.generations.expectations import accumulated, limit, threshold
 from simbias.generations.sequences import known_chain, stationary
 from simbias.generations.stack import from_tensors
+from simbias.plots import LineageLine, LineagesDisplay
 from simbias.plots import threshold as threshold_of
 from simbias.quantities import Subject, declared
 from simbias.results import Store, StoreError
@@ -182,6 +183,18 @@ def test_anchored_pairs_are_those_of_an_enumeration(points):
         differ = after
         expected.append(differ.mean())
     assert law == pytest.approx(expected)
+
+
+def test_bars_of_proportions_end_where_these_do():
+    error, law = np.full(2, 0.1), np.full(2, np.nan)
+    line = LineageLine("p", "replace", "improbable", np.array([0.01, 0.98]), error, law)
+    for proportions, ends in (
+        ((), [[-0.29, 0.31], [0.68, 1.28]]),
+        (("improbable",), [[0, 0.31], [0.68, 1]]),
+    ):
+        (ax,) = LineagesDisplay((line,), "f", proportions=proportions).plot().figure_.axes
+        drawn = [segment[:, 1] for segment in ax.collections[0].get_segments()]
+        np.testing.assert_allclose(drawn, ends, atol=1e-12)
 
 
 def test_moments_that_are_too_heavy_tailed_are_not_held_against_a_mean():

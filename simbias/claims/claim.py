@@ -15,6 +15,7 @@ from simbias._types import Settings
 from simbias.claims.criterion import Criterion
 from simbias.claims.expression import Expression
 from simbias.claims.family import spent
+from simbias.experiments import experiment_of
 from simbias.experiments.experiment import OwnCell
 
 _WORDS = ("title", "source")  # of a claim: they may be put better
@@ -115,6 +116,12 @@ class Claim:
         if criterion.quantifier == "probability":
             return f"P({text}) >= {criterion.at_least:g}"
         return f"{criterion.quantifier} {text}"
+
+    @property
+    def unit_word(self) -> str:
+        """The unit in words: a network where all populations are of networks, else a replica."""
+        learners = {experiment_of(cell).learner for cell in self.populations.values()}
+        return "replica" if self.unit == "network" and learners != {"network"} else self.unit
 
     @property
     def settings_premises(self) -> tuple[Premise, ...]:

@@ -150,7 +150,7 @@ def check_units(place: str, claim: Claim) -> None:
     except ValueError as error:
         raise ValueError(f"{place}: inference: {error}") from None
     if claim.units < least:
-        words = f"at least {least} {claim.unit}s"
+        words = f"at least {least} {claim.unit_word}s"
         words += f", in a family of {claim.family_size}" if claim.family_size > 1 else ""
         words += f", at version {claim.version}, which spends {criterion.alpha:.4g}"
         raise fail(f"{place}: inference: units", claim.units, f"{words}; fewer decide nothing")

@@ -250,7 +250,7 @@ def _reason(claim: Claim, verdict: str, finding: Finding, units: Units, needed: 
     text = (
         f"{name[criterion.quantifier]} {number(finding.estimate)}, two-sided"
         f" {number(confidence)}% interval {interval(finding.low, finding.high)};"
-        f" {len(units.seeds)} {claim.unit}s"
+        f" {len(units.seeds)} {claim.unit_word}s"
     )
     if len(units.seeds) < claim.units:
         text += f", decided before {claim.units}"

@@ -35,7 +35,8 @@ _RARE = 0.01  # of the source's own rows, by the meaning of the measure
 def degradation(stacks: Sequence[LineageStack]) -> LineagesDisplay:
     """What networks lose that learn from networks, ready to be drawn.
 
-    Points are means over seeds, with three standard errors over seeds on both sides.
+    Points are means over seeds, with three standard errors over seeds on both sides, those of
+    proportions within 0 and 1.
 
     Args:
         stacks: from ``simbias.results.lineages.lineage_stacks``; those of networks are shown.
@@ -75,7 +76,13 @@ def degradation(stacks: Sequence[LineageStack]) -> LineagesDisplay:
     lines.sort(key=lambda line: panels.index(line.panel))
     seeds = min(len(stack.seeds) for stack in networks)
     finding = f"networks that learn from networks: means over {seeds} seeds"
-    return LineagesDisplay(tuple(lines), finding, table="degradation", logarithmic=("perplexity",))
+    return LineagesDisplay(
+        tuple(lines),
+        finding,
+        table="degradation",
+        logarithmic=("perplexity",),
+        proportions=tuple({line.measure for line in lines} - {*_RELATIVE}),
+    )
 
 
 def _lines(stack: LineageStack, label: str) -> list[LineageLine]:

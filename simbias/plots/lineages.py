@@ -69,6 +69,7 @@ class LineagesDisplay(style.Display):
         table: the name of its table.
         columns: panels beside each other, at most.
         logarithmic: measures with a logarithmic axis.
+        proportions: measures that are such, beyond whose ends no bar goes.
 
     Examples:
         >>> import simbias
@@ -87,6 +88,7 @@ class LineagesDisplay(style.Display):
     table: str = "lineages"
     columns: int = 3
     logarithmic: tuple[str, ...] = ()
+    proportions: tuple[str, ...] = ()
 
     @property
     def panels(self) -> list[str]:
@@ -156,6 +158,8 @@ class LineagesDisplay(style.Display):
             shown = known[places]
             mean, bar = line.mean[shown], _SHOWN * np.nan_to_num(line.error[shown])
             bars = np.stack([bar, bar])
+            if line.measure in self.proportions:
+                bars = np.minimum(bars, np.maximum([mean, 1 - mean], 0))
             if line.measure in self.logarithmic:  # of the logarithm, by the delta method
                 factor = np.exp(bar / mean)
                 bars = np.stack([mean - mean / factor, mean * factor - mean])

@@ -140,7 +140,7 @@ def verdict_row(verdict: Verdict) -> TableRow:
         "missing": 0 if units is None else sum(map(bool, units.missing)),
         "more": verdict.more,
         "most_units": claim.units,
-        "unit": claim.unit,
+        "unit": claim.unit_word,
         "test": criterion.test,
         "alpha": criterion.alpha,
         "level": claim.judging.alpha,

@@ -82,7 +82,7 @@ VERDICTS_COLUMNS = (
     Column("missing", "BIGINT", "not measured, or without a premise"),
     Column("more", "BIGINT", "how many more such units would decide"),
     Column("most_units", "BIGINT", "units declared"),
-    Column("unit", "VARCHAR", "network, pair or point"),
+    Column("unit", "VARCHAR", "network, replica, pair or point"),
     Column("test", "VARCHAR", "statistical test"),
     Column("alpha", "DOUBLE", "most probability of a false verdict, all versions together"),
     Column("level", "DOUBLE", "of it, what this version spends: alpha / (version (version + 1))"),
