@@ -7,7 +7,7 @@ installed object is read from its source: one that cannot be imported must not s
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
@@ -124,23 +124,36 @@ class Registry:
         if not callable(factory):
             raise fail(f"{self.singular}: plug-in {name!r}", factory, "a function")
         is_fixed = isinstance(factory, FunctionType | type)  # as almost all: looked at once
-        accepted = _kept_names(factory) if is_fixed else _names(factory)
-        if accepted is not None:
-            for setting in settings:
-                known(f"{self.singular} {name}: setting", setting, accepted)
+        accepted = _kept(factory) if is_fixed else parameters_of(factory)
+        accepted.check(f"{self.singular} {name}: setting", settings)
         return factory(**settings)
 
 
-def _names(factory: Callable[..., object]) -> tuple[str, ...] | None:
-    """The names of a factory's parameters; None of one that takes any and passes them on."""
+class Parameters(NamedTuple):
+    """The names of a factory's parameters, and whether it takes others and passes them on."""
+
+    names: tuple[str, ...]
+    takes_any: bool
+
+    def check(self, place: str, settings: Iterable[str], beside: Container[str] = ()) -> None:
+        """Raise ValueError for a setting that is no parameter, or one that is given ``beside``."""
+        allowed = [name for name in self.names if name not in beside]
+        for setting in () if self.takes_any else settings:
+            known(place, setting, allowed)
+
+
+def parameters_of(factory: Callable[..., object]) -> Parameters:
+    """The parameters that a factory takes by name."""
     from inspect import Parameter, signature
 
-    parameters = signature(factory).parameters
-    takes_any = any(part.kind is Parameter.VAR_KEYWORD for part in parameters.values())
-    return None if takes_any else tuple(parameters)
+    parameters = signature(factory).parameters.values()
+    kinds = {part.kind for part in parameters}
+    by_name = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    names = tuple(part.name for part in parameters if part.kind in by_name)
+    return Parameters(names, Parameter.VAR_KEYWORD in kinds)
 
 
-_kept_names = lru_cache(maxsize=512)(_names)
+_kept = lru_cache(maxsize=512)(parameters_of)
 
 
 def _singular(kind: str) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import lru_cache
-from inspect import isfunction, signature
+from inspect import isfunction
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from optax import contrib
 
 from simbias._checks import fail, known, real
 from simbias._pinned import lenient, pinned
+from simbias._registry import parameters_of
 from simbias._types import PyTree, Settings
 from simbias.methods.descent import FLOAT32, descent
 from simbias.methods.schedules import Schedule
@@ -52,9 +53,7 @@ def optax_method(
         ('optax', {'learning_rate': 0.001})
     """
     make = _transformations()[known("transform", transform, _transformations())]
-    allowed = [name for name in signature(make).parameters if name not in _OURS]
-    for name in options:
-        known(f"optax.{transform}: option", name, allowed)
+    parameters_of(make).check(f"optax.{transform}: option", options, beside=_OURS)
     rate = real("learning_rate", learning_rate, *FLOAT32)
     try:
         _try(transform, json.dumps(options, sort_keys=True))
@@ -79,7 +78,7 @@ def _transformations() -> dict[str, Callable[..., optax.GradientTransformation]]
     return {
         name: function
         for name, function in functions.items()
-        if "learning_rate" in signature(function).parameters
+        if "learning_rate" in parameters_of(function).names
     }
 
 

@@ -8,14 +8,15 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
-from inspect import Parameter, isclass, signature
+from inspect import isclass
 from operator import attrgetter
 from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from simbias._checks import fail, known
+from simbias._checks import fail
+from simbias._registry import parameters_of
 from simbias._types import AnyArray
 from simbias.models.estimators import Estimator, Unfitted, labelled, of_class
 from simbias.models.foreign import SCORED_BY, classifier
@@ -73,10 +74,8 @@ def of_torch(*, module: str = "", train: str = "", **settings: object) -> Estima
     for name, function in (("module", make), ("train", loop)):
         if not callable(function):
             raise fail(f"estimator torch: {name}", paths[name], "a function, or a class")
-    accepted = signature(make).parameters
-    if not any(argument.kind is Parameter.VAR_KEYWORD for argument in accepted.values()):
-        for name in settings:
-            known("estimator torch: setting", name, list(accepted)[2:])
+    accepted = parameters_of(make)
+    accepted.check("estimator torch: setting", settings, beside=accepted.names[:2])
     title = labelled(module.rpartition(":")[2], settings)
     return _learner("torch", make, loop, settings, paths, title)
 

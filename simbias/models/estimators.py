@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
-from inspect import Parameter, signature
 from typing import Protocol
 
 import jax
@@ -21,12 +20,13 @@ import numpy as np
 from jaxtyping import Float
 
 from simbias import tasks
-from simbias._checks import NotInstalled, each, fail, instance, known, whole
+from simbias._checks import NotInstalled, each, fail, instance, whole
 from simbias._frames import DataFrame, frame
 from simbias._identity import canonical
 from simbias._keys import identity_key, stream
 from simbias._numbers import counted
 from simbias._pinned import pinned
+from simbias._registry import parameters_of
 from simbias._types import Settings
 from simbias.models.classifier import Classifier
 from simbias.models.data import DataSet, data, labels_once
@@ -346,16 +346,13 @@ def of_class(
     Raises:
         ValueError: an argument that the class does not have.
     """
-    parameters = signature(estimator_class).parameters
-    accepted = [argument for argument in parameters if argument not in _FIXED]
-    if not any(argument.kind is Parameter.VAR_KEYWORD for argument in parameters.values()):
-        for setting in settings:
-            known(f"{place}: setting", setting, accepted)
+    accepted = parameters_of(estimator_class)
+    accepted.check(f"{place}: setting", settings, beside=_FIXED)
 
     def make(state: int) -> Unfitted:
         fixed = {"random_state": state, "n_jobs": 1}
         return estimator_class(
-            **settings, **{key: fixed[key] for key in fixed if key in parameters}
+            **settings, **{key: fixed[key] for key in fixed if key in accepted.names}
         )
 
     return make
