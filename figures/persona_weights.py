@@ -36,16 +36,16 @@ def cell_of(n_train: int, batch: int, updates: int) -> Cell:
 
 def weighed(stack: Stack, i: int) -> list[float]:
     """The row of one network."""
-    data = simbias.data(stack.cell.task, stack.cell.n_train, seed=stack.seeds[i])
-    key = data.stream("certify")
-    points = jax.jit(PersonasTask.draw, static_argnums=(2, 3))(data.law, key, "certify", POINTS)
-    said = 2.0 * np.asarray(answered(data.law, key, POINTS)) - 1
+    data_set = simbias.data(stack.cell.task, stack.cell.n_train, seed=stack.seeds[i])
+    key = data_set.stream("certify")
+    points = jax.jit(PersonasTask.draw, static_argnums=(2, 3))(data_set.law, key, "certify", POINTS)
+    signs = 2.0 * np.asarray(answered(data_set.law, key, POINTS)) - 1
     params = jax.tree.map(lambda leaf: leaf[i], stack.params)
     logits = np.asarray(stack.cell.network.apply(params, points.x))
     difference = logits[:, 1] - logits[:, 0]
-    weights = np.linalg.lstsq(np.c_[said, np.ones(POINTS)], difference, rcond=None)[0]
-    agree = (said[:, 1:] == said[:, :1]).sum(axis=1)
-    good = (difference > 0) == (said[:, 0] > 0)
+    weights = np.linalg.lstsq(np.c_[signs, np.ones(POINTS)], difference, rcond=None)[0]
+    agree = (signs[:, 1:] == signs[:, :1]).sum(axis=1)
+    good = (difference > 0) == (signs[:, 0] > 0)
     where = good.mean(), good[agree == 3].mean(), good[agree == 4].mean()
     return [*(weights[:2] / weights[2:10].mean()), *where]
 

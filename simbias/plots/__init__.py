@@ -21,7 +21,8 @@ from simbias.plots.effects import EditedNetwork, EffectsDisplay, effects
 from simbias.plots.islands import IslandsDisplay, islands
 from simbias.plots.leaderboard import LeaderboardDisplay, LeaderboardRow, leaderboard
 from simbias.plots.lineages import LineageLine, LineagesDisplay, lineages
-from simbias.plots.noise import NoiseDisplay, NoiseLine, NoisePanel, noise
+from simbias.plots.noise import noise
+from simbias.plots.noise_display import NoiseDisplay, NoiseLine, NoisePanel
 from simbias.plots.personas import personas
 from simbias.plots.phase import PhaseDisplay, phase
 from simbias.plots.preference import PreferenceDisplay, preference

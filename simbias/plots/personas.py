@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simbias._checks import fail, instance
-from simbias.plots.noise import NoiseDisplay, NoiseLine, NoisePanel
+from simbias.plots.noise_display import NoiseDisplay, NoiseLine, NoisePanel
 from simbias.results.summary import mean_over_seeds
 from simbias.tasks.personas import PersonasTask
 from simbias.training.fit import TRACE
