@@ -319,3 +319,20 @@ def test_comparison_without_intervals_counts_nothing_inside():
         [plots.ComparisonRow("ms-7", "(100,1)", "test_accuracy", 0.99, nan, nan, 1.0)]
     )
     assert display.finding.startswith("largest difference from a published value 0.010")
+
+
+def test_long_labels_of_a_comparison_break_into_lines_and_stay_on_the_page():
+    label = "(100,2), d 20, lr .1, momentum .9, method last-layer, weight decay 5e-5, refits 10"
+    accuracies = ("train_accuracy", "test_accuracy", "s_randomised_accuracy")
+    rows = [
+        plots.ComparisonRow("noisy-lms-7", f"{label}, groups {i}", name, 0.9, 0.8, 1.0)
+        for i in range(4)
+        for name in accuracies
+    ]
+    figure = plots.comparison(rows).plot().figure_
+    figure.draw_without_rendering()
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert 0 <= box.x0 and box.x1 <= width and 0 <= box.y0 and box.y1 <= height
+    for texts in (figure.axes[0].get_yticklabels(), [ax.title for ax in figure.axes]):
+        boxes = [text.get_window_extent() for text in texts]
+        assert not [extent for extent in boxes if extent.count_overlaps(boxes) > 1]

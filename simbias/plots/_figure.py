@@ -6,11 +6,13 @@ global settings. The palette is that of Okabe and Ito, "Color universal design" 
 apart under the common forms of colour blindness.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from textwrap import fill
 from typing import Self
 
 import matplotlib.style
@@ -34,6 +36,7 @@ from simbias.training.words import task_words
 
 SINGLE, DOUBLE = 3.5, 7.0  # widths of one and of two columns of a paper, inches
 DPI = 300
+_LABEL = 44  # characters in a line of a row's label
 _DPI_OF_PAGE = 150  # of what is no line in a page, and of pictures in a notebook
 
 BLACK, GREY = "#000000", "#7F7F7F"
@@ -243,6 +246,12 @@ class Display(ABC):
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
         return (figure.add_subplot(),)
+
+
+def broken(label: str) -> str:
+    """The label of a row in lines that leave room for panels."""
+    # settings of an estimator have no spaces, at which a label breaks into lines
+    return fill(re.sub(r",(?=[a-z])", ", ", label), _LABEL)
 
 
 def panels(figure: Figure, heights: Sequence[float], columns: int) -> tuple[Axes, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,8 @@ from simbias._types import Keywords
 from simbias.plots import _figure as style
 from simbias.quantities import declared
 
-_PANEL_HEIGHT, _ROW_HEIGHT = 0.75, 0.17  # inches
+_PANEL_HEIGHT, _ROW_HEIGHT, _LINE_HEIGHT = 0.75, 0.17, 0.1  # inches
+_TITLE = 16  # characters in a line, where it has several
 _LEAST_SPAN = 0.02  # of a horizontal axis: less would make much of nothing
 _MEASURED: Keywords = {"color": style.BLUE, "marker": "o", "markersize": 3.5, "linewidth": 1.0}
 _PUBLISHED: Keywords = {
@@ -121,25 +123,34 @@ class ComparisonDisplay(style.Display):
         return {"comparison": style.by_column(ComparisonRow._fields, self.rows)}
 
     def _size(self) -> tuple[float, float]:
-        dots = sum(len(self.networks(task)) for task in self.tasks)
-        return style.DOUBLE, 0.7 + _PANEL_HEIGHT * len(self.tasks) + _ROW_HEIGHT * dots
+        return style.DOUBLE, 0.7 + sum(map(self._height, self.tasks))
+
+    def _breaks(self, task: str) -> int:
+        """The most breaks between lines of a label."""
+        return max(style.broken(network).count("\n") for network in self.networks(task))
+
+    def _height(self, task: str) -> float:
+        """Of a row of panels, inches."""
+        row_height = _ROW_HEIGHT + _LINE_HEIGHT * self._breaks(task)
+        return _PANEL_HEIGHT + row_height * len(self.networks(task))
 
     def _n_axes(self) -> int:
         return len(self.tasks) * len(self.quantities)
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
-        heights = [_PANEL_HEIGHT + _ROW_HEIGHT * len(self.networks(task)) for task in self.tasks]
-        return style.panels(figure, heights, len(self.quantities))
+        return style.panels(figure, list(map(self._height, self.tasks)), len(self.quantities))
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         grid = np.reshape(np.array(axes, dtype=object), (len(self.tasks), len(self.quantities)))
+        narrow = any(map(self._breaks, self.tasks))  # long labels leave little for panels
         for i, task in enumerate(self.tasks):
             for j, quantity in enumerate(self.quantities):
                 rows = [row for row in self.rows if (row.task, row.quantity) == (task, quantity)]
                 _panel(grid[i, j], rows, self.networks(task))
                 grid[i, j].tick_params(axis="y", labelleft=j == 0)
                 if i == 0:
-                    grid[i, j].set_title(_title(quantity))
+                    title = _title(quantity)
+                    grid[i, j].set_title(fill(title, _TITLE) if narrow else title)
             grid[i, 0].set_ylabel(task)
         handles = [
             Line2D([], [], label=f"measured, {self.interval}", **_MEASURED),
@@ -178,7 +189,7 @@ def comparison(
 
 def _panel(ax: Axes, rows: Sequence[ComparisonRow], networks: Sequence[str]) -> None:
     """Draw one quantity of one task: networks from top to bottom."""
-    ax.set_yticks(range(len(networks)), networks)
+    ax.set_yticks(range(len(networks)), map(style.broken, networks))
     ax.set_ylim(len(networks) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)

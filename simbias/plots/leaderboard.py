@@ -1,6 +1,5 @@
 """Learners side by side: a panel for each task and number, a row for each learner."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import fill
@@ -17,7 +16,7 @@ from simbias.plots import _figure as style
 from simbias.results.leaderboard import Standing
 
 _ROW_HEIGHT, _PANEL_HEIGHT = 0.2, 0.62  # inches
-_LABEL, _TITLE = 44, 16  # characters in a line
+_TITLE = 16  # characters in a line
 _COLOURS = {
     "better": style.BLUE,
     "worse": style.VERMILLION,
@@ -140,9 +139,7 @@ class LeaderboardDisplay(style.Display):
         self._legend(axes[-1 - (len(self.quantities) - 1) // 2], handles, ncols=4)
 
     def _panel(self, ax: Axes, task: str, quantity: str, learners: Sequence[str]) -> None:
-        # settings of an estimator have no spaces, at which a label breaks into lines
-        labels = [fill(re.sub(r",(?=[a-z])", ", ", learner), _LABEL) for learner in learners]
-        ax.set_yticks(range(len(learners)), labels)
+        ax.set_yticks(range(len(learners)), map(style.broken, learners))
         ax.set_ylim(len(learners) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0)
         ax.spines[["top", "right", "left"]].set_visible(False)
