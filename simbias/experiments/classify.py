@@ -58,7 +58,7 @@ _CHECKS = (
 )
 
 
-def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
+def run(replicas: Sequence[Replica], context: Context) -> Iterator[list[Ended]]:
     """Train networks of one compiled program together, then validate them cell by cell."""
     jobs = [_job(replica) for replica in replicas]
     saved = {_job(replica): state for replica, state in context.saved.items()}
@@ -78,7 +78,7 @@ def run(replicas: Sequence[Replica], context: Context) -> Iterator[Ended]:
         clock = time.perf_counter()
         stack = assemble(cell, {job.seed: snapshots[job] for job in cell_jobs})
         report = None if diverged else validate(stack, n_certify=context.n_certify)
-        yield from outcomes(stack, report, time.perf_counter() - clock)
+        yield outcomes(stack, report, time.perf_counter() - clock)
 
 
 def _job(replica: Replica) -> Job:

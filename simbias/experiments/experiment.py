@@ -263,7 +263,8 @@ class Experiment:
             types. A table holds settings by name, of which a list makes a product.
         needed: the keys that a cell must have.
         cell: makes the cell of some settings, without ``experiment``; raises ValueError.
-        run: computes some replicas of one group, and yields each outcome at once.
+        run: computes some replicas of one group, and yields each outcome at once, or those that end
+            together as one sequence.
         learner: the key, and the column, of the learner; "" where there is none. Every cell has
             its own, a table with a name.
         known: columns of a cell that are known before it is computed.
@@ -295,7 +296,7 @@ class Experiment:
     keys: Mapping[str, type]
     needed: tuple[str, ...]
     cell: Callable[[Settings], AnyCell]
-    run: Callable[[Sequence[Replica], Context], Iterator[Ended]]
+    run: Callable[[Sequence[Replica], Context], Iterator[Ended | Sequence[Ended]]]
     learner: str = ""
     known: Callable[[OwnCell], Mapping[str, object]] = _no_columns
     group: Callable[[OwnCell], Hashable] = lambda cell: cell.identity

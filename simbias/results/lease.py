@@ -3,7 +3,7 @@
 ::
 
     DIR/networks/*.parquet                          settled: many rows in a file, each row once
-    DIR/pending/networks/ENTRY-TIME.parquet         written since, a row in each file
+    DIR/pending/networks/ENTRY-TIME.parquet         written since, with what ended together
     DIR/pending/networks/claim/OWNER/*.parquet      claimed by the process that compacts
 
 Whoever compacts makes ``claim`` appear by a rename, which fails while another has one there. It

@@ -1,9 +1,9 @@
-"""The rows of one table of a run directory: written one by one, gathered in files, read once each.
+"""The rows of one table of a run directory: written as they end, gathered in files, read once each.
 
-A row is written into a file of its own, and compaction gathers such files into large ones (see
-``lease``). The name of a large file is the hash of its bytes, which shows whether it is as it was
-written; where it is not, the checksum of each row shows which rows still are. Of two rows of one
-entry the later counts, and a final one before one that is not.
+Rows that end together are written into a file of their own, and compaction gathers such files into
+large ones (see ``lease``). The name of a large file is the hash of its bytes, which shows whether
+it is as it was written; where it is not, the checksum of each row shows which rows still are. Of
+two rows of one entry the later counts, and a final one before one that is not.
 """
 
 import re
@@ -63,14 +63,14 @@ class Rows(Generic[Index]):
         """Whether a file is one of the table's."""
         return path.parent == self._places.settled or self._places.pending in path.parents
 
-    def write(self, entry: str, row: Mapping[str, object]) -> None:
-        """Write a row; raises StoreError."""
+    def write(self, rows: Mapping[str, Mapping[str, object]]) -> None:
+        """Write rows, by entry, that are there together or not at all; raises StoreError."""
 
         def content(temporary: Path) -> None:
             temporary.parent.mkdir(parents=True, exist_ok=True)
-            parquet.write(temporary, self.table.columns, [row])
+            parquet.write(temporary, self.table.columns, list(rows.values()))
 
-        files.write(self._places.pending / pending_name(entry), content)
+        files.write(self._places.pending / pending_name(next(iter(rows))), content)
 
     def fill(self, connection: duckdb.DuckDBPyConnection) -> list[Fault]:
         """Make a table of the sound rows, each entry once; returns the faults of the files."""

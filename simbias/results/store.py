@@ -18,6 +18,7 @@ from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import numpy as np
@@ -41,6 +42,25 @@ from simbias.training.draws import DrawsError
 
 _FOLDERS = ("traces", "weights", "checkpoints")
 _WAIT = 600.0  # seconds for another process to end, or be found dead
+
+
+class Outcome(NamedTuple):
+    """What a run directory keeps of a replica.
+
+    Attributes:
+        row: by column name; missing values and NaN are empty.
+        trace: likewise, a mapping for each check.
+        tensors: weights, for a file of their own.
+
+    Examples:
+        >>> from simbias.results.store import Outcome
+        >>> Outcome({"status": "done"}).trace
+        ()
+    """
+
+    row: Mapping[str, object]
+    trace: Sequence[Mapping[str, object]] = ()
+    tensors: Mapping[str, np.ndarray] | None = None
 
 
 class Store(Beside):
@@ -172,25 +192,32 @@ class Store(Beside):
         trace: Sequence[Mapping[str, object]] = (),
         tensors: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """Write an outcome: weights and trace first, then its row with their checksums.
+        """Write one outcome: see ``write_together``."""
+        self.write_together(table, {name: Outcome(row, trace, tensors)})
+
+    def write_together(self, table: str, outcomes: Mapping[str, Outcome]) -> None:
+        """Write outcomes: weights and traces first, then the rows with their checksums.
 
         A row with a status that is not final never takes the place of one that is.
 
         Args:
             table: name of one of ``ROWS``.
-            name: the hash of the row.
-            row, trace: by column name; missing values and NaN are empty.
-            tensors: weights, for a file of their own.
+            outcomes: by the hash of the row.
 
         Raises:
-            StoreError: it could not be written.
+            StoreError: they could not be written.
         """
-        if row["status"] not in FINAL:
-            before = self.known().get(name)
-            if before is not None and before.status in FINAL:
-                return
-        hashes = self._write_files(name, TRACE_COLUMNS[table], trace, tensors)
-        self._rows[table].write(name, {**row, **hashes})
+        all_final = all(outcome.row["status"] in FINAL for outcome in outcomes.values())
+        before: Mapping[str, RowIndex] = {} if all_final else self.known()
+        rows = {}
+        for name, (row, trace, tensors) in outcomes.items():
+            known = before.get(name)
+            if known is not None and known.status in FINAL and row["status"] not in FINAL:
+                continue
+            hashes = self._write_files(name, TRACE_COLUMNS[table], trace, tensors)
+            rows[name] = {**row, **hashes}
+        if rows:
+            self._rows[table].write(rows)
 
     def compact(self, *, wait: bool = False) -> None:
         """Gather rows into large files, unless another process does; raises StoreError.

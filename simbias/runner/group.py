@@ -20,7 +20,7 @@ from simbias.experiments import (
 )
 from simbias.experiments.experiment import Checkpoint
 from simbias.results.files import StoreError
-from simbias.results.store import Store
+from simbias.results.store import Outcome, Store
 from simbias.runner.plan import Plan
 
 
@@ -95,23 +95,34 @@ class GroupRun:
 
     def _run(self, replicas: Sequence[Replica]) -> None:
         for ended in experiment_of(replicas[0].cell).run(replicas, self):
-            self._keep(ended)
-            self.store.drop_checkpoint(row_name(ended.replica))
+            together = [ended] if isinstance(ended, Ended) else ended
+            self._keep(together)
+            for replica, *_ in together:
+                self.store.drop_checkpoint(row_name(replica))
         self._stop_if_asked()
 
     def give_up(self, replicas: Sequence[Replica], status: str, reason: str) -> None:
         """Write a row of a status that is not final for each replica without a final one."""
         present = self.store.statuses()
-        for replica in replicas:
-            if present.get(row_name(replica)) not in FINAL:
-                self._keep(Ended(replica, status, reason))
+        self._keep(
+            [
+                Ended(replica, status, reason)
+                for replica in replicas
+                if present.get(row_name(replica)) not in FINAL
+            ]
+        )
 
-    def _keep(self, ended: Ended) -> None:
-        experiment = experiment_of(ended.replica.cell)
-        columns, checks = row(self.suite, ended), trace_rows(self.suite, ended)
-        name = row_name(ended.replica)
-        self.store.write(experiment.table.name, name, columns, checks, ended.tensors)
-        self.reporter.ended(ended.replica, columns)
+    def _keep(self, together: Sequence[Ended]) -> None:
+        if not together:
+            return
+        rows = [row(self.suite, ended) for ended in together]
+        outcomes = {
+            row_name(ended.replica): Outcome(columns, trace_rows(self.suite, ended), ended.tensors)
+            for ended, columns in zip(together, rows, strict=True)
+        }
+        self.store.write_together(experiment_of(together[0].replica.cell).table.name, outcomes)
+        for ended, columns in zip(together, rows, strict=True):
+            self.reporter.ended(ended.replica, columns)
 
     def _stop_if_asked(self) -> None:
         if self.interrupted:

@@ -6,7 +6,7 @@ from simbias._checks import instance, place, whole
 from simbias._pinned import pinned
 from simbias.experiments import experiment_of, row, row_name, trace_rows
 from simbias.experiments.classify import outcomes
-from simbias.results.store import Store
+from simbias.results.store import Outcome, Store
 from simbias.runner.execute import prepare
 from simbias.runner.plan import Plan
 from simbias.training.stack import Stack
@@ -49,9 +49,12 @@ def keep(stack: Stack, directory: str | Path, *, n_certify: int = N_CERTIFY) -> 
     store = Store(directory, create=True)
     prepare(plan, store, argument="directory")
     there = store.statuses()
-    for ended in outcomes(stack, validate(stack, n_certify=n_certify)):
-        name = row_name(ended.replica)
-        if name not in there:
-            rows = row(_SUITE, ended), trace_rows(_SUITE, ended)
-            store.write(experiment_of(stack.cell).table.name, name, *rows, ended.tensors)
+    missing = {
+        row_name(ended.replica): Outcome(
+            row(_SUITE, ended), trace_rows(_SUITE, ended), ended.tensors
+        )
+        for ended in outcomes(stack, validate(stack, n_certify=n_certify))
+        if row_name(ended.replica) not in there
+    }
+    store.write_together(experiment_of(stack.cell).table.name, missing)
     return store
