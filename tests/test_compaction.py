@@ -40,7 +40,7 @@ def opened(directory):
 
 
 def put(rows, name, price, *, sold=True):
-    rows.write(name, {"name": name, "price": price, "sold": sold})
+    rows.write({name: {"name": name, "price": price, "sold": sold}})
 
 
 def prices(directory):
@@ -433,3 +433,21 @@ def test_writers_killed_beside_readers_lose_double_and_change_nothing(tmp_path):
     assert [path.read_text() for path in tmp_path.glob("*.failed")] == []
     expected = {name: float(name) for name in names}
     assert raw(directory) == prices(directory) == expected and caught > 9
+
+
+def test_rows_that_end_together_are_one_file_in_which_each_stands_for_itself(tmp_path):
+    rows = opened(tmp_path)
+    put(rows, "ball", 1.0)
+    names = ["doll", "ball", "kite"]
+    rows.write({name: {"name": name, "price": 5.0, "sold": name != "ball"} for name in names})
+    (written,) = (tmp_path / "pending" / "toys").glob("doll-*")
+    assert prices(tmp_path) == {"ball": 1.0, "doll": 5.0, "kite": 5.0}  # what is final stands
+    put(rows, "kite", 6.0)  # written later
+    assert prices(tmp_path)["kite"] == 6.0
+    content = written.read_bytes()
+    written.write_bytes(content[:-30])
+    known, faults = opened(tmp_path).index()
+    assert set(known) == {"ball", "kite"} and len(faults) == 1
+    written.write_bytes(content)
+    rows.compact()
+    assert raw(tmp_path) == {"ball": 1.0, "doll": 5.0, "kite": 6.0}
