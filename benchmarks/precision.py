@@ -60,11 +60,11 @@ def compare(plain, other) -> None:
 
     reports = [(stack, simbias.validate(stack)) for stack in (plain, other)]
     confidence = 1 - 0.05 / len(QUANTITIES)
-    print(f"{'':<24}{'float32':>10}{other.cell.precision:>12}{'difference':>14}")
+    print(f"{'':<24}{'float32':>10}{other.cell.precision:>15}{'difference':>14}")
     for name, of in QUANTITIES.items():
         first, second = (np.asarray(of(*measured), float) for measured in reports)
         width = half_width_of_mean(second - first, confidence)
-        means = f"{first.mean():>10.5g}{second.mean():>12.5g}"
+        means = f"{first.mean():>10.5g}{second.mean():>15.5g}"
         print(f"{name:<24}{means}{(second - first).mean():>+14.5g} ±{width:.2g}")
     seeds = list(plain.seeds)
     turned = plain.some([*seeds[1:], seeds[0]])
