@@ -29,7 +29,9 @@ def figures(source: PageSource) -> PageSection | None:
             with warnings.catch_warnings(record=True) as warned:  # of names too long to lay out
                 warnings.simplefilter("always")
                 svg = display.svg(f"{source.prefix}-{len(shown)}")
-            source.notes += [f"{kind} figure: {entry.message}" for entry in warned]
+            for entry in warned:  # one of arithmetic may be of the planes, computed beside this
+                of_figure = issubclass(entry.category, UserWarning)
+                source.notes.append(f"{kind} figure: " * of_figure + str(entry.message))
             shown.append(PageFigure(name, summaries[kind], svg, files))
             data |= {f"{name}-{table}": text for table, text in tables.items()}
     except StoreError as error:  # nothing that can be drawn
