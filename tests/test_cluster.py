@@ -381,7 +381,7 @@ def six(file, tmp_path_factory):
     "places",
     [
         ["processes:2", "processes:2", "processes:2"],
-        ["", "local:2", "submitit:1"],
+        ["", "local:4", "submitit:1"],
         ["submitit:1", "", "local:2"],
     ],
     ids=" ".join,
