@@ -102,7 +102,7 @@ class Verdict:
         >>> verdict.verdict, verdict.finding.failing, len(verdict.units.seeds)
         ('refuted', 4, 4)
         >>> verdict.reason.split("; ")[1]
-        '4 networks, decided before 190: 0 hold, 4 fail, 0 ambiguous'
+        '4 replicas, decided before 190: 0 hold, 4 fail, 0 ambiguous'
     """
 
     claim: Claim
