@@ -448,6 +448,13 @@ def test_rows_that_end_together_are_one_file_in_which_each_stands_for_itself(tmp
     written.write_bytes(content[:-30])
     known, faults = opened(tmp_path).index()
     assert set(known) == {"ball", "kite"} and len(faults) == 1
+    change = "SELECT * REPLACE (CASE WHEN name = 'kite' THEN 7.0 ELSE price END AS price)"
+    written.write_bytes(content)
+    duckdb.execute(f"COPY ({change} FROM '{written}') TO '{written}.new' (FORMAT parquet)")
+    written.with_name(f"{written.name}.new").replace(written)
+    known, faults = opened(tmp_path).index()
+    assert {name: price for name, (price, _) in known.items()}["doll"] == 5.0
+    assert [fault.why[:11] for fault in faults] == ["1 of 3 rows"]
     written.write_bytes(content)
     rows.compact()
     assert raw(tmp_path) == {"ball": 1.0, "doll": 5.0, "kite": 6.0}

@@ -75,10 +75,22 @@ def alone() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def write(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, object]]) -> None:
+def write(
+    path: Path,
+    columns: Sequence[Column],
+    rows: Sequence[Mapping[str, object]],
+    *,
+    each: bool = False,
+) -> None:
     """Write rows to a Parquet file, with their checksum where there is a column for it.
 
     Missing values and NaN are stored as NULL. Raises duckdb.Error.
+
+    Args:
+        path: of the file.
+        columns: of the rows.
+        rows: values by column name.
+        each: whether each row has a checksum of its own, or all have that of all of them.
     """
     marks = f"({', '.join('?' * len(columns))})"
     with connect() as connection:
@@ -87,10 +99,18 @@ def write(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, obj
             some = rows[start : start + _AT_ONCE]
             values = [_plain(row.get(column.name)) for row in some for column in columns]
             connection.execute(f"INSERT INTO rows VALUES {', '.join([marks] * len(some))}", values)
-        if CHECKSUM in columns:
-            written = _records(connection.execute("FROM rows"))
-            seal = checksums.of_rows(_content(written, [column.name for column in columns]))
-            connection.execute(f"UPDATE rows SET {CHECKSUM.name} = ?", [seal])
+        if rows and CHECKSUM in columns:
+            written = _records(connection.execute(f"SELECT rowid AS {_ROW}, * FROM rows"))
+            names = [column.name for column in columns]
+            groups = [[row] for row in written] if each else [written]
+            seals: list[str] = []
+            for group in groups:
+                seals += [checksums.of_rows(_content(group, names))] * len(group)
+            connection.execute(
+                f"UPDATE rows SET {CHECKSUM.name} = seal FROM (SELECT unnest(?) AS seal,"
+                " unnest(?) AS place) WHERE rowid = place",
+                [seals, [row[_ROW] for row in written]],
+            )
         copy(connection, "rows", path)
 
 

@@ -68,7 +68,7 @@ class Rows(Generic[Index]):
 
         def content(temporary: Path) -> None:
             temporary.parent.mkdir(parents=True, exist_ok=True)
-            parquet.write(temporary, self.table.columns, list(rows.values()))
+            parquet.write(temporary, self.table.columns, list(rows.values()), each=True)
 
         files.write(self._places.pending / pending_name(next(iter(rows))), content)
 
