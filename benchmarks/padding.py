@@ -14,22 +14,15 @@ import os
 import time
 from itertools import pairwise
 
-from engine import BATCH, LEARNING_RATE, SETTINGS, N, training_rate
+from engine import training_rate
+from precision import cell_of
 
 
 def compile_seconds(width: int, depth: int) -> float:
     """Processor time that the training program of one architecture takes to compile."""
-    import simbias
     from simbias.training.jobs import Job, train_jobs
 
-    cell = simbias.training.Cell(
-        simbias.tasks.get("noisy-lms-7"),
-        simbias.MLP(width, depth),
-        simbias.sgd(learning_rate=LEARNING_RATE, **SETTINGS),
-        n_train=N,
-        batch=BATCH,
-        stop=simbias.Stop(max_updates=1, check_every=1),
-    )
+    cell = cell_of(f"{width},{depth}", "float32", updates=1)
     spent = []
     for seed in range(2):
         begun = time.process_time()

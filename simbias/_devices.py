@@ -9,6 +9,7 @@ from simbias._checks import fail, whole
 from simbias._numbers import counted
 
 _DEVICES = Path("/dev")  # where an NVIDIA GPU is the file nvidia0, nvidia1, ...
+_MEMORY = "XLA_PYTHON_CLIENT_MEM_FRACTION"
 _OF_MEMORY = "0.75"  # of a GPU, which JAX takes where it is not told otherwise
 
 
@@ -84,15 +85,22 @@ def placement(process: int, processes: int) -> dict[str, str]:
 
     Args:
         process, processes: the place of the process among so many, from 0.
+
+    Raises:
+        ValueError: the part of the memory that JAX is told to take is no number.
     """
     gpus = _gpus()
     if not gpus:
         return {}
     on_one = -(-processes // len(gpus))
-    whole_part = float(os.environ.get("XLA_PYTHON_CLIENT_MEM_FRACTION", _OF_MEMORY))
+    told = os.environ.get(_MEMORY, _OF_MEMORY)
+    try:
+        whole_part = float(told)
+    except ValueError:
+        raise fail(_MEMORY, told, "the part of a GPU's memory that JAX takes, a number") from None
     return {
         "CUDA_VISIBLE_DEVICES": gpus[process % len(gpus)],
-        "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{whole_part / on_one:.4f}",
+        _MEMORY: f"{whole_part / on_one:.4f}",
     }
 
 

@@ -6,7 +6,7 @@ Nothing heavy is imported here: JAX starts within the first call, once its setti
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
@@ -18,19 +18,17 @@ if TYPE_CHECKING:
 _alone = threading.Lock()  # a worker with several threads makes one call after the other
 
 
-def begin(begun: "Synchronized[int]", processes: int) -> None:
+def begin(begun: "Synchronized[int]", environments: Sequence[Mapping[str, str]]) -> None:
     """Begin a spawned process: it ends with the one that has spawned it, which hears Ctrl-C.
 
     Args:
         begun: how many of the processes have begun.
-        processes: how many there are, which share the GPUs of this machine.
+        environments: what each of them has to find in its environment.
     """
-    from simbias._devices import placement
-
     with begun.get_lock():
         process = begun.value
         begun.value += 1
-    os.environ.update(placement(process, processes))
+    os.environ.update(environments[process])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is not None:

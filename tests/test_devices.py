@@ -159,6 +159,9 @@ def test_processes_divide_the_memory_that_jax_is_told_to_take(tmp_path, monkeypa
     monkeypatch.setenv("XLA_PYTHON_CLIENT_MEM_FRACTION", ".9")
     environment = _devices.placement(0, 3)
     assert float(environment["XLA_PYTHON_CLIENT_MEM_FRACTION"]) == pytest.approx(0.3)
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_MEM_FRACTION", "half")
+    with pytest.raises(ValueError, match="^XLA_PYTHON_CLIENT_MEM_FRACTION: got 'half', allowed"):
+        _devices.placement(0, 3)
 
 
 def test_a_platform_that_is_not_there_is_one_line_in_every_command_and_call(tmp_path):

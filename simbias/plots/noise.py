@@ -3,8 +3,6 @@
 A panel for each question that the run's cells answer, with the law that is expected beside the
 points: one accuracy for each r = n_clean / (1 + alpha), sizes needed as powers of 1 + alpha, and a
 label that is answered where it has the plurality.
-
-Longer than 400 lines because panels of one figure share their lines.
 """
 
 from collections.abc import Callable, Sequence

@@ -112,7 +112,8 @@ def _parse(words: str) -> tuple[str, int | None]:
 def _processes(count: int, directory: Path) -> Iterator[Workers]:
     before = set(active_children())
     spawn = get_context("spawn")
-    pool = ProcessPoolExecutor(count, spawn, _worker.begin, (spawn.Value("i", 0), count))
+    environments = [placement(place, count) for place in range(count)]
+    pool = ProcessPoolExecutor(count, spawn, _worker.begin, (spawn.Value("i", 0), environments))
     try:
         yield Workers(pool, lambda: 2 * count, lambda: True)
     finally:
