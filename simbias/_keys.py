@@ -16,6 +16,7 @@ from jaxtyping import Array, Key, UInt
 
 from simbias._checks import fail
 from simbias._pinned import GENERATOR, pinned
+from simbias._threefry import fold_in, numbers
 from simbias._types import AnyArray
 
 VERSION = 2  # to be raised when the same seed gives other draws: kept beside every result
@@ -69,22 +70,19 @@ def identity_words(identity: str, seed: int) -> UInt[np.ndarray, " words"]:
 
 
 def _folded(words: tuple[int, int], number: int) -> tuple[int, int]:
-    """``jax.random.fold_in``: Threefry-2x32 at (0, number), Salmon et al. (SC 2011)."""
-    keys = (*words, words[0] ^ words[1] ^ 0x1BD11BDA)
-    left, right = keys[0], (number + keys[1]) % 2**32
-    for i in range(5):
-        for turn in (17, 29, 16, 24) if i % 2 else (13, 15, 26, 6):
-            left = (left + right) % 2**32
-            right = ((right << turn | right >> (32 - turn)) % 2**32) ^ left
-        left = (left + keys[(i + 1) % 3]) % 2**32
-        right = (right + keys[(i + 2) % 3] + i + 1) % 2**32
-    return left, right
+    """``jax.random.fold_in``."""
+    return numbers(words, 0, number)
 
 
 @pinned
 def stream(key: Key[Array, ""], name: str) -> Key[Array, ""]:
     """The stream ``name`` (one of ``STREAMS``) of a key."""
     return jax.random.fold_in(key, STREAMS.index(name))
+
+
+def stream_words(words: UInt[np.ndarray, " words"], name: str) -> UInt[np.ndarray, " words"]:
+    """The words of ``stream``, from those of the key (NumPy)."""
+    return fold_in(words, STREAMS.index(name))
 
 
 @pinned

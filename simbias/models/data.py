@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt
 
 from simbias import tasks
 from simbias._checks import fail, instance, whole
-from simbias._keys import identity_key, identity_words, key_of, stream
+from simbias._keys import identity_key, identity_words, key_of, stream, stream_words
 from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias._types import AnyArray, PyTree
@@ -108,6 +108,10 @@ class DataSet:
     def stream(self, name: str) -> Key[Array, ""]:
         """The key of one of the streams of fresh points, a name of ``simbias._keys.STREAMS``."""
         return stream(key_of(self.key), name)
+
+    def words(self, name: str) -> UInt[np.ndarray, " words"]:
+        """The words of the key of a stream (NumPy)."""
+        return stream_words(self.key, name)
 
     @cached_property
     @pinned

@@ -14,12 +14,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key, UInt
 
 from simbias._checks import each, fail, whole
 from simbias._keys import own_key
 from simbias._memory import fits
 from simbias._pinned import pinned
+from simbias._threefry import coins, split, uniform
 from simbias._types import AnyArray, Settings
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import achievable_risk, simple_risk, simple_rule
@@ -173,9 +174,12 @@ class BlockTask:
     @staticmethod
     def draw(law: BlockLaw, key: Key[Array, ""], split: str, rows: int) -> Points:
         """Fresh rotated points; their group is twice the label, one more for an exception."""
-        x, y = draw(law.tables, key, rows)
-        exception = exceptional(law.simple, x, y)
-        return Points(x @ law.rotation, y, exception, 2 * y + exception.astype(jnp.int32))
+        return _pointed(law, *draw_uniforms(law.tables, key, rows))
+
+    @property
+    def on_host(self) -> Callable[..., Points] | None:
+        """``draw`` from the words of a key; None where a subclass draws otherwise."""
+        return draw_on_host if type(self).draw is BlockTask.draw else None
 
     @cached_property
     def tables(self) -> Tables:
@@ -271,6 +275,29 @@ def draw(
     """``rows`` unrotated points and their labels (pure; ``rows`` is static)."""
     uniforms, y = draw_uniforms(tables, key, rows)
     return quantile(tables, uniforms, y), y
+
+
+def _pointed(
+    law: BlockLaw, uniforms: Float[AnyArray, "rows dim"], y: Int[AnyArray, " rows"]
+) -> Points:
+    """Rotated points, from the uniforms of each coordinate and the labels."""
+    x = quantile(law.tables, uniforms, y)
+    exception = exceptional(law.simple, x, y)
+    return Points(x @ law.rotation, y, exception, 2 * y + exception.astype(jnp.int32))
+
+
+_from_uniforms = jax.jit(_pointed)
+
+
+def draw_on_host(law: BlockLaw, words: UInt[np.ndarray, " words"], rows: int) -> Points:
+    """``BlockTask.draw`` with the generator's numbers drawn by NumPy, which need not be compiled.
+
+    That is most of what it takes to compile a draw.
+    """
+    words_x, words_y = split(words)
+    y = coins(words_y, rows).astype(np.int32)
+    points: Points = _from_uniforms(law, uniform(words_x, (rows, len(law.rotation))), y)
+    return points
 
 
 def draw_relabelled(law: BlockLaw, key: Key[Array, ""], rows: int) -> Labelled:

@@ -6,17 +6,19 @@ A user's class needs no more than the attributes below. Training, validation and
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key, UInt
 
 from simbias._checks import fail, instance, whole
 from simbias._keys import seed_key
 from simbias._pinned import lenient, pinned
+from simbias._threefry import fold_in
 from simbias._types import AnyArray, PyTree, Settings
 
 Rows = TypeVar("Rows")  # a pytree of arrays with a row for each point
@@ -89,7 +91,8 @@ class Task(Protocol):
     A task of finitely many points has ``most``: their number by split. One with unlabelled points
     under a shift, for methods that use such, has ``unlabelled``: None, or a function (law, key,
     rows) -> inputs, which is the same object for all tasks that differ only in their law; so has
-    one with labelled ones ``shifted``: (law, key, rows) -> (inputs, labels).
+    one with labelled ones ``shifted``: (law, key, rows) -> (inputs, labels). One whose ``draw``
+    NumPy can follow, bit for bit, has ``on_host``: (law, words of a key, rows) -> points; or None.
 
     Examples:
         A user's own task:
@@ -181,9 +184,22 @@ def first_rows(draw: Callable[[Key[Array, ""], int], Rows], key: Key[Array, ""],
     return first
 
 
+def first_rows_on_host(
+    draw: Callable[[UInt[np.ndarray, " words"], int], Rows],
+    words: UInt[np.ndarray, " words"],
+    rows: int,
+) -> Rows:
+    """``first_rows`` (NumPy), of a draw that takes the words of a key."""
+    numbers = range(-(-rows // _CHUNK))
+    parts = [jax.device_get(draw(fold_in(words, i), _CHUNK)) for i in numbers]
+    first: Rows = jax.tree.map(lambda *chunks: np.concatenate(chunks)[:rows], *parts)
+    return first
+
+
 @dataclass(frozen=True)
 class _Sampler:
     draw: Callable[..., Points]
+    on_host: Callable[..., Points] | None
 
     def __call__(self, law: PyTree, key: Key[Array, ""], split: str, rows: int) -> Points:
         if split != "train":
@@ -196,7 +212,21 @@ def sampler(task: Task) -> Callable[..., Points]:
 
     It is the same for all tasks of one ``draw``. A task of finitely many points nests its own.
     """
-    return task.draw if getattr(task, "most", None) else _Sampler(task.draw)
+    if getattr(task, "most", None):
+        return task.draw
+    return _Sampler(task.draw, getattr(task, "on_host", None))
+
+
+def training_set_on_host(
+    draw: Callable[..., Points], law: PyTree, words: UInt[np.ndarray, " words"], rows: int
+) -> Points | None:
+    """A training set as ``sampler`` draws it, from its stream's key; None where NumPy cannot."""
+    on_host = getattr(draw, "on_host", None)
+    if on_host is None:
+        return None
+    points = first_rows_on_host(partial(on_host, law), words, rows)
+    on_device: Points = jax.tree.map(jnp.asarray, points)
+    return on_device
 
 
 def unlabelled_draw(task: Task) -> Callable[..., Float[Array, "rows *shape"]] | None:

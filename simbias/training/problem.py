@@ -13,12 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped, UInt
 
+from simbias._devices import platform
 from simbias._identity import canonical
-from simbias._keys import identity_words, key_of, stream
+from simbias._keys import identity_words, key_of, stream, stream_words
 from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, PyTree
 from simbias.tasks.label_noise import Fixed, NoiseLaw, Realised, noisy_set
-from simbias.tasks.task import Points, sampler
+from simbias.tasks.task import Points, sampler, training_set_on_host
 from simbias.training.cell import Cell
 from simbias.training.method import Hyper
 
@@ -227,11 +228,26 @@ def _drawn_whole(draw: Callable[..., Points], n_train: int, problem: TrainingPro
     return draw_training_set(draw, problem, n_train)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
 def drawn(
     draw: Callable[..., Points], split: str, rows: int, key: UInt[AnyArray, " words"], law: PyTree
 ) -> Points:
-    """Points of one of a data set's streams, see ``Task.draw``: one program for all callers."""
+    """Points of one of a data set's streams, see ``Task.draw``: one program for all callers.
+
+    On a CPU, training sets are drawn by NumPy where it can, since the program takes longer to
+    compile; the points are the same, bit for bit.
+    """
+    if split == "train" and platform() == "cpu":
+        words = stream_words(np.asarray(key), split)
+        points = training_set_on_host(draw, law, words, rows)
+        if points is not None:
+            return points
+    return _drawn(draw, split, rows, key, law)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _drawn(
+    draw: Callable[..., Points], split: str, rows: int, key: UInt[AnyArray, " words"], law: PyTree
+) -> Points:
     with lenient():
         return draw(law, stream(key_of(key), split), split, rows)
 

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from itertools import islice
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, UInt
 
 from simbias._checks import each, fail, whole
 from simbias._keys import own_key
 from simbias._pinned import pinned
+from simbias._threefry import split, uniform
 from simbias.models.panel import Panel, panel
 from simbias.tasks import BlockTask
-from simbias.tasks.block_task import Tables, draw_uniforms, quantile
+from simbias.tasks.block_task import quantile
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import achievable_rule, decided
 from simbias.training.stack import Stack
@@ -25,12 +25,17 @@ def draw_given(
     task: BlockTask, key: Key[Array, ""], y: Int[np.ndarray, " rows"]
 ) -> Float[np.ndarray, "rows dim"]:
     """Unrotated draws given labels (float64)."""
-    return np.array(_given(task.tables, own_key(key), jnp.asarray(y, jnp.int32)), np.float64)
+    return _given(task, np.asarray(jax.random.key_data(own_key(key))), y)
 
 
-@jax.jit
-def _given(tables: Tables, key: Key[Array, ""], y: Int[Array, " rows"]) -> Array:
-    return quantile(tables, draw_uniforms(tables, key, len(y))[0], y)
+def _given(
+    task: BlockTask, words: UInt[np.ndarray, " words"], y: Int[np.ndarray, " rows"]
+) -> Float[np.ndarray, "rows dim"]:
+    uniforms = uniform(split(words)[0], (len(y), task.dim))  # as ``draw_uniforms`` draws them
+    return np.array(_quantile(task.tables, uniforms, y.astype(np.int32)), np.float64)
+
+
+_quantile = jax.jit(quantile)
 
 
 def slab_coordinates(
@@ -65,12 +70,12 @@ def draw_lines(
 ) -> Float[np.ndarray, "contexts dim"]:
     """The contexts of a data set, with the simple coordinate anywhere in its margin."""
     classifiers = panel(learned)
-    task, key = classifiers.block_task, classifiers.data[i].stream("context")
-    key_x, key_position = jax.random.split(key)
-    x = draw_given(task, key_x, np.arange(contexts) % 2)
+    task, words = classifiers.block_task, classifiers.data[i].words("context")
+    words_x, words_position = split(words)
+    x = _given(task, words_x, np.arange(contexts) % 2)
     gaps = np.array(_margins(task.blocks[simple]))
     ends = np.append(0, np.cumsum(np.diff(gaps)))
-    position = np.asarray(jax.random.uniform(key_position, (contexts,)), np.float64) * ends[-1]
+    position = uniform(words_position, (contexts,)).astype(np.float64) * ends[-1]
     gap = np.searchsorted(ends[1:-1], position, side="right")
     x[:, simple] = gaps[gap, 0] + position - ends[gap]
     return x

@@ -1,0 +1,80 @@
+"""What NumPy draws from a key is what JAX draws from it, bit for bit."""
+
+import jax
+import numpy as np
+import pytest
+
+from simbias import _keys, _threefry, tasks
+from simbias.tasks.task import rotation_of, sampler
+from simbias.training import problem
+from simbias.validation.contexts import draw_given
+
+WORDS = np.array([3_000_000_019, 7], np.uint32)
+KEY = _keys.key_of(WORDS)
+
+
+def words(key):
+    return np.asarray(jax.random.key_data(key))
+
+
+@pytest.mark.parametrize("number", (0, 12, 2**32 - 1))
+def test_a_number_is_folded_in_as_jax_folds_it(number):
+    folded = words(jax.random.fold_in(KEY, np.uint32(number)))
+    np.testing.assert_array_equal(_threefry.fold_in(WORDS, number), folded)
+
+
+def test_streams_and_parts_are_those_of_the_key():
+    for name in _keys.STREAMS[:3]:
+        np.testing.assert_array_equal(
+            _keys.stream_words(WORDS, name), words(_keys.stream(KEY, name))
+        )
+    np.testing.assert_array_equal(_threefry.split(WORDS, 3), words(jax.random.split(KEY, 3)))
+
+
+def test_uniforms_and_coins_are_those_of_jax_across_the_ends_of_blocks(monkeypatch):
+    monkeypatch.setattr(_threefry, "_BLOCK", 7)
+    uniforms = np.asarray(jax.random.uniform(KEY, (5, 4)))
+    np.testing.assert_array_equal(_threefry.uniform(WORDS, (5, 4)), uniforms)
+    heads = np.asarray(jax.random.bernoulli(KEY, shape=(5,)))
+    np.testing.assert_array_equal(_threefry.coins(WORDS, 5), heads)
+
+
+@pytest.mark.parametrize("name, rows", [("noisy-lms-5", 1000), ("ms-5-7", 2001)])
+def test_a_training_set_is_that_of_the_compiled_draw(name, rows):
+    task = tasks.get(name, dim=4)
+    law = jax.tree.map(np.asarray, task.law(KEY))
+    drawn = problem.drawn(sampler(task), "train", rows, WORDS, law)
+    compiled = problem._drawn(sampler(task), "train", rows, WORDS, law)
+    assert sampler(task).on_host is not None and drawn.x.shape == (rows, 4)
+    for own, other in zip(drawn, compiled, strict=True):
+        assert (own is None) == (other is None)
+        if own is not None:
+            assert own.dtype == other.dtype
+            np.testing.assert_array_equal(own, other)
+
+
+def test_a_task_that_draws_otherwise_is_not_drawn_by_numpy():
+    class Mirrored(tasks.BlockTask):
+        @staticmethod
+        def draw(law, key, split, rows):
+            points = tasks.BlockTask.draw(law, key, split, rows)
+            return points._replace(x=-points.x)
+
+    block = tasks.get("noisy-lms-5", dim=4)
+    task = Mirrored("mirrored", {}, block.blocks, block.simple_set)
+    law = jax.tree.map(np.asarray, task.law(KEY))
+    assert task.on_host is None
+    own, other = (
+        np.asarray(problem.drawn(sampler(each), "train", 1000, WORDS, law).x)
+        for each in (task, block)
+    )
+    np.testing.assert_array_equal(own, -other)
+    assert rotation_of(law).shape == (4, 4)
+
+
+def test_contexts_given_a_label_have_the_uniforms_of_points():
+    task = tasks.get("noisy-lms-5", dim=4)
+    y = np.arange(1000) % 2
+    x = draw_given(task, KEY, y)
+    uniforms = np.asarray(jax.random.uniform(jax.random.split(KEY)[0], x.shape))
+    np.testing.assert_array_equal(np.argsort(x[y == 1, 1]), np.argsort(uniforms[y == 1, 1]))
