@@ -21,7 +21,8 @@ _BLOCK = 2**14  # counters at once: they stay in cache
 
 def numbers(words: Sequence[Word], left: Word, right: Word) -> tuple[Word, Word]:
     """Both numbers of a counter, which is given by halves: integers of Python, or uint32 arrays."""
-    keys = (*words, words[0] ^ words[1] ^ 0x1BD11BDA)
+    first, second = words
+    keys: tuple[Word, ...] = (first, second, first ^ second ^ 0x1BD11BDA)
     left, right = (left + keys[0]) & _WORD, (right + keys[1]) & _WORD
     for i in range(5):
         for turn in _TURNS[i % 2]:

@@ -39,6 +39,12 @@ def test_uniforms_and_coins_are_those_of_jax_across_the_ends_of_blocks(monkeypat
     np.testing.assert_array_equal(_threefry.coins(WORDS, 5), heads)
 
 
+@pytest.mark.parametrize("dim", (2, 5))
+def test_a_rotation_is_the_orthogonal_matrix_of_jax(dim):
+    own = np.asarray(tasks.get("noisy-lms-5", dim=dim).rotation(KEY))
+    np.testing.assert_array_equal(own, np.asarray(jax.random.orthogonal(KEY, dim)))
+
+
 @pytest.mark.parametrize("name, rows", [("noisy-lms-5", 1000), ("ms-5-7", 2001)])
 def test_a_training_set_is_that_of_the_compiled_draw(name, rows):
     task = tasks.get(name, dim=4)

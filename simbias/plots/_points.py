@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike
 
 from simbias._checks import fail
 from simbias._types import Keywords
-from simbias.models.classifier import Classifier
+from simbias.models.classifier import Classifier, labels
 from simbias.plots import _figure as style
-from simbias.plots._plane import label_rows
 from simbias.tasks import BlockTask, Task
 from simbias.tasks.oracle import simple_rule
 
@@ -95,7 +94,7 @@ def label_points(
     position = position @ rotation.T if len(rotation) else position
     rule = simple_rule(task) if isinstance(task, BlockTask) else None
     exception = np.zeros(len(x), bool) if rule is None else rule(position) != y
-    return PlottedPoints(position, y.astype(np.int64), exception, label_rows(classify, x) == y)
+    return PlottedPoints(position, y.astype(np.int64), exception, labels(classify, x) == y)
 
 
 def draw_points(

@@ -150,8 +150,10 @@ class LeaderboardDisplay(style.Display):
                 colour = _COLOURS[row.verdict]
                 ax.plot([row.low, row.high], [y, y], color=colour, linewidth=0.9)
                 ax.plot([row.value], [y], **_look(row.verdict))
-        if quantity != "excess_risk":
+        if quantity != "excess_risk":  # proportions, of one scale
             ax.set_xlim(-0.04, 1.04)
+            ax.set_xticks([0, 0.5, 1])
+            ax.tick_params(axis="x", labelbottom=task == self.tasks[-1])
 
 
 def leaderboard(standings: Sequence[Standing]) -> LeaderboardDisplay:

@@ -191,7 +191,12 @@ class BlockTask:
         """A Haar-random orthogonal matrix (the identity for a task that is not rotated)."""
         if not self.rotated:
             return jnp.eye(self.dim)
-        return jax.random.orthogonal(own_key(key), self.dim)
+        key = own_key(key)
+        if isinstance(key, jax.core.Tracer):
+            return jax.random.orthogonal(key, self.dim)
+        words = np.asarray(jax.random.key_data(key))
+        matrix: Float[Array, "dim dim"] = _orthogonal(uniform(words, (self.dim, self.dim)))
+        return matrix
 
     @pinned
     def sample(
@@ -298,6 +303,16 @@ def draw_on_host(law: BlockLaw, words: UInt[np.ndarray, " words"], rows: int) ->
     y = coins(words_y, rows).astype(np.int32)
     points: Points = _from_uniforms(law, uniform(words_x, (rows, len(law.rotation))), y)
     return points
+
+
+@jax.jit
+def _orthogonal(uniforms: Float[AnyArray, "dim dim"]) -> Float[Array, "dim dim"]:
+    """``jax.random.orthogonal``, from the uniform numbers that its normal draws are made of."""
+    low = np.nextafter(np.float32(-1), np.float32(0))
+    inside = jnp.maximum(low, uniforms * (np.float32(1) - low) + low)
+    q, r = jnp.linalg.qr(np.float32(np.sqrt(2)) * jax.lax.erf_inv(inside))
+    turned: Float[Array, "dim dim"] = q * jnp.sign(jnp.diagonal(r))[None, :]
+    return turned
 
 
 def draw_relabelled(law: BlockLaw, key: Key[Array, ""], rows: int) -> Labelled:

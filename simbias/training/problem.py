@@ -238,10 +238,11 @@ def drawn(
     """
     if split == "train" and platform() == "cpu":
         words = stream_words(np.asarray(key), split)
-        points = training_set_on_host(draw, law, words, rows)
-        if points is not None:
-            return points
-    return _drawn(draw, split, rows, key, law)
+        by_numpy = training_set_on_host(draw, law, words, rows)
+        if by_numpy is not None:
+            return by_numpy
+    points: Points = _drawn(draw, split, rows, key, law)
+    return points
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
