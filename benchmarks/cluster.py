@@ -6,7 +6,9 @@
 Every executor computes the same networks into a directory of its own, in one run of this script,
 in process first, which is repeated at the end to show by how much the machine changed meanwhile.
 Before the clock starts each worker has compiled its programs, in units of which the seeds are not
-counted. Each line is wall time, and processor time of the launcher and all of its workers.
+counted. Each line is wall time, and processor time of the launcher and all of its workers; where
+there are more than one, also the throughput by that of as many times one, and beside it that of a
+loop of pure Python in as many processes: more than the machine gives is not to be had.
 
 What a unit costs is the processor time of launcher and worker where a unit holds one network, less
 that where it holds 16, for each unit more: reading it, its lease, the start of training, looking at
@@ -15,6 +17,8 @@ the directory again.
 
 import argparse
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -47,7 +51,8 @@ stop = {{ max_updates = {updates} }}
 cells = [{{ task = {{ name = "noisy-lms-5", dim = 4 }}, network = {{ name = "mlp", width = 8 }} }}]
 """
 TOGETHER = 16  # networks of a unit
-WARM = (16, 16 + 4 * TOGETHER)  # networks computed before the clock starts: a unit each, then more
+WARM = 4  # units for each worker before the clock starts, of one network and then of more
+LOOP = "for _ in range(40_000_000): pass"  # a second or two
 HERE = "in process"
 WHERE = ["processes:1", "processes:2", "processes:4", "local:1", "local:2", "local:4"]
 
@@ -86,14 +91,25 @@ def main() -> None:
         suite = Path(folder, "small.toml")
         sizes = {name: vars(options)[name] for name in ("n_train", "n_certify", "updates")}
         suite.write_text(SUITE.format(**sizes))
-        plans = [plan_of(suite, seeds) for seeds in (*WARM, WARM[-1] + options.networks)]
+        rates: dict[str, float] = {}
 
         def measure(where: str, together: int, name: str) -> Cost:
+            workers = workers_of(where)
+            single = WARM * workers
+            several = single * (1 + TOGETHER)
+            numbers = (single, several, several + options.networks)
+            plans = [plan_of(suite, seeds) for seeds in numbers]
             if where == HERE:
                 cost = in_process(plans, Path(folder, name))
             else:
                 cost = elsewhere(plans, Path(folder, name), where, together)
-            say(name, options.networks, cost)
+            rates[name] = options.networks / cost.wall
+            one = rates.get(f"{where.partition(':')[0]}:1")
+            more = ""
+            if workers > 1 and one is not None:
+                more = f"  {rates[name] / one / workers:.2f} of {workers} times one"
+                more += f", a loop {loops(workers):.2f}"
+            say(name, options.networks, cost, more)
             return cost
 
         measure(HERE, TOGETHER, HERE)
@@ -167,11 +183,28 @@ def seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def say(name: str, networks: int, cost: Cost) -> None:
+def workers_of(where: str) -> int:
+    """How many processes compute."""
+    return 1 if where == HERE else int(where.partition(":")[2])
+
+
+def loops(count: int) -> float:
+    """The speed of a loop in each of as many processes at once, by that of one alone."""
+    times = []
+    for together in (1, count):
+        clock = time.perf_counter()
+        running = [subprocess.Popen([sys.executable, "-c", LOOP]) for _ in range(together)]
+        for process in running:
+            process.wait()
+        times.append(time.perf_counter() - clock)
+    return times[0] / times[1]
+
+
+def say(name: str, networks: int, cost: Cost, more: str) -> None:
     """Print the throughput of an executor."""
     print(
         f"{name:<26} {cost.wall:6.1f} s  {networks / cost.wall:6.1f} networks/s"
-        f"  {1000 * cost.processor / networks:6.1f} ms of processor time a network",
+        f"  {1000 * cost.processor / networks:6.1f} ms of processor time a network{more}",
         flush=True,
     )
 

@@ -63,20 +63,23 @@ def over_seeds(
     return jax.jit(program, compiler_options=options)
 
 
-def spread(
-    trees: Sequence[PyTree], devices: Devices, *, rows: int | None = None, filler: PyTree = None
-) -> PyTree:
+def spread(trees: Sequence[PyTree], devices: Devices, *, rows: int | None = None) -> PyTree:
     """Pytrees of one structure, one for each seed, stacked on an axis sharded over the devices.
 
     Args:
         trees: of NumPy arrays and numbers.
         devices: each holds equally many rows.
-        rows: of the leading axis, a multiple of the devices; default: the least that holds all.
-        filler: the tree in rows of padding; default: the last of the trees.
+        rows: of the leading axis, a multiple of the devices; default: the least that holds all. The
+            last of the trees fills them up.
     """
     rows = -(-len(trees) // len(devices)) * len(devices) if rows is None else rows
-    spare = [trees[-1] if filler is None else filler] * (rows - len(trees))
+    spare = [trees[-1]] * (rows - len(trees))
     return jax.device_put(stacked([*trees, *spare]), NamedSharding(_mesh(devices), _SEEDS))
+
+
+def shared(tree: PyTree, devices: Devices) -> PyTree:
+    """A pytree that all seeds share, whole on each of the devices."""
+    return jax.device_put(tree, NamedSharding(_mesh(devices), _SHARED))
 
 
 def stacked(trees: Sequence[PyTree]) -> PyTree:

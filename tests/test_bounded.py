@@ -145,5 +145,7 @@ def test_what_lies_beyond_a_limit_is_excluded_and_the_limit_itself_too(seed):
     assert log_capital(1 - values, 1 - high, total=True) >= enough
     mean, terms = np.array(values.mean()), np.array(30)
     low, high = mean_interval(mean, terms, 0.95)
-    assert bounded._tail(mean, terms, low) <= 0.025
-    assert bounded._tail(1 - mean, terms, 1 - high) <= 0.025
+    for u, limit in ((mean, low), (1 - mean, 1 - high)):
+        assert bounded._tails(u, terms, limit, bounded._LEVELS).min() <= 0.025
+        beyond = min(limit + 1e-9, 1.0)
+        assert bounded._tails(u, terms, beyond, bounded._LEVELS).min() > 0.025

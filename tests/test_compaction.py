@@ -201,12 +201,12 @@ def test_nobody_compacts_beside_another(tmp_path, monkeypatch):
     put(rows, "a", 0.1)
     beside = []
 
-    def slow(*arguments):
+    def slow(*arguments, **values):
         if len(arguments) == 4 and not beside:
             put(opened(tmp_path), "b", 0.2)
             beside.append(opened(tmp_path).compact())
             assert raw(tmp_path) == {} and len(prices(tmp_path)) == 2
-        real(*arguments)
+        real(*arguments, **values)
 
     monkeypatch.setattr(parquet, "copy", slow)
     rows.compact()

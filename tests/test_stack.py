@@ -4,6 +4,7 @@ Longer than 400 lines because one stack, trained once, is what all others are co
 """
 
 import itertools
+import math
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from simbias._keys import identity_key, stream
 from simbias.tasks import oracle
 from simbias.training import Cell, fit, replay
 from simbias.training.fit import TRACE
-from simbias.training.jobs import Job, _width, group_key, train_jobs
+from simbias.training.jobs import Job, _layout, group_key, train_jobs
 from simbias.training.problem import problem_of
 from simbias.training.shuffle import KEY_WORDS, epoch_index
 from simbias.training.stack import assemble
@@ -214,7 +215,7 @@ def test_every_segment_is_reported_with_the_networks_that_moved(cell):
             {job.seed: int(snapshot.state.updates) for job, snapshot in moved.items()}
         ),
     )
-    assert all(0 < len(moved) <= 2 for moved in seen)
+    assert len(seen[0]) == 2 and all(seen)
     for seed in range(3):
         updates = [moved[seed] for moved in seen if seed in moved]
         assert updates == sorted(set(updates)) and updates[-1] == 200
@@ -397,19 +398,36 @@ def test_a_vectorised_stack_fills_half_of_the_memory_of_each_device(
     need = 400 * 80
     for memory in (2 * need * networks, 2 * need * (networks + 1) - 1):
         monkeypatch.setattr(jax, "devices", lambda memory=memory: [Device(memory), None])
-        assert _width(program, problem, jobs, True) == width
-        assert _width(program, problem, jobs, False) == min(2, jobs)
+        assert math.prod(_layout(program, problem, jobs, True)) == width
+        assert _layout(program, problem, jobs, False) == (min(2, jobs), 8)
     # a masked network draws twice its training points
     masked = problem_of(cell, 0, 0)
     monkeypatch.setattr(jax, "devices", lambda: [Device(2 * 700 * 80 * networks), None])
-    assert _width(program, masked, jobs, True) == width
+    assert math.prod(_layout(program, masked, jobs, True)) == width
 
 
 def test_a_device_that_does_not_say_its_memory_is_taken_to_have_eight_gib(monkeypatch):
     cell = Cell(tasks.get("lms-5", dim=3), MLP(2, 1), sgd(), n_train=2**20)
     program, problem = fit.program(cell, 0), problem_of(cell, 0)
     monkeypatch.setattr(jax, "devices", lambda: [Device(None)])
-    assert _width(program, problem, 1000, True) == 2**33 // 2 // (2**20 * 80) == 51
+    assert _layout(program, problem, 1000, True) == (1, 2**33 // 2 // (2**20 * 80)) == (1, 51)
+
+
+def test_few_networks_of_much_memory_are_trained_one_in_a_call():
+    for width, rows in ((1000, 8), (300_000, 1)):
+        cell = Cell(tasks.get("lms-5", dim=3), MLP(width, 1), sgd(), n_train=300)
+        assert _layout(fit.program(cell, 0), problem_of(cell, 0), 9, False) == (2, rows)
+
+
+@pytest.mark.thorough
+def test_networks_that_end_soon_are_trained_several_in_a_call(cell, snapshots):
+    moved = []
+    jobs = [*snapshots, *(Job(cell, seed) for seed in range(10, 16))]
+    again = train_jobs(jobs, n_select=SELECT, after_segment=lambda part: moved.append(len(part)))
+    assert moved[0] == 2 < max(moved)
+    for job, snapshot in snapshots.items():
+        assert gap(again[job], snapshot) == 0
+        np.testing.assert_array_equal(again[job].trace, snapshot.trace)
 
 
 @pytest.mark.slow

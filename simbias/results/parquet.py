@@ -28,11 +28,12 @@ FILE = "_file"  # the column that names the file of a row
 ENTRY = "_entry"  # the column that names the entry of a row
 _ROW = "_row"
 _UNHASHED = (FILE, ENTRY, _ROW, CHECKSUM.name)  # columns that a row's checksum leaves out
-_AT_ONCE = 200  # files read by one query, rows written by one
+_AT_ONCE = 200  # files read by one query
 _READ = f"read_parquet(?, filename = '{FILE}', hive_partitioning = false)"
 _SCHEMAS = """SELECT file_name, list_sort(list(concat_ws(' ', name, type, converted_type,
     logical_type)))::VARCHAR, list(lower(name)) FROM parquet_schema(?) GROUP BY file_name"""
 _QUIET = "SET enable_progress_bar = false"  # else on standard output after 2 seconds
+_PYTHON = {"VARCHAR": str, "BIGINT": int, "DOUBLE": float, "BOOLEAN": bool}
 T = TypeVar("T")
 
 
@@ -46,10 +47,7 @@ def connect() -> Iterator[duckdb.DuckDBPyConnection]:
 
     It lives in an instance that the process keeps, as starting one takes longer than most queries.
     """
-    process, name = os.getpid(), f"own_{next(_numbers)}"
-    instance = _instances.get(process)
-    if instance is None:
-        instance = _instances[process] = alone()
+    instance, name = _instance(), f"own_{next(_numbers)}"
     try:
         with instance.cursor() as connection:
             connection.execute(f"ATTACH ':memory:' AS {name}")
@@ -61,7 +59,15 @@ def connect() -> Iterator[duckdb.DuckDBPyConnection]:
             with instance.cursor() as connection:
                 connection.execute(f"DETACH {name}")
         except duckdb.Error:  # after an error the instance is of no more use
-            _instances.pop(process, None)
+            _instances.pop(os.getpid(), None)
+
+
+def _instance() -> duckdb.DuckDBPyConnection:
+    """The instance that the process keeps."""
+    process = os.getpid()
+    if process not in _instances:
+        _instances[process] = alone()
+    return _instances[process]
 
 
 def alone() -> duckdb.DuckDBPyConnection:
@@ -92,33 +98,43 @@ def write(
         rows: values by column name.
         each: whether each row has a checksum of its own, or all have that of all of them.
     """
-    marks = f"({', '.join('?' * len(columns))})"
-    with connect() as connection:
-        connection.execute(f"CREATE TABLE rows ({_typed(columns)})")
-        for start in range(0, len(rows), _AT_ONCE):  # a statement takes a millisecond
-            some = rows[start : start + _AT_ONCE]
-            values = [_plain(row.get(column.name)) for row in some for column in columns]
-            connection.execute(f"INSERT INTO rows VALUES {', '.join([marks] * len(some))}", values)
-        if rows and CHECKSUM in columns:
-            written = _records(connection.execute(f"SELECT rowid AS {_ROW}, * FROM rows"))
-            names = [column.name for column in columns]
-            groups = [[row] for row in written] if each else [written]
-            seals: list[str] = []
-            for group in groups:
-                seals += [checksums.of_rows(_content(group, names))] * len(group)
-            connection.execute(
-                f"UPDATE rows SET {CHECKSUM.name} = seal FROM (SELECT unnest(?) AS seal,"
-                " unnest(?) AS place) WHERE rowid = place",
-                [seals, [row[_ROW] for row in written]],
-            )
-        copy(connection, "rows", path)
+    kept = [
+        {column.name: _value(column, row.get(column.name)) for column in columns} for row in rows
+    ]
+    if rows and CHECKSUM in columns:
+        names = [column.name for column in columns]
+        for group in [[row] for row in kept] if each else [kept]:
+            seal = checksums.of_rows(_content(group, names))
+            for row in group:
+                row[CHECKSUM.name] = seal
+    single = len(rows) == 1  # values are planned in half the time of lists
+    parts = [
+        f"CAST(? AS {column.type})" if single else f"unnest(CAST(? AS {column.type}[]))"
+        for column in columns
+    ]
+    query = ", ".join(
+        f"{part} AS {_name(column.name)}" for part, column in zip(parts, columns, strict=True)
+    )
+    lists = [[row[column.name] for row in kept] for column in columns]
+    with _instance().cursor() as connection:
+        values = [values[0] for values in lists] if single else lists
+        copy(connection, f"(SELECT {query})", path, values=values)
 
 
-def copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, options: str = "") -> None:
-    """Write a table, or a query in brackets, to a Parquet file; raises duckdb.Error."""
+def copy(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    path: Path,
+    options: str = "",
+    values: Sequence[object] = (),
+) -> None:
+    """Write a table, or a query in brackets with its values, to a Parquet file.
+
+    Raises duckdb.Error.
+    """
     with _literal_path(path.parent) as folder:
         target = str(folder / path.name).replace("'", "''")
-        connection.execute(f"COPY {query} TO '{target}' (FORMAT parquet{options})")
+        connection.execute(f"COPY {query} TO '{target}' (FORMAT parquet{options})", values)
 
 
 def fill(
@@ -369,7 +385,8 @@ def _name(name: str) -> str:
     return f'"{quoted}"'
 
 
-def _plain(value: object) -> object:
-    """A Python value for the database; NaN becomes None."""
+def _value(column: Column, value: object) -> object:
+    """A value as it is read from a column that it was written to; NaN becomes None."""
     value = value.item() if isinstance(value, np.generic | np.ndarray) else value
-    return None if isinstance(value, float) and np.isnan(value) else value
+    missing = value is None or (isinstance(value, float) and np.isnan(value))
+    return None if missing else _PYTHON[column.type](value)

@@ -70,23 +70,35 @@ def mean_interval(
 def _lower(u: np.ndarray, k: np.ndarray, level: float) -> Float[np.ndarray, "..."]:
     """The lower limit: every p up to it has P(U >= u) <= level."""
     unknown = np.isnan(u)
-    high = np.where(unknown, 0.0, u)
-    low, _ = bracket(lambda p: ~(_tail(u, k, p) <= level), np.zeros(u.shape), high, _HALVINGS)
-    return np.where(unknown, np.nan, low)
+    flat_u, flat_k = u[~unknown], np.broadcast_to(k, u.shape)[~unknown]
+    best = np.full(flat_u.shape, len(_LEVELS) // 2)  # of _LEVELS, where it was least
+
+    def beyond(p: Elementwise) -> Holds:
+        # one t for which the bound is small enough will do, and the last one often is
+        over = ~np.atleast_1d(_tails(flat_u, flat_k, p, _LEVELS[best, None])[..., 0] <= level)
+        again = _tails(flat_u[over], flat_k[over], np.asarray(p)[over], _LEVELS)
+        best[over] = again.argmin(axis=-1)
+        over[over] = ~(again.min(axis=-1) <= level)
+        return over
+
+    low = np.full(u.shape, np.nan)
+    low[~unknown], _ = bracket(beyond, np.zeros(flat_u.shape), flat_u, _HALVINGS)
+    return low
 
 
-def _tail(u: np.ndarray, k: np.ndarray, p: Elementwise) -> Elementwise:
-    """The bound of P(U >= u), where p < u."""
+def _tails(
+    u: np.ndarray, k: np.ndarray, p: Elementwise, levels: np.ndarray
+) -> Float[np.ndarray, "units levels"]:
+    """Bounds of P(U >= u), where p < u, for some t between p and u."""
     u, k, p = u[..., None], k[..., None], np.asarray(p)[..., None]
     last = np.maximum(np.ceil(k * u) - 1, 0)  # t = last/k is the largest in question
     first = np.floor(k * p)
-    t = np.floor(first + (last - first) * _LEVELS)
+    t = np.floor(first + (last - first) * levels)
     # E max(B - t, 0) = k p P(B' >= t) - t P(B > t), with B binomial (k, p) and B' (k - 1, p)
     above, other = binomial.tail(t + 1, k, p), binomial.tail(t, k - 1, p)
     with np.errstate(divide="ignore", invalid="ignore"):
         bound = (k * p * other - t * above) / (k * u - t)
-    tail: Elementwise = np.where(k * u > t, bound, 1.0).min(axis=-1)
-    return tail
+    return np.where(k * u > t, bound, 1.0)
 
 
 def betting_interval(

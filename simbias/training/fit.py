@@ -313,6 +313,11 @@ def segment(
     return jax.lax.while_loop(running, block, (state, trace, jnp.int32(0)))
 
 
+def no_segment(problem: TrainingProblem, state: State) -> Segment:
+    """What ``segment`` gives of a network that has ended."""
+    return state, jnp.zeros((SEGMENT_CHECKS, len(TRACE)), jnp.float32), jnp.int32(0)
+
+
 def _next_check(problem: TrainingProblem, updates: Int[Array, ""]) -> Int[Array, ""]:
     """The update of the first check after a number of updates."""
     every = jnp.where(updates < COARSE, problem.spacing[0], problem.spacing[1])

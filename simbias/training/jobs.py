@@ -39,6 +39,7 @@ N_SELECT = 10_000
 # a network of its own, and one operation after the other is some 5% faster.
 _CPU_OPTIONS = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 _SEGMENT_SECONDS = 4.0
+_ROWS, _ROWS_BYTES = 8, 2**23  # networks that a core may train in one call, and their memory
 _LOSS = TRACE.index("train_loss")
 
 
@@ -161,7 +162,9 @@ def train_jobs(
         if start is not None:
             check_snapshot(job, start)
         snapshots[job] = start or _fresh(program, problems[job])
-    run = _Segments(program, _width(program, problems[jobs[0]], len(jobs), vectorised), vectorised)
+    run = _Segments(
+        program, *_layout(program, problems[jobs[0]], len(jobs), vectorised), vectorised
+    )
     while running := [job for job in jobs if snapshots[job].running]:
         chosen = sorted(running, key=lambda job: int(snapshots[job].state.updates))[: run.width]
         advanced = run([problems[job] for job in chosen], [snapshots[job] for job in chosen])
@@ -238,30 +241,40 @@ def state_shape(cell: Cell) -> State:
 
 
 class _Segments:
-    """Runs segments of one program on ``width`` networks at once, and sizes them by the clock."""
+    """Runs segments of one program on ``width`` networks at once, and sizes them by the clock.
 
-    def __init__(self, program: Program, width: int, vectorised: bool) -> None:
-        self.width = width
+    A device has ``rows`` networks, of which it trains one after the other where it is a core: they
+    are few until it is seen that a network ends long before a segment would.
+    """
+
+    def __init__(self, program: Program, devices: int, rows: int, vectorised: bool) -> None:
         self._program, self._vectorised = program, vectorised
-        self._devices = devices_for(width)
+        self._devices, self._rows = devices_for(devices), rows
+        self.width = len(self._devices) * (rows if vectorised else 1)
         self._checks = 1
 
     def __call__(
         self, problems: list[TrainingProblem], snapshots: list[Snapshot]
     ) -> Iterator[Snapshot]:
-        states = [snapshot.state for snapshot in snapshots]
-        idle = problems[0], states[0]._replace(end=np.int32(End.BUDGET))
-        pairs = list(zip(problems, states, strict=True))
-        placed = spread(pairs, self._devices, rows=self.width, filler=idle)
-        compiled = _compiled(self._program, self._devices, self._vectorised, self.width)
+        count = len(self._devices)
+        places = [i % count * self._rows + i // count for i in range(len(problems))]  # in turns
+        pairs = [(problems[0], snapshots[0].state._replace(end=np.int32(End.BUDGET)))]  # idle
+        pairs *= count * self._rows
+        for place, problem, snapshot in zip(places, problems, snapshots, strict=True):
+            pairs[place] = problem, snapshot.state
+        placed = spread(pairs, self._devices)
+        compiled = _compiled(self._program, self._devices, self._vectorised, len(pairs))
         clock = time.perf_counter()
         ended, traces, filled = jax.device_get(compiled(placed, jnp.int32(self._checks)))
         seconds = time.perf_counter() - clock
         if max(filled) == self._checks:
             ideal = self._checks * _SEGMENT_SECONDS / seconds
             self._checks = int(np.clip(ideal, 1, min(4 * self._checks, fit.SEGMENT_CHECKS)))
-        part = seconds * len(self._devices) / len(problems)
-        for i, snapshot in enumerate(snapshots):
+        elif not self._vectorised:
+            together = int(self.width // count * _SEGMENT_SECONDS / seconds)
+            self.width = count * int(np.clip(together, 1, self._rows))
+        part = seconds * count / len(problems)
+        for i, snapshot in zip(places, snapshots, strict=True):
             yield Snapshot(
                 jax.tree.map(lambda leaf, i=i: leaf[i], ended),
                 np.concatenate([snapshot.trace, traces[i, : filled[i]]]),
@@ -275,7 +288,14 @@ def _compiled(
     program: Program, devices: tuple[jax.Device, ...], vectorised: bool, width: int
 ) -> Callable[..., Segment]:
     def train_segment(pair: tuple[TrainingProblem, State], checks: Int[Array, ""]) -> Segment:
-        return fit.segment(program, *pair, checks)
+        def train(problem: TrainingProblem, state: State) -> Segment:
+            return fit.segment(program, problem, state, checks)
+
+        if vectorised:
+            return train(*pair)
+        # an idle row takes no time
+        segment: Segment = jax.lax.cond(pair[1].end == End.RUNNING, train, fit.no_segment, *pair)
+        return segment
 
     options = _CPU_OPTIONS if devices[0].platform == "cpu" else None
     return over_seeds(train_segment, devices, vectorised=vectorised, compiler_options=options)
@@ -294,15 +314,22 @@ def _fresh(program: Program, problem: TrainingProblem) -> Snapshot:
     return Snapshot(_start(program, problem), np.zeros((0, len(TRACE)), np.float32), draws=draws)
 
 
-def _width(program: Program, problem: TrainingProblem, jobs: int, vectorised: bool) -> int:
-    """Networks of one call: one per core on CPU, as many as fit half an accelerator's memory."""
+def _layout(
+    program: Program, problem: TrainingProblem, jobs: int, vectorised: bool
+) -> tuple[int, int]:
+    """Devices, and networks that each may have in one call.
+
+    On an accelerator they are as many as fit half of its memory.
+    """
     devices = jax.devices()
     if not vectorised:
-        return min(len(devices), jobs)
+        state = jax.eval_shape(lambda problem: fit.start(program, problem), problem)
+        bytes_each = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+        return min(len(devices), jobs), int(np.clip(_ROWS_BYTES // bytes_each, 1, _ROWS))
     dim = math.prod(program.shape)
     points = program.n_train if problem.own_set else 2 * program.n_train
     rows = points + program.n_select
     bytes_needed = 4 * rows * (4 * dim + 8)  # the set, its uniforms, its unrotated points, labels
     memory = (devices[0].memory_stats() or {}).get("bytes_limit", 8 * 2**30)
     per_device = max(1, min(-(-jobs // len(devices)), memory // 2 // bytes_needed))
-    return min(len(devices), jobs) * int(per_device)
+    return min(len(devices), jobs), int(per_device)

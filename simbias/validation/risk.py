@@ -15,13 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt
 
-from simbias._keys import key_of
+from simbias._keys import key_of, stream_words
 from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, Params, PyTree
 from simbias.models.classifier import Traced, difference, finite, predicted, score
 from simbias.models.panel import Panel, panel
 from simbias.networks.scorer import Scorer
-from simbias.parallel import devices_for, over_seeds, spread, stacked
+from simbias.parallel import devices_for, over_seeds, shared, spread, stacked
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
 from simbias.tasks.block_task import BlockTask, Tables, block_task, draw_uniforms, quantile
@@ -63,13 +63,18 @@ class Scores(NamedTuple):
     sc_randomised: Float[AnyArray, "seeds rows"]
 
 
-class _Law(NamedTuple):
-    """The traced part of a data set."""
+class _Rules(NamedTuple):
+    """The traced part of a task made of independent coordinates."""
 
-    key: UInt[AnyArray, " words"]
     tables: Tables
     simple: RuleTable
     achievable: RuleTable
+
+
+class _Law(NamedTuple):
+    """The traced part of a data set of such a task."""
+
+    key: UInt[AnyArray, " words"]
     rotation: Float[AnyArray, "dim dim"]
 
 
@@ -191,6 +196,7 @@ def _by_program(classifiers: Panel, n_certify: int) -> ChunkCounts:
     """
     devices, network = devices_for(), classifiers.network
     assert network is not None
+    rules = shared(_rules(classifiers), devices)
     networks = [
         _TracedNetwork(_law(classifiers, i), member.params)
         for i, member in enumerate(classifiers.members)
@@ -201,7 +207,7 @@ def _by_program(classifiers: Panel, n_certify: int) -> ChunkCounts:
         for start in range(0, len(units), len(devices)):
             batch = units[start : start + len(devices)]
             placed = spread([(networks[i], np.uint32(chunk)) for chunk, i in batch], devices)
-            results = _compiled(network, _own_draw(classifiers), rows, devices)(placed)
+            results = _compiled(network, _own_draw(classifiers), rows, devices)(placed, rules)
             if pending is not None:
                 yield pending[0], *jax.device_get(pending[1])
             pending = [i for _, i in batch], results
@@ -249,19 +255,24 @@ def _own_draw(classifiers: Panel) -> Callable[..., Points] | None:
     return None if isinstance(classifiers.task, BlockTask) else classifiers.task.draw
 
 
-def _law(classifiers: Panel, i: int) -> _Law | _OwnLaw:
-    data = classifiers.data[i]
-    key = np.asarray(jax.random.key_data(data.stream("certify")))
-    if not isinstance(classifiers.task, BlockTask):
-        return _OwnLaw(key, data.law)
+def _rules(classifiers: Panel) -> _Rules | None:
+    """What all networks of a panel share; None of a task with its own draw."""
     task = classifiers.task
-    return _Law(
-        key=key,
-        tables=block_task(data.fresh).tables,
+    if not isinstance(task, BlockTask):
+        return None
+    return _Rules(
+        tables=block_task(classifiers.data[0].fresh).tables,
         simple=rule_table(simple_rule(task)),
         achievable=rule_table(attained_rule(task)),
-        rotation=data.rotation,
     )
+
+
+def _law(classifiers: Panel, i: int) -> _Law | _OwnLaw:
+    data = classifiers.data[i]
+    key = stream_words(data.key, "certify")
+    if not isinstance(classifiers.task, BlockTask):
+        return _OwnLaw(key, data.law)
+    return _Law(key, data.rotation)
 
 
 def _draw_own(
@@ -278,42 +289,50 @@ def _draw_own(
     return FreshPoints(points.x[None], points.y, points.exception, simple, achievable), key_other
 
 
-def _draw(rows: int, law: _Law, chunk: UInt[Array, ""]) -> tuple[FreshPoints, Array]:
+def _draw(
+    rows: int, key: Array, rules: _Rules, chunk: UInt[Array, ""]
+) -> tuple[FreshPoints, Array]:
     """One chunk of fresh points, unrotated, and a key for further draws.
 
     A randomised coordinate is drawn given an independent label: that is the limit of permuting the
     rows of an ever larger sample, and it keeps rows independent, as exact intervals require.
     """
-    key, key_other = jax.random.split(jax.random.fold_in(key_of(law.key), chunk))
-    uniforms, y = draw_uniforms(law.tables, key, rows)
+    key, key_other = jax.random.split(jax.random.fold_in(key, chunk))
+    uniforms, y = draw_uniforms(rules.tables, key, rows)
     other = jax.random.bernoulli(key_other, shape=(rows,)).astype(jnp.int32)
-    plain, mixed = quantile(law.tables, uniforms, y), quantile(law.tables, uniforms, other)
-    simple = law.tables.simple[None, :]
+    plain, mixed = quantile(rules.tables, uniforms, y), quantile(rules.tables, uniforms, other)
+    simple = rules.tables.simple[None, :]
     kinds = (plain, jnp.where(simple, mixed, plain), jnp.where(simple, plain, mixed))
     return FreshPoints(
         x=jnp.stack(kinds),
         y=y,
-        exception=exceptional(law.simple, plain, y),
+        exception=exceptional(rules.simple, plain, y),
         # -1: no rule, with which no label agrees
-        simple=jnp.where(law.simple.defined, follow(law.simple, plain), -1),
-        achievable=jnp.where(law.achievable.defined, follow(law.achievable, plain), -1),
+        simple=jnp.where(rules.simple.defined, follow(rules.simple, plain), -1),
+        achievable=jnp.where(rules.achievable.defined, follow(rules.achievable, plain), -1),
     ), key_other
 
 
 def _drawn(classifiers: Panel, rows: int, i: int, chunk: int) -> tuple[FreshPoints, Array]:
     """A chunk of one data set's points on the host, as inputs."""
-    points, key = _inputs(_own_draw(classifiers), rows, _law(classifiers, i), np.uint32(chunk))
+    law, rules = _law(classifiers, i), _rules(classifiers)
+    points, key = _inputs(_own_draw(classifiers), rows, law, rules, np.uint32(chunk))
     return jax.device_get(points), key
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _inputs(
-    draw: Callable[..., Points] | None, rows: int, law: _Law | _OwnLaw, chunk: UInt[Array, ""]
+    draw: Callable[..., Points] | None,
+    rows: int,
+    law: _Law | _OwnLaw,
+    rules: _Rules | None,
+    chunk: UInt[Array, ""],
 ) -> tuple[FreshPoints, Array]:
     if isinstance(law, _OwnLaw):
         assert draw is not None
         return _draw_own(draw, rows, law, chunk)
-    points, key = _draw(rows, law, chunk)
+    assert rules is not None
+    points, key = _draw(rows, key_of(law.key), rules, chunk)
     return points._replace(x=points.x @ law.rotation), key
 
 
@@ -345,6 +364,7 @@ def _score(
     rows: int,
     traced: _TracedNetwork,
     chunk: UInt[Array, ""],
+    rules: _Rules | None,
 ) -> tuple[Counts, Scores]:
     """Count over one chunk of a network's points."""
     law, params = traced
@@ -355,7 +375,8 @@ def _score(
         counts = _tally(points, labels_of(scores)[None], jnp.isfinite(scores).all(axis=-1)[None])
         margin = scores[:, 1] - scores[:, 0]
         return counts, Scores(points.y, margin, margin)
-    points, _ = _draw(rows, law, chunk)
+    assert rules is not None
+    points, _ = _draw(rows, key_of(law.key), rules, chunk)
     # a map, so that the forward pass is compiled once
     margin = jax.lax.map(lambda x: margins(network, params, x @ law.rotation), points.x)
     counts = _tally(points, (margin > 0).astype(jnp.int32), jnp.isfinite(margin))
@@ -366,7 +387,9 @@ def _score(
 def _compiled(
     network: Scorer, draw: Callable[..., Points] | None, rows: int, devices: tuple[jax.Device, ...]
 ) -> Callable[..., tuple[Counts, Scores]]:
-    def count_unit(unit: tuple[_TracedNetwork, UInt[Array, ""]]) -> tuple[Counts, Scores]:
-        return _score(network, draw, rows, *unit)
+    def count_unit(
+        unit: tuple[_TracedNetwork, UInt[Array, ""]], rules: _Rules | None
+    ) -> tuple[Counts, Scores]:
+        return _score(network, draw, rows, *unit, rules)
 
     return over_seeds(count_unit, devices)
