@@ -91,12 +91,6 @@ def seed_key(seed: int) -> Key[Array, ""]:
     return key_of(np.array([0, seed], np.uint32))
 
 
-def stream_words(words: UInt[np.ndarray, " words"], name: str) -> UInt[np.ndarray, " words"]:
-    """The words of a stream of the key of some words: ``stream``, by integers of Python alone."""
-    left, right = map(int, words)
-    return np.array(_folded((left, right), STREAMS.index(name)), np.uint32)
-
-
 def key_of(words: UInt[AnyArray, " words"]) -> Key[Array, ""]:
     """The key made of two words: the inverse of ``jax.random.key_data``."""
     key: Key[Array, ""] = jax.random.wrap_key_data(words, impl=GENERATOR)
