@@ -59,6 +59,24 @@ def test_a_training_set_is_that_of_the_compiled_draw(name, rows):
             np.testing.assert_array_equal(own, other)
 
 
+def test_a_training_set_is_drawn_once_while_it_is_among_the_last():
+    task = tasks.get("noisy-lms-5", dim=4)
+    law = jax.tree.map(np.asarray, task.law(KEY))
+
+    def drawn(number, rows=1000):
+        return problem.drawn(sampler(task), "train", rows, np.array([5, number], np.uint32), law)
+
+    first = drawn(0)
+    assert drawn(0).x is first.x
+    assert len({np.asarray(drawn(number).x).tobytes() for number in range(6)}) == 6
+    assert drawn(0).x is not first.x
+    np.testing.assert_array_equal(drawn(0).x, first.x)
+    np.testing.assert_array_equal(drawn(0, 1001).x[:1000], first.x)
+    other = law._replace(rotation=law.rotation[::-1])
+    flipped = problem.drawn(sampler(task), "train", 1000, np.array([5, 0], np.uint32), other)
+    assert not np.array_equal(flipped.x, first.x)
+
+
 def test_a_task_that_draws_otherwise_is_not_drawn_by_numpy():
     class Mirrored(tasks.BlockTask):
         @staticmethod

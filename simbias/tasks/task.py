@@ -4,6 +4,7 @@ A user's class needs no more than the attributes below. Training, validation and
 ``draw`` and nothing else: a data set is its law, and a law is made from a key.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,7 @@ Rows = TypeVar("Rows")  # a pytree of arrays with a row for each point
 SPLITS = ("train", "select", "certify", "holdout")
 _CHUNK = 1000  # rows of a training set that are drawn at once
 _FEW = 3  # rows of the draw by which a task is checked
+_KEPT, _SMALL = 4, 2**24  # training sets that are kept, and how large one may be, in bytes
 
 
 class Points(NamedTuple):
@@ -220,13 +222,23 @@ def sampler(task: Task) -> Callable[..., Points]:
 def training_set_on_host(
     draw: Callable[..., Points], law: PyTree, words: UInt[np.ndarray, " words"], rows: int
 ) -> Points | None:
-    """A training set as ``sampler`` draws it, from its stream's key; None where NumPy cannot."""
+    """A training set as ``sampler`` draws it, from its stream's key; None where NumPy cannot.
+
+    Small ones that were drawn last are kept: each measurement asks for them anew.
+    """
     on_host = getattr(draw, "on_host", None)
     if on_host is None:
         return None
-    points = first_rows_on_host(partial(on_host, law), words, rows)
-    on_device: Points = jax.tree.map(jnp.asarray, points)
-    return on_device
+    of_law = tuple(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(law))
+    asked = on_host, rows, words.tobytes(), of_law
+    for kept, points in tuple(_last):
+        if kept == asked:
+            return points
+    arrays = first_rows_on_host(partial(on_host, law), words, rows)
+    drawn: Points = jax.tree.map(jnp.asarray, arrays)
+    if drawn.x.nbytes <= _SMALL:
+        _last.append((asked, drawn))
+    return drawn
 
 
 def unlabelled_draw(task: Task) -> Callable[..., Float[Array, "rows *shape"]] | None:
@@ -254,6 +266,7 @@ def rotation_of(law: PyTree) -> Float[AnyArray, "rows dim"]:
     return getattr(law, "rotation", none)
 
 
+_last: deque[tuple[object, Points]] = deque(maxlen=_KEPT)
 _drawn: WeakKeyDictionary[Task, Points] = WeakKeyDictionary()  # a suite has many cells of a task
 
 

@@ -1,6 +1,6 @@
 """The traced part of training a network: keys, law, settings and goals, and the points drawn.
 
-A training set is a function of a key: it is drawn again where it is needed, and never passed on.
+A training set is a function of a key: it is drawn where it is needed, and never passed on.
 """
 
 from collections.abc import Callable
