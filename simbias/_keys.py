@@ -8,18 +8,20 @@ here, and not left to JAX's settings.
 """
 
 import hashlib
+import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Key, UInt
+from jaxtyping import Array, Float, Key, UInt
 
 from simbias._checks import fail
 from simbias._pinned import GENERATOR, pinned
-from simbias._threefry import fold_in, numbers
 from simbias._types import AnyArray
 
 VERSION = 2  # to be raised when the same seed gives other draws: kept beside every result
+_BLOCK = 2**16  # least numbers of a draw that is made for its first ones
 STREAMS = (
     "rotation",
     "train",
@@ -70,8 +72,16 @@ def identity_words(identity: str, seed: int) -> UInt[np.ndarray, " words"]:
 
 
 def _folded(words: tuple[int, int], number: int) -> tuple[int, int]:
-    """``jax.random.fold_in``."""
-    return numbers(words, 0, number)
+    """``jax.random.fold_in``: Threefry-2x32 at (0, number), Salmon et al. (SC 2011)."""
+    keys = (*words, words[0] ^ words[1] ^ 0x1BD11BDA)
+    left, right = keys[0], (number + keys[1]) % 2**32
+    for i in range(5):
+        for turn in (17, 29, 16, 24) if i % 2 else (13, 15, 26, 6):
+            left = (left + right) % 2**32
+            right = ((right << turn | right >> (32 - turn)) % 2**32) ^ left
+        left = (left + keys[(i + 1) % 3]) % 2**32
+        right = (right + keys[(i + 2) % 3] + i + 1) % 2**32
+    return left, right
 
 
 @pinned
@@ -80,9 +90,44 @@ def stream(key: Key[Array, ""], name: str) -> Key[Array, ""]:
     return jax.random.fold_in(key, STREAMS.index(name))
 
 
-def stream_words(words: UInt[np.ndarray, " words"], name: str) -> UInt[np.ndarray, " words"]:
-    """The words of ``stream``, from those of the key (NumPy)."""
-    return fold_in(words, STREAMS.index(name))
+def folded(words: UInt[AnyArray, " words"], number: int) -> UInt[np.ndarray, " words"]:
+    """The words of ``jax.random.fold_in`` of a number below 2^32, by integers of Python alone."""
+    first, second = map(int, words)
+    return np.array(_folded((first, second), number), np.uint32)
+
+
+def stream_words(words: UInt[AnyArray, " words"], name: str) -> UInt[np.ndarray, " words"]:
+    """The words of ``stream``, from those of the key."""
+    return folded(words, STREAMS.index(name))
+
+
+def split_words(words: UInt[AnyArray, " words"]) -> list[UInt[np.ndarray, " words"]]:
+    """The words of both keys of ``jax.random.split``, which are those of folding in 0 and 1."""
+    return [folded(words, part) for part in range(2)]
+
+
+@pinned
+def bits(words: UInt[AnyArray, " words"], count: int) -> UInt[np.ndarray, " count"]:
+    """``jax.random.bits`` of a key (NumPy), by one program for all counts of up to 2^16.
+
+    Number i of a draw depends on i alone, and the generator is most of what it takes to compile a
+    draw.
+    """
+    size = max(_BLOCK, 1 << (count - 1).bit_length())
+    return np.asarray(_bits(words, size))[:count]
+
+
+def uniform(words: UInt[AnyArray, " words"], shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
+    """``jax.random.uniform`` of a key in [0, 1), float32 (NumPy)."""
+    unit = np.ones(1, np.float32)
+    between_1_and_2 = (bits(words, math.prod(shape)) >> 9) | unit.view(np.uint32)
+    return (between_1_and_2.view(np.float32) - unit).reshape(shape)
+
+
+@partial(jax.jit, static_argnums=1)
+def _bits(words: UInt[AnyArray, " words"], size: int) -> UInt[Array, " size"]:
+    drawn: UInt[Array, " size"] = jax.random.bits(key_of(words), (size,))
+    return drawn
 
 
 @pinned

@@ -110,7 +110,7 @@ class DataSet:
         return stream(key_of(self.key), name)
 
     def words(self, name: str) -> UInt[np.ndarray, " words"]:
-        """The words of the key of a stream (NumPy)."""
+        """The words of the key of ``stream``."""
         return stream_words(self.key, name)
 
     @cached_property

@@ -17,10 +17,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt
 
 from simbias._checks import each, fail, whole
-from simbias._keys import own_key
+from simbias._keys import own_key, split_words, uniform
 from simbias._memory import fits
 from simbias._pinned import pinned
-from simbias._threefry import coins, split, uniform
 from simbias._types import AnyArray, Settings
 from simbias.tasks.blocks import Block
 from simbias.tasks.oracle import achievable_risk, simple_risk, simple_rule
@@ -283,10 +282,10 @@ def draw(
 
 
 def _pointed(
-    law: BlockLaw, uniforms: Float[AnyArray, "rows dim"], y: Int[AnyArray, " rows"]
+    law: BlockLaw, numbers: Float[AnyArray, "rows dim"], y: Int[AnyArray, " rows"]
 ) -> Points:
     """Rotated points, from the uniforms of each coordinate and the labels."""
-    x = quantile(law.tables, uniforms, y)
+    x = quantile(law.tables, numbers, y)
     exception = exceptional(law.simple, x, y)
     return Points(x @ law.rotation, y, exception, 2 * y + exception.astype(jnp.int32))
 
@@ -295,21 +294,18 @@ _from_uniforms = jax.jit(_pointed)
 
 
 def draw_on_host(law: BlockLaw, words: UInt[np.ndarray, " words"], rows: int) -> Points:
-    """``BlockTask.draw`` with the generator's numbers drawn by NumPy, which need not be compiled.
-
-    That is most of what it takes to compile a draw.
-    """
-    words_x, words_y = split(words)
-    y = coins(words_y, rows).astype(np.int32)
+    """``BlockTask.draw`` with random numbers from the program that all sizes share."""
+    words_x, words_y = split_words(words)
+    y = (uniform(words_y, (rows,)) < 0.5).astype(np.int32)
     points: Points = _from_uniforms(law, uniform(words_x, (rows, len(law.rotation))), y)
     return points
 
 
 @jax.jit
-def _orthogonal(uniforms: Float[AnyArray, "dim dim"]) -> Float[Array, "dim dim"]:
+def _orthogonal(numbers: Float[AnyArray, "dim dim"]) -> Float[Array, "dim dim"]:
     """``jax.random.orthogonal``, from the uniform numbers that its normal draws are made of."""
     low = np.nextafter(np.float32(-1), np.float32(0))
-    inside = jnp.maximum(low, uniforms * (np.float32(1) - low) + low)
+    inside = jnp.maximum(low, numbers * (np.float32(1) - low) + low)
     q, r = jnp.linalg.qr(np.float32(np.sqrt(2)) * jax.lax.erf_inv(inside))
     turned: Float[Array, "dim dim"] = q * jnp.sign(jnp.diagonal(r))[None, :]
     return turned

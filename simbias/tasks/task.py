@@ -17,9 +17,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt
 
 from simbias._checks import fail, instance, whole
-from simbias._keys import seed_key
+from simbias._keys import folded, seed_key
 from simbias._pinned import lenient, pinned
-from simbias._threefry import fold_in
 from simbias._types import AnyArray, PyTree, Settings
 
 Rows = TypeVar("Rows")  # a pytree of arrays with a row for each point
@@ -93,8 +92,9 @@ class Task(Protocol):
     A task of finitely many points has ``most``: their number by split. One with unlabelled points
     under a shift, for methods that use such, has ``unlabelled``: None, or a function (law, key,
     rows) -> inputs, which is the same object for all tasks that differ only in their law; so has
-    one with labelled ones ``shifted``: (law, key, rows) -> (inputs, labels). One whose ``draw``
-    NumPy can follow, bit for bit, has ``on_host``: (law, words of a key, rows) -> points; or None.
+    one with labelled ones ``shifted``: (law, key, rows) -> (inputs, labels). One that draws its
+    random numbers outside a program too has ``on_host``: None, or (law, words of a key, rows) ->
+    the points of ``draw``, bit for bit.
 
     Examples:
         A user's own task:
@@ -193,7 +193,7 @@ def first_rows_on_host(
 ) -> Rows:
     """``first_rows`` (NumPy), of a draw that takes the words of a key."""
     numbers = range(-(-rows // _CHUNK))
-    parts = [jax.device_get(draw(fold_in(words, i), _CHUNK)) for i in numbers]
+    parts = [jax.device_get(draw(folded(words, i), _CHUNK)) for i in numbers]
     first: Rows = jax.tree.map(lambda *chunks: np.concatenate(chunks)[:rows], *parts)
     return first
 
@@ -222,7 +222,7 @@ def sampler(task: Task) -> Callable[..., Points]:
 def training_set_on_host(
     draw: Callable[..., Points], law: PyTree, words: UInt[np.ndarray, " words"], rows: int
 ) -> Points | None:
-    """A training set as ``sampler`` draws it, from its stream's key; None where NumPy cannot.
+    """A training set as ``sampler`` draws it, from its stream's key; None where it has no such way.
 
     Small ones that were drawn last are kept: each measurement asks for them anew.
     """

@@ -6,15 +6,12 @@ stream. The rotation, whose last digits depend on the processor, is compared.
 """
 
 import hashlib
-from functools import partial
 from importlib.metadata import version
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, UInt
+from jaxtyping import UInt
 
-from simbias._keys import key_of, stream
+from simbias._keys import bits, stream_words
 from simbias._pinned import pinned
 from simbias.tasks.task import Points
 from simbias.training.problem import Keys, TrainingProblem
@@ -40,18 +37,18 @@ def fingerprint(problem: TrainingProblem, data: Points) -> str:
     digest = hashlib.sha256()
     for part in (data.y, data.exception):
         digest.update(np.asarray(part).astype(np.uint8).tobytes())
-    digest.update(np.asarray(_first_bits(problem.keys)).astype("<u4").tobytes())
+    digest.update(_first_bits(problem.keys).astype("<u4").tobytes())
     return digest.hexdigest()[:16]
 
 
-@jax.jit
-def _first_bits(keys: Keys) -> UInt[Array, "streams bits"]:
-    streams = [
-        stream(key_of(words), name)
-        for key, words in keys._asdict().items()
-        for name in _STREAMS[key]
-    ]
-    return jax.vmap(partial(jax.random.bits, shape=(_BITS,)))(jnp.stack(streams))
+def _first_bits(keys: Keys) -> UInt[np.ndarray, "streams bits"]:
+    return np.stack(
+        [
+            bits(stream_words(words, name), _BITS)
+            for key, words in keys._asdict().items()
+            for name in _STREAMS[key]
+        ]
+    )
 
 
 def compare(

@@ -233,16 +233,15 @@ def drawn(
 ) -> Points:
     """Points of one of a data set's streams, see ``Task.draw``: one program for all callers.
 
-    On a CPU, training sets are drawn by NumPy where it can, since the program takes longer to
-    compile; the points are the same, bit for bit.
+    On a CPU, the training sets of many tasks are drawn by programs that all sizes share, bit for
+    bit the same: to compile one takes longer than to draw.
     """
     if split == "train" and platform() == "cpu":
-        words = stream_words(np.asarray(key), split)
-        by_numpy = training_set_on_host(draw, law, words, rows)
-        if by_numpy is not None:
-            return by_numpy
-    points: Points = _drawn(draw, split, rows, key, law)
-    return points
+        points = training_set_on_host(draw, law, stream_words(key, split), rows)
+        if points is not None:
+            return points
+    compiled: Points = _drawn(draw, split, rows, key, law)
+    return compiled
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

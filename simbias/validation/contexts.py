@@ -8,9 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt
 
 from simbias._checks import each, fail, whole
-from simbias._keys import own_key
+from simbias._keys import own_key, split_words, uniform
 from simbias._pinned import pinned
-from simbias._threefry import split, uniform
 from simbias.models.panel import Panel, panel
 from simbias.tasks import BlockTask
 from simbias.tasks.block_task import quantile
@@ -31,8 +30,8 @@ def draw_given(
 def _given(
     task: BlockTask, words: UInt[np.ndarray, " words"], y: Int[np.ndarray, " rows"]
 ) -> Float[np.ndarray, "rows dim"]:
-    uniforms = uniform(split(words)[0], (len(y), task.dim))  # as ``draw_uniforms`` draws them
-    return np.array(_quantile(task.tables, uniforms, y.astype(np.int32)), np.float64)
+    numbers = uniform(split_words(words)[0], (len(y), task.dim))  # those of ``draw_uniforms``
+    return np.array(_quantile(task.tables, numbers, y.astype(np.int32)), np.float64)
 
 
 _quantile = jax.jit(quantile)
@@ -71,7 +70,7 @@ def draw_lines(
     """The contexts of a data set, with the simple coordinate anywhere in its margin."""
     classifiers = panel(learned)
     task, words = classifiers.block_task, classifiers.data[i].words("context")
-    words_x, words_position = split(words)
+    words_x, words_position = split_words(words)
     x = _given(task, words_x, np.arange(contexts) % 2)
     gaps = np.array(_margins(task.blocks[simple]))
     ends = np.append(0, np.cumsum(np.diff(gaps)))

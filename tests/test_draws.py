@@ -1,10 +1,10 @@
-"""What NumPy draws from a key is what JAX draws from it, bit for bit."""
+"""Draws whose random numbers come from a program that all sizes share are those of the others."""
 
 import jax
 import numpy as np
 import pytest
 
-from simbias import _keys, _threefry, tasks
+from simbias import _keys, tasks
 from simbias.tasks.task import rotation_of, sampler
 from simbias.training import problem
 from simbias.validation.contexts import draw_given
@@ -20,7 +20,7 @@ def words(key):
 @pytest.mark.parametrize("number", (0, 12, 2**32 - 1))
 def test_a_number_is_folded_in_as_jax_folds_it(number):
     folded = words(jax.random.fold_in(KEY, np.uint32(number)))
-    np.testing.assert_array_equal(_threefry.fold_in(WORDS, number), folded)
+    np.testing.assert_array_equal(_keys.folded(WORDS, number), folded)
 
 
 def test_streams_and_parts_are_those_of_the_key():
@@ -28,15 +28,16 @@ def test_streams_and_parts_are_those_of_the_key():
         np.testing.assert_array_equal(
             _keys.stream_words(WORDS, name), words(_keys.stream(KEY, name))
         )
-    np.testing.assert_array_equal(_threefry.split(WORDS, 3), words(jax.random.split(KEY, 3)))
+    np.testing.assert_array_equal(_keys.split_words(WORDS), words(jax.random.split(KEY)))
 
 
-def test_uniforms_and_coins_are_those_of_jax_across_the_ends_of_blocks(monkeypatch):
-    monkeypatch.setattr(_threefry, "_BLOCK", 7)
-    uniforms = np.asarray(jax.random.uniform(KEY, (5, 4)))
-    np.testing.assert_array_equal(_threefry.uniform(WORDS, (5, 4)), uniforms)
-    heads = np.asarray(jax.random.bernoulli(KEY, shape=(5,)))
-    np.testing.assert_array_equal(_threefry.coins(WORDS, 5), heads)
+def test_numbers_are_those_of_jax_whatever_the_block(monkeypatch):
+    bits, uniforms = np.asarray(jax.random.bits(KEY, (20,))), jax.random.uniform(KEY, (5, 4))
+    for block in (2, 16, 2**16):
+        monkeypatch.setattr(_keys, "_BLOCK", block)
+        np.testing.assert_array_equal(_keys.bits(WORDS, 20), bits)
+        np.testing.assert_array_equal(_keys.uniform(WORDS, (5, 4)), np.asarray(uniforms))
+    assert _keys.bits(WORDS, 1) == bits[:1]
 
 
 @pytest.mark.parametrize("dim", (2, 5))
@@ -77,7 +78,7 @@ def test_a_training_set_is_drawn_once_while_it_is_among_the_last():
     assert not np.array_equal(flipped.x, first.x)
 
 
-def test_a_task_that_draws_otherwise_is_not_drawn_by_numpy():
+def test_a_task_that_draws_otherwise_is_drawn_by_its_own_program():
     class Mirrored(tasks.BlockTask):
         @staticmethod
         def draw(law, key, split, rows):
