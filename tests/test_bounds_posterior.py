@@ -10,9 +10,12 @@ import pytest
 from scipy import stats
 from scipy.optimize import brentq
 
+from simbias._keys import seed_key
+from simbias._pinned import settings as pinned_settings
 from simbias.bounds import BOUNDS, Observed, pac_bayes, posterior, records, violated
 from simbias.bounds.certificates import kl, kl_inverse
 from simbias.bounds.disintegrated import drawn_once
+from simbias.bounds.normal_draws import normal
 from simbias.bounds.posterior import PRIORS, posteriors
 from simbias.models.classifier import labels
 from simbias.tasks.oracle import Layer
@@ -67,6 +70,15 @@ def interpolating(honest):
     fitted = (Layer(np.column_stack([0 * weight, weight]), np.zeros(2)),)
     start = layers(random, (dim, 2), 0.1) if honest else fitted
     return Observed(layers=fitted, x=x, y=y, initial=start)
+
+
+def test_normal_draws_are_those_of_jax_bit_for_bit():
+    with pinned_settings():
+        for seed, shape in [(0, (250, 8)), (2**31, (3,)), (5, ())]:
+            key = jax.random.fold_in(seed_key(seed % 7), seed)
+            ours = jax.jit(normal, static_argnums=1)(key, shape)
+            np.testing.assert_array_equal(ours, jax.random.normal(key, shape))
+            assert ours.dtype == np.float32 and ours.shape == shape
 
 
 @pytest.mark.parametrize("prior", PRIORS)

@@ -21,6 +21,7 @@ from jaxtyping import Array, Bool, Float, Int
 from simbias._keys import seed_key
 from simbias._pinned import lenient
 from simbias._types import AnyArray, PyTree
+from simbias.bounds.normal_draws import normal
 from simbias.bounds.pac_bayes import PRIOR_LARGEST
 from simbias.networks.mlp import ACTIVATIONS
 from simbias.parallel import over_seeds
@@ -34,6 +35,8 @@ _DEVIATION = 0.03  # of every weight at the start; the prior's too
 _DELTA = 0.05  # of the objective: the bound at any other differs by ln(delta)/n
 
 Layers = tuple[Layer, ...]
+Noise = tuple[Array, ...]  # of each hidden layer, (rows, units)
+Drawn = tuple[Array, Noise]  # the rows of a step, and its noise
 Act = Callable[[Array], Array]
 
 
@@ -115,21 +118,27 @@ def outputs(
 ) -> Float[Array, " rows"]:
     """The output of the stochastic network on each row, its weights drawn for every row."""
     key_units, key_output = jax.random.split(key)
-    output, width = _output(act, mean, deviation, x, key_units)
-    return output + width * jax.random.normal(key_output, output.shape)
+    output, width = _output(act, mean, deviation, x, _noise(mean, len(x), key_units))
+    return output + width * normal(key_output, output.shape)
 
 
 def _output(
-    act: Act, mean: Layers, deviation: Layers, x: Array, key: Array
+    act: Act, mean: Layers, deviation: Layers, x: Array, noise: Noise
 ) -> tuple[Float[Array, " rows"], Float[Array, " rows"]]:
     """Mean and deviation of the output, given hidden units drawn for every row."""
-    *hidden, last = zip(mean, deviation, strict=True)
-    for i, (centre, width) in enumerate(hidden):
+    for centre, width, drawn in zip(mean[:-1], deviation[:-1], noise, strict=True):
         entering, spread = _entering(centre, width, x)
-        noise = jax.random.normal(jax.random.fold_in(key, i), entering.shape)
-        x = act(entering + spread * noise)
-    entering, spread = _entering(*last, x)
+        x = act(entering + spread * drawn)
+    entering, spread = _entering(mean[-1], deviation[-1], x)
     return entering[:, 0], spread[:, 0]
+
+
+def _noise(mean: Layers, rows: int, key: Array) -> Noise:
+    """The normal draws of every hidden unit on each row."""
+    return tuple(
+        normal(jax.random.fold_in(key, i), (rows, len(layer.bias)))
+        for i, layer in enumerate(mean[:-1])
+    )
 
 
 def _entering(centre: Layer, width: Layer, x: Array) -> tuple[Array, Array]:
@@ -142,9 +151,9 @@ def _descend(act: Act, problem: PosteriorProblem, centre: Layers, steps: Array, 
     """Adam from the trained weights, on points from ``first`` on."""
     n = (problem.n - problem.first).astype(jnp.float32)
 
-    def objective(free: Free, x: Array, sign: Array, key: Array) -> Array:
+    def objective(free: Free, x: Array, sign: Array, noise: Noise) -> Array:
         deviation = jax.tree.map(jnp.exp, free.log_deviation)
-        output, width = _output(act, free.mean, deviation, x, key)
+        output, width = _output(act, free.mean, deviation, x, noise)
         error = jnp.mean(jax.scipy.stats.norm.cdf(-sign * output / width))
         half = (_divergence(free, centre) + jnp.log(2 * jnp.sqrt(n) / _DELTA)) / (2 * n)
         return (jnp.sqrt(error + half) + jnp.sqrt(half)) ** 2
@@ -155,21 +164,26 @@ def _descend(act: Act, problem: PosteriorProblem, centre: Layers, steps: Array, 
 
     adam = optax.adam(rate)
 
-    def step(i: Array, carry: tuple[Free, PyTree]) -> tuple[Free, PyTree]:
-        free, state = carry
+    def draws(i: Array) -> Drawn:
         key_rows, key_units = jax.random.split(jax.random.fold_in(key, i))
         rows = jax.random.randint(key_rows, (BATCH,), problem.first, problem.n)
-        slope = jax.grad(objective)(free, problem.x[rows], problem.sign[rows], key_units)
+        return rows, _noise(problem.mean, BATCH, key_units)
+
+    def step(i: Array, carry: tuple[Free, PyTree, Drawn]) -> tuple[Free, PyTree, Drawn]:
+        free, state, (rows, noise) = carry
+        slope = jax.grad(objective)(free, problem.x[rows], problem.sign[rows], noise)
         with lenient():  # it counts in integers
             moves, state = adam.update(slope, state)
-        return optax.apply_updates(free, moves), state
+        # a step ahead: whatever reads what is drawn in its own step would be made to draw it again
+        return optax.apply_updates(free, moves), state, draws(i + 1)
 
     start = Free(
         problem.mean,
         jax.tree.map(lambda leaf: jnp.full_like(leaf, np.log(_DEVIATION)), problem.mean),
         jnp.full(len(centre), 2 * np.log(_DEVIATION), jnp.float32),
     )
-    free: Free = jax.lax.fori_loop(0, steps, step, (start, adam.init(start)))[0]
+    first = start, adam.init(start), draws(jnp.int32(0))
+    free: Free = jax.lax.fori_loop(0, steps, step, first)[0]
     return free
 
 
