@@ -21,7 +21,7 @@ from simbias._pinned import GENERATOR, pinned
 from simbias._types import AnyArray
 
 VERSION = 2  # to be raised when the same seed gives other draws: kept beside every result
-_BLOCK = 2**16  # least numbers of a draw that is made for its first ones
+_BLOCKS = (2**10, 2**13, 2**16)  # numbers of draws that are made for their first ones
 STREAMS = (
     "rotation",
     "train",
@@ -108,12 +108,13 @@ def split_words(words: UInt[AnyArray, " words"]) -> list[UInt[np.ndarray, " word
 
 @pinned
 def bits(words: UInt[AnyArray, " words"], count: int) -> UInt[np.ndarray, " count"]:
-    """``jax.random.bits`` of a key (NumPy), by one program for all counts of up to 2^16.
+    """``jax.random.bits`` of a key (NumPy), by few programs for all counts.
 
     Number i of a draw depends on i alone, and the generator is most of what it takes to compile a
     draw.
     """
-    size = max(_BLOCK, 1 << (count - 1).bit_length())
+    larger = (block for block in _BLOCKS if block >= count)
+    size = next(larger, 1 << (count - 1).bit_length())
     return np.asarray(_bits(words, size))[:count]
 
 

@@ -31,10 +31,10 @@ def test_streams_and_parts_are_those_of_the_key():
     np.testing.assert_array_equal(_keys.split_words(WORDS), words(jax.random.split(KEY)))
 
 
-def test_numbers_are_those_of_jax_whatever_the_block(monkeypatch):
+def test_numbers_are_those_of_jax_whatever_the_blocks(monkeypatch):
     bits, uniforms = np.asarray(jax.random.bits(KEY, (20,))), jax.random.uniform(KEY, (5, 4))
-    for block in (2, 16, 2**16):
-        monkeypatch.setattr(_keys, "_BLOCK", block)
+    for blocks in ((2,), (16, 32), (2**16,)):
+        monkeypatch.setattr(_keys, "_BLOCKS", blocks)
         np.testing.assert_array_equal(_keys.bits(WORDS, 20), bits)
         np.testing.assert_array_equal(_keys.uniform(WORDS, (5, 4)), np.asarray(uniforms))
     assert _keys.bits(WORDS, 1) == bits[:1]

@@ -323,8 +323,8 @@ def _layout(
     """
     devices = jax.devices()
     if not vectorised:
-        state = jax.eval_shape(lambda problem: fit.start(program, problem), problem)
-        bytes_each = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+        params = _param_bytes(program.network, program.shape, program.classes)
+        bytes_each = 3 * params + 4 * program.n_train  # what the method keeps of them too
         return min(len(devices), jobs), int(np.clip(_ROWS_BYTES // bytes_each, 1, _ROWS))
     dim = math.prod(program.shape)
     points = program.n_train if problem.own_set else 2 * program.n_train
