@@ -13,6 +13,7 @@ import struct
 import subprocess
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import pytest
@@ -458,3 +459,17 @@ def test_rows_that_end_together_are_one_file_in_which_each_stands_for_itself(tmp
     written.write_bytes(content)
     rows.compact()
     assert raw(tmp_path) == {"ball": 1.0, "doll": 5.0, "kite": 6.0}
+
+
+def test_threads_may_read_the_index_at_once(tmp_path):
+    for name in "abc":
+        put(opened(tmp_path), name, 0.1)
+
+    def slow(price):
+        time.sleep(0.02)  # others come in between
+        return price
+
+    rows = Rows(tmp_path, TOYS, slow, ["price"])
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: rows.index(), range(4)))
+    assert answers == [({"a": 0.1, "b": 0.1, "c": 0.1}, [])] * 4

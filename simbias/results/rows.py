@@ -7,6 +7,7 @@ two rows of one entry the later counts, and a final one before one that is not.
 """
 
 import re
+import threading
 import time
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from pathlib import Path
@@ -58,6 +59,7 @@ class Rows(Generic[Index]):
         self._listed: Listing = {}
         self._by_file: dict[str, list[_IndexedRow[Index]]] = {}
         self._index: dict[str, Index] = {}
+        self._reading = threading.Lock()
 
     def holds(self, path: Path) -> bool:
         """Whether a file is one of the table's."""
@@ -79,7 +81,14 @@ class Rows(Generic[Index]):
         return faults
 
     def index(self) -> tuple[dict[str, Index], list[Fault]]:
-        """What ``known`` made of each entry, and faults; reads only files that have changed."""
+        """What ``known`` made of each entry, and faults; reads only files that have changed.
+
+        Threads may ask at once.
+        """
+        with self._reading:
+            return self._read_changed()
+
+    def _read_changed(self) -> tuple[dict[str, Index], list[Fault]]:
         if self._places.listing() == self._listed:
             return self._index, []
         with parquet.connect() as connection:
