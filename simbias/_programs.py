@@ -46,6 +46,16 @@ def keep() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", math.inf)
 
 
+def kept() -> bool:
+    """Whether JAX keeps compiled programs in files."""
+    import jax
+
+    enabled = jax.config.values["jax_enable_compilation_cache"]
+    folder = jax.config.values["jax_compilation_cache_dir"]
+    seconds = jax.config.values["jax_persistent_cache_min_compile_time_secs"]
+    return bool(enabled and folder is not None and seconds < math.inf)
+
+
 _ended: set[Hashable] = set()
 
 

@@ -7,13 +7,13 @@ work is divided.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from simbias._types import PyTree
+from simbias._types import AnyArray, PyTree
 
 Result = TypeVar("Result")
 Devices = tuple[jax.Device, ...]
@@ -80,6 +80,31 @@ def spread(trees: Sequence[PyTree], devices: Devices, *, rows: int | None = None
 def shared(tree: PyTree, devices: Devices) -> PyTree:
     """A pytree that all seeds share, whole on each of the devices."""
     return jax.device_put(tree, NamedSharding(_mesh(devices), _SHARED))
+
+
+def compile_ahead(
+    function: Callable[..., object],
+    devices: Devices,
+    own: PyTree,
+    *whole: PyTree,
+    rows: int | None = None,
+) -> None:
+    """Compile a function of ``over_seeds`` without data: what calls it next finds the program.
+
+    Args:
+        function: for the same devices.
+        devices: over which the seeds are sharded.
+        own: the pytree of one seed, of NumPy arrays or their shapes.
+        *whole: the pytrees that all seeds share.
+        rows: of the leading axis; default: one for each device.
+    """
+    sharding = NamedSharding(_mesh(devices), _SEEDS)
+
+    def of_all(leaf: AnyArray) -> jax.ShapeDtypeStruct:
+        shape = (len(devices) if rows is None else rows, *leaf.shape)
+        return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=sharding)
+
+    cast(jax.stages.Wrapped, function).lower(jax.tree.map(of_all, own), *whole).compile()
 
 
 def stacked(trees: Sequence[PyTree]) -> PyTree:

@@ -1,7 +1,8 @@
 """Train and validate: networks of a cell, what they learned, and how they came to it."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -29,9 +30,19 @@ from simbias.experiments.table import Column, rows_table
 from simbias.tasks.task import numbers_of
 from simbias.training.cell import Cell, cell_from_settings
 from simbias.training.fit import TRACE
-from simbias.training.jobs import Job, Snapshot, check_memory, check_snapshot, group_key, train_jobs
-from simbias.training.stack import Stack, assemble, join_stacks
+from simbias.training.jobs import (
+    Job,
+    Snapshot,
+    check_memory,
+    check_snapshot,
+    compile_start,
+    compile_training,
+    group_key,
+    train_jobs,
+)
+from simbias.training.stack import Stack, assemble, join_stacks, untrained
 from simbias.validation import Report, validate
+from simbias.validation.risk import compile_count
 
 _FIRST = (
     *table.ASKED,
@@ -79,6 +90,16 @@ def run(replicas: Sequence[Replica], context: Context) -> Iterator[list[Ended]]:
         stack = assemble(cell, {job.seed: snapshots[job] for job in cell_jobs})
         report = None if diverged else validate(stack, n_certify=context.n_certify)
         yield outcomes(stack, report, time.perf_counter() - clock)
+
+
+def _programs(replicas: Sequence[Replica], n_certify: int) -> list[Callable[[], object]]:
+    cell, seed = _job(replicas[0])
+
+    def beside_training() -> None:
+        compile_start(cell)
+        compile_count(untrained(cell, seed), n_certify)
+
+    return [partial(compile_training, cell, len(replicas)), beside_training]
 
 
 def _job(replica: Replica) -> Job:
@@ -192,6 +213,7 @@ classify = Experiment(
     effort=_effort,
     check=_check,
     restore=restore,
+    programs=_programs,
     learned=Learned(_make, _read, join_stacks),
     trace=tuple(
         Column(name, "BIGINT" if name == "updates" else "DOUBLE", meaning)

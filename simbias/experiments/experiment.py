@@ -5,7 +5,7 @@ declared here: it computes the replicas that a directory lacks, group by group, 
 that ``run`` yields at once, and continues from the checkpoints of an earlier run.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -247,6 +247,10 @@ class Ranged(Protocol):
     def high(self) -> float: ...
 
 
+def _no_programs(replicas: Sequence[Replica], n_certify: int) -> tuple[Callable[[], object], ...]:
+    return ()
+
+
 def _no_columns(_: object) -> dict[str, object]:
     return {}
 
@@ -277,6 +281,8 @@ class Experiment:
         trace: columns of the checks along training, beside those of ``OF_TRACE``.
         shown: the columns that tables of means show.
         steps: unit of progress, plural.
+        programs: what compiles, each a program or two that ``run`` needs for replicas of one group
+            and so many fresh points, without computing: called in threads beside another group.
         units: what means are over, plural; "": what the table is named for.
         figures: that a run draws of what it has computed, by kind.
 
@@ -308,6 +314,7 @@ class Experiment:
     trace: tuple[Column, ...] = ()
     shown: Mapping[str, Ranged] = field(default_factory=dict)
     steps: str = "steps"
+    programs: Callable[[Sequence[Replica], int], Iterable[Callable[[], object]]] = _no_programs
     units: str = ""
     figures: tuple[str, ...] = ()
 

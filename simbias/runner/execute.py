@@ -21,6 +21,7 @@ from simbias.experiments import (
     versions,
 )
 from simbias.results.store import Store
+from simbias.runner.ahead import compiling_ahead
 from simbias.runner.group import GroupRun, Reporter, checkpoints
 from simbias.runner.plan import Plan, group_of
 
@@ -113,10 +114,13 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
     """
     missing, saved = begin(plan, store, reporter)
     states = {replica: checkpoint.state for replica, checkpoint in saved.items()}
-    with interrupts() as interrupted:
-        for replicas in missing:
+    with interrupts() as interrupted, compiling_ahead() as ahead:
+        ahead.begin(missing[:1], plan.n_certify)  # its own programs are compiled side by side
+        ahead.finish(interrupted)
+        for place, replicas in enumerate(missing):
             if interrupted:
                 raise Interrupted
+            ahead.begin(missing[place + 1 : place + 2], plan.n_certify)
             group = GroupRun(plan.suite, plan.n_certify, store, reporter, states, interrupted)
             try:
                 group.compute(replicas)
@@ -124,6 +128,7 @@ def execute(plan: Plan, store: Store, reporter: Reporter) -> list[str]:
                 store.compact()
                 raise
             store.compact()
+            ahead.finish(interrupted)
             _programs.group_ended(group_of(replicas[0].cell))
         if interrupted:
             raise Interrupted

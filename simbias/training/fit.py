@@ -8,7 +8,7 @@ of the whole set, so every batch is full and every point is used once an epoch.
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -120,10 +120,18 @@ def shapes(cell: Cell) -> str:
 
 def start(program: Program, problem: TrainingProblem) -> State:
     """A network before its first update, by a program of the settings that matter until then."""
-    words, hyper = problem.keys.initialisation, problem.hyper
-    network, method, shape = program.network, program.method, program.shape
-    state: State = _started(network, method, shape, program.classes, program.n_train, words, hyper)
+    state: State = _started(*_starting(program, problem))
     return state
+
+
+def compile_start(program: Program, problem: TrainingProblem) -> None:
+    """Compile the program of ``start`` without a call."""
+    _started.lower(*_starting(program, problem)).compile()
+
+
+def _starting(program: Program, problem: TrainingProblem) -> tuple[Any, ...]:
+    compiled_in = program.network, program.method, program.shape, program.classes, program.n_train
+    return *compiled_in, problem.keys.initialisation, problem.hyper
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))

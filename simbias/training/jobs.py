@@ -24,7 +24,7 @@ from simbias._memory import fits
 from simbias._pinned import pinned
 from simbias._types import Params
 from simbias.networks import Network
-from simbias.parallel import devices_for, over_seeds, spread, stacked
+from simbias.parallel import compile_ahead, devices_for, over_seeds, spread, stacked
 from simbias.tasks.task import numbers_of, rotation_of
 from simbias.training import fit
 from simbias.training.cell import Cell
@@ -149,7 +149,7 @@ def train_jobs(
     """
     check_memory(jobs[0].cell, len(jobs), n_select)
     _programs.make_room()
-    vectorised = jax.default_backend() != "cpu" if vectorised is None else vectorised
+    vectorised = _vectorised() if vectorised is None else vectorised
     program = fit.program(jobs[0].cell, n_select)
     problems = {job: problem_of(*job) for job in jobs}
     if until is not None:
@@ -240,6 +240,22 @@ def state_shape(cell: Cell) -> State:
     return shape
 
 
+@pinned
+def compile_training(cell: Cell, networks: int, n_select: int = N_SELECT) -> None:
+    """Compile what ``train_jobs`` runs for so many networks of a cell's program."""
+    program, problem, vectorised = fit.program(cell, n_select), problem_of(cell, 0), _vectorised()
+    count, rows = _layout(program, problem, networks, vectorised)
+    devices, own = devices_for(count), (problem, state_shape(cell))
+    segment = _compiled(program, devices, vectorised, count * rows)
+    compile_ahead(segment, devices, own, jnp.int32(1), rows=count * rows)
+
+
+@pinned
+def compile_start(cell: Cell) -> None:
+    """Compile what makes networks of a cell's program, before their first update."""
+    fit.compile_start(fit.program(cell, 1), problem_of(cell, 0))
+
+
 class _Segments:
     """Runs segments of one program on ``width`` networks at once, and sizes them by the clock.
 
@@ -299,6 +315,11 @@ def _compiled(
 
     options = _CPU_OPTIONS if devices[0].platform == "cpu" else None
     return over_seeds(train_segment, devices, vectorised=vectorised, compiler_options=options)
+
+
+def _vectorised() -> bool:
+    """Whether networks are trained under ``vmap`` here."""
+    return jax.default_backend() != "cpu"
 
 
 def _start(program: Program, problem: TrainingProblem) -> State:

@@ -401,6 +401,13 @@ def train_from(stack: Stack, *, n_select: int = N_SELECT) -> Stack:
     return assemble(stack.cell, {job.seed: snapshot for job, snapshot in snapshots.items()})
 
 
+@pinned
+def untrained(cell: Cell, seed: int) -> Stack:
+    """The network of a seed before its first update."""
+    state = jax.device_get(fit.start(fit.program(cell, 1), problem_of(cell, seed)))
+    return assemble(cell, {seed: Snapshot(state, np.zeros((0, len(TRACE)), np.float32))})
+
+
 def seed_list(seeds: object) -> tuple[int, ...]:
     """The seeds that a count or a list stands for; raises ValueError."""
     if isinstance(seeds, np.ndarray):

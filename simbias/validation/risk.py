@@ -4,6 +4,8 @@ One pass over fresh draws of the certify streams counts everything the validator
 come in chunks with a key each, so memory is flat in their number, and a classifier is evaluated on
 the same points however the work is divided: networks inside one compiled program, any other
 classifier on the host.
+
+Longer than 400 lines because what is counted in a program and on the host is drawn by one code.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +23,7 @@ from simbias._types import AnyArray, Params, PyTree
 from simbias.models.classifier import Traced, difference, finite, predicted, score
 from simbias.models.panel import Panel, panel
 from simbias.networks.scorer import Scorer
-from simbias.parallel import devices_for, over_seeds, shared, spread, stacked
+from simbias.parallel import compile_ahead, devices_for, over_seeds, shared, spread, stacked
 from simbias.stats.binomial import clopper_pearson
 from simbias.stats.estimate import Estimate
 from simbias.tasks.block_task import BlockTask, Tables, block_task, draw_uniforms, quantile
@@ -148,6 +150,19 @@ def count(
         if on_counts is not None:
             on_counts(total)
     return total.without(total.unscored > 0)._replace(unscored=total.unscored)
+
+
+@pinned
+def compile_count(learned: Stack, n_certify: int) -> None:
+    """Compile what ``count`` runs for networks of the same program."""
+    networks = panel(learned)
+    (member, *_), devices = networks.members, devices_for()
+    assert isinstance(member, Traced)
+    unit = _TracedNetwork(_law(networks, 0), member.params), np.uint32(0)
+    rules = shared(_rules(networks), devices)
+    for rows, _ in _units(fresh_points(networks, n_certify), 1):
+        count_unit = _compiled(member.network, _own_draw(networks), rows, devices)
+        compile_ahead(count_unit, devices, unit, rules)
 
 
 @pinned
