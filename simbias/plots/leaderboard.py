@@ -95,6 +95,8 @@ class LeaderboardDisplay(style.Display):
         for task in self.tasks:
             verdicts = {row.learner: row.verdict for row in self.rows if row.task == task}
             names = list(verdicts.values())
+            if len(names) == 1 and len(self.tasks) > 1:
+                continue  # nobody is beside the reference
             reference = next(name for name, verdict in verdicts.items() if verdict == "reference")
             better, worse = names.count("better"), names.count("worse")
             texts.append(
@@ -128,7 +130,10 @@ class LeaderboardDisplay(style.Display):
                 ax.tick_params(axis="y", labelleft=j == 0)
                 if i == 0:
                     ax.set_title(fill(_PANELS[quantity], _TITLE))
-            grid[i, 0].set_ylabel(task)
+            # across: a panel of few learners is lower than the words are long
+            words = task.replace(", ", ",\n")
+            grid[i, 0].set_ylabel(words, rotation="horizontal", ha="right", va="center")
+        axes[0].figure.canvas.figure.align_ylabels(grid[:, 0])
         self._heading(axes[0], self.finding)
         present = {row.verdict for row in self.rows}
         handles = [
@@ -150,7 +155,9 @@ class LeaderboardDisplay(style.Display):
                 colour = _COLOURS[row.verdict]
                 ax.plot([row.low, row.high], [y, y], color=colour, linewidth=0.9)
                 ax.plot([row.value], [y], **_look(row.verdict))
-        if quantity != "excess_risk":  # proportions, of one scale
+        if quantity == "excess_risk":
+            ax.locator_params(axis="x", nbins=3)  # digits are many where risks are alike
+        else:  # proportions, of one scale
             ax.set_xlim(-0.04, 1.04)
             ax.set_xticks([0, 0.5, 1])
             ax.tick_params(axis="x", labelbottom=task == self.tasks[-1])
