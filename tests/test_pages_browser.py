@@ -213,10 +213,16 @@ def test_contrast_labels_and_structure_are_sound(opened, html, scheme):
         pytest.skip(f"no axe-core at {AXE.relative_to(ROOT)}")
     tab = opened(html, WIDE if scheme == "light" else NARROW, color_scheme=scheme)
     assert violations(tab) == []
-    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert tab.evaluate(overflow) <= 0
+    assert beyond_the_window(tab) <= 0
     figure = tab.locator("#run1-figure-training svg")  # as wide as its texts can be read
     assert figure.bounding_box()["width"] >= 640
+
+
+def beyond_the_window(tab):
+    """Pixels of the page that a reader would have to scroll to sideways."""
+    return tab.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
 
 
 def violations(tab):
@@ -236,6 +242,8 @@ def test_recorded_runs_open_small_and_sound(opened, recorded, name):
     tab = opened(text)
     if AXE.exists():
         assert violations(tab) == []
+    tab.set_viewport_size(NARROW)
+    assert beyond_the_window(tab) <= 0
 
 
 @pytest.mark.slow
