@@ -95,11 +95,10 @@ def run(replicas: Sequence[Replica], context: Context) -> Iterator[list[Ended]]:
 def _programs(replicas: Sequence[Replica], n_certify: int) -> list[Callable[[], object]]:
     cell, seed = _job(replicas[0])
 
-    def beside_training() -> None:
-        compile_start(cell)
+    def count() -> None:
         compile_count(untrained(cell, seed), n_certify)
 
-    return [partial(compile_training, cell, len(replicas)), beside_training]
+    return [partial(compile_training, cell, len(replicas)), partial(compile_start, cell), count]
 
 
 def _job(replica: Replica) -> Job:

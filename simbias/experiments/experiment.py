@@ -281,8 +281,8 @@ class Experiment:
         trace: columns of the checks along training, beside those of ``OF_TRACE``.
         shown: the columns that tables of means show.
         steps: unit of progress, plural.
-        programs: what compiles, each a program or two that ``run`` needs for replicas of one group
-            and so many fresh points, without computing: called in threads beside another group.
+        programs: what compiles, each a program that ``run`` needs for replicas of one group and so
+            many fresh points, without computing: called in order in threads beside another group.
         units: what means are over, plural; "": what the table is named for.
         figures: that a run draws of what it has computed, by kind.
 

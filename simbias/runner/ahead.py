@@ -15,7 +15,7 @@ from simbias._devices import platform, usable_cores
 from simbias.experiments import Replica, experiment_of
 from simbias.parallel import devices_for
 
-_MOST = 4  # programs at a time: each takes some 100 MB while it is compiled
+_MOST = 2  # programs at a time: each takes some 100 MB while it is compiled
 _LOOK = 0.1  # seconds between looks whether the user has asked to stop
 
 
