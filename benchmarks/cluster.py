@@ -104,10 +104,10 @@ def main() -> None:
             else:
                 cost = elsewhere(plans, Path(folder, name), where, together)
             rates[name] = options.networks / cost.wall
-            one = rates.get(f"{where.partition(':')[0]}:1")
+            single = rates.get(f"{where.partition(':')[0]}:1")
             more = ""
-            if workers > 1 and one is not None:
-                more = f"  {rates[name] / one / workers:.2f} of {workers} times one"
+            if workers > 1 and single is not None:
+                more = f"  {rates[name] / single / workers:.2f} of {workers} times one"
                 more += f", a loop {loops(workers):.2f}"
             say(name, options.networks, cost, more)
             return cost
