@@ -327,7 +327,7 @@ class Store(Beside):
             rows.index()  # its faults are those of its table below
         with parquet.connect() as connection:
             for table in TABLES | INTERNAL_TABLES:
-                faults += self._fill(connection, table)
+                faults += self._fill(connection, table, doubtful=True)
         return faults + self._damaged_tensors()
 
     def mend(self) -> list[str]:
@@ -368,15 +368,25 @@ class Store(Beside):
             self._report(faults)
         return by_table
 
-    def _fill(self, connection: duckdb.DuckDBPyConnection, name: str) -> list[Fault]:
-        """Make a table of the sound rows; returns the files of which rows are left out."""
+    def _fill(
+        self, connection: duckdb.DuckDBPyConnection, name: str, *, doubtful: bool = False
+    ) -> list[Fault]:
+        """Make a table of the sound rows; returns the files of which rows are left out.
+
+        Args:
+            connection: the database.
+            name: of the table.
+            doubtful: whether traces are left out that a checksum shows to be as they were written.
+        """
         table = (TABLES | INTERNAL_TABLES)[name]
         if table.entry:
             return self._rows[name].fill(connection)
         paths = sorted((self.directory / name).glob("*.parquet"))
         traces = self._damaged_traces(paths) if name == "traces" else []
-        wrong = {fault.path for fault in traces}
-        sound = [f"{name}/{path.name}" for path in paths if path not in wrong]
+        known = {fault.path for fault in traces}
+        if doubtful and name == "traces":
+            known |= {self.trace_path(row) for row, at in self.known().items() if at.trace_checksum}
+        sound = [f"{name}/{path.name}" for path in paths if path not in known]
         faults = parquet.fill(connection, name, table.columns, self.directory, sound)
         return traces + [fault for fault in faults if fault.path.exists()]
 
