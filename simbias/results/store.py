@@ -373,10 +373,7 @@ class Store(Beside):
     ) -> list[Fault]:
         """Make a table of the sound rows; returns the files of which rows are left out.
 
-        Args:
-            connection: the database.
-            name: of the table.
-            doubtful: whether traces are left out that a checksum shows to be as they were written.
+        Where only what is ``doubtful`` is asked for, traces are left out whose checksum holds.
         """
         table = (TABLES | INTERNAL_TABLES)[name]
         if table.entry:
@@ -385,7 +382,7 @@ class Store(Beside):
         traces = self._damaged_traces(paths) if name == "traces" else []
         known = {fault.path for fault in traces}
         if doubtful and name == "traces":
-            known |= {self.trace_path(row) for row, at in self.known().items() if at.trace_checksum}
+            known |= {self.trace_path(k) for k, row in self.known().items() if row.trace_checksum}
         sound = [f"{name}/{path.name}" for path in paths if path not in known]
         faults = parquet.fill(connection, name, table.columns, self.directory, sound)
         return traces + [fault for fault in faults if fault.path.exists()]
