@@ -86,9 +86,9 @@ def test_a_posterior_is_descended_by_adam_on_the_quadratic_bound(problem):
     rate = optax.exponential_decay(0.01 * 0.003 ** (1 / STEPS), STEPS, 0.003)
     adam = optax.adam(rate, b1=0.9, b2=0.999, eps=1e-8)
 
-    def bound(free, x, sign, key):
+    def bound(free, x, sign, noise):
         deviation = jax.tree.map(jnp.exp, free.log_deviation)
-        output, width = descent._output(jax.nn.relu, free.mean, deviation, x, key)
+        output, width = descent._output(jax.nn.relu, free.mean, deviation, x, (noise,))
         error = jax.scipy.stats.norm.cdf(-sign * output / width).mean()
         divergence = descent._divergence(free, problem.centre)
         rest = (divergence + np.log(2 * np.sqrt(n) / 0.05)) / (2 * n)
@@ -98,7 +98,9 @@ def test_a_posterior_is_descended_by_adam_on_the_quadratic_bound(problem):
     def step(i, free, state):
         key_rows, key_units = jax.random.split(jax.random.fold_in(jax.random.key(1), i))
         rows = jax.random.randint(key_rows, (descent.BATCH,), FIRST, N)
-        slope = jax.grad(bound)(free, problem.x[rows], problem.sign[rows], key_units)
+        units = descent.BATCH, len(problem.mean[0].bias)
+        noise = jax.random.normal(jax.random.fold_in(key_units, 0), units)
+        slope = jax.grad(bound)(free, problem.x[rows], problem.sign[rows], noise)
         with jax.numpy_dtype_promotion("standard"):  # optax counts in integers
             moves, state = adam.update(slope, state)
         return optax.apply_updates(free, moves), state
