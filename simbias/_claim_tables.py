@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import NamedTuple
 
 from simbias._checks import fail, known
 from simbias._files import read_text, read_toml
@@ -19,8 +20,16 @@ from simbias.registry import CLAIMS
 _MOST_CLAIMS = 1000  # of a file
 _MOST_TEXTS = 20_000  # expressions of a file: quantities, premises, and the definitions of each
 _MOST_LETTERS = 200  # of a placeholder's value
-_TITLES: dict[tuple[str, str], dict[str, str]] = {}  # of files by what they hold
 
+
+class Listed(NamedTuple):
+    """What is said of a claim where none is resolved."""
+
+    title: str
+    family: str
+
+
+_LISTED: dict[tuple[str, str], dict[str, Listed]] = {}  # of files by what they hold
 
 REQUIRED = {
     "id": str, "title": str, "source": str, "quantity": str, "unit": dict, "predicate": dict,
@@ -39,29 +48,35 @@ def sources() -> Iterator[Traversable]:
             yield file
 
 
-def listed() -> tuple[dict[str, str], list[str]]:
-    """Titles by id of the claims that are installed, and a line for each file that is left out."""
-    titles: dict[str, str] = {}
+def listed() -> tuple[dict[str, Listed], list[str]]:
+    """The claims that are installed by id, and a line for each file that is left out."""
+    claims: dict[str, Listed] = {}
     left_out = []
     origins: list[tuple[str, Traversable | Entry]] = [(source.name, source) for source in sources()]
     origins += [(f"plug-in {name!r}", entry) for name, entry in CLAIMS.entries().items()]
     for name, source in origins:
         try:
             file = resource(source.reference) if isinstance(source, Entry) else source
-            titles |= _titles(file)
+            claims |= _listed(file)
         except ValueError as error:
             left_out.append(f"claims: {name} is left out: {error}")
-    return titles, left_out
+    return claims, left_out
 
 
-def _titles(source: Traversable) -> dict[str, str]:
-    """Titles by id of a file's claims; worked out again once it holds another text."""
+def _listed(source: Traversable) -> dict[str, Listed]:
+    """The claims of a file by id; worked out again once it holds another text."""
     key = str(source), read_text(f"claims: {source}", source)
-    if key not in _TITLES:
-        _TITLES[key] = {
-            str(claim.get("id")): str(claim.get("title")) for _, claim in tables(source)
+    if key not in _LISTED:
+        _LISTED[key] = {
+            str(claim.get("id")): Listed(str(claim.get("title")), _family(claim))
+            for _, claim in tables(source)
         }
-    return _TITLES[key]
+    return _LISTED[key]
+
+
+def _family(claim: Settings) -> str:
+    inference = claim.get("inference")
+    return str(inference.get("family")) if isinstance(inference, dict) else ""
 
 
 def tables(source: Traversable) -> list[tuple[str, Settings]]:

@@ -25,8 +25,8 @@ def list_(kind: Kind = None) -> int:
                 summaries = {name: _with_cost(name, line) for name, line in summaries.items()}
             print_names(registry.kind, summaries)
     if kind in (None, "claims"):
-        titles, left_out = listed()
-        print_names("claims", titles)
+        claims, left_out = listed()
+        print_names("claims", {name: claim.title for name, claim in claims.items()})
         for line in left_out:
             print_error(line)
     return DONE

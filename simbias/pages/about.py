@@ -5,10 +5,9 @@ import shlex
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from simbias import suites
+from simbias import _claim_tables, suites
 from simbias._numbers import counted
 from simbias._types import Settings, TableRow
-from simbias.claims import builtin
 from simbias.experiments import FINAL, experiments
 from simbias.pages.html_table import HtmlTable, html_table
 from simbias.pages.section import PageSection
@@ -128,8 +127,8 @@ def _judging(verdicts: Sequence[TableRow], directory: str) -> str:
     """The command that judges the same claims; a family that is whole bears its name."""
     own = {row["id"] for row in verdicts}
     families: dict[str, set[str]] = defaultdict(set)
-    for claim in builtin().values():
-        families[claim.family].add(claim.id)
+    for name, claim in _claim_tables.listed()[0].items():
+        families[claim.family].add(name)
     whole = [family for family, names in families.items() if names and names <= own]
     covered = set().union(*(families[family] for family in whole))
     words = ["simbias", "claims", "run", *sorted(whole), *sorted(own - covered)]
