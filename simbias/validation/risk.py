@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt
 
-from simbias._keys import key_of, stream_words
+from simbias._keys import key_of
 from simbias._pinned import lenient, pinned
 from simbias._types import AnyArray, Params, PyTree
 from simbias.models.classifier import Traced, difference, finite, predicted, score
@@ -284,7 +284,7 @@ def _rules(classifiers: Panel) -> _Rules | None:
 
 def _law(classifiers: Panel, i: int) -> _Law | _OwnLaw:
     data = classifiers.data[i]
-    key = stream_words(data.key, "certify")
+    key = data.words("certify")
     if not isinstance(classifiers.task, BlockTask):
         return _OwnLaw(key, data.law)
     return _Law(key, data.rotation)
