@@ -15,7 +15,7 @@ from simbias._pinned import settings as pinned_settings
 from simbias.bounds import BOUNDS, Observed, pac_bayes, posterior, records, violated
 from simbias.bounds.certificates import kl, kl_inverse
 from simbias.bounds.disintegrated import drawn_once
-from simbias.bounds.normal_draws import normal
+from simbias.bounds.draws import integers, normal
 from simbias.bounds.posterior import PRIORS, posteriors
 from simbias.models.classifier import labels
 from simbias.tasks.oracle import Layer
@@ -79,6 +79,22 @@ def test_normal_draws_are_those_of_jax_bit_for_bit():
             ours = jax.jit(normal, static_argnums=1)(key, shape)
             np.testing.assert_array_equal(ours, jax.random.normal(key, shape))
             assert ours.dtype == np.float32 and ours.shape == shape
+
+
+def test_integers_are_those_of_jax_bit_for_bit():
+    with pinned_settings():
+        for seed, shape, first, end in [
+            (0, (250,), 0, 10_000),
+            (1, (7, 3), -5, 2**31 - 1),
+            (2, (9,), -(2**31), 2**31 - 1),
+            (3, (), 3, 3),
+            (4, (5,), 3, -3),
+            (5, (250,), 5000, 5001),
+        ]:
+            key, ends = jax.random.fold_in(seed_key(seed), seed), (np.int32(first), np.int32(end))
+            ours = jax.jit(integers, static_argnums=1)(key, shape, *ends)
+            np.testing.assert_array_equal(ours, jax.random.randint(key, shape, *ends))
+            assert ours.dtype == np.int32 and ours.shape == shape
 
 
 @pytest.mark.parametrize("prior", PRIORS)

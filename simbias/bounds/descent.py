@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Int
 from simbias._keys import seed_key
 from simbias._pinned import lenient
 from simbias._types import AnyArray, PyTree
-from simbias.bounds.normal_draws import normal
+from simbias.bounds.draws import integers, normal
 from simbias.bounds.pac_bayes import PRIOR_LARGEST
 from simbias.networks.mlp import ACTIVATIONS
 from simbias.parallel import over_seeds
@@ -166,7 +166,7 @@ def _descend(act: Act, problem: PosteriorProblem, centre: Layers, steps: Array, 
 
     def draws(i: Array) -> Drawn:
         key_rows, key_units = jax.random.split(jax.random.fold_in(key, i))
-        rows = jax.random.randint(key_rows, (BATCH,), problem.first, problem.n)
+        rows = integers(key_rows, (BATCH,), problem.first, problem.n)
         return rows, _noise(problem.mean, BATCH, key_units)
 
     def step(i: Array, carry: tuple[Free, PyTree, Drawn]) -> tuple[Free, PyTree, Drawn]:
@@ -214,7 +214,7 @@ def _learn(act: Act, problem: PosteriorProblem, steps: Array, key: Array) -> Lay
 
     def step(i: Array, carry: tuple[Layers, PyTree]) -> tuple[Layers, PyTree]:
         layers, state = carry
-        rows = jax.random.randint(jax.random.fold_in(key, i), (BATCH,), 0, problem.first)
+        rows = integers(jax.random.fold_in(key, i), (BATCH,), jnp.int32(0), problem.first)
         slope = jax.grad(loss)(layers, problem.x[rows], problem.sign[rows])
         change, state = sgd.update(slope, state)
         return optax.apply_updates(layers, change), state
@@ -233,7 +233,7 @@ def _errors(
 
     def chunk(total: Array, i: Array) -> tuple[Array, None]:
         key_rows, key_units = jax.random.split(jax.random.fold_in(key, i))
-        rows = jax.random.randint(key_rows, (ROWS,), problem.first, problem.n)
+        rows = integers(key_rows, (ROWS,), problem.first, problem.n)
         x, positive = problem.x[rows], problem.sign[rows] > 0
         return total + wrong(act, free.mean, deviation, x, positive, key_units), None
 
