@@ -2,10 +2,12 @@
 
 import os
 import re
+import subprocess
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
+from shutil import which
 
 import alone
 import jax
@@ -368,6 +370,36 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
             pass
 
 
+def test_slurm_is_missed_in_one_line(tmp_path, monkeypatch):
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ValueError, match="cluster: got 'slurm:2', allowed: a machine with"):
+        with executors.open_workers("slurm:2", tmp_path):
+            pass
+
+
+@pytest.mark.thorough
+def test_a_job_of_slurm_asks_for_its_cores_and_for_no_time_limit(tmp_path, monkeypatch):
+    pytest.importorskip("submitit")
+    asked = tmp_path / "asked"
+    commands = {
+        "sbatch": f"cp $1 {asked}; echo Submitted batch job 1",
+        "sacct": "echo 'JobID|State|NodeList'; echo '1|CANCELLED|'",
+        "srun": "",
+        "scancel": "",
+    }
+    for name, does in commands.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with executors.open_workers("slurm:1", tmp_path / "run", 3) as workers:
+        job = workers.executor.submit(sum, (1, 2))
+        assert job.exception(60) is not None  # cancelled
+    lines = asked.read_text().splitlines()
+    assert "#SBATCH --cpus-per-task=3" in lines
+    assert not [line for line in lines if line.startswith("#SBATCH --time")]
+
+
 @pytest.fixture(scope="module")
 def six(file, tmp_path_factory):
     """What a run in one process makes of six seeds."""
@@ -383,12 +415,15 @@ def six(file, tmp_path_factory):
         ["processes:2", "processes:2", "processes:2"],
         ["", "local:4", "submitit:1"],
         ["submitit:1", "", "local:2"],
+        ["slurm:2", "", "slurm:1"],
     ],
     ids=" ".join,
 )
 def test_every_executor_goes_on_with_a_run_of_another(places, file, six, tmp_path):
     pytest.importorskip("distributed")
     pytest.importorskip("submitit")
+    if "slurm:2" in places and (which("sinfo") is None or subprocess.run(["sinfo"]).returncode):
+        pytest.skip("no Slurm answers")
     out = tmp_path / "run"
     for seeds, where in zip((2, 4, 6), places, strict=True):
         words = ("run", file, "--preset", "only", "--seeds", seeds, "--out", out)

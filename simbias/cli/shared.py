@@ -88,5 +88,5 @@ def compute(
     from simbias.runner.dispatch import dispatch
     from simbias.runner.executors import open_workers
 
-    opened = partial(open_workers, cluster, store.directory)
+    opened = partial(open_workers, cluster, store.directory, cores or 1)
     return dispatch(plan, store, reporter, opened, cores=cores or 1)

@@ -15,7 +15,6 @@ from concurrent.futures import (
 )
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from logging import CRITICAL, getLogger
 from multiprocessing import active_children, get_context
@@ -33,6 +32,8 @@ _ALLOWED = (
     " a time), or the address of a Dask scheduler, tcp://HOST:PORT"
 )
 _MOST = 10_000  # workers
+_JOBS = "jobs"  # their folder in a run directory
+_NO_LIMIT = 60 * 24 * 366  # minutes
 _answered: set[str] = set()  # addresses of schedulers
 
 
@@ -68,13 +69,14 @@ def check(words: str) -> None:
 
 
 @contextmanager
-def open_workers(words: str, directory: Path) -> Iterator[Workers]:
+def open_workers(words: str, directory: Path, cores: int = 1) -> Iterator[Workers]:
     """The executor that some words name; what it runs ends with the context.
 
     Args:
         words: ``"processes:4"``, ``"local:4"``, ``"slurm:100"``, ``"submitit:2"`` or
             ``"tcp://host:8786"``.
         directory: of the run, for logs of jobs.
+        cores: CPU devices of a worker, which a job of Slurm asks for.
 
     Raises:
         ValueError: other words, a scheduler that does not answer, or a package is missing.
@@ -95,7 +97,7 @@ def open_workers(words: str, directory: Path) -> Iterator[Workers]:
         with _dask(words) as workers:
             yield workers
     else:
-        with KINDS[kind](count, directory) as workers:
+        with KINDS[kind](count, directory, cores) as workers:
             yield workers
 
 
@@ -109,7 +111,7 @@ def _parse(words: str) -> tuple[str, int | None]:
 
 
 @contextmanager
-def _processes(count: int, directory: Path) -> Iterator[Workers]:
+def _processes(count: int, directory: Path, cores: int) -> Iterator[Workers]:
     before = set(active_children())
     spawn = get_context("spawn")
     environments = [placement(place, count) for place in range(count)]
@@ -123,7 +125,7 @@ def _processes(count: int, directory: Path) -> Iterator[Workers]:
 
 
 @contextmanager
-def _local(count: int, directory: Path) -> Iterator[Workers]:
+def _local(count: int, directory: Path, cores: int) -> Iterator[Workers]:
     distributed = _package("distributed")
     options = {"nthreads": 1, "memory_limit": None, "silence_logs": CRITICAL}
     unwatched = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}  # it looks every 10 ms
@@ -176,12 +178,25 @@ def _client(distributed: Any, address: str) -> Any:
         time.sleep(0.1)
 
 
-@contextmanager
-def _jobs(count: int, directory: Path, cluster: str) -> Iterator[Workers]:
+def _slurm(count: int, directory: Path, cores: int) -> AbstractContextManager[Workers]:
     submitit = _package("submitit")
-    jobs = submitit.AutoExecutor(folder=str(directory / "jobs"), cluster=cluster)
-    jobs.update_parameters(name="simbias")
+    try:
+        jobs = submitit.SlurmExecutor(folder=directory / _JOBS)
+    except RuntimeError:
+        raise fail("cluster", f"slurm:{count}", "a machine with the commands of Slurm") from None
+    # no time is the partition's own; unasked, the package would say 5 minutes
+    jobs.update_parameters(job_name="simbias", cpus_per_task=cores, time=None)
+    return _jobs(jobs, count)
 
+
+def _submitit(count: int, directory: Path, cores: int) -> AbstractContextManager[Workers]:
+    jobs = _package("submitit").LocalExecutor(folder=directory / _JOBS)
+    jobs.update_parameters(timeout_min=_NO_LIMIT)
+    return _jobs(jobs, count)
+
+
+@contextmanager
+def _jobs(jobs: Any, count: int) -> Iterator[Workers]:
     class Jobs(ThreadPoolExecutor):
         """A thread waits for each job."""
 
@@ -207,12 +222,12 @@ def _jobs(count: int, directory: Path, cluster: str) -> Iterator[Workers]:
             job.cancel()
 
 
-Opened = Callable[[int, Path], AbstractContextManager[Workers]]
+Opened = Callable[[int, Path, int], AbstractContextManager[Workers]]
 KINDS: dict[str, Opened] = {
     "processes": _processes,
     "local": _local,
-    "slurm": partial(_jobs, cluster="slurm"),
-    "submitit": partial(_jobs, cluster="local"),
+    "slurm": _slurm,
+    "submitit": _submitit,
 }
 
 
