@@ -54,6 +54,16 @@ def test_twelve_of_twelve_seeds_are_better_and_eleven_of_twelve_too(cell, other,
     assert almost.verdict == "better" and (almost.better, almost.worse) == (11, 1)
 
 
+def test_a_task_of_one_learner_is_drawn_only_where_no_task_has_several(cell, other, tmp_path):
+    board(tmp_path, {cell: [0.1], other: [0.1], replace(cell, n_train=cell.n_train + 1): [0.1]})
+    standings = leaderboard(Store(tmp_path))
+    tasks = [standing.task for standing in standings]
+    (lone,) = (standing for standing in standings if tasks.count(standing.task) == 1)
+    (compared,) = set(tasks) - {lone.task}
+    assert simbias.plots.leaderboard(standings).tasks == [compared]
+    assert simbias.plots.leaderboard([lone]).tasks == [lone.task]
+
+
 @pytest.mark.thorough
 def test_limits_are_order_statistics_at_the_level_shared_by_all_comparisons(cell, other, tmp_path):
     gains = np.linspace(0.001, 0.012, 12)

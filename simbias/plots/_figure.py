@@ -150,7 +150,8 @@ class Display(ABC):
     def save(self, path: str | Path, *, dpi: int = DPI) -> list[Path]:
         """Write the figure, and the plotted data as CSV beside it; draws first where need be.
 
-        The same display gives the same bytes. Files appear whole or not at all.
+        The same data give the same bytes, unless the figure has been written before: its layout
+        goes on from where it was. Files appear whole or not at all.
 
         Args:
             path: where to; the suffix, .png or .pdf, decides the format. One table of data goes to

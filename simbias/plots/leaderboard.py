@@ -164,7 +164,7 @@ class LeaderboardDisplay(style.Display):
 
 
 def leaderboard(standings: Sequence[Standing]) -> LeaderboardDisplay:
-    """Learners side by side, ready to be drawn.
+    """Learners side by side, ready to be drawn; a task with one learner only if all are such.
 
     Args:
         standings: from ``simbias.results.leaderboard``.
@@ -182,7 +182,11 @@ def leaderboard(standings: Sequence[Standing]) -> LeaderboardDisplay:
         ['leaderboard']
     """
     rows = []
-    for standing in each("standings", standings, Standing):
+    standings = each("standings", standings, Standing)
+    compared = {standing.task for standing in standings if standing.against is not None}
+    for standing in standings:
+        if compared and standing.task not in compared:
+            continue
         verdict = "reference" if standing.against is None else standing.against.verdict
         for quantity in _PANELS:
             number = getattr(standing, quantity)
