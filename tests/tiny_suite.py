@@ -1,5 +1,10 @@
 """A suite of networks that train in a moment, for tests in which processes come and go."""
 
+SAME = (
+    "seed, status, updates, risk, train_loss, memorised, s_randomised_auc, weights_checksum,"
+    " trace_checksum"
+)
+
 
 def tiny_suite(dims, seeds):
     """The text of a suite, a cell for each dimension."""
@@ -23,3 +28,8 @@ n_certify = 2000
 task = {{ name = "noisy-lms-5", dim = {dims} }}
 network = {{ name = "mlp", width = 8 }}
 """
+
+
+def rows(store):
+    """What whoever computes them leaves the same."""
+    return store.query(f"SELECT {SAME} FROM networks ORDER BY seed")[1]
