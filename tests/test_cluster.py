@@ -7,6 +7,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 
 import jax
+import numpy as np
 import pytest
 from quiet import Quiet
 from tiny_suite import rows
@@ -234,6 +235,24 @@ def test_why_a_worker_is_lost_each_time_is_told(plan, tmp_path, quick, monkeypat
     assert run(plan, store, opened(), reporter) == ["error", "error"]
     reason = "its worker was lost 3 times (ImportError: no module of that name)"
     assert {row["reason"] for row in reporter.rows} == {reason}
+
+
+def test_a_unit_is_not_given_up_while_its_checkpoint_moves(
+    plan, whole, tmp_path, quick, monkeypatch
+):
+    computes, calls = work_units.compute, []
+
+    def runs_out_of_time(unit):
+        calls.append(unit)
+        if len(calls) > 7:
+            return computes(unit)
+        store.write_checkpoint(unit["replicas"][0][2], {"updates": np.array([len(calls)])})
+        raise TimeoutError("the job's time was over")
+
+    monkeypatch.setattr(work_units, "compute", runs_out_of_time)
+    store = begun(plan, tmp_path / "run")
+    assert run(plan, store, opened()) == ["done", "done"]
+    assert rows(store) == whole
 
 
 def test_a_failure_is_a_row_with_its_reason(plan, tmp_path, quick, monkeypatch):

@@ -131,6 +131,13 @@ class Beside(ABC):
             raise unusable(path, checksums.CHANGED)
         return arrays
 
+    def checkpointed(self, name: str) -> int:
+        """When the state of a replica in training was written, ns of its file; 0 without one."""
+        try:
+            return self._checkpoint(name).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
     def drop_checkpoint(self, name: str) -> None:
         """Remove the checkpoint of a replica that has ended."""
         self._checkpoint(name).unlink(missing_ok=True)

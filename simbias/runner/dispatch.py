@@ -23,7 +23,7 @@ from simbias.runner.plan import Plan
 from simbias.runner.work_units import Answer, WorkUnit, compute, message, units_of
 
 _COMPUTE = compute.__module__, compute.__name__
-_TRIES = 3  # of a unit whose worker is lost each time, while nothing else ends
+_TRIES = 3  # of a unit whose worker is lost each time at one checkpoint, while nothing else ends
 _PAUSE = 1.0  # seconds between looks at what has ended
 _GATHER = 10.0  # seconds between compactions
 
@@ -75,7 +75,7 @@ class _HandOut:
         self.waiting = deque[WorkUnit]()
         self._running: dict[Future[Answer], WorkUnit] = {}
         self._ended: dict[Future[Answer], WorkUnit] = {}  # since the last look
-        self._lost = Counter[str]()
+        self._lost = Counter[tuple[str, tuple[int, ...]]]()  # units, as they were left
         self._gathered = time.monotonic()
         self._look()
 
@@ -174,9 +174,10 @@ class _HandOut:
             self.waiting.append(unit) if answer.leased else self._lose(unit)
 
     def _lose(self, unit: WorkUnit, why: str = "") -> None:
-        """Hand a unit out again, or give it up where nothing else has ended in between."""
-        self._lost[unit.name] += 1
-        if self._lost[unit.name] < _TRIES:
+        """Hand a unit out again, or give it up where nothing has moved or ended in between."""
+        states = tuple(self.store.checkpointed(row_name(replica)) for replica in unit.replicas)
+        self._lost[unit.name, states] += 1
+        if self._lost[unit.name, states] < _TRIES:
             self.waiting.append(unit)
             return
         self._look()
