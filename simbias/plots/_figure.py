@@ -263,6 +263,14 @@ def panels(figure: Figure, heights: Sequence[float], columns: int) -> tuple[Axes
     return tuple(grid.ravel())
 
 
+def segments(
+    low: Sequence[float], high: Sequence[float], y: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Horizontal segments as one line with gaps, which is drawn many times as fast."""
+    gaps = np.full(len(y), np.nan)
+    return np.column_stack([low, high, gaps]).ravel(), np.repeat(np.asarray(y, float), 3)
+
+
 def by_column(names: Iterable[str], rows: Sequence[Sequence[object]]) -> dict[str, list[object]]:
     """Rows as a table: the columns by name."""
     return {name: [row[i] for row in rows] for i, name in enumerate(names)}

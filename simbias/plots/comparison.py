@@ -195,12 +195,12 @@ def _panel(ax: Axes, rows: Sequence[ComparisonRow], networks: Sequence[str]) -> 
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.grid(axis="y", color="#DDDDDD", linewidth=0.5)
     ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], min_n_ticks=3))
-    for row in rows:
-        y = networks.index(row.network)
-        ax.plot([row.low, row.high], [y, y], color=style.BLUE, linewidth=1.0)
-        ax.plot([row.measured], [y], **_MEASURED)
-        if row.published is not None:
-            ax.plot([row.published], [y], **_PUBLISHED)
+    places = [networks.index(row.network) for row in rows]
+    ends = style.segments([row.low for row in rows], [row.high for row in rows], places)
+    ax.plot(*ends, color=style.BLUE, linewidth=1.0)
+    ax.plot([row.measured for row in rows], places, **_MEASURED | {"linestyle": ""})
+    published = [np.nan if row.published is None else row.published for row in rows]
+    ax.plot(published, places, **_PUBLISHED)
     if not any(np.isfinite(row.measured) or row.published is not None for row in rows):
         ax.set_xticks([])
         ax.spines["bottom"].set_visible(False)

@@ -149,12 +149,13 @@ class LeaderboardDisplay(style.Display):
         ax.tick_params(axis="y", length=0)
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.grid(axis="y", color="#DDDDDD", linewidth=0.4)
-        for row in self.rows:
-            if (row.task, row.quantity) == (task, quantity) and np.isfinite(row.value):
-                y = learners.index(row.learner)
-                colour = _COLOURS[row.verdict]
-                ax.plot([row.low, row.high], [y, y], color=colour, linewidth=0.9)
-                ax.plot([row.value], [y], **_look(row.verdict))
+        drawn = [row for row in self.rows if (row.task, row.quantity) == (task, quantity)]
+        for verdict in {row.verdict: row for row in drawn if np.isfinite(row.value)}:
+            rows = [row for row in drawn if row.verdict == verdict and np.isfinite(row.value)]
+            y = [learners.index(row.learner) for row in rows]
+            ends = style.segments([row.low for row in rows], [row.high for row in rows], y)
+            ax.plot(*ends, color=_COLOURS[verdict], linewidth=0.9)
+            ax.plot([row.value for row in rows], y, linestyle="", **_look(verdict))
         if quantity == "excess_risk":
             ax.locator_params(axis="x", nbins=3)  # digits are many where risks are alike
         else:  # proportions, of one scale
