@@ -227,14 +227,23 @@ def test_a_comparison_has_a_panel_for_every_task_and_quantity(drawn):
         for j, quantity in enumerate(("train_accuracy", "s_randomised_accuracy")):
             ax = panels[i, j]
             rows = [row for row in display.rows if (row.task, row.quantity) == (task, quantity)]
-            places = list(enumerate(rows))
-            assert dots(ax, style.BLUE, "o") == [(row.measured, y) for y, row in places]
-            bars = lines(ax, color=style.BLUE, marker="None")
-            assert bars == [([row.low, row.high], [y, y]) for y, row in places]
-            diamonds = [line for line in ax.lines if line.get_marker() == "D"]
-            assert {line.get_markeredgecolor() for line in diamonds} <= {style.VERMILLION}
-            published = [(*line.get_xdata(), *line.get_ydata()) for line in diamonds]
-            assert published == [(row.published, y) for y, row in places if row.published]
+            places = range(len(rows))
+            bars, measured, published = ax.lines
+            ends = np.reshape(bars.get_xdata(), (-1, 3))  # with a gap after each
+            np.testing.assert_array_equal(ends[:, :2], [(row.low, row.high) for row in rows])
+            assert np.isnan(ends[:, 2]).all()
+            np.testing.assert_array_equal(bars.get_ydata(), np.repeat(places, 3))
+            assert list(measured.get_xdata()) == [row.measured for row in rows]
+            np.testing.assert_array_equal(
+                published.get_xdata(), np.array([row.published for row in rows], float)
+            )
+            assert list(measured.get_ydata()) == list(published.get_ydata()) == list(places)
+            looks = [
+                (line.get_color(), line.get_marker(), line.get_linestyle()) for line in ax.lines
+            ]
+            assert looks[:2] == [(style.BLUE, "None", "-"), (style.BLUE, "o", "None")]
+            assert looks[2][1:] == ("D", "None")
+            assert published.get_markeredgecolor() == style.VERMILLION
             assert holds(ax, [x for row in rows for x in (row.low, row.high)], [0, 1])
             assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first network on top
             assert ax.get_xscale() == "linear" and ax.get_xlim()[1] < 1.01
