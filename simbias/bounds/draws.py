@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped, UInt
 
+from simbias._types import AnyArray
+
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
 _LOW = np.nextafter(np.float32(-1), np.float32(0))
@@ -33,7 +35,7 @@ def normal(key: Shaped[Array, ""], shape: tuple[int, ...]) -> Float[Array, "..."
 
 
 def integers(
-    key: Shaped[Array, ""], shape: tuple[int, ...], first: Int[Array, ""], end: Int[Array, ""]
+    key: Shaped[Array, ""], shape: tuple[int, ...], first: Int[AnyArray, ""], end: Int[AnyArray, ""]
 ) -> Int[Array, "..."]:
     """The numbers of ``jax.random.randint(key, shape, first, end)``, bit for bit.
 
