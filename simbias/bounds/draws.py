@@ -50,7 +50,8 @@ def integers(
     span = jnp.where(end > first, (end - first).astype(jnp.uint32), jnp.uint32(1))
     half = np.uint32(2**16) % span
     offset = (above % span * (half * half % span) + below % span) % span
-    return first + offset.astype(jnp.int32)
+    drawn: Array = first + offset.astype(jnp.int32)
+    return drawn
 
 
 def _bits(key: Shaped[Array, ""], shape: tuple[int, ...]) -> UInt[Array, "..."]:
