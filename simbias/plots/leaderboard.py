@@ -149,9 +149,10 @@ class LeaderboardDisplay(style.Display):
         ax.tick_params(axis="y", length=0)
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.grid(axis="y", color="#DDDDDD", linewidth=0.4)
-        drawn = [row for row in self.rows if (row.task, row.quantity) == (task, quantity)]
-        for verdict in {row.verdict: row for row in drawn if np.isfinite(row.value)}:
-            rows = [row for row in drawn if row.verdict == verdict and np.isfinite(row.value)]
+        own = [row for row in self.rows if (row.task, row.quantity) == (task, quantity)]
+        drawn = [row for row in own if np.isfinite(row.value)]
+        for verdict in dict.fromkeys(row.verdict for row in drawn):
+            rows = [row for row in drawn if row.verdict == verdict]
             y = [learners.index(row.learner) for row in rows]
             ends = style.segments([row.low for row in rows], [row.high for row in rows], y)
             ax.plot(*ends, color=_COLOURS[verdict], linewidth=0.9)
