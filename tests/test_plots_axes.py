@@ -429,14 +429,18 @@ def test_claims_stand_at_their_numbers_beside_their_thresholds(drawn):
     ]
     assert dots(proportions, style.BLUE, "o") == [(0.98, 1)]
     assert dots(proportions, style.VERMILLION, "D") == [(0.5, 2)]
-    assert lines(proportions, color=style.BLUE, marker="None") == [([0.96, 0.99], [1, 1])]
-    assert lines(proportions, color=style.VERMILLION, marker="None") == [([0.4, 0.7], [2, 2])]
-    assert [x for x, _ in lines(proportions, color=style.BLACK)] == [[0.95] * 2, [0.8] * 2]
+    ((x, y),) = lines(proportions, color=style.BLUE, marker="None")  # each line ends with a gap
+    assert (x[:-1], y[:-1]) == ([0.96, 0.99], [1, 1]) and np.isnan(x[-1])
+    ((x, y),) = lines(proportions, color=style.VERMILLION, marker="None")
+    assert (x[:-1], y[:-1]) == ([0.4, 0.7], [2, 2]) and np.isnan(x[-1])
+    ((x, y),) = lines(proportions, color=style.BLACK)
+    assert x == [0.95] * 3 + [0.8] * 3 and np.isnan([y[2], y[5]]).all()
     # a mean of 2.5 in [1.5, 4] that should be at most 2: its furthest end is 2 away, against
     assert dots(others, style.GREY, "o") == [(-0.25, 1)]
     ((x, y),) = lines(others, color=style.GREY, marker="None")
-    assert sorted(x) == [-1, 0.25] and y == [1, 1]
-    assert [x for x, _ in lines(others, color=style.BLACK)] == [[0, 0]] * 2
+    assert sorted(x[:-1]) == [-1, 0.25] and y[:-1] == [1, 1]
+    ((x, _),) = lines(others, color=style.BLACK)
+    assert x == [0] * 6
     for ax in (proportions, others):
         assert ax.get_ylim()[0] > ax.get_ylim()[1] and ax.get_xscale() == "linear"
     assert holds(proportions, [0, 1], [1, 2]) and holds(others, [-1, 0.25], [1, 2])
@@ -447,9 +451,10 @@ def test_what_favours_claims_is_shaded(drawn):
     favour = to_rgba("#E8F1F8")
     for ax, starts in ((proportions, [0.95, 0.8]), (others, [0.2, 0])):
         boxes = [
-            part.get_paths()[0].get_extents()
+            path.get_extents()
             for part in ax.collections
             if len(part.get_facecolor()) and tuple(part.get_facecolor()[0]) == favour
+            for path in part.get_paths()
         ]
         assert [box.x0 for box in boxes] == pytest.approx(starts)
         assert all(box.x1 == pytest.approx(1 if ax is proportions else 1.1) for box in boxes)

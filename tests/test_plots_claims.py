@@ -31,15 +31,31 @@ def example():
 
 
 def drawn(ax):
-    """The dots of a panel: x, y and colour."""
+    """The dots of a panel from above: x, y and colour."""
     dots = [line for line in ax.lines if line.get_marker() in ("o", "D")]
-    return [(line.get_xdata()[0], line.get_ydata()[0], line.get_color()) for line in dots]
+    return sorted(
+        ((x, y, line.get_color()) for line in dots for x, y in line.get_xydata()),
+        key=lambda dot: dot[1],
+    )
+
+
+def pieces(line):
+    """The pieces of a line with gaps, (pieces, ends, x and y)."""
+    return line.get_xydata().reshape(-1, 3, 2)[:, :2]
 
 
 def bars(ax, y):
-    """The lines of a row that have a length."""
-    lengths = [list(line.get_xdata()) for line in ax.lines if list(line.get_ydata()) == [y, y]]
-    return [bar for bar in lengths if bar[0] != bar[1]]
+    """The intervals of a row that have a length."""
+    lines = [line for line in ax.lines if line.get_linestyle() != "None"]
+    both = [piece for line in lines for piece in pieces(line) if list(piece[:, 1]) == [y, y]]
+    return [list(piece[:, 0]) for piece in both if piece[0, 0] != piece[1, 0]]
+
+
+def thresholds(ax):
+    """Where the thresholds of a panel stand, from above."""
+    (line,) = (line for line in ax.lines if line.get_color() == style.BLACK)
+    assert all(piece[0, 0] == piece[1, 0] for piece in pieces(line))
+    return list(pieces(line)[:, 0, 0])
 
 
 def texts(ax):
@@ -87,8 +103,7 @@ def test_a_verdict_has_one_colour_for_its_dot_and_its_interval(make, word):
 
 def test_a_proportion_has_its_threshold_as_a_tick_and_its_favour_to_the_right():
     ax = claims([verdict("a", "supported", 0.9, 0.8, 1.0, threshold=0.7)]).plot().ax_
-    ticks = [list(line.get_xdata()) for line in ax.lines if line.get_color() == style.BLACK]
-    assert ticks == [[0.7, 0.7]]
+    assert thresholds(ax) == [0.7]
     (favour, margin) = (part.get_paths()[0].get_extents() for part in ax.collections[:2])
     assert (favour.x0, favour.x1) == (0.7, 1.0)
     assert margin.width == 0
@@ -128,7 +143,8 @@ def test_an_infinite_end_is_an_arrow_at_the_edge_against_the_claim():
 def test_without_an_estimate_an_interval_of_everything_has_two_arrows_and_no_dot():
     ax = claims([mean("a", "inconclusive", np.nan, -np.inf, np.inf)]).plot().ax_
     assert drawn(ax) == []
-    assert sum(line.get_marker() not in ("o", "D", "None") for line in ax.lines) == 2
+    arrows = [line for line in ax.lines if line.get_marker() not in ("o", "D", "None")]
+    assert [list(line.get_xdata()) for line in arrows] == [[-1.1], [1.1]]
     assert {"–", "[−∞, ∞]"} <= set(texts(ax)[1])
 
 
@@ -150,7 +166,7 @@ def test_claims_that_are_all_inapplicable_are_words_beside_their_thresholds():
     for ax in figure.axes:
         assert drawn(ax) == []
         words = [text for text in ax.texts if text.get_text() == "inapplicable"]
-        ticks = [line.get_xdata()[0] for line in ax.lines]
+        ticks = thresholds(ax)
         assert len(words) == len(ticks) > 0
         figure.draw_without_rendering()
         for word, tick in zip(words, ticks, strict=True):

@@ -96,3 +96,11 @@ def test_lines_break_between_words_where_they_are_too_wide():
     assert wrapped(text, 10, 1000) == text
     assert wrapped(text, 10, text_width("one two", 10)) == "one two\nthree\nfour"
     assert wrapped(text, 10, 1) == "one\ntwo\nthree\nfour"
+
+
+def test_lines_are_broken_where_the_next_word_does_not_fit():
+    words = [("noisy", "lms-7,", "(100,1):", "0", "of", "twelve")[i * i % 6] for i in range(40)]
+    lines = wrapped(" ".join(words), 7.5, 150).split("\n")
+    assert " ".join(lines) == " ".join(words) and len(lines) > 3
+    for line, after in zip(lines, lines[1:], strict=False):
+        assert text_width(line, 7.5) <= 150 < text_width(f"{line} {after.split(' ')[0]}", 7.5)

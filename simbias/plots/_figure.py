@@ -19,6 +19,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 
@@ -264,11 +265,26 @@ def panels(figure: Figure, heights: Sequence[float], columns: int) -> tuple[Axes
 
 
 def segments(
-    low: Sequence[float], high: Sequence[float], y: Sequence[float]
+    low: Sequence[float], high: Sequence[float], y: Sequence[float] | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Horizontal segments as one line with gaps, which is drawn many times as fast."""
+    """Segments along x as one line with gaps, which is drawn many times as fast."""
     gaps = np.full(len(y), np.nan)
     return np.column_stack([low, high, gaps]).ravel(), np.repeat(np.asarray(y, float), 3)
+
+
+def rows(ax: Axes, names: Sequence[str], width: float, labelled: bool) -> None:
+    """Make room for a row a name, with a line across of that width, and labels if so wished."""
+    lines = [[(0, y), (1, y)] for y in range(len(names))]
+    look: Keywords = {"colors": "#DDDDDD", "linewidths": width, "zorder": 0.5}
+    across = LineCollection(lines, transform=ax.get_yaxis_transform(), **look)
+    ax.add_collection(across, autolim=False)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    if labelled:
+        ax.set_yticks(range(len(names)), map(broken, names))
+        ax.tick_params(axis="y", length=0)
+    else:  # nothing of it would be seen, and a layout takes time over each tick
+        ax.yaxis.set_visible(False)
 
 
 def by_column(names: Iterable[str], rows: Sequence[Sequence[object]]) -> dict[str, list[object]]:

@@ -4,6 +4,7 @@ A layout engine of the figure makes that room itself. Without one, the axes shri
 that was theirs: up to the edges of the figure, or to its other axes.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -35,15 +36,19 @@ def wrapped(text: str, size: float, width: float) -> str:
     lines = []
     for line in text.split("\n"):
         words = line.split(" ")
-        broken = [words[0]]
-        for word in words[1:]:
-            longer = f"{broken[-1]} {word}"
-            if text_width(longer, size) <= width:
-                broken[-1] = longer
-            else:
-                broken.append(word)
-        lines += broken
+        while words:
+            # from the second word on, how many still fit: few are measured of a long text
+            ends = range(2, len(words) + 1)
+            wider = partial(_wider, words, size, width)
+            fit = 1 + bisect_left(ends, True, key=wider)
+            lines.append(" ".join(words[:fit]))
+            words = words[fit:]
     return "\n".join(lines)
+
+
+def _wider(words: Sequence[str], size: float, width: float, end: int) -> bool:
+    """Whether the words before ``end`` are wider than that in one line."""
+    return text_width(" ".join(words[:end]), size) > width
 
 
 class Room:

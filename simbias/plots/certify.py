@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,9 +16,13 @@ from simbias._checks import each, fail
 from simbias._types import Keywords
 from simbias.bounds.certify import Certifying
 from simbias.plots import _figure as style
+from simbias.plots._room import wrapped
 from simbias.training.words import task_words, value_words
 
-_ROW_HEIGHT = 0.19  # inches
+_COLUMNS = 4  # most panels side by side
+_ROW_HEIGHT, _BETWEEN, _AROUND = 0.19, 0.55, 0.95  # inches: of a bound, of a panel, of the figure
+_LABELS = 1.3  # inches, of the bounds' names
+_TITLE = 7.5  # points
 _MOST = 1e13  # points: beyond it a bound is drawn at the edge
 _LOOKS: dict[str, Keywords] = {
     "certificate": {"color": style.BLACK, "marker": "o", "markersize": 3.4},
@@ -93,7 +98,12 @@ class CertifyDisplay(style.Display):
 
     @property
     def finding(self) -> str:
-        """How many bounds from training points certify, law by law, and how many held-out do."""
+        """How many bounds from training points certify, law by law, and how many held-out do.
+
+        Of many laws: for how many of them any does.
+        """
+        if len(self.laws) > _COLUMNS:
+            return self._finding_of_many
         texts = []
         for law in self.laws:
             own = [row for row in self.rows if row.law == law]
@@ -109,27 +119,51 @@ class CertifyDisplay(style.Display):
             texts.append(text)
         return "\n".join(texts)
 
+    @property
+    def _finding_of_many(self) -> str:
+        counts = {"by a bound from training points": 0, "by held-out points": 0}
+        larger = 0
+        for law in self.laws:
+            own = [row for row in self.rows if row.law == law]
+            trained = [row.points for row in own if row.kind == "bound"]
+            counts["by a bound from training points"] += not np.isnan(trained).all()
+            counts["by held-out points"] += math.isfinite(own[0].held_out)
+            larger += not any(row.true for row in own)
+        largest = value_words(max(row.largest for row in self.rows))
+        parts = [f"{words} for {count}" for words, count in counts.items()]
+        text = f"an excess risk of {self.error:g} is certified by n = {largest} "
+        text += f"{', '.join(parts)} of {len(self.laws)} tasks with their learners"
+        return text + f"; for {larger} none could: it is larger" * bool(larger)
+
     def tables(self) -> dict[str, style.Table]:
         """One table, a row for each dot."""
         columns = zip(*self.rows, strict=True)
         return {"certify": dict(zip(CertifyRow._fields, map(list, columns), strict=True))}
 
     def _size(self) -> tuple[float, float]:
-        return style.DOUBLE, 1.5 + _ROW_HEIGHT * len(self.bounds)
+        rows = -(-self._n_axes() // _COLUMNS)
+        return style.DOUBLE, _AROUND + rows * (_BETWEEN + _ROW_HEIGHT * len(self.bounds))
 
     def _n_axes(self) -> int:
         return len(self.laws)
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
-        row = figure.subplots(1, self._n_axes(), sharey=True, squeeze=False)[0]
-        return tuple(row)
+        count = self._n_axes()
+        rows, columns = -(-count // _COLUMNS), min(count, _COLUMNS)
+        grid = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+        for ax in grid[count:]:
+            ax.remove()
+        return tuple(grid[:count])
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         for ax, law in zip(axes, self.laws, strict=True):
             self._panel(ax, law)
-        axes[0].set_yticks(range(len(self.bounds)), self.bounds)
-        for ax in axes[1:]:
-            ax.tick_params(axis="y", labelleft=False)
+        for i, ax in enumerate(axes):
+            if i % _COLUMNS == 0:
+                ax.set_yticks(range(len(self.bounds)), self.bounds)
+                ax.tick_params(axis="y", labelleft=True)
+            else:
+                ax.yaxis.set_visible(False)
         self._heading(axes[0], self.finding)
         kinds = [kind for kind in _LOOKS if any(row.kind == kind for row in self.rows)]
         words = {"certificate": "certificate (n held-out points)", "bound": "bound"}
@@ -154,6 +188,8 @@ class CertifyDisplay(style.Display):
         left, right = self._limits()
         ax.set_xscale("log")
         ax.set_xlim(left, right)
+        if self._n_axes() > _COLUMNS:  # small ones
+            ax.minorticks_off()
         ax.set_ylim(len(self.bounds) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0)
         ax.spines[["top", "right", "left"]].set_visible(False)
@@ -166,7 +202,8 @@ class CertifyDisplay(style.Display):
         (held_out,) = {row.held_out for row in own.values()}
         if math.isfinite(held_out):
             ax.axvline(held_out, zorder=1, **_HELD_OUT)
-        ax.set_title(law)
+        width = 72 * (style.DOUBLE - _LABELS) / min(self._n_axes(), _COLUMNS)
+        ax.set_title(wrapped(law, _TITLE, width))
         ax.set_xlabel("points")
         for y, name in enumerate(self.bounds):
             if name in own:
@@ -183,10 +220,11 @@ class CertifyDisplay(style.Display):
         else:
             words = "would be false" if not row.true else "no crossing in sight"
             box = {"facecolor": "white", "linewidth": 0, "pad": 0.5}
-            ax.annotate(
+            written = ax.annotate(
                 words, (1, y), (-2, 0), ("axes fraction", "data"), "offset points", ha="right",
                 bbox=box, **_SMALL,
             )  # fmt: skip
+            written.set_in_layout(False)  # it is within the panel, and a layout takes time over it
 
     @staticmethod
     def _look(kind: str, measured: bool) -> Keywords:

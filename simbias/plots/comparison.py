@@ -146,8 +146,7 @@ class ComparisonDisplay(style.Display):
         for i, task in enumerate(self.tasks):
             for j, quantity in enumerate(self.quantities):
                 rows = [row for row in self.rows if (row.task, row.quantity) == (task, quantity)]
-                _panel(grid[i, j], rows, self.networks(task))
-                grid[i, j].tick_params(axis="y", labelleft=j == 0)
+                _panel(grid[i, j], rows, self.networks(task), labelled=j == 0)
                 if i == 0:
                     title = _title(quantity)
                     grid[i, j].set_title(fill(title, _TITLE) if narrow else title)
@@ -187,13 +186,12 @@ def comparison(
     return ComparisonDisplay(tuple(each("rows", rows, ComparisonRow)), interval)
 
 
-def _panel(ax: Axes, rows: Sequence[ComparisonRow], networks: Sequence[str]) -> None:
+def _panel(
+    ax: Axes, rows: Sequence[ComparisonRow], networks: Sequence[str], labelled: bool
+) -> None:
     """Draw one quantity of one task: networks from top to bottom."""
-    ax.set_yticks(range(len(networks)), map(style.broken, networks))
-    ax.set_ylim(len(networks) - 0.4, -0.6)
-    ax.tick_params(axis="y", length=0)
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.grid(axis="y", color="#DDDDDD", linewidth=0.5)
+    any_value = any(np.isfinite(row.measured) or row.published is not None for row in rows)
+    style.rows(ax, networks, 0.5 * any_value, labelled)
     ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], min_n_ticks=3))
     places = [networks.index(row.network) for row in rows]
     ends = style.segments([row.low for row in rows], [row.high for row in rows], places)
@@ -201,10 +199,9 @@ def _panel(ax: Axes, rows: Sequence[ComparisonRow], networks: Sequence[str]) -> 
     ax.plot([row.measured for row in rows], places, **_MEASURED | {"linestyle": ""})
     published = [np.nan if row.published is None else row.published for row in rows]
     ax.plot(published, places, **_PUBLISHED)
-    if not any(np.isfinite(row.measured) or row.published is not None for row in rows):
+    if not any_value:
         ax.set_xticks([])
         ax.spines["bottom"].set_visible(False)
-        ax.grid(False)
         ax.text(0.5, 0.5, "none", transform=ax.transAxes, ha="center", va="center")
         return
     low, high = ax.get_xlim()

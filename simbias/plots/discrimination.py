@@ -148,7 +148,7 @@ class DiscriminationDisplay(style.Display):
             self._panel(ax, panel)
         axes[0].set_yticks(range(len(self.rows)), [row.name for row in self.rows])
         for ax in axes[1:]:
-            ax.tick_params(axis="y", labelleft=False)
+            ax.yaxis.set_visible(False)
         for y, row in enumerate(self.rows):
             if row.sign_error > 0:
                 transform = axes[-1].get_yaxis_transform()

@@ -126,8 +126,8 @@ class LeaderboardDisplay(style.Display):
             learners = self.learners(task)
             for j, quantity in enumerate(self.quantities):
                 ax = grid[i, j]
+                style.rows(ax, learners, 0.4, labelled=j == 0)
                 self._panel(ax, task, quantity, learners)
-                ax.tick_params(axis="y", labelleft=j == 0)
                 if i == 0:
                     ax.set_title(fill(_PANELS[quantity], _TITLE))
             # across: a panel of few learners is lower than the words are long
@@ -144,11 +144,6 @@ class LeaderboardDisplay(style.Display):
         self._legend(axes[-1 - (len(self.quantities) - 1) // 2], handles, ncols=4)
 
     def _panel(self, ax: Axes, task: str, quantity: str, learners: Sequence[str]) -> None:
-        ax.set_yticks(range(len(learners)), map(style.broken, learners))
-        ax.set_ylim(len(learners) - 0.4, -0.6)
-        ax.tick_params(axis="y", length=0)
-        ax.spines[["top", "right", "left"]].set_visible(False)
-        ax.grid(axis="y", color="#DDDDDD", linewidth=0.4)
         own = [row for row in self.rows if (row.task, row.quantity) == (task, quantity)]
         drawn = [row for row in own if np.isfinite(row.value)]
         for verdict in dict.fromkeys(row.verdict for row in drawn):

@@ -116,7 +116,7 @@ class PreferenceDisplay(style.Display):
             self._panel(ax, comparison, reach)
         axes[0].set_yticks(range(len(self.names)), self.names)
         for ax in axes[1:]:
-            ax.tick_params(axis="y", labelleft=False)
+            ax.yaxis.set_visible(False)
         self._heading(axes[0], self.finding)
         verdicts = {preference.verdict for preference in self.preferences}
         handles: list[Artist] = [
