@@ -19,7 +19,8 @@ from simbias.pages.difference import difference
 from simbias.pages.html_table import from_text, html_table, slug_of
 from simbias.pages.source import PageSource
 from simbias.plots._svg import page_svg
-from simbias.results import Store
+from simbias.results import Store, StoreError
+from simbias.results.trained import load_sound
 from simbias.stats.student import half_width_of_mean
 from simbias.tables import TextTable
 
@@ -230,3 +231,11 @@ def test_a_run_whose_weights_are_gone_says_so(alone):
     text = " ".join("".join(Elements(alone).texts).split())
     assert "Of 4 networks that ended, 0 can be explored here." in text
     assert packed(alone).keys().isdisjoint({"run1-networks"})
+
+
+def test_networks_without_weights_are_counted_and_not_listed(tmp_path):
+    store = Store(run_of(tmp_path / "run", POPULATION, dict.fromkeys(range(5), 0.1)))
+    for path in (store.directory / "weights").iterdir():
+        path.unlink()
+    with pytest.raises(StoreError, match=": 5 networks without weights in the directory$"):
+        load_sound(store)

@@ -234,11 +234,16 @@ def violations(tab):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["smoke", "phase", "bounds", "certify", "claims", "mitigation", "noise", "pitfalls"]
-)
+    "name",
+    [
+        "smoke", "phase", "bounds", "certify", "claims", "mitigation", "noise", "pitfalls",
+        "collapse", "directions", "compute",
+    ],
+)  # fmt: skip
 def test_recorded_runs_open_small_and_sound(opened, recorded, name):
     text = page([recorded(name)])
     assert len(text.encode()) <= 1_000_000
+    assert "constrained_layout" not in text  # every figure has room for its panels
     tab = opened(text)
     if AXE.exists():
         assert violations(tab) == []

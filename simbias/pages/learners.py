@@ -1,6 +1,6 @@
 """The leaderboard of a run, and its lineages beside their closed forms."""
 
-from simbias._numbers import number
+from simbias._numbers import counted, number
 from simbias.experiments import experiments
 from simbias.generations.agreement import agreement
 from simbias.pages.html_table import HtmlCell, from_text, html_table
@@ -21,7 +21,10 @@ def standings(source: PageSource) -> PageSection | None:
 
 
 def lineages(source: PageSource) -> PageSection | None:
-    """The last generation of each cell's lineages, beside its closed form where there is one."""
+    """Lineages beside their closed forms, where there is one: how far off they are at most.
+
+    Of each measure of a cell, the generation that is farthest off, and the last one.
+    """
     table_name = experiments()["generations"].table.name
     _, counts = source.store.query(f"SELECT count(*) FROM {table_name}")
     if not counts[0][0]:
@@ -32,16 +35,21 @@ def lineages(source: PageSource) -> PageSection | None:
     places = iter(agreed)
     named = [(entry.cell, agreement({entry.cell: entry.moments})) for entry in pooled]
     for cell, own in named:
-        for alone in own:
-            together = next(places)  # its limit is that of all cells at once
-            words = [cell.name, alone.measure]
-            numbers = [alone.generation, alone.mean, alone.error, alone.expected, together.off]
-            cells = [*map(HtmlCell, words), *(HtmlCell(number(value)) for value in numbers)]
-            rows.append((" ".join([*words, f"{alone.generation}"]), cells))
+        # the limits are those of all cells at once
+        together = [next(places) for _ in own]
+        for measure in dict.fromkeys(entry.measure for entry in together):
+            all_of_it = [entry for entry in together if entry.measure == measure]
+            farthest = max(all_of_it, key=lambda entry: entry.off)
+            for entry in sorted({farthest, all_of_it[-1]}, key=lambda entry: entry.generation):
+                words = [cell.name, measure]
+                numbers = [entry.generation, entry.mean, entry.error, entry.expected, entry.off]
+                cells = [*map(HtmlCell, words), *(HtmlCell(number(value)) for value in numbers)]
+                rows.append((" ".join([*words, f"{entry.generation}"]), cells))
     head = ("cell", "measure", "generation", "mean", "standard error", "closed form", "off")
     note = (
-        "off: distance of mean and closed form, in units of the limit that holds at once for all"
-        " with probability 99%: at most 1 where they agree"
+        f"of {counted(len(agreed), 'mean')}, those that are farthest off of each cell and measure,"
+        " and the last; off: distance of mean and closed form, in units of the limit that holds at"
+        " once for all with probability 99%: at most 1 where they agree"
     )
     table = html_table(
         f"{source.prefix}-agreement", "Means over lineages beside closed forms", head, rows, note

@@ -151,10 +151,9 @@ class ComparisonDisplay(style.Display):
                     title = _title(quantity)
                     grid[i, j].set_title(fill(title, _TITLE) if narrow else title)
             grid[i, 0].set_ylabel(task)
-        handles = [
-            Line2D([], [], label=f"measured, {self.interval}", **_MEASURED),
-            Line2D([], [], label="published", **_PUBLISHED),
-        ]
+        handles = [Line2D([], [], label=f"measured, {self.interval}", **_MEASURED)]
+        if any(row.published is not None for row in self.rows):
+            handles.append(Line2D([], [], label="published", **_PUBLISHED))
         if self.finding and self._room is None:
             self._heading(axes[0], self.finding)
         middle = axes[-1 - (len(self.quantities) - 1) // 2]

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from simbias._checks import each
+from simbias._numbers import counted
 from simbias._types import Keywords
 from simbias.plots import _figure as style
 from simbias.results.leaderboard import Standing
@@ -100,8 +101,8 @@ class LeaderboardDisplay(style.Display):
             reference = next(name for name, verdict in verdicts.items() if verdict == "reference")
             better, worse = names.count("better"), names.count("worse")
             texts.append(
-                f"{task}: of {len(names) - 1} others {better} better than {reference}, {worse}"
-                f" worse, {names.count('not told apart')} not told apart"
+                f"{task}: of {counted(len(names) - 1, 'other')} {better} better than {reference},"
+                f" {worse} worse, {names.count('not told apart')} not told apart"
             )
         return "\n".join(texts)
 

@@ -14,7 +14,7 @@ from simbias._types import AnyStack
 from simbias.bounds import Evaluation
 from simbias.bounds.certify import certifying
 from simbias.bounds.discrimination import discriminate
-from simbias.experiments import experiment_of, label_of, row_name
+from simbias.experiments import experiment_of, label_of
 from simbias.experiments.experiment import AnyCell, OwnCell
 from simbias.models import Fitted
 from simbias.networks.mlp import is_relu
@@ -340,11 +340,7 @@ def _sound(
     stack, left_out = load_sound(chosen.store, chosen.cell, seed=seed, first=first, of=of)
     seeds: dict[tuple[str, str], list[str]] = {}
     for job, fault in left_out.items():
-        name = job.cell.name
-        reason = fault.removeprefix(f"{name} seed {job.seed}: ")  # of what could not be read
-        if reason != fault and not chosen.store.weights_path(row_name(job)).exists():
-            reason = "without weights in the directory"
-        seeds.setdefault((name, reason), []).append(f"{job.seed}")
+        seeds.setdefault((job.cell.name, fault), []).append(f"{job.seed}")
     for (name, reason), of_reason in seeds.items():
         which = f"seed{'s' * (len(of_reason) > 1)} {', '.join(of_reason)}"
         chosen.note(f"{kind} figure: left out {name} {which}: {reason}")

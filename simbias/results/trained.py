@@ -6,6 +6,7 @@ from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
 from simbias._checks import fail, instance, whole
+from simbias._numbers import counted
 from simbias._types import Answer, AnyStack
 from simbias.experiments import (
     FINAL,
@@ -27,6 +28,8 @@ from simbias.validation import faults
 from simbias.validation.sound import sound_seed
 
 Cells = TypeVar("Cells")
+
+_NAMED = 3  # networks that are left out, in a line
 
 
 class Trained(NamedTuple, Generic[Cells]):
@@ -268,7 +271,7 @@ def load_sound(
                     other_draws.append(error)
                     fault = str(error)
                 except StoreError as error:
-                    fault = str(error)
+                    fault = _why(store, Replica(chosen, own_seed), error)
             if fault:
                 left_out[Replica(chosen, own_seed)] = fault
             else:
@@ -277,10 +280,19 @@ def load_sound(
             return joined(chosen, sound), left_out
     if other_draws:
         raise other_draws[0]
-    reasons = "; ".join(
-        f"{replica.cell.name} seed {replica.seed} {why}" for replica, why in left_out.items()
-    )
-    raise StoreError(f"no network with finite logits in {store.directory}: {reasons}")
+    named = [f"{cell.name} seed {seed} {why}" for (cell, seed), why in left_out.items()]
+    if len(named) > _NAMED and len(set(left_out.values())) == 1:
+        named = [f"{counted(len(named), 'network')} {next(iter(left_out.values()))}"]
+    elif len(named) > _NAMED:
+        named[_NAMED:] = [f"and {len(named) - _NAMED} more"]
+    raise StoreError(f"no network with finite logits in {store.directory}: {'; '.join(named)}")
+
+
+def _why(store: Store, replica: Replica, error: StoreError) -> str:
+    """Why a network's files cannot be read, without its name."""
+    if not store.weights_path(row_name(replica)).exists():
+        return "without weights in the directory"
+    return str(error).removeprefix(f"{replica.cell.name} seed {replica.seed}: ")
 
 
 def joined(cell: AnyCell, parts: Sequence[AnyStack]) -> AnyStack:
