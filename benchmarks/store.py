@@ -66,6 +66,7 @@ sys.exit(code)
 COMMANDS = {
     "status": ["status"],
     "table": ["table"],
+    "report": ["report"],
     "query": ["query", "select network, avg(risk) from networks group by all order by 2 limit 5"],
 }
 
@@ -184,9 +185,11 @@ def main() -> None:
             print(f"{networks:,} networks in {files:,} files", flush=True)
             for name, (verb, *rest) in COMMANDS.items():
                 clock, busy, megabytes = measured([verb, str(directory), *rest])
+                page = directory / "report.html"
+                size = f", a page of {page.stat().st_size:,} bytes" if verb == "report" else ""
                 print(
                     f"  {name:<8} {clock:6.1f} s, {busy:6.1f} s of the processor,"
-                    f" {megabytes:6,.0f} MB",
+                    f" {megabytes:6,.0f} MB" + size,
                     flush=True,
                 )
 

@@ -239,3 +239,13 @@ def test_networks_without_weights_are_counted_and_not_listed(tmp_path):
         path.unlink()
     with pytest.raises(StoreError, match=": 5 networks without weights in the directory$"):
         load_sound(store)
+
+
+def test_of_a_large_run_the_first_rows_are_shown_and_where_all_are(two, monkeypatch):
+    monkeypatch.setattr("simbias.pages.html_table._MOST", 3)
+    html = page([two[0]])
+    text = " ".join("".join(Elements(html).texts).split())
+    rows = re.findall(r'<tr id="run1-networks-[^"]*"', html)
+    assert len(rows) == 3
+    command = "simbias export first --format csv --table networks"
+    assert f"the first 3 of 4 rows; all of them: {command}" in text

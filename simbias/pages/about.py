@@ -9,13 +9,15 @@ from simbias import _claim_tables, suites
 from simbias._numbers import counted
 from simbias._types import Settings, TableRow
 from simbias.experiments import FINAL, experiments
-from simbias.pages.html_table import HtmlTable, html_table
+from simbias.pages.html_table import HtmlTable, first_rows, html_table
 from simbias.pages.section import PageSection
 from simbias.pages.source import PageSource
 from simbias.results.summary import cell_settings
 from simbias.runner.claims import SUITE
 from simbias.runner.plan import make_plan
 from simbias.training.words import phrases
+
+_LINES = 100  # of what is missing
 
 
 def about(source: PageSource) -> PageSection:
@@ -53,12 +55,15 @@ def missing(source: PageSource) -> PageSection:
         if (there := sum(counts[cell].values())) < len(config["seeds"])
     ]
     failed = _failed(source)
-    words = [] if short or failed or source.notes else ["Nothing: all is done, and was read."]
+    lines = [*short, *(_without_place(source, note) for note in dict.fromkeys(source.notes))]
+    if len(lines) > _LINES:
+        lines[_LINES:] = [f"and {len(lines) - _LINES:,} more"]
+    words = [] if lines or failed else ["Nothing: all is done, and was read."]
     return PageSection(
         f"{source.prefix}-missing",
         "What is missing or failed",
         words=words,
-        lines=[*short, *(_without_place(source, note) for note in dict.fromkeys(source.notes))],
+        lines=lines,
         tables=failed,
     )
 
@@ -93,7 +98,9 @@ def _failed(source: PageSource) -> list[HtmlTable]:
             if status != "done"
         ]
     title = "Networks and others that are not done"
+    rows, not_all = first_rows(rows, f"simbias status {source.store.directory.name}")
     note = f"Those with the status {' or '.join(sorted(FINAL))} have ended and are measured."
+    note += f" Here are {not_all}." if not_all else ""
     table = html_table(
         f"{source.prefix}-not-done", title, ("cell", "seed", "status", "reason"), rows, note
     )

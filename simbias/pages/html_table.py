@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from simbias.tables import TextTable
 
 _NUMBER = r"[-+−]?(?:\d[\d,]*\.?\d*(?:e[-+]?\d+)?|inf)"
 _EMPTY = ("", "-", "inapplicable")
+_MOST = 1000  # rows that a browser lays out and sorts at once
+
+Row = TypeVar("Row")
 
 
 class HtmlCell(NamedTuple):
@@ -108,6 +111,18 @@ def html_table(
         ]
         named.append(HtmlRow(unique, ordered))
     return HtmlTable(name, title, list(head), named, note, numbers)
+
+
+def first_rows(rows: list[Row], command: str) -> tuple[list[Row], str]:
+    """As many rows as a page shows, and what must be said where these are not all.
+
+    Args:
+        rows: in the order of the table.
+        command: of a shell, that gives all of them.
+    """
+    if len(rows) <= _MOST:
+        return rows, ""
+    return rows[:_MOST], f"the first {_MOST:,} of {len(rows):,} rows; all of them: {command}"
 
 
 def from_text(name: str, title: str, table: TextTable) -> HtmlTable:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from simbias._numbers import interval, number
 from simbias._types import TableRow
 from simbias.experiments import Experiment, experiments
-from simbias.pages.html_table import HtmlCell, HtmlTable, html_table
+from simbias.pages.html_table import HtmlCell, HtmlTable, first_rows, html_table
 from simbias.pages.section import PageSection
 from simbias.pages.source import PageSource
 from simbias.results.summary import cell_settings
@@ -60,6 +60,9 @@ def _replicas(source: PageSource, experiment: Experiment) -> HtmlTable | None:
     if not rows:
         return None
     rows.sort(key=lambda row: source.store.order(row["cell"]))
+    kind = experiment.table.name
+    export = f"simbias export {source.store.directory.name} --format csv --table {kind}"
+    rows, not_all = first_rows(rows, export)
     headings = {name: shown.heading for name, shown in experiment.shown.items()}
     wanted = dict.fromkeys([*_FIRST, *headings])
     columns = [name for name in wanted if any(row.get(name) is not None for row in rows)]
@@ -86,7 +89,7 @@ def _replicas(source: PageSource, experiment: Experiment) -> HtmlTable | None:
         f" risk is less than the achievable one + {EXCESS}; transition: the update from which on"
         f" its select error stays within {EXCESS}"
     )
-    kind = experiment.table.name
+    note = "; ".join(filter(None, [not_all, note]))
     return html_table(f"{source.prefix}-{kind}", f"The {kind} of the run", heads, table_rows, note)
 
 

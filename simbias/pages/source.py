@@ -1,6 +1,6 @@
 """A run as a page reads it: each part once, and what could not be read, with the reason."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from simbias.plots.run import Bounded
 from simbias.results import Standing, Store, StoreError, Summary, leaderboard, parquet, summarise
 from simbias.results.bounds import read_all
 from simbias.results.claims import read_evidence, read_verdicts
+from simbias.results.schema import RowIndex
 from simbias.results.store import mentioned
 from simbias.results.trained import Trained, trained
 from simbias.training.cell import Cell
@@ -21,7 +22,7 @@ Part = TypeVar("Part")
 
 
 class _ReadOnce(Store):
-    """A run that stays as it is while a page is made of it: a query has one answer.
+    """A run that stays as it is while a page is made of it: rows are listed, queries run once.
 
     Its cells are made once, too, and stay: equal tasks are traced once while one is there.
     """
@@ -32,12 +33,19 @@ class _ReadOnce(Store):
         self._cells: dict[str, OwnCell] = {}
         self._tables, self._loaded = parquet.alone(), set[str]()
         self._asking = Lock()  # parts of a page are made beside each other
+        self._listed: Mapping[str, RowIndex] | None = None
 
     def cell(self, settings: str) -> OwnCell:
         """As of any run; each is made once."""
         if settings not in self._cells:
             self._cells[settings] = super().cell(settings)
         return self._cells[settings]
+
+    def known(self) -> Mapping[str, RowIndex]:
+        """As of any run, whose folders would be looked at again for each network."""
+        if self._listed is None:
+            self._listed = super().known()
+        return self._listed
 
     def query(self, sql: str) -> tuple[list[str], list[Answer]]:
         """As of any run, for SQL of our own; each table is read once, and each query run once."""
