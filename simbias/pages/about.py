@@ -98,7 +98,8 @@ def _failed(source: PageSource) -> list[HtmlTable]:
             if status != "done"
         ]
     title = "Networks and others that are not done"
-    rows, not_all = first_rows(rows, f"simbias status {source.store.directory.name}")
+    asked = "SELECT cell, seed, status, reason FROM networks WHERE status <> 'done'"
+    rows, not_all = first_rows(rows, f'simbias query {source.store.directory.name} "{asked}"')
     note = f"Those with the status {' or '.join(sorted(FINAL))} have ended and are measured."
     note += f" Here are {not_all}." if not_all else ""
     table = html_table(
