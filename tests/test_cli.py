@@ -16,7 +16,7 @@ from simbias.cli.parser import parse
 from simbias.cli.program import VERBS
 from simbias.cli.runs import _full_run
 from simbias.registry import FIGURES
-from simbias.results import Store
+from simbias.results import Store, StoreError
 from simbias.runner.execute import prepare
 from simbias.runner.plan import make_plan
 
@@ -332,3 +332,23 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch):
     monkeypatch.setattr("simbias.suites.load", interrupted)
     code, _, err = call("run", "pitfalls", "--seeds", "1", "--out", "a b")
     assert code == 1 and err.count("\n") == 1 and "run pitfalls --seeds 1 --out 'a b'" in err
+
+
+@pytest.mark.parametrize(
+    "words, line",
+    [
+        (("report", "x", "--replays", "x"), "--replays: got 'x', allowed: an integer"),
+        (("run", "pitfalls", "--seeds", "1.5"), "--seeds: got '1.5', allowed: an integer"),
+        (("run", "pitfalls", "--cores", "many"), "--cores: got 'many', allowed: an integer"),
+    ],
+)
+def test_what_is_no_number_is_named_with_what_is_allowed(words, line):
+    assert call(*words) == (2, "", f"simbias: {line}\n")
+
+
+def test_a_file_that_cannot_be_written_is_named_without_the_temporary_one(tmp_path):
+    store = Store(tmp_path / "run", create=True)
+    path = tmp_path / "gone" / "page.html"
+    with pytest.raises(StoreError) as error:
+        store.write_text(path, "text")
+    assert str(error.value) == f"cannot write {path}: No such file or directory"

@@ -15,6 +15,14 @@ DESCRIPTION = """Simplicity bias and generalisation, measured against exactly kn
 Exit codes: 0 done, 1 some networks failed or the run was stopped, 2 usage. --debug, anywhere on
 the line, shows the traceback of an error; --version, alone, shows the version."""
 
+# how a text that is no number is spoken of, what it was, and what is allowed
+_NO_NUMBER = {
+    r"invalid literal for int\(\) with base 10: ('.*')": "an integer",
+    r"could not convert string to float: ('.*')": "a number",
+    r"no type matching \{None\}\|INT could be instantiated from \[('.*')\]\.": "an integer",
+    r"no type matching \{None\}\|FLOAT could be instantiated from \[('.*')\]\.": "a number",
+}
+
 Verbs: TypeAlias = Mapping[str, Callable[..., int]]  # by name, in the order of the help
 
 _types = tyro.constructors.ConstructorRegistry()
@@ -80,6 +88,8 @@ def _unboxed(text: str) -> str:
     borders = [i for i, line in enumerate(lines) if re.match(r"[╭╰]|[─-]{3,}", line)]
     first, end = [*borders, len(lines), len(lines)][:2] if borders else (-1, len(lines))
     words = " ".join(lines[first + 1 : end]).split("Got errors:")[0].replace("(required)", "")
+    for said, allowed in _NO_NUMBER.items():
+        words = re.sub(said, rf"got \1, allowed: {allowed}", words)
     words = re.sub(r"\S{60,}(\s+\S{60,})*", lambda long: f"{long[0][:57]}...", words)
     return " ".join(words.split()).removeprefix("Error parsing ")
 

@@ -56,7 +56,7 @@ def write(path: Path, content: Callable[[Path], object]) -> None:
     try:
         write_whole(path, content)
     except FAILURES as error:
-        raise StoreError(f"cannot write {path}: {first_lines(error)}") from error
+        raise StoreError(f"cannot write {path}: {_why(error)}") from error
 
 
 def write_new(path: Path, content: bytes) -> bool:
@@ -74,7 +74,7 @@ def write_new(path: Path, content: bytes) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {first_lines(error)}") from error
+        raise StoreError(f"cannot write {path}: {_why(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
     return True
@@ -138,3 +138,9 @@ def check_writable(directory: Path) -> None:
             f"out: got {str(directory)!r} ({error.strerror}), allowed: a directory that can be"
             " written or made"
         ) from None
+
+
+def _why(error: Exception) -> str:
+    """The reason alone: the path in an error of the system is that of a temporary file."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return reason or first_lines(error)
