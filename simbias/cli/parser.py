@@ -88,8 +88,8 @@ def _unboxed(text: str) -> str:
     borders = [i for i, line in enumerate(lines) if re.match(r"[╭╰]|[─-]{3,}", line)]
     first, end = [*borders, len(lines), len(lines)][:2] if borders else (-1, len(lines))
     words = " ".join(lines[first + 1 : end]).split("Got errors:")[0].replace("(required)", "")
-    for said, allowed in _NO_NUMBER.items():
-        words = re.sub(said, rf"got \1, allowed: {allowed}", words)
+    for pattern, allowed in _NO_NUMBER.items():
+        words = re.sub(pattern, rf"got \1, allowed: {allowed}", words)
     words = re.sub(r"\S{60,}(\s+\S{60,})*", lambda long: f"{long[0][:57]}...", words)
     return " ".join(words.split()).removeprefix("Error parsing ")
 
