@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from textwrap import fill
-from typing import Self
+from typing import Any, Self
 
 import matplotlib.style
 import numpy as np
@@ -262,6 +262,15 @@ def panels(figure: Figure, heights: Sequence[float], columns: int) -> tuple[Axes
         len(heights), columns, sharey="row", squeeze=False, height_ratios=list(heights)
     )
     return tuple(grid.ravel())
+
+
+def grid(figure: Figure, count: int, columns: int, **options: Any) -> tuple[Axes, ...]:
+    """So many panels row by row, so many side by side; options are those of ``subplots``."""
+    columns = min(count, columns)
+    axes = figure.subplots(-(-count // columns), columns, squeeze=False, **options).ravel()
+    for spare in axes[count:]:
+        spare.remove()
+    return tuple(axes[:count])
 
 
 def segments(

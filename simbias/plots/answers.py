@@ -127,10 +127,7 @@ class AnswersDisplay(style.Display):
         return len(self.panels)
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
-        grid = figure.subplots(*self._grid, squeeze=False).ravel()
-        for spare in grid[len(self.panels) :]:
-            spare.remove()
-        return tuple(grid[: len(self.panels)])
+        return style.grid(figure, self._n_axes(), self._grid[1])
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         for ax, panel in zip(axes, self.panels, strict=True):

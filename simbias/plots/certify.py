@@ -148,12 +148,7 @@ class CertifyDisplay(style.Display):
         return len(self.laws)
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
-        count = self._n_axes()
-        rows, columns = -(-count // _COLUMNS), min(count, _COLUMNS)
-        grid = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-        for ax in grid[count:]:
-            ax.remove()
-        return tuple(grid[:count])
+        return style.grid(figure, self._n_axes(), _COLUMNS, sharey=True)
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         for ax, law in zip(axes, self.laws, strict=True):

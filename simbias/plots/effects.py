@@ -77,12 +77,7 @@ class EffectsDisplay(style.Display):
         return len(self.panels)
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
-        columns = min(_COLUMNS, len(self.panels))
-        rows = -(-len(self.panels) // columns)
-        grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-        for spare in grid[len(self.panels) :]:
-            spare.remove()
-        return tuple(grid[: len(self.panels)])
+        return style.grid(figure, self._n_axes(), _COLUMNS, sharey=True)
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         edits, directions = self._of("intervention"), self._of("direction")

@@ -86,11 +86,7 @@ class SeedsDisplay(style.Display):
         return len(self.matrices)
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
-        rows = -(-len(self.matrices) // self._columns)
-        grid = figure.subplots(rows, self._columns, squeeze=False).ravel()
-        for spare in grid[len(self.matrices) :]:
-            spare.remove()
-        return tuple(grid[: len(self.matrices)])
+        return style.grid(figure, self._n_axes(), self._columns)
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         for ax, matrix in zip(axes, self.matrices, strict=True):
