@@ -6,6 +6,7 @@ Longer than 400 lines because every kind of figure is drawn once for all of it.
 """
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -210,6 +211,14 @@ def test_the_title_of_training_gives_the_last_values_of_each_network(drawn):
     )
     data = table(display)
     assert list(data["seed"]) == [4, 4, 4, 7, 7] and list(data["updates"]) == [10, 20, 30, 10, 20]
+
+
+def test_training_of_one_network_names_it_and_draws_no_mean(drawn):
+    display = drawn("training")
+    one = replace(display, seeds=(4,), traces=display.traces[:1], left_out=(7, 9))
+    names = list(legend(one.plot()))
+    assert names[:2] == ["train, seed 4", "fresh, seed 4"] and "least to greatest seed" not in names
+    assert one.finding.splitlines()[-1] == "left out, no finite weights: seeds 7, 9"
 
 
 # comparison

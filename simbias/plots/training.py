@@ -107,7 +107,8 @@ class TrainingDisplay(style.Display):
         if not np.isnan(fitted):
             text += f"\nfinal exceptions correct: train {fitted:.2f}, fresh {unseen:.2f}"
         if self.left_out:
-            text += f"\nleft out, no classifiers: seed {', '.join(map(str, self.left_out))}"
+            seeds = "seed" if len(self.left_out) == 1 else "seeds"
+            text += f"\nleft out, no finite weights: {seeds} {', '.join(map(str, self.left_out))}"
         return text
 
     def tables(self) -> dict[str, style.Table]:
@@ -136,13 +137,14 @@ class TrainingDisplay(style.Display):
             "achievable rule": (self.achievable, style.GREEN, (0, (1, 1.2))),
             "simple rule": (self.simple, style.PURPLE, (0, (5, 2))),
         }
-        count = len(self.seeds)
-        seeds = f"{count} seeds" if count > 1 else "1 seed"
+        several = len(self.seeds) > 1
+        who = f"mean of {len(self.seeds)} seeds" if several else f"seed {self.seeds[0]}"
         handles: list[Artist] = [
-            Line2D([], [], color=colour, linewidth=1.8, label=f"{name}, mean of {seeds}")
+            Line2D([], [], color=colour, linewidth=1.8, label=f"{name}, {who}")
             for name, colour in zip(("train", "fresh"), _COLOURS, strict=True)
         ]
-        handles.append(Patch(color=style.GREY, alpha=0.3, lw=0, label="least to greatest seed"))
+        if several:
+            handles.append(Patch(color=style.GREY, alpha=0.3, lw=0, label="least to greatest seed"))
         for name, (accuracy, colour, dashes) in rules.items():
             if accuracy is not None:
                 axes[0].axhline(accuracy, color=colour, linestyle=dashes, linewidth=1.0, zorder=1)
