@@ -184,6 +184,12 @@ def test_rows_are_sorted_by_the_numbers_that_texts_begin_with():
         [None, 1250.0, None],
     ]
     assert [row.name for row in table.rows] == ["t-a", "t-b"]
+    assert table.long == [False, False, False]
+
+
+def test_columns_of_long_texts_are_wide():
+    table = html_table("t", "title", ("a", "b"), [("x", ["sgd, " * 8, "1"])])
+    assert table.long == [True, False]
 
 
 def test_rows_that_are_called_alike_have_links_of_their_own():

@@ -215,10 +215,10 @@ def test_the_title_of_training_gives_the_last_values_of_each_network(drawn):
 
 def test_training_of_one_network_names_it_and_draws_no_mean(drawn):
     display = drawn("training")
-    one = replace(display, seeds=(4,), traces=display.traces[:1], left_out=(7, 9))
-    names = list(legend(one.plot()))
+    alone = replace(display, seeds=(4,), traces=display.traces[:1], left_out=(7, 9))
+    names = list(legend(alone.plot()))
     assert names[:2] == ["train, seed 4", "fresh, seed 4"] and "least to greatest seed" not in names
-    assert one.finding.splitlines()[-1] == "left out, no finite weights: seeds 7, 9"
+    assert alone.finding.splitlines()[-1] == "left out, no finite weights: seeds 7, 9"
 
 
 # comparison

@@ -1,5 +1,8 @@
 """Nothing that a display writes is cut off, on a figure of its own and on the user's axes."""
 
+from dataclasses import replace
+from itertools import combinations
+
 import pytest
 from displays import GRIDS, KINDS
 from matplotlib.figure import Figure
@@ -104,3 +107,28 @@ def test_lines_are_broken_where_the_next_word_does_not_fit():
     assert " ".join(lines) == " ".join(words) and len(lines) > 3
     for line, after in zip(lines, lines[1:], strict=False):
         assert text_width(line, 7.5) <= 150 < text_width(f"{line} {after.split(' ')[0]}", 7.5)
+
+
+@pytest.mark.parametrize("kind", ("leaderboard", "comparison"))
+def test_names_of_many_lines_in_rows_do_not_overlap(kind):
+    display = KINDS[kind]()
+    field = "learner" if kind == "leaderboard" else "network"
+    words = ", ".join(f"setting{i} 0.1234" for i in range(8))
+    rows = [row._replace(**{field: f"{getattr(row, field)}, {words}"}) for row in display.rows]
+    figure = replace(display, rows=tuple(rows)).plot().figure_
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        boxes = [text.get_window_extent() for text in ax.get_yticklabels() if text.get_text()]
+        assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+def test_a_task_of_many_settings_is_named_in_full_above_its_panels():
+    display = KINDS["compute"]()
+    words = ", ".join(f"setting{i} 0.1234" for i in range(8))
+    lines = [line._replace(row=f"{line.row}, {words}") for line in display.lines]
+    figure = replace(display, lines=tuple(lines)).plot().figure_
+    assert is_inside(figure.get_tightbbox(), Bbox([[0, 0], figure.get_size_inches()]), 0.02)
+    assert all(
+        words.replace("\n", " ") in " ".join(ax.get_title("left").split())
+        for ax in figure.axes[::2]
+    )

@@ -100,7 +100,8 @@ def _failed(source: PageSource) -> list[HtmlTable]:
     title = "Networks and others that are not done"
     asked = "SELECT cell, seed, status, reason FROM networks WHERE status <> 'done'"
     rows, not_all = first_rows(rows, f'simbias query {source.store.directory.name} "{asked}"')
-    note = f"Those with the status {' or '.join(sorted(FINAL))} have ended and are measured."
+    *others, last = sorted(FINAL)
+    note = f"Those with the status {', '.join(others)} or {last} have ended and are measured."
     note += f" Here are {not_all}." if not_all else ""
     table = html_table(
         f"{source.prefix}-not-done", title, ("cell", "seed", "status", "reason"), rows, note

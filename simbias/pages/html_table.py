@@ -9,6 +9,7 @@ from simbias.tables import TextTable
 _NUMBER = r"[-+−]?(?:\d[\d,]*\.?\d*(?:e[-+]?\d+)?|inf)"
 _EMPTY = ("", "-", "inapplicable")
 _MOST = 1000  # rows that a browser lays out and sorts at once
+_LONG = 30  # letters that want a column wide enough for some words
 
 Row = TypeVar("Row")
 
@@ -63,10 +64,11 @@ class HtmlTable(NamedTuple):
         rows: in the order in which they are first shown.
         note: explains the numbers.
         numbers: whether a column holds numbers.
+        long: whether a column holds long texts.
 
     Examples:
         >>> from simbias.pages.html_table import HtmlTable
-        >>> HtmlTable("table-0", "networks", ("seed",), (), "", (True,)).title
+        >>> HtmlTable("table-0", "networks", ("seed",), (), "", (True,), (False,)).title
         'networks'
     """
 
@@ -76,6 +78,7 @@ class HtmlTable(NamedTuple):
     rows: Sequence[HtmlRow]
     note: str
     numbers: Sequence[bool]
+    long: Sequence[bool]
 
 
 def html_table(
@@ -99,6 +102,7 @@ def html_table(
     head, kept = [head[i] for i in told], [(key, [cells[i] for i in told]) for key, cells in kept]
     columns = list(zip(*(cells for _, cells in kept), strict=True))
     numbers = [_holds_numbers(column) for column in columns]
+    long = [any(len(cell.text) > _LONG for cell in column) for column in columns]
     taken: dict[str, int] = {}
     named = []
     for key, cells in kept:
@@ -110,7 +114,7 @@ def html_table(
             for cell, number in zip(cells, numbers, strict=True)
         ]
         named.append(HtmlRow(unique, ordered))
-    return HtmlTable(name, title, list(head), named, note, numbers)
+    return HtmlTable(name, title, list(head), named, note, numbers, long)
 
 
 def first_rows(rows: list[Row], command: str) -> tuple[list[Row], str]:

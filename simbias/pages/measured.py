@@ -99,7 +99,8 @@ def _estimate(row: TableRow, name: str) -> HtmlCell:
         return HtmlCell("" if value is None else str(value))
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     ends = "" if low is None or high is None else interval(low, high)
-    return HtmlCell(number(value), ends, float(value))
+    text = f"{value}" if isinstance(value, int) else number(value)
+    return HtmlCell(text, ends, float(value))
 
 
 def _achievable(source: PageSource, first: Mapping[str, TableRow]) -> dict[str, float]:

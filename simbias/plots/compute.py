@@ -7,6 +7,7 @@ fitted, beside how many fresh ones it labels rightly.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ _TITLES = {
     "exceptions": "exceptions",
 }
 _BEST = "best for its compute"
+_TITLE = 40  # characters in a line
 
 
 class ComputeLine(NamedTuple):
@@ -105,7 +107,8 @@ class ComputeDisplay(style.Display):
 
     def _size(self) -> tuple[float, float]:
         width = style.DOUBLE if len(self._panels) > 1 else style.SINGLE
-        return width, 1.1 + 1.75 * len(self._rows)
+        more_lines = sum(fill(row, _TITLE).count("\n") for row in self._rows)
+        return width, 1.1 + 1.75 * len(self._rows) + 0.15 * more_lines
 
     def _n_axes(self) -> int:
         return len(self._rows) * len(self._panels)
@@ -139,7 +142,7 @@ class ComputeDisplay(style.Display):
                 ax.set_ylim(drawn.min() - room, drawn.max() + room)
             ax.set(xlabel="floating-point operations", ylabel=_TITLES[panel])
             if i % len(self._panels) == 0:
-                ax.set_title(row, loc="left")
+                ax.set_title(fill(row, _TITLE), loc="left")
             ax.spines[["top", "right"]].set_visible(False)
         self._heading(axes[0], f"what compute is best spent on: means over {self.seeds} seeds")
         handles = [

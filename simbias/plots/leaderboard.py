@@ -16,7 +16,7 @@ from simbias._types import Keywords
 from simbias.plots import _figure as style
 from simbias.results.leaderboard import Standing
 
-_ROW_HEIGHT, _PANEL_HEIGHT = 0.2, 0.62  # inches
+_ROW_HEIGHT, _LINE_HEIGHT, _PANEL_HEIGHT = 0.2, 0.1, 0.62  # inches
 _TITLE = 16  # characters in a line
 _COLOURS = {
     "better": style.BLUE,
@@ -111,14 +111,21 @@ class LeaderboardDisplay(style.Display):
         return {"leaderboard": style.by_column(LeaderboardRow._fields, self.rows)}
 
     def _size(self) -> tuple[float, float]:
-        learners = sum(len(self.learners(task)) for task in self.tasks)
-        return style.DOUBLE, 1.1 + _PANEL_HEIGHT * len(self.tasks) + _ROW_HEIGHT * learners
+        return style.DOUBLE, 1.1 + _PANEL_HEIGHT * len(self.tasks) + sum(
+            map(self._rows, self.tasks)
+        )
+
+    def _rows(self, task: str) -> float:
+        """The height of the rows of a task, inches; two lines of a label fit in each."""
+        learners = self.learners(task)
+        lines = max(style.broken(learner).count("\n") + 1 for learner in learners)
+        return (_ROW_HEIGHT + _LINE_HEIGHT * max(lines - 2, 0)) * len(learners)
 
     def _n_axes(self) -> int:
         return len(self.tasks) * len(self.quantities)
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
-        heights = [_PANEL_HEIGHT / 2 + _ROW_HEIGHT * len(self.learners(t)) for t in self.tasks]
+        heights = [_PANEL_HEIGHT / 2 + self._rows(task) for task in self.tasks]
         return style.panels(figure, heights, len(self.quantities))
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:

@@ -84,7 +84,7 @@ function filter(table, text) {
     shown += found;
   }
   const total = one("tbody", table).rows.length;
-  one(`#${CSS.escape(`count-${table.id}`)}`).textContent = shown === total ? `${total} rows` : `${shown} of ${total} rows`;
+  one(`#${CSS.escape(`count-${table.id}`)}`).textContent = `${shown === total ? "" : `${shown} of `}${total} row${total === 1 ? "" : "s"}`;
 }
 
 const tabular = (table) => all("tr", table).filter((row) => !row.hidden).map((row) => [...row.cells].slice(1).map((cell) => words(cell).trim()));
