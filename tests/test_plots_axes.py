@@ -218,7 +218,7 @@ def test_training_of_one_network_names_it_and_draws_no_mean(drawn):
     alone = replace(display, seeds=(4,), traces=display.traces[:1], left_out=(7, 9))
     names = list(legend(alone.plot()))
     assert names[:2] == ["train, seed 4", "fresh, seed 4"] and "least to greatest seed" not in names
-    assert alone.finding.splitlines()[-1] == "left out, no finite weights: seeds 7, 9"
+    assert alone.finding.splitlines()[-1] == "left out, no usable weights: seeds 7, 9"
 
 
 # comparison

@@ -148,7 +148,7 @@ def test_a_mean_over_traces_leaves_them_out_and_says_so(trained):
     ended = np.array([End.BUDGET, End.DIVERGED, End.BUDGET, End.LOST])
     display = training(replace(trained, end=ended))
     assert (display.seeds, display.left_out) == ((0, 2), (1, 3))
-    assert display.finding.endswith("left out, no classifiers: seed 1, 3")
+    assert display.finding.endswith("left out, no usable weights: seeds 1, 3")
     assert display.curves("train_loss").shape[0] == 2
     assert training(trained).left_out == () and "left out" not in training(trained).finding
     with pytest.raises(ValueError, match="^stack: got 'seed 0 diverged"):

@@ -108,7 +108,7 @@ class TrainingDisplay(style.Display):
             text += f"\nfinal exceptions correct: train {fitted:.2f}, fresh {unseen:.2f}"
         if self.left_out:
             seeds = "seed" if len(self.left_out) == 1 else "seeds"
-            text += f"\nleft out, no finite weights: {seeds} {', '.join(map(str, self.left_out))}"
+            text += f"\nleft out, no usable weights: {seeds} {', '.join(map(str, self.left_out))}"
         return text
 
     def tables(self) -> dict[str, style.Table]:
