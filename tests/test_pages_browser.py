@@ -30,6 +30,7 @@ if CHROMIUM is None:
     pytest.skip("no chromium is installed", allow_module_level=True)
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright is installed")
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 800}
+PAPER = {"width": 718, "height": 1047}  # A4 without its margins
 
 
 @pytest.fixture(scope="module")
@@ -249,6 +250,9 @@ def test_recorded_runs_open_small_and_sound(opened, recorded, name):
         assert violations(tab) == []
     tab.set_viewport_size(NARROW)
     assert beyond_the_window(tab) <= 0
+    tab.set_viewport_size(PAPER)
+    tab.emulate_media(media="print")
+    assert beyond_the_window(tab) <= 0  # what does not fit is lost on paper
 
 
 @pytest.mark.slow
