@@ -17,6 +17,7 @@ from simbias.experiments import Ended, Replica, cell_of, row, row_name
 from simbias.pages import page
 from simbias.pages.difference import difference
 from simbias.pages.html_table import from_text, html_table, slug_of
+from simbias.pages.measured import _estimate
 from simbias.pages.source import PageSource
 from simbias.plots._svg import page_svg
 from simbias.results import Store, StoreError
@@ -185,6 +186,11 @@ def test_rows_are_sorted_by_the_numbers_that_texts_begin_with():
     ]
     assert [row.name for row in table.rows] == ["t-a", "t-b"]
     assert table.long == [False, False, False]
+
+
+def test_counts_are_written_out_and_measures_are_rounded():
+    assert _estimate({"updates": 22_000}, "updates").text == "22000"
+    assert _estimate({"risk": 0.054321}, "risk").text == "0.05432"
 
 
 def test_columns_of_long_texts_are_wide():

@@ -111,11 +111,10 @@ class LeaderboardDisplay(style.Display):
         return {"leaderboard": style.by_column(LeaderboardRow._fields, self.rows)}
 
     def _size(self) -> tuple[float, float]:
-        return style.DOUBLE, 1.1 + _PANEL_HEIGHT * len(self.tasks) + sum(
-            map(self._rows, self.tasks)
-        )
+        rows = sum(map(self._rows_height, self.tasks))
+        return style.DOUBLE, 1.1 + _PANEL_HEIGHT * len(self.tasks) + rows
 
-    def _rows(self, task: str) -> float:
+    def _rows_height(self, task: str) -> float:
         """The height of the rows of a task, inches; two lines of a label fit in each."""
         learners = self.learners(task)
         lines = max(style.broken(learner).count("\n") + 1 for learner in learners)
@@ -125,7 +124,7 @@ class LeaderboardDisplay(style.Display):
         return len(self.tasks) * len(self.quantities)
 
     def _axes(self, figure: Figure) -> tuple[Axes, ...]:
-        heights = [_PANEL_HEIGHT / 2 + self._rows(task) for task in self.tasks]
+        heights = [_PANEL_HEIGHT / 2 + self._rows_height(task) for task in self.tasks]
         return style.panels(figure, heights, len(self.quantities))
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
