@@ -189,7 +189,9 @@ def test_rows_are_sorted_by_the_numbers_that_texts_begin_with():
 
 
 def test_counts_are_written_out_and_measures_are_rounded():
-    assert _estimate({"updates": 22_000}, "updates").text == "22000"
+    for updates in (22_000, 22_000.0):
+        assert _estimate({"updates": updates}, "updates").text == "22000"
+    assert _estimate({"value": 4e30}, "value").text == "4e+30"
     assert _estimate({"risk": 0.054321}, "risk").text == "0.05432"
 
 

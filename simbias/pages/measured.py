@@ -14,6 +14,7 @@ from simbias.training.words import phrases
 from simbias.validation.transition import EXCESS
 
 _FIRST = ("updates", "train_accuracy", "risk")
+_COUNTS = 1e9  # whole numbers below it are written out, such as updates
 
 
 def results(source: PageSource) -> PageSection | None:
@@ -99,7 +100,8 @@ def _estimate(row: TableRow, name: str) -> HtmlCell:
         return HtmlCell("" if value is None else str(value))
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     ends = "" if low is None or high is None else interval(low, high)
-    text = f"{value}" if isinstance(value, int) else number(value)
+    counts = float(value).is_integer() and abs(value) < _COUNTS
+    text = f"{value:.0f}" if counts else number(value)
     return HtmlCell(text, ends, float(value))
 
 

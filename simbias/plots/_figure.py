@@ -256,6 +256,11 @@ def broken(label: str) -> str:
     return fill(re.sub(r",(?=[a-z])", ", ", label), _LABEL)
 
 
+def most_breaks(labels: Iterable[str]) -> int:
+    """The most breaks between lines of a label of a row."""
+    return max(broken(label).count("\n") for label in labels)
+
+
 def panels(figure: Figure, heights: Sequence[float], columns: int) -> tuple[Axes, ...]:
     """Rows of panels of these heights, each of which shares its vertical axis, row by row."""
     grid = figure.subplots(

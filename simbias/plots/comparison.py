@@ -125,14 +125,11 @@ class ComparisonDisplay(style.Display):
     def _size(self) -> tuple[float, float]:
         return style.DOUBLE, 0.7 + sum(map(self._height, self.tasks))
 
-    def _breaks(self, task: str) -> int:
-        """The most breaks between lines of a label."""
-        return max(style.broken(network).count("\n") for network in self.networks(task))
-
     def _height(self, task: str) -> float:
         """Of a row of panels, inches."""
-        row_height = _ROW_HEIGHT + _LINE_HEIGHT * self._breaks(task)
-        return _PANEL_HEIGHT + row_height * len(self.networks(task))
+        networks = self.networks(task)
+        row_height = _ROW_HEIGHT + _LINE_HEIGHT * style.most_breaks(networks)
+        return _PANEL_HEIGHT + row_height * len(networks)
 
     def _n_axes(self) -> int:
         return len(self.tasks) * len(self.quantities)
@@ -142,7 +139,9 @@ class ComparisonDisplay(style.Display):
 
     def _draw(self, axes: tuple[Axes, ...]) -> None:
         grid = np.reshape(np.array(axes, dtype=object), (len(self.tasks), len(self.quantities)))
-        narrow = any(map(self._breaks, self.tasks))  # long labels leave little for panels
+        narrow = any(
+            style.most_breaks(self.networks(task)) for task in self.tasks
+        )  # long labels leave little for panels
         for i, task in enumerate(self.tasks):
             for j, quantity in enumerate(self.quantities):
                 rows = [row for row in self.rows if (row.task, row.quantity) == (task, quantity)]

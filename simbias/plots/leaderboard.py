@@ -117,8 +117,8 @@ class LeaderboardDisplay(style.Display):
     def _rows_height(self, task: str) -> float:
         """The height of the rows of a task, inches; two lines of a label fit in each."""
         learners = self.learners(task)
-        lines = max(style.broken(learner).count("\n") + 1 for learner in learners)
-        return (_ROW_HEIGHT + _LINE_HEIGHT * max(lines - 2, 0)) * len(learners)
+        more_lines = max(style.most_breaks(learners) - 1, 0)
+        return (_ROW_HEIGHT + _LINE_HEIGHT * more_lines) * len(learners)
 
     def _n_axes(self) -> int:
         return len(self.tasks) * len(self.quantities)
